@@ -1,0 +1,83 @@
+//! What a user can ask of the client.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{MessageText, Username};
+
+/// One wish of the user. Whatever comes of it is told as [`super::Event`]s, never as a return
+/// value, so that a terminal, a script and a test drive the client alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Sign in under this name: the first time, or after [`super::Event::Refused`].
+    SignIn(Username),
+    /// A public message.
+    Say(MessageText),
+    /// A private message. Without a session, one is asked for first, and whatever was typed for
+    /// this peer meanwhile is delivered in order once it is open.
+    Tell {
+        /// To whom.
+        to: Username,
+        /// What.
+        text: MessageText,
+    },
+    /// A file. Without a session, one is asked for first, as for [`Command::Tell`].
+    Send {
+        /// To whom.
+        to: Username,
+        /// Which file; `~` is expanded already.
+        path: PathBuf,
+    },
+    /// Ask this user for a private session.
+    Open(Username),
+    /// Accept the private request of this user.
+    Accept(Username),
+    /// Forget the private request of this user (the protocol has no frame for a refusal).
+    Decline(Username),
+    /// End the private session with this user, or withdraw one's own request.
+    Close(Username),
+    /// Receive the file that was offered under this number.
+    Take(TransferId),
+    /// Refuse the file that was offered under this number: closes the file connection only.
+    Refuse(TransferId),
+    /// Stop a transfer, in whichever direction.
+    Cancel(TransferId),
+    /// Tell all transfers, as [`super::Event::Transfers`].
+    ListTransfers,
+    /// Tell who is here, as [`super::Event::Present`].
+    ListPresent,
+    /// Show nothing more of this user: public or private messages, requests, offers.
+    Ignore(Username),
+    /// Undo [`Command::Ignore`].
+    Unignore(Username),
+    /// Do not wait for the next attempt: connect to the server now.
+    Reconnect,
+    /// Sign out once the messages typed so far have gone out; transfers are cut.
+    Quit,
+    /// Sign out once everything has gone out: messages, and files in progress or still waiting
+    /// for their private session.
+    Finish,
+}
+
+/// The number under which a file offer or a transfer is spoken of; unique within one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransferId(pub u64);
+
+impl fmt::Display for TransferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for TransferId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.trim_start_matches('#').parse().map(Self)
+    }
+}

@@ -1,0 +1,219 @@
+//! What the client tells its user.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::TransferId;
+use crate::protocol::{MessageText, Username};
+
+/// One thing that happened. Serialized it is `{"event": "...", ...}`, the form of `--json`
+/// (which adds the `time`: nothing here reads a clock).
+///
+/// Order: `Connected` comes before the `Joined` of those already here, and they before anything
+/// else that was said or happened in the room. Text in `reason` and `message` is for a person,
+/// says what to do next where there is something to do, and holds no control character.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The server accepted the name.
+    Connected {
+        /// The server as `host:port`, as the user named it.
+        server: String,
+        /// The name that is now the user's own.
+        username: Username,
+    },
+    /// The server refused the name: send [`super::Command::SignIn`] with another one. Not told
+    /// while the client itself keeps asking for its own name after a reconnect.
+    Refused {
+        /// The name asked for.
+        username: Username,
+    },
+    /// The connection to the server is gone; private sessions and transfers go on.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// The next attempt to reach the server (or to take the name back).
+    Reconnecting {
+        /// 1 for the first attempt since the connection was lost.
+        attempt: u32,
+        /// Milliseconds from now.
+        delay_ms: u64,
+        /// Why the attempt before failed.
+        reason: String,
+    },
+    /// Somebody else came in, or was here when the user came in.
+    Joined {
+        /// Who.
+        username: Username,
+        /// They were here before the user: not news.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        present: bool,
+    },
+    /// Somebody else left.
+    Left {
+        /// Who.
+        username: Username,
+    },
+    /// A public message, the user's own ones too.
+    Message {
+        /// Who said it.
+        from: Username,
+        /// What was said.
+        text: MessageText,
+    },
+    /// Answer to [`super::Command::ListPresent`]: everybody here, the user included, by name.
+    Present {
+        /// The names.
+        usernames: Vec<Username>,
+    },
+    /// Somebody asks for a private session: [`super::Command::Accept`] or `Decline`.
+    PrivateRequest {
+        /// Who asks.
+        from: Username,
+    },
+    /// How the user's own private request, or the answer to one, stands before it is open.
+    PrivateState {
+        /// With whom.
+        with: Username,
+        /// The state.
+        state: RequestState,
+    },
+    /// A private session is open: messages and files may go both ways.
+    PrivateOpened {
+        /// With whom.
+        with: Username,
+        /// Where the peer is.
+        address: IpAddr,
+    },
+    /// A private message, the user's own ones too.
+    PrivateMessage {
+        /// Who said it.
+        from: Username,
+        /// To whom.
+        to: Username,
+        /// What was said.
+        text: MessageText,
+    },
+    /// A private session, or the attempt to open one, ended.
+    PrivateClosed {
+        /// With whom.
+        with: Username,
+        /// Why.
+        reason: String,
+    },
+    /// A file waits for [`super::Command::Take`] or `Refuse`; nothing past its header was read.
+    FileOffered {
+        /// Its number.
+        id: TransferId,
+        /// Who sends it.
+        from: Username,
+        /// Its size in bytes.
+        size: u64,
+        /// Where the sender is.
+        address: IpAddr,
+        /// Free bytes in the downloads folder, when known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        free: Option<u64>,
+    },
+    /// A transfer was accepted for sending (it may wait for its turn or its session) or begins
+    /// to be received.
+    FileStarted(TransferInfo),
+    /// A transfer moved; at most 10 times a second for each.
+    FileProgress {
+        /// Its number.
+        id: TransferId,
+        /// Bytes moved so far.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// Bytes a second, over the last seconds.
+        rate: u64,
+    },
+    /// A file is here, whole.
+    FileReceived {
+        /// Its number.
+        id: TransferId,
+        /// Who sent it.
+        from: Username,
+        /// Its size in bytes.
+        size: u64,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A file was handed to the network, whole.
+    FileSent {
+        /// Its number.
+        id: TransferId,
+        /// To whom.
+        to: Username,
+        /// Its size in bytes.
+        size: u64,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// An offer or a transfer ended without a whole file.
+    FileFailed {
+        /// Its number.
+        id: TransferId,
+        /// Why, and what was kept.
+        reason: String,
+    },
+    /// Answer to [`super::Command::ListTransfers`]: offers, waiting and running ones, by number.
+    Transfers {
+        /// The transfers.
+        transfers: Vec<TransferInfo>,
+    },
+    /// Something that the user should know and that is no error.
+    Notice {
+        /// What.
+        message: String,
+    },
+    /// Something that the user asked for cannot be done.
+    Error {
+        /// What happened, to what, and what to do next.
+        message: String,
+    },
+    /// The client has signed out and everything is closed; the last event.
+    Closed,
+}
+
+/// Where an unopened private session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestState {
+    /// The user asked; the other one has not answered.
+    Asked,
+    /// Both want it; the two connections are being made.
+    Connecting,
+}
+
+/// A transfer as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TransferInfo {
+    /// Its number.
+    pub id: TransferId,
+    /// Whether it comes or goes.
+    pub direction: Direction,
+    /// With whom.
+    pub with: Username,
+    /// Bytes moved so far.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// The file that is sent, or the `.part` file that is written; `None` for an open offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// Whether a file comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the user.
+    Incoming,
+    /// From the user.
+    Outgoing,
+}

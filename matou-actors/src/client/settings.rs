@@ -1,0 +1,70 @@
+//! What a client needs to know before it starts.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::protocol::Username;
+
+/// Settings of one client. The library reads no file and no environment: whoever starts the
+/// client fills this in.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// The server as `HOST` or `HOST:PORT` (IPv6 literals in brackets when a port follows);
+    /// a host name is tried at all its addresses.
+    pub server: String,
+    /// The name to sign in with; without one, the client connects and waits for
+    /// [`super::Command::SignIn`].
+    pub username: Option<Username>,
+    /// Where received files go; made when missing.
+    pub downloads: PathBuf,
+    /// What to do with files that are offered.
+    pub accept_files: Policy,
+    /// What to do with private requests.
+    pub accept_private: Policy,
+    /// Listen for private connections on this address instead of the one by which the client
+    /// reaches the server.
+    pub private_listen: Option<IpAddr>,
+    /// Listen for private connections on ports of this range instead of any free ones.
+    pub private_ports: Option<RangeInclusive<u16>>,
+    /// Free bytes that a download leaves on its disk.
+    pub disk_reserve: u64,
+    /// How long a private request of the user's own, or of another, waits for its answer.
+    pub request_timeout: Duration,
+    /// How long the two connections of a private session may take to be made.
+    pub connect_timeout: Duration,
+    /// Reconnect to the server after a loss.
+    pub reconnect: bool,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            server: format!("127.0.0.1:{}", crate::protocol::DEFAULT_PORT),
+            username: None,
+            downloads: PathBuf::from("."),
+            accept_files: Policy::Ask,
+            accept_private: Policy::Ask,
+            private_listen: None,
+            private_ports: None,
+            disk_reserve: 64 * 1024 * 1024,
+            request_timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(15),
+            reconnect: true,
+        }
+    }
+}
+
+/// What to do with something that another user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Tell the user and wait for an answer.
+    #[default]
+    Ask,
+    /// Say yes at once.
+    Always,
+    /// Say no at once.
+    Never,
+}

@@ -1,0 +1,91 @@
+//! What can be wrong with bytes, names and texts that came from outside.
+
+use std::fmt;
+
+use super::Kind;
+
+/// Where in a frame a size or a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A username, of whichever role.
+    Username,
+    /// The text of a message.
+    Message,
+    /// A raw IP address.
+    Address,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Username => "username",
+            Self::Message => "message",
+            Self::Address => "address",
+        })
+    }
+}
+
+/// A violation of the protocol: the connection that sent it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The type byte names no frame.
+    #[error("unknown frame type {0}")]
+    UnknownType(u8),
+    /// The type byte names a frame that the sender may not send.
+    #[error("frame {0} may not come from this side")]
+    WrongDirection(Kind),
+    /// A size is negative, zero or over its limit; nothing was allocated for it.
+    #[error("{field} size {size} is not allowed")]
+    Size {
+        /// What the size belongs to.
+        field: Field,
+        /// The size as sent.
+        size: i32,
+    },
+    /// A text is not UTF-8.
+    #[error("{0} is not UTF-8")]
+    NotUtf8(Field),
+    /// A message holds a control character (U+0000-001F, U+007F-009F).
+    #[error("control character in a message")]
+    ControlCharacter,
+    /// A name that the other side vouches for breaks the rules of names.
+    #[error("username is not allowed: {0}")]
+    Username(UsernameError),
+    /// A port is outside 1 to 65535.
+    #[error("port {0} is outside 1-65535")]
+    Port(i32),
+    /// CORES with an acceptation that is neither 0 nor 1.
+    #[error("acceptation {0} is neither 0 nor 1")]
+    Acceptation(u8),
+    /// PVFILE with a negative size.
+    #[error("file size {0} is negative")]
+    FileSize(i64),
+}
+
+/// Why a string is not a username.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// No characters at all.
+    #[error("a name needs at least one letter or digit")]
+    Empty,
+    /// Over [`super::MAX_USERNAME`] bytes.
+    #[error("a name has at most 32 bytes, this one has {0}")]
+    TooLong(usize),
+    /// A character that is neither a letter nor a digit, or that nobody can see.
+    #[error("a name has only letters and digits, not {}", .0.escape_unicode())]
+    Character(char),
+}
+
+/// Why a string is not a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// No characters at all.
+    #[error("a message cannot be empty")]
+    Empty,
+    /// Over [`super::MAX_MESSAGE`] bytes.
+    #[error("a message has at most 512 bytes, this one has {0}")]
+    TooLong(usize),
+    /// A control character (U+0000-001F, U+007F-009F).
+    #[error("a message cannot hold the control character {}", .0.escape_unicode())]
+    Control(char),
+}

@@ -1,0 +1,67 @@
+//! The type codes: the first byte of every frame.
+
+use std::fmt;
+
+use super::FrameError;
+
+macro_rules! kinds {
+    ($($code:literal $name:ident $doc:literal)*) => {
+        /// The type of a frame; the discriminant is the byte on the wire.
+        ///
+        /// Variants carry the protocol's own names, so that logs and this document agree.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(clippy::upper_case_acronyms)]
+        pub enum Kind { $(#[doc = $doc] $name = $code,)* }
+
+        impl Kind {
+            /// All kinds in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The protocol's name of the frame, such as `"MSGBC"`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+
+        impl TryFrom<u8> for Kind {
+            type Error = FrameError;
+
+            fn try_from(code: u8) -> Result<Self, FrameError> {
+                match code { $($code => Ok(Self::$name),)* other => Err(FrameError::UnknownType(other)) }
+            }
+        }
+    };
+}
+
+kinds! {
+    0 COREQ "Ask for a public connection, client to server."
+    1 CORES "The answer, server to client."
+    2 CONOTIF "Somebody connected, server to all."
+    3 MSG "A public message, client to server."
+    4 MSGBC "A public message, server to all."
+    5 DISCO "Public sign-out, client to server."
+    6 DISCONOTIF "Somebody left, server to all."
+    7 PVCOREQ "Ask for a private connection, client to server."
+    8 PVCOREQNOTIF "Somebody asks for a private connection, server to client."
+    9 PVCOACC "Accept a private connection, client to server."
+    10 PVCOPORT "The asking side's ports, client to server."
+    11 PVCOESTASRC "The accepting side's address, server to client."
+    12 PVCOESTADST "The asking side's address and ports, server to client."
+    13 PVMSG "A private message, client to client."
+    14 PVFILE "A file, client to client."
+    15 PVDISCO "Private sign-out, client to client."
+}
+
+impl Kind {
+    /// The byte on the wire.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,39 @@
+//! What two clients send each other on the message connection: frames 13 and 15.
+
+use bytes::{BufMut, BytesMut};
+
+use super::wire::{finish, put_sized};
+use super::{Decode, Encode, FrameError, Kind, MessageText};
+
+/// A frame from client to client, on the message connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerFrame {
+    /// PVMSG (13): a private message.
+    Message(MessageText),
+    /// PVDISCO (15): private sign-out.
+    Close,
+}
+
+impl Decode for PeerFrame {
+    fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
+        finish(input, |cursor| {
+            Ok(match cursor.kind()? {
+                Kind::PVMSG => Self::Message(MessageText::from_wire(cursor.message()?)?),
+                Kind::PVDISCO => Self::Close,
+                other => return Err(FrameError::WrongDirection(other).into()),
+            })
+        })
+    }
+}
+
+impl Encode for PeerFrame {
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Message(text) => {
+                out.put_u8(Kind::PVMSG.code());
+                put_sized(out, text.as_str().as_bytes());
+            }
+            Self::Close => out.put_u8(Kind::PVDISCO.code()),
+        }
+    }
+}

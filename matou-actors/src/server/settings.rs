@@ -1,0 +1,271 @@
+//! What a server needs to know: every key of `config/server.toml`, with its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// All settings of a server, as sections. The serialized form is the configuration file's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Where and how to listen.
+    pub network: Network,
+    /// The public room.
+    pub room: Room,
+    /// Private requests.
+    pub private: Private,
+    /// What one client, one address and all together may use.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The operators' socket.
+    pub admin: Admin,
+    /// The metrics port.
+    pub metrics: Metrics,
+}
+
+/// Section `network`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// `HOST:PORT` to listen on; `[::]` is IPv6 and IPv4, port 0 any free port.
+    pub listen: String,
+    /// Event loops that share the connections; 0 is one for each core.
+    pub arbiters: usize,
+    /// Connections that the kernel keeps waiting for accept.
+    pub backlog: u32,
+}
+
+/// Section `room`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Room {
+    /// Tell a newcomer who is here already.
+    pub replay_roster: bool,
+    /// Said to each newcomer; empty is nothing.
+    pub motd: String,
+    /// The name that says it, which nobody can take.
+    pub motd_name: String,
+}
+
+/// Section `private`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Private {
+    /// Seconds until a request that nobody answers is forgotten.
+    pub request_seconds: u64,
+    /// Requests that may wait for one user.
+    pub pending_per_target: usize,
+    /// Requests that one user may make in a minute; 0 is no limit.
+    pub requests_per_minute: u32,
+}
+
+/// Section `limits`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections in all.
+    pub clients: usize,
+    /// Connections that have not joined, in all; from half of it on, some are refused by chance.
+    pub unjoined: usize,
+    /// Connections that have not joined, for each address (each /64 in IPv6).
+    pub unjoined_per_address: usize,
+    /// Connections for each address (each /64 in IPv6).
+    pub per_address: usize,
+    /// Names that one connection may try.
+    pub name_attempts: u32,
+    /// Seconds from accept to an accepted name.
+    pub join_seconds: u64,
+    /// Seconds for the rest of a frame once it has begun.
+    pub frame_seconds: u64,
+    /// Bytes that may wait for one client.
+    pub queue_bytes: usize,
+    /// Seconds without progress while bytes wait for a client.
+    pub stall_seconds: u64,
+    /// Messages a second for each client, on average; 0 is no limit.
+    pub messages_per_second: u32,
+    /// Messages at once for each client.
+    pub message_burst: u32,
+    /// Bytes a second for each client, on average; 0 is no limit.
+    pub bytes_per_second: u32,
+    /// Bytes at once for each client.
+    pub byte_burst: u32,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important level that is logged.
+    pub level: LogLevel,
+    /// Lines for people, or one JSON object a line.
+    pub format: LogFormat,
+}
+
+/// Section `admin`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Path of the operators' socket; empty is none.
+    pub socket: PathBuf,
+    /// File that keeps bans over restarts; empty keeps them in memory only.
+    pub bans: PathBuf,
+}
+
+/// Section `metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Address of the metrics and health port; none by default.
+    pub listen: Option<SocketAddr>,
+}
+
+/// How important a log line must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warning,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A value that has the right type and cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value} is not possible: {allowed}")]
+pub struct SettingError {
+    /// The key as `section.key`.
+    pub key: &'static str,
+    /// The value as given.
+    pub value: String,
+    /// What is allowed.
+    pub allowed: &'static str,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            listen: format!("[::]:{}", crate::protocol::DEFAULT_PORT),
+            arbiters: 0,
+            backlog: 4096,
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { replay_roster: true, motd: String::new(), motd_name: "Server".into() }
+    }
+}
+
+impl Default for Private {
+    fn default() -> Self {
+        Self { request_seconds: 120, pending_per_target: 10, requests_per_minute: 30 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: 10_000,
+            unjoined: 2_500,
+            unjoined_per_address: 2_500,
+            per_address: 5_000,
+            name_attempts: 20,
+            join_seconds: 120,
+            frame_seconds: 10,
+            queue_bytes: 1024 * 1024,
+            stall_seconds: 10,
+            messages_per_second: 20,
+            message_burst: 200,
+            bytes_per_second: 16 * 1024,
+            byte_burst: 128 * 1024,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+impl ServerSettings {
+    /// Checks what types cannot say.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let limits = &self.limits;
+        let at_least_one: [(&'static str, u64); 11] = [
+            ("network.backlog", self.network.backlog.into()),
+            ("private.request_seconds", self.private.request_seconds),
+            ("private.pending_per_target", wide(self.private.pending_per_target)),
+            ("limits.clients", wide(limits.clients)),
+            ("limits.unjoined", wide(limits.unjoined)),
+            ("limits.unjoined_per_address", wide(limits.unjoined_per_address)),
+            ("limits.per_address", wide(limits.per_address)),
+            ("limits.name_attempts", limits.name_attempts.into()),
+            ("limits.join_seconds", limits.join_seconds),
+            ("limits.frame_seconds", limits.frame_seconds),
+            ("limits.stall_seconds", limits.stall_seconds),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(SettingError { key, value: "0".into(), allowed: "1 or more" });
+            }
+        }
+        if limits.queue_bytes < 64 * 1024 {
+            return Err(SettingError {
+                key: "limits.queue_bytes",
+                value: limits.queue_bytes.to_string(),
+                allowed: "65536 or more",
+            });
+        }
+        if limits.messages_per_second > 0 && limits.message_burst == 0 {
+            return Err(SettingError {
+                key: "limits.message_burst",
+                value: "0".into(),
+                allowed: "1 or more while messages_per_second is set",
+            });
+        }
+        if limits.bytes_per_second > 0 && limits.byte_burst < 1024 {
+            return Err(SettingError {
+                key: "limits.byte_burst",
+                value: limits.byte_burst.to_string(),
+                allowed: "1024 or more while bytes_per_second is set",
+            });
+        }
+        if self.network.arbiters > 1024 {
+            return Err(SettingError {
+                key: "network.arbiters",
+                value: self.network.arbiters.to_string(),
+                allowed: "0 (one for each core) to 1024",
+            });
+        }
+        if crate::protocol::Username::parse(&self.room.motd_name).is_err() {
+            return Err(SettingError {
+                key: "room.motd_name",
+                value: format!("{:?}", self.room.motd_name),
+                allowed: "a name: 1 to 32 bytes of letters and digits",
+            });
+        }
+        Ok(())
+    }
+}
+
+fn wide(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
