@@ -1,0 +1,302 @@
+//! The one table of what can be typed after a slash: parsing, `/help` and completion read it.
+
+use matou_actors::client::{Command, TransferId};
+use matou_actors::protocol::Username;
+
+/// One command that a user can type.
+#[derive(Debug)]
+pub(crate) struct CommandSpec {
+    /// The word after the slash.
+    pub(crate) name: &'static str,
+    /// Other words for the same, some of two words (`dcc send`).
+    pub(crate) aliases: &'static [&'static str],
+    /// What follows, in order; says how to complete it.
+    pub(crate) arguments: &'static [Argument],
+    /// What it does, in one line.
+    pub(crate) help: &'static str,
+    /// What it means to the client.
+    pub(crate) action: Action,
+}
+
+/// What an argument is, and so how to complete it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Argument {
+    /// Anybody who is here.
+    Peer,
+    /// Somebody with whom a private session is open, being made or asked for.
+    Session,
+    /// Somebody who asks for a private session.
+    Asking,
+    /// Somebody who is ignored.
+    Ignored,
+    /// The number of a file that is offered.
+    Offer,
+    /// The number of any transfer.
+    Transfer,
+    /// The path of a file: the rest of the line.
+    Path,
+    /// Text: the rest of the line.
+    Text,
+    /// The name of a command; may be left out.
+    Command,
+}
+
+/// How the arguments become a [`Command`].
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// A name, then text: [`Command::Tell`].
+    Tell,
+    /// A name, then a path: [`Command::Send`].
+    Send,
+    /// A name, or nobody for the one whom the user is talking to.
+    Peer(fn(Username) -> Command),
+    /// A number.
+    Transfer(fn(TransferId) -> Command),
+    /// Nothing.
+    Nothing(fn() -> Command),
+    /// Nothing or a command: shown by the terminal side itself.
+    Help,
+}
+
+/// All commands, in the order in which `/help` shows them.
+pub(crate) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "msg",
+        aliases: &["pv"],
+        arguments: &[Argument::Peer, Argument::Text],
+        help: "say something in private; asks for a session first if none is open",
+        action: Action::Tell,
+    },
+    CommandSpec {
+        name: "send",
+        aliases: &["file", "dcc send"],
+        arguments: &[Argument::Peer, Argument::Path],
+        help: "send a file (the rest of the line is its path, ~ is your home)",
+        action: Action::Send,
+    },
+    CommandSpec {
+        name: "open",
+        aliases: &["query"],
+        arguments: &[Argument::Peer],
+        help: "ask for a private session",
+        action: Action::Peer(Command::Open),
+    },
+    CommandSpec {
+        name: "accept",
+        aliases: &[],
+        arguments: &[Argument::Asking],
+        help: "accept a private request",
+        action: Action::Peer(Command::Accept),
+    },
+    CommandSpec {
+        name: "decline",
+        aliases: &[],
+        arguments: &[Argument::Asking],
+        help: "forget a private request; who asked is not told",
+        action: Action::Peer(Command::Decline),
+    },
+    CommandSpec {
+        name: "close",
+        aliases: &[],
+        arguments: &[Argument::Session],
+        help: "end a private session, or withdraw your request for one",
+        action: Action::Peer(Command::Close),
+    },
+    CommandSpec {
+        name: "take",
+        aliases: &[],
+        arguments: &[Argument::Offer],
+        help: "receive the file that is offered under this number",
+        action: Action::Transfer(Command::Take),
+    },
+    CommandSpec {
+        name: "refuse",
+        aliases: &[],
+        arguments: &[Argument::Offer],
+        help: "refuse the file that is offered under this number; talk goes on",
+        action: Action::Transfer(Command::Refuse),
+    },
+    CommandSpec {
+        name: "cancel",
+        aliases: &[],
+        arguments: &[Argument::Transfer],
+        help: "stop a transfer, in whichever direction",
+        action: Action::Transfer(Command::Cancel),
+    },
+    CommandSpec {
+        name: "transfers",
+        aliases: &[],
+        arguments: &[],
+        help: "list offers and transfers",
+        action: Action::Nothing(|| Command::ListTransfers),
+    },
+    CommandSpec {
+        name: "who",
+        aliases: &["names"],
+        arguments: &[],
+        help: "list who is here",
+        action: Action::Nothing(|| Command::ListPresent),
+    },
+    CommandSpec {
+        name: "ignore",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "show nothing more of somebody",
+        action: Action::Peer(Command::Ignore),
+    },
+    CommandSpec {
+        name: "unignore",
+        aliases: &[],
+        arguments: &[Argument::Ignored],
+        help: "undo /ignore",
+        action: Action::Peer(Command::Unignore),
+    },
+    CommandSpec {
+        name: "reconnect",
+        aliases: &[],
+        arguments: &[],
+        help: "connect to the server now instead of waiting for the next attempt",
+        action: Action::Nothing(|| Command::Reconnect),
+    },
+    CommandSpec {
+        name: "help",
+        aliases: &[],
+        arguments: &[Argument::Command],
+        help: "show all commands, or one",
+        action: Action::Help,
+    },
+    CommandSpec {
+        name: "quit",
+        aliases: &["exit"],
+        arguments: &[],
+        help: "sign out and leave; cuts transfers that are in progress",
+        action: Action::Nothing(|| Command::Quit),
+    },
+];
+
+/// The command that `line` (without its slash) begins with, and what follows it.
+///
+/// The error is the word that is no command.
+pub(crate) fn find(line: &str) -> Result<(&'static CommandSpec, &str), &str> {
+    COMMANDS
+        .iter()
+        .find_map(|spec| {
+            spec.names().find_map(|name| Some((spec, without_words(line, name)?.trim_start())))
+        })
+        .ok_or_else(|| line.split_whitespace().next().unwrap_or_default())
+}
+
+/// The command name or alias closest to `word`, if one is close enough to be meant.
+pub(crate) fn nearest(word: &str) -> Option<&'static str> {
+    let word: String = word.chars().take(32).flat_map(char::to_lowercase).collect();
+    let names = COMMANDS.iter().flat_map(CommandSpec::names);
+    let (distance, name) =
+        names.map(|name| (strsim::damerau_levenshtein(&word, name), name)).min()?;
+    (distance <= word.chars().count().div_ceil(2)).then_some(name)
+}
+
+/// The lines of `/help`: usage and meaning of each command, then what is no command.
+pub(crate) fn help() -> Vec<String> {
+    let width = COMMANDS.iter().map(|spec| spec.usage().len()).max().unwrap_or_default();
+    let text = ("TEXT".to_owned(), "say something to everybody; //x says \"/x\"".to_owned());
+    std::iter::once(text)
+        .chain(COMMANDS.iter().map(|spec| (spec.usage(), spec.explanation())))
+        .map(|(usage, meaning)| format!("{usage:width$}  {meaning}"))
+        .collect()
+}
+
+impl CommandSpec {
+    /// The name, then the aliases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// How to type it: `/msg NAME TEXT`.
+    pub(crate) fn usage(&self) -> String {
+        let mut usage = format!("/{}", self.name);
+        for argument in self.arguments {
+            usage.push(' ');
+            usage.push_str(argument.placeholder());
+        }
+        usage
+    }
+
+    /// What it does, and its other names.
+    pub(crate) fn explanation(&self) -> String {
+        if self.aliases.is_empty() {
+            return self.help.to_owned();
+        }
+        let aliases: Vec<_> = self.aliases.iter().map(|alias| format!("/{alias}")).collect();
+        format!("{} (also {})", self.help, aliases.join(", "))
+    }
+}
+
+impl Argument {
+    /// What stands for it in usage lines.
+    pub(crate) fn placeholder(self) -> &'static str {
+        match self {
+            Self::Peer | Self::Session | Self::Asking | Self::Ignored => "NAME",
+            Self::Offer | Self::Transfer => "ID",
+            Self::Path => "PATH",
+            Self::Text => "TEXT",
+            Self::Command => "[COMMAND]",
+        }
+    }
+}
+
+/// What follows the words of `name` at the start of `line`, without regard to case.
+fn without_words<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    name.split(' ').try_fold(line, |rest, word| {
+        let rest = rest.trim_start();
+        let (typed, rest) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+        typed.eq_ignore_ascii_case(word).then_some(rest)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_stands_for_two_commands() {
+        let mut seen = HashSet::new();
+        for name in COMMANDS.iter().flat_map(CommandSpec::names) {
+            assert!(seen.insert(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_and_alias_finds_its_command() {
+        for spec in COMMANDS {
+            for name in spec.names() {
+                let line = format!("{} x y", name.to_uppercase().replace(' ', "  "));
+                let (found, rest) = find(&line).unwrap();
+                assert_eq!((found.name, rest), (spec.name, "x y"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_nearest_name() {
+        for (typed, meant) in
+            [("mgs", "msg"), ("quti", "quit"), ("SEDN", "send"), ("transfer", "transfers")]
+        {
+            assert_eq!(find(typed).unwrap_err(), typed);
+            assert_eq!(nearest(typed), Some(meant));
+        }
+        assert_eq!(nearest("xylophone"), None);
+    }
+
+    #[test]
+    fn help_shows_every_command_and_alias() {
+        let help = help().join("\n");
+        for spec in COMMANDS {
+            assert!(help.contains(&spec.usage()), "{}", spec.name);
+            for name in spec.names() {
+                assert!(help.contains(&format!("/{name}")), "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! A typed line as what it asks for.
+
+use std::path::{Path, PathBuf};
+
+use matou_actors::client::{Command, TransferId};
+use matou_actors::protocol::{Username, UsernameError};
+
+use crate::commands::{Action, CommandSpec, find, nearest};
+use crate::text::split_text;
+
+/// What a line asks for; a long line of text is several.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Input {
+    /// Something for the client to do.
+    Command(Command),
+    /// The help page, or what it says of one command, by its name.
+    Help(Option<&'static str>),
+}
+
+/// What the meaning of a line depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InputContext<'a> {
+    /// To whom text goes, and who is meant when a command leaves the name out; nobody is the
+    /// public room.
+    pub(crate) talking_to: Option<&'a Username>,
+    /// What `~` stands for.
+    pub(crate) home: Option<&'a Path>,
+}
+
+/// Why nothing was done with a line. Shows what was typed: escape it before it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("/{typed} is no command{}; /help lists all, and // in front says it as text",
+        .nearest.map(|name| format!(", did you mean /{name}?")).unwrap_or_default())]
+    Unknown { typed: String, nearest: Option<&'static str> },
+    #[error("something is missing, type it as {0}")]
+    Missing(String),
+    #[error("{extra:?} is too much, type it as {usage}")]
+    Extra { usage: String, extra: String },
+    #[error("{0:?} is no name: {1}")]
+    Name(String, UsernameError),
+    #[error("{0:?} is no number of a transfer; /transfers lists them")]
+    Number(String),
+    #[error("nothing was sent: the text has only characters that cannot be sent")]
+    NothingToSend,
+}
+
+/// What `line`, without its line end, asks for. A blank line asks for nothing.
+pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
+    let trimmed = line.trim_start();
+    if trimmed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(command) = trimmed.strip_prefix('/') else { return say(line, context) };
+    if command.starts_with('/') {
+        return say(command, context);
+    }
+    match find(command) {
+        Ok((spec, rest)) => run(spec, rest, context),
+        Err(word) => Err(InputError::Unknown { typed: shortened(word), nearest: nearest(word) }),
+    }
+}
+
+/// The user's home, from the environment.
+pub(crate) fn home() -> Option<PathBuf> {
+    etcetera::home_dir().ok()
+}
+
+fn say(text: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
+    match context.talking_to {
+        Some(peer) => tell(peer, text),
+        None => messages(text, Command::Say),
+    }
+}
+
+fn tell(to: &Username, text: &str) -> Result<Vec<Input>, InputError> {
+    messages(text, |text| Command::Tell { to: to.clone(), text })
+}
+
+fn messages(
+    text: &str,
+    command: impl Fn(matou_actors::protocol::MessageText) -> Command,
+) -> Result<Vec<Input>, InputError> {
+    let messages: Vec<_> =
+        split_text(text).into_iter().map(|text| Input::Command(command(text))).collect();
+    if messages.is_empty() { Err(InputError::NothingToSend) } else { Ok(messages) }
+}
+
+fn run(
+    spec: &'static CommandSpec,
+    rest: &str,
+    context: InputContext<'_>,
+) -> Result<Vec<Input>, InputError> {
+    let missing = || InputError::Missing(spec.usage());
+    let (word, behind) = first_word(rest);
+    let command = match &spec.action {
+        Action::Tell => {
+            let to = username(word.ok_or_else(missing)?)?;
+            return if behind.is_empty() { Err(missing()) } else { tell(&to, behind) };
+        }
+        Action::Send => {
+            let to = username(word.ok_or_else(missing)?)?;
+            let path = behind.trim_end();
+            if path.is_empty() {
+                return Err(missing());
+            }
+            Command::Send { to, path: expand(path, context.home) }
+        }
+        Action::Peer(command) => {
+            nothing_more(spec, behind)?;
+            match word {
+                Some(name) => command(username(name)?),
+                None => command(context.talking_to.ok_or_else(missing)?.clone()),
+            }
+        }
+        Action::Transfer(command) => {
+            nothing_more(spec, behind)?;
+            command(number(word.ok_or_else(missing)?)?)
+        }
+        Action::Nothing(command) => {
+            nothing_more(spec, rest)?;
+            command()
+        }
+        Action::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
+    };
+    Ok(vec![Input::Command(command)])
+}
+
+fn help_about(rest: &str) -> Result<Option<&'static str>, InputError> {
+    let name = rest.trim().trim_start_matches('/');
+    if name.is_empty() {
+        return Ok(None);
+    }
+    match find(name) {
+        Ok((spec, _)) => Ok(Some(spec.name)),
+        Err(word) => Err(InputError::Unknown { typed: shortened(word), nearest: nearest(word) }),
+    }
+}
+
+/// The first word, and what follows it without the space between.
+fn first_word(text: &str) -> (Option<&str>, &str) {
+    let (word, behind) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    ((!word.is_empty()).then_some(word), behind.trim_start())
+}
+
+fn nothing_more(spec: &CommandSpec, rest: &str) -> Result<(), InputError> {
+    match rest.trim() {
+        "" => Ok(()),
+        extra => Err(InputError::Extra { usage: spec.usage(), extra: shortened(extra) }),
+    }
+}
+
+fn username(typed: &str) -> Result<Username, InputError> {
+    Username::parse(typed).map_err(|error| InputError::Name(shortened(typed), error))
+}
+
+fn number(typed: &str) -> Result<TransferId, InputError> {
+    typed.parse().map_err(|_| InputError::Number(shortened(typed)))
+}
+
+fn expand(path: &str, home: Option<&Path>) -> PathBuf {
+    let home = || home.and_then(Path::to_str);
+    PathBuf::from(shellexpand::tilde_with_context(path, home).as_ref())
+}
+
+/// Enough of something typed to recognise it.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matou_actors::protocol::MessageText;
+
+    use super::*;
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn text(text: &str) -> MessageText {
+        MessageText::parse(text).unwrap()
+    }
+
+    fn parsed(line: &str) -> Result<Vec<Input>, InputError> {
+        let home = Path::new("/home/me");
+        parse(line, InputContext { talking_to: None, home: Some(home) })
+    }
+
+    fn command(line: &str) -> Command {
+        let mut inputs = parsed(line).unwrap();
+        assert_eq!(inputs.len(), 1, "{line}");
+        match inputs.remove(0) {
+            Input::Command(command) => command,
+            Input::Help(_) => panic!("{line} is help"),
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_table_means_what_it_says() {
+        let tell = Command::Tell { to: name("Bob"), text: text("hi  there") };
+        let send = Command::Send { to: name("Bob"), path: "/tmp/my file".into() };
+        let id = TransferId(7);
+        let table = [
+            ("/msg Bob hi  there", tell.clone()),
+            ("/pv Bob hi  there", tell),
+            ("/send Bob /tmp/my file", send.clone()),
+            ("/file Bob /tmp/my file", send.clone()),
+            ("/dcc send Bob /tmp/my file", send),
+            ("/send Bob ~/x", Command::Send { to: name("Bob"), path: "/home/me/x".into() }),
+            ("/open Bob", Command::Open(name("Bob"))),
+            ("/query Bob", Command::Open(name("Bob"))),
+            ("/accept Bob", Command::Accept(name("Bob"))),
+            ("/decline Bob", Command::Decline(name("Bob"))),
+            ("/close Bob", Command::Close(name("Bob"))),
+            ("/take 7", Command::Take(id)),
+            ("/take #7", Command::Take(id)),
+            ("/refuse 7", Command::Refuse(id)),
+            ("/cancel 7", Command::Cancel(id)),
+            ("/transfers", Command::ListTransfers),
+            ("/who", Command::ListPresent),
+            ("/names", Command::ListPresent),
+            ("/ignore Bob", Command::Ignore(name("Bob"))),
+            ("/unignore Bob", Command::Unignore(name("Bob"))),
+            ("/reconnect", Command::Reconnect),
+            ("/quit", Command::Quit),
+            ("/exit", Command::Quit),
+            ("  /QUIT  ", Command::Quit),
+            ("hello", Command::Say(text("hello"))),
+            ("//x y", Command::Say(text("/x y"))),
+        ];
+        for (line, expected) in table {
+            assert_eq!(command(line), expected, "{line}");
+        }
+        assert_eq!(parsed("/help"), Ok(vec![Input::Help(None)]));
+        assert_eq!(parsed("/help /pv"), Ok(vec![Input::Help(Some("msg"))]));
+    }
+
+    #[test]
+    fn an_unknown_command_is_an_error_with_the_nearest_name() {
+        let error = parsed("/mgs Bob secret").unwrap_err();
+        assert_eq!(error, InputError::Unknown { typed: "mgs".into(), nearest: Some("msg") });
+        assert!(error.to_string().contains("did you mean /msg?"));
+        assert!(parsed(" /mgs Bob secret").is_err());
+        assert!(parsed("/ x").is_err());
+        assert!(parsed("/").is_err());
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_an_error() {
+        for line in ["/msg", "/msg Bob", "/send Bob ", "/open", "/take", "/close"] {
+            assert!(matches!(parsed(line), Err(InputError::Missing(_))), "{line}");
+        }
+        for line in ["/who all", "/quit now", "/take 1 2", "/open Bob Carol"] {
+            assert!(matches!(parsed(line), Err(InputError::Extra { .. })), "{line}");
+        }
+        assert!(matches!(parsed("/open a_b"), Err(InputError::Name(..))));
+        assert!(matches!(parsed("/take x"), Err(InputError::Number(_))));
+        assert!(matches!(parsed("/help nonsense"), Err(InputError::Unknown { .. })));
+    }
+
+    #[test]
+    fn nothing_typed_is_lost_in_silence() {
+        assert_eq!(parsed(""), Ok(vec![]));
+        assert_eq!(parsed("   "), Ok(vec![]));
+        assert_eq!(parsed("\u{1}\u{2}"), Err(InputError::NothingToSend));
+        assert_eq!(parsed("/msg Bob \u{1}"), Err(InputError::NothingToSend));
+    }
+
+    #[test]
+    fn long_text_is_several_messages_in_order() {
+        let line = format!("/msg Bob {}", "word ".repeat(300));
+        let inputs = parsed(&line).unwrap();
+        assert_eq!(inputs.len(), 3);
+        assert!(inputs.iter().all(|input| matches!(input, Input::Command(Command::Tell { .. }))));
+    }
+
+    #[test]
+    fn in_a_private_talk_text_and_nameless_commands_mean_the_other_one() {
+        let bob = name("Bob");
+        let context = InputContext { talking_to: Some(&bob), home: None };
+        let one = |line| parse(line, context).unwrap().remove(0);
+        let tell = Command::Tell { to: bob.clone(), text: text("psst") };
+        assert_eq!(one("psst"), Input::Command(tell));
+        assert_eq!(one("/close"), Input::Command(Command::Close(bob.clone())));
+    }
+}

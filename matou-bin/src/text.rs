@@ -1,0 +1,150 @@
+//! Typed text of any length as messages that fit the protocol.
+
+use matou_actors::protocol::{MAX_MESSAGE, MessageText};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The messages that `text` becomes; none when nothing of it can be sent.
+///
+/// Tabs and line ends become spaces, other control characters are dropped. Text over
+/// [`MAX_MESSAGE`] bytes is split behind a space, else between graphemes, else (inside a single
+/// grapheme that is larger) between characters. The messages joined are the whole text again.
+pub(crate) fn split_text(text: &str) -> Vec<MessageText> {
+    let cleaned = clean(text);
+    let mut rest = cleaned.as_str();
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        let (message, behind) = rest.split_at(message_length(rest));
+        // Cannot fail: neither empty, nor too long, nor with a control character.
+        messages.extend(MessageText::parse(message));
+        rest = behind;
+    }
+    messages
+}
+
+/// The text on one line, without control characters.
+fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                cleaned.push(' ');
+            }
+            c if c.is_control() => {}
+            c => cleaned.push(c),
+        }
+    }
+    cleaned
+}
+
+/// How many bytes at the front of `text`, which is not empty, make the next message.
+fn message_length(text: &str) -> usize {
+    if text.len() <= MAX_MESSAGE {
+        return text.len();
+    }
+    let (mut last_space, mut last_grapheme) = (0, 0);
+    for (start, grapheme) in window(text).grapheme_indices(true) {
+        let end = start + grapheme.len();
+        if end > MAX_MESSAGE {
+            break;
+        }
+        last_grapheme = end;
+        if grapheme.chars().all(|c| c == ' ' || c == '\u{3000}') {
+            last_space = end;
+        }
+    }
+    match (last_space, last_grapheme) {
+        (0, 0) => last_character(text),
+        (0, grapheme) => grapheme,
+        (space, _) => space,
+    }
+}
+
+/// The most that one message may hold and one character more, which tells whether the last
+/// grapheme goes on. What follows has no influence, and so is not looked at.
+fn window(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .map(|(start, c)| start + c.len_utf8())
+        .find(|&end| end > MAX_MESSAGE)
+        .unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
+}
+
+fn last_character(text: &str) -> usize {
+    let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+    ends.take_while(|&end| end <= MAX_MESSAGE).last().unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(text: &str) -> Vec<String> {
+        split_text(text).iter().map(|part| part.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_fits_is_one_message() {
+        assert_eq!(parts("hello  world "), ["hello  world "]);
+        assert_eq!(parts(&"a".repeat(512)).len(), 1);
+    }
+
+    #[test]
+    fn tabs_and_line_ends_become_spaces_and_other_controls_are_dropped() {
+        assert_eq!(parts("a\tb\r\nc\rd\ne\u{85}f"), ["a b c d e f"]);
+        assert_eq!(parts("a\u{0}\u{1b}[31mb\u{7f}\u{9b}c"), ["a[31mbc"]);
+        assert!(parts("\u{1}\u{2}\u{7f}").is_empty());
+        assert!(parts("").is_empty());
+    }
+
+    #[test]
+    fn long_text_is_split_behind_a_space() {
+        let text = "word ".repeat(200);
+        let parts = parts(&text);
+        assert_eq!(parts.concat(), text);
+        assert!(parts.iter().all(|part| part.ends_with(' ')));
+        assert_eq!(parts[0].len(), 510);
+    }
+
+    #[test]
+    fn a_long_word_is_split_between_graphemes() {
+        let family = "👨‍👩‍👧‍👦"; // 25 bytes
+        let parts = parts(&family.repeat(30));
+        assert_eq!(parts, [family.repeat(20), family.repeat(10)]);
+    }
+
+    #[test]
+    fn a_grapheme_that_ends_with_the_message_is_not_cut_from_its_mark() {
+        let parts = parts(&format!("{}e\u{301}", "a".repeat(511)));
+        assert_eq!(parts, ["a".repeat(511), "e\u{301}".to_owned()]);
+    }
+
+    #[test]
+    fn a_grapheme_larger_than_a_message_is_split_between_characters() {
+        let text = format!("e{}", "\u{301}".repeat(600));
+        let parts = parts(&text);
+        assert_eq!(parts.concat(), text);
+        assert_eq!(parts[0].len(), 511);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_every_part_fits(text in "(\\PC|[ \t\r\n]|\u{301}|👨‍👩|.){0,900}") {
+            let parts = parts(&text);
+            prop_assert_eq!(parts.concat(), clean(&text));
+            prop_assert!(parts.iter().all(|part| (1..=MAX_MESSAGE).contains(&part.len())));
+        }
+
+        #[test]
+        fn a_split_is_behind_a_space_or_between_graphemes(text in "[a-z é👩🏽]{513,900}") {
+            for part in parts(&text).iter().rev().skip(1) {
+                let spaced = part.ends_with(' ');
+                prop_assert!(spaced || !part.contains(' '), "{:?}", part);
+            }
+        }
+    }
+}
