@@ -1,0 +1,206 @@
+//! The servers that are compared: how each is started with the limits out of the way.
+
+mod config;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::error::{BenchError, Context, Outcome};
+use crate::process::{self, Cores};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A server of the comparison.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub(crate) enum Brand {
+    Bare,
+    Matou,
+    Redis,
+    Nats,
+    Ngircd,
+    Inspircd,
+    Mosquitto,
+}
+
+impl Brand {
+    /// All of them, in the order of the tables.
+    pub(crate) fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// The name in tables.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Bare => "bare fan-out",
+            Self::Matou => "Matou",
+            Self::Redis => "Redis",
+            Self::Nats => "NATS",
+            Self::Ngircd => "ngircd",
+            Self::Inspircd => "InspIRCd",
+            Self::Mosquitto => "Mosquitto",
+        }
+    }
+
+    /// The program, or which one is missing.
+    pub(crate) fn program(self) -> Outcome<PathBuf> {
+        match self {
+            Self::Bare => std::env::current_exe().context("find this program"),
+            Self::Matou => matou(),
+            Self::Redis => installed("redis-server"),
+            Self::Nats => installed("nats-server"),
+            Self::Ngircd => installed("ngircd"),
+            Self::Inspircd => installed("inspircd"),
+            Self::Mosquitto => installed("mosquitto"),
+        }
+    }
+
+    /// What the program says its version is; for the record only.
+    pub(crate) fn version(self) -> String {
+        let argument = if self == Self::Mosquitto { "-h" } else { "--version" };
+        let said = self.program().ok().and_then(|program| {
+            let output = Command::new(program).arg(argument).output().ok()?;
+            let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.push_str(&String::from_utf8_lossy(&output.stderr));
+            Some(text.lines().next()?.trim().chars().take(60).collect())
+        });
+        said.unwrap_or_else(|| "unknown".into())
+    }
+}
+
+impl fmt::Display for Brand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.title())
+    }
+}
+
+/// A server that was started here, or one that runs already; the former ends with this value.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    pid: u32,
+    child: Option<Child>,
+    started_in: Duration,
+    _folder: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts a server on the first core and waits until it takes connections.
+    pub(crate) fn start(brand: Brand) -> Outcome<Self> {
+        let program = brand.program()?;
+        let folder = tempfile::Builder::new().prefix("matou-bench").tempdir();
+        let folder = folder.context("make a folder for the server")?;
+        let address = free_address()?;
+        let mut command = config::command(brand, &program, address, folder.path())?;
+        let log = std::fs::File::create(folder.path().join("log")).context("open a log")?;
+        command.stdin(Stdio::null()).stdout(log.try_clone().context("open a log")?).stderr(log);
+        process::pin(Cores::First);
+        let start = Instant::now();
+        let child = command.spawn().context(format!("start {}", program.display()));
+        process::pin(Cores::Second);
+        let mut child = child?;
+        let pid = child.id();
+        let started_in = match wait_for(&mut child, address, start) {
+            Ok(started_in) => started_in,
+            Err(error) => {
+                let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+                stop(&mut child);
+                let last: Vec<&str> = log.lines().rev().take(3).collect();
+                return Err(BenchError::Invalid(format!("{brand}: {error}: {}", last.join(" / "))));
+            }
+        };
+        Ok(Self { address, pid, child: Some(child), started_in, _folder: Some(folder) })
+    }
+
+    /// A server that somebody else started, for instance under a profiler.
+    pub(crate) fn running(address: SocketAddr, pid: u32) -> Self {
+        process::pin(Cores::Second);
+        Self { address, pid, child: None, started_in: Duration::ZERO, _folder: None }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How long it took from its start to its first accepted connection.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            stop(child);
+        }
+    }
+}
+
+fn stop(child: &mut Child) {
+    // Nothing else to be done about a process that cannot be killed.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn wait_for(child: &mut Child, address: SocketAddr, start: Instant) -> Outcome<Duration> {
+    loop {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(start.elapsed());
+        }
+        if let Some(status) = child.try_wait().context("wait for the server")? {
+            return Err(BenchError::Invalid(format!("it ended with {status}")));
+        }
+        if start.elapsed() > START_LIMIT {
+            let seconds = START_LIMIT.as_secs();
+            return Err(BenchError::Deadline { what: "listening".into(), seconds });
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// A loopback address that nobody listens on at this moment.
+fn free_address() -> Outcome<SocketAddr> {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+    probe.local_addr().context("find a free port")
+}
+
+fn installed(name: &str) -> Outcome<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
+    let mut folders = std::env::split_paths(&path).chain(system);
+    folders
+        .find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()))
+        .ok_or_else(|| BenchError::Missing(name.to_owned()))
+}
+
+/// The Matou next to this program, or the one that `MATOU` names.
+fn matou() -> Outcome<PathBuf> {
+    if let Some(named) = std::env::var_os("MATOU") {
+        return Ok(named.into());
+    }
+    let this = std::env::current_exe().context("find this program")?;
+    let beside = this.parent().unwrap_or(Path::new(".")).join("matou-bin");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    Err(BenchError::Missing(format!(
+        "{} (build it with `cargo build --release -p matou-bin`, or name it in MATOU)",
+        beside.display()
+    )))
+}
