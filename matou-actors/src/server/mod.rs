@@ -1,8 +1,62 @@
-//! The chat server.
+//! The chat server: a listener, connections, a registry, a room and a broker, each an actor.
+//!
+//! ```text
+//!             accepts                    claims, leaves           enters, leaves
+//!  Listener ──────────▶ Shard ─▶ Connection ──────────▶ Registry ───────────────▶ Room
+//!                         ▲          │ publishes            │ private steps         │
+//!                         │          └──────────────────────┼──────────────────────▶│
+//!                         │                                 ▼                       │
+//!                         │◀──────── frames for one ───── Broker                    │
+//!                         └◀─────────────────── batches for all ────────────────────┘
+//! ```
+//!
+//! - One `Shard` for each event loop owns the connections on it; whoever wants to reach a
+//!   connection names its [`Route`] to the shard.
+//! - The order of joins, leaves and private steps is the order of the registry's mailbox; the
+//!   order of the room is the order of the room's. The registry speaks to room and broker, they
+//!   never speak to it, so nothing can wait in a circle.
+//! - What decides is pure and knows no actor: `names`, `directory`, `requests`, `admission`,
+//!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `connection::inbound`.
 
+mod admission;
+mod broker;
+mod connection;
+mod directory;
+mod fanout;
+mod listener;
+mod log;
+mod messages;
+mod names;
+mod outbox;
+mod reason;
+mod registry;
+mod requests;
+mod room;
+mod roster;
+mod running;
 mod settings;
+mod shard;
+mod token_bucket;
+mod vital;
 
+pub use running::{Failure, Running, StartError, start};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Metrics, Network, Private, Room, ServerSettings,
     SettingError,
 };
+
+/// A connection of this server's life; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// The holder of names that nobody may have.
+    const NOBODY: Self = Self(0);
+}
+
+/// How to reach a connection: through its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Route {
+    shard: usize,
+    id: ConnectionId,
+}

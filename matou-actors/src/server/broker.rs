@@ -1,0 +1,76 @@
+//! The broker actor: relays who asks whom, and the tuples of address and ports.
+
+use std::time::Instant;
+
+use actix::prelude::{Actor, Context, Handler, Recipient};
+use bytes::BytesMut;
+use slog::{Logger, debug};
+
+use super::directory::Member;
+use super::messages::{Order, Step, ToBroker, ToConnection};
+use super::requests::{Ignored, Requests};
+use super::vital::Vital;
+use crate::protocol::{Encode, ServerFrame};
+
+/// Relays the set-up of private connections. It never sees what is said on them.
+pub(crate) struct Broker {
+    pub(crate) requests: Requests,
+    pub(crate) shards: Vec<Recipient<ToConnection>>,
+    pub(crate) clock: fn() -> Instant,
+    pub(crate) logger: Logger,
+    pub(crate) _vital: Option<Vital>,
+}
+
+impl Actor for Broker {
+    type Context = Context<Self>;
+}
+
+impl Handler<ToBroker> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, message: ToBroker, _: &mut Context<Self>) {
+        match message {
+            ToBroker::Forget { id } => self.requests.forget(id),
+            ToBroker::Step { from, to, step } => match self.decide(&from, &to, step) {
+                Ok(frame) => self.send(&to, &frame),
+                Err(ignored) => debug!(self.logger, "private step ignored";
+                    "username" => &from.name, "to" => &to.name, "step" => ?step,
+                    "reason" => %ignored),
+            },
+        }
+    }
+}
+
+impl Broker {
+    /// The frame that `to` gets for the step that `from` takes.
+    fn decide(&mut self, from: &Member, to: &Member, step: Step) -> Result<ServerFrame, Ignored> {
+        let now = (self.clock)();
+        let (source, target) = (from.route.id, to.route.id);
+        let address = from.addresses.seen_by(to.addresses);
+        let name = from.name.clone();
+        match step {
+            Step::Request => {
+                self.requests.ask(source, target, now)?;
+                Ok(ServerFrame::PrivateRequested { from: name })
+            }
+            Step::Accept => {
+                self.requests.accept(source, target, now)?;
+                Ok(ServerFrame::PeerAccepted { by: name, address })
+            }
+            Step::OfferPorts(ports) => {
+                self.requests.offer_ports(source, target, now)?;
+                Ok(ServerFrame::PeerListening { who: name, address, ports })
+            }
+        }
+    }
+
+    fn send(&self, to: &Member, frame: &ServerFrame) {
+        let mut out = BytesMut::new();
+        frame.encode(&mut out);
+        if let Some(shard) = self.shards.get(to.route.shard) {
+            // Cannot flood: pending requests are limited for each target, and each of their
+            // steps works once.
+            shard.do_send(ToConnection { id: to.route.id, order: Order::Send(out.freeze()) });
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a client's bytes mean, one intent at a time.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, Username, encode_message};
+use crate::server::messages::PrivateStep;
+use crate::server::reason::Reason;
+use crate::server::settings::Limits;
+use crate::server::token_bucket::{Rate, TokenBucket};
+
+/// Bytes of MSGBC frames that are gathered before they are published.
+const GATHER: usize = 32 * 1024;
+
+/// The rules for what a client sends.
+#[derive(Clone, Debug)]
+pub(crate) struct InboundLimits {
+    name_attempts: u32,
+    messages: Option<Rate>,
+    bytes: Option<Rate>,
+}
+
+/// How far a client has come, and what it has used of its rates.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    phase: Phase,
+    attempts: u32,
+    messages: TokenBucket,
+    bytes: TokenBucket,
+    not_before: Option<Instant>,
+}
+
+/// What the next bytes mean.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// No whole frame is there.
+    NeedMore,
+    /// The client is over its rate: decode on after this time.
+    Wait(Duration),
+    /// The client wants something; decode on once it is done.
+    Intent(Intent),
+}
+
+/// Something that a client wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// COREQ.
+    Join(ClaimedName),
+    /// MSG, one or more in a row, as MSGBC frames.
+    Publish(Bytes),
+    /// A step of a private request.
+    Private(PrivateStep),
+    /// DISCO.
+    Leave,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Unnamed,
+    Asking,
+    Joined(Username),
+}
+
+impl InboundLimits {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            name_attempts: limits.name_attempts,
+            messages: Rate::new(limits.messages_per_second, second, limits.message_burst),
+            bytes: Rate::new(limits.bytes_per_second, second, limits.byte_burst),
+        }
+    }
+}
+
+impl Inbound {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Phase::Unnamed,
+            attempts: 0,
+            messages: TokenBucket::default(),
+            bytes: TokenBucket::default(),
+            not_before: None,
+        }
+    }
+
+    /// The name under which the client has joined.
+    pub(crate) fn username(&self) -> Option<&Username> {
+        match &self.phase {
+            Phase::Joined(name) => Some(name),
+            Phase::Unnamed | Phase::Asking => None,
+        }
+    }
+
+    /// The registry refused the name: the client may ask again.
+    pub(crate) fn refused(&mut self) {
+        self.phase = Phase::Unnamed;
+    }
+
+    /// The room let the client in.
+    pub(crate) fn accepted(&mut self, name: Username) {
+        self.phase = Phase::Joined(name);
+    }
+
+    /// The next intent in `input` and how many bytes were used up, whatever comes of them.
+    pub(crate) fn next(
+        &mut self,
+        input: &[u8],
+        limits: &InboundLimits,
+        now: Instant,
+    ) -> Result<(usize, Next), Reason> {
+        let mut used = 0;
+        let mut said = BytesMut::new();
+        let next = loop {
+            if let Some(wait) = self.must_wait(now) {
+                break Next::Wait(wait);
+            }
+            let Some(rest) = input.get(used..) else { break Next::NeedMore };
+            let (frame, length) = match ClientFrame::decode(rest) {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => break Next::NeedMore,
+                Err(violation) if said.is_empty() => return Err(violation.into()),
+                // What was said before goes first; the violation is found again after it.
+                Err(_) => break Next::NeedMore,
+            };
+            if !said.is_empty() && !matches!(frame, ClientFrame::Say(_)) {
+                // What was said before goes first; this frame is decoded again after it.
+                break Next::NeedMore;
+            }
+            used += length;
+            self.pay(length, limits, now);
+            if let Some(intent) = self.interpret(frame, limits, &mut said)? {
+                break Next::Intent(intent);
+            }
+            if said.len() > GATHER - MAX_FRAME {
+                break Next::NeedMore;
+            }
+        };
+        if said.is_empty() {
+            return Ok((used, next));
+        }
+        Ok((used, Next::Intent(Intent::Publish(said.freeze()))))
+    }
+
+    /// What a frame means; what is said is added to `said` and means nothing more by itself.
+    fn interpret(
+        &mut self,
+        frame: ClientFrame,
+        limits: &InboundLimits,
+        said: &mut BytesMut,
+    ) -> Result<Option<Intent>, Reason> {
+        let name = match (&self.phase, &frame) {
+            (Phase::Joined(_), ClientFrame::Join(_)) => return Err(Reason::JoinedAlready),
+            (Phase::Joined(name), _) => name,
+            (_, ClientFrame::Join(_)) => {
+                self.attempts += 1;
+                if self.attempts > limits.name_attempts {
+                    return Err(Reason::TooManyNames);
+                }
+                self.phase = Phase::Asking;
+                let ClientFrame::Join(claimed) = frame else { return Ok(None) };
+                return Ok(Some(Intent::Join(claimed)));
+            }
+            _ => return Err(Reason::NotJoined),
+        };
+        Ok(Some(match frame {
+            ClientFrame::Say(text) => {
+                encode_message(name, &text, said);
+                return Ok(None);
+            }
+            ClientFrame::Join(claimed) => Intent::Join(claimed),
+            ClientFrame::Leave => Intent::Leave,
+            ClientFrame::RequestPrivate { to } => Intent::Private(PrivateStep::Request { to }),
+            ClientFrame::AcceptPrivate { from } => Intent::Private(PrivateStep::Accept { from }),
+            ClientFrame::OfferPorts { to, ports } => {
+                Intent::Private(PrivateStep::OfferPorts { to, ports })
+            }
+        }))
+    }
+
+    fn must_wait(&mut self, now: Instant) -> Option<Duration> {
+        let wait = self.not_before?.saturating_duration_since(now);
+        if wait.is_zero() {
+            self.not_before = None;
+            return None;
+        }
+        Some(wait)
+    }
+
+    /// Every frame costs one message and its bytes, so that no kind of frame is a way around.
+    fn pay(&mut self, length: usize, limits: &InboundLimits, now: Instant) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let for_message = limits.messages.map(|rate| self.messages.pay(rate, 1, now));
+        let for_bytes = limits.bytes.map(|rate| self.bytes.pay(rate, length, now));
+        let wait = for_message.max(for_bytes).unwrap_or_default();
+        if !wait.is_zero() {
+            self.not_before = Some(now + wait);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Group commit for the room: what to write to whom, and when.
+//!
+//! Each shard (an event loop with its share of the connections) writes one batch at a time.
+//! What is said meanwhile is gathered and leaves as one batch when the shard is done: alone a
+//! message leaves at once, under load one write carries many.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::ConnectionId;
+use super::log::{Log, Reader, Span};
+use super::roster::Roster;
+use crate::protocol::MessageText;
+use crate::protocol::{Encode, ServerFrame, Username, encode_joined, encode_left, encode_message};
+
+/// The most bytes of a batch, unless one segment alone is larger.
+const MAX_BATCH: usize = 256 * 1024;
+
+/// The log, who is in the room, and what each shard has still to write.
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    log: Log,
+    roster: Roster,
+    replay_roster: bool,
+    motd: Option<Bytes>,
+    shards: Vec<ShardState>,
+}
+
+/// What a shard writes to all its clients in one go.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    /// The bytes.
+    pub(crate) span: Span,
+    /// Clients of this shard whose words are in the batch, or in one before: they may go on.
+    pub(crate) published: Vec<ConnectionId>,
+}
+
+/// What a newcomer gets before the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Welcome {
+    /// CORES 1, the roster, its own CONOTIF, and the message of the day.
+    pub(crate) parts: Vec<Bytes>,
+    /// Where in the log the newcomer starts: behind its own CONOTIF.
+    pub(crate) start: u64,
+}
+
+#[derive(Debug)]
+struct ShardState {
+    reader: Reader,
+    busy: bool,
+    publishers: VecDeque<(u64, ConnectionId)>,
+}
+
+impl Fanout {
+    /// An empty room that is written by `shards` shards.
+    pub(crate) fn new(shards: usize, replay_roster: bool) -> Self {
+        let log = Log::new();
+        let shard =
+            || ShardState { reader: log.reader(), busy: false, publishers: VecDeque::new() };
+        let shards = (0..shards).map(|_| shard()).collect();
+        Self { log, roster: Roster::default(), replay_roster, motd: None, shards }
+    }
+
+    /// Sets whether newcomers are told who is here.
+    pub(crate) fn set_replay_roster(&mut self, replay_roster: bool) {
+        self.replay_roster = replay_roster;
+    }
+
+    /// Sets what each newcomer is told; `None` is nothing.
+    pub(crate) fn set_motd(&mut self, motd: Option<(&Username, &[MessageText])>) {
+        self.motd = motd.map(|(from, lines)| {
+            let mut out = BytesMut::new();
+            lines.iter().for_each(|text| encode_message(from, text, &mut out));
+            out.freeze()
+        });
+    }
+
+    /// Lets `name` in and announces it; what the newcomer gets first.
+    pub(crate) fn enter(&mut self, id: ConnectionId, name: &Username) -> Welcome {
+        let mut accepted = BytesMut::new();
+        ServerFrame::JoinAnswer { accepted: true }.encode(&mut accepted);
+        let mut parts = vec![accepted.freeze()];
+        if self.replay_roster {
+            parts.extend(self.roster.replay());
+        }
+        let mut arrival = BytesMut::new();
+        encode_joined(name, &mut arrival);
+        self.log.append(|out| out.extend_from_slice(&arrival));
+        parts.push(arrival.freeze());
+        parts.extend(self.motd.clone());
+        self.roster.enter(id, name.clone());
+        Welcome { parts, start: self.log.end() }
+    }
+
+    /// Lets a client out and announces it to those who remain; nothing when it was not here.
+    pub(crate) fn leave(&mut self, id: ConnectionId) {
+        if let Some(name) = self.roster.leave(id) {
+            self.log.append(|out| encode_left(&name, out));
+        }
+    }
+
+    /// Appends MSGBC frames that a client of `shard` has encoded; it is told in the batch that
+    /// carries them ([`Batch::published`]) and publishes no more until then, so that what waits
+    /// here is bounded by what each client may have in flight.
+    pub(crate) fn publish(&mut self, shard: usize, id: ConnectionId, frames: &[u8]) {
+        self.log.append(|out| out.extend_from_slice(frames));
+        let end = self.log.end();
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.publishers.push_back((end, id));
+        }
+    }
+
+    /// Says something to everybody in the name of the server.
+    pub(crate) fn announce(&mut self, from: &Username, text: &MessageText) {
+        self.log.append(|out| encode_message(from, text, out));
+    }
+
+    /// The batches that can be written now: for each idle shard what it has not written yet.
+    /// Those shards are busy until [`Fanout::written`].
+    pub(crate) fn flush(&mut self) -> Vec<(usize, Batch)> {
+        self.log.seal();
+        let shards = self.shards.iter_mut().enumerate();
+        shards.filter_map(|(index, shard)| Some((index, shard.take()?))).collect()
+    }
+
+    /// Whether everything said has been written by every shard.
+    pub(crate) fn is_idle(&self) -> bool {
+        let end = self.log.end();
+        self.shards.iter().all(|shard| !shard.busy && shard.reader.position() == end)
+    }
+
+    /// `shard` has handed its batch to its sockets.
+    pub(crate) fn written(&mut self, shard: usize) {
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.busy = false;
+        }
+    }
+}
+
+impl ShardState {
+    fn take(&mut self) -> Option<Batch> {
+        if self.busy {
+            return None;
+        }
+        let span = self.reader.take(MAX_BATCH)?;
+        let carried = self.publishers.partition_point(|&(end, _)| end <= span.end);
+        let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
+        self.busy = true;
+        Some(Batch { span, published })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Decode;
+
+    const ALICE: ConnectionId = ConnectionId(1);
+    const BOB: ConnectionId = ConnectionId(2);
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn frames(mut bytes: &[u8]) -> Vec<String> {
+        let mut frames = Vec::new();
+        while let Some((frame, taken)) = ServerFrame::decode(bytes).unwrap() {
+            frames.push(match frame {
+                ServerFrame::Message { from, text } => format!("{from}: {text}"),
+                other => format!("{other:?}"),
+            });
+            bytes = &bytes[taken..];
+        }
+        frames
+    }
+
+    fn text(batch: &Batch, from: u64) -> Vec<String> {
+        let (mut bytes, mut segment) = (Vec::new(), Some(&batch.span.first));
+        while let Some(current) = segment.filter(|segment| segment.start() < batch.span.end) {
+            let skip = usize::try_from(from.saturating_sub(current.start())).unwrap();
+            bytes.extend_from_slice(current.bytes().get(skip..).unwrap_or_default());
+            segment = current.next();
+        }
+        frames(&bytes)
+    }
+
+    fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
+        let mut out = BytesMut::new();
+        encode_message(&name("x"), &MessageText::parse(text).unwrap(), &mut out);
+        fanout.publish(shard, id, &out);
+    }
+
+    #[test]
+    fn alone_a_message_leaves_at_once_and_under_load_the_rest_is_one_batch() {
+        let mut fanout = Fanout::new(1, true);
+        say(&mut fanout, 0, ALICE, "one");
+        let first = fanout.flush();
+        assert_eq!(text(&first[0].1, 0), ["x: one"]);
+        say(&mut fanout, 0, ALICE, "two");
+        say(&mut fanout, 0, BOB, "three");
+        assert!(fanout.flush().is_empty(), "one batch in flight for each shard");
+        fanout.written(0);
+        let second = fanout.flush();
+        assert_eq!(text(&second[0].1, 0), ["x: two", "x: three"]);
+        assert_eq!(second[0].1.published, [ALICE, BOB]);
+        fanout.written(0);
+        assert!(fanout.flush().is_empty());
+    }
+
+    #[test]
+    fn shards_get_the_same_frames_in_the_same_order_each_at_its_pace() {
+        let mut fanout = Fanout::new(2, true);
+        say(&mut fanout, 0, ALICE, "one");
+        assert_eq!(fanout.flush().len(), 2);
+        say(&mut fanout, 1, BOB, "two");
+        fanout.written(1);
+        let batches = fanout.flush();
+        assert_eq!((batches[0].0, text(&batches[0].1, 0)), (1, vec!["x: two".into()]));
+        assert_eq!(batches[0].1.published, [BOB]);
+        say(&mut fanout, 1, BOB, "three");
+        fanout.written(0);
+        let batches = fanout.flush();
+        assert_eq!(text(&batches[0].1, 0), ["x: two", "x: three"]);
+        assert!(batches[0].1.published.is_empty(), "a publisher is told by its own shard");
+    }
+
+    #[test]
+    fn a_newcomer_gets_the_answer_the_roster_and_then_the_log_from_its_own_arrival() {
+        let mut fanout = Fanout::new(1, true);
+        fanout.enter(ALICE, &name("alice"));
+        say(&mut fanout, 0, ALICE, "before");
+        let welcome = fanout.enter(BOB, &name("bob"));
+        say(&mut fanout, 0, ALICE, "after");
+        let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
+        let expected = ["JoinAnswer { accepted: true }", "Joined(\"alice\")", "Joined(\"bob\")"];
+        assert_eq!(frames(&parts), expected);
+        assert_eq!(text(&fanout.flush()[0].1, welcome.start), ["x: after"]);
+    }
+
+    #[test]
+    fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
+        let mut fanout = Fanout::new(1, true);
+        let lines = [MessageText::parse("hello").unwrap(), MessageText::parse("be kind").unwrap()];
+        fanout.set_motd(Some((&name("Server"), &lines)));
+        let welcome = fanout.enter(ALICE, &name("alice"));
+        let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
+        assert_eq!(frames(&parts)[1..], ["Joined(\"alice\")", "Server: hello", "Server: be kind"]);
+    }
+
+    #[test]
+    fn without_replay_a_newcomer_gets_the_answer_only() {
+        let mut fanout = Fanout::new(1, false);
+        fanout.enter(ALICE, &name("alice"));
+        assert_eq!(fanout.enter(BOB, &name("bob")).parts.len(), 2);
+    }
+
+    #[test]
+    fn who_was_not_here_leaves_in_silence() {
+        let mut fanout = Fanout::new(1, true);
+        fanout.leave(ALICE);
+        assert!(fanout.flush().is_empty());
+    }
+}

@@ -1,0 +1,178 @@
+//! What the actors of the server say to each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix::prelude::{Message, Recipient};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::directory::{Addresses, Member};
+use super::fanout::{Batch, Welcome};
+use super::log::Span;
+use super::reason::Reason;
+use super::{ConnectionId, Route};
+use crate::protocol::{ClaimedName, PortPair, Username};
+
+/// Listener to shard: a connection was accepted.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Accept {
+    pub(crate) id: ConnectionId,
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) peer: SocketAddr,
+}
+
+/// Connection to registry.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToRegistry {
+    /// COREQ. Answered by [`Order::Refuse`], or by the room with [`FromRoom::Admit`].
+    Join { route: Route, claimed: ClaimedName, peer: SocketAddr, addresses: Addresses },
+    /// A step of a private request. Answered by [`Order::Resume`].
+    Private { route: Route, step: PrivateStep },
+    /// The connection has ended, having joined or not.
+    Leave { id: ConnectionId },
+}
+
+/// One step of a private request, as the client named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PrivateStep {
+    /// PVCOREQ.
+    Request { to: ClaimedName },
+    /// PVCOACC.
+    Accept { from: ClaimedName },
+    /// PVCOPORT.
+    OfferPorts { to: ClaimedName, ports: PortPair },
+}
+
+/// Registry to broker: a step between two who are both here.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToBroker {
+    /// `from` takes a step towards `to`.
+    Step { from: Member, to: Member, step: Step },
+    /// Somebody left.
+    Forget { id: ConnectionId },
+}
+
+/// A step of a private request between two known members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Request,
+    Accept,
+    OfferPorts(PortPair),
+}
+
+/// Registry to room.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToRoom {
+    /// A client joined.
+    Enter { route: Route, name: Username },
+    /// A client left.
+    Leave { id: ConnectionId },
+}
+
+/// Connection to room: what its client said, as MSGBC frames. One at a time: the next one after
+/// the batch that carries this one.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Publish {
+    pub(crate) route: Route,
+    pub(crate) frames: Bytes,
+}
+
+/// Room to shard.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum FromRoom {
+    /// A connection of this shard has entered the room.
+    Admit { id: ConnectionId, name: Username, welcome: Welcome },
+    /// Bytes for everybody on this shard. [`Written`] when the sockets have been tried.
+    Batch(Batch),
+}
+
+/// Shard to room: the batch has been handed to every socket that takes it.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Written {
+    pub(crate) shard: usize,
+}
+
+/// Anybody to shard: an order for one of its connections; ignored when that one has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ToConnection {
+    pub(crate) id: ConnectionId,
+    pub(crate) order: Order,
+}
+
+/// What a connection is told to do.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum Order {
+    /// Answer CORES 0.
+    Refuse,
+    /// Answer CORES 1 and take part in the room.
+    Welcome { name: Username, welcome: Welcome },
+    /// Send this frame.
+    Send(Bytes),
+    /// What was forwarded has been dealt with: read on.
+    Resume,
+    /// Read nothing any more.
+    Quiesce,
+    /// Write what is queued and end.
+    Close(Reason),
+}
+
+/// Shard to connection: write this.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deliver {
+    pub(crate) span: Span,
+    /// Dropped when the connection is done with it.
+    pub(crate) in_flight: Arc<InFlight>,
+}
+
+/// A batch that is being written; tells the room when the last connection is done with it.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) shard: usize,
+    pub(crate) room: Recipient<Written>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        // Cannot flood: the room sends the next batch only after this.
+        self.room.do_send(Written { shard: self.shard });
+    }
+}
+
+/// Connection to listener and shard: it has joined or ended.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum Lifecycle {
+    Joined { peer: SocketAddr },
+    Ended { id: ConnectionId, peer: SocketAddr, joined: bool },
+}
+
+/// Stop accepting; answered when the listening sockets are closed.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopAccepting;
+
+/// Tell every connection to read nothing any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct QuiesceAll;
+
+/// Tell the room to say when everything said has been handed to the shards.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Drain(pub(crate) oneshot::Sender<()>);
+
+/// Tell every connection to write what is queued and end, and say when they have.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CloseAll(pub(crate) oneshot::Sender<()>);

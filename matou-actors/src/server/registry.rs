@@ -1,0 +1,99 @@
+//! The registry actor: unique names, and the way from a name to a connection.
+
+use std::net::SocketAddr;
+
+use actix::prelude::{Actor, Context, Handler, Recipient};
+use slog::{Logger, debug, info};
+
+use super::Route;
+use super::directory::{Addresses, Directory, Refused};
+use super::messages::{Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use super::vital::Vital;
+use crate::protocol::ClaimedName;
+
+/// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
+/// its order is the order of joins and leaves for room and broker alike.
+pub(crate) struct Registry {
+    pub(crate) directory: Directory,
+    pub(crate) room: Recipient<ToRoom>,
+    pub(crate) broker: Recipient<ToBroker>,
+    pub(crate) shards: Vec<Recipient<ToConnection>>,
+    pub(crate) logger: Logger,
+    pub(crate) _vital: Option<Vital>,
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+}
+
+// No send below can flood: a connection forwards one thing and then reads no further until it
+// has been answered, so each mailbox holds at most one message for each connection.
+impl Handler<ToRegistry> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: ToRegistry, _: &mut Context<Self>) {
+        match message {
+            ToRegistry::Join { route, claimed, peer, addresses } => {
+                self.join(route, &claimed, peer, addresses);
+            }
+            ToRegistry::Private { route, step } => {
+                self.forward(route, step);
+                self.order(route, Order::Resume);
+            }
+            ToRegistry::Leave { id } => {
+                if self.directory.leave(id).is_some() {
+                    self.room.do_send(ToRoom::Leave { id });
+                    self.broker.do_send(ToBroker::Forget { id });
+                }
+            }
+        }
+    }
+}
+
+impl Registry {
+    fn join(
+        &mut self,
+        route: Route,
+        claimed: &ClaimedName,
+        peer: SocketAddr,
+        addresses: Addresses,
+    ) {
+        match self.directory.join(route, claimed, addresses) {
+            Ok(member) => {
+                info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name);
+                self.room.do_send(ToRoom::Enter { route, name: member.name.clone() });
+            }
+            Err(refused) => {
+                self.log_refusal(peer, claimed, refused);
+                self.order(route, Order::Refuse);
+            }
+        }
+    }
+
+    fn forward(&self, route: Route, step: PrivateStep) {
+        let (claimed, step) = match step {
+            PrivateStep::Request { to } => (to, Step::Request),
+            PrivateStep::Accept { from } => (from, Step::Accept),
+            PrivateStep::OfferPorts { to, ports } => (to, Step::OfferPorts(ports)),
+        };
+        let Some(from) = self.directory.member(route.id) else { return };
+        let Some(to) = self.directory.find(&claimed) else {
+            debug!(self.logger, "private step ignored";
+                "username" => &from.name, "step" => ?step, "reason" => "no such user",
+                "to" => %claimed.as_str().escape_debug());
+            return;
+        };
+        self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
+    }
+
+    fn order(&self, route: Route, order: Order) {
+        if let Some(shard) = self.shards.get(route.shard) {
+            shard.do_send(ToConnection { id: route.id, order });
+        }
+    }
+
+    fn log_refusal(&self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {
+        info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
+            "username" => %claimed.as_str().escape_debug());
+    }
+}

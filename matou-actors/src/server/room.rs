@@ -1,0 +1,104 @@
+//! The room actor: one order for everything that everybody gets.
+
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use actix::fut::ActorFuture;
+use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
+use tokio::sync::oneshot;
+
+use super::fanout::Fanout;
+use super::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use super::vital::Vital;
+
+/// Puts joins, leaves and messages in one order and hands them to the shards in batches.
+pub(crate) struct Room {
+    pub(crate) fanout: Fanout,
+    pub(crate) shards: Vec<Recipient<FromRoom>>,
+    pub(crate) draining: Vec<oneshot::Sender<()>>,
+    pub(crate) _vital: Option<Vital>,
+}
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.spawn(FlushAfterMailbox);
+    }
+}
+
+impl Handler<ToRoom> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
+        match message {
+            ToRoom::Enter { route, name } => {
+                let welcome = self.fanout.enter(route.id, &name);
+                if let Some(shard) = self.shards.get(route.shard) {
+                    // Cannot flood: one for each connection that joins.
+                    shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
+                }
+            }
+            ToRoom::Leave { id } => self.fanout.leave(id),
+        }
+    }
+}
+
+impl Handler<Publish> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Publish { route, frames }: Publish, _: &mut Context<Self>) {
+        self.fanout.publish(route.shard, route.id, &frames);
+    }
+}
+
+impl Handler<Written> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Written { shard }: Written, _: &mut Context<Self>) {
+        self.fanout.written(shard);
+    }
+}
+
+impl Handler<Drain> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
+        self.draining.push(done);
+    }
+}
+
+impl Room {
+    fn flush(&mut self) {
+        for (shard, batch) in self.fanout.flush() {
+            if let Some(shard) = self.shards.get(shard) {
+                // Cannot flood: one batch in flight for each shard.
+                shard.do_send(FromRoom::Batch(batch));
+            }
+        }
+        if !self.draining.is_empty() && self.fanout.is_idle() {
+            for done in self.draining.drain(..) {
+                // Who asked may have given up at its deadline.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// Polled by actix after each emptying of the mailbox: everything that was in it leaves as one
+/// batch.
+struct FlushAfterMailbox;
+
+impl ActorFuture<Room> for FlushAfterMailbox {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        room: &mut Room,
+        _: &mut Context<Room>,
+        _: &mut Task<'_>,
+    ) -> Poll<()> {
+        room.flush();
+        Poll::Pending
+    }
+}
