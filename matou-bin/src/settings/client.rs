@@ -1,0 +1,221 @@
+//! The client's settings: every key of `config/client.toml`, with its default.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use matou_actors::client::{ClientSettings, Policy};
+use matou_actors::protocol::Username;
+use matou_actors::server::{LogFormat, LogLevel};
+use serde::Deserialize;
+
+use super::merge::{Merged, Sources};
+use super::{Flag, SettingsError};
+
+/// The shipped file: every key with its default.
+pub(super) const SHIPPED: &str = include_str!("../../../config/client.toml");
+
+/// All settings of a client, as sections.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ClientFile {
+    /// The server, and who signs in.
+    pub(crate) client: Client,
+    /// Files that others send.
+    pub(crate) files: Files,
+    /// Private sessions.
+    pub(crate) private: Private,
+    /// What is logged, how, and where.
+    pub(crate) log: Log,
+}
+
+/// Section `client`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Client {
+    /// `HOST` or `HOST:PORT`.
+    pub(crate) server: String,
+    /// The name to sign in with; empty asks for one.
+    pub(crate) username: String,
+    /// Reconnect to the server after a loss.
+    pub(crate) reconnect: bool,
+}
+
+/// Section `files`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Files {
+    /// Where received files go; `~` is the user's home.
+    pub(crate) downloads: String,
+    /// What to do with files that are offered.
+    pub(crate) accept: Policy,
+    /// Free bytes that a download leaves on its disk.
+    pub(crate) reserve: u64,
+}
+
+/// Section `private`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Private {
+    /// What to do with private requests.
+    pub(crate) accept: Policy,
+    /// The address to listen on; empty is the one by which the client reaches the server.
+    pub(crate) listen: String,
+    /// The ports to listen on, `FIRST-LAST`; empty is any free ones.
+    pub(crate) ports: String,
+    /// Seconds that a request waits for its answer.
+    pub(crate) request_seconds: u64,
+    /// Seconds that the two connections of a session may take to be made.
+    pub(crate) connect_seconds: u64,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// The least important level that is logged.
+    pub(crate) level: LogLevel,
+    /// How lines look.
+    pub(crate) format: LogFormat,
+    /// The file to log to; empty is standard error.
+    pub(crate) file: String,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            server: format!("127.0.0.1:{}", matou_actors::protocol::DEFAULT_PORT),
+            username: String::new(),
+            reconnect: true,
+        }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            downloads: "~/Downloads".into(),
+            accept: Policy::Ask,
+            reserve: ClientSettings::default().disk_reserve,
+        }
+    }
+}
+
+impl Default for Private {
+    fn default() -> Self {
+        let library = ClientSettings::default();
+        Self {
+            accept: Policy::Ask,
+            listen: String::new(),
+            ports: String::new(),
+            request_seconds: library.request_timeout.as_secs(),
+            connect_seconds: library.connect_timeout.as_secs(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Warning, format: LogFormat::Text, file: String::new() }
+    }
+}
+
+/// The client's settings from `file`, the environment's `MATOU_CLIENT__SECTION__KEY` and
+/// `flags`: as they stand in the file, and as the client takes them. `home` is what `~` means.
+pub(crate) fn load_client(
+    file: Option<&Path>,
+    variables: Vec<(OsString, OsString)>,
+    flags: &[Flag],
+    home: Option<&Path>,
+) -> Result<(ClientFile, ClientSettings), SettingsError> {
+    let sources = Sources { shipped: SHIPPED, prefix: "MATOU_CLIENT", file, variables, flags };
+    let merged = Merged::new(sources)?;
+    let file: ClientFile = merged.settings()?;
+    let settings = translate(&file, home).map_err(|Wrong { key, value, allowed }| {
+        merged.impossible(key, format!("{value:?}"), allowed)
+    })?;
+    Ok((file, settings))
+}
+
+/// A value of the right type that cannot work.
+struct Wrong {
+    key: &'static str,
+    value: String,
+    allowed: String,
+}
+
+fn wrong(key: &'static str, value: &impl ToString, allowed: &str) -> Wrong {
+    Wrong { key, value: value.to_string(), allowed: allowed.to_owned() }
+}
+
+fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, Wrong> {
+    let ClientFile { client, files, private, .. } = file;
+    for (key, seconds) in [
+        ("private.request_seconds", private.request_seconds),
+        ("private.connect_seconds", private.connect_seconds),
+    ] {
+        if seconds == 0 {
+            return Err(wrong(key, &seconds, "1 or more is expected"));
+        }
+    }
+    if client.server.trim().is_empty() {
+        return Err(wrong("client.server", &client.server, "HOST or HOST:PORT is expected"));
+    }
+    Ok(ClientSettings {
+        server: client.server.clone(),
+        username: username(&client.username)?,
+        downloads: downloads(&files.downloads, home)?,
+        accept_files: files.accept,
+        accept_private: private.accept,
+        private_listen: listen_address(&private.listen)?,
+        private_ports: ports(&private.ports)?,
+        disk_reserve: files.reserve,
+        request_timeout: Duration::from_secs(private.request_seconds),
+        connect_timeout: Duration::from_secs(private.connect_seconds),
+        reconnect: client.reconnect,
+    })
+}
+
+fn username(name: &str) -> Result<Option<Username>, Wrong> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    Username::parse(name)
+        .map(Some)
+        .map_err(|error| wrong("client.username", &name, &error.to_string()))
+}
+
+fn downloads(path: &str, home: Option<&Path>) -> Result<PathBuf, Wrong> {
+    if path.is_empty() {
+        return Err(wrong("files.downloads", &path, "the path of a folder is expected"));
+    }
+    let home = || home.and_then(Path::to_str);
+    Ok(PathBuf::from(shellexpand::tilde_with_context(path, home).as_ref()))
+}
+
+fn listen_address(address: &str) -> Result<Option<IpAddr>, Wrong> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let allowed = "an IP address of this machine, or nothing, is expected";
+    address.parse().map(Some).map_err(|_| wrong("private.listen", &address, allowed))
+}
+
+/// Two ports at least, since each session needs two; none that a peer would refuse.
+fn ports(range: &str) -> Result<Option<RangeInclusive<u16>>, Wrong> {
+    if range.trim().is_empty() {
+        return Ok(None);
+    }
+    let parsed = range
+        .split_once('-')
+        .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
+    parsed.filter(|ports| *ports.start() >= 1024 && ports.start() < ports.end()).map(Some).ok_or_else(
+        || {
+            let allowed = "FIRST-LAST with at least two ports from 1024 to 65535, or nothing, \
+                           is expected, such as 40000-40010";
+            wrong("private.ports", &range, allowed)
+        },
+    )
+}

@@ -1,0 +1,18 @@
+//! Settings: built-in defaults < file < environment < flags.
+//!
+//! The files in `config/` are the schema: what they do not hold is no key, and the type of
+//! their values is the type of the key. A test keeps them equal to the built-in defaults.
+
+mod client;
+mod error;
+mod layer;
+mod merge;
+mod server;
+
+pub(crate) use client::{ClientFile, load_client};
+pub(crate) use error::SettingsError;
+pub(crate) use layer::Flag;
+pub(crate) use server::load_server;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The server's settings.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use matou_actors::server::ServerSettings;
+
+use super::merge::{Merged, Sources};
+use super::{Flag, SettingsError};
+
+/// The shipped file: every key with its default.
+pub(super) const SHIPPED: &str = include_str!("../../../config/server.toml");
+
+/// The server's settings from `file`, the environment's `MATOU_SERVER__SECTION__KEY` and `flags`.
+pub(crate) fn load_server(
+    file: Option<&Path>,
+    variables: Vec<(OsString, OsString)>,
+    flags: &[Flag],
+) -> Result<ServerSettings, SettingsError> {
+    let sources = Sources { shipped: SHIPPED, prefix: "MATOU_SERVER", file, variables, flags };
+    let merged = Merged::new(sources)?;
+    let settings: ServerSettings = merged.settings()?;
+    settings.check().map_err(|error| {
+        merged.impossible(error.key, error.value, format!("{} is expected", error.allowed))
+    })?;
+    Ok(settings)
+}
