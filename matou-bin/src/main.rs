@@ -1,8 +1,26 @@
 //! Matou: chat and file drop for a LAN, a class, a ship or your own server.
 
+mod arguments;
 mod commands;
+mod exit;
 mod input;
+mod logging;
+mod server;
+mod settings;
 mod text;
 mod visible;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Role};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.role {
+        Role::Server(arguments) => server::run(&arguments),
+        Role::Client(_) => Ok(()),
+    };
+    exit::code(outcome)
+}

@@ -117,7 +117,8 @@ pub struct Admin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
-    /// Address of the metrics and health port; none by default.
+    /// Address of the metrics and health port; none by default, empty in a file.
+    #[serde(deserialize_with = "address_or_empty")]
     pub listen: Option<SocketAddr>,
 }
 
@@ -264,6 +265,19 @@ impl ServerSettings {
         }
         Ok(())
     }
+}
+
+fn address_or_empty<'de, D>(deserializer: D) -> Result<Option<SocketAddr>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let expected = "an address as IP:PORT, or nothing";
+    let refused = |_| serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &expected);
+    text.parse().map(Some).map_err(refused)
 }
 
 fn wide(value: usize) -> u64 {

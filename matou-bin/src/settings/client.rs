@@ -133,9 +133,8 @@ pub(crate) fn load_client(
     let sources = Sources { shipped: SHIPPED, prefix: "MATOU_CLIENT", file, variables, flags };
     let merged = Merged::new(sources)?;
     let file: ClientFile = merged.settings()?;
-    let settings = translate(&file, home).map_err(|Wrong { key, value, allowed }| {
-        merged.impossible(key, format!("{value:?}"), allowed)
-    })?;
+    let settings = translate(&file, home)
+        .map_err(|Wrong { key, value, allowed }| merged.impossible(key, value, allowed))?;
     Ok((file, settings))
 }
 
@@ -146,8 +145,8 @@ struct Wrong {
     allowed: String,
 }
 
-fn wrong(key: &'static str, value: &impl ToString, allowed: &str) -> Wrong {
-    Wrong { key, value: value.to_string(), allowed: allowed.to_owned() }
+fn wrong(key: &'static str, value: &impl std::fmt::Debug, allowed: &str) -> Wrong {
+    Wrong { key, value: format!("{value:?}"), allowed: allowed.to_owned() }
 }
 
 fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, Wrong> {
@@ -211,11 +210,12 @@ fn ports(range: &str) -> Result<Option<RangeInclusive<u16>>, Wrong> {
     let parsed = range
         .split_once('-')
         .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
-    parsed.filter(|ports| *ports.start() >= 1024 && ports.start() < ports.end()).map(Some).ok_or_else(
-        || {
+    parsed
+        .filter(|ports| *ports.start() >= 1024 && ports.start() < ports.end())
+        .map(Some)
+        .ok_or_else(|| {
             let allowed = "FIRST-LAST with at least two ports from 1024 to 65535, or nothing, \
                            is expected, such as 40000-40010";
             wrong("private.ports", &range, allowed)
-        },
-    )
+        })
 }

@@ -156,10 +156,9 @@ impl Schema {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Map<String, Value>, SettingsError> {
-    File::from_str(text, FileFormat::Toml).collect().map_err(|error| SettingsError::Syntax {
-        file: path.to_owned(),
-        error: error.to_string(),
-    })
+    File::from_str(text, FileFormat::Toml)
+        .collect()
+        .map_err(|error| SettingsError::Syntax { file: path.to_owned(), error: error.to_string() })
 }
 
 /// `a, b` or `["a", "b"]`.
@@ -186,11 +185,11 @@ fn insert(values: &mut Map<String, Value>, origin: &str, key: &str, kind: ValueK
 
 fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
     for (key, value) in from {
-        match (into.get_mut(&key).map(|there| &mut there.kind), value.kind) {
-            (Some(ValueKind::Table(there)), ValueKind::Table(table)) => merge(there, table),
-            (_, kind) => {
-                into.insert(key, Value { kind, ..value });
-            }
+        let there = into.get_mut(&key).map(|there| &mut there.kind);
+        if let (Some(ValueKind::Table(there)), ValueKind::Table(table)) = (there, &value.kind) {
+            merge(there, table.clone());
+        } else {
+            into.insert(key, value);
         }
     }
 }
@@ -207,7 +206,8 @@ fn unknown(
     let last = key.rsplit('.').next().unwrap_or_default();
     let nearest = names.iter().min_by_key(|name| strsim::damerau_levenshtein(last, name));
     let nearest = nearest.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
-    let place = if section.is_empty() { "the sections are".into() } else { format!("[{section}] has") };
+    let place =
+        if section.is_empty() { "the sections are".into() } else { format!("[{section}] has") };
     let allowed = format!("{place} {}{nearest}", names.join(", "));
     SettingsError::UnknownKey {
         origin: origin.to_owned(),

@@ -6,8 +6,8 @@ use std::path::Path;
 use config::{Config, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::layer::{Flag, Schema};
 use super::SettingsError;
+use super::layer::{Flag, Schema};
 
 /// Where settings come from, the weakest first; the built-in defaults are below all of them.
 #[derive(Debug)]

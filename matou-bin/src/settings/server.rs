@@ -23,5 +23,15 @@ pub(crate) fn load_server(
     settings.check().map_err(|error| {
         merged.impossible(error.key, error.value, format!("{} is expected", error.allowed))
     })?;
+    if !is_host_and_port(&settings.network.listen) {
+        let value = format!("{:?}", settings.network.listen);
+        let allowed = "HOST:PORT is expected, such as [::]:6286 or 127.0.0.1:0";
+        return Err(merged.impossible("network.listen", value, allowed.into()));
+    }
     Ok(settings)
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }

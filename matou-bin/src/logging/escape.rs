@@ -1,0 +1,109 @@
+//! What is logged cannot act on the terminal that shows it, nor pass for another line.
+
+use std::io::{self, Write};
+
+use slog::{OwnedKVList, Record};
+use slog_term::{Decorator, RecordDecorator};
+
+use crate::visible::{is_hidden, visible};
+
+/// Writes messages, keys and values through [`visible`]; colours and line ends of the decorator
+/// within stay.
+pub(super) struct EscapingDecorator<D>(pub(super) D);
+
+impl<D: Decorator> Decorator for EscapingDecorator<D> {
+    fn with_record<F>(&self, record: &Record<'_>, values: &OwnedKVList, f: F) -> io::Result<()>
+    where
+        F: FnOnce(&mut dyn RecordDecorator) -> io::Result<()>,
+    {
+        self.0.with_record(record, values, |inner| f(&mut Escaping { inner, own: true }))
+    }
+}
+
+struct Escaping<'a> {
+    inner: &'a mut dyn RecordDecorator,
+    /// What is being written is the format's own: blanks, commas, the line end.
+    own: bool,
+}
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.own {
+            self.inner.write_all(bytes)?;
+        } else {
+            // Formatting hands over whole pieces of text, never half a character.
+            self.inner.write_all(visible(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+macro_rules! parts {
+    ($($name:ident $own:literal)*) => {$(
+        fn $name(&mut self) -> io::Result<()> {
+            self.own = $own;
+            self.inner.$name()
+        }
+    )*};
+}
+
+impl RecordDecorator for Escaping<'_> {
+    parts! {
+        reset true
+        start_whitespace true
+        start_timestamp true
+        start_level true
+        start_comma true
+        start_separator true
+        start_location true
+        start_msg false
+        start_key false
+        start_value false
+    }
+}
+
+/// Collects a JSON line and writes it at once, with characters that act or hide as `\uXXXX`.
+///
+/// Such characters can only stand inside strings, so the line says the same as before.
+pub(super) struct EscapingJsonWriter<W> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> EscapingJsonWriter<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, line: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for EscapingJsonWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        self.out.write_all(escaped(&String::from_utf8_lossy(&line)).as_bytes())?;
+        self.out.flush()
+    }
+}
+
+fn escaped(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c != '\n' && is_hidden(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}

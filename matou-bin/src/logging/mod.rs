@@ -1,0 +1,193 @@
+//! The log: one line an event, written by a thread of its own, never waited for by an actor.
+
+mod escape;
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use jiff::{Timestamp, Zoned};
+use matou_actors::server::{LogFormat, LogLevel};
+use slog::{Drain, FnValue, Level, Logger, PushFnValue, o};
+use slog_async::{Async, AsyncGuard, OverflowStrategy};
+use slog_json::Json;
+use slog_term::{FullFormat, PlainDecorator, TermDecorator};
+
+use escape::{EscapingDecorator, EscapingJsonWriter};
+
+/// Lines that may wait for a slow terminal or disk; more are dropped and counted.
+const QUEUE: usize = 8192;
+/// How long [`Log::finish`] waits for what cannot read.
+const FINISH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target<'a> {
+    /// Standard error, in colours where it is a terminal that takes them.
+    Stderr,
+    /// Standard error, without any escape sequence.
+    PlainStderr,
+    /// A file, appended to.
+    File(&'a Path),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// A running log. What was logged is written out by [`Log::finish`].
+pub(crate) struct Log {
+    /// What to log with.
+    pub(crate) logger: Logger,
+    guard: Option<AsyncGuard>,
+}
+
+impl Log {
+    /// Starts to log what is at least as important as `level`.
+    pub(crate) fn start(
+        level: LogLevel,
+        format: LogFormat,
+        target: Target<'_>,
+    ) -> io::Result<Self> {
+        let level = slog_level(level);
+        Ok(match (target, format) {
+            (Target::Nowhere, _) => Self { logger: Logger::root(slog::Discard, o!()), guard: None },
+            (Target::File(path), LogFormat::Json) => Self::json(level, open(path)?),
+            (Target::File(path), LogFormat::Text) => {
+                Self::text(level, PlainDecorator::new(open(path)?))
+            }
+            (_, LogFormat::Json) => Self::json(level, io::stderr()),
+            (Target::Stderr, LogFormat::Text) if coloured() => {
+                Self::text(level, TermDecorator::new().stderr().build())
+            }
+            (_, LogFormat::Text) => Self::text(level, PlainDecorator::new(io::stderr())),
+        })
+    }
+
+    /// Writes out what was logged, as far as whoever reads it takes it in time.
+    pub(crate) fn finish(self) {
+        let Some(guard) = self.guard else { return };
+        let (done, wait) = mpsc::channel();
+        // Dropping the guard waits for the writing thread, for ever if its terminal is stopped.
+        thread::spawn(move || {
+            drop(guard);
+            let _ = done.send(());
+        });
+        let _ = wait.recv_timeout(FINISH_WITHIN);
+    }
+
+    fn json(level: Level, out: impl Write + Send + 'static) -> Self {
+        let drain = Json::new(EscapingJsonWriter::new(out))
+            .set_flush(true)
+            .add_key_value(o!(
+                "time" => FnValue(|_| format!("{:.3}", Timestamp::now())),
+                "level" => FnValue(|record| record.level().as_str().to_lowercase()),
+                "message" => PushFnValue(|record, serializer| serializer.emit(record.msg())),
+            ))
+            .build();
+        Self::queued(level, drain)
+    }
+
+    fn text(level: Level, decorator: impl slog_term::Decorator + Send + 'static) -> Self {
+        let drain = FullFormat::new(EscapingDecorator(decorator))
+            .use_custom_timestamp(|out| {
+                write!(out, "{}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f"))
+            })
+            .use_original_order()
+            .build();
+        Self::queued(level, drain)
+    }
+
+    fn queued<D>(level: Level, drain: D) -> Self
+    where
+        D: Drain + Send + 'static,
+    {
+        let (queue, guard) = Async::new(drain.ignore_res())
+            .chan_size(QUEUE)
+            .overflow_strategy(OverflowStrategy::DropAndReport)
+            .thread_name("log".into())
+            .build_with_guard();
+        let drain = queue.filter_level(level).ignore_res();
+        Self { logger: Logger::root(drain, o!()), guard: Some(guard) }
+    }
+}
+
+/// `level` made `louder` steps more talkative (or, below zero, quieter).
+pub(crate) fn shifted(level: LogLevel, louder: i16) -> LogLevel {
+    const LEVELS: [LogLevel; 5] =
+        [LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    let at = LEVELS.iter().position(|&other| other == level).unwrap_or_default();
+    let wanted = i16::try_from(at).unwrap_or_default().saturating_add(louder).clamp(0, 4);
+    usize::try_from(wanted).ok().and_then(|at| LEVELS.get(at)).copied().unwrap_or(level)
+}
+
+fn slog_level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Trace => Level::Trace,
+    }
+}
+
+/// Appends; readable by its owner only, since names and addresses are in it.
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+fn coloured() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stderr().is_terminal() && !set("NO_COLOR") && !dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use slog::info;
+
+    use super::*;
+
+    #[test]
+    fn hostile_text_stays_one_harmless_line() {
+        let folder = tempfile::tempdir().unwrap();
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let path = folder.path().join(format!("{format:?}"));
+            let log = Log::start(LogLevel::Info, format, Target::File(&path)).unwrap();
+            let hostile = "a\nb\u{1b}[2J\u{9b}1m\u{202e}\u{200b}";
+            info!(log.logger, "said {}", hostile; "reason" => hostile, "why" => %hostile);
+            log.finish();
+            let written = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(written.lines().count(), 1, "{written}");
+            let line = written.trim_end_matches('\n');
+            assert!(!line.chars().any(crate::visible::is_hidden), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_json_line_says_back_what_was_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Log::start(LogLevel::Info, LogFormat::Json, Target::File(&path)).unwrap();
+        info!(log.logger, "listening"; "address" => "\u{202e}[::]:1", "count" => 3);
+        slog::debug!(log.logger, "not important enough");
+        log.finish();
+        let line = std::fs::read_to_string(&path).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["message"], "listening");
+        assert_eq!(value["level"], "info");
+        assert_eq!(value["address"], "\u{202e}[::]:1");
+        assert_eq!(value["count"], 3);
+        value["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    }
+
+    #[test]
+    fn levels_shift_and_stop_at_their_ends() {
+        assert_eq!(shifted(LogLevel::Info, 1), LogLevel::Debug);
+        assert_eq!(shifted(LogLevel::Info, 9), LogLevel::Trace);
+        assert_eq!(shifted(LogLevel::Warning, -1), LogLevel::Error);
+        assert_eq!(shifted(LogLevel::Warning, -9), LogLevel::Error);
+    }
+}

@@ -1,0 +1,194 @@
+//! The shipped files against the defaults, and every kind of mistake against its words.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::Path;
+
+use config::{File, FileFormat, Source, ValueKind};
+use matou_actors::client::{ClientSettings, Policy};
+use matou_actors::server::ServerSettings;
+use serde::de::DeserializeOwned;
+
+use super::client::{ClientFile, SHIPPED as CLIENT};
+use super::server::SHIPPED as SERVER;
+use super::*;
+
+fn server(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[Flag],
+) -> Result<ServerSettings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.toml");
+    std::fs::write(&path, text).unwrap();
+    load_server(Some(&path), variables(environment), flags)
+        .map_err(|error| error.to_string().replace(&*path.to_string_lossy(), "server.toml"))
+}
+
+fn client(text: &str) -> Result<(ClientFile, ClientSettings), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client.toml");
+    std::fs::write(&path, text).unwrap();
+    load_client(Some(&path), vec![], &[], Some(Path::new("/home/me")))
+        .map_err(|error| error.to_string().replace(&*path.to_string_lossy(), "client.toml"))
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+}
+
+/// The keys that `T` has under `section`, as its refusal of an unknown one lists them.
+fn keys<T: DeserializeOwned>(section: Option<&str>) -> BTreeSet<String> {
+    let unknown = r#"{"there is no such key": 0}"#;
+    let json = section.map_or(unknown.into(), |name| format!(r#"{{"{name}": {unknown}}}"#));
+    let error = serde_json::from_str::<T>(&json).err().unwrap().to_string();
+    let (_, expected) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn shipped_holds_every_key<T: DeserializeOwned>(shipped: &str) {
+    let file = File::from_str(shipped, FileFormat::Toml).collect().unwrap();
+    assert_eq!(file.keys().cloned().collect::<BTreeSet<_>>(), keys::<T>(None));
+    for (section, value) in file {
+        let ValueKind::Table(table) = value.kind else { panic!("{section} is no section") };
+        assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), keys::<T>(Some(&section)));
+    }
+}
+
+#[test]
+fn the_shipped_files_hold_every_key() {
+    shipped_holds_every_key::<ServerSettings>(SERVER);
+    shipped_holds_every_key::<ClientFile>(CLIENT);
+}
+
+#[test]
+fn the_shipped_files_are_the_defaults() {
+    assert_eq!(server(SERVER, &[], &[]).unwrap(), ServerSettings::default());
+    assert_eq!(client(CLIENT).unwrap().0, ClientFile::default());
+}
+
+#[test]
+fn every_key_of_the_shipped_files_has_a_comment() {
+    for shipped in [SERVER, CLIENT] {
+        let lines: Vec<_> = shipped.lines().collect();
+        for pair in lines.windows(2) {
+            let is_key = pair[1].contains(" = ") && !pair[1].starts_with('#');
+            assert!(!is_key || pair[0].starts_with("# "), "{}", pair[1]);
+        }
+    }
+}
+
+#[test]
+fn file_then_environment_then_flags() {
+    let text = "[network]\nlisten = \"a:1\"\n[limits]\nclients = 1\nunjoined = 1\n";
+    let environment =
+        [("MATOU_SERVER__LIMITS__CLIENTS", "2"), ("MATOU_SERVER__NETWORK__LISTEN", "b:2")];
+    let flag = Flag { name: "--listen", key: "network.listen", value: "c:3".into() };
+    let settings = server(text, &environment, &[flag]).unwrap();
+    assert_eq!(settings.limits.unjoined, 1);
+    assert_eq!(settings.limits.clients, 2);
+    assert_eq!(settings.network.listen, "c:3");
+    assert_eq!(settings.private, ServerSettings::default().private);
+}
+
+#[test]
+fn the_environment_takes_numbers_truths_and_texts_of_digits() {
+    let environment = [
+        ("MATOU_SERVER__ROOM__REPLAY_ROSTER", "false"),
+        ("MATOU_SERVER__ROOM__MOTD", "1e3"),
+        ("MATOU_SERVER__LOG__FORMAT", "json"),
+        ("MATOU_CLIENT__OF__ANOTHER", "1"),
+        ("MATOU_SERVERS", "1"),
+        ("PATH", "/bin"),
+    ];
+    let settings = server("", &environment, &[]).unwrap();
+    assert!(!settings.room.replay_roster);
+    assert_eq!(settings.room.motd, "1e3");
+}
+
+#[test]
+fn a_mistake_names_place_key_value_and_what_is_allowed() {
+    let table = [
+        (
+            "[limits]\ncleints = 5",
+            &["server.toml: limits.cleints = 5", "did you mean clients?"][..],
+        ),
+        ("[limit]\nclients = 5", &["server.toml: limit = ", "did you mean limits?"]),
+        ("clients = 5", &["server.toml: clients = 5", "the sections are admin, "]),
+        ("limits = 5", &["server.toml: limits = 5", "a section of keys is expected"]),
+        ("[limits]\nclients = \"5\"", &["limits.clients = \"5\"", "a whole number is expected"]),
+        ("[limits]\nclients = 5.5", &["limits.clients = 5.5", "a whole number is expected"]),
+        ("[limits]\nclients = -5", &["limits.clients = -5", "a whole number from 0 on"]),
+        ("[limits]\nclients = 0", &["server.toml: limits.clients = 0", "1 or more is expected"]),
+        ("[network]\nbacklog = 4294967296", &["network.backlog = 4294967296", "0 to 4294967295"]),
+        ("[room]\nreplay_roster = 1", &["room.replay_roster = 1", "true or false is expected"]),
+        ("[room]\nmotd_name = \"a b\"", &["room.motd_name = \"a b\"", "letters and digits"]),
+        ("[log]\nlevel = \"loud\"", &["log.level = \"loud\"", "\"warning\""]),
+        ("[metrics]\nlisten = \"x\"", &["server.toml: metrics.listen = \"x\"", "address"]),
+        ("[network]\nlisten = \"6286\"", &["network.listen = \"6286\"", "HOST:PORT"]),
+        ("[network]\nlisten = \"a:99999\"", &["network.listen = \"a:99999\"", "HOST:PORT"]),
+        ("[limits\n", &["server.toml: "]),
+    ];
+    for (text, expected) in table {
+        let error = server(text, &[], &[]).unwrap_err();
+        for part in expected {
+            assert!(error.contains(part), "{text:?} gives {error:?}, which lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    let table = [
+        ("MATOU_SERVER__LIMITS__CLIENTS", "many", "a whole number is expected"),
+        ("MATOU_SERVER__LIMITS__CLIENTS", "", "a whole number is expected"),
+        ("MATOU_SERVER__LIMITS__CLIENTS", "0", "1 or more is expected"),
+        ("MATOU_SERVER__LIMITS__CLEINTS", "5", "did you mean clients?"),
+        ("MATOU_SERVER__LIMIT__CLIENTS", "5", "did you mean limits?"),
+        ("MATOU_SERVER__LIMITS", "5", "a section of keys is expected"),
+        ("MATOU_SERVER__ROOM__REPLAY_ROSTER", "yes", "true or false is expected"),
+        ("MATOU_SERVER__LOG__LEVEL", "loud", "\"warning\""),
+    ];
+    for (name, value, expected) in table {
+        let error = server("", &[(name, value)], &[]).unwrap_err();
+        assert!(error.starts_with(&format!("environment variable {name}: ")), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load_server(Some(Path::new("/no/such.toml")), vec![], &[]).unwrap_err();
+    assert!(error.to_string().starts_with("/no/such.toml: "), "{error}");
+}
+
+#[test]
+fn the_client_file_becomes_the_library_settings() {
+    let text = "[client]\nserver = \"h:1\"\nusername = \"Bob\"\n[files]\ndownloads = \"~/in\"\n\
+                accept = \"always\"\n[private]\nlisten = \"::1\"\nports = \"40000-40010\"\n";
+    let settings = client(text).unwrap().1;
+    assert_eq!(settings.server, "h:1");
+    assert_eq!(settings.username.unwrap().as_str(), "Bob");
+    assert_eq!(settings.downloads, Path::new("/home/me/in"));
+    assert_eq!(settings.accept_files, Policy::Always);
+    assert_eq!(settings.private_listen, Some("::1".parse().unwrap()));
+    assert_eq!(settings.private_ports, Some(40000..=40010));
+}
+
+#[test]
+fn a_client_setting_that_cannot_work_is_named() {
+    let table = [
+        ("[client]\nusername = \"a b\"", "client.toml: client.username = \"a b\""),
+        ("[client]\nserver = \"\"", "client.toml: client.server = \"\""),
+        ("[files]\ndownloads = \"\"", "client.toml: files.downloads = \"\""),
+        ("[files]\naccept = \"maybe\"", "client.toml: files.accept = \"maybe\""),
+        ("[private]\nlisten = \"here\"", "client.toml: private.listen = \"here\""),
+        ("[private]\nports = \"80-90\"", "client.toml: private.ports = \"80-90\""),
+        ("[private]\nports = \"5000-5000\"", "client.toml: private.ports = \"5000-5000\""),
+        ("[private]\nrequest_seconds = 0", "client.toml: private.request_seconds = 0 is"),
+    ];
+    for (text, expected) in table {
+        let error = client(text).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
