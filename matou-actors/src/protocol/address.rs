@@ -35,7 +35,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
 
 /// 4 bytes are IPv4, 16 are IPv6; any other size is a violation.
 pub(super) fn decode_address(cursor: &mut Cursor<'_>) -> Result<IpAddr, Stop> {
-    let raw = cursor.sized(Field::Address, 16)?;
+    let raw = cursor.sized(Field::Address, |length| matches!(length, 4 | 16))?;
     if let Ok(v4) = <[u8; 4]>::try_from(raw) {
         return Ok(Ipv4Addr::from(v4).into());
     }

@@ -62,17 +62,21 @@ impl<'a> Cursor<'a> {
         self.text(Field::Message, MAX_MESSAGE)
     }
 
-    /// A run of 1 to `limit` bytes behind its size. The size is judged as soon as it is there,
-    /// before the run itself is waited for.
-    pub(super) fn sized(&mut self, field: Field, limit: usize) -> Result<&'a [u8], Stop> {
+    /// A run of bytes behind its size. The size is judged as soon as it is there, before the
+    /// run itself is waited for.
+    pub(super) fn sized(
+        &mut self,
+        field: Field,
+        is_allowed: impl FnOnce(&usize) -> bool,
+    ) -> Result<&'a [u8], Stop> {
         let size = self.int()?;
-        let length = usize::try_from(size).ok().filter(|length| (1..=limit).contains(length));
+        let length = usize::try_from(size).ok().filter(is_allowed);
         let length = length.ok_or(FrameError::Size { field, size })?;
         self.take(length)
     }
 
     fn text(&mut self, field: Field, limit: usize) -> Result<&'a str, Stop> {
-        let bytes = self.sized(field, limit)?;
+        let bytes = self.sized(field, |length| (1..=limit).contains(length))?;
         Ok(std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8(field))?)
     }
 
