@@ -78,7 +78,7 @@ fn run_load(load: &Load) -> Outcome<()> {
         for brand in &load.servers {
             let figures = load
                 .server(*brand)
-                .and_then(|server| scenario::run(load.scenario, *brand, &server, plan));
+                .and_then(|mut server| scenario::run(load.scenario, &mut server, plan));
             match figures {
                 Ok(figures) => println!("{:12} {figures}", brand.title()),
                 Err(BenchError::Missing(what)) => {
@@ -94,7 +94,7 @@ fn run_load(load: &Load) -> Outcome<()> {
 impl Load {
     fn server(&self, brand: Brand) -> Outcome<Server> {
         match (self.address, self.pid) {
-            (Some(address), Some(pid)) => Ok(Server::running(address, pid)),
+            (Some(address), Some(pid)) => Ok(Server::running(brand, address, pid)),
             _ => Server::start(brand),
         }
     }

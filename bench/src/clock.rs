@@ -24,8 +24,3 @@ impl Clock {
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
-
-/// Waits for a condition that only time brings, a millisecond at a time.
-pub(crate) fn nap() {
-    std::thread::sleep(Duration::from_millis(1));
-}

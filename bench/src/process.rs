@@ -17,11 +17,23 @@ pub(crate) fn cpu(pid: u32) -> Outcome<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / hertz as f64))
 }
 
+/// CPU time that all processes together, and the hypervisor, took from this machine's cores.
+pub(crate) fn machine_cpu() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("read the machine's CPU time")?;
+    // user nice system idle iowait irq softirq steal
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    let busy = fields.enumerate().filter(|(place, _)| !matches!(place, 3 | 4));
+    let ticks: u64 = busy.filter_map(|(_, field)| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
 /// Resident memory of a process in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     /// All of it.
     pub(crate) resident: u64,
+    /// The most there ever was.
+    pub(crate) peak: u64,
     /// The part that is no file's.
     pub(crate) anonymous: u64,
 }
@@ -37,6 +49,7 @@ pub(crate) fn memory(pid: u32) -> Outcome<Memory> {
     let unreadable = || BenchError::Invalid("unreadable /proc/PID/status".into());
     Ok(Memory {
         resident: field("VmRSS:").ok_or_else(unreadable)?,
+        peak: field("VmHWM:").ok_or_else(unreadable)?,
         anonymous: field("RssAnon:").ok_or_else(unreadable)?,
     })
 }
@@ -58,8 +71,6 @@ pub(crate) enum Cores {
     First,
     /// The generator's core.
     Second,
-    /// Wherever the scheduler likes.
-    All,
 }
 
 /// Keeps this thread on some cores; does nothing on a machine with one core.
@@ -68,7 +79,6 @@ pub(crate) fn pin(cores: Cores) {
     match cores {
         Cores::First => set.set(0),
         Cores::Second => set.set(1),
-        Cores::All => (0..CpuSet::MAX_CPU).for_each(|core| set.set(core)),
     }
     // Fails where that core does not exist, and then the comparison shares one.
     let _ = sched_setaffinity(None, &set);

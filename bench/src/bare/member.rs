@@ -1,6 +1,7 @@
 //! One client of the bare server.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::cell::RefCell;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 
@@ -20,6 +21,18 @@ pub(super) enum Request<'a> {
     Say(&'a [u8]),
 }
 
+/// CONOTIF of everybody who is there. It only grows; when somebody leaves, there is a new one.
+pub(super) type Roster = Rc<RefCell<Vec<u8>>>;
+
+/// The part of a roster that a newcomer gets, and how much of it, and of the answer before it,
+/// is written.
+#[derive(Debug)]
+struct Welcome {
+    roster: Roster,
+    end: usize,
+    written: usize,
+}
+
 /// A connection, what is left of a frame, and how far it has read the log.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -28,8 +41,8 @@ pub(super) struct Member {
     /// The name behind its size; empty until the client joins.
     name: Box<[u8]>,
     cursor: u64,
-    /// What comes before the log: the answer and the roster, and how much of it is written.
-    welcome: Option<(Rc<Vec<u8>>, usize)>,
+    /// What comes before the log.
+    welcome: Option<Box<Welcome>>,
     blocked: bool,
 }
 
@@ -63,10 +76,11 @@ impl Member {
     }
 
     /// Lets the client in: the roster comes first, then the log from `cursor` on.
-    pub(super) fn welcome(&mut self, name: &[u8], roster: Rc<Vec<u8>>, cursor: u64) {
+    pub(super) fn welcome(&mut self, name: &[u8], roster: &Roster, cursor: u64) {
         self.name = name.into();
         self.cursor = cursor;
-        self.welcome = Some((roster, 0));
+        let (roster, end) = (Rc::clone(roster), roster.borrow().len());
+        self.welcome = Some(Box::new(Welcome { roster, end, written: 0 }));
     }
 
     /// Puts CONOTIF of this client in the log.
@@ -75,8 +89,8 @@ impl Member {
         log.append(&self.name);
     }
 
-    /// The same frame for a roster; nothing before the client has joined.
-    pub(super) fn append_announcement(&self, roster: &mut Vec<u8>) {
+    /// Puts the same frame in a roster; nothing before the client has joined.
+    pub(super) fn enrol(&self, roster: &mut Vec<u8>) {
         if !self.name.is_empty() {
             roster.push(CONOTIF);
             roster.extend_from_slice(&self.name);
@@ -152,21 +166,33 @@ impl Member {
     }
 
     fn write_welcome(&mut self) -> bool {
-        let Some((roster, written)) = self.welcome.take() else { return true };
-        let whole: Vec<u8> = ACCEPTED.into_iter().chain(roster.iter().copied()).collect();
-        let rest = whole.get(written..).unwrap_or_default();
-        let Some(more) = self.write_some(rest) else { return false };
-        if more < rest.len() {
-            self.welcome = Some((roster, written + more));
+        let Some(mut welcome) = self.welcome.take() else { return true };
+        let roster = welcome.roster.borrow();
+        let answer = ACCEPTED.get(welcome.written..).unwrap_or_default();
+        let start = welcome.written.saturating_sub(ACCEPTED.len());
+        let names = roster.get(start..welcome.end).unwrap_or_default();
+        let whole = answer.len() + names.len();
+        let slices = [IoSlice::new(answer), IoSlice::new(names)];
+        let written = self.socket.write_vectored(&slices);
+        drop(roster);
+        let Some(written) = self.count(written, whole) else { return false };
+        welcome.written += written;
+        if written < whole {
+            self.welcome = Some(welcome);
         }
         true
     }
 
-    /// Bytes that the kernel took; `None` when the connection is broken.
     fn write_some(&mut self, run: &[u8]) -> Option<usize> {
-        match self.socket.write(run) {
+        let written = self.socket.write(run);
+        self.count(written, run.len())
+    }
+
+    /// Bytes that the kernel took of so many; `None` when the connection is broken.
+    fn count(&mut self, written: io::Result<usize>, whole: usize) -> Option<usize> {
+        match written {
             Ok(written) => {
-                self.blocked = written < run.len();
+                self.blocked = written < whole;
                 Some(written)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

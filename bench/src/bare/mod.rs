@@ -9,19 +9,20 @@ mod member;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventFlags};
 
 use self::log::Log;
-use self::member::{Member, Request};
+use self::member::{Member, Request, Roster};
 use crate::error::{Context, Outcome};
 
 const LISTENER: u64 = u64::MAX;
 const INPUT: usize = 64 * 1024;
 const BACKLOG: i32 = 4096;
-/// The log is cut when it is longer than this; members that are further behind are dropped.
+/// From this length on, the part of the log that everybody has is forgotten.
+const LOG_TRIM: usize = 256 * 1024;
+/// Members that are further behind than this are dropped.
 const LOG_BYTES: usize = 4 * 1024 * 1024;
 
 /// Serves for ever.
@@ -42,8 +43,7 @@ struct Server {
     members: Vec<Option<Member>>,
     free: Vec<usize>,
     log: Log,
-    /// CONOTIF of everybody who is there, shared with the newcomers that still read it.
-    roster: Rc<Vec<u8>>,
+    roster: Roster,
     input: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ impl Server {
             members: Vec::new(),
             free: Vec::new(),
             log: Log::default(),
-            roster: Rc::default(),
+            roster: Roster::default(),
             input: vec![0; INPUT],
         })
     }
@@ -91,7 +91,7 @@ impl Server {
             }
         }
         self.write_all();
-        if self.log.len() > LOG_BYTES {
+        if self.log.len() > LOG_TRIM {
             self.cut();
         }
         Ok(())
@@ -122,14 +122,12 @@ impl Server {
         if !flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP) {
             return;
         }
-        let (log, roster) = (&mut self.log, &mut self.roster);
+        let (log, roster) = (&mut self.log, &self.roster);
         let alive = member.read(&mut self.input, |member, request| match request {
             Request::Join(name) => {
-                member.welcome(name, Rc::clone(roster), log.end());
-                let before = log.len();
+                member.welcome(name, roster, log.end());
                 member.announce(log);
-                let frame = log.since(log.end() - u64::try_from(log.len() - before).unwrap_or(0));
-                Rc::make_mut(roster).extend_from_slice(frame);
+                member.enrol(&mut roster.borrow_mut());
             }
             Request::Say(sized) => member.say(sized, log),
         });
@@ -147,7 +145,7 @@ impl Server {
         }
     }
 
-    /// Forgets what everybody has, and whoever is a whole log behind.
+    /// Forgets what everybody has, and drops whoever is too far behind.
     fn cut(&mut self) {
         let end = self.log.end();
         let keep = end.saturating_sub(u64::try_from(LOG_BYTES).unwrap_or(u64::MAX));
@@ -168,10 +166,11 @@ impl Server {
             return;
         }
         member.sign_out(&mut self.log);
-        let mut roster = Vec::with_capacity(self.roster.len());
+        let mut roster = Vec::with_capacity(self.roster.borrow().len());
         for member in self.members.iter().flatten() {
-            member.append_announcement(&mut roster);
+            member.enrol(&mut roster);
         }
-        self.roster = Rc::new(roster);
+        // Whoever still reads the old one keeps it: what it says was true at that moment.
+        self.roster = Roster::new(roster.into());
     }
 }

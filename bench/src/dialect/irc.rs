@@ -43,7 +43,7 @@ impl Dialect for Irc {
             Some(b"353") => Item::Presence(names(rest.unwrap_or_default())),
             Some(b"JOIN") => Item::Presence(1),
             Some(b"366") => Item::Joined,
-            Some(code) if code.starts_with(b"4") => Item::Refused,
+            Some(b"403" | b"405" | b"432" | b"433" | b"437" | b"465" | b"471") => Item::Refused,
             _ => Item::Other,
         };
         Some((item, length))

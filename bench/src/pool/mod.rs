@@ -95,18 +95,29 @@ impl<D: Dialect> Pool<D> {
         Ok(())
     }
 
-    /// Connects so many more clients and waits until all are in the room, and (where the server
-    /// tells who is there) everybody was told of everybody.
-    pub(crate) fn join(&mut self, count: usize, limit: Duration) -> Outcome<JoinTimes> {
+    /// Connects so many more clients, `wave` of them at once, and waits until all are in the room,
+    /// and (where the server tells who is there) everybody was told of everybody.
+    pub(crate) fn join(
+        &mut self,
+        count: usize,
+        wave: usize,
+        limit: Duration,
+    ) -> Outcome<JoinTimes> {
         let start = Instant::now();
-        self.connect(count)?;
-        let accepted =
-            self.until(limit, "joining", &mut Ignore, |pool| pool.joined == pool.clients.len())?;
-        let everybody = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
+        let all = self.clients.len() + count;
+        let mut accepted = start;
+        while self.clients.len() < all {
+            let left = limit.saturating_sub(start.elapsed());
+            self.connect(wave.min(all - self.clients.len()))?;
+            let joined = |pool: &Self| pool.joined == pool.clients.len();
+            accepted = self.until(left, "joining", &mut Ignore, joined)?;
+        }
+        let everybody = u32::try_from(all).unwrap_or(u32::MAX);
         let told = |pool: &Self| {
             !D::TELLS || pool.clients.iter().all(|client| client.presence >= everybody)
         };
-        let all_told = self.until(limit, "telling everybody of everybody", &mut Ignore, told)?;
+        let left = limit.saturating_sub(start.elapsed());
+        let all_told = self.until(left, "telling everybody of everybody", &mut Ignore, told)?;
         Ok(JoinTimes { accepted: accepted - start, told: all_told - start })
     }
 
@@ -188,6 +199,12 @@ impl<D: Dialect> Pool<D> {
     /// Deliveries to all clients together.
     pub(crate) fn deliveries(&self) -> u64 {
         self.deliveries
+    }
+
+    /// Counts deliveries from zero again; nothing may be on its way.
+    pub(crate) fn reset_counts(&mut self) {
+        self.deliveries = 0;
+        self.clients.iter_mut().for_each(|client| client.deliveries = 0);
     }
 
     /// Deliveries to each client.

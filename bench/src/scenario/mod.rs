@@ -2,7 +2,10 @@
 
 mod busy;
 mod figures;
+mod meter;
 mod open;
+mod rate;
+mod small;
 
 use std::time::Duration;
 
@@ -20,6 +23,9 @@ use crate::server::{Brand, Server};
 /// How long clients may take to join: ngircd needs 20 s for 2,000.
 const JOIN_LIMIT: Duration = Duration::from_secs(60);
 
+const CROWD: usize = 2_000;
+const STUCK: usize = 5;
+
 /// One question that a run answers with figures.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
@@ -28,8 +34,24 @@ const JOIN_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) enum Scenario {
     /// 20 of 200 clients keep 16 messages in the air each: deliveries/s and CPU of a delivery.
     Busy,
+    /// The same with 2,000 clients: what ten times the clients cost.
+    Crowd,
+    /// The busy room, and five more clients that stop to read.
+    Stuck,
     /// 2,000 clients, 50 messages/s: how long a message takes to each.
     Big,
+    /// The most messages/s that 2,000 clients get with a 99th percentile under 100 ms.
+    Rate,
+    /// 2,000 clients join at once.
+    Joins,
+    /// Memory of a client that has joined and is idle.
+    Idle,
+    /// One sender, one receiver.
+    Alone,
+    /// From the start of the process to the first connection.
+    Start,
+    /// A small busy room, every delivery counted and every order compared.
+    Smoke,
 }
 
 /// Sizes and times of a run.
@@ -45,14 +67,9 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
 }
 
-/// Runs a scenario against a server that runs.
-pub(crate) fn run(
-    scenario: Scenario,
-    brand: Brand,
-    server: &Server,
-    plan: Plan,
-) -> Outcome<Figures> {
-    match brand {
+/// Runs a scenario against a server that runs; the server may be restarted.
+pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcome<Figures> {
+    match server.brand() {
         Brand::Bare | Brand::Matou => run_as(Matou, scenario, server, plan),
         Brand::Redis => run_as(Redis, scenario, server, plan),
         Brand::Nats => run_as(Nats, scenario, server, plan),
@@ -61,16 +78,31 @@ pub(crate) fn run(
     }
 }
 
-fn run_as<D: Dialect>(
+fn run_as<D: Dialect + Copy>(
     dialect: D,
     scenario: Scenario,
-    server: &Server,
+    server: &mut Server,
     plan: Plan,
 ) -> Outcome<Figures> {
     let clock = Clock::start();
     let pool = Pool::new(dialect, clock, server.address())?;
     match scenario {
-        Scenario::Busy => busy::run(pool, clock, server, plan),
+        Scenario::Busy => busy::run(pool, clock, server, plan, 0),
+        Scenario::Crowd => {
+            let clients = plan.clients.or(Some(CROWD));
+            busy::run(pool, clock, server, Plan { clients, ..plan }, 0)
+        }
+        Scenario::Stuck => busy::run(pool, clock, server, plan, STUCK),
         Scenario::Big => open::run(pool, clock, server, plan),
+        Scenario::Rate => rate::run(dialect, clock, server, plan),
+        Scenario::Joins => small::joins(pool, server, plan),
+        Scenario::Idle => small::idle(pool, server, plan),
+        Scenario::Alone => small::alone(pool, clock, server, plan),
+        Scenario::Start => {
+            let mut figures = Figures::default();
+            figures.set("start_ms", server.started_in().as_secs_f64() * 1e3);
+            Ok(figures)
+        }
+        Scenario::Smoke => small::smoke(pool, clock, server, plan),
     }
 }

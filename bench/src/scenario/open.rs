@@ -1,15 +1,15 @@
 //! Messages at a fixed rate, whatever the server makes of them: how long each takes to everybody.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::meter::Meter;
 use super::{Figures, JOIN_LIMIT, Plan, figures};
 use crate::clock::{Clock, nanos};
 use crate::dialect::Dialect;
 use crate::error::{BenchError, Outcome};
 use crate::pool::{Orders, Pool, Watch};
-use crate::process;
 use crate::server::Server;
 use crate::stamp::{SEQUENCE_SPAN, SendTimes, Stamp};
 
@@ -17,6 +17,8 @@ const CLIENTS: usize = 2_000;
 const RATE: f64 = 50.0;
 /// How long deliveries may still come in after the last message; more is a server too slow.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Nanoseconds of messages that may be on their way before a trial is given up.
+const MOST_BEHIND: f64 = 3e9;
 
 /// 2,000 clients, 50 messages a second, each from another client.
 pub(super) fn run<D: Dialect>(
@@ -25,25 +27,16 @@ pub(super) fn run<D: Dialect>(
     server: &Server,
     plan: Plan,
 ) -> Outcome<Figures> {
-    pool.join(plan.clients.unwrap_or(CLIENTS), JOIN_LIMIT)?;
+    pool.join(plan.clients.unwrap_or(CLIENTS), server.brand().wave(), JOIN_LIMIT)?;
     let mut metronome = Metronome::new(clock, plan.rate.unwrap_or(RATE))?;
     metronome.play(&mut pool, plan.warmup)?;
-    metronome.histogram.clear();
-    let (start, cpu) = (Instant::now(), process::cpu(server.pid())?);
-    let (own_cpu, before) = (process::cpu(std::process::id())?, pool.deliveries());
+    metronome.forget();
+    let meter = Meter::start(server, pool.deliveries())?;
     metronome.play(&mut pool, plan.measure)?;
-    let deliveries = pool.deliveries() - before;
-    let seconds = start.elapsed().as_secs_f64();
-    let cpu = (process::cpu(server.pid())? - cpu).as_secs_f64();
-    let own_cpu = (process::cpu(std::process::id())? - own_cpu).as_secs_f64();
-    metronome.drain(&mut pool)?;
     let mut figures = Figures::default();
+    meter.stop(server, pool.deliveries(), &mut figures)?;
+    metronome.drain(&mut pool)?;
     figures.latencies(&metronome.histogram);
-    figures.set("deliveries_per_s", deliveries as f64 / seconds);
-    figures.set("cpu_s_per_million", cpu * 1e6 / deliveries as f64);
-    figures.set("server_cores", cpu / seconds);
-    figures.set("generator_cores", own_cpu / seconds);
-    figures.set("memory_mb", process::memory(server.pid())?.resident as f64 / 1e6);
     Ok(figures)
 }
 
@@ -56,7 +49,7 @@ pub(super) struct Metronome {
     sent: u32,
     sender: usize,
     times: SendTimes,
-    pub(super) histogram: Histogram<u64>,
+    histogram: Histogram<u64>,
 }
 
 impl Metronome {
@@ -98,13 +91,26 @@ impl Metronome {
                 let gone = pool.gone();
                 return Err(BenchError::Invalid(format!("the server closed {gone} clients")));
             }
+            let behind = self.expected::<D>(pool).saturating_sub(pool.deliveries());
+            if behind as f64 * self.interval > MOST_BEHIND * pool.len() as f64 {
+                return Err(BenchError::Invalid("the server falls behind by seconds".into()));
+            }
         }
+    }
+
+    /// Forgets the times measured so far.
+    pub(super) fn forget(&mut self) {
+        self.histogram.clear();
+    }
+
+    /// The 99th percentile of the times measured, in milliseconds.
+    pub(super) fn p99_ms(&self) -> f64 {
+        self.histogram.value_at_quantile(0.99) as f64 / 1e6
     }
 
     /// Waits for what is still on its way, and makes sure that everything came.
     pub(super) fn drain<D: Dialect>(&mut self, pool: &mut Pool<D>) -> Outcome<()> {
-        let clients = u64::try_from(pool.len()).unwrap_or(u64::MAX) - u64::from(!D::ECHOES);
-        let all = u64::from(self.sent) * clients;
+        let all = self.expected::<D>(pool);
         let mut listener = Listener { times: &self.times, histogram: &mut self.histogram };
         let what = "delivering everything";
         pool.until(DRAIN_LIMIT, what, &mut listener, |pool| pool.deliveries() >= all)?;
@@ -113,6 +119,12 @@ impl Metronome {
             return Err(BenchError::Invalid(format!("{found} deliveries instead of {all}")));
         }
         Ok(())
+    }
+
+    /// Deliveries of everything sent so far.
+    fn expected<D: Dialect>(&self, pool: &Pool<D>) -> u64 {
+        let clients = u64::try_from(pool.len()).unwrap_or(u64::MAX);
+        u64::from(self.sent) * (clients - u64::from(!D::ECHOES))
     }
 
     fn send<D: Dialect>(&mut self, pool: &mut Pool<D>, due: Duration) {

@@ -65,6 +65,16 @@ impl Brand {
         }
     }
 
+    /// Clients that may connect at once without overrunning the listener's queue, from which the
+    /// kernel recovers in steps of seconds.
+    pub(crate) fn wave(self) -> usize {
+        match self {
+            Self::Ngircd => 8,
+            Self::Mosquitto => 64,
+            _ => 500,
+        }
+    }
+
     /// What the program says its version is; for the record only.
     pub(crate) fn version(self) -> String {
         let argument = if self == Self::Mosquitto { "-h" } else { "--version" };
@@ -87,6 +97,7 @@ impl fmt::Display for Brand {
 /// A server that was started here, or one that runs already; the former ends with this value.
 #[derive(Debug)]
 pub(crate) struct Server {
+    brand: Brand,
     address: SocketAddr,
     pid: u32,
     child: Option<Child>,
@@ -119,13 +130,26 @@ impl Server {
                 return Err(BenchError::Invalid(format!("{brand}: {error}: {}", last.join(" / "))));
             }
         };
-        Ok(Self { address, pid, child: Some(child), started_in, _folder: Some(folder) })
+        Ok(Self { brand, address, pid, child: Some(child), started_in, _folder: Some(folder) })
     }
 
     /// A server that somebody else started, for instance under a profiler.
-    pub(crate) fn running(address: SocketAddr, pid: u32) -> Self {
+    pub(crate) fn running(brand: Brand, address: SocketAddr, pid: u32) -> Self {
         process::pin(Cores::Second);
-        Self { address, pid, child: None, started_in: Duration::ZERO, _folder: None }
+        Self { brand, address, pid, child: None, started_in: Duration::ZERO, _folder: None }
+    }
+
+    /// Ends the server and starts it anew; false for one that somebody else started.
+    pub(crate) fn restart(&mut self) -> Outcome<bool> {
+        let Some(child) = &mut self.child else { return Ok(false) };
+        stop(child);
+        *self = Self::start(self.brand)?;
+        Ok(true)
+    }
+
+    /// What it is.
+    pub(crate) fn brand(&self) -> Brand {
+        self.brand
     }
 
     /// Where it listens.
