@@ -205,6 +205,12 @@ pub(crate) fn help() -> Vec<String> {
         .collect()
 }
 
+/// The line of `/help` for the command that has this name.
+pub(crate) fn help_about(name: &str) -> Vec<String> {
+    let specs = COMMANDS.iter().filter(|spec| spec.name == name);
+    specs.map(|spec| format!("{}  {}", spec.usage(), spec.explanation())).collect()
+}
+
 impl CommandSpec {
     /// The name, then the aliases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {

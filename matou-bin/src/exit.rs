@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use matou_actors::protocol::Username;
+
 use crate::settings::SettingsError;
 use crate::visible::visible;
 
@@ -18,6 +20,12 @@ pub(crate) enum Failure {
     /// What is asked for does not fit where the program runs: exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// The server refused the name and nobody can be asked for another one: exit code 3.
+    #[error(
+        "the server refused the name {0}: it is taken, looks like one that is taken, or is not \
+         allowed; choose another one with --username NAME"
+    )]
+    Refused(Username),
     /// A vital part of the server failed: exit code 70 (`EX_SOFTWARE` of sysexits.h).
     #[error("{0}; what led to it is in the log")]
     Vital(String),
@@ -28,6 +36,7 @@ impl Failure {
         match self {
             Self::Runtime(_) => 1,
             Self::Settings(_) | Self::Usage(_) => 2,
+            Self::Refused(_) => 3,
             Self::Vital(_) => 70,
         }
     }

@@ -1,12 +1,14 @@
 //! Matou: chat and file drop for a LAN, a class, a ship or your own server.
 
 mod arguments;
+mod client;
 mod commands;
 mod exit;
 mod input;
 mod logging;
 mod server;
 mod settings;
+mod signals;
 mod text;
 mod visible;
 
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Role::Server(arguments) => server::run(&arguments),
-        Role::Client(_) => Ok(()),
+        Role::Client(arguments) => client::run(&arguments),
     };
     exit::code(outcome)
 }

@@ -1,6 +1,7 @@
 //! Text from outside as text that can be shown: nothing in it acts on a terminal or hides.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
@@ -17,13 +18,33 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         if is_hidden(c) && !in_emoji(before, c, characters.peek().copied()) {
-            shown.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            let _ = write!(shown, "<U+{:04X}>", u32::from(c)); // A String takes all.
         } else {
             shown.push(c);
         }
         before = Some(c);
     }
     Cow::Owned(shown)
+}
+
+/// JSON text that says the same as `json`, with the characters that act or hide as `\uXXXX`.
+///
+/// Outside of strings there are none but line ends, and they stay.
+pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
+    if json.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\n')) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if c != '\n' && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}"); // A String takes all.
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// Whether `c` acts instead of being seen: a control, format or bidi character, a line or

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use slog::{OwnedKVList, Record};
 use slog_term::{Decorator, RecordDecorator};
 
-use crate::visible::{is_hidden, visible};
+use crate::visible::{json_escaped, visible};
 
 /// Writes messages, keys and values through [`visible`]; colours and line ends of the decorator
 /// within stay.
@@ -88,22 +88,7 @@ impl<W: Write> Write for EscapingJsonWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
-        self.out.write_all(escaped(&String::from_utf8_lossy(&line)).as_bytes())?;
+        self.out.write_all(json_escaped(&String::from_utf8_lossy(&line)).as_bytes())?;
         self.out.flush()
     }
-}
-
-fn escaped(line: &str) -> String {
-    let mut escaped = String::with_capacity(line.len());
-    for c in line.chars() {
-        if c != '\n' && is_hidden(c) {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }

@@ -6,12 +6,12 @@ use std::net::TcpListener;
 
 use matou_actors::server::{Running, StartError};
 use slog::{Logger, crit, info};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::ServerArguments;
 use crate::exit::Failure;
 use crate::logging::{Log, Target, shifted};
 use crate::settings::load_server;
+use crate::signals::Signals;
 
 /// Serves until a signal says to stop.
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
@@ -69,33 +69,10 @@ fn refused(error: StartError) -> Failure {
 fn log_panics(logger: Logger) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let said = payload.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let said = said.unwrap_or("no message");
         crit!(logger, "panic"; "reason" => said, "place" => place);
     }));
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let caught = |kind| {
-            signal(kind).map_err(|error| Failure::Runtime(format!("cannot catch signals: {error}")))
-        };
-        Ok(Self {
-            interrupt: caught(SignalKind::interrupt())?,
-            terminate: caught(SignalKind::terminate())?,
-        })
-    }
-
-    /// The name of the next one.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
 }

@@ -46,7 +46,7 @@ impl Schema {
     pub(super) fn file(&self, path: &Path, text: &str) -> Result<Layer, SettingsError> {
         let origin = path.display().to_string();
         let mut values = parse(text, path)?;
-        self.check(&origin, "", &self.0, &mut values)?;
+        check(&origin, "", &self.0, &mut values)?;
         Ok(Layer(values))
     }
 
@@ -108,7 +108,7 @@ impl Schema {
         let value = kind.unwrap_or_else(|| ValueKind::String(text.to_owned()));
         let mut values = Map::new();
         insert(&mut values, origin, key, value);
-        self.check(origin, "", &self.0, &mut values)?;
+        check(origin, "", &self.0, &mut values)?;
         merge(&mut layer.0, values);
         Ok(())
     }
@@ -122,37 +122,36 @@ impl Schema {
         }
         Some(kind)
     }
+}
 
-    /// Refuses keys that do not exist and values of a wrong type, and notes the origin.
-    fn check(
-        &self,
-        origin: &str,
-        section: &str,
-        schema: &Map<String, Value>,
-        values: &mut Map<String, Value>,
-    ) -> Result<(), SettingsError> {
-        for (name, value) in values {
-            let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
-            let free = schema.is_empty() && !section.is_empty();
-            match schema.get(name).map(|expected| &expected.kind) {
-                None if free => {}
-                None => return Err(unknown(origin, key, value, section, schema)),
-                Some(ValueKind::Table(inner)) => {
-                    let ValueKind::Table(table) = &mut value.kind else {
-                        return Err(wrong_type(origin, key, value, "a section of keys"));
-                    };
-                    self.check(origin, &key, inner, table)?;
-                }
-                Some(expected) if type_name(expected) == type_name(&value.kind) => {}
-                Some(expected) => {
-                    return Err(wrong_type(origin, key, value, type_name(expected)));
-                }
+/// Refuses keys that do not exist and values of a wrong type, and notes the origin.
+fn check(
+    origin: &str,
+    section: &str,
+    schema: &Map<String, Value>,
+    values: &mut Map<String, Value>,
+) -> Result<(), SettingsError> {
+    for (name, value) in values {
+        let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+        let free = schema.is_empty() && !section.is_empty();
+        match schema.get(name).map(|expected| &expected.kind) {
+            None if free => {}
+            None => return Err(unknown(origin, key, value, section, schema)),
+            Some(ValueKind::Table(inner)) => {
+                let ValueKind::Table(table) = &mut value.kind else {
+                    return Err(wrong_type(origin, key, value, "a section of keys"));
+                };
+                check(origin, &key, inner, table)?;
             }
-            let kind = std::mem::replace(&mut value.kind, ValueKind::Nil);
-            *value = Value::new(Some(&origin.to_owned()), kind);
+            Some(expected) if type_name(expected) == type_name(&value.kind) => {}
+            Some(expected) => {
+                return Err(wrong_type(origin, key, value, type_name(expected)));
+            }
         }
-        Ok(())
+        let kind = std::mem::replace(&mut value.kind, ValueKind::Nil);
+        *value = Value::new(Some(&origin.to_owned()), kind);
     }
+    Ok(())
 }
 
 fn parse(text: &str, path: &Path) -> Result<Map<String, Value>, SettingsError> {

@@ -9,7 +9,7 @@ mod layer;
 mod merge;
 mod server;
 
-pub(crate) use client::load_client;
+pub(crate) use client::{ClientFile, load_client};
 pub(crate) use error::SettingsError;
 pub(crate) use layer::Flag;
 pub(crate) use server::load_server;

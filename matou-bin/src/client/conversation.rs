@@ -1,0 +1,221 @@
+//! What a typed line and an event mean to a client without a screen: who is asked for a name,
+//! when to give up. Pure: the console performs the effects.
+
+use std::path::PathBuf;
+
+use matou_actors::client::{Command, Event};
+use matou_actors::protocol::Username;
+
+use crate::commands::{help, help_about};
+use crate::input::{Input, InputContext, parse};
+
+/// Something for the console to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Hand this to the client.
+    Command(Command),
+    /// Show this.
+    Show(Event),
+}
+
+/// How the conversation stands.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    /// A person can be asked.
+    can_ask: bool,
+    /// The next line is a name.
+    asking: bool,
+    /// The last name that was refused and that no other one has replaced.
+    refused: Option<Username>,
+    home: Option<PathBuf>,
+}
+
+/// How the conversation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// As the user wanted.
+    Done,
+    /// Without a name.
+    Nameless,
+    /// With this name refused, and no other one.
+    Refused(Username),
+}
+
+impl Conversation {
+    /// A conversation that begins, with the effects of its beginning. `named` is whether the
+    /// client has a name to sign in with.
+    pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
+        let asking = !named;
+        let effects = if asking { vec![question()] } else { Vec::new() };
+        (Self { can_ask, asking, refused: None, home }, effects)
+    }
+
+    /// A line was typed.
+    pub(super) fn line(&mut self, line: &str) -> Vec<Effect> {
+        let trimmed = line.trim();
+        if self.asking && !trimmed.starts_with('/') {
+            return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
+        }
+        match parse(line, InputContext { talking_to: None, home: self.home.as_deref() }) {
+            Ok(inputs) => inputs.into_iter().flat_map(effects).collect(),
+            Err(error) => vec![Effect::Show(Event::Error { message: error.to_string() })],
+        }
+    }
+
+    /// A line was typed that is no text.
+    pub(super) fn unreadable_line(reason: &str) -> Vec<Effect> {
+        vec![Effect::Show(Event::Error { message: format!("nothing was sent: {reason}") })]
+    }
+
+    /// No more lines will be typed.
+    pub(super) fn end_of_lines(&mut self) -> Vec<Effect> {
+        self.can_ask = false;
+        vec![Effect::Command(if self.asking { Command::Quit } else { Command::Finish })]
+    }
+
+    /// The client told something.
+    pub(super) fn event(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match &event {
+            Event::Connected { .. } => {
+                self.asking = false;
+                self.refused = None;
+            }
+            Event::Refused { username } => {
+                self.refused = Some(username.clone());
+                self.asking = true;
+                effects.push(if self.can_ask {
+                    question()
+                } else {
+                    Effect::Command(Command::Quit)
+                });
+            }
+            _ => {}
+        }
+        effects.insert(0, Effect::Show(event));
+        effects
+    }
+
+    /// How it ended.
+    pub(super) fn ending(self) -> Ending {
+        match self.refused {
+            Some(_) if self.can_ask => Ending::Done,
+            Some(username) => Ending::Refused(username),
+            None if self.asking && !self.can_ask => Ending::Nameless,
+            None => Ending::Done,
+        }
+    }
+
+    fn sign_in(&mut self, name: &str) -> Vec<Effect> {
+        match Username::parse(name) {
+            Ok(username) => {
+                self.asking = false;
+                vec![Effect::Command(Command::SignIn(username))]
+            }
+            Err(error) => {
+                let message = format!("{name:?} is no name: {error}");
+                vec![Effect::Show(Event::Error { message }), question()]
+            }
+        }
+    }
+}
+
+fn question() -> Effect {
+    let message = "type the name to sign in with: 1 to 32 bytes of letters and digits".into();
+    Effect::Show(Event::Notice { message })
+}
+
+fn effects(input: Input) -> Vec<Effect> {
+    let lines = match input {
+        Input::Command(command) => return vec![Effect::Command(command)],
+        Input::Help(None) => help(),
+        Input::Help(Some(name)) => help_about(name),
+    };
+    lines.into_iter().map(|message| Effect::Show(Event::Notice { message })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: [&Command; 0] = [];
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn connected() -> Event {
+        Event::Connected { server: "h:1".into(), username: name("Bob") }
+    }
+
+    fn commands(effects: &[Effect]) -> Vec<&Command> {
+        let mut commands = Vec::new();
+        for effect in effects {
+            if let Effect::Command(command) = effect {
+                commands.push(command);
+            }
+        }
+        commands
+    }
+
+    #[test]
+    fn without_a_name_the_first_line_is_one() {
+        let (mut conversation, effects) = Conversation::new(false, true, None);
+        assert!(matches!(effects[..], [Effect::Show(Event::Notice { .. })]));
+        assert_eq!(commands(&conversation.line("a b")), NONE);
+        assert_eq!(commands(&conversation.line(" Bob ")), [&Command::SignIn(name("Bob"))]);
+        conversation.event(connected());
+        assert!(matches!(commands(&conversation.line("Bob"))[..], [Command::Say(_)]));
+    }
+
+    #[test]
+    fn commands_work_while_a_name_is_asked_for() {
+        let (mut conversation, _) = Conversation::new(false, true, None);
+        assert_eq!(commands(&conversation.line("/quit")), [&Command::Quit]);
+    }
+
+    #[test]
+    fn a_refused_name_asks_again_where_somebody_can_be_asked() {
+        let (mut conversation, _) = Conversation::new(true, true, None);
+        let effects = conversation.event(Event::Refused { username: name("Bob") });
+        assert_eq!(commands(&effects), NONE);
+        assert_eq!(commands(&conversation.line("Bob2")), [&Command::SignIn(name("Bob2"))]);
+        conversation.event(connected());
+        assert_eq!(conversation.ending(), Ending::Done);
+    }
+
+    #[test]
+    fn a_refused_name_ends_a_client_that_cannot_ask() {
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        let effects = conversation.event(Event::Refused { username: name("Bob") });
+        assert!(matches!(effects[0], Effect::Show(Event::Refused { .. })));
+        assert_eq!(commands(&effects), [&Command::Quit]);
+        assert_eq!(conversation.ending(), Ending::Refused(name("Bob")));
+    }
+
+    #[test]
+    fn the_end_of_the_lines_finishes_what_was_typed() {
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        assert_eq!(commands(&conversation.end_of_lines()), [&Command::Finish]);
+        assert_eq!(conversation.ending(), Ending::Done);
+        let (mut conversation, _) = Conversation::new(false, true, None);
+        assert_eq!(commands(&conversation.end_of_lines()), [&Command::Quit]);
+        assert_eq!(conversation.ending(), Ending::Nameless);
+    }
+
+    #[test]
+    fn an_unknown_command_is_shown_as_an_error_and_not_sent() {
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        let effects = conversation.line("/mgs Bob secret");
+        assert!(matches!(&effects[..], [Effect::Show(Event::Error { message })]
+            if message.contains("/msg")));
+    }
+
+    #[test]
+    fn help_is_shown_a_line_at_a_time() {
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        let effects = conversation.line("/help");
+        assert_eq!(effects.len(), help().len());
+        assert_eq!(conversation.line("/help send").len(), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Events as JSON lines.
+
+use jiff::Timestamp;
+use matou_actors::client::Event;
+use serde::Serialize;
+
+use crate::visible::json_escaped;
+
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    /// RFC 3339, in UTC, with milliseconds.
+    time: String,
+}
+
+/// `event` as one JSON object and a line end.
+pub(super) fn line(event: &Event, now: Timestamp) -> String {
+    let time = format!("{now:.3}");
+    let json = serde_json::to_string(&Timed { event, time: time.clone() }).or_else(|error| {
+        // A path that is not UTF-8, which JSON cannot hold.
+        let message = format!("an event cannot be told as JSON: {error}: {event:?}");
+        serde_json::to_string(&Timed { event: &Event::Error { message }, time })
+    });
+    let mut line = json.map(|json| json_escaped(&json).into_owned()).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use matou_actors::client::{Direction, TransferId, TransferInfo};
+    use matou_actors::protocol::{MessageText, Username};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(event: &Event) -> Value {
+        let line = line(event, Timestamp::UNIX_EPOCH);
+        assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
+        assert!(!line.trim_end().chars().any(crate::visible::is_hidden));
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_an_object_with_its_time() {
+        let from = Username::parse("Bob").unwrap();
+        let text = MessageText::parse("\u{202e}é \"hi\"").unwrap();
+        assert_eq!(
+            told(&Event::Message { from: from.clone(), text }),
+            json!({"event": "message", "from": "Bob", "text": "\u{202e}é \"hi\"",
+                "time": "1970-01-01T00:00:00.000Z"})
+        );
+        let started = Event::FileStarted(TransferInfo {
+            id: TransferId(3),
+            direction: Direction::Incoming,
+            with: from,
+            bytes: 0,
+            size: 9,
+            path: None,
+        });
+        assert_eq!(
+            told(&started),
+            json!({"event": "file_started", "id": 3, "direction": "incoming", "with": "Bob",
+                "bytes": 0, "size": 9, "time": "1970-01-01T00:00:00.000Z"})
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf8_is_still_told() {
+        use std::os::unix::ffi::OsStringExt;
+        let path = PathBuf::from(std::ffi::OsString::from_vec(b"/tmp/\xff".to_vec()));
+        let to = Username::parse("Bob").unwrap();
+        let event = Event::FileSent { id: TransferId(3), to, size: 9, path };
+        assert_eq!(told(&event)["event"], "error");
+    }
+}

@@ -1,0 +1,183 @@
+//! Events as lines for people, screen readers and pipes: no escape byte, no colour, nothing that
+//! is told twice.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Zoned;
+use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
+
+use super::sizes::{duration, size, time_left};
+use crate::visible::visible;
+
+/// Renders events; remembers how far transfers were when last told.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    /// The last quarter that was told of each transfer.
+    quarters: HashMap<TransferId, u64>,
+}
+
+impl Plain {
+    /// The lines that tell `event`, each with its line end; may be empty.
+    pub(super) fn lines(&mut self, event: &Event, now: &Zoned) -> String {
+        let Some(text) = self.text(event) else { return String::new() };
+        format!("{} {}\n", now.strftime("%H:%M:%S"), visible(&text))
+    }
+
+    #[allow(clippy::too_many_lines, reason = "one arm for each event")]
+    fn text(&mut self, event: &Event) -> Option<String> {
+        Some(match event {
+            Event::Connected { server, username } => {
+                format!("* connected to {server} as {username}; /help lists the commands")
+            }
+            Event::Refused { username } => {
+                format!(
+                    "! the server refused the name {username}: taken, too alike, or not allowed"
+                )
+            }
+            Event::Disconnected { reason } => format!("! disconnected: {reason}"),
+            Event::Reconnecting { attempt, delay_ms, reason } => {
+                let delay = Duration::from_millis(*delay_ms).as_secs_f64();
+                format!("* attempt {attempt} in {delay:.1} s ({reason}); /reconnect tries now")
+            }
+            Event::Joined { username, present: true } => format!("* {username} is here"),
+            Event::Joined { username, present: false } => format!("* {username} joined"),
+            Event::Left { username } => format!("* {username} left"),
+            Event::Message { from, text } => format!("<{from}> {text}"),
+            Event::Present { usernames } => {
+                let names: Vec<_> = usernames.iter().map(AsRef::as_ref).collect();
+                format!("* {} here: {}", usernames.len(), names.join(", "))
+            }
+            Event::PrivateRequest { from } => {
+                format!("? {from} asks for a private session: /accept {from} or /decline {from}")
+            }
+            Event::PrivateState { with, state: RequestState::Asked } => {
+                format!("* asked {with} for a private session; /close {with} withdraws it")
+            }
+            Event::PrivateState { with, state: RequestState::Connecting } => {
+                format!("* connecting to {with}")
+            }
+            Event::PrivateOpened { with, address } => {
+                format!("* private session with {with} ({address}) is open")
+            }
+            Event::PrivateMessage { from, to, text } => format!("[{from} to {to}] {text}"),
+            Event::PrivateClosed { with, reason } => {
+                format!("* private session with {with} is closed: {reason}")
+            }
+            Event::FileOffered { id, from, size: bytes, address, free } => {
+                let free = free.map(|free| format!(", {} free here", size(free)));
+                let free = free.unwrap_or_default();
+                format!(
+                    "? {from} ({address}) offers file #{id}, {}{free}: /take {id} or /refuse {id}",
+                    size(*bytes)
+                )
+            }
+            Event::FileStarted(info) => started(info),
+            Event::FileProgress { id, bytes, size: all, rate } => {
+                return self.progress(*id, *bytes, *all, *rate);
+            }
+            Event::FileReceived { id, from, size: bytes, path } => {
+                self.quarters.remove(id);
+                format!("* file #{id} from {from} is here, {}: {}", size(*bytes), shown(path))
+            }
+            Event::FileSent { id, to, size: bytes, path } => {
+                self.quarters.remove(id);
+                format!("* file #{id} to {to} is sent, {}: {}", size(*bytes), shown(path))
+            }
+            Event::FileFailed { id, reason } => {
+                self.quarters.remove(id);
+                format!("! file #{id} failed: {reason}")
+            }
+            Event::Transfers { transfers } if transfers.is_empty() => "* no transfers".into(),
+            Event::Transfers { transfers } => {
+                let list: Vec<_> = transfers.iter().map(listed).collect();
+                format!("* {}", list.join("; "))
+            }
+            Event::Notice { message } => format!("* {message}"),
+            Event::Error { message } => format!("! {message}"),
+            Event::Closed => "* signed out".into(),
+        })
+    }
+
+    /// One line for each quarter of a file.
+    fn progress(&mut self, id: TransferId, bytes: u64, all: u64, rate: u64) -> Option<String> {
+        let quarter = bytes / (all / 4).max(1);
+        let told = self.quarters.entry(id).or_default();
+        if quarter <= *told || bytes >= all {
+            return None;
+        }
+        *told = quarter;
+        let left = time_left(bytes, all, rate).map(|left| format!(", {} left", duration(left)));
+        let left = left.unwrap_or_default();
+        Some(format!("* file #{id}: {} of {}, {}/s{left}", size(bytes), size(all), size(rate)))
+    }
+}
+
+fn started(info: &TransferInfo) -> String {
+    let TransferInfo { id, with, size: bytes, path, .. } = info;
+    let path = path.as_deref().map(|path| format!(": {}", shown(path))).unwrap_or_default();
+    match info.direction {
+        Direction::Incoming => format!("* file #{id} from {with}, {}{path}", size(*bytes)),
+        Direction::Outgoing => format!("* file #{id} to {with}, {}{path}", size(*bytes)),
+    }
+}
+
+fn listed(info: &TransferInfo) -> String {
+    let way = match info.direction {
+        Direction::Incoming => "from",
+        Direction::Outgoing => "to",
+    };
+    format!("#{} {way} {}: {} of {}", info.id, info.with, size(info.bytes), size(info.size))
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use matou_actors::protocol::{MessageText, Username};
+
+    use super::*;
+
+    fn told(plain: &mut Plain, event: &Event) -> String {
+        let now: Zoned = "2026-01-02T03:04:05+00:00[UTC]".parse().unwrap();
+        plain.lines(event, &now)
+    }
+
+    #[test]
+    fn a_message_is_one_harmless_line() {
+        let from = Username::parse("Bob").unwrap();
+        let text = MessageText::parse("hi \u{202e}there").unwrap();
+        let line = told(&mut Plain::default(), &Event::Message { from, text });
+        assert_eq!(line, "03:04:05 <Bob> hi <U+202E>there\n");
+    }
+
+    #[test]
+    fn text_of_reasons_cannot_act_or_break_the_line() {
+        let event = Event::Disconnected { reason: "\u{1b}[2J\nx".into() };
+        let line = told(&mut Plain::default(), &event);
+        assert_eq!(line, "03:04:05 ! disconnected: <U+001B>[2J<U+000A>x\n");
+    }
+
+    #[test]
+    fn progress_is_told_once_a_quarter() {
+        let mut plain = Plain::default();
+        let lines: Vec<_> = (0..=100)
+            .map(|percent| {
+                let (id, bytes) = (TransferId(1), percent * 1_000);
+                told(&mut plain, &Event::FileProgress { id, bytes, size: 100_000, rate: 1_000 })
+            })
+            .filter(|line| !line.is_empty())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "03:04:05 * file #1: 25.0 kB of 100.0 kB, 1.0 kB/s, 1 min 15 s left\n",
+                "03:04:05 * file #1: 50.0 kB of 100.0 kB, 1.0 kB/s, 50 s left\n",
+                "03:04:05 * file #1: 75.0 kB of 100.0 kB, 1.0 kB/s, 25 s left\n",
+            ]
+        );
+    }
+}
