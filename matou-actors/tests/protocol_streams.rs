@@ -1,4 +1,5 @@
 //! Streams of frames, cut at every byte and glued together, by hand and through the codec.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 use std::fmt::Debug;
 use std::net::IpAddr;

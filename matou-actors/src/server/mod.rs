@@ -36,6 +36,8 @@ mod roster;
 mod running;
 mod settings;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod token_bucket;
 mod vital;
 

@@ -1,0 +1,175 @@
+//! The broker between probes: which frame reaches whom, byte for byte, and what is ignored.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use actix::prelude::{Actor, Addr};
+use slog::{Discard, Logger, o};
+
+use super::{LOOPBACK, Probe, encoded, id, member, name, ports, told};
+use crate::protocol::ServerFrame;
+use crate::server::broker::Broker;
+use crate::server::directory::Member;
+use crate::server::messages::{Order, Step, ToBroker, ToConnection};
+use crate::server::requests::{RequestLimits, Requests};
+
+const LIFETIME: Duration = Duration::from_secs(120);
+
+thread_local! {
+    /// How far the broker's clock has been put forward.
+    static LATER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+struct Stage {
+    broker: Addr<Broker>,
+    shards: [Probe<ToConnection>; 2],
+}
+
+impl Stage {
+    fn start() -> Self {
+        let shards = [Probe::start(), Probe::start()];
+        let limits = RequestLimits { lifetime: LIFETIME, pending_per_target: 2, rate: None };
+        let broker = Broker {
+            requests: Requests::new(limits),
+            shards: shards.iter().map(Probe::recipient).collect(),
+            clock: || Instant::now() + LATER.get(),
+            logger: Logger::root(Discard, o!()),
+            _vital: None,
+        };
+        Self { broker: broker.start(), shards }
+    }
+
+    async fn step(&self, from: &Member, to: &Member, step: Step) {
+        let (from, to) = (from.clone(), to.clone());
+        self.broker.send(ToBroker::Step { from, to, step }).await.unwrap();
+    }
+
+    async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
+        let [first, second] = &mut self.shards;
+        [told(first.take().await), told(second.take().await)]
+    }
+}
+
+const PORTS: fn() -> Step = || Step::OfferPorts(ports(40_000, 40_001));
+
+#[actix::test]
+async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_bytes() {
+    let mut stage = Stage::start();
+    let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
+    let steps = [
+        (&alice, &bob, Step::Request, 1, &b"\x08\0\0\0\x05alice"[..]),
+        (&bob, &alice, Step::Accept, 0, b"\x0b\0\0\0\x03bob\0\0\0\x04\xc0\0\x02\x02"),
+        (
+            &alice,
+            &bob,
+            PORTS(),
+            1,
+            b"\x0c\0\0\0\x05alice\0\0\0\x04\xc0\0\x02\x01\0\0\x9c\x40\0\0\x9c\x41",
+        ),
+    ];
+    for (from, to, step, shard, bytes) in steps {
+        stage.step(from, to, step).await;
+        let got = stage.shards[shard].take().await;
+        match &got[..] {
+            [ToConnection { id, order: Order::Send(frame) }] => {
+                assert_eq!((*id, &frame[..]), (to.route.id, bytes), "{step:?}");
+            }
+            other => panic!("{step:?}: {other:?}"),
+        }
+        assert!(stage.shards[1 - shard].take().await.is_empty(), "only the other one is told");
+    }
+}
+
+#[actix::test]
+async fn both_may_ask_each_other_and_each_request_stands_alone() {
+    let mut stage = Stage::start();
+    let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
+    stage.step(&alice, &bob, Step::Request).await;
+    stage.step(&bob, &alice, Step::Request).await;
+    stage.step(&bob, &alice, Step::Accept).await;
+    stage.step(&alice, &bob, PORTS()).await;
+    assert!(stage.told().await.iter().all(|told| told.len() == 2));
+    stage.step(&alice, &bob, Step::Accept).await;
+    stage.step(&bob, &alice, PORTS()).await;
+    let [to_alice, to_bob] = stage.told().await;
+    assert!(to_bob[0].1.starts_with("PeerAccepted"), "{to_bob:?}");
+    assert!(to_alice[0].1.starts_with("PeerListening"), "{to_alice:?}");
+}
+
+#[actix::test]
+async fn steps_out_of_order_or_repeated_are_told_to_nobody() {
+    let mut stage = Stage::start();
+    let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
+    let mut silent = async |from: &Member, to: &Member, step| {
+        stage.step(from, to, step).await;
+        stage.told().await.iter().all(Vec::is_empty)
+    };
+    assert!(silent(&alice, &alice, Step::Request).await, "oneself");
+    assert!(silent(&bob, &alice, Step::Accept).await, "accepted before asked");
+    assert!(silent(&alice, &bob, PORTS()).await, "ports before asked");
+    assert!(!silent(&alice, &bob, Step::Request).await);
+    assert!(silent(&alice, &bob, Step::Request).await, "asked again");
+    assert!(silent(&alice, &bob, PORTS()).await, "ports before accepted");
+    assert!(silent(&alice, &bob, Step::Accept).await, "accepted by who asked");
+    assert!(!silent(&bob, &alice, Step::Accept).await);
+    assert!(silent(&bob, &alice, Step::Accept).await, "accepted again");
+    assert!(silent(&bob, &alice, PORTS()).await, "ports from who was asked");
+    assert!(!silent(&alice, &bob, PORTS()).await);
+    assert!(silent(&alice, &bob, PORTS()).await, "ports again");
+}
+
+#[actix::test]
+async fn a_request_nobody_answers_is_forgotten_after_its_time() {
+    let mut stage = Stage::start();
+    let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
+    stage.step(&alice, &bob, Step::Request).await;
+    stage.told().await;
+    LATER.set(LIFETIME);
+    stage.step(&bob, &alice, Step::Accept).await;
+    assert_eq!(stage.told().await, [vec![], vec![]]);
+    stage.step(&alice, &bob, Step::Request).await;
+    assert_eq!(stage.told().await[1].len(), 1, "and may be made again");
+}
+
+#[actix::test]
+async fn so_many_requests_wait_for_one_user_and_no_more() {
+    let mut stage = Stage::start();
+    let bob = member(1, 9, "bob");
+    for (number, called) in [(1, "a"), (2, "b"), (3, "c")] {
+        stage.step(&member(0, number, called), &bob, Step::Request).await;
+    }
+    let requested = |from| format!("{:?}", ServerFrame::PrivateRequested { from: name(from) });
+    assert_eq!(stage.told().await[1], [(9, requested("a")), (9, requested("b"))]);
+    stage.broker.send(ToBroker::Forget { id: id(1) }).await.unwrap();
+    stage.step(&member(0, 3, "c"), &bob, Step::Request).await;
+    assert_eq!(stage.told().await[1], [(9, requested("c"))], "a place is free again");
+}
+
+#[actix::test]
+async fn a_user_on_the_servers_machine_is_told_by_the_servers_address_to_others_only() {
+    let mut stage = Stage::start();
+    let local = |shard, number, called| {
+        let mut member = member(shard, number, called);
+        member.addresses.peer = LOOPBACK.into();
+        member.addresses.local = LOOPBACK.into();
+        member
+    };
+    let (alice, bob, carol) = (local(0, 1, "alice"), member(1, 2, "bob"), local(1, 3, "carol"));
+    for other in [&bob, &carol] {
+        stage.step(&alice, other, Step::Request).await;
+        stage.step(other, &alice, Step::Accept).await;
+        stage.told().await;
+        stage.step(&alice, other, PORTS()).await;
+        let seen = if other.name == bob.name { super::SERVER } else { LOOPBACK };
+        let expected = encoded(&ServerFrame::PeerListening {
+            who: name("alice"),
+            address: seen.into(),
+            ports: ports(40_000, 40_001),
+        });
+        let got = stage.shards[1].take().await;
+        match &got[..] {
+            [ToConnection { order: Order::Send(frame), .. }] => assert_eq!(frame, &expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The server's actors, one at a time, with probes at the addresses of all the others.
+
+mod broker;
+mod probe;
+mod registry;
+mod room;
+mod set_up;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+
+use bytes::{Bytes, BytesMut};
+
+use self::probe::{Forwarder, Probe};
+use super::directory::{Addresses, Member};
+use super::messages::{Order, ToConnection};
+use super::{ConnectionId, Route};
+use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
+
+const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
+const SERVER: [u8; 4] = [192, 0, 2, 1];
+
+fn id(number: u64) -> ConnectionId {
+    ConnectionId(number)
+}
+
+fn route(shard: usize, number: u64) -> Route {
+    Route { shard, id: id(number) }
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn text(text: &str) -> MessageText {
+    MessageText::parse(text).unwrap()
+}
+
+fn claim(text: &str) -> ClaimedName {
+    ClaimedName::unchecked(text).unwrap()
+}
+
+fn ports(message: u16, file: u16) -> PortPair {
+    let port = |number| NonZeroU16::new(number).unwrap();
+    PortPair { message: port(message), file: port(file) }
+}
+
+/// Somebody on the LAN, at 192.0.2.`number`.
+fn addresses(number: u64) -> Addresses {
+    let last = u8::try_from(number).unwrap();
+    Addresses { peer: [192, 0, 2, last].into(), local: SERVER.into() }
+}
+
+fn peer(number: u64) -> SocketAddr {
+    (addresses(number).peer, 50_000).into()
+}
+
+fn member(shard: usize, number: u64, called: &str) -> Member {
+    Member { route: route(shard, number), name: name(called), addresses: addresses(number) }
+}
+
+fn encoded(frame: &ServerFrame) -> Bytes {
+    let mut out = BytesMut::new();
+    frame.encode(&mut out);
+    out.freeze()
+}
+
+/// What a connection is told, in words that can be compared.
+fn told(orders: Vec<ToConnection>) -> Vec<(u64, String)> {
+    orders.into_iter().map(|ToConnection { id, order }| (id.0, in_words(order))).collect()
+}
+
+fn in_words(order: Order) -> String {
+    match order {
+        Order::Send(bytes) => match ServerFrame::decode(&bytes).unwrap() {
+            Some((frame, length)) if length == bytes.len() => format!("{frame:?}"),
+            other => panic!("not one whole frame: {other:?}"),
+        },
+        other => format!("{other:?}"),
+    }
+}

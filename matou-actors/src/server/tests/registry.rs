@@ -1,0 +1,177 @@
+//! The registry between probes: who gets a name, and what passes on to room and broker.
+
+use actix::prelude::{Actor, Addr};
+use slog::{Discard, Logger, o};
+
+use super::{Probe, addresses, claim, member, name, peer, ports, route, told};
+use crate::server::Route;
+use crate::server::directory::Directory;
+use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::registry::Registry;
+
+struct Stage {
+    registry: Addr<Registry>,
+    room: Probe<ToRoom>,
+    broker: Probe<ToBroker>,
+    shards: [Probe<ToConnection>; 2],
+}
+
+impl Stage {
+    fn start() -> Self {
+        let (room, broker) = (Probe::start(), Probe::start());
+        let shards = [Probe::start(), Probe::start()];
+        let registry = Registry {
+            directory: Directory::new(Some(&name("Server"))),
+            room: room.recipient(),
+            broker: broker.recipient(),
+            shards: shards.iter().map(Probe::recipient).collect(),
+            logger: Logger::root(Discard, o!()),
+            _vital: None,
+        };
+        Self { registry: registry.start(), room, broker, shards }
+    }
+
+    /// Hands a COREQ over without waiting for what comes of it.
+    fn claims(&self, route: Route, claimed: &str) {
+        self.registry.do_send(join(route, claimed));
+    }
+
+    async fn joins(&self, route: Route, claimed: &str) {
+        self.registry.send(join(route, claimed)).await.unwrap();
+    }
+
+    async fn leaves(&self, route: Route) {
+        self.registry.send(ToRegistry::Leave { id: route.id }).await.unwrap();
+    }
+
+    async fn steps(&self, route: Route, step: PrivateStep) {
+        self.registry.send(ToRegistry::Private { route, step }).await.unwrap();
+    }
+
+    async fn entered(&mut self) -> Vec<(u64, String)> {
+        let enters = self.room.take().await.into_iter().filter_map(|message| match message {
+            ToRoom::Enter { route, name } => Some((route.id.0, name.to_string())),
+            ToRoom::Leave { .. } => None,
+        });
+        enters.collect()
+    }
+
+    /// What both shards' connections were told.
+    async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
+        let [first, second] = &mut self.shards;
+        [told(first.take().await), told(second.take().await)]
+    }
+}
+
+fn join(route: Route, claimed: &str) -> ToRegistry {
+    let number = route.id.0;
+    let (peer, addresses) = (peer(number), addresses(number));
+    ToRegistry::Join { route, claimed: claim(claimed), peer, addresses }
+}
+
+fn refused(number: u64) -> (u64, String) {
+    (number, "Refuse".into())
+}
+
+#[actix::test]
+async fn of_two_connections_that_claim_a_name_at_once_exactly_one_enters() {
+    // The same name, the same but for case, and lookalikes (Cyrillic а, full-width).
+    for rival in ["alice", "ALICE", "аlice", "ａｌｉｃｅ"] {
+        let mut stage = Stage::start();
+        stage.claims(route(0, 1), "alice");
+        stage.claims(route(1, 2), rival);
+        stage.joins(route(0, 3), "bob").await;
+        assert_eq!(stage.entered().await, [(1, "alice".into()), (3, "bob".into())], "{rival}");
+        assert_eq!(stage.told().await, [vec![], vec![refused(2)]], "{rival}");
+    }
+}
+
+#[actix::test]
+async fn a_hundred_connections_that_claim_one_name_make_one_user() {
+    let mut stage = Stage::start();
+    for number in 1..=100 {
+        stage.claims(route(1, number), "alice");
+    }
+    stage.joins(route(0, 101), "alice").await;
+    assert_eq!(stage.entered().await, [(1, "alice".into())]);
+    let [first, second] = stage.told().await;
+    assert_eq!(first, [refused(101)]);
+    assert_eq!(second, (2..=100).map(refused).collect::<Vec<_>>());
+}
+
+#[actix::test]
+async fn a_name_is_free_at_once_when_its_holder_leaves() {
+    let mut stage = Stage::start();
+    stage.claims(route(0, 1), "alice");
+    stage.claims(route(1, 2), "Alice");
+    stage.registry.do_send(ToRegistry::Leave { id: route(0, 1).id });
+    stage.joins(route(1, 2), "Alice").await;
+    let happened = stage.room.take().await;
+    let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
+    let expected = [
+        ToRoom::Enter { route: route(0, 1), name: name("alice") },
+        ToRoom::Leave { id: route(0, 1).id },
+        ToRoom::Enter { route: route(1, 2), name: name("Alice") },
+    ];
+    assert_eq!(happened, expected.map(|message| format!("{message:?}")));
+    let forgotten = stage.broker.take().await;
+    assert!(matches!(&forgotten[..], [ToBroker::Forget { id }] if *id == route(0, 1).id));
+}
+
+#[actix::test]
+async fn who_leaves_twice_or_never_joined_is_announced_to_nobody() {
+    let mut stage = Stage::start();
+    stage.joins(route(0, 1), "alice").await;
+    stage.leaves(route(0, 1)).await;
+    stage.leaves(route(0, 1)).await;
+    stage.leaves(route(1, 9)).await;
+    assert_eq!(stage.room.take().await.len(), 2);
+    assert_eq!(stage.broker.take().await.len(), 1);
+}
+
+#[actix::test]
+async fn an_invalid_or_reserved_name_is_refused_and_the_next_may_do() {
+    let mut stage = Stage::start();
+    for bad in ["a b", "\u{3164}", "🐈", "server", "Ѕerver"] {
+        stage.joins(route(1, 1), bad).await;
+        assert_eq!(stage.told().await[1], [refused(1)], "{bad}");
+    }
+    stage.joins(route(1, 1), "alice").await;
+    assert_eq!(stage.entered().await, [(1, "alice".into())]);
+    assert_eq!(stage.told().await, [vec![], vec![]], "the room answers who was let in");
+}
+
+#[actix::test]
+async fn a_private_step_goes_to_the_broker_with_both_members_and_its_sender_resumes() {
+    let mut stage = Stage::start();
+    stage.joins(route(0, 1), "alice").await;
+    stage.joins(route(1, 2), "bob").await;
+    let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
+    stage.steps(alice.route, PrivateStep::Request { to: claim("BOB") }).await;
+    stage.steps(bob.route, PrivateStep::Accept { from: claim("alice") }).await;
+    let offer = PrivateStep::OfferPorts { to: claim("bob"), ports: ports(40_000, 40_001) };
+    stage.steps(alice.route, offer).await;
+    let expected = [
+        ToBroker::Step { from: alice.clone(), to: bob.clone(), step: Step::Request },
+        ToBroker::Step { from: bob.clone(), to: alice.clone(), step: Step::Accept },
+        ToBroker::Step { from: alice, to: bob, step: Step::OfferPorts(ports(40_000, 40_001)) },
+    ];
+    let steps = stage.broker.take().await;
+    let steps: Vec<_> = steps.iter().map(|step| format!("{step:?}")).collect();
+    assert_eq!(steps, expected.map(|step| format!("{step:?}")));
+    let resume = |number| (number, "Resume".into());
+    assert_eq!(stage.told().await, [vec![resume(1), resume(1)], vec![resume(2)]]);
+}
+
+#[actix::test]
+async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
+    let mut stage = Stage::start();
+    stage.joins(route(0, 1), "alice").await;
+    for nobody in ["bob", "server", "a b", "\u{1b}[2J"] {
+        stage.steps(route(0, 1), PrivateStep::Request { to: claim(nobody) }).await;
+        assert_eq!(stage.told().await[0], [(1, "Resume".into())], "{nobody:?}");
+    }
+    stage.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
+    assert_eq!(stage.told().await[1], [(9, "Resume".into())], "not joined any more");
+    assert_eq!(stage.broker.take().await.len(), 0);
+}

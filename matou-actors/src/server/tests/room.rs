@@ -1,0 +1,240 @@
+//! The room between probes: one order for all shards, batches, and who is told to go on.
+
+use actix::prelude::{Actor, Addr};
+use bytes::BytesMut;
+use tokio::sync::oneshot;
+
+use super::{Probe, id, name, route, text};
+use crate::protocol::{Decode, ServerFrame, encode_message};
+use crate::server::Route;
+use crate::server::fanout::{Batch, Fanout};
+use crate::server::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use crate::server::room::Room;
+
+struct Stage {
+    room: Addr<Room>,
+    shards: [Probe<FromRoom>; 2],
+}
+
+impl Stage {
+    fn start() -> Self {
+        let shards = [Probe::start(), Probe::start()];
+        let room = Room {
+            fanout: Fanout::new(2, true),
+            shards: shards.iter().map(Probe::recipient).collect(),
+            draining: Vec::new(),
+            _vital: None,
+        };
+        Self { room: room.start(), shards }
+    }
+
+    fn enters(&self, route: Route, called: &str) {
+        self.room.do_send(ToRoom::Enter { route, name: name(called) });
+    }
+
+    fn says(&self, route: Route, called: &str, said: &str) {
+        let mut frames = BytesMut::new();
+        encode_message(&name(called), &text(said), &mut frames);
+        self.room.do_send(Publish { route, frames: frames.freeze() });
+    }
+
+    fn has_written(&self, shard: usize) {
+        self.room.do_send(Written { shard });
+    }
+
+    /// What `shard` got from the room since it was last looked at.
+    async fn heard(&mut self, shard: usize) -> Vec<Heard> {
+        // Everything sent to the room before this has been handled once this is.
+        self.room.send(ToRoom::Leave { id: id(0) }).await.unwrap();
+        self.shards[shard].take().await.into_iter().map(Heard::from).collect()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Heard {
+    Admit { id: u64, first: Vec<String>, start: u64 },
+    Batch { frames: Vec<String>, start: u64, published: Vec<u64> },
+}
+
+impl From<FromRoom> for Heard {
+    fn from(message: FromRoom) -> Self {
+        match message {
+            FromRoom::Admit { id, welcome, .. } => {
+                let first: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
+                Self::Admit { id: id.0, first: frames(&first), start: welcome.start }
+            }
+            FromRoom::Batch(batch) => Self::Batch {
+                frames: frames(&bytes(&batch)),
+                start: batch.span.first.start(),
+                published: batch.published.iter().map(|id| id.0).collect(),
+            },
+        }
+    }
+}
+
+fn bytes(batch: &Batch) -> Vec<u8> {
+    let (mut bytes, mut segment) = (Vec::new(), Some(&batch.span.first));
+    while let Some(current) = segment.filter(|segment| segment.start() < batch.span.end) {
+        bytes.extend_from_slice(current.bytes());
+        segment = current.next();
+    }
+    bytes
+}
+
+fn frames(mut bytes: &[u8]) -> Vec<String> {
+    let mut frames = Vec::new();
+    while let Some((frame, length)) = ServerFrame::decode(bytes).unwrap() {
+        frames.push(match frame {
+            ServerFrame::Message { from, text } => format!("{from}: {text}"),
+            ServerFrame::Joined(who) => format!("+{who}"),
+            ServerFrame::Left(who) => format!("-{who}"),
+            other => format!("{other:?}"),
+        });
+        bytes = &bytes[length..];
+    }
+    assert!(bytes.is_empty(), "whole frames only");
+    frames
+}
+
+const ALICE: Route = Route { shard: 0, id: crate::server::ConnectionId(1) };
+const BOB: Route = Route { shard: 1, id: crate::server::ConnectionId(2) };
+
+#[actix::test]
+async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arrival() {
+    let mut stage = Stage::start();
+    stage.enters(ALICE, "alice");
+    stage.enters(BOB, "bob");
+    let yes = || String::from("JoinAnswer { accepted: true }");
+    let batch = |published| Heard::Batch {
+        frames: vec!["+alice".into(), "+bob".into()],
+        start: 0,
+        published,
+    };
+    let first = stage.heard(0).await;
+    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 10 };
+    assert_eq!(first, [admitted, batch(vec![])]);
+    let second = stage.heard(1).await;
+    let roster = vec![yes(), "+alice".into(), "+bob".into()];
+    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 18 }, batch(vec![])]);
+}
+
+#[actix::test]
+async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
+    let mut stage = Stage::start();
+    stage.enters(ALICE, "alice");
+    stage.enters(BOB, "bob");
+    let mut heard = [Vec::new(), Vec::new()];
+    for round in 0..30 {
+        stage.says(ALICE, "alice", &format!("a{round}"));
+        stage.says(BOB, "bob", &format!("b{round}"));
+        // The first shard writes at once, the second one every seventh time only.
+        stage.has_written(0);
+        if round % 7 == 0 {
+            stage.has_written(1);
+        }
+        for (shard, heard) in heard.iter_mut().enumerate() {
+            heard.extend(stage.heard(shard).await);
+        }
+    }
+    for (shard, heard) in heard.iter_mut().enumerate() {
+        stage.has_written(shard);
+        heard.extend(stage.heard(shard).await);
+        stage.has_written(shard);
+        heard.extend(stage.heard(shard).await);
+    }
+    let [first, second] = heard.map(|heard| {
+        let batches = heard.into_iter().filter_map(|heard| match heard {
+            Heard::Batch { frames, .. } => Some(frames),
+            Heard::Admit { .. } => None,
+        });
+        batches.collect::<Vec<_>>()
+    });
+    assert!(second.len() < first.len(), "the slow shard gets fewer and larger batches");
+    let (first, second) = (first.concat(), second.concat());
+    assert_eq!(first, second);
+    let said_by = |who: &'static str| first.iter().filter(move |line| line.starts_with(who));
+    let own = (0..30).map(|round| format!("alice: a{round}"));
+    assert!(said_by("alice").cloned().eq(own), "what one client sends keeps its order");
+    assert_eq!(said_by("bob").count(), 30);
+}
+
+#[actix::test]
+async fn a_shard_gets_one_batch_at_a_time_and_the_publisher_is_told_in_the_one_that_carries_it() {
+    let mut stage = Stage::start();
+    stage.says(ALICE, "alice", "one");
+    let one = stage.heard(0).await;
+    assert!(matches!(&one[..], [Heard::Batch { published, .. }] if published == &[1]), "{one:?}");
+    stage.says(ALICE, "alice", "two");
+    assert_eq!(stage.heard(0).await, [], "the first batch is still being written");
+    stage.has_written(0);
+    let two = stage.heard(0).await;
+    match &two[..] {
+        [Heard::Batch { frames, published, .. }] => {
+            assert_eq!((&frames[..], &published[..]), (&["alice: two".to_string()][..], &[1][..]));
+        }
+        other => panic!("{other:?}"),
+    }
+    let other = stage.heard(1).await;
+    assert!(matches!(&other[..], [Heard::Batch { published, .. }] if published.is_empty()));
+}
+
+#[actix::test]
+async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
+    let mut stage = Stage::start();
+    stage.enters(ALICE, "alice");
+    stage.heard(0).await;
+    stage.has_written(0);
+    for _ in 0..2 {
+        stage.room.do_send(ToRoom::Leave { id: ALICE.id });
+    }
+    stage.room.do_send(ToRoom::Leave { id: BOB.id });
+    let heard = stage.heard(0).await;
+    assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["-alice"]));
+    stage.enters(BOB, "bob");
+    stage.has_written(1);
+    let roster = stage.heard(1).await;
+    let admitted = roster.iter().find_map(|heard| match heard {
+        Heard::Admit { first, .. } => Some(first.len()),
+        Heard::Batch { .. } => None,
+    });
+    assert_eq!(admitted, Some(2), "CORES and its own name: alice is not in the roster");
+}
+
+#[actix::test]
+async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
+    let mut stage = Stage::start();
+    stage.enters(ALICE, "alice");
+    stage.heard(1).await;
+    stage.says(ALICE, "alice", "bye");
+    stage.room.do_send(ToRoom::Leave { id: ALICE.id });
+    stage.has_written(1);
+    let heard = stage.heard(1).await;
+    assert!(
+        matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["alice: bye", "-alice"])
+    );
+}
+
+#[actix::test]
+async fn draining_ends_when_every_shard_has_written_everything() {
+    let mut stage = Stage::start();
+    stage.says(ALICE, "alice", "last words");
+    stage.heard(0).await;
+    let (done, mut drained) = oneshot::channel();
+    stage.room.send(Drain(done)).await.unwrap();
+    stage.has_written(0);
+    stage.heard(0).await;
+    assert!(drained.try_recv().is_err(), "the second shard still writes");
+    stage.has_written(1);
+    stage.heard(1).await;
+    assert_eq!(drained.try_recv(), Ok(()));
+}
+
+#[actix::test]
+async fn routes_to_shards_that_do_not_exist_harm_nobody() {
+    let mut stage = Stage::start();
+    stage.enters(route(7, 3), "carol");
+    stage.says(route(7, 3), "carol", "hello");
+    stage.has_written(7);
+    let heard = stage.heard(0).await;
+    assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames.len() == 2));
+}

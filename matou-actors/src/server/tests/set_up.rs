@@ -1,0 +1,141 @@
+//! Registry and broker together: a private set-up in which one of the two leaves at every step.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::{Actor, Addr};
+use slog::{Discard, Logger, o};
+
+use super::{Probe, addresses, claim, id, peer, ports, route, told};
+use crate::server::broker::Broker;
+use crate::server::directory::Directory;
+use crate::server::messages::{PrivateStep, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::registry::Registry;
+use crate::server::requests::{RequestLimits, Requests};
+
+const ALICE: u64 = 1;
+const BOB: u64 = 2;
+/// Somebody who takes the name of the one who left.
+const HEIR: u64 = 3;
+
+struct Stage {
+    registry: Addr<Registry>,
+    broker: Addr<Broker>,
+    shard: Probe<ToConnection>,
+    _room: Probe<ToRoom>,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        let (room, shard) = (Probe::start(), Probe::start());
+        let logger = Logger::root(Discard, o!());
+        let lifetime = Duration::from_secs(120);
+        let limits = RequestLimits { lifetime, pending_per_target: 10, rate: None };
+        let broker = Broker {
+            requests: Requests::new(limits),
+            shards: vec![shard.recipient()],
+            clock: Instant::now,
+            logger: logger.clone(),
+            _vital: None,
+        };
+        let broker = broker.start();
+        let registry = Registry {
+            directory: Directory::new(None),
+            room: room.recipient(),
+            broker: broker.clone().recipient(),
+            shards: vec![shard.recipient()],
+            logger,
+            _vital: None,
+        };
+        let stage = Self { registry: registry.start(), broker, shard, _room: room };
+        stage.join(ALICE, "alice").await;
+        stage.join(BOB, "bob").await;
+        stage
+    }
+
+    async fn join(&self, number: u64, called: &str) {
+        let (peer, addresses) = (peer(number), addresses(number));
+        let claimed = claim(called);
+        let join = ToRegistry::Join { route: route(0, number), claimed, peer, addresses };
+        self.registry.send(join).await.unwrap();
+    }
+
+    async fn leave(&self, number: u64) {
+        self.registry.send(ToRegistry::Leave { id: id(number) }).await.unwrap();
+    }
+
+    /// The frames that others got for what `number` did.
+    async fn after(&mut self, number: u64, step: PrivateStep) -> Vec<(u64, String)> {
+        let step = ToRegistry::Private { route: route(0, number), step };
+        self.registry.send(step).await.unwrap();
+        // The broker has handled everything before this once it has handled this.
+        self.broker.send(ToBroker::Forget { id: id(0) }).await.unwrap();
+        let mut told = told(self.shard.take().await);
+        told.retain(|(_, order)| order != "Resume");
+        told
+    }
+}
+
+/// The steps of a set-up in which alice asks bob: who takes which.
+fn steps() -> [(u64, PrivateStep); 3] {
+    [
+        (ALICE, PrivateStep::Request { to: claim("bob") }),
+        (BOB, PrivateStep::Accept { from: claim("alice") }),
+        (ALICE, PrivateStep::OfferPorts { to: claim("bob"), ports: ports(40_000, 40_001) }),
+    ]
+}
+
+#[actix::test]
+async fn nobody_leaves_and_every_step_reaches_the_other_one() {
+    let mut stage = Stage::start().await;
+    for (who, step) in steps() {
+        let told = stage.after(who, step).await;
+        assert_eq!(told.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [3 - who], "{told:?}");
+    }
+}
+
+#[actix::test]
+async fn after_either_one_left_no_later_step_reaches_anybody() {
+    for leaver in [ALICE, BOB] {
+        for taken in 0..3 {
+            let mut stage = Stage::start().await;
+            for (who, step) in steps().into_iter().take(taken) {
+                assert_eq!(stage.after(who, step).await.len(), 1);
+            }
+            stage.leave(leaver).await;
+            for (who, step) in steps().into_iter().skip(taken) {
+                let told = stage.after(who, step).await;
+                assert_eq!(told, [], "{leaver} left after {taken} steps");
+            }
+        }
+    }
+}
+
+#[actix::test]
+async fn who_takes_the_name_of_one_that_left_inherits_no_request() {
+    for (leaver, called) in [(ALICE, "alice"), (BOB, "bob")] {
+        for taken in 1..3 {
+            let mut stage = Stage::start().await;
+            for (who, step) in steps().into_iter().take(taken) {
+                stage.after(who, step).await;
+            }
+            stage.leave(leaver).await;
+            stage.join(HEIR, called).await;
+            for (who, step) in steps().into_iter().skip(taken) {
+                let who = if who == leaver { HEIR } else { who };
+                let told = stage.after(who, step).await;
+                assert_eq!(told, [], "{called} was replaced after {taken} steps");
+            }
+        }
+    }
+}
+
+#[actix::test]
+async fn one_that_comes_back_may_begin_anew() {
+    let mut stage = Stage::start().await;
+    stage.after(ALICE, steps()[0].1.clone()).await;
+    stage.leave(ALICE).await;
+    stage.join(ALICE, "alice").await;
+    for (who, step) in steps() {
+        assert_eq!(stage.after(who, step).await.len(), 1);
+    }
+}
