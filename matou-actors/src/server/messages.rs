@@ -1,15 +1,13 @@
 //! What the actors of the server say to each other.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use actix::prelude::{Message, Recipient};
+use actix::prelude::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::directory::{Addresses, Member};
 use super::fanout::{Batch, Welcome};
-use super::log::Span;
 use super::reason::Reason;
 use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, PortPair, Username};
@@ -114,8 +112,10 @@ pub(crate) struct ToConnection {
 pub(crate) enum Order {
     /// Answer CORES 0.
     Refuse,
-    /// Answer CORES 1 and take part in the room.
-    Welcome { name: Username, welcome: Welcome },
+    /// CORES 1 is written: take part in the room.
+    Welcome { name: Username },
+    /// The socket takes no more: write on when it does.
+    AwaitWritable,
     /// Send this frame.
     Send(Bytes),
     /// What was forwarded has been dealt with: read on.
@@ -124,29 +124,6 @@ pub(crate) enum Order {
     Quiesce,
     /// Write what is queued and end.
     Close(Reason),
-}
-
-/// Shard to connection: write this.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Deliver {
-    pub(crate) span: Span,
-    /// Dropped when the connection is done with it.
-    pub(crate) in_flight: Arc<InFlight>,
-}
-
-/// A batch that is being written; tells the room when the last connection is done with it.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    pub(crate) shard: usize,
-    pub(crate) room: Recipient<Written>,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        // Cannot flood: the room sends the next batch only after this.
-        self.room.do_send(Written { shard: self.shard });
-    }
 }
 
 /// Connection to listener and shard: it has joined or ended.

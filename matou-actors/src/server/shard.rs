@@ -1,32 +1,44 @@
 //! The shard actor: the connections of one event loop.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::task::{Context as Task, Poll};
 
+use actix::fut::ActorFuture;
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
+use slab::Slab;
 use slog::warn;
 use tokio::sync::oneshot;
 
 use super::ConnectionId;
-use super::connection::{Connection, Shared, Uplinks};
-use super::fanout::Batch;
+use super::connection::{Connection, Output, Progress, Shared, Uplinks};
+use super::fanout::{Batch, Welcome};
+use super::log::Span;
 use super::messages::{
-    Accept, CloseAll, Deliver, FromRoom, InFlight, Lifecycle, Order, QuiesceAll, ToConnection,
-    Written,
+    Accept, CloseAll, FromRoom, Lifecycle, Order, QuiesceAll, ToConnection, Written,
 };
 use super::reason::Reason;
 use super::settings::Limits;
 use super::vital::Vital;
+use crate::protocol::Username;
 
-/// Starts the connections of its event loop and hands them what is for them.
+/// Sockets that are written in a row before the event loop gets its turn.
+const TURN: usize = 256;
+
+/// Starts the connections of its event loop, writes the room's batches to them, and hands them
+/// what is for each alone.
 pub(crate) struct Shard {
     index: usize,
     shared: Option<Rc<Shared>>,
     uplinks: Uplinks,
     limits: Limits,
     written: Recipient<Written>,
-    seats: HashMap<ConnectionId, Seat>,
+    /// Slots stay where they are while a batch is written, whoever comes and goes.
+    seats: Slab<Seat>,
+    by_id: HashMap<ConnectionId, usize>,
+    writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
     quiet: bool,
     _vital: Option<Vital>,
@@ -34,7 +46,15 @@ pub(crate) struct Shard {
 
 struct Seat {
     connection: Addr<Connection>,
+    output: Rc<RefCell<Output>>,
     joined: bool,
+}
+
+/// A batch and the slot to write next.
+struct Writing {
+    span: Span,
+    next: usize,
+    published: Vec<ConnectionId>,
 }
 
 impl Shard {
@@ -51,30 +71,53 @@ impl Shard {
             uplinks,
             limits,
             written,
-            seats: HashMap::new(),
+            seats: Slab::new(),
+            by_id: HashMap::new(),
+            writing: None,
             closing: None,
             quiet: false,
             _vital: vital,
         }
     }
 
-    fn write(&mut self, batch: Batch) {
-        let room = self.written.clone();
-        let in_flight = Arc::new(InFlight { shard: self.index, room });
-        let deliver = Deliver { span: batch.span, in_flight };
-        for seat in self.seats.values().filter(|seat| seat.joined) {
-            // Cannot flood: one batch in flight for each shard, see `InFlight`.
-            seat.connection.do_send(deliver.clone());
+    fn admit(&mut self, id: ConnectionId, name: Username, welcome: Welcome) {
+        let seat = self.by_id.get(&id).and_then(|&slot| self.seats.get_mut(slot));
+        let Some(seat) = seat else { return };
+        seat.joined = true;
+        // Cannot flood: once for each connection.
+        seat.connection.do_send(Order::Welcome { name });
+        let progress = seat.output.borrow_mut().welcome(welcome);
+        seat.tell(progress);
+    }
+
+    /// Writes the batch to the next sockets; whether that was all of it.
+    fn write_some(&mut self) -> bool {
+        let Some(writing) = &mut self.writing else { return true };
+        let end = self.seats.capacity().min(writing.next.saturating_add(TURN));
+        for slot in writing.next..end {
+            if let Some(seat) = self.seats.get(slot).filter(|seat| seat.joined) {
+                let progress = seat.output.borrow_mut().deliver(&writing.span);
+                seat.tell(progress);
+            }
         }
-        for id in batch.published {
+        writing.next = end;
+        if end < self.seats.capacity() {
+            return false;
+        }
+        let published = std::mem::take(&mut writing.published);
+        self.writing = None;
+        // Cannot flood: the room sends the next batch only after this.
+        self.written.do_send(Written { shard: self.index });
+        for id in published {
             self.order(id, Order::Resume);
         }
+        true
     }
 
     /// Cannot flood: each order answers something that the connection forwarded, or is a step
     /// of a private request, or happens once.
     fn order(&self, id: ConnectionId, order: Order) {
-        if let Some(seat) = self.seats.get(&id) {
+        if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
             seat.connection.do_send(order);
         }
     }
@@ -89,6 +132,18 @@ impl Shard {
     }
 }
 
+impl Seat {
+    /// Leaves what the socket did not take to the connection.
+    fn tell(&self, progress: Progress) {
+        match progress {
+            Progress::Done => {}
+            // Neither can flood: said once until the connection has dealt with it.
+            Progress::Blocked => self.connection.do_send(Order::AwaitWritable),
+            Progress::Failed(reason) => self.connection.do_send(Order::Close(reason)),
+        }
+    }
+}
+
 impl Actor for Shard {
     type Context = Context<Self>;
 
@@ -96,6 +151,26 @@ impl Actor for Shard {
         let ended = ctx.address().recipient();
         let shared = Shared::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
         self.shared = Some(Rc::new(shared));
+        ctx.spawn(WriteInTurns);
+    }
+}
+
+/// Writes the batch in flight, so many sockets a turn.
+struct WriteInTurns;
+
+impl ActorFuture<Shard> for WriteInTurns {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        shard: &mut Shard,
+        _: &mut Context<Shard>,
+        task: &mut Task<'_>,
+    ) -> Poll<()> {
+        if !shard.write_some() {
+            task.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -109,8 +184,9 @@ impl Handler<Accept> for Shard {
             return;
         }
         match Connection::start(Rc::clone(shared), id, stream, peer) {
-            Ok(connection) => {
-                self.seats.insert(id, Seat { connection, joined: false });
+            Ok((connection, output)) => {
+                let slot = self.seats.insert(Seat { connection, output, joined: false });
+                self.by_id.insert(id, slot);
             }
             Err(error) => {
                 warn!(self.uplinks.logger, "connection not set up";
@@ -126,13 +202,9 @@ impl Handler<FromRoom> for Shard {
 
     fn handle(&mut self, message: FromRoom, _: &mut Context<Self>) {
         match message {
-            FromRoom::Batch(batch) => self.write(batch),
-            FromRoom::Admit { id, name, welcome } => {
-                if let Some(seat) = self.seats.get_mut(&id) {
-                    seat.joined = true;
-                    // Cannot flood: once for each connection.
-                    seat.connection.do_send(Order::Welcome { name, welcome });
-                }
+            FromRoom::Admit { id, name, welcome } => self.admit(id, name, welcome),
+            FromRoom::Batch(Batch { span, published }) => {
+                self.writing = Some(Writing { span, next: 0, published });
             }
         }
     }
@@ -151,7 +223,9 @@ impl Handler<Lifecycle> for Shard {
 
     fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
         if let Lifecycle::Ended { id, .. } = message {
-            self.seats.remove(&id);
+            if let Some(slot) = self.by_id.remove(&id) {
+                self.seats.try_remove(slot);
+            }
             self.say_when_closed();
         }
     }
@@ -162,7 +236,7 @@ impl Handler<QuiesceAll> for Shard {
 
     fn handle(&mut self, _: QuiesceAll, _: &mut Context<Self>) {
         self.quiet = true;
-        for seat in self.seats.values() {
+        for (_, seat) in &self.seats {
             // Cannot flood: sent once.
             seat.connection.do_send(Order::Quiesce);
         }
@@ -174,7 +248,7 @@ impl Handler<CloseAll> for Shard {
 
     fn handle(&mut self, CloseAll(closed): CloseAll, _: &mut Context<Self>) {
         self.closing = Some(closed);
-        for seat in self.seats.values() {
+        for (_, seat) in &self.seats {
             // Cannot flood: sent once.
             seat.connection.do_send(Order::Close(Reason::Shutdown));
         }

@@ -1,10 +1,11 @@
 //! The connection actor: one client's TCP connection.
 //!
-//! Reading and writing happen in `pump`, what the bytes mean is decided in `inbound`. A
+//! Reading happens in `pump`, writing in `output`, what the bytes mean is decided in `inbound`. A
 //! connection forwards one thing at a time and reads no further until that has been dealt with,
 //! so a client that floods waits for itself and fills nobody's mailbox.
 
 mod inbound;
+mod output;
 mod pump;
 
 use std::cell::RefCell;
@@ -22,10 +23,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use self::inbound::{Inbound, InboundLimits, Intent};
+pub(crate) use self::output::{Output, Progress};
 use self::pump::Pump;
 use super::directory::Addresses;
-use super::messages::{Deliver, Lifecycle, Order, Publish, ToRegistry};
-use super::outbox::{Outbox, Overflow};
+use super::messages::{Lifecycle, Order, Publish, ToRegistry};
 use super::reason::Reason;
 use super::settings::Limits;
 use super::{ConnectionId, Route};
@@ -60,18 +61,13 @@ pub(crate) struct Connection {
     shared: Rc<Shared>,
     id: ConnectionId,
     peer: SocketAddr,
-    stream: TcpStream,
+    output: Rc<RefCell<Output>>,
     inbound: Inbound,
     unread: Vec<u8>,
-    outbox: Outbox,
-    start: u64,
-    written: u64,
     gate: Gate,
     state: State,
     /// No whole frame is in `unread`: the socket has to be read.
     starved: bool,
-    /// The socket took less than it was given: wait until it is writable.
-    blocked: bool,
     pace: Option<SpawnHandle>,
     frame_deadline: Option<SpawnHandle>,
     stall_deadline: Option<SpawnHandle>,
@@ -117,36 +113,33 @@ impl Shared {
 }
 
 impl Connection {
-    /// Starts the actor for an accepted connection on the current event loop.
+    /// Starts the actor for an accepted connection on the current event loop. Its output is
+    /// the shard's to write batches to.
     pub(crate) fn start(
         shared: Rc<Shared>,
         id: ConnectionId,
         stream: std::net::TcpStream,
         peer: SocketAddr,
-    ) -> io::Result<Addr<Self>> {
+    ) -> io::Result<(Addr<Self>, Rc<RefCell<Output>>)> {
         tune(&stream)?;
         let stream = TcpStream::from_std(stream)?;
-        let outbox = Outbox::new(shared.limits.queue_bytes);
+        let output = Rc::new(RefCell::new(Output::new(stream, shared.limits.queue_bytes)));
         let connection = Self {
             shared,
             id,
             peer,
-            stream,
+            output: Rc::clone(&output),
             inbound: Inbound::new(),
             unread: Vec::new(),
-            outbox,
-            start: 0,
-            written: 0,
             gate: Gate::Open,
             state: State::Alive,
             starved: true,
-            blocked: false,
             pace: None,
             frame_deadline: None,
             stall_deadline: None,
             join_deadline: None,
         };
-        Ok(Actor::start(connection))
+        Ok((Actor::start(connection), output))
     }
 
     fn route(&self) -> Route {
@@ -176,21 +169,24 @@ impl Connection {
 
     fn addresses(&self) -> Addresses {
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let local = self.stream.local_addr().map_or(unspecified, |local| local.ip());
+        let local = self.output.borrow().stream().local_addr();
+        let local = local.map_or(unspecified, |local| local.ip());
         Addresses { peer: self.peer.ip(), local: local.to_canonical() }
     }
 
     fn send(&mut self, frame: Bytes, ctx: &mut Context<Self>) {
-        let pushed = self.outbox.push_frame(frame);
-        self.pushed(pushed, ctx);
+        let progress = self.output.borrow_mut().send(frame);
+        self.wrote(progress, ctx);
     }
 
-    fn pushed(&mut self, pushed: Result<(), Overflow>, ctx: &mut Context<Self>) {
-        if !self.blocked {
-            self.write(ctx);
-        }
-        if pushed.is_err() && self.blocked {
-            self.close(&Reason::QueueOverflow(self.outbox.queued()), ctx);
+    fn wrote(&mut self, progress: Progress, ctx: &mut Context<Self>) {
+        match progress {
+            Progress::Done => self.caught_up(ctx),
+            Progress::Blocked => self.watch_progress(ctx),
+            Progress::Failed(reason) => {
+                self.close(&reason, ctx);
+                self.end(ctx);
+            }
         }
     }
 
@@ -203,7 +199,8 @@ impl Connection {
         self.leave();
         self.state = State::Draining;
         self.unread = Vec::new();
-        if self.outbox.is_empty() || !reason.drains() {
+        self.output.borrow_mut().close();
+        if self.output.borrow().queued() == 0 || !reason.drains() {
             self.end(ctx);
         } else {
             ctx.run_later(DRAIN_WITHIN, |connection, ctx| connection.end(ctx));
@@ -255,18 +252,6 @@ impl Actor for Connection {
     }
 }
 
-impl Handler<Deliver> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, Deliver { span, in_flight }: Deliver, ctx: &mut Context<Self>) {
-        if self.state == State::Alive {
-            let pushed = self.outbox.push_span(&span, self.start);
-            self.pushed(pushed, ctx);
-        }
-        drop(in_flight);
-    }
-}
-
 impl Handler<Order> for Connection {
     type Result = ();
 
@@ -282,16 +267,14 @@ impl Handler<Order> for Connection {
                 self.send(refused.freeze(), ctx);
                 self.resume();
             }
-            Order::Welcome { name, welcome } => {
+            Order::Welcome { name } => {
                 Self::cancel(ctx, &mut self.join_deadline);
                 self.inbound.accepted(name);
-                self.start = welcome.start;
-                self.outbox.push_welcome(welcome.parts);
                 // Cannot flood: once for each connection.
                 self.shared.uplinks.listener.do_send(Lifecycle::Joined { peer: self.peer });
-                self.pushed(Ok(()), ctx);
                 self.resume();
             }
+            Order::AwaitWritable => self.watch_progress(ctx),
             Order::Send(frame) => self.send(frame, ctx),
             Order::Resume => self.resume(),
             Order::Quiesce => self.gate = Gate::Quiet,

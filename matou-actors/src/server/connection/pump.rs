@@ -1,6 +1,6 @@
 //! Moving bytes between the socket and the connection's state.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::{Duration, Instant};
@@ -9,8 +9,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::{AsyncContext, Context};
 
 use super::inbound::Next;
-use super::{Connection, Gate, State};
-use crate::server::outbox::MAX_SLICES;
+use super::{Connection, Gate, Progress, State};
 use crate::server::reason::Reason;
 
 /// Polled by actix whenever the connection was woken, after its mailbox: by a readable or
@@ -28,7 +27,8 @@ impl ActorFuture<Connection> for Pump {
     ) -> Poll<()> {
         while connection.is_read() {
             if connection.starved {
-                match connection.stream.poll_read_ready(task) {
+                let ready = connection.output.borrow().stream().poll_read_ready(task);
+                match ready {
                     Poll::Pending => break,
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
@@ -39,18 +39,14 @@ impl ActorFuture<Connection> for Pump {
             }
             connection.read(ctx);
         }
-        while connection.blocked && connection.state != State::Ended {
-            match connection.stream.poll_write_ready(task) {
+        while connection.output.borrow().is_blocked() && connection.state != State::Ended {
+            let ready = connection.output.borrow().stream().poll_write_ready(task);
+            let progress = match ready {
                 Poll::Pending => break,
-                Poll::Ready(Ok(())) => {
-                    connection.blocked = false;
-                    connection.write(ctx);
-                }
-                Poll::Ready(Err(error)) => {
-                    connection.close(&Reason::Io(error), ctx);
-                    connection.end(ctx);
-                }
-            }
+                Poll::Ready(Ok(())) => connection.output.borrow_mut().unblock(),
+                Poll::Ready(Err(error)) => Progress::Failed(Reason::Io(error)),
+            };
+            connection.wrote(progress, ctx);
         }
         Poll::Pending
     }
@@ -71,7 +67,8 @@ impl Connection {
         let Some((front, space)) = buffer.split_at_mut_checked(kept) else { return };
         front.copy_from_slice(&self.unread);
         let fresh = if self.starved {
-            match self.stream.try_read(space) {
+            let read = self.output.borrow().stream().try_read(space);
+            match read {
                 Ok(0) => return self.close(&Reason::EndOfStream, ctx),
                 Ok(fresh) => fresh,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -123,24 +120,10 @@ impl Connection {
         self.pace = Some(ctx.run_later(wait, |connection, _| connection.pace = None));
     }
 
-    /// Writes until nothing is queued or the socket takes no more.
-    pub(super) fn write(&mut self, ctx: &mut Context<Self>) {
-        while !self.outbox.is_empty() {
-            match self.write_once() {
-                Ok(written) => {
-                    self.outbox.advance(written);
-                    self.written += u64::try_from(written).unwrap_or_default();
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
-                    self.watch_progress(ctx);
-                    return;
-                }
-                Err(error) => {
-                    self.close(&Reason::Io(error), ctx);
-                    return self.end(ctx);
-                }
-            }
+    /// Nothing waits any more.
+    pub(super) fn caught_up(&mut self, ctx: &mut Context<Self>) {
+        if self.output.borrow().queued() > 0 {
+            return;
         }
         Self::cancel(ctx, &mut self.stall_deadline);
         if self.state == State::Draining {
@@ -148,26 +131,22 @@ impl Connection {
         }
     }
 
-    fn write_once(&self) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let filled = self.outbox.slices(&mut slices);
-        match slices.get(..filled).unwrap_or_default() {
-            [only] => self.stream.try_write(only),
-            several => self.stream.try_write_vectored(several),
-        }
-    }
-
     /// Somebody who takes nothing for too long while bytes wait is not there.
-    fn watch_progress(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
         if self.stall_deadline.is_some() || self.state != State::Alive {
             return;
         }
-        let (limit, before) = (Duration::from_secs(self.shared.limits.stall_seconds), self.written);
+        let limit = Duration::from_secs(self.shared.limits.stall_seconds);
+        let before = self.output.borrow().written();
         self.stall_deadline = Some(ctx.run_later(limit, move |connection, ctx| {
             connection.stall_deadline = None;
-            if connection.blocked && connection.written == before {
-                connection.close(&Reason::Stalled(connection.outbox.queued()), ctx);
-            } else if connection.blocked {
+            let (queued, written) = {
+                let output = connection.output.borrow();
+                (output.queued(), output.written())
+            };
+            if queued > 0 && written == before {
+                connection.close(&Reason::Stalled(queued), ctx);
+            } else if queued > 0 {
                 connection.watch_progress(ctx);
             }
         }));

@@ -1,0 +1,138 @@
+//! The writing half of a connection.
+//!
+//! The shard writes batches through it, directly: a message to each connection for each batch
+//! would cost as much as the system call. The connection writes what is for its client alone,
+//! and waits for the socket when it takes no more.
+
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use crate::server::fanout::Welcome;
+use crate::server::log::Span;
+use crate::server::outbox::{MAX_SLICES, Outbox};
+use crate::server::reason::Reason;
+
+/// A socket and what waits to be written to it.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stream: TcpStream,
+    outbox: Outbox,
+    /// The log offset up to which everything was queued.
+    delivered: u64,
+    written: u64,
+    blocked: bool,
+    closed: bool,
+}
+
+/// How a write went.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Everything is written, or waits for a socket that is waited for already.
+    Done,
+    /// The socket takes no more: somebody must wait until it does.
+    Blocked,
+    /// The connection cannot go on.
+    Failed(Reason),
+}
+
+impl Output {
+    pub(crate) fn new(stream: TcpStream, limit: usize) -> Self {
+        let outbox = Outbox::new(limit);
+        Self { stream, outbox, delivered: 0, written: 0, blocked: false, closed: false }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Bytes that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.outbox.queued()
+    }
+
+    /// Bytes written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Takes nothing new from now on.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Writes a frame for this client alone.
+    pub(super) fn send(&mut self, frame: Bytes) -> Progress {
+        self.push(|outbox| outbox.push_frame(frame).is_err())
+    }
+
+    /// Writes what a newcomer gets before the log.
+    pub(crate) fn welcome(&mut self, welcome: Welcome) -> Progress {
+        self.delivered = welcome.start;
+        self.push(|outbox| {
+            outbox.push_welcome(welcome.parts);
+            false
+        })
+    }
+
+    /// Writes the part of `span` that was not delivered yet.
+    pub(crate) fn deliver(&mut self, span: &Span) -> Progress {
+        let from = self.delivered;
+        self.delivered = from.max(span.end);
+        self.push(|outbox| outbox.push_span(span, from).is_err())
+    }
+
+    /// The socket is writable again, so they say.
+    pub(super) fn unblock(&mut self) -> Progress {
+        self.blocked = false;
+        self.write()
+    }
+
+    fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> Progress {
+        if self.closed {
+            return Progress::Done;
+        }
+        let overflow = queue(&mut self.outbox);
+        let progress = if self.blocked { Progress::Done } else { self.write() };
+        if overflow && self.blocked {
+            // Said once: from now on nothing is taken.
+            self.closed = true;
+            return Progress::Failed(Reason::QueueOverflow(self.outbox.queued()));
+        }
+        progress
+    }
+
+    fn write(&mut self) -> Progress {
+        while !self.outbox.is_empty() {
+            match self.write_once() {
+                Ok(written) => {
+                    self.outbox.advance(written);
+                    self.written += u64::try_from(written).unwrap_or_default();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return Progress::Blocked;
+                }
+                Err(error) => {
+                    self.closed = true;
+                    return Progress::Failed(Reason::Io(error));
+                }
+            }
+        }
+        Progress::Done
+    }
+
+    fn write_once(&self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let filled = self.outbox.slices(&mut slices);
+        match slices.get(..filled).unwrap_or_default() {
+            [only] => self.stream.try_write(only),
+            several => self.stream.try_write_vectored(several),
+        }
+    }
+}
