@@ -5,6 +5,7 @@
 //! message leaves at once, under load one write carries many.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,6 +17,12 @@ use crate::protocol::{Encode, ServerFrame, Username, encode_joined, encode_left,
 
 /// The most bytes of a batch, unless one segment alone is larger.
 const MAX_BATCH: usize = 256 * 1024;
+
+/// After a batch that took this long to write, more is gathered before the next one: a write
+/// costs about the same however much it carries, so under load waiting saves work.
+const LONG_WRITE: Duration = Duration::from_micros(500);
+/// How long to gather after such a batch.
+const GATHER: Duration = Duration::from_micros(300);
 
 /// The log, who is in the room, and what each shard has still to write.
 #[derive(Debug)]
@@ -48,7 +55,10 @@ pub(crate) struct Welcome {
 #[derive(Debug)]
 struct ShardState {
     reader: Reader,
-    busy: bool,
+    /// When the batch in flight was begun.
+    busy_since: Option<Instant>,
+    /// When the next batch may begin.
+    not_before: Option<Instant>,
     publishers: VecDeque<(u64, ConnectionId)>,
 }
 
@@ -56,8 +66,12 @@ impl Fanout {
     /// An empty room that is written by `shards` shards.
     pub(crate) fn new(shards: usize, replay_roster: bool) -> Self {
         let log = Log::new();
-        let shard =
-            || ShardState { reader: log.reader(), busy: false, publishers: VecDeque::new() };
+        let shard = || ShardState {
+            reader: log.reader(),
+            busy_since: None,
+            not_before: None,
+            publishers: VecDeque::new(),
+        };
         let shards = (0..shards).map(|_| shard()).collect();
         Self { log, roster: Roster::default(), replay_roster, motd: None, shards }
     }
@@ -118,35 +132,48 @@ impl Fanout {
 
     /// The batches that can be written now: for each idle shard what it has not written yet.
     /// Those shards are busy until [`Fanout::written`].
-    pub(crate) fn flush(&mut self) -> Vec<(usize, Batch)> {
+    pub(crate) fn flush(&mut self, now: Instant) -> Vec<(usize, Batch)> {
         self.log.seal();
         let shards = self.shards.iter_mut().enumerate();
-        shards.filter_map(|(index, shard)| Some((index, shard.take()?))).collect()
+        shards.filter_map(|(index, shard)| Some((index, shard.take(now)?))).collect()
+    }
+
+    /// When to flush again although nothing happens until then: a shard is gathering.
+    pub(crate) fn gathering_until(&self) -> Option<Instant> {
+        let end = self.log.end();
+        let gathering = self
+            .shards
+            .iter()
+            .filter(|shard| shard.busy_since.is_none() && shard.reader.position() < end);
+        gathering.filter_map(|shard| shard.not_before).min()
     }
 
     /// Whether everything said has been written by every shard.
     pub(crate) fn is_idle(&self) -> bool {
         let end = self.log.end();
-        self.shards.iter().all(|shard| !shard.busy && shard.reader.position() == end)
+        self.shards.iter().all(|shard| shard.busy_since.is_none() && shard.reader.position() == end)
     }
 
     /// `shard` has handed its batch to its sockets.
-    pub(crate) fn written(&mut self, shard: usize) {
-        if let Some(shard) = self.shards.get_mut(shard) {
-            shard.busy = false;
+    pub(crate) fn written(&mut self, shard: usize, now: Instant) {
+        let Some(shard) = self.shards.get_mut(shard) else { return };
+        if let Some(since) = shard.busy_since.take() {
+            let took = now.saturating_duration_since(since);
+            shard.not_before = (took >= LONG_WRITE).then(|| now + GATHER);
         }
     }
 }
 
 impl ShardState {
-    fn take(&mut self) -> Option<Batch> {
-        if self.busy {
+    fn take(&mut self, now: Instant) -> Option<Batch> {
+        if self.busy_since.is_some() || self.not_before.is_some_and(|at| now < at) {
             return None;
         }
         let span = self.reader.take(MAX_BATCH)?;
         let carried = self.publishers.partition_point(|&(end, _)| end <= span.end);
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
-        self.busy = true;
+        self.busy_since = Some(now);
+        self.not_before = None;
         Some(Batch { span, published })
     }
 }
@@ -193,40 +220,43 @@ mod tests {
 
     #[test]
     fn alone_a_message_leaves_at_once_and_under_load_the_rest_is_one_batch() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(1, true);
         say(&mut fanout, 0, ALICE, "one");
-        let first = fanout.flush();
+        let first = fanout.flush(now);
         assert_eq!(text(&first[0].1, 0), ["x: one"]);
         say(&mut fanout, 0, ALICE, "two");
         say(&mut fanout, 0, BOB, "three");
-        assert!(fanout.flush().is_empty(), "one batch in flight for each shard");
-        fanout.written(0);
-        let second = fanout.flush();
+        assert!(fanout.flush(now).is_empty(), "one batch in flight for each shard");
+        fanout.written(0, now);
+        let second = fanout.flush(now);
         assert_eq!(text(&second[0].1, 0), ["x: two", "x: three"]);
         assert_eq!(second[0].1.published, [ALICE, BOB]);
-        fanout.written(0);
-        assert!(fanout.flush().is_empty());
+        fanout.written(0, now);
+        assert!(fanout.flush(now).is_empty());
     }
 
     #[test]
     fn shards_get_the_same_frames_in_the_same_order_each_at_its_pace() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(2, true);
         say(&mut fanout, 0, ALICE, "one");
-        assert_eq!(fanout.flush().len(), 2);
+        assert_eq!(fanout.flush(now).len(), 2);
         say(&mut fanout, 1, BOB, "two");
-        fanout.written(1);
-        let batches = fanout.flush();
+        fanout.written(1, now);
+        let batches = fanout.flush(now);
         assert_eq!((batches[0].0, text(&batches[0].1, 0)), (1, vec!["x: two".into()]));
         assert_eq!(batches[0].1.published, [BOB]);
         say(&mut fanout, 1, BOB, "three");
-        fanout.written(0);
-        let batches = fanout.flush();
+        fanout.written(0, now);
+        let batches = fanout.flush(now);
         assert_eq!(text(&batches[0].1, 0), ["x: two", "x: three"]);
         assert!(batches[0].1.published.is_empty(), "a publisher is told by its own shard");
     }
 
     #[test]
     fn a_newcomer_gets_the_answer_the_roster_and_then_the_log_from_its_own_arrival() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(1, true);
         fanout.enter(ALICE, &name("alice"));
         say(&mut fanout, 0, ALICE, "before");
@@ -235,11 +265,12 @@ mod tests {
         let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
         let expected = ["JoinAnswer { accepted: true }", "Joined(\"alice\")", "Joined(\"bob\")"];
         assert_eq!(frames(&parts), expected);
-        assert_eq!(text(&fanout.flush()[0].1, welcome.start), ["x: after"]);
+        assert_eq!(text(&fanout.flush(now)[0].1, welcome.start), ["x: after"]);
     }
 
     #[test]
     fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(1, true);
         let lines = [MessageText::parse("hello").unwrap(), MessageText::parse("be kind").unwrap()];
         fanout.set_motd(Some((&name("Server"), &lines)));
@@ -250,6 +281,7 @@ mod tests {
 
     #[test]
     fn without_replay_a_newcomer_gets_the_answer_only() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(1, false);
         fanout.enter(ALICE, &name("alice"));
         assert_eq!(fanout.enter(BOB, &name("bob")).parts.len(), 2);
@@ -257,8 +289,28 @@ mod tests {
 
     #[test]
     fn who_was_not_here_leaves_in_silence() {
+        let now = Instant::now();
         let mut fanout = Fanout::new(1, true);
         fanout.leave(ALICE);
-        assert!(fanout.flush().is_empty());
+        assert!(fanout.flush(now).is_empty());
+    }
+
+    #[test]
+    fn after_a_long_write_more_is_gathered_and_after_a_short_one_it_is_not() {
+        let start = Instant::now();
+        let mut fanout = Fanout::new(1, true);
+        say(&mut fanout, 0, ALICE, "one");
+        assert_eq!(fanout.flush(start).len(), 1);
+        let end = start + LONG_WRITE;
+        fanout.written(0, end);
+        assert_eq!(fanout.gathering_until(), None, "nothing waits");
+        say(&mut fanout, 0, ALICE, "two");
+        assert!(fanout.flush(end).is_empty());
+        assert_eq!(fanout.gathering_until(), Some(end + GATHER));
+        say(&mut fanout, 0, ALICE, "three");
+        assert_eq!(text(&fanout.flush(end + GATHER)[0].1, 0), ["x: two", "x: three"]);
+        fanout.written(0, end + GATHER);
+        say(&mut fanout, 0, ALICE, "four");
+        assert_eq!(fanout.flush(end + GATHER).len(), 1);
     }
 }

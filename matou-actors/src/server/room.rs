@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
+use std::time::Instant;
 
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
@@ -15,6 +16,8 @@ use super::vital::Vital;
 pub(crate) struct Room {
     pub(crate) fanout: Fanout,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
+    /// A timer runs until the end of gathering.
+    pub(crate) gathering: bool,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
     pub(crate) _vital: Option<Vital>,
 }
@@ -56,7 +59,7 @@ impl Handler<Written> for Room {
     type Result = ();
 
     fn handle(&mut self, Written { shard }: Written, _: &mut Context<Self>) {
-        self.fanout.written(shard);
+        self.fanout.written(shard, Instant::now());
     }
 }
 
@@ -69,12 +72,20 @@ impl Handler<Drain> for Room {
 }
 
 impl Room {
-    fn flush(&mut self) {
-        for (shard, batch) in self.fanout.flush() {
+    fn flush(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        for (shard, batch) in self.fanout.flush(now) {
             if let Some(shard) = self.shards.get(shard) {
                 // Cannot flood: one batch in flight for each shard.
                 shard.do_send(FromRoom::Batch(batch));
             }
+        }
+        if let Some(until) = self.fanout.gathering_until().filter(|_| !self.gathering) {
+            self.gathering = true;
+            ctx.run_later(until - now, |room, ctx| {
+                room.gathering = false;
+                room.flush(ctx);
+            });
         }
         if !self.draining.is_empty() && self.fanout.is_idle() {
             for done in self.draining.drain(..) {
@@ -95,10 +106,10 @@ impl ActorFuture<Room> for FlushAfterMailbox {
     fn poll(
         self: Pin<&mut Self>,
         room: &mut Room,
-        _: &mut Context<Room>,
+        ctx: &mut Context<Room>,
         _: &mut Task<'_>,
     ) -> Poll<()> {
-        room.flush();
+        room.flush(ctx);
         Poll::Pending
     }
 }

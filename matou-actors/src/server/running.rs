@@ -176,6 +176,7 @@ fn wire(
     let room = room.run(Room {
         fanout,
         shards: recipients(&shards),
+        gathering: false,
         draining: Vec::new(),
         _vital: vital("room"),
     });
