@@ -270,7 +270,6 @@ mod tests {
 
     #[test]
     fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
-        let now = Instant::now();
         let mut fanout = Fanout::new(1, true);
         let lines = [MessageText::parse("hello").unwrap(), MessageText::parse("be kind").unwrap()];
         fanout.set_motd(Some((&name("Server"), &lines)));
@@ -281,7 +280,6 @@ mod tests {
 
     #[test]
     fn without_replay_a_newcomer_gets_the_answer_only() {
-        let now = Instant::now();
         let mut fanout = Fanout::new(1, false);
         fanout.enter(ALICE, &name("alice"));
         assert_eq!(fanout.enter(BOB, &name("bob")).parts.len(), 2);

@@ -20,6 +20,7 @@ impl Stage {
     fn start() -> Self {
         let shards = [Probe::start(), Probe::start()];
         let room = Room {
+            gathering: false,
             fanout: Fanout::new(2, true),
             shards: shards.iter().map(Probe::recipient).collect(),
             draining: Vec::new(),
