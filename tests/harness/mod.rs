@@ -1,0 +1,53 @@
+//! Runs the real binary: servers on port 0, clients in `--json`, sockets that speak bytes.
+//!
+//! Every wait has a deadline and says what it waited for; every process is killed on drop.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod client;
+pub(crate) mod lines;
+pub(crate) mod server;
+pub(crate) mod wire;
+
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How long anything may take: generous, since it only matters when something is broken.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The binary without this environment's settings, in a home of its own.
+pub(crate) fn matou(home: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_matou-bin"));
+    command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+    command
+}
+
+/// A process that does not outlive the test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Sends `signal`.
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(self.0.id().try_into().unwrap());
+        nix::sys::signal::kill(id, signal).unwrap();
+    }
+
+    /// Waits for the end.
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < DEADLINE, "the process did not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
