@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The limits of [`Admission`].
-#[derive(Clone, Copy, Debug)]
+use actix::prelude::Message;
+
+/// The limits of [`Admission`]; as a message to the listener: from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
 pub(crate) struct AdmissionLimits {
     pub(crate) clients: usize,
     pub(crate) unjoined: usize,
@@ -31,6 +34,10 @@ pub(crate) enum Refusal {
     UnjoinedFromAddress,
     #[error("too many connections from this address")]
     Address,
+    #[error("the address is banned")]
+    Banned,
+    #[error("no descriptors are left")]
+    Descriptors,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +101,29 @@ impl Admission {
             if here.connected == 0 {
                 self.by_prefix.remove(&prefix);
             }
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Full,
+        Self::Unjoined,
+        Self::UnjoinedFromAddress,
+        Self::Address,
+        Self::Banned,
+        Self::Descriptors,
+    ];
+
+    /// The name that counts of it have.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Unjoined => "unjoined",
+            Self::UnjoinedFromAddress => "unjoined_from_address",
+            Self::Address => "address",
+            Self::Banned => "banned",
+            Self::Descriptors => "descriptors",
         }
     }
 }

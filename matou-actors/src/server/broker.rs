@@ -1,5 +1,6 @@
 //! The broker actor: relays who asks whom, and the tuples of address and ports.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::{Actor, Context, Handler, Recipient};
@@ -8,7 +9,8 @@ use slog::{Logger, debug};
 
 use super::directory::Member;
 use super::messages::{Order, Step, ToBroker, ToConnection};
-use super::requests::{Ignored, Requests};
+use super::meters::Meters;
+use super::requests::{Ignored, RequestLimits, Requests};
 use super::vital::Vital;
 use crate::protocol::{Encode, ServerFrame};
 
@@ -17,6 +19,7 @@ pub(crate) struct Broker {
     pub(crate) requests: Requests,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
     pub(crate) clock: fn() -> Instant,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
     pub(crate) _vital: Option<Vital>,
 }
@@ -33,11 +36,23 @@ impl Handler<ToBroker> for Broker {
             ToBroker::Forget { id } => self.requests.forget(id),
             ToBroker::Step { from, to, step } => match self.decide(&from, &to, step) {
                 Ok(frame) => self.send(&to, &frame),
-                Err(ignored) => debug!(self.logger, "private step ignored";
-                    "username" => &from.name, "to" => &to.name, "step" => ?step,
-                    "reason" => %ignored),
+                Err(ignored) => {
+                    self.meters.private.ignored.add(1);
+                    debug!(self.logger, "private step ignored";
+                        "username" => &from.name, "to" => &to.name, "step" => ?step,
+                        "reason" => %ignored);
+                }
             },
         }
+        self.meters.private.pending.set(self.requests.pending());
+    }
+}
+
+impl Handler<RequestLimits> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, limits: RequestLimits, _: &mut Context<Self>) {
+        self.requests.set_limits(limits);
     }
 }
 
@@ -51,14 +66,17 @@ impl Broker {
         match step {
             Step::Request => {
                 self.requests.ask(source, target, now)?;
+                self.meters.private.requested.add(1);
                 Ok(ServerFrame::PrivateRequested { from: name })
             }
             Step::Accept => {
                 self.requests.accept(source, target, now)?;
+                self.meters.private.accepted.add(1);
                 Ok(ServerFrame::PeerAccepted { by: name, address })
             }
             Step::OfferPorts(ports) => {
                 self.requests.offer_ports(source, target, now)?;
+                self.meters.private.established.add(1);
                 Ok(ServerFrame::PeerListening { who: name, address, ports })
             }
         }
@@ -67,6 +85,7 @@ impl Broker {
     fn send(&self, to: &Member, frame: &ServerFrame) {
         let mut out = BytesMut::new();
         frame.encode(&mut out);
+        self.meters.hub_sent(frame.kind(), 1);
         if let Some(shard) = self.shards.get(to.route.shard) {
             // Cannot flood: pending requests are limited for each target, and each of their
             // steps works once.

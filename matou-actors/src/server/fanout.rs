@@ -11,7 +11,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::ConnectionId;
 use super::log::{Log, Reader, Span};
+use super::messages::Publish;
 use super::roster::Roster;
+use super::tally::Tally;
 use crate::protocol::MessageText;
 use crate::protocol::{Encode, ServerFrame, Username, encode_joined, encode_left, encode_message};
 
@@ -31,6 +33,7 @@ pub(crate) struct Fanout {
     roster: Roster,
     replay_roster: bool,
     motd: Option<Bytes>,
+    tally: Tally,
     shards: Vec<ShardState>,
 }
 
@@ -41,6 +44,10 @@ pub(crate) struct Batch {
     pub(crate) span: Span,
     /// Clients of this shard whose words are in the batch, or in one before: they may go on.
     pub(crate) published: Vec<ConnectionId>,
+    /// When the oldest message of the batch was read from its author.
+    pub(crate) said_at: Option<Instant>,
+    /// The frames in the batch; those of a backlog that takes several batches are in the last.
+    pub(crate) tally: Tally,
 }
 
 /// What a newcomer gets before the log.
@@ -50,6 +57,8 @@ pub(crate) struct Welcome {
     pub(crate) parts: Vec<Bytes>,
     /// Where in the log the newcomer starts: behind its own CONOTIF.
     pub(crate) start: u64,
+    /// How many CONOTIF of others are among the parts.
+    pub(crate) announced: u64,
 }
 
 #[derive(Debug)]
@@ -60,6 +69,8 @@ struct ShardState {
     /// When the next batch may begin.
     not_before: Option<Instant>,
     publishers: VecDeque<(u64, ConnectionId)>,
+    said_at: Option<Instant>,
+    taken: Tally,
 }
 
 impl Fanout {
@@ -71,9 +82,12 @@ impl Fanout {
             busy_since: None,
             not_before: None,
             publishers: VecDeque::new(),
+            said_at: None,
+            taken: Tally::default(),
         };
         let shards = (0..shards).map(|_| shard()).collect();
-        Self { log, roster: Roster::default(), replay_roster, motd: None, shards }
+        let (roster, tally) = (Roster::default(), Tally::default());
+        Self { log, roster, replay_roster, motd: None, tally, shards }
     }
 
     /// Sets whether newcomers are told who is here.
@@ -81,13 +95,11 @@ impl Fanout {
         self.replay_roster = replay_roster;
     }
 
-    /// Sets what each newcomer is told; `None` is nothing.
-    pub(crate) fn set_motd(&mut self, motd: Option<(&Username, &[MessageText])>) {
-        self.motd = motd.map(|(from, lines)| {
-            let mut out = BytesMut::new();
-            lines.iter().for_each(|text| encode_message(from, text, &mut out));
-            out.freeze()
-        });
+    /// Sets what each newcomer is told and in whose name.
+    pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
+        let mut out = BytesMut::new();
+        lines.iter().for_each(|text| encode_message(from, text, &mut out));
+        self.motd = Some(out.freeze()).filter(|motd| !motd.is_empty());
     }
 
     /// Lets `name` in and announces it; what the newcomer gets first.
@@ -95,47 +107,57 @@ impl Fanout {
         let mut accepted = BytesMut::new();
         ServerFrame::JoinAnswer { accepted: true }.encode(&mut accepted);
         let mut parts = vec![accepted.freeze()];
+        let mut announced = 0;
         if self.replay_roster {
+            announced = u64::try_from(self.roster.len()).unwrap_or_default();
             parts.extend(self.roster.replay());
         }
         let mut arrival = BytesMut::new();
         encode_joined(name, &mut arrival);
         self.log.append(|out| out.extend_from_slice(&arrival));
+        self.tally.joined += 1;
         parts.push(arrival.freeze());
         parts.extend(self.motd.clone());
         self.roster.enter(id, name.clone());
-        Welcome { parts, start: self.log.end() }
+        Welcome { parts, start: self.log.end(), announced }
     }
 
     /// Lets a client out and announces it to those who remain; nothing when it was not here.
     pub(crate) fn leave(&mut self, id: ConnectionId) {
         if let Some(name) = self.roster.leave(id) {
             self.log.append(|out| encode_left(&name, out));
+            self.tally.left += 1;
         }
     }
 
-    /// Appends MSGBC frames that a client of `shard` has encoded; it is told in the batch that
+    /// Appends the MSGBC frames that a client of `shard` said; it is told in the batch that
     /// carries them ([`Batch::published`]) and publishes no more until then, so that what waits
     /// here is bounded by what each client may have in flight.
-    pub(crate) fn publish(&mut self, shard: usize, id: ConnectionId, frames: &[u8]) {
-        self.log.append(|out| out.extend_from_slice(frames));
+    pub(crate) fn publish(&mut self, said: &Publish) {
+        self.log.append(|out| out.extend_from_slice(&said.frames));
+        self.tally.said += said.count;
         let end = self.log.end();
-        if let Some(shard) = self.shards.get_mut(shard) {
-            shard.publishers.push_back((end, id));
+        for shard in &mut self.shards {
+            shard.said_at.get_or_insert(said.at);
+        }
+        if let Some(shard) = self.shards.get_mut(said.route.shard) {
+            shard.publishers.push_back((end, said.route.id));
         }
     }
 
     /// Says something to everybody in the name of the server.
     pub(crate) fn announce(&mut self, from: &Username, text: &MessageText) {
         self.log.append(|out| encode_message(from, text, out));
+        self.tally.said += 1;
     }
 
     /// The batches that can be written now: for each idle shard what it has not written yet.
     /// Those shards are busy until [`Fanout::written`].
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<(usize, Batch)> {
         self.log.seal();
+        let (end, tally) = (self.log.end(), self.tally);
         let shards = self.shards.iter_mut().enumerate();
-        shards.filter_map(|(index, shard)| Some((index, shard.take(now)?))).collect()
+        shards.filter_map(|(index, shard)| Some((index, shard.take(now, end, tally)?))).collect()
     }
 
     /// When to flush again although nothing happens until then: a shard is gathering.
@@ -165,7 +187,7 @@ impl Fanout {
 }
 
 impl ShardState {
-    fn take(&mut self, now: Instant) -> Option<Batch> {
+    fn take(&mut self, now: Instant, log_end: u64, tally: Tally) -> Option<Batch> {
         if self.busy_since.is_some() || self.not_before.is_some_and(|at| now < at) {
             return None;
         }
@@ -174,12 +196,19 @@ impl ShardState {
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
         self.busy_since = Some(now);
         self.not_before = None;
-        Some(Batch { span, published })
+        let mut batch = Batch { span, published, said_at: self.said_at, tally: Tally::default() };
+        if batch.span.end == log_end {
+            self.said_at = None;
+            batch.tally = tally.since(self.taken);
+            self.taken = tally;
+        }
+        Some(batch)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Route;
     use super::*;
     use crate::protocol::Decode;
 
@@ -215,7 +244,8 @@ mod tests {
     fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
         let mut out = BytesMut::new();
         encode_message(&name("x"), &MessageText::parse(text).unwrap(), &mut out);
-        fanout.publish(shard, id, &out);
+        let (route, frames) = (Route { shard, id }, out.freeze());
+        fanout.publish(&Publish { route, frames, count: 1, at: Instant::now() });
     }
 
     #[test]
@@ -272,7 +302,7 @@ mod tests {
     fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
         let mut fanout = Fanout::new(1, true);
         let lines = [MessageText::parse("hello").unwrap(), MessageText::parse("be kind").unwrap()];
-        fanout.set_motd(Some((&name("Server"), &lines)));
+        fanout.set_motd(&name("Server"), &lines);
         let welcome = fanout.enter(ALICE, &name("alice"));
         let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
         assert_eq!(frames(&parts)[1..], ["Joined(\"alice\")", "Server: hello", "Server: be kind"]);

@@ -1,70 +1,71 @@
-//! The listener actor: accepts connections and spreads them over the shards.
+//! The listener actor: lets connections in and spreads them over the shards.
 
-use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::prelude::{
     Actor, ActorContext, AsyncContext, Context, Handler, Recipient, StreamHandler,
 };
 use futures::stream;
-use slog::{Logger, info, warn};
+use slog::{Logger, warn};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::ConnectionId;
-use super::admission::Admission;
+use super::accept::{Arrival, Door, turn_away};
+use super::admission::{Admission, AdmissionLimits, Refusal};
 use super::messages::{Accept, Lifecycle, StopAccepting};
+use super::meters::Meters;
+use super::throttle::Throttle;
 use super::vital::Vital;
 
-/// How long to leave the kernel's queue alone after an accept that failed: the descriptors that
-/// it lacks will not come back sooner for asking.
-const BACK_OFF: Duration = Duration::from_millis(100);
+/// Refusals and failures are logged once in this time: strangers can cause any number of them.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Accepts connections while [`Admission`] lets them in.
+/// Lets people in while [`Admission`] has room for them.
 pub(crate) struct Listener {
-    pub(crate) sockets: Vec<TcpListener>,
-    pub(crate) shards: Vec<Recipient<Accept>>,
-    pub(crate) admission: Admission,
-    pub(crate) accepted: u64,
-    pub(crate) logger: Logger,
-    pub(crate) _vital: Option<Vital>,
-}
-
-type Accepted = io::Result<(TcpStream, SocketAddr)>;
-
-impl Actor for Listener {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        for socket in self.sockets.drain(..) {
-            ctx.add_stream(stream::unfold(socket, |socket| async {
-                let accepted = socket.accept().await;
-                if accepted.is_err() {
-                    tokio::time::sleep(BACK_OFF).await;
-                }
-                Some((accepted, socket))
-            }));
-        }
-    }
-}
-
-impl StreamHandler<Accepted> for Listener {
-    fn handle(&mut self, accepted: Accepted, _: &mut Context<Self>) {
-        match accepted {
-            Ok((stream, peer)) => self.welcome(stream, peer),
-            Err(error) => warn!(self.logger, "accept failed"; "reason" => %error),
-        }
-    }
+    sockets: Vec<TcpListener>,
+    shards: Vec<Recipient<Accept>>,
+    admission: Admission,
+    accepted: u64,
+    refusals: Throttle,
+    failures: Throttle,
+    meters: Arc<Meters>,
+    logger: Logger,
+    _vital: Option<Vital>,
 }
 
 impl Listener {
+    pub(crate) fn new(
+        sockets: Vec<TcpListener>,
+        shards: Vec<Recipient<Accept>>,
+        limits: AdmissionLimits,
+        meters: Arc<Meters>,
+        logger: Logger,
+        vital: Option<Vital>,
+    ) -> Self {
+        Self {
+            sockets,
+            shards,
+            admission: Admission::new(limits),
+            accepted: 0,
+            refusals: Throttle::new(LOG_EVERY),
+            failures: Throttle::new(LOG_EVERY),
+            meters,
+            logger,
+            _vital: vital,
+        }
+    }
+
     fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if let Err(refusal) = self.admission.admit(peer.ip(), fastrand::f64()) {
-            info!(self.logger, "connection refused"; "peer" => %peer, "reason" => %refusal);
+            turn_away(&stream);
+            self.refused(refusal, 1, Some(peer));
             return;
         }
         self.accepted += 1;
+        self.meters.accepted.add(1);
         let id = ConnectionId(self.accepted);
         let next = usize::try_from(self.accepted).unwrap_or_default() % self.shards.len().max(1);
         match (stream.into_std(), self.shards.get(next)) {
@@ -75,6 +76,43 @@ impl Listener {
                 self.admission.ended(peer.ip(), false);
             }
             (Ok(_), None) => self.admission.ended(peer.ip(), false),
+        }
+        self.meters.connections.set(self.admission.connected());
+    }
+
+    fn refused(&mut self, refusal: Refusal, times: u64, peer: Option<SocketAddr>) {
+        self.meters.refused(refusal, times);
+        if let Some(unlogged) = self.refusals.permit(Instant::now()) {
+            let peer = peer.map_or("unknown".into(), |peer| peer.to_string());
+            warn!(self.logger, "connections refused"; "peer" => peer, "reason" => %refusal,
+                "refused" => times, "refused_unlogged_before" => unlogged);
+        }
+    }
+}
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        for socket in self.sockets.drain(..) {
+            ctx.add_stream(stream::unfold(Door::new(socket), |mut door| async {
+                Some((door.next().await, door))
+            }));
+        }
+    }
+}
+
+impl StreamHandler<Arrival> for Listener {
+    fn handle(&mut self, arrival: Arrival, _: &mut Context<Self>) {
+        match arrival {
+            Arrival::Connected(stream, peer) => self.welcome(stream, peer),
+            Arrival::TurnedAway(times) => self.refused(Refusal::Descriptors, times, None),
+            Arrival::Failed(error) => {
+                if let Some(unlogged) = self.failures.permit(Instant::now()) {
+                    warn!(self.logger, "accept failed";
+                        "reason" => %error, "failed_unlogged_before" => unlogged);
+                }
+            }
         }
     }
 }
@@ -87,6 +125,15 @@ impl Handler<Lifecycle> for Listener {
             Lifecycle::Joined { peer } => self.admission.joined(peer.ip()),
             Lifecycle::Ended { peer, joined, .. } => self.admission.ended(peer.ip(), joined),
         }
+        self.meters.connections.set(self.admission.connected());
+    }
+}
+
+impl Handler<AdmissionLimits> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, limits: AdmissionLimits, _: &mut Context<Self>) {
+        self.admission.set_limits(limits);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the actors of the server say to each other.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use actix::prelude::Message;
 use bytes::Bytes;
@@ -79,6 +80,10 @@ pub(crate) enum ToRoom {
 pub(crate) struct Publish {
     pub(crate) route: Route,
     pub(crate) frames: Bytes,
+    /// How many frames those are.
+    pub(crate) count: u64,
+    /// When they were read.
+    pub(crate) at: Instant,
 }
 
 /// Room to shard.
@@ -120,6 +125,8 @@ pub(crate) enum Order {
     Send(Bytes),
     /// What was forwarded has been dealt with: read on.
     Resume,
+    /// The shard's limits have changed.
+    ApplyLimits,
     /// Read nothing any more.
     Quiesce,
     /// Write what is queued and end.

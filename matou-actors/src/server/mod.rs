@@ -18,6 +18,7 @@
 //! - What decides is pure and knows no actor: `names`, `directory`, `requests`, `admission`,
 //!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `connection::inbound`.
 
+mod accept;
 mod admission;
 mod broker;
 mod connection;
@@ -26,39 +27,48 @@ mod fanout;
 mod listener;
 mod log;
 mod messages;
+mod meters;
+mod monitor;
 mod names;
 mod outbox;
 mod reason;
 mod registry;
+mod reload;
 mod requests;
 mod room;
 mod roster;
 mod running;
 mod settings;
 mod shard;
+mod snapshot;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod token_bucket;
 mod vital;
+mod wiring;
 
+pub use monitor::{Monitor, Unhealthy};
 pub use running::{Failure, Running, StartError, start};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Metrics, Network, Private, Room, ServerSettings,
     SettingError,
 };
+pub use snapshot::Snapshot;
 
 /// A connection of this server's life; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ConnectionId(u64);
+pub(crate) struct ConnectionId(u64);
 
 impl ConnectionId {
     /// The holder of names that nobody may have.
-    const NOBODY: Self = Self(0);
+    pub(crate) const NOBODY: Self = Self(0);
 }
 
 /// How to reach a connection: through its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Route {
+pub(crate) struct Route {
     shard: usize,
     id: ConnectionId,
 }

@@ -1,6 +1,7 @@
 //! Why a connection ends.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::protocol::FrameError;
 
@@ -33,9 +34,49 @@ pub(crate) enum Reason {
     Shutdown,
     #[error("the connection's actor failed")]
     Panicked,
+    #[error("disconnected by an operator: {0}")]
+    Kicked(Arc<str>),
+    #[error("banned by an operator")]
+    Banned,
 }
 
 impl Reason {
+    /// The names under which ends are counted.
+    pub(crate) const LABELS: [&'static str; 13] = [
+        "signed_out",
+        "end_of_stream",
+        "io",
+        "violation",
+        "too_many_names",
+        "join_timeout",
+        "frame_timeout",
+        "queue_overflow",
+        "stalled",
+        "shutdown",
+        "panicked",
+        "kicked",
+        "banned",
+    ];
+
+    /// The one of [`Reason::LABELS`] that it is counted under.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::EndOfStream => "end_of_stream",
+            Self::Io(_) => "io",
+            Self::Frame(_) | Self::NotJoined | Self::JoinedAlready => "violation",
+            Self::TooManyNames => "too_many_names",
+            Self::JoinTimeout => "join_timeout",
+            Self::FrameTimeout => "frame_timeout",
+            Self::QueueOverflow(_) => "queue_overflow",
+            Self::Stalled(_) => "stalled",
+            Self::Shutdown => "shutdown",
+            Self::Panicked => "panicked",
+            Self::Kicked(_) => "kicked",
+            Self::Banned => "banned",
+        }
+    }
+
     /// Whether what is queued should still be written: not to somebody who does not read.
     pub(crate) fn drains(&self) -> bool {
         !matches!(self, Self::Io(_) | Self::QueueOverflow(_) | Self::Stalled(_) | Self::Panicked)
@@ -43,6 +84,14 @@ impl Reason {
 
     /// Whether the client did something that it should not have done.
     pub(crate) fn is_fault(&self) -> bool {
-        !matches!(self, Self::SignedOut | Self::EndOfStream | Self::Io(_) | Self::Shutdown)
+        !matches!(
+            self,
+            Self::SignedOut
+                | Self::EndOfStream
+                | Self::Io(_)
+                | Self::Shutdown
+                | Self::Kicked(_)
+                | Self::Banned
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! The registry actor: unique names, and the way from a name to a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix::prelude::{Actor, Context, Handler, Recipient};
 use slog::{Logger, debug, info};
@@ -8,8 +9,9 @@ use slog::{Logger, debug, info};
 use super::Route;
 use super::directory::{Addresses, Directory, Refused};
 use super::messages::{Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use super::meters::Meters;
 use super::vital::Vital;
-use crate::protocol::ClaimedName;
+use crate::protocol::{ClaimedName, Kind};
 
 /// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
 /// its order is the order of joins and leaves for room and broker alike.
@@ -18,6 +20,7 @@ pub(crate) struct Registry {
     pub(crate) room: Recipient<ToRoom>,
     pub(crate) broker: Recipient<ToBroker>,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
     pub(crate) _vital: Option<Vital>,
 }
@@ -42,6 +45,7 @@ impl Handler<ToRegistry> for Registry {
             }
             ToRegistry::Leave { id } => {
                 if self.directory.leave(id).is_some() {
+                    self.meters.users.set(self.directory.len());
                     self.room.do_send(ToRoom::Leave { id });
                     self.broker.do_send(ToBroker::Forget { id });
                 }
@@ -60,10 +64,14 @@ impl Registry {
     ) {
         match self.directory.join(route, claimed, addresses) {
             Ok(member) => {
+                self.meters.joins.add(1);
                 info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name);
                 self.room.do_send(ToRoom::Enter { route, name: member.name.clone() });
+                self.meters.users.set(self.directory.len());
             }
             Err(refused) => {
+                self.meters.names_refused.add(1);
+                self.meters.hub_sent(Kind::CORES, 1);
                 self.log_refusal(peer, claimed, refused);
                 self.order(route, Order::Refuse);
             }

@@ -7,11 +7,14 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use actix::prelude::Message;
+
 use super::ConnectionId;
 use super::token_bucket::{Rate, TokenBucket};
 
-/// How many requests there may be, and for how long.
-#[derive(Clone, Copy, Debug)]
+/// How many requests there may be, and for how long; as a message to the broker: from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
 pub(crate) struct RequestLimits {
     pub(crate) lifetime: Duration,
     pub(crate) pending_per_target: usize,

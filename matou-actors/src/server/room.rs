@@ -1,6 +1,7 @@
 //! The room actor: one order for everything that everybody gets.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
@@ -10,14 +11,19 @@ use tokio::sync::oneshot;
 
 use super::fanout::Fanout;
 use super::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use super::meters::Meters;
+use super::reload::SetRoom;
 use super::vital::Vital;
+use crate::protocol::{Kind, Username};
 
 /// Puts joins, leaves and messages in one order and hands them to the shards in batches.
 pub(crate) struct Room {
     pub(crate) fanout: Fanout,
+    pub(crate) motd_name: Username,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
     /// A timer runs until the end of gathering.
     pub(crate) gathering: bool,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
     pub(crate) _vital: Option<Vital>,
 }
@@ -37,6 +43,8 @@ impl Handler<ToRoom> for Room {
         match message {
             ToRoom::Enter { route, name } => {
                 let welcome = self.fanout.enter(route.id, &name);
+                self.meters.hub_sent(Kind::CORES, 1);
+                self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
                 if let Some(shard) = self.shards.get(route.shard) {
                     // Cannot flood: one for each connection that joins.
                     shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
@@ -50,8 +58,8 @@ impl Handler<ToRoom> for Room {
 impl Handler<Publish> for Room {
     type Result = ();
 
-    fn handle(&mut self, Publish { route, frames }: Publish, _: &mut Context<Self>) {
-        self.fanout.publish(route.shard, route.id, &frames);
+    fn handle(&mut self, said: Publish, _: &mut Context<Self>) {
+        self.fanout.publish(&said);
     }
 }
 
@@ -68,6 +76,15 @@ impl Handler<Drain> for Room {
 
     fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
         self.draining.push(done);
+    }
+}
+
+impl Handler<SetRoom> for Room {
+    type Result = ();
+
+    fn handle(&mut self, SetRoom { replay_roster, motd }: SetRoom, _: &mut Context<Self>) {
+        self.fanout.set_replay_roster(replay_roster);
+        self.fanout.set_motd(&self.motd_name, &motd);
     }
 }
 

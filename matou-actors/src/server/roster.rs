@@ -34,6 +34,11 @@ impl Roster {
         self.members.insert(id, name);
     }
 
+    /// How many are here.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// The name that left, if it was here.
     pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Username> {
         let name = self.members.remove(&id)?;

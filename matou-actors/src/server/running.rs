@@ -1,30 +1,19 @@
-//! Starting a server and stopping it again.
+//! Starting a server, changing its settings and stopping it again.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::prelude::{Actor, Addr, Arbiter, Recipient};
+use actix::prelude::Arbiter;
 use slog::{Logger, info, warn};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::admission::{Admission, AdmissionLimits};
-use super::broker::Broker;
-use super::connection::Uplinks;
-use super::directory::Directory;
-use super::fanout::Fanout;
-use super::listener::Listener;
 use super::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};
-use super::registry::Registry;
-use super::requests::{RequestLimits, Requests};
-use super::room::Room;
-use super::settings::{Limits, Private, ServerSettings, SettingError};
-use super::shard::Shard;
-use super::token_bucket::Rate;
-use super::vital::Vital;
-use crate::protocol::{MessageText, Username};
+use super::monitor::Monitor;
+use super::settings::{ServerSettings, SettingError};
+use super::wiring::Actors;
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -35,9 +24,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
-    listener: Addr<Listener>,
-    room: Addr<Room>,
-    shards: Vec<Addr<Shard>>,
+    settings: ServerSettings,
+    actors: Actors,
     arbiters: Vec<Arbiter>,
     failures: mpsc::UnboundedReceiver<&'static str>,
     logger: Logger,
@@ -77,16 +65,8 @@ pub fn start(
     let (failed, failures) = mpsc::unbounded_channel();
     let count = shard_count(settings.network.arbiters);
     let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
-    let actors = wire(settings, sockets, &arbiters, &failed, &logger);
-    Ok(Running {
-        addresses,
-        listener: actors.0,
-        room: actors.1,
-        shards: actors.2,
-        arbiters,
-        failures,
-        logger,
-    })
+    let actors = Actors::start(settings, sockets, &arbiters, &failed, &logger)?;
+    Ok(Running { addresses, settings: settings.clone(), actors, arbiters, failures, logger })
 }
 
 impl Running {
@@ -95,12 +75,25 @@ impl Running {
         &self.addresses
     }
 
+    /// A view of the server for those who watch it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(&self.actors)
+    }
+
     /// Resolves when an actor without which the server cannot go on has panicked.
     pub async fn failed(&mut self) -> Failure {
         match self.failures.recv().await {
             Some(name) => Failure(name),
             None => std::future::pending().await,
         }
+    }
+
+    /// Applies those of `settings` that can change while the server runs (sections `limits` and
+    /// `private`, the room's message of the day and roster), and returns the keys that differ and
+    /// need a restart. With an error nothing changes. The log's level is the logger's owner's to
+    /// change.
+    pub fn reload(&mut self, settings: &ServerSettings) -> Result<Vec<&'static str>, SettingError> {
+        self.actors.reloadable().apply(&mut self.settings, settings)
     }
 
     /// Stops: accept nobody, read nothing, write what was said, close. Gives up on those who do
@@ -119,14 +112,14 @@ impl Running {
 
     async fn stop_orderly(&self) {
         // An actor that is gone already has nothing left to stop.
-        let _ = self.listener.send(StopAccepting).await;
-        for shard in &self.shards {
+        let _ = self.actors.listener.send(StopAccepting).await;
+        for shard in &self.actors.shards {
             let _ = shard.send(QuiesceAll).await;
         }
         let (drained, wait) = oneshot::channel();
-        self.room.do_send(Drain(drained)); // Sent once.
+        self.actors.room.do_send(Drain(drained)); // Sent once.
         let _ = timeout(DRAIN_WITHIN, wait).await;
-        let closing = self.shards.iter().map(|shard| {
+        let closing = self.actors.shards.iter().map(|shard| {
             let (closed, wait) = oneshot::channel();
             shard.do_send(CloseAll(closed)); // Sent once.
             wait
@@ -135,116 +128,9 @@ impl Running {
     }
 }
 
-/// Creates the actors and lets each know those that it speaks to. The hub (listener, registry,
-/// room, broker) lives on the calling thread, which is also the first shard's.
-fn wire(
-    settings: &ServerSettings,
-    sockets: Vec<TcpListener>,
-    arbiters: &[Arbiter],
-    failed: &mpsc::UnboundedSender<&'static str>,
-    logger: &Logger,
-) -> (Addr<Listener>, Addr<Room>, Vec<Addr<Shard>>) {
-    use actix::prelude::{AsyncContext, Context};
-
-    let vital = |name| Some(Vital::new(name, failed));
-    // The actors know each other in a circle (room to shard to connection to room), so the
-    // contexts, and with them the addresses, are made before the actors.
-    let (listener, room) = (Context::<Listener>::new(), Context::<Room>::new());
-    let (registry, broker) = (Context::<Registry>::new(), Context::<Broker>::new());
-    let uplinks = Uplinks {
-        registry: registry.address().recipient(),
-        room: room.address().recipient(),
-        listener: listener.address().recipient(),
-        logger: logger.clone(),
-    };
-    let homes = std::iter::once(Arbiter::current()).chain(arbiters.iter().map(Arbiter::handle));
-    let shards: Vec<Addr<Shard>> = homes
-        .enumerate()
-        .map(|(index, home)| {
-            let (uplinks, written) = (uplinks.clone(), room.address().recipient());
-            let (limits, vital) = (settings.limits.clone(), vital("shard"));
-            Shard::start_in_arbiter(&home, move |_| {
-                Shard::new(index, uplinks, written, limits, vital)
-            })
-        })
-        .collect();
-
-    let motd_name = Username::parse(&settings.room.motd_name).ok();
-    let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
-    let motd = motd_lines(&settings.room.motd);
-    fanout.set_motd(motd_name.as_ref().filter(|_| !motd.is_empty()).map(|name| (name, &*motd)));
-    let room = room.run(Room {
-        fanout,
-        shards: recipients(&shards),
-        gathering: false,
-        draining: Vec::new(),
-        _vital: vital("room"),
-    });
-    let broker = broker.run(Broker {
-        requests: Requests::new(request_limits(&settings.private)),
-        shards: recipients(&shards),
-        clock: Instant::now,
-        logger: logger.clone(),
-        _vital: vital("broker"),
-    });
-    registry.run(Registry {
-        directory: Directory::new(motd_name.as_ref()),
-        room: room.clone().recipient(),
-        broker: broker.recipient(),
-        shards: recipients(&shards),
-        logger: logger.clone(),
-        _vital: vital("registry"),
-    });
-    let listener = listener.run(Listener {
-        sockets,
-        shards: recipients(&shards),
-        admission: Admission::new(admission_limits(&settings.limits)),
-        accepted: 0,
-        logger: logger.clone(),
-        _vital: vital("listener"),
-    });
-    (listener, room, shards)
-}
-
-fn recipients<A, M>(addresses: &[Addr<A>]) -> Vec<Recipient<M>>
-where
-    A: Actor + actix::Handler<M>,
-    A::Context: actix::dev::ToEnvelope<A, M>,
-    M: actix::Message + Send + 'static,
-    M::Result: Send,
-{
-    addresses.iter().map(|address| address.clone().recipient()).collect()
-}
-
 fn shard_count(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         count => count,
     }
-}
-
-fn admission_limits(limits: &Limits) -> AdmissionLimits {
-    AdmissionLimits {
-        clients: limits.clients,
-        unjoined: limits.unjoined,
-        unjoined_per_address: limits.unjoined_per_address,
-        per_address: limits.per_address,
-    }
-}
-
-fn request_limits(private: &Private) -> RequestLimits {
-    RequestLimits {
-        lifetime: Duration::from_secs(private.request_seconds),
-        pending_per_target: private.pending_per_target,
-        rate: Rate::new(
-            private.requests_per_minute,
-            Duration::from_secs(60),
-            private.requests_per_minute,
-        ),
-    }
-}
-
-/// The lines of the message of the day that can be said; others were refused when checked.
-fn motd_lines(motd: &str) -> Vec<MessageText> {
-    motd.lines().filter_map(|line| MessageText::parse(line).ok()).collect()
 }

@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::protocol::{MessageText, Username};
+
+/// The most lines of a message of the day: every newcomer gets them all.
+const MOTD_LINES: usize = 16;
+/// The longest time that a setting may say, in seconds.
+const A_DAY: u64 = 24 * 60 * 60;
+
 /// All settings of a server, as sections. The serialized form is the configuration file's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -227,6 +234,10 @@ impl ServerSettings {
             if value == 0 {
                 return Err(SettingError { key, value: "0".into(), allowed: "1 or more" });
             }
+            if key.ends_with("_seconds") && value > A_DAY {
+                let (value, allowed) = (value.to_string(), "at most 86400, a day");
+                return Err(SettingError { key, value, allowed });
+            }
         }
         if limits.queue_bytes < 64 * 1024 {
             return Err(SettingError {
@@ -256,14 +267,30 @@ impl ServerSettings {
                 allowed: "0 (one for each core) to 1024",
             });
         }
-        if crate::protocol::Username::parse(&self.room.motd_name).is_err() {
-            return Err(SettingError {
-                key: "room.motd_name",
-                value: format!("{:?}", self.room.motd_name),
-                allowed: "a name: 1 to 32 bytes of letters and digits",
-            });
+        self.check_motd()?;
+        self.motd_name().map(|_| ())
+    }
+
+    /// The name that says the message of the day.
+    pub(crate) fn motd_name(&self) -> Result<Username, SettingError> {
+        Username::parse(&self.room.motd_name).map_err(|_| SettingError {
+            key: "room.motd_name",
+            value: format!("{:?}", self.room.motd_name),
+            allowed: "a name: 1 to 32 bytes of letters and digits",
+        })
+    }
+
+    fn check_motd(&self) -> Result<(), SettingError> {
+        let mut lines = self.room.motd.lines().filter(|line| !line.is_empty());
+        let unspeakable = lines.clone().find(|line| MessageText::parse(line).is_err());
+        if unspeakable.is_none() && lines.nth(MOTD_LINES).is_none() {
+            return Ok(());
         }
-        Ok(())
+        Err(SettingError {
+            key: "room.motd",
+            value: format!("{:?}", unspeakable.unwrap_or(&self.room.motd)),
+            allowed: "up to 16 lines of at most 512 bytes each, without control characters",
+        })
     }
 }
 
@@ -282,4 +309,31 @@ where
 
 fn wide(value: usize) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut ServerSettings)) -> Option<&'static str> {
+        let mut settings = ServerSettings::default();
+        change(&mut settings);
+        settings.check().err().map(|error| error.key)
+    }
+
+    #[test]
+    fn the_defaults_work() {
+        assert_eq!(refused(|_| {}), None);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_its_key() {
+        assert_eq!(refused(|s| s.limits.clients = 0), Some("limits.clients"));
+        assert_eq!(refused(|s| s.limits.join_seconds = u64::MAX), Some("limits.join_seconds"));
+        assert_eq!(refused(|s| s.room.motd_name = "the server".into()), Some("room.motd_name"));
+        assert_eq!(refused(|s| s.room.motd = "a\n\nb\n".into()), None);
+        assert_eq!(refused(|s| s.room.motd = "a\u{7}".into()), Some("room.motd"));
+        assert_eq!(refused(|s| s.room.motd = "line\n".repeat(17)), Some("room.motd"));
+        assert_eq!(refused(|s| s.room.motd = "x".repeat(513)), Some("room.motd"));
+    }
 }

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
+use std::time::Instant;
 
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
@@ -19,7 +21,9 @@ use super::log::Span;
 use super::messages::{
     Accept, CloseAll, FromRoom, Lifecycle, Order, QuiesceAll, ToConnection, Written,
 };
+use super::meters::ShardMeters;
 use super::reason::Reason;
+use super::reload::SetLimits;
 use super::settings::Limits;
 use super::vital::Vital;
 use crate::protocol::Username;
@@ -35,9 +39,12 @@ pub(crate) struct Shard {
     uplinks: Uplinks,
     limits: Limits,
     written: Recipient<Written>,
+    meters: Arc<ShardMeters>,
     /// Slots stay where they are while a batch is written, whoever comes and goes.
     seats: Slab<Seat>,
     by_id: HashMap<ConnectionId, usize>,
+    /// How many of the seats have joined.
+    joined: u64,
     writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
     quiet: bool,
@@ -55,6 +62,7 @@ struct Writing {
     span: Span,
     next: usize,
     published: Vec<ConnectionId>,
+    said_at: Option<Instant>,
 }
 
 impl Shard {
@@ -65,14 +73,17 @@ impl Shard {
         limits: Limits,
         vital: Option<Vital>,
     ) -> Self {
+        let meters = uplinks.meters.shard(index);
         Self {
             index,
+            meters,
             shared: None,
             uplinks,
             limits,
             written,
             seats: Slab::new(),
             by_id: HashMap::new(),
+            joined: 0,
             writing: None,
             closing: None,
             quiet: false,
@@ -84,6 +95,7 @@ impl Shard {
         let seat = self.by_id.get(&id).and_then(|&slot| self.seats.get_mut(slot));
         let Some(seat) = seat else { return };
         seat.joined = true;
+        self.joined += 1;
         // Cannot flood: once for each connection.
         seat.connection.do_send(Order::Welcome { name });
         let progress = seat.output.borrow_mut().welcome(welcome);
@@ -105,6 +117,9 @@ impl Shard {
             return false;
         }
         let published = std::mem::take(&mut writing.published);
+        if let Some(said_at) = writing.said_at {
+            self.uplinks.meters.written_after(said_at.elapsed());
+        }
         self.writing = None;
         // Cannot flood: the room sends the next batch only after this.
         self.written.do_send(Written { shard: self.index });
@@ -203,8 +218,12 @@ impl Handler<FromRoom> for Shard {
     fn handle(&mut self, message: FromRoom, _: &mut Context<Self>) {
         match message {
             FromRoom::Admit { id, name, welcome } => self.admit(id, name, welcome),
-            FromRoom::Batch(Batch { span, published }) => {
-                self.writing = Some(Writing { span, next: 0, published });
+            FromRoom::Batch(Batch { span, published, said_at, tally }) => {
+                self.meters.batches.bump(1);
+                for (kind, frames) in tally.kinds() {
+                    self.meters.sent(kind, frames.saturating_mul(self.joined));
+                }
+                self.writing = Some(Writing { span, next: 0, published, said_at });
             }
         }
     }
@@ -224,9 +243,25 @@ impl Handler<Lifecycle> for Shard {
     fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
         if let Lifecycle::Ended { id, .. } = message {
             if let Some(slot) = self.by_id.remove(&id) {
-                self.seats.try_remove(slot);
+                if self.seats.try_remove(slot).is_some_and(|seat| seat.joined) {
+                    self.joined = self.joined.saturating_sub(1);
+                }
             }
             self.say_when_closed();
+        }
+    }
+}
+
+impl Handler<SetLimits> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, SetLimits(limits): SetLimits, _: &mut Context<Self>) {
+        if let Some(shared) = &self.shared {
+            shared.set_limits(limits);
+        }
+        for (_, seat) in &self.seats {
+            // Cannot flood: an operator's doing, once in a while.
+            seat.connection.do_send(Order::ApplyLimits);
         }
     }
 }

@@ -4,24 +4,33 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::pin::pin;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use matou_actors::protocol::{
     ClaimedName, ClientFrame, Decode, Encode, MessageText, ServerFrame, Username,
 };
-use matou_actors::server::{self, ServerSettings};
+use matou_actors::server::{self, Monitor, ServerSettings, SettingError};
 use slog::{Discard, Logger, o};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Server {
     pub address: SocketAddr,
+    pub monitor: Monitor,
+    changes: mpsc::Sender<Change>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+type Reloaded = Result<Vec<&'static str>, SettingError>;
+
+struct Change {
+    settings: ServerSettings,
+    reloaded: std::sync::mpsc::Sender<Reloaded>,
 }
 
 pub struct Client {
@@ -41,18 +50,43 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (started, wait) = mpsc::channel();
+        let (started, wait) = std::sync::mpsc::channel();
+        let (changes, mut asked) = mpsc::channel::<Change>(1);
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
-                let running = server::start(&settings, vec![listener], logger).unwrap();
-                started.send(()).unwrap();
-                let _ = stopped.await;
+                let mut running = server::start(&settings, vec![listener], logger).unwrap();
+                started.send(running.monitor()).unwrap();
+                let mut stopped = pin!(stopped);
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        Some(Change { settings, reloaded }) = asked.recv() => {
+                            reloaded.send(running.reload(&settings)).unwrap();
+                        }
+                    }
+                }
                 running.stop().await;
             });
         });
-        wait.recv_timeout(DEADLINE).unwrap();
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        let monitor = wait.recv_timeout(DEADLINE).unwrap();
+        Self { address, monitor, changes, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Gives the running server other settings.
+    pub fn reload(&self, settings: ServerSettings) -> Reloaded {
+        let (reloaded, wait) = std::sync::mpsc::channel();
+        self.changes.blocking_send(Change { settings, reloaded }).ok().unwrap();
+        wait.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// Waits until the counts are as they should be.
+    pub fn wait_for(&self, what: &str, reached: impl Fn(&server::Snapshot) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !reached(&self.monitor.snapshot()) {
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.monitor.snapshot());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Stops in an orderly way and waits until everything is closed.

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, Username, encode_message};
 use crate::server::messages::PrivateStep;
+use crate::server::meters::ShardMeters;
 use crate::server::reason::Reason;
 use crate::server::settings::Limits;
 use crate::server::token_bucket::{Rate, TokenBucket};
@@ -47,8 +48,8 @@ pub(crate) enum Next {
 pub(crate) enum Intent {
     /// COREQ.
     Join(ClaimedName),
-    /// MSG, one or more in a row, as MSGBC frames.
-    Publish(Bytes),
+    /// MSG, one or more in a row, as so many MSGBC frames.
+    Publish(Bytes, u64),
     /// A step of a private request.
     Private(PrivateStep),
     /// DISCO.
@@ -102,14 +103,16 @@ impl Inbound {
         self.phase = Phase::Joined(name);
     }
 
-    /// The next intent in `input` and how many bytes were used up, whatever comes of them.
+    /// The next intent in `input` and how many bytes were used up, whatever comes of them; the
+    /// frames are counted in `meters`.
     pub(crate) fn next(
         &mut self,
         input: &[u8],
         limits: &InboundLimits,
         now: Instant,
+        meters: &ShardMeters,
     ) -> Result<(usize, Next), Reason> {
-        let mut used = 0;
+        let (mut used, mut said_frames) = (0, 0);
         let mut said = BytesMut::new();
         let next = loop {
             if let Some(wait) = self.must_wait(now) {
@@ -128,6 +131,8 @@ impl Inbound {
                 break Next::NeedMore;
             }
             used += length;
+            meters.received(frame.kind(), 1);
+            said_frames += u64::from(matches!(frame, ClientFrame::Say(_)));
             self.pay(length, limits, now);
             if let Some(intent) = self.interpret(frame, limits, &mut said)? {
                 break Next::Intent(intent);
@@ -139,7 +144,7 @@ impl Inbound {
         if said.is_empty() {
             return Ok((used, next));
         }
-        Ok((used, Next::Intent(Intent::Publish(said.freeze()))))
+        Ok((used, Next::Intent(Intent::Publish(said.freeze(), said_frames))))
     }
 
     /// What a frame means; what is said is added to `said` and means nothing more by itself.

@@ -11,8 +11,10 @@ mod pump;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::prelude::{
     Actor, ActorContext, Addr, AsyncContext, Context, Handler, Recipient, SpawnHandle,
@@ -21,12 +23,14 @@ use bytes::{Bytes, BytesMut};
 use slog::{Logger, info, warn};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 use self::inbound::{Inbound, InboundLimits, Intent};
 pub(crate) use self::output::{Output, Progress};
 use self::pump::Pump;
 use super::directory::Addresses;
 use super::messages::{Lifecycle, Order, Publish, ToRegistry};
+use super::meters::{Meters, ShardMeters};
 use super::reason::Reason;
 use super::settings::Limits;
 use super::{ConnectionId, Route};
@@ -43,6 +47,7 @@ pub(crate) struct Uplinks {
     pub(crate) registry: Recipient<ToRegistry>,
     pub(crate) room: Recipient<Publish>,
     pub(crate) listener: Recipient<Lifecycle>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
 }
 
@@ -51,9 +56,15 @@ pub(crate) struct Shared {
     shard: usize,
     uplinks: Uplinks,
     ended: Recipient<Lifecycle>,
+    rules: RefCell<Rc<Rules>>,
+    meters: Arc<ShardMeters>,
+    read_buffer: RefCell<Vec<u8>>,
+}
+
+/// The limits as the connections need them.
+struct Rules {
     limits: Limits,
     inbound: InboundLimits,
-    read_buffer: RefCell<Vec<u8>>,
 }
 
 /// One client.
@@ -68,7 +79,8 @@ pub(crate) struct Connection {
     state: State,
     /// No whole frame is in `unread`: the socket has to be read.
     starved: bool,
-    pace: Option<SpawnHandle>,
+    /// The client is over its rate: read on after this.
+    pace: Option<Pin<Box<Sleep>>>,
     frame_deadline: Option<SpawnHandle>,
     stall_deadline: Option<SpawnHandle>,
     join_deadline: Option<SpawnHandle>,
@@ -100,15 +112,31 @@ impl Shared {
         ended: Recipient<Lifecycle>,
         limits: Limits,
     ) -> Self {
-        let inbound = InboundLimits::new(&limits);
+        let rules = RefCell::new(Rc::new(Rules::new(limits)));
+        let meters = uplinks.meters.shard(shard);
         let read_buffer = RefCell::new(vec![0; READ_BUFFER]);
-        Self { shard, uplinks, ended, limits, inbound, read_buffer }
+        Self { shard, uplinks, ended, rules, meters, read_buffer }
+    }
+
+    /// Replaces the limits; deadlines that run already keep theirs.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.rules.borrow_mut() = Rc::new(Rules::new(limits));
+    }
+
+    fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules.borrow())
     }
 
     /// A connection ended before it began.
     pub(crate) fn turned_away(&self, id: ConnectionId, peer: SocketAddr) {
         // Cannot flood: once for each accepted connection.
         self.uplinks.listener.do_send(Lifecycle::Ended { id, peer, joined: false });
+    }
+}
+
+impl Rules {
+    fn new(limits: Limits) -> Self {
+        Self { inbound: InboundLimits::new(&limits), limits }
     }
 }
 
@@ -123,7 +151,8 @@ impl Connection {
     ) -> io::Result<(Addr<Self>, Rc<RefCell<Output>>)> {
         tune(&stream)?;
         let stream = TcpStream::from_std(stream)?;
-        let output = Rc::new(RefCell::new(Output::new(stream, shared.limits.queue_bytes)));
+        let (limit, meters) = (shared.rules().limits.queue_bytes, Arc::clone(&shared.meters));
+        let output = Rc::new(RefCell::new(Output::new(stream, limit, meters)));
         let connection = Self {
             shared,
             id,
@@ -157,8 +186,9 @@ impl Connection {
                 let join = ToRegistry::Join { route, claimed, peer, addresses };
                 self.shared.uplinks.registry.do_send(join);
             }
-            Intent::Publish(frames) => {
-                self.shared.uplinks.room.do_send(Publish { route, frames });
+            Intent::Publish(frames, count) => {
+                let said = Publish { route, frames, count, at: Instant::now() };
+                self.shared.uplinks.room.do_send(said);
             }
             Intent::Private(step) => {
                 self.shared.uplinks.registry.do_send(ToRegistry::Private { route, step });
@@ -219,6 +249,7 @@ impl Connection {
     }
 
     fn log_end(&self, reason: &Reason) {
+        self.shared.uplinks.meters.ended(reason);
         let logger = &self.shared.uplinks.logger;
         let username = self.inbound.username().map_or("", |name| name.as_str());
         let event = if username.is_empty() { "connection ended" } else { "left" };
@@ -243,7 +274,7 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let limit = Duration::from_secs(self.shared.limits.join_seconds);
+        let limit = Duration::from_secs(self.shared.rules().limits.join_seconds);
         let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
             connection.close(&Reason::JoinTimeout, ctx);
         };
@@ -277,6 +308,10 @@ impl Handler<Order> for Connection {
             Order::AwaitWritable => self.watch_progress(ctx),
             Order::Send(frame) => self.send(frame, ctx),
             Order::Resume => self.resume(),
+            Order::ApplyLimits => {
+                let limit = self.shared.rules().limits.queue_bytes;
+                self.output.borrow_mut().set_limit(limit);
+            }
             Order::Quiesce => self.gate = Gate::Quiet,
             Order::Close(reason) => self.close(&reason, ctx),
         }

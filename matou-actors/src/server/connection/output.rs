@@ -5,12 +5,14 @@
 //! and waits for the socket when it takes no more.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use crate::server::fanout::Welcome;
 use crate::server::log::Span;
+use crate::server::meters::ShardMeters;
 use crate::server::outbox::{MAX_SLICES, Outbox};
 use crate::server::reason::Reason;
 
@@ -19,6 +21,7 @@ use crate::server::reason::Reason;
 pub(crate) struct Output {
     stream: TcpStream,
     outbox: Outbox,
+    meters: Arc<ShardMeters>,
     /// The log offset up to which everything was queued.
     delivered: u64,
     written: u64,
@@ -38,9 +41,14 @@ pub(crate) enum Progress {
 }
 
 impl Output {
-    pub(crate) fn new(stream: TcpStream, limit: usize) -> Self {
+    pub(crate) fn new(stream: TcpStream, limit: usize, meters: Arc<ShardMeters>) -> Self {
         let outbox = Outbox::new(limit);
-        Self { stream, outbox, delivered: 0, written: 0, blocked: false, closed: false }
+        Self { stream, outbox, meters, delivered: 0, written: 0, blocked: false, closed: false }
+    }
+
+    /// Changes how many bytes may wait.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.outbox.set_limit(limit);
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -90,6 +98,7 @@ impl Output {
     /// The socket is writable again, so they say.
     pub(super) fn unblock(&mut self) -> Progress {
         self.blocked = false;
+        self.meters.queue_high_water.raise(self.outbox.queued());
         self.write()
     }
 
@@ -102,6 +111,7 @@ impl Output {
         if overflow && self.blocked {
             // Said once: from now on nothing is taken.
             self.closed = true;
+            self.meters.queue_high_water.raise(self.outbox.queued());
             return Progress::Failed(Reason::QueueOverflow(self.outbox.queued()));
         }
         progress
@@ -112,10 +122,13 @@ impl Output {
             match self.write_once() {
                 Ok(written) => {
                     self.outbox.advance(written);
-                    self.written += u64::try_from(written).unwrap_or_default();
+                    let bytes = u64::try_from(written).unwrap_or_default();
+                    self.written += bytes;
+                    self.meters.bytes_out.bump(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked = true;
+                    self.meters.queue_high_water.raise(self.outbox.queued());
                     return Progress::Blocked;
                 }
                 Err(error) => {

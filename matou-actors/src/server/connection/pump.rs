@@ -1,5 +1,6 @@
 //! Moving bytes between the socket and the connection's state.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
@@ -25,6 +26,7 @@ impl ActorFuture<Connection> for Pump {
         ctx: &mut Context<Connection>,
         task: &mut Task<'_>,
     ) -> Poll<()> {
+        connection.end_pause(task);
         while connection.is_read() {
             if connection.starved {
                 let ready = connection.output.borrow().stream().poll_read_ready(task);
@@ -38,6 +40,7 @@ impl ActorFuture<Connection> for Pump {
                 }
             }
             connection.read(ctx);
+            connection.end_pause(task);
         }
         while connection.output.borrow().is_blocked() && connection.state != State::Ended {
             let ready = connection.output.borrow().stream().poll_write_ready(task);
@@ -77,14 +80,16 @@ impl Connection {
         } else {
             0
         };
+        shared.meters.bytes_in.bump(wide(fresh));
         let input = buffer.get(..kept + fresh).unwrap_or_default();
-        match self.inbound.next(input, &shared.inbound, Instant::now()) {
+        let rules = shared.rules();
+        match self.inbound.next(input, &rules.inbound, Instant::now(), &shared.meters) {
             Ok((used, next)) => {
                 let rest = input.get(used..).unwrap_or_default();
                 self.keep(rest, used > 0, matches!(next, Next::NeedMore), ctx);
                 match next {
                     Next::NeedMore => {}
-                    Next::Wait(wait) => self.slow_down(wait, ctx),
+                    Next::Wait(wait) => self.slow_down(wait),
                     Next::Intent(intent) => self.forward(intent, ctx),
                 }
             }
@@ -107,7 +112,7 @@ impl Connection {
             Self::cancel(ctx, &mut self.frame_deadline);
         }
         if partial && self.frame_deadline.is_none() {
-            let limit = Duration::from_secs(self.shared.limits.frame_seconds);
+            let limit = Duration::from_secs(self.shared.rules().limits.frame_seconds);
             self.frame_deadline = Some(ctx.run_later(limit, |connection, ctx| {
                 connection.frame_deadline = None;
                 connection.close(&Reason::FrameTimeout, ctx);
@@ -116,8 +121,15 @@ impl Connection {
     }
 
     /// Reads nothing for a while: the socket's own flow control reaches the client.
-    fn slow_down(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.pace = Some(ctx.run_later(wait, |connection, _| connection.pace = None));
+    fn slow_down(&mut self, wait: Duration) {
+        self.pace = Some(Box::pin(tokio::time::sleep(wait)));
+    }
+
+    /// Polled here and not by actix, whose timers do not wake what was polled before them.
+    fn end_pause(&mut self, task: &mut Task<'_>) {
+        if self.pace.as_mut().is_some_and(|pause| pause.as_mut().poll(task).is_ready()) {
+            self.pace = None;
+        }
     }
 
     /// Nothing waits any more.
@@ -136,7 +148,7 @@ impl Connection {
         if self.stall_deadline.is_some() || self.state != State::Alive {
             return;
         }
-        let limit = Duration::from_secs(self.shared.limits.stall_seconds);
+        let limit = Duration::from_secs(self.shared.rules().limits.stall_seconds);
         let before = self.output.borrow().written();
         self.stall_deadline = Some(ctx.run_later(limit, move |connection, ctx| {
             connection.stall_deadline = None;
@@ -151,4 +163,8 @@ impl Connection {
             }
         }));
     }
+}
+
+fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

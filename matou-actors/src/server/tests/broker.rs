@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{LOOPBACK, Probe, encoded, id, member, name, ports, told};
+use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, told};
 use crate::protocol::ServerFrame;
 use crate::server::broker::Broker;
 use crate::server::directory::Member;
@@ -30,6 +30,7 @@ impl Stage {
         let shards = [Probe::start(), Probe::start()];
         let limits = RequestLimits { lifetime: LIFETIME, pending_per_target: 2, rate: None };
         let broker = Broker {
+            meters: meters(),
             requests: Requests::new(limits),
             shards: shards.iter().map(Probe::recipient).collect(),
             clock: || Instant::now() + LATER.get(),

@@ -8,17 +8,23 @@ mod set_up;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
 use self::probe::{Forwarder, Probe};
 use super::directory::{Addresses, Member};
 use super::messages::{Order, ToConnection};
+use super::meters::Meters;
 use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
+
+fn meters() -> Arc<Meters> {
+    Arc::new(Meters::new(1))
+}
 
 fn id(number: u64) -> ConnectionId {
     ConnectionId(number)

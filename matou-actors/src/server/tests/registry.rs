@@ -3,7 +3,7 @@
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, member, name, peer, ports, route, told};
+use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, told};
 use crate::server::Route;
 use crate::server::directory::Directory;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
@@ -21,6 +21,7 @@ impl Stage {
         let (room, broker) = (Probe::start(), Probe::start());
         let shards = [Probe::start(), Probe::start()];
         let registry = Registry {
+            meters: meters(),
             directory: Directory::new(Some(&name("Server"))),
             room: room.recipient(),
             broker: broker.recipient(),

@@ -1,10 +1,12 @@
 //! The room between probes: one order for all shards, batches, and who is told to go on.
 
+use std::time::Instant;
+
 use actix::prelude::{Actor, Addr};
 use bytes::BytesMut;
 use tokio::sync::oneshot;
 
-use super::{Probe, id, name, route, text};
+use super::{Probe, id, meters, name, route, text};
 use crate::protocol::{Decode, ServerFrame, encode_message};
 use crate::server::Route;
 use crate::server::fanout::{Batch, Fanout};
@@ -20,6 +22,8 @@ impl Stage {
     fn start() -> Self {
         let shards = [Probe::start(), Probe::start()];
         let room = Room {
+            motd_name: name("Server"),
+            meters: meters(),
             gathering: false,
             fanout: Fanout::new(2, true),
             shards: shards.iter().map(Probe::recipient).collect(),
@@ -36,7 +40,7 @@ impl Stage {
     fn says(&self, route: Route, called: &str, said: &str) {
         let mut frames = BytesMut::new();
         encode_message(&name(called), &text(said), &mut frames);
-        self.room.do_send(Publish { route, frames: frames.freeze() });
+        self.room.do_send(Publish { route, frames: frames.freeze(), count: 1, at: Instant::now() });
     }
 
     fn has_written(&self, shard: usize) {

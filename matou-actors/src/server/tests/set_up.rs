@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, id, peer, ports, route, told};
+use super::{Probe, addresses, claim, id, meters, peer, ports, route, told};
 use crate::server::broker::Broker;
 use crate::server::directory::Directory;
 use crate::server::messages::{PrivateStep, ToBroker, ToConnection, ToRegistry, ToRoom};
@@ -31,6 +31,7 @@ impl Stage {
         let lifetime = Duration::from_secs(120);
         let limits = RequestLimits { lifetime, pending_per_target: 10, rate: None };
         let broker = Broker {
+            meters: meters(),
             requests: Requests::new(limits),
             shards: vec![shard.recipient()],
             clock: Instant::now,
@@ -39,6 +40,7 @@ impl Stage {
         };
         let broker = broker.start();
         let registry = Registry {
+            meters: meters(),
             directory: Directory::new(None),
             room: room.recipient(),
             broker: broker.clone().recipient(),

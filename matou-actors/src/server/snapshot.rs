@@ -1,0 +1,40 @@
+//! The server's counts at one moment, as its operators get them.
+
+use serde::Serialize;
+
+/// What a server has counted since it started, unless a field says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// Connections now, those included that have not joined.
+    pub connections: u64,
+    /// Users in the room now.
+    pub users: u64,
+    /// Connections that were let in.
+    pub accepted: u64,
+    /// Names that were accepted.
+    pub joins: u64,
+    /// Names that were refused.
+    pub names_refused: u64,
+    /// Connections that were not let in, by reason.
+    pub refusals: Vec<(&'static str, u64)>,
+    /// Connections that ended, by reason; `queue_overflow` and `stalled` are slow readers.
+    pub ends: Vec<(&'static str, u64)>,
+    /// Frames from clients, by type.
+    pub frames_in: Vec<(&'static str, u64)>,
+    /// Frames handed to clients' queues, by type.
+    pub frames_out: Vec<(&'static str, u64)>,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
+    /// Batches that the event loops have written.
+    pub batches: u64,
+    /// The most bytes that have waited for one client whose socket took no more.
+    pub queue_high_water_bytes: u64,
+    /// Steps of private requests, by what came of them.
+    pub private: Vec<(&'static str, u64)>,
+    /// Private requests that are pending now.
+    pub private_pending: u64,
+}

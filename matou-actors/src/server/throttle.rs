@@ -1,0 +1,40 @@
+//! Log lines that a stranger can cause: the first at once, the others counted.
+
+use std::time::{Duration, Instant};
+
+/// Lets one line through in each interval and counts those in between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Throttle {
+    interval: Duration,
+    open_at: Option<Instant>,
+    held_back: u64,
+}
+
+impl Throttle {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, open_at: None, held_back: 0 }
+    }
+
+    /// Whether a line may be written at `now`: with how many were held back since the last one.
+    pub(crate) fn permit(&mut self, now: Instant) -> Option<u64> {
+        if self.open_at.is_some_and(|open_at| now < open_at) {
+            self.held_back = self.held_back.saturating_add(1);
+            return None;
+        }
+        self.open_at = now.checked_add(self.interval);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_in_each_interval_tells_of_the_others() {
+        let (mut throttle, start) = (Throttle::new(Duration::from_secs(10)), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let permits = [0, 1, 9, 10, 11, 40, 50].map(|seconds| throttle.permit(at(seconds)));
+        assert_eq!(permits, [Some(0), None, None, Some(2), None, Some(1), Some(0)]);
+    }
+}
