@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -8,8 +9,14 @@ use clap::{Parser, Subcommand};
 use crate::bare;
 use crate::error::{BenchError, Outcome};
 use crate::process;
+use crate::report;
 use crate::scenario::{self, Plan, Scenario};
 use crate::server::{Brand, Server};
+use crate::session::Session;
+use crate::suite::{self, Task};
+
+const RESULTS: &str = "docs/performance.json";
+const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Measures Matou against the kernel's own limit and against other servers.
 #[derive(Debug, Parser)]
@@ -21,14 +28,42 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Run everything, three times each, and write the results down.
+    All(Suite),
+    /// An impression within a minute.
+    Quick(Suite),
+    /// The smallest scenario, for correctness: every delivery counted, every order compared.
+    Smoke,
     /// Run one scenario against some servers, interleaved.
     Load(Load),
+    /// Write the tables and pictures of earlier results into the document.
+    Report {
+        /// The results.
+        #[arg(long, default_value = RESULTS)]
+        results: PathBuf,
+        /// The document, with a marked place for each table.
+        #[arg(long, default_value = DOCUMENT)]
+        document: PathBuf,
+    },
     /// Be the bare fan-out server.
     Bare {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct Suite {
+    /// Where the results go; only to the terminal without it.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Seconds for which a run is repeated that other processes disturbed.
+    #[arg(long, default_value_t = 0)]
+    patience: u64,
+    /// Only these scenarios, separated by commas; earlier results of the others are kept.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Scenario>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,27 +97,44 @@ struct Load {
 pub(crate) fn run() -> Outcome<()> {
     process::raise_open_files();
     match Arguments::parse().action {
+        Action::All(suite) => run_suite(suite::all(), &suite),
+        Action::Quick(suite) => run_suite(suite::quick(), &suite),
+        Action::Smoke => {
+            let mut session = Session::begin();
+            suite::run(&suite::smoke(), &mut session, None, Duration::ZERO)?;
+            suite::insist(&session)
+        }
         Action::Load(load) => run_load(&load),
+        Action::Report { results, document } => report::write(&Session::load(&results)?, &document),
         Action::Bare { listen } => bare::serve(listen),
     }
 }
 
+fn run_suite(tasks: Vec<Task>, options: &Suite) -> Outcome<()> {
+    let wanted = |task: &Task| options.only.is_empty() || options.only.contains(&task.scenario);
+    let tasks: Vec<Task> = tasks.into_iter().filter(wanted).collect();
+    let mut session = Session::begin();
+    if let Some(file) = options.results.as_ref().filter(|file| file.exists()) {
+        let again: Vec<String> = tasks.iter().map(|task| suite::name(task.scenario)).collect();
+        let earlier = Session::load(file)?;
+        session.runs.extend(earlier.runs.into_iter().filter(|run| !again.contains(&run.scenario)));
+    }
+    let patience = Duration::from_secs(options.patience);
+    suite::run(&tasks, &mut session, options.results.as_deref(), patience)?;
+    println!("\n{}", report::text(&session));
+    Ok(())
+}
+
 fn run_load(load: &Load) -> Outcome<()> {
-    let plan = Plan {
-        warmup: Duration::from_secs(1),
-        measure: Duration::from_secs_f64(load.seconds),
-        clients: load.clients,
-        rate: load.rate,
-    };
+    let plan = Plan { clients: load.clients, rate: load.rate, ..Plan::seconds(load.seconds) };
     for _ in 0..load.rounds {
         for brand in &load.servers {
-            let figures = load
-                .server(*brand)
-                .and_then(|mut server| scenario::run(load.scenario, &mut server, plan));
-            match figures {
+            let server = load.server(*brand);
+            let run = server.and_then(|mut server| scenario::run(load.scenario, &mut server, plan));
+            match run {
                 Ok(figures) => println!("{:12} {figures}", brand.title()),
                 Err(BenchError::Missing(what)) => {
-                    println!("{:12} skipped: no {what}", brand.title())
+                    println!("{:12} left out: {what} is not installed", brand.title());
                 }
                 Err(error) => println!("{:12} failed: {error}", brand.title()),
             }

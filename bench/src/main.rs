@@ -11,9 +11,12 @@ mod dialect;
 mod error;
 mod pool;
 mod process;
+mod report;
 mod scenario;
 mod server;
+mod session;
 mod stamp;
+mod suite;
 
 use std::process::ExitCode;
 

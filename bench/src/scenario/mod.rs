@@ -67,6 +67,18 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
 }
 
+impl Plan {
+    /// The scenario's own numbers, measured for so many seconds after one of warming up.
+    pub(crate) fn seconds(seconds: f64) -> Self {
+        Self {
+            warmup: Duration::from_secs(1),
+            measure: Duration::from_secs_f64(seconds),
+            clients: None,
+            rate: None,
+        }
+    }
+}
+
 /// Runs a scenario against a server that runs; the server may be restarted.
 pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcome<Figures> {
     match server.brand() {

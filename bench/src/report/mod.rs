@@ -1,0 +1,271 @@
+//! Tables and pictures of a session, for docs/PERFORMANCE.md.
+
+mod document;
+mod svg;
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+use self::svg::Row;
+use crate::error::{Context, Outcome};
+use crate::session::Session;
+
+const BARE: &str = "bare fan-out";
+
+/// Writes the pictures next to the document and the tables into it.
+pub(crate) fn write(session: &Session, document: &Path) -> Outcome<()> {
+    let what = || format!("update {}", document.display());
+    let mut text = fs::read_to_string(document).context(what())?;
+    for (name, part) in parts(session) {
+        text = document::replace(&text, name, part.trim_end())?;
+    }
+    fs::write(document, text).context(what())?;
+    let folder = document.with_extension("").with_file_name("performance");
+    fs::create_dir_all(&folder).context(what())?;
+    for (name, picture) in pictures(session) {
+        fs::write(folder.join(format!("{name}.svg")), picture).context(what())?;
+    }
+    Ok(())
+}
+
+/// All tables, one behind the other, for the terminal.
+pub(crate) fn text(session: &Session) -> String {
+    parts(session).into_iter().map(|(name, part)| format!("## {name}\n\n{part}\n")).collect()
+}
+
+fn parts(session: &Session) -> Vec<(&'static str, String)> {
+    vec![
+        ("machine", machine(session)),
+        ("targets", targets::table(session)),
+        ("rooms", rooms(session)),
+        ("details", details(session)),
+    ]
+}
+
+fn machine(session: &Session) -> String {
+    let machine = &session.machine;
+    let mut text = format!(
+        "{}, {} cores, {}, Linux {}, congestion control {}.\n",
+        machine.processor,
+        machine.cores,
+        machine.memory,
+        machine.kernel,
+        machine.congestion_control
+    );
+    for (subject, version) in &session.versions {
+        if subject != BARE {
+            text += &format!("- {subject}: {version}\n");
+        }
+    }
+    for (subject, why) in &session.skipped {
+        text += &format!("- {subject} was left out: {why}\n");
+    }
+    text
+}
+
+/// The table of the comparison: a row for each server.
+fn rooms(session: &Session) -> String {
+    let mut table = Table::new(&[
+        "server",
+        "busy room: CPU to the bare server's",
+        "deliveries/s",
+        "CPU s a million",
+        "big room: p50 / p99 ms",
+        "CPU of one core",
+        "highest rate with p99 < 100 ms, messages/s",
+        "idle client, bytes",
+        "2,000 join at once, s",
+    ]);
+    for subject in session.subjects("busy") {
+        let median = |scenario, figure| session.median(scenario, subject, figure);
+        let cost = session.ratio(("busy", subject), ("busy", BARE), "cpu_s_per_million");
+        let pair = |first: Option<f64>, second: Option<f64>| match (first, second) {
+            (Some(first), Some(second)) => format!("{} / {}", number(first), number(second)),
+            _ => "-".into(),
+        };
+        let cell = |scenario: &str, figure: &str| match median(scenario, figure) {
+            Some(value) => number(value),
+            None => failed(session, scenario, subject),
+        };
+        table.row(&[
+            subject.into(),
+            cost.map_or("-".into(), number),
+            cell("busy", "deliveries_per_s"),
+            cell("busy", "cpu_s_per_million"),
+            pair(median("big", "p50_ms"), median("big", "p99_ms")),
+            median("big", "server_cores")
+                .map_or("-".into(), |cores| format!("{:.0} %", cores * 100.0)),
+            cell("rate", "messages_per_s"),
+            cell("idle", "resident_bytes_per_client"),
+            cell("joins", "told_s"),
+        ]);
+    }
+    table.finish()
+}
+
+/// What the other scenarios measured.
+fn details(session: &Session) -> String {
+    let scenarios: [(&str, &str, &[(&str, &str)]); 5] = [
+        (
+            "alone",
+            "One sender, one receiver",
+            &[
+                ("p50_ms", "p50 ms"),
+                ("p99_ms", "p99 ms"),
+                ("cpu_s_per_million", "CPU µs a delivery"),
+            ],
+        ),
+        (
+            "crowd",
+            "The busy room with 2,000 clients",
+            &[
+                ("cpu_s_per_million", "CPU s a million"),
+                ("deliveries_per_s", "deliveries/s"),
+                ("p99_ms", "p99 ms"),
+                ("peak_mb", "peak memory, MB"),
+            ],
+        ),
+        (
+            "stuck",
+            "The busy room with five readers that never read",
+            &[
+                ("deliveries_per_s", "deliveries/s to the others"),
+                ("p999_ms", "p99.9 ms"),
+                ("peak_mb", "peak memory, MB"),
+            ],
+        ),
+        ("start", "From start to the first connection", &[("start_ms", "ms")]),
+        (
+            "joins",
+            "2,000 clients join at once",
+            &[
+                ("accepted_s", "all accepted, s"),
+                ("told_s", "everybody told, s"),
+                ("server_cpu_s", "CPU s"),
+            ],
+        ),
+    ];
+    let mut text = String::new();
+    for (scenario, title, figures) in scenarios {
+        let subjects = session.subjects(scenario);
+        if subjects.is_empty() {
+            continue;
+        }
+        let heads: Vec<&str> =
+            std::iter::once("server").chain(figures.iter().map(|(_, head)| *head)).collect();
+        let mut table = Table::new(&heads);
+        for subject in subjects {
+            let cells = figures.iter().map(|(figure, _)| {
+                let median = session.median(scenario, subject, figure);
+                median.map_or_else(|| failed(session, scenario, subject), number)
+            });
+            table.row(&std::iter::once(subject.to_owned()).chain(cells).collect::<Vec<_>>());
+        }
+        text += &format!("**{title}** (`{scenario}`)\n\n{}\n", table.finish());
+    }
+    text
+}
+
+fn failed(session: &Session, scenario: &str, subject: &str) -> String {
+    match session.failure(scenario, subject) {
+        Some(why) if why.contains("did not happen") => "not in time".into(),
+        Some(_) => "failed".into(),
+        None => "-".into(),
+    }
+}
+
+fn pictures(session: &Session) -> Vec<(&'static str, String)> {
+    type Series = &'static [(&'static str, &'static str)];
+    let charts: [(&str, &str, &str, &str, Series); 5] = [
+        (
+            "busy",
+            "busy",
+            "Busy room: CPU for a million deliveries",
+            "s",
+            &[("cpu_s_per_million", "CPU")],
+        ),
+        ("big", "big", "Big room: time to deliver", "ms", &[("p50_ms", "p50"), ("p99_ms", "p99")]),
+        (
+            "rate",
+            "rate",
+            "Highest rate to 2,000 clients with p99 below 100 ms",
+            "messages/s",
+            &[("messages_per_s", "rate")],
+        ),
+        (
+            "idle",
+            "idle",
+            "Memory of an idle client",
+            "B",
+            &[("resident_bytes_per_client", "resident")],
+        ),
+        ("files", "files", "A file of 2 GiB over loopback", "MB/s", &[("mb_per_s", "throughput")]),
+    ];
+    let mut pictures = Vec::new();
+    for (name, scenario, title, unit, series) in charts {
+        let rows = session.subjects(scenario).into_iter().filter_map(|subject| {
+            let values: Option<Vec<f64>> = series
+                .iter()
+                .map(|(figure, _)| session.median(scenario, subject, figure))
+                .collect();
+            Some(Row { label: subject, values: values? })
+        });
+        let rows: Vec<Row<'_>> = rows.collect();
+        if !rows.is_empty() {
+            let names: Vec<&str> = series.iter().map(|(_, name)| *name).collect();
+            pictures.push((name, svg::bars(title, unit, &names, &rows)));
+        }
+    }
+    pictures
+}
+
+/// A number with about three digits and commas between its thousands.
+fn number(value: f64) -> String {
+    if value >= 1e6 {
+        return format!("{:.1} M", value / 1e6);
+    }
+    if value >= 1000.0 {
+        let whole = format!("{value:.0}");
+        let split = whole.len() - 3;
+        return match (whole.get(..split), whole.get(split..)) {
+            (Some(thousands), Some(rest)) => format!("{thousands},{rest}"),
+            _ => whole,
+        };
+    }
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A Markdown table.
+struct Table(String);
+
+impl Table {
+    fn new(heads: &[&str]) -> Self {
+        let rule = "|---".repeat(heads.len());
+        Self(format!("| {} |\n{rule}|\n", heads.join(" | ")))
+    }
+
+    fn row(&mut self, cells: &[String]) {
+        self.0 += &format!("| {} |\n", cells.join(" | "));
+    }
+
+    fn finish(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        let shown = [27_300_000.0, 21_500.0, 103.4, 10.57, 4.8, 0.0317].map(number);
+        assert_eq!(shown, ["27.3 M", "21,500", "103", "10.6", "4.80", "0.032"]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Which scenarios are run against which servers, and the order in which they are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use crate::error::{BenchError, Outcome};
+use crate::process;
+use crate::scenario::{self, Figures, Plan, Scenario};
+use crate::server::{Brand, Server};
+use crate::session::{Run, Session};
+
+/// More than this much of one core in other processes' hands makes a run a noisy one.
+const NOISE_CORES: f64 = 0.08;
+
+/// One scenario against some servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) scenario: Scenario,
+    pub(crate) brands: Vec<Brand>,
+    pub(crate) rounds: usize,
+    pub(crate) plan: Plan,
+}
+
+/// Everything, for the tables: medians of three.
+pub(crate) fn all() -> Vec<Task> {
+    use Brand::{Bare, Matou, Nats, Redis};
+    let everybody = Brand::all().to_vec();
+    let brokers = vec![Bare, Matou, Redis, Nats];
+    let task = |scenario, brands: &[Brand], seconds| Task {
+        scenario,
+        brands: brands.to_vec(),
+        rounds: 3,
+        plan: Plan::seconds(seconds),
+    };
+    vec![
+        task(Scenario::Start, &everybody, 0.0),
+        task(Scenario::Alone, &everybody, 2.0),
+        task(Scenario::Busy, &everybody, 3.0),
+        task(Scenario::Stuck, &brokers, 3.0),
+        task(Scenario::Crowd, &brokers, 3.0),
+        task(Scenario::Big, &everybody, 3.0),
+        task(Scenario::Joins, &everybody, 0.0),
+        task(Scenario::Idle, &everybody, 0.0),
+        task(Scenario::Rate, &everybody, 0.0),
+    ]
+}
+
+/// An impression within a minute: Matou between the kernel's limit and its best peer.
+pub(crate) fn quick() -> Vec<Task> {
+    let scenarios = [
+        Scenario::Start,
+        Scenario::Alone,
+        Scenario::Busy,
+        Scenario::Stuck,
+        Scenario::Big,
+        Scenario::Joins,
+        Scenario::Idle,
+    ];
+    let task = |scenario| {
+        let mut plan = Plan::seconds(1.0);
+        plan.warmup = Duration::from_millis(300);
+        let brands = vec![Brand::Bare, Brand::Matou, Brand::Redis];
+        Task { scenario, brands, rounds: 1, plan }
+    };
+    scenarios.into_iter().map(task).collect()
+}
+
+/// The smallest scenario, for correctness only.
+pub(crate) fn smoke() -> Vec<Task> {
+    let plan = Plan { warmup: Duration::ZERO, ..Plan::seconds(0.3) };
+    let brands = vec![Brand::Bare, Brand::Matou];
+    vec![Task { scenario: Scenario::Smoke, brands, rounds: 1, plan }]
+}
+
+/// Runs tasks one after the other, the servers of each interleaved, and keeps what came out in
+/// `file` after every run. A run that other processes disturbed is repeated for as long as
+/// `patience` lasts, which counts for each run anew.
+pub(crate) fn run(
+    tasks: &[Task],
+    session: &mut Session,
+    file: Option<&Path>,
+    patience: Duration,
+) -> Outcome<()> {
+    let brands: BTreeSet<Brand> = tasks.iter().flat_map(|task| task.brands.clone()).collect();
+    let mut present = BTreeSet::new();
+    for brand in brands {
+        match brand.program() {
+            Ok(_) => {
+                session.versions.insert(brand.title().into(), brand.version());
+                present.insert(brand);
+            }
+            Err(error) => {
+                println!("{brand} is left out: {error}");
+                session.skipped.insert(brand.title().into(), error.to_string());
+            }
+        }
+    }
+    for task in tasks {
+        println!("-- {}", name(task.scenario));
+        for round in 0..task.rounds {
+            for brand in task.brands.iter().copied().filter(|brand| present.contains(brand)) {
+                let run = repeat_if_noisy(task, brand, round, patience);
+                session.runs.push(run);
+                if let Some(file) = file {
+                    session.save(file)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One run against a server that is started for it.
+pub(crate) fn once(task: &Task, brand: Brand) -> Outcome<Figures> {
+    let mut server = Server::start(brand)?;
+    scenario::run(task.scenario, &mut server, task.plan)
+}
+
+/// The scenario's name on the command line.
+pub(crate) fn name(scenario: Scenario) -> String {
+    scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Fails when a run failed.
+pub(crate) fn insist(session: &Session) -> Outcome<()> {
+    match session.runs.iter().find_map(|run| Some((run, run.failure.as_ref()?))) {
+        Some((run, why)) => Err(BenchError::Invalid(format!("{}: {why}", run.subject))),
+        None => Ok(()),
+    }
+}
+
+fn repeat_if_noisy(task: &Task, brand: Brand, round: usize, patience: Duration) -> Run {
+    let start = Instant::now();
+    loop {
+        if !patience.is_zero() {
+            wait_for_quiet(patience.saturating_sub(start.elapsed()));
+        }
+        let (figures, failure) = match once(task, brand) {
+            Ok(figures) => (figures, None),
+            Err(error) => (Figures::default(), Some(error.to_string())),
+        };
+        let noise = figures.value("other_cores").unwrap_or(0.0);
+        if noise > NOISE_CORES && start.elapsed() < patience {
+            continue;
+        }
+        match &failure {
+            Some(why) => println!("{:12} failed: {why}", brand.title()),
+            None => println!("{:12} {figures}", brand.title()),
+        }
+        let (scenario, subject) = (name(task.scenario), brand.title().to_owned());
+        return Run { scenario, subject, round, figures, failure };
+    }
+}
+
+/// Waits until nobody else uses the machine for a moment.
+fn wait_for_quiet(limit: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        let Ok(before) = process::machine_cpu() else { return };
+        let moment = Duration::from_millis(500);
+        std::thread::sleep(moment);
+        let Ok(after) = process::machine_cpu() else { return };
+        if (after - before).as_secs_f64() / moment.as_secs_f64() < NOISE_CORES {
+            return;
+        }
+    }
+}
