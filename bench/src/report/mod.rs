@@ -78,7 +78,7 @@ fn rooms(session: &Session) -> String {
         "2,000 join at once, s",
     ]);
     for subject in session.subjects("busy") {
-        let median = |scenario, figure| session.median(scenario, subject, figure);
+        let median = |scenario: &str, figure: &str| session.median(scenario, subject, figure);
         let cost = session.ratio(("busy", subject), ("busy", BARE), "cpu_s_per_million");
         let pair = |first: Option<f64>, second: Option<f64>| match (first, second) {
             (Some(first), Some(second)) => format!("{} / {}", number(first), number(second)),
