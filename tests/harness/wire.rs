@@ -96,7 +96,8 @@ pub(crate) fn pvcoestadst(who: &str, address: IpAddr, message: i32, file: i32) -
 pub(crate) struct Peer {
     /// The socket.
     pub(crate) stream: TcpStream,
-    name: String,
+    /// Its name once it has joined.
+    pub(crate) name: String,
 }
 
 impl Peer {

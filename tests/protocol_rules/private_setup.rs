@@ -20,15 +20,20 @@ fn three(server: SocketAddr) -> (Peer, Peer, Peer) {
     (src, dst, other)
 }
 
-/// Nothing came for any of them but what they said themselves.
-fn all_at_rest(peers: &mut [&mut Peer]) {
-    for index in 0..peers.len() {
-        let text = format!("at rest {index}");
-        peers[index].send(&crate::harness::wire::msg(&text));
-        let names = ["Src", "Dst", "Other"];
-        for peer in peers.iter_mut() {
-            peer.expect(&crate::harness::wire::msgbc(names[index], &text));
-        }
+/// Nothing came for any of `peers`, which are all that are there, and nothing will: whatever they
+/// sent before has been decided, since steps are decided in one order and a later one was.
+fn at_rest(server: SocketAddr, peers: &mut [&mut Peer]) {
+    let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
+    let present: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut fence = Peer::join(server, "Fence", &present);
+    for peer in peers.iter_mut() {
+        peer.expect(&conotif("Fence"));
+        peer.send(&pvcoreq("Fence"));
+        fence.expect(&pvcoreqnotif(&peer.name));
+    }
+    drop(fence);
+    for peer in peers {
+        peer.expect(&disconotif("Fence"));
     }
 }
 
@@ -47,7 +52,7 @@ fn each_step_reaches_only_the_other_one_with_the_address_that_the_server_sees() 
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
     establish(&mut src, &mut dst, LOCAL);
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn once_established_they_may_ask_again() {
     let (mut src, mut dst, mut other) = three(server.address);
     establish(&mut src, &mut dst, LOCAL);
     establish(&mut src, &mut dst, LOCAL);
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -66,7 +71,7 @@ fn pvcoreq_to_an_unknown_name_or_to_oneself_is_ignored() {
     for to in ["Nobody", "Src", "not a name", "🐈"] {
         src.send(&pvcoreq(to));
     }
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -75,7 +80,7 @@ fn a_repeat_while_one_is_pending_is_ignored() {
     let (mut src, mut dst, mut other) = three(server.address);
     src.send(&[pvcoreq("Dst"), pvcoreq("Dst"), pvcoreq("Dst")].concat());
     dst.expect(&pvcoreqnotif("Src"));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -85,11 +90,12 @@ fn pvcoacc_without_a_pending_request_is_ignored() {
     for from in ["Src", "Nobody", "Dst", "not a name"] {
         dst.send(&pvcoacc(from));
     }
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
     // The one who asked cannot accept in the other's place, nor can a third one.
     src.send(&[pvcoreq("Dst"), pvcoacc("Dst")].concat());
     dst.expect(&pvcoreqnotif("Src"));
     other.send(&pvcoacc("Src"));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -99,11 +105,12 @@ fn pvcoport_without_acceptance_is_ignored() {
     src.send(&pvcoport("Dst", 40_001, 40_002));
     src.send(&[pvcoreq("Dst"), pvcoport("Dst", 40_001, 40_002)].concat());
     dst.expect(&pvcoreqnotif("Src"));
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
     // Once it is accepted, ports may come from the one who asked only.
     dst.send(&[pvcoacc("Src"), pvcoport("Src", 40_001, 40_002)].concat());
     src.expect(&pvcoestasrc("Dst", LOCAL));
     other.send(&pvcoport("Dst", 40_001, 40_002));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -114,10 +121,10 @@ fn each_step_works_once() {
     dst.expect(&pvcoreqnotif("Src"));
     dst.send(&[pvcoacc("Src"), pvcoacc("Src")].concat());
     src.expect(&pvcoestasrc("Dst", LOCAL));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
     src.send(&[pvcoport("Dst", 40_001, 40_002), pvcoport("Dst", 40_003, 40_004)].concat());
     dst.expect(&pvcoestadst("Src", LOCAL, 40_001, 40_002));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -136,22 +143,24 @@ fn both_may_ask_each_other_and_each_request_stands_alone() {
     dst.expect(&pvcoestadst("Src", LOCAL, 40_001, 40_002));
     dst.send(&pvcoport("Src", 40_003, 40_004));
     src.expect(&pvcoestadst("Dst", LOCAL, 40_003, 40_004));
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
 fn a_pending_request_dies_with_the_one_who_asked() {
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
-    src.send(&[pvcoreq("Dst").as_slice(), &DISCO].concat());
-    dst.expect(&[pvcoreqnotif("Src"), disconotif("Src")].concat());
+    src.send(&pvcoreq("Dst"));
+    dst.expect(&pvcoreqnotif("Src"));
+    src.send(&DISCO);
+    dst.expect(&disconotif("Src"));
     other.expect(&disconotif("Src"));
     // Somebody else under the same name did not ask.
     let mut again = Peer::join(server.address, "Src", &["Dst", "Other"]);
     dst.expect(&conotif("Src"));
+    other.expect(&conotif("Src"));
     dst.send(&pvcoacc("Src"));
-    dst.expect_nothing();
-    again.expect(&crate::harness::wire::msgbc("Dst", "fence"));
+    at_rest(server.address, &mut [&mut dst, &mut other, &mut again]);
 }
 
 #[test]
@@ -165,9 +174,9 @@ fn a_pending_request_dies_with_the_one_who_is_asked() {
     other.expect(&disconotif("Dst"));
     let mut again = Peer::join(server.address, "Dst", &["Src", "Other"]);
     src.expect(&conotif("Dst"));
+    other.expect(&conotif("Dst"));
     again.send(&pvcoacc("Src"));
-    again.expect_nothing();
-    src.expect(&crate::harness::wire::msgbc("Dst", "fence"));
+    at_rest(server.address, &mut [&mut src, &mut other, &mut again]);
     // And so the name may be asked anew.
     src.send(&pvcoreq("Dst"));
     again.expect(&pvcoreqnotif("Src"));
@@ -194,7 +203,7 @@ fn a_peer_that_leaves_after_each_step_is_never_fatal() {
         src.expect(&disconotif("Dst"));
         src.send(&[pvcoport("Dst", 40_001, 40_002), pvcoacc("Dst")].concat());
     }
-    src.expect_nothing();
+    at_rest(server.address, &mut [&mut src]);
 }
 
 #[test]
@@ -223,7 +232,7 @@ fn an_ipv4_client_of_an_ipv6_socket_is_sent_as_4_bytes() {
     let v4 = SocketAddr::new(LOCAL, server.address.port());
     let (mut src, mut dst, mut other) = three(v4);
     establish(&mut src, &mut dst, LOCAL);
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
@@ -234,7 +243,7 @@ fn an_ipv6_address_is_sent_as_16_bytes() {
     let server = Server::with("[::1]:0", &[]);
     let (mut src, mut dst, mut other) = three(server.address);
     establish(&mut src, &mut dst, Ipv6Addr::LOCALHOST.into());
-    all_at_rest(&mut [&mut src, &mut dst, &mut other]);
+    at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
 }
 
 #[test]
