@@ -63,7 +63,7 @@ impl Username {
         let compatible: String = self.0.nfkc().collect();
         let as_written: String = unicode_security::skeleton(&compatible).collect();
         let folded: String = unicode_security::skeleton(&fold(&compatible)).collect();
-        [fold(&as_written).into(), folded.into()]
+        [fold(&as_written).into(), fold(&folded).into()]
     }
 
     /// Whether the name stands outside ASCII, and so can pass for another one.

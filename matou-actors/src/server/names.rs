@@ -20,8 +20,8 @@ pub(crate) struct Taken;
 /// other letters shares it with nobody.
 #[derive(Debug, Default)]
 struct Look {
-    ascii: usize,
-    other: usize,
+    ascii: u32,
+    other: u32,
 }
 
 impl Names {
@@ -66,7 +66,7 @@ impl Names {
 }
 
 impl Look {
-    fn of(&mut self, name: &Username) -> &mut usize {
+    fn of(&mut self, name: &Username) -> &mut u32 {
         if name.is_ascii() { &mut self.ascii } else { &mut self.other }
     }
 }

@@ -28,9 +28,14 @@ impl TokenBucket {
     /// only slows down.
     pub(crate) fn pay(&mut self, rate: Rate, cost: u32, now: Instant) -> Duration {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        let full_at = full_at + rate.interval.saturating_mul(cost);
-        self.full_at = Some(full_at);
-        full_at.saturating_duration_since(now).saturating_sub(rate.burst)
+        self.full_at = Some(full_at + rate.interval.saturating_mul(cost));
+        self.debt(rate, now)
+    }
+
+    /// How long to wait before the next use.
+    pub(crate) fn debt(&self, rate: Rate, now: Instant) -> Duration {
+        let used = self.full_at.map(|full_at| full_at.saturating_duration_since(now));
+        used.unwrap_or_default().saturating_sub(rate.burst)
     }
 
     /// Uses 1 if that keeps within the burst; whether it did.

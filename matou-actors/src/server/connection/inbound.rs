@@ -29,7 +29,6 @@ pub(crate) struct Inbound {
     attempts: u32,
     messages: TokenBucket,
     bytes: TokenBucket,
-    not_before: Option<Instant>,
 }
 
 /// What the next bytes mean.
@@ -81,7 +80,6 @@ impl Inbound {
             attempts: 0,
             messages: TokenBucket::default(),
             bytes: TokenBucket::default(),
-            not_before: None,
         }
     }
 
@@ -115,7 +113,7 @@ impl Inbound {
         let (mut used, mut said_frames) = (0, 0);
         let mut said = BytesMut::new();
         let next = loop {
-            if let Some(wait) = self.must_wait(now) {
+            if let Some(wait) = self.must_wait(limits, now) {
                 break Next::Wait(wait);
             }
             let Some(rest) = input.get(used..) else { break Next::NeedMore };
@@ -183,23 +181,20 @@ impl Inbound {
         }))
     }
 
-    fn must_wait(&mut self, now: Instant) -> Option<Duration> {
-        let wait = self.not_before?.saturating_duration_since(now);
-        if wait.is_zero() {
-            self.not_before = None;
-            return None;
-        }
-        Some(wait)
+    fn must_wait(&self, limits: &InboundLimits, now: Instant) -> Option<Duration> {
+        let for_messages = limits.messages.map(|rate| self.messages.debt(rate, now));
+        let for_bytes = limits.bytes.map(|rate| self.bytes.debt(rate, now));
+        for_messages.max(for_bytes).filter(|wait| !wait.is_zero())
     }
 
     /// Every frame costs one message and its bytes, so that no kind of frame is a way around.
     fn pay(&mut self, length: usize, limits: &InboundLimits, now: Instant) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let for_message = limits.messages.map(|rate| self.messages.pay(rate, 1, now));
-        let for_bytes = limits.bytes.map(|rate| self.bytes.pay(rate, length, now));
-        let wait = for_message.max(for_bytes).unwrap_or_default();
-        if !wait.is_zero() {
-            self.not_before = Some(now + wait);
+        if let Some(rate) = limits.messages {
+            self.messages.pay(rate, 1, now);
+        }
+        if let Some(rate) = limits.bytes {
+            self.bytes.pay(rate, length, now);
         }
     }
 }

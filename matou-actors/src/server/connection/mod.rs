@@ -4,6 +4,7 @@
 //! connection forwards one thing at a time and reads no further until that has been dealt with,
 //! so a client that floods waits for itself and fills nobody's mailbox.
 
+mod deadlines;
 mod inbound;
 mod output;
 mod pump;
@@ -16,15 +17,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::{
-    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Recipient, SpawnHandle,
-};
+use actix::prelude::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
 use slog::{Logger, info, warn};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use self::deadlines::{Deadline, Deadlines};
 use self::inbound::{Inbound, InboundLimits, Intent};
 pub(crate) use self::output::{Output, Progress};
 use self::pump::Pump;
@@ -81,9 +81,7 @@ pub(crate) struct Connection {
     starved: bool,
     /// The client is over its rate: read on after this.
     pace: Option<Pin<Box<Sleep>>>,
-    frame_deadline: Option<SpawnHandle>,
-    stall_deadline: Option<SpawnHandle>,
-    join_deadline: Option<SpawnHandle>,
+    deadlines: Deadlines,
 }
 
 /// Whether the client is read.
@@ -164,9 +162,7 @@ impl Connection {
             state: State::Alive,
             starved: true,
             pace: None,
-            frame_deadline: None,
-            stall_deadline: None,
-            join_deadline: None,
+            deadlines: Deadlines::default(),
         };
         Ok((Actor::start(connection), output))
     }
@@ -262,12 +258,6 @@ impl Connection {
                 "peer" => %peer, "username" => username, "reason" => reason_text);
         }
     }
-
-    fn cancel(ctx: &mut Context<Self>, deadline: &mut Option<SpawnHandle>) {
-        if let Some(handle) = deadline.take() {
-            ctx.cancel_future(handle);
-        }
-    }
 }
 
 impl Actor for Connection {
@@ -278,7 +268,7 @@ impl Actor for Connection {
         let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
             connection.close(&Reason::JoinTimeout, ctx);
         };
-        self.join_deadline = Some(ctx.run_later(limit, expired));
+        self.deadlines.set(Deadline::Join, ctx.run_later(limit, expired));
         ctx.spawn(Pump);
     }
 }
@@ -299,7 +289,7 @@ impl Handler<Order> for Connection {
                 self.resume();
             }
             Order::Welcome { name } => {
-                Self::cancel(ctx, &mut self.join_deadline);
+                self.deadlines.cancel(Deadline::Join, ctx);
                 self.inbound.accepted(name);
                 // Cannot flood: once for each connection.
                 self.shared.uplinks.listener.do_send(Lifecycle::Joined { peer: self.peer });

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix::fut::ActorFuture;
 use actix::prelude::{AsyncContext, Context};
 
+use super::deadlines::Deadline;
 use super::inbound::Next;
 use super::{Connection, Gate, Progress, State};
 use crate::server::reason::Reason;
@@ -109,14 +110,15 @@ impl Connection {
         }
         let partial = starved && !rest.is_empty();
         if progress || !partial {
-            Self::cancel(ctx, &mut self.frame_deadline);
+            self.deadlines.cancel(Deadline::Frame, ctx);
         }
-        if partial && self.frame_deadline.is_none() {
+        if partial && !self.deadlines.is_set(Deadline::Frame) {
             let limit = Duration::from_secs(self.shared.rules().limits.frame_seconds);
-            self.frame_deadline = Some(ctx.run_later(limit, |connection, ctx| {
-                connection.frame_deadline = None;
+            let deadline = ctx.run_later(limit, |connection, ctx| {
+                connection.deadlines.take(Deadline::Frame);
                 connection.close(&Reason::FrameTimeout, ctx);
-            }));
+            });
+            self.deadlines.set(Deadline::Frame, deadline);
         }
     }
 
@@ -137,7 +139,7 @@ impl Connection {
         if self.output.borrow().queued() > 0 {
             return;
         }
-        Self::cancel(ctx, &mut self.stall_deadline);
+        self.deadlines.cancel(Deadline::Stall, ctx);
         if self.state == State::Draining {
             self.end(ctx);
         }
@@ -145,13 +147,13 @@ impl Connection {
 
     /// Somebody who takes nothing for too long while bytes wait is not there.
     pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
-        if self.stall_deadline.is_some() || self.state != State::Alive {
+        if self.deadlines.is_set(Deadline::Stall) || self.state != State::Alive {
             return;
         }
         let limit = Duration::from_secs(self.shared.rules().limits.stall_seconds);
         let before = self.output.borrow().written();
-        self.stall_deadline = Some(ctx.run_later(limit, move |connection, ctx| {
-            connection.stall_deadline = None;
+        let deadline = ctx.run_later(limit, move |connection, ctx| {
+            connection.deadlines.take(Deadline::Stall);
             let (queued, written) = {
                 let output = connection.output.borrow();
                 (output.queued(), output.written())
@@ -161,7 +163,8 @@ impl Connection {
             } else if queued > 0 {
                 connection.watch_progress(ctx);
             }
-        }));
+        });
+        self.deadlines.set(Deadline::Stall, deadline);
     }
 }
 

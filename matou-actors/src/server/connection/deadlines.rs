@@ -1,0 +1,69 @@
+//! The deadlines of a connection.
+
+use actix::prelude::{AsyncContext, Context, SpawnHandle};
+
+use super::Connection;
+
+/// What may run out of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// To have an accepted name.
+    Join,
+    /// To end a frame that has begun.
+    Frame,
+    /// To take some of what waits.
+    Stall,
+}
+
+/// The deadlines that run. An idle client has none, and no room for them: there may be ten
+/// thousand of them.
+#[derive(Default)]
+pub(super) struct Deadlines(Option<Box<Handles>>);
+
+#[derive(Default)]
+struct Handles {
+    join: Option<SpawnHandle>,
+    frame: Option<SpawnHandle>,
+    stall: Option<SpawnHandle>,
+}
+
+impl Deadlines {
+    pub(super) fn is_set(&self, which: Deadline) -> bool {
+        let handle = self.0.as_ref().and_then(|handles| match which {
+            Deadline::Join => handles.join,
+            Deadline::Frame => handles.frame,
+            Deadline::Stall => handles.stall,
+        });
+        handle.is_some()
+    }
+
+    pub(super) fn set(&mut self, which: Deadline, handle: SpawnHandle) {
+        *self.0.get_or_insert_default().slot(which) = Some(handle);
+    }
+
+    /// Forgets a deadline that was reached, or that is to be cancelled.
+    pub(super) fn take(&mut self, which: Deadline) -> Option<SpawnHandle> {
+        let handles = self.0.as_mut()?;
+        let handle = handles.slot(which).take();
+        if handles.join.or(handles.frame).or(handles.stall).is_none() {
+            self.0 = None;
+        }
+        handle
+    }
+
+    pub(super) fn cancel(&mut self, which: Deadline, ctx: &mut Context<Connection>) {
+        if let Some(handle) = self.take(which) {
+            ctx.cancel_future(handle);
+        }
+    }
+}
+
+impl Handles {
+    fn slot(&mut self, which: Deadline) -> &mut Option<SpawnHandle> {
+        match which {
+            Deadline::Join => &mut self.join,
+            Deadline::Frame => &mut self.frame,
+            Deadline::Stall => &mut self.stall,
+        }
+    }
+}
