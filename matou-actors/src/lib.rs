@@ -14,6 +14,9 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod protocol;
 pub mod server;
 pub mod transfer;

@@ -24,6 +24,8 @@ mod broker;
 mod connection;
 mod directory;
 mod fanout;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listener;
 mod log;
 mod messages;

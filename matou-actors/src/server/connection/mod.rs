@@ -5,7 +5,7 @@
 //! so a client that floods waits for itself and fills nobody's mailbox.
 
 mod deadlines;
-mod inbound;
+pub(super) mod inbound;
 mod output;
 mod pump;
 

@@ -1,0 +1,73 @@
+//! The codecs: what they promise about any bytes.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+
+use crate::protocol::{
+    ClientFrame, Decode, Encode, FileHeader, FrameError, MAX_FRAME, PeerFrame, ServerFrame,
+};
+
+/// A client's bytes, read by a server.
+pub fn client_frames(bytes: &[u8]) {
+    stream::<ClientFrame>(bytes, true);
+}
+
+/// A server's bytes, read by a client.
+pub fn server_frames(bytes: &[u8]) {
+    // An IPv4-mapped address may come in 16 bytes and goes out in 4.
+    stream::<ServerFrame>(bytes, false);
+}
+
+/// A peer's bytes on the message connection.
+pub fn peer_frames(bytes: &[u8]) {
+    stream::<PeerFrame>(bytes, true);
+}
+
+/// A peer's bytes on the file connection.
+pub fn file_headers(bytes: &[u8]) {
+    stream::<FileHeader>(bytes, true);
+}
+
+/// Reads frames until the first violation or the end, and checks each on the way.
+fn stream<F: Decode + Encode + PartialEq + Debug>(bytes: &[u8], one_form: bool) {
+    let mut rest = bytes;
+    loop {
+        match F::decode(rest) {
+            Ok(Some((frame, length))) => {
+                let (taken, after) = rest.split_at_checked(length).expect("no more than there is");
+                check(&frame, taken, one_form);
+                rest = after;
+            }
+            Ok(None) => {
+                assert!(rest.len() < MAX_FRAME, "a whole frame asks for more");
+                return;
+            }
+            Err(violation) => return check_violation::<F>(rest, violation),
+        }
+    }
+}
+
+/// `frame` is the meaning of exactly `taken`: not of less, and it is written as it was read.
+fn check<F: Decode + Encode + PartialEq + Debug>(frame: &F, taken: &[u8], one_form: bool) {
+    assert!((1..=MAX_FRAME).contains(&taken.len()));
+    let (_, less) = taken.split_last().expect("at least the type");
+    assert_eq!(F::decode(less), Ok(None), "the last byte was needed");
+    let mut written = BytesMut::new();
+    frame.encode(&mut written);
+    if one_form {
+        assert_eq!(written, taken);
+    }
+    let length = written.len();
+    match F::decode(&written) {
+        Ok(Some((again, all))) => assert_eq!((&again, all), (frame, length)),
+        other => panic!("{frame:?} was written as something else: {other:?}"),
+    }
+}
+
+/// A violation is found early, stays one whatever follows, and can be told.
+fn check_violation<F: Decode + PartialEq + Debug>(bytes: &[u8], violation: FrameError) {
+    let head = bytes.get(..MAX_FRAME).unwrap_or(bytes);
+    assert_eq!(F::decode(head), Err(violation), "one frame's bytes are enough");
+    assert!(violation.to_string().chars().all(|c| !c.is_control()));
+}

@@ -1,0 +1,17 @@
+//! What fuzzers, and a test with random bytes, run: the codecs and the server's pure state, each
+//! against a naive model of what it should do. Every function here takes any bytes and panics
+//! when the promise that it checks is broken.
+//!
+//! Compiled for tests and with the feature `fuzzing` only.
+
+mod choices;
+mod frames;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use choices::Choices;
+pub use frames::{client_frames, file_headers, peer_frames, server_frames};
+
+pub use crate::server::fuzzing::{directory, inbound, requests};

@@ -1,0 +1,88 @@
+//! The directory beside a list of who is here, with names that are made to be confused.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::fuzzing::Choices;
+use crate::protocol::{ClaimedName, Username};
+use crate::server::directory::{Addresses, Directory, Refused};
+use crate::server::{ConnectionId, Route};
+
+/// Letters that look like, fold to, or decompose into each other, and some that are not allowed.
+const LETTERS: [&str; 32] = [
+    "a", "A", "а", "А", "ａ", "α", "Α", "l", "I", "1", "І", "O", "0", "о", "Ο", "０", "rn", "m",
+    "é", "É", "ß", "ss", "ﬁ", "fi", "К", "K", "\u{212a}", "가", "ᄀ", " ", "_", "🐈",
+];
+const USERS: usize = 6;
+const RESERVED: &str = "Server";
+
+/// Takes random steps, each of which [`Directory`] must judge as a list would.
+///
+/// # Panics
+///
+/// When it does not.
+pub fn directory(bytes: &[u8]) {
+    walk(&mut Choices::new(bytes));
+}
+
+fn walk(choices: &mut Choices<'_>) -> Option<()> {
+    let reserved = Username::parse(RESERVED).ok();
+    let mut directory = Directory::new(reserved.as_ref());
+    let mut here: Vec<(Option<ConnectionId>, Username)> =
+        reserved.into_iter().map(|name| (None, name)).collect();
+    loop {
+        let id = ConnectionId(u64::try_from(choices.below(USERS)?).map_or(0, |user| user + 1));
+        let claimed = name(choices)?;
+        match choices.below(4)? {
+            0 => {
+                let left = directory.leave(id).map(|member| member.name);
+                let at = here.iter().position(|(holder, _)| *holder == Some(id));
+                assert_eq!(left, at.map(|at| here.remove(at).1));
+            }
+            1 => {
+                let found = directory.find(&claimed).map(|member| member.route.id);
+                let holder = claimed.parse().ok().and_then(|name| {
+                    here.iter().find(|(_, held)| held.key() == name.key()).and_then(|found| found.0)
+                });
+                assert_eq!(found, holder, "{}", claimed.as_str());
+            }
+            // A connection joins once: another COREQ never gets as far as the directory.
+            _ if directory.member(id).is_some() => {}
+            _ => {
+                let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+                let addresses = Addresses { peer: unspecified, local: unspecified };
+                let route = Route { shard: 0, id };
+                let joined = directory.join(route, &claimed, addresses);
+                let joined = joined.map(|member| member.name.clone());
+                let expected = judge(&here, &claimed);
+                assert_eq!(joined, expected, "{} among {here:?}", claimed.as_str());
+                here.extend(joined.into_iter().map(|name| (Some(id), name)));
+            }
+        }
+    }
+}
+
+/// Whether a name may be had: by the words of the protocol, one pair at a time.
+fn judge(
+    here: &[(Option<ConnectionId>, Username)],
+    claimed: &ClaimedName,
+) -> Result<Username, Refused> {
+    let name = claimed.parse()?;
+    let looks = name.looks();
+    let taken = here.iter().any(|(_, held)| {
+        let some_are_not_ascii = !held.is_ascii() || !name.is_ascii();
+        let look_alike = || held.looks().iter().any(|look| looks.contains(look));
+        held.key() == name.key() || (some_are_not_ascii && look_alike())
+    });
+    if taken { Err(Refused::Taken) } else { Ok(name) }
+}
+
+fn name(choices: &mut Choices<'_>) -> Option<ClaimedName> {
+    if choices.below(16)? == 0 {
+        return ClaimedName::unchecked(["server", "ＳＥＲＶＥＲ", "Ѕervеr"][choices.below(3)?]);
+    }
+    let mut name = String::new();
+    for _ in 0..=choices.below(3)? {
+        name.push_str(LETTERS[choices.below(LETTERS.len())?]);
+    }
+    ClaimedName::unchecked(&name)
+}
