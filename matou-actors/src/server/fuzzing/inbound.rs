@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::fuzzing::Choices;
-use crate::protocol::{ClientFrame, Decode, Username, encode_message};
+use crate::protocol::{ClientFrame, Decode, ServerFrame, Username, encode_message};
 use crate::server::connection::inbound::{Inbound, InboundLimits, Intent, Next};
 use crate::server::messages::PrivateStep;
+use crate::server::meters::ShardMeters;
 use crate::server::settings::Limits;
 
 const NAME_ATTEMPTS: u32 = 3;
@@ -47,13 +48,13 @@ pub fn inbound(bytes: &[u8]) {
 /// The outcome as [`Inbound`] sees it, driven as a connection does: what was not used up stays
 /// in front of the next piece.
 fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
-    let limits = limits(slow);
+    let (limits, meters) = (limits(slow), ShardMeters::default());
     let (mut inbound, mut outcome) = (Inbound::new(), Outcome::default());
     let (start, mut waited, mut frames) = (Instant::now(), Duration::ZERO, 0);
     let (mut buffer, mut rest) = (Vec::new(), stream);
     let mut pieces = pieces.iter().cycle();
     loop {
-        let (used, next) = match inbound.next(&buffer, &limits, start + waited) {
+        let (used, next) = match inbound.next(&buffer, &limits, start + waited, &meters) {
             Ok(read) => read,
             Err(reason) => {
                 outcome.end = Some(reason.to_string());
@@ -61,7 +62,7 @@ fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
             }
         };
         assert!(used <= buffer.len());
-        frames += count(&buffer[..used]);
+        frames += count::<ClientFrame>(&buffer[..used]);
         buffer.drain(..used);
         match next {
             Next::NeedMore if rest.is_empty() => return outcome,
@@ -76,7 +77,10 @@ fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
                 let allowed = u64::from(BURST) + (waited * PER_SECOND).as_secs() + 1;
                 assert!(frames <= allowed, "{frames} frames in {waited:?}");
             }
-            Next::Intent(Intent::Publish(said)) => outcome.said.extend_from_slice(&said),
+            Next::Intent(Intent::Publish(said, frames)) => {
+                assert_eq!(frames, count::<ServerFrame>(&said));
+                outcome.said.extend_from_slice(&said);
+            }
             Next::Intent(intent) => {
                 let left = intent == Intent::Leave;
                 if let Intent::Join(claimed) = &intent {
@@ -157,9 +161,9 @@ fn limits(slow: bool) -> InboundLimits {
     })
 }
 
-fn count(mut used: &[u8]) -> u64 {
+fn count<F: Decode>(mut used: &[u8]) -> u64 {
     let mut frames = 0;
-    while let Ok(Some((_, length))) = ClientFrame::decode(used) {
+    while let Ok(Some((_, length))) = F::decode(used) {
         frames += 1;
         used = &used[length..];
     }
