@@ -1,1 +1,27 @@
 //! Moving one file over one socket.
+//!
+//! A file connection carries PVFILE headers, each followed by that many raw bytes. What moves
+//! them ([`send_file`], [`receive_file`]) blocks, and so runs on a thread of its own, which one
+//! [`Transfer`] actor supervises: it tells progress, and cancels by shutting the socket down.
+//! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
+
+mod actor;
+mod downloads;
+mod extension;
+#[cfg(target_os = "linux")]
+mod linux;
+mod mover;
+mod naming;
+mod pace;
+mod portable;
+mod round_trip;
+mod source;
+
+pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
+pub use downloads::{DownloadError, Downloads, PartFile};
+pub use extension::extension;
+pub use mover::{MoveError, Progress, receive_file, send_file};
+pub use naming::FileStamp;
+pub use pace::{Moved, Pace};
+pub use round_trip::hold_send_buffer;
+pub use source::{Source, SourceError};

@@ -1,0 +1,290 @@
+//! One actor for each transfer: it supervises the thread that moves the bytes.
+
+use std::fs::File;
+use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::mover::{MoveError, Progress, receive_file, send_file};
+use super::pace::{INTERVAL, Moved, Pace};
+use super::{Downloads, FileStamp, Source, hold_send_buffer};
+use crate::protocol::{Encode, FileHeader};
+
+/// A mover needs little stack; the default would be 2 MiB of address space for each transfer.
+const STACK: usize = 256 * 1024;
+/// How long a transfer whose session is over may stand still.
+const ORPHAN_STALL: Duration = Duration::from_secs(30);
+
+/// Moves one file and stops.
+#[derive(Debug)]
+pub struct Transfer {
+    key: u64,
+    job: Option<Job>,
+    socket: Arc<TcpStream>,
+    report: Recipient<Report>,
+    progress: Arc<Progress>,
+    pace: Pace,
+    began: Instant,
+    cancelled: Option<String>,
+    orphan: Option<(Instant, u64)>,
+}
+
+/// What is to be moved.
+#[derive(Debug)]
+pub enum Job {
+    /// Send the file at this path, header first.
+    Send(PathBuf),
+    /// Receive so many bytes, whose header was read already, into a new file.
+    Receive {
+        /// The folder.
+        downloads: Arc<Downloads>,
+        /// What to call the file.
+        stamp: FileStamp,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+/// What a transfer tells; the last one is a [`Outcome::Ended`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Report {
+    /// The number that the transfer was started with.
+    pub key: u64,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// What can happen to a transfer.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Bytes are about to move.
+    Begun {
+        /// The file that is sent, or the `.part` file that is written.
+        path: PathBuf,
+        /// Bytes in all.
+        size: u64,
+    },
+    /// Some have moved; at most 10 times a second.
+    Moved(Moved),
+    /// It is over, and the actor has stopped.
+    Ended(Verdict),
+}
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Whole.
+    Whole {
+        /// The file sent, or where the one received is.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// It could not begin; the connection stands where it stood before.
+    NotBegun(String),
+    /// It broke off inside the file; the connection is closed.
+    Broken(String),
+}
+
+/// Stops the transfer, giving this reason.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cancel(pub String);
+
+/// The session of the transfer is over: it may end by itself, but not stand still for long.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Orphan;
+
+impl Transfer {
+    /// A transfer over `socket`, which must be in blocking mode, that tells `report` under `key`.
+    pub fn new(key: u64, job: Job, socket: Arc<TcpStream>, report: Recipient<Report>) -> Self {
+        Self {
+            key,
+            job: Some(job),
+            socket,
+            report,
+            progress: Arc::default(),
+            pace: Pace::default(),
+            began: Instant::now(),
+            cancelled: None,
+            orphan: None,
+        }
+    }
+
+    /// Two or three times in a transfer's life, and [`Pace`] bounds the rest: no flood.
+    fn tell(&self, outcome: Outcome) {
+        self.report.do_send(Report { key: self.key, outcome });
+    }
+
+    fn sample(&mut self) {
+        let bytes = self.progress.bytes();
+        if let Some(moved) = self.pace.sample(self.began.elapsed(), bytes) {
+            self.tell(Outcome::Moved(moved));
+        }
+        if let Some((since, seen)) = &mut self.orphan {
+            if *seen != bytes {
+                (*since, *seen) = (Instant::now(), bytes);
+            } else if since.elapsed() > ORPHAN_STALL {
+                self.cut("the session is over and the transfer stood still".into());
+            }
+        }
+    }
+
+    fn cut(&mut self, reason: String) {
+        self.cancelled.get_or_insert(reason);
+        // An error means that it is closed already: the thread has seen it.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    fn end(&mut self, verdict: Option<Verdict>, ctx: &mut Context<Self>) {
+        let verdict =
+            verdict.unwrap_or_else(|| Verdict::Broken("the transfer's thread died".into()));
+        let verdict = match (verdict, self.cancelled.take()) {
+            (Verdict::Broken(_) | Verdict::NotBegun(_), Some(reason)) => Verdict::Broken(reason),
+            (other, _) => other,
+        };
+        match &verdict {
+            Verdict::Whole { size, .. } => {
+                if let Some(moved) = self.pace.finish(self.began.elapsed(), *size) {
+                    self.tell(Outcome::Moved(moved));
+                }
+            }
+            Verdict::Broken(_) => {
+                let _ = self.socket.shutdown(Shutdown::Both);
+            }
+            Verdict::NotBegun(_) => {}
+        }
+        self.tell(Outcome::Ended(verdict));
+        ctx.stop();
+    }
+}
+
+impl Actor for Transfer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let Some(job) = self.job.take() else { return };
+        let (begun_sender, begun) = oneshot::channel();
+        let (ended_sender, ended) = oneshot::channel();
+        let (socket, progress) = (Arc::clone(&self.socket), Arc::clone(&self.progress));
+        let thread = thread::Builder::new().name("transfer".into()).stack_size(STACK);
+        let spawned = thread.spawn(move || {
+            // The actor may be gone: then nobody wants to know.
+            let _ = ended_sender.send(run(job, &socket, &progress, begun_sender));
+        });
+        if let Err(error) = spawned {
+            self.end(Some(Verdict::NotBegun(format!("cannot start a thread: {error}"))), ctx);
+            return;
+        }
+        ctx.spawn(begun.into_actor(self).map(|begun, actor, ctx| {
+            if let Ok((path, size)) = begun {
+                actor.began = Instant::now();
+                actor.tell(Outcome::Begun { path, size });
+                ctx.run_interval(INTERVAL, |actor, _| actor.sample());
+            }
+            ctx.spawn(
+                ended.into_actor(actor).map(|verdict, actor, ctx| actor.end(verdict.ok(), ctx)),
+            );
+        }));
+    }
+}
+
+impl Handler<Cancel> for Transfer {
+    type Result = ();
+
+    fn handle(&mut self, Cancel(reason): Cancel, _: &mut Self::Context) {
+        self.cut(reason);
+    }
+}
+
+impl Handler<Orphan> for Transfer {
+    type Result = ();
+
+    fn handle(&mut self, _: Orphan, _: &mut Self::Context) {
+        self.orphan.get_or_insert((Instant::now(), self.progress.bytes()));
+    }
+}
+
+type Begun = oneshot::Sender<(PathBuf, u64)>;
+
+/// The thread's whole work.
+fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdict {
+    match job {
+        Job::Send(path) => match Source::open(&path) {
+            Ok(source) => send(path, &source, socket, progress, begun),
+            Err(error) => Verdict::NotBegun(error.to_string()),
+        },
+        Job::Receive { downloads, stamp, size } => match downloads.begin(stamp, size) {
+            Ok(part) => {
+                let _ = begun.send((part.path(), size));
+                match receive_file(socket, size, part.file(), progress) {
+                    Ok(()) => finish(part, size),
+                    Err(error) => Verdict::Broken(kept(&error, &part, progress.bytes(), size)),
+                }
+            }
+            Err(error) => Verdict::NotBegun(error.to_string()),
+        },
+    }
+}
+
+fn send(
+    path: PathBuf,
+    Source { file, size }: &Source,
+    socket: &TcpStream,
+    progress: &Progress,
+    begun: Begun,
+) -> Verdict {
+    let _ = begun.send((path.clone(), *size));
+    match send_with_header(file, *size, socket, progress) {
+        Ok(()) => Verdict::Whole { path, size: *size },
+        Err(error) => Verdict::Broken(match error {
+            MoveError::Shrunk => format!(
+                "{} became shorter while it was sent, so the other side has no whole file; \
+                 send it again once nothing writes to it",
+                path.display()
+            ),
+            MoveError::File(error) => format!("cannot read {}: {error}", path.display()),
+            MoveError::Socket(_) | MoveError::Ended => format!(
+                "the other side refused the file or closed the connection after {} of {size} bytes",
+                progress.bytes()
+            ),
+        }),
+    }
+}
+
+fn send_with_header(
+    file: &File,
+    size: u64,
+    mut socket: &TcpStream,
+    progress: &Progress,
+) -> Result<(), MoveError> {
+    let mut header = bytes::BytesMut::new();
+    // No file system holds a file whose size is no `long`.
+    let Some(frame) = FileHeader::new(size) else { return Err(MoveError::Shrunk) };
+    frame.encode(&mut header);
+    let _ = hold_send_buffer(socket);
+    std::io::Write::write_all(&mut socket, &header).map_err(MoveError::Socket)?;
+    send_file(file, size, socket, progress)
+}
+
+fn finish(part: super::PartFile, size: u64) -> Verdict {
+    match part.finish() {
+        Ok(path) => Verdict::Whole { path, size },
+        Err(error) => Verdict::Broken(error.to_string()),
+    }
+}
+
+fn kept(error: &MoveError, part: &super::PartFile, bytes: u64, size: u64) -> String {
+    let what = match error {
+        MoveError::File(error) => format!("cannot write: {error}"),
+        other => other.to_string(),
+    };
+    format!("{what}; {bytes} of {size} bytes are kept in {}", part.path().display())
+}

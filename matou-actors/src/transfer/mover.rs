@@ -1,0 +1,81 @@
+//! The two movers: a file into a socket, a socket into a file. Both block.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far a mover is, for whoever watches it from another thread.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+/// Why a file did not move whole.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The file has fewer bytes than promised.
+    #[error("the file became shorter while it was sent")]
+    Shrunk,
+    /// The other side ended the connection inside the file.
+    #[error("the connection ended inside the file")]
+    Ended,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Socket(io::Error),
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    File(io::Error),
+}
+
+/// Sends the first `size` bytes of `file` into `socket`, which must be in blocking mode, and
+/// returns when the kernel has taken them all. Whatever the file grows by meanwhile is not sent.
+///
+/// On Linux the bytes go from page cache to socket without a copy through this process; where
+/// that is not possible, and elsewhere, through a buffer of 1 MiB.
+pub fn send_file(
+    file: &File,
+    size: u64,
+    socket: &TcpStream,
+    progress: &Progress,
+) -> Result<(), MoveError> {
+    #[cfg(target_os = "linux")]
+    return super::linux::send(file, size, socket, progress);
+    #[cfg(not(target_os = "linux"))]
+    super::portable::send(file, 0, size, socket, progress)
+}
+
+/// Receives exactly `size` bytes from `socket`, which must be in blocking mode, into `file` from
+/// its current position on, and reads nothing past them.
+///
+/// On Linux the bytes go through a pipe of 1 MiB that no copy leaves the kernel for; where that
+/// is not possible, and elsewhere, through a buffer of 1 MiB.
+pub fn receive_file(
+    socket: &TcpStream,
+    size: u64,
+    file: &File,
+    progress: &Progress,
+) -> Result<(), MoveError> {
+    #[cfg(target_os = "linux")]
+    return super::linux::receive(socket, size, file, progress);
+    #[cfg(not(target_os = "linux"))]
+    super::portable::receive(socket, size, file, progress)
+}
+
+impl Progress {
+    /// Bytes moved so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.fetch_add(wide(bytes), Ordering::Relaxed);
+    }
+}
+
+pub(super) fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// `most`, or what is left when that is less.
+pub(super) fn piece(left: u64, most: usize) -> usize {
+    usize::try_from(left).map_or(most, |left| left.min(most))
+}

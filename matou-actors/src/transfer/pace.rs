@@ -1,0 +1,118 @@
+//! When to tell that a transfer moved, and how fast it does.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The least time between two tellings: under 10 a second, the last one included.
+pub(super) const INTERVAL: Duration = Duration::from_millis(125);
+/// The rate is taken over this much of the past.
+const WINDOW: Duration = Duration::from_secs(3);
+
+/// What is worth telling about a transfer that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes a second, over the last seconds.
+    pub rate: u64,
+}
+
+/// Turns samples of a byte count into tellings.
+///
+/// Times are those since the transfer began.
+#[derive(Debug, Default)]
+pub struct Pace {
+    samples: VecDeque<(Duration, u64)>,
+    told: Option<(Duration, u64)>,
+}
+
+impl Pace {
+    /// Takes the count at `now`; `Some` when it changed since it was told last, which was long
+    /// enough ago.
+    pub fn sample(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
+        let (told_at, told_bytes) = self.told.unwrap_or_default();
+        if now.saturating_sub(told_at) < INTERVAL {
+            return None;
+        }
+        let rate = self.rate(now, bytes);
+        if bytes == told_bytes {
+            return None;
+        }
+        self.told = Some((now, bytes));
+        Some(Moved { bytes, rate })
+    }
+
+    /// The telling of a transfer that is whole: made unless it was made already.
+    pub fn finish(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
+        if self.told.is_some_and(|(_, told)| told == bytes) {
+            return None;
+        }
+        let rate = self.rate(now, bytes);
+        self.told = Some((now, bytes));
+        Some(Moved { bytes, rate })
+    }
+
+    fn rate(&mut self, now: Duration, bytes: u64) -> u64 {
+        self.samples.push_back((now, bytes));
+        while self.samples.len() > 2
+            && self.samples.get(1).is_some_and(|&(at, _)| at + WINDOW <= now)
+        {
+            self.samples.pop_front();
+        }
+        let (from, before) = match self.samples.front() {
+            Some(&(at, count)) if self.samples.len() > 1 => (at, count),
+            _ => (Duration::ZERO, 0),
+        };
+        let micros = now.saturating_sub(from).as_micros().max(1);
+        let rate = u128::from(bytes.saturating_sub(before)) * 1_000_000 / micros;
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn tells_at_most_ten_times_a_second_and_the_last_time_at_the_end() {
+        let mut pace = Pace::default();
+        let mut told: Vec<u64> = Vec::new();
+        for at in 0..1000 {
+            told.extend(pace.sample(ms(at), at * 1000).map(|moved| moved.bytes));
+        }
+        told.extend(pace.finish(ms(1000), 1_000_000).map(|moved| moved.bytes));
+        assert!(told.len() <= 10, "{told:?}");
+        assert_eq!(told.last(), Some(&1_000_000));
+        assert_eq!(pace.finish(ms(1001), 1_000_000), None, "told once");
+    }
+
+    #[test]
+    fn a_transfer_that_stands_still_is_not_told() {
+        let mut pace = Pace::default();
+        assert!(pace.sample(ms(200), 10).is_some());
+        assert_eq!(pace.sample(ms(400), 10), None);
+        assert!(pace.sample(ms(600), 11).is_some());
+    }
+
+    #[test]
+    fn the_rate_forgets_what_is_long_past() {
+        let mut pace = Pace::default();
+        for second in 1..=10 {
+            pace.sample(ms(second * 1000), second * 1000);
+        }
+        assert_eq!(pace.sample(ms(11_000), 11_000).map(|moved| moved.rate), Some(1000));
+        for second in 12..=20 {
+            pace.sample(ms(second * 1000), 11_000 + (second - 11) * 5000);
+        }
+        assert_eq!(pace.finish(ms(21_000), 61_000).map(|moved| moved.rate), Some(5000));
+    }
+
+    #[test]
+    fn an_empty_file_is_told_once() {
+        assert_eq!(Pace::default().finish(ms(1), 0), Some(Moved { bytes: 0, rate: 0 }));
+    }
+}

@@ -1,0 +1,49 @@
+//! How far away the other side is, and how much may be under way to it.
+
+use std::io;
+use std::net::TcpStream;
+
+/// What may be under way to a near peer. More only lengthens the queues that the messages of the
+/// second connection wait in: their p99 was 17 times higher with default buffers.
+const HELD: usize = 256 * 1024;
+
+/// Holds the send buffer of `socket` down to 256 KiB if the round trip is short. Where it is
+/// long, so little would throttle the transfer, and the kernel goes on choosing.
+pub fn hold_send_buffer(socket: &TcpStream) -> io::Result<()> {
+    if round_trip::is_short(socket) {
+        socket2::SockRef::from(socket).set_send_buffer_size(HELD)?;
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+mod round_trip {
+    use std::net::TcpStream;
+
+    use nix::libc;
+
+    #[derive(Clone, Copy)]
+    struct TcpInfo;
+
+    nix::getsockopt_impl!(
+        TcpInfo,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        libc::tcp_info,
+        nix::sys::socket::sockopt::GetStruct<libc::tcp_info>
+    );
+
+    /// Microseconds up to which a round trip is that of a local network.
+    const SHORT: u32 = 5_000;
+
+    pub(super) fn is_short(socket: &TcpStream) -> bool {
+        nix::sys::socket::getsockopt(socket, TcpInfo).is_ok_and(|info| info.tcpi_rtt <= SHORT)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod round_trip {
+    pub(super) fn is_short(_socket: &std::net::TcpStream) -> bool {
+        false
+    }
+}
