@@ -1,9 +1,35 @@
 //! The chat client: a handle that takes [`Command`]s and a stream of [`Event`]s.
+//!
+//! Inside: `hub` owns the state and routes; `link` is the connection to the server, `session`
+//! each private one, [`crate::transfer::Transfer`] each file on its way. What they tell each
+//! other is in `messages`. The deciding parts know no actor, socket or clock: `sign_in`,
+//! `roster`, `backoff`, `conversation`, `lane`, `transfers`, `reachable`, `server_name`.
 
+mod backoff;
 mod command;
+mod conversation;
+#[cfg(test)]
+mod conversation_tests;
 mod event;
+mod file_watch;
+mod frames;
 mod handle;
+mod hub;
+mod lane;
+mod link;
+mod messages;
+mod outbox;
+mod outlet;
+mod reachable;
+mod roster;
+mod server_name;
+mod session;
 mod settings;
+mod sign_in;
+mod sockets;
+mod transfers;
+
+use actix::Actor;
 
 pub use command::{Command, TransferId};
 pub use event::{Direction, Event, RequestState, TransferInfo};
@@ -14,6 +40,6 @@ pub use settings::{ClientSettings, Policy};
 /// happens is told by the events, the first one being `Connected`, `Refused` or an error.
 pub fn start(settings: ClientSettings, logger: slog::Logger) -> (Handle, Events) {
     let (handle, events, inside) = handle::channels();
-    drop((settings, logger, inside));
+    hub::Hub::new(settings, logger, inside).start();
     (handle, events)
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::mover::{MoveError, Progress, receive_file, send_file};
 use super::pace::{INTERVAL, Moved, Pace};
-use super::{Downloads, FileStamp, Source, hold_send_buffer};
+use super::{Downloads, FileStamp, PartFile, Source, hold_send_buffer};
 use crate::protocol::{Encode, FileHeader};
 
 /// A mover needs little stack; the default would be 2 MiB of address space for each transfer.
@@ -88,8 +88,14 @@ pub enum Verdict {
     },
     /// It could not begin; the connection stands where it stood before.
     NotBegun(String),
-    /// It broke off inside the file; the connection is closed.
-    Broken(String),
+    /// It broke off inside the file, and the connection is of no more use. It is shut down
+    /// already, unless only this side's disk failed: then a file may still go the other way.
+    Broken {
+        /// Why.
+        reason: String,
+        /// What is left of the file, and where.
+        kept: Option<String>,
+    },
 }
 
 /// Stops the transfer, giving this reason.
@@ -145,21 +151,16 @@ impl Transfer {
 
     fn end(&mut self, verdict: Option<Verdict>, ctx: &mut Context<Self>) {
         let verdict =
-            verdict.unwrap_or_else(|| Verdict::Broken("the transfer's thread died".into()));
+            verdict.unwrap_or_else(|| broken("the transfer's thread died", &self.socket, None));
         let verdict = match (verdict, self.cancelled.take()) {
-            (Verdict::Broken(_) | Verdict::NotBegun(_), Some(reason)) => Verdict::Broken(reason),
+            (Verdict::Broken { kept, .. }, Some(reason)) => Verdict::Broken { reason, kept },
+            (Verdict::NotBegun(_), Some(reason)) => Verdict::Broken { reason, kept: None },
             (other, _) => other,
         };
-        match &verdict {
-            Verdict::Whole { size, .. } => {
-                if let Some(moved) = self.pace.finish(self.began.elapsed(), *size) {
-                    self.tell(Outcome::Moved(moved));
-                }
-            }
-            Verdict::Broken(_) => {
-                let _ = self.socket.shutdown(Shutdown::Both);
-            }
-            Verdict::NotBegun(_) => {}
+        if let Verdict::Whole { size, .. } = verdict
+            && let Some(moved) = self.pace.finish(self.began.elapsed(), size)
+        {
+            self.tell(Outcome::Moved(moved));
         }
         self.tell(Outcome::Ended(verdict));
         ctx.stop();
@@ -226,7 +227,7 @@ fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdi
                 let _ = begun.send((part.path(), size));
                 match receive_file(socket, size, part.file(), progress) {
                     Ok(()) => finish(part, size),
-                    Err(error) => Verdict::Broken(kept(&error, &part, progress.bytes(), size)),
+                    Err(error) => cut(&error, &part, socket, progress.bytes(), size),
                 }
             }
             Err(error) => Verdict::NotBegun(error.to_string()),
@@ -244,18 +245,22 @@ fn send(
     let _ = begun.send((path.clone(), *size));
     match send_with_header(file, *size, socket, progress) {
         Ok(()) => Verdict::Whole { path, size: *size },
-        Err(error) => Verdict::Broken(match error {
-            MoveError::Shrunk => format!(
-                "{} became shorter while it was sent, so the other side has no whole file; \
+        Err(error) => broken(
+            &match error {
+                MoveError::Shrunk => format!(
+                    "{} became shorter while it was sent, so the other side has no whole file; \
                  send it again once nothing writes to it",
-                path.display()
-            ),
-            MoveError::File(error) => format!("cannot read {}: {error}", path.display()),
-            MoveError::Socket(_) | MoveError::Ended => format!(
-                "the other side refused the file or closed the connection after {} of {size} bytes",
-                progress.bytes()
-            ),
-        }),
+                    path.display()
+                ),
+                MoveError::File(error) => format!("cannot read {}: {error}", path.display()),
+                MoveError::Socket(_) | MoveError::Ended => format!(
+                    "the other side refused the file or closed the connection after {} of {size} bytes",
+                    progress.bytes()
+                ),
+            },
+            socket,
+            None,
+        ),
     }
 }
 
@@ -274,17 +279,25 @@ fn send_with_header(
     send_file(file, size, socket, progress)
 }
 
-fn finish(part: super::PartFile, size: u64) -> Verdict {
+fn finish(part: PartFile, size: u64) -> Verdict {
     match part.finish() {
         Ok(path) => Verdict::Whole { path, size },
-        Err(error) => Verdict::Broken(error.to_string()),
+        Err(error) => Verdict::Broken { reason: error.to_string(), kept: None },
     }
 }
 
-fn kept(error: &MoveError, part: &super::PartFile, bytes: u64, size: u64) -> String {
-    let what = match error {
-        MoveError::File(error) => format!("cannot write: {error}"),
-        other => other.to_string(),
-    };
-    format!("{what}; {bytes} of {size} bytes are kept in {}", part.path().display())
+fn cut(error: &MoveError, part: &PartFile, socket: &TcpStream, bytes: u64, size: u64) -> Verdict {
+    let kept = Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()));
+    match error {
+        MoveError::File(error) => {
+            Verdict::Broken { reason: format!("cannot write: {error}"), kept }
+        }
+        other => broken(&other.to_string(), socket, kept),
+    }
+}
+
+fn broken(reason: &str, socket: &TcpStream, kept: Option<String>) -> Verdict {
+    // An error means that it is closed already.
+    let _ = socket.shutdown(Shutdown::Both);
+    Verdict::Broken { reason: reason.into(), kept }
 }

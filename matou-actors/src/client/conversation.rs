@@ -1,0 +1,290 @@
+//! What goes on with one other user: requests both ways, sessions, and what waits for one.
+//!
+//! Either side may ask, both may ask at once, and each request stands alone: two that cross both
+//! lead to a session. All of them are listened to, and one is talked on.
+
+use std::collections::VecDeque;
+
+use super::TransferId;
+use crate::protocol::{MessageText, Username};
+
+/// How much may wait for a session to open.
+const MOST_WAITING: usize = 10_000;
+
+/// The number of a session or of the attempt to open one; unique within one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct SessionId(pub(super) u64);
+
+/// The number of one wait for an answer, by which its time limit knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// What the user wants delivered, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Text(MessageText),
+    File(TransferId),
+}
+
+/// The state of things with one user.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    name: Username,
+    asked: Option<Asked>,
+    answered: Option<Answered>,
+    /// Open ones; the first is talked on.
+    sessions: Vec<SessionId>,
+    waiting: VecDeque<Item>,
+    crossing: bool,
+}
+
+/// The user's own request.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    Unanswered(Ticket),
+    Connecting(SessionId),
+}
+
+/// The other one's request.
+#[derive(Debug, PartialEq, Eq)]
+enum Answered {
+    Undecided(Ticket),
+    Accepted(Ticket),
+    Connecting(SessionId),
+}
+
+/// What the wish for a session comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pursuit {
+    /// There is one.
+    Open,
+    /// It is under way.
+    Pending,
+    /// The other one had asked: accept.
+    Accept,
+    /// Ask.
+    Ask,
+}
+
+/// What a request of the other one comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requested {
+    /// It is known already.
+    Repeat,
+    /// The user had asked as well, and so wants it: accept.
+    Crossed,
+    /// The user decides.
+    Undecided,
+}
+
+/// What remains when a session, an attempt or a request ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Remains {
+    /// Nothing that the user had to do with has ended.
+    Nothing,
+    /// Another session or attempt goes on.
+    More,
+    /// It was the last one; this can not be delivered.
+    Over(Vec<Item>),
+}
+
+impl Conversation {
+    pub(super) fn new(name: Username) -> Self {
+        let (sessions, waiting) = (Vec::new(), VecDeque::new());
+        Self { name, asked: None, answered: None, sessions, waiting, crossing: false }
+    }
+
+    /// The name as its owner writes it.
+    pub(super) fn name(&self) -> &Username {
+        &self.name
+    }
+
+    /// The open sessions, the one to talk on first.
+    pub(super) fn sessions(&self) -> &[SessionId] {
+        &self.sessions
+    }
+
+    /// Nothing goes on: it may be forgotten.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.asked.is_none() && self.answered.is_none()
+    }
+
+    /// The user waits for a session.
+    pub(super) fn is_pending(&self) -> bool {
+        self.asked.is_some()
+            || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
+    }
+
+    /// Something of the user's waits for a session.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes `item` for delivery once a session opens; hands it back when too much waits.
+    pub(super) fn wait(&mut self, item: Item) -> Result<(), Item> {
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(item);
+        }
+        self.waiting.push_back(item);
+        Ok(())
+    }
+
+    /// Takes a waiting file back.
+    pub(super) fn withdraw(&mut self, file: TransferId) {
+        self.waiting.retain(|item| *item != Item::File(file));
+    }
+
+    /// The user wants a session; `ticket` is for the answer that is then awaited.
+    pub(super) fn pursue(&mut self, ticket: Ticket) -> Pursuit {
+        if !self.sessions.is_empty() {
+            return Pursuit::Open;
+        }
+        if self.is_pending() {
+            return Pursuit::Pending;
+        }
+        if self.accept(ticket) {
+            return Pursuit::Accept;
+        }
+        self.asked = Some(Asked::Unanswered(ticket));
+        Pursuit::Ask
+    }
+
+    /// PVCOREQNOTIF.
+    pub(super) fn requested(&mut self, ticket: Ticket) -> Requested {
+        if self.answered.is_some() {
+            return Requested::Repeat;
+        }
+        if self.asked.is_some() {
+            (self.answered, self.crossing) = (Some(Answered::Accepted(ticket)), true);
+            return Requested::Crossed;
+        }
+        self.answered = Some(Answered::Undecided(ticket));
+        Requested::Undecided
+    }
+
+    /// The user accepts; false when nobody asked.
+    pub(super) fn accept(&mut self, ticket: Ticket) -> bool {
+        let undecided = matches!(self.answered, Some(Answered::Undecided(_)));
+        if undecided {
+            self.answered = Some(Answered::Accepted(ticket));
+        }
+        undecided
+    }
+
+    /// The user declines; false when nobody asked.
+    pub(super) fn decline(&mut self) -> bool {
+        let undecided = matches!(self.answered, Some(Answered::Undecided(_)));
+        if undecided {
+            self.answered = None;
+        }
+        undecided
+    }
+
+    /// PVCOESTASRC; whether the user asked, and so to listen for `session`.
+    pub(super) fn peer_accepted(&mut self, session: SessionId) -> bool {
+        let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
+        if asked {
+            self.asked = Some(Asked::Connecting(session));
+        }
+        asked
+    }
+
+    /// PVCOESTADST; whether the user accepted, and so to connect for `session`.
+    pub(super) fn peer_listening(&mut self, session: SessionId) -> bool {
+        let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
+        if accepted {
+            self.answered = Some(Answered::Connecting(session));
+        }
+        accepted
+    }
+
+    /// The attempt `session` succeeded; whether it is the only session now.
+    pub(super) fn opened(&mut self, session: SessionId) -> bool {
+        self.forget_attempt(session);
+        let first = self.sessions.is_empty();
+        // One that was asked for while another is open is the better one to talk on: it was
+        // asked for because something is wrong with the other. Two requests that crossed lead to
+        // equal ones, and changing over would mix up the order of messages.
+        if self.crossing {
+            self.sessions.push(session);
+        } else {
+            self.sessions.insert(0, session);
+        }
+        first
+    }
+
+    /// What waited for a session, in order.
+    pub(super) fn take_waiting(&mut self) -> Vec<Item> {
+        self.waiting.drain(..).collect()
+    }
+
+    /// A session ended, or the attempt at one failed.
+    pub(super) fn ended(&mut self, session: SessionId) -> Remains {
+        let open = self.sessions.contains(&session);
+        self.sessions.retain(|other| *other != session);
+        let attempt = self.forget_attempt(session);
+        self.remains(open || attempt)
+    }
+
+    /// The time limit of `ticket` is over.
+    pub(super) fn expired(&mut self, ticket: Ticket) -> Remains {
+        let asked = self.asked == Some(Asked::Unanswered(ticket));
+        let accepted = self.answered == Some(Answered::Accepted(ticket));
+        if asked {
+            self.asked = None;
+        }
+        if accepted || self.answered == Some(Answered::Undecided(ticket)) {
+            self.answered = None;
+        }
+        self.remains(asked || accepted)
+    }
+
+    /// The other one left or the server is lost: no unfinished request can be answered.
+    pub(super) fn unreachable(&mut self) -> Remains {
+        let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
+        let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
+        if asked {
+            self.asked = None;
+        }
+        if matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_))) {
+            self.answered = None;
+        }
+        self.remains(asked || accepted)
+    }
+
+    /// The user ends everything; the sessions and attempts to close, and what was not delivered.
+    pub(super) fn close(&mut self) -> (Vec<SessionId>, Vec<Item>) {
+        let mut sessions = std::mem::take(&mut self.sessions);
+        if let Some(Asked::Connecting(session)) = self.asked.take() {
+            sessions.push(session);
+        }
+        if let Some(Answered::Connecting(session)) = self.answered.take() {
+            sessions.push(session);
+        }
+        self.crossing = false;
+        (sessions, self.take_waiting())
+    }
+
+    fn forget_attempt(&mut self, session: SessionId) -> bool {
+        if self.asked == Some(Asked::Connecting(session)) {
+            self.asked = None;
+            return true;
+        }
+        if self.answered == Some(Answered::Connecting(session)) {
+            self.answered = None;
+            return true;
+        }
+        false
+    }
+
+    fn remains(&mut self, something_ended: bool) -> Remains {
+        if !something_ended {
+            return Remains::Nothing;
+        }
+        if !self.sessions.is_empty() || self.is_pending() {
+            return Remains::More;
+        }
+        self.crossing = false;
+        Remains::Over(self.take_waiting())
+    }
+}

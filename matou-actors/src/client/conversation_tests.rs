@@ -1,0 +1,130 @@
+use super::conversation::*;
+use crate::client::TransferId;
+use crate::protocol::{MessageText, Username};
+
+const A: SessionId = SessionId(1);
+const B: SessionId = SessionId(2);
+
+fn bob() -> Conversation {
+    Conversation::new(Username::parse("bob").unwrap())
+}
+
+fn text(text: &str) -> Item {
+    Item::Text(MessageText::parse(text).unwrap())
+}
+
+#[test]
+fn what_was_typed_before_the_session_is_delivered_in_order_once_it_is_open() {
+    let mut bob = bob();
+    assert_eq!(bob.pursue(Ticket(1)), Pursuit::Ask);
+    let items = [text("one"), Item::File(TransferId(1)), text("two")];
+    for item in items.clone() {
+        bob.wait(item).unwrap();
+        assert_eq!(bob.pursue(Ticket(2)), Pursuit::Pending);
+    }
+    assert!(bob.peer_accepted(A));
+    assert!(bob.opened(A));
+    assert_eq!(bob.take_waiting(), items);
+    assert_eq!(bob.pursue(Ticket(3)), Pursuit::Open);
+}
+
+#[test]
+fn nobody_is_listened_for_or_connected_to_unless_the_user_wanted() {
+    let mut bob = bob();
+    assert!(!bob.peer_accepted(A), "PVCOESTASRC without a request of the own");
+    assert!(!bob.peer_listening(A), "PVCOESTADST without an accepted request");
+    assert_eq!(bob.requested(Ticket(1)), Requested::Undecided);
+    assert!(!bob.peer_listening(A), "PVCOESTADST for a request that waits for the user");
+    assert!(bob.decline());
+    assert!(!bob.peer_listening(A), "PVCOESTADST for a declined request");
+    assert_eq!(bob.pursue(Ticket(2)), Pursuit::Ask);
+    assert!(!bob.peer_listening(A), "PVCOESTADST while the own request waits");
+}
+
+#[test]
+fn each_tuple_works_once() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A) && !bob.peer_accepted(B));
+    let mut bob = self::bob();
+    bob.requested(Ticket(1));
+    assert!(bob.accept(Ticket(2)) && !bob.accept(Ticket(3)));
+    assert!(bob.peer_listening(A) && !bob.peer_listening(B));
+}
+
+#[test]
+fn requests_that_cross_are_both_wanted_and_the_first_session_is_talked_on() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert_eq!(bob.requested(Ticket(2)), Requested::Crossed);
+    assert_eq!(bob.requested(Ticket(3)), Requested::Repeat);
+    assert!(bob.peer_listening(A) && bob.peer_accepted(B));
+    assert!(bob.opened(A));
+    assert!(!bob.opened(B));
+    assert_eq!(bob.sessions(), [A, B]);
+    assert_eq!(bob.ended(A), Remains::More);
+    assert_eq!(bob.ended(B), Remains::Over(Vec::new()));
+    assert!(bob.is_idle());
+}
+
+#[test]
+fn a_session_that_is_asked_for_later_is_talked_on() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.peer_accepted(A);
+    bob.opened(A);
+    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided);
+    bob.accept(Ticket(3));
+    bob.peer_listening(B);
+    bob.opened(B);
+    assert_eq!(bob.sessions(), [B, A]);
+}
+
+#[test]
+fn wanting_somebody_who_asked_accepts_them() {
+    let mut bob = bob();
+    bob.requested(Ticket(1));
+    assert_eq!(bob.pursue(Ticket(2)), Pursuit::Accept);
+    assert_eq!(bob.expired(Ticket(1)), Remains::Nothing, "the old limit is void");
+    assert_eq!(bob.expired(Ticket(2)), Remains::Over(Vec::new()));
+}
+
+#[test]
+fn what_cannot_be_delivered_comes_back() {
+    for end in [Conversation::unreachable, |bob: &mut Conversation| bob.expired(Ticket(1))] {
+        let mut bob = bob();
+        bob.pursue(Ticket(1));
+        bob.wait(text("hi")).unwrap();
+        assert_eq!(end(&mut bob), Remains::Over(vec![text("hi")]));
+        assert!(bob.is_idle());
+    }
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.wait(text("hi")).unwrap();
+    bob.peer_accepted(A);
+    assert_eq!(bob.unreachable(), Remains::Nothing, "the tuples are exchanged already");
+    assert_eq!(bob.ended(A), Remains::Over(vec![text("hi")]));
+}
+
+#[test]
+fn an_open_session_does_not_care_who_is_in_the_room() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.peer_accepted(A);
+    bob.opened(A);
+    assert_eq!(bob.unreachable(), Remains::Nothing);
+    assert_eq!(bob.sessions(), [A]);
+}
+
+#[test]
+fn closing_ends_attempts_too() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.requested(Ticket(2));
+    bob.peer_accepted(A);
+    bob.peer_listening(B);
+    bob.wait(text("hi")).unwrap();
+    assert_eq!(bob.close(), (vec![A, B], vec![text("hi")]));
+    assert!(bob.is_idle());
+    assert_eq!(bob.ended(A), Remains::Nothing);
+}

@@ -1,0 +1,173 @@
+//! Waiting for what comes on a file connection, without taking more than a header from it.
+//!
+//! The connection is in blocking mode for the threads that move files, so it is watched from a
+//! thread as well: it sleeps in `poll`, and unlike an event loop is not woken by the packets of
+//! the file that goes the other way.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::RecvFlags;
+use rustix::pipe::PipeFlags;
+
+use crate::protocol::{Decode, FileHeader};
+
+/// The thread needs little stack; the default would be 2 MiB of address space.
+const STACK: usize = 128 * 1024;
+/// The other side sends no more.
+#[cfg(target_os = "linux")]
+const ENDED: PollFlags = PollFlags::RDHUP;
+/// The other side is gone.
+#[cfg(not(target_os = "linux"))]
+const ENDED: PollFlags = PollFlags::HUP;
+
+/// What a watch tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// A header, of a file of so many bytes. The watch goes on for the end of the connection.
+    Header(u64),
+    /// No file can come any more, and why; the last one.
+    Down(String),
+}
+
+/// A watch on one file connection; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct FileWatch {
+    _alive: OwnedFd,
+}
+
+impl FileWatch {
+    /// Watches `files` for one header, and tells what it sees from the watching thread.
+    pub(super) fn start(
+        files: Arc<TcpStream>,
+        tell: impl Fn(Seen) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (dropped, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let thread = thread::Builder::new().name("file watch".into()).stack_size(STACK);
+        thread.spawn(move || match watch(&files, &dropped, &tell) {
+            Ok(Some(reason)) => tell(Seen::Down(reason)),
+            Ok(None) => {}
+            Err(error) => tell(Seen::Down(format!("the file connection broke: {error}"))),
+        })?;
+        Ok(Self { _alive: alive })
+    }
+}
+
+/// Whether so many bytes wait in the socket: a file whose sender is gone can still be taken.
+pub(super) fn is_there(files: &TcpStream, size: u64) -> bool {
+    rustix::io::ioctl_fionread(files.as_fd()).is_ok_and(|bytes| bytes >= size)
+}
+
+/// Why no file can come any more; `None` when nobody wants to know.
+fn watch(files: &TcpStream, dropped: &OwnedFd, tell: &impl Fn(Seen)) -> io::Result<Option<String>> {
+    const CLOSED: &str = "the other side closed the file connection";
+    let mut header = [0; FileHeader::LENGTH];
+    let mut length = 0;
+    let size = loop {
+        if sleep(files, dropped, PollFlags::IN | ENDED)? == Woken::Dropped {
+            return Ok(None);
+        }
+        let rest = header.get_mut(length..).unwrap_or_default();
+        match rustix::net::recv(files, rest, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => return Ok(Some(CLOSED.into())),
+            Ok((_, read)) => length += read,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
+        }
+        // Judged as it comes: a wrong type shows in the first byte.
+        match FileHeader::decode(header.get(..length).unwrap_or_default()) {
+            Ok(Some((header, _))) => break header.size(),
+            Ok(None) => {}
+            Err(error) => return Ok(Some(format!("the other side breaks the protocol: {error}"))),
+        }
+    };
+    tell(Seen::Header(size));
+    if sleep(files, dropped, ENDED)? == Woken::Dropped || is_there(files, size) {
+        return Ok(None);
+    }
+    Ok(Some(CLOSED.into()))
+}
+
+#[derive(PartialEq, Eq)]
+enum Woken {
+    Dropped,
+    Ready,
+}
+
+fn sleep(files: &TcpStream, dropped: &OwnedFd, flags: PollFlags) -> io::Result<Woken> {
+    let mut fds = [PollFd::new(files, flags), PollFd::new(dropped, PollFlags::empty())];
+    loop {
+        match poll(&mut fds, None) {
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let [_, dropped] = &fds;
+    Ok(if dropped.revents().is_empty() { Woken::Ready } else { Woken::Dropped })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn watched() -> (FileWatch, TcpStream, Arc<TcpStream>, mpsc::Receiver<Seen>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let near = Arc::new(listener.accept().unwrap().0);
+        let (sender, seen) = mpsc::channel();
+        let watch = FileWatch::start(Arc::clone(&near), move |what| {
+            let _ = sender.send(what);
+        });
+        (watch.unwrap(), far, near, seen)
+    }
+
+    #[test]
+    fn nothing_past_the_header_is_read() {
+        let (watch, mut far, mut near, seen) = watched();
+        for byte in [14, 0, 0, 0, 0, 0, 0, 1] {
+            far.write_all(&[byte]).unwrap();
+        }
+        far.write_all(b"\x02content").unwrap();
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(258)));
+        drop(watch);
+        assert!(seen.recv_timeout(DEADLINE).is_err(), "a dropped watch tells nothing");
+        let mut content = [0; 7];
+        Arc::get_mut(&mut near).unwrap().read_exact(&mut content).unwrap();
+        assert_eq!(&content, b"content");
+    }
+
+    #[test]
+    fn an_offer_whose_sender_is_gone_ends_unless_it_is_all_here() {
+        for (content, down) in [(&b"ab"[..], false), (&b"a"[..], true)] {
+            let (_watch, mut far, _near, seen) = watched();
+            far.write_all(&[14, 0, 0, 0, 0, 0, 0, 0, 2]).unwrap();
+            far.write_all(content).unwrap();
+            assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(2)));
+            far.shutdown(Shutdown::Both).unwrap();
+            let told = seen.recv_timeout(DEADLINE);
+            assert_eq!(matches!(told, Ok(Seen::Down(_))), down, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_negative_size_and_another_type_are_violations() {
+        for bytes in [&[14, 255, 255, 255, 255, 255, 255, 255, 255][..], &[13]] {
+            let (_watch, mut far, _near, seen) = watched();
+            far.write_all(bytes).unwrap();
+            let Ok(Seen::Down(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };
+            assert!(reason.contains("breaks the protocol"), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the user wants.
+
+use std::path::PathBuf;
+
+use actix::prelude::*;
+
+use super::{Hub, Leaving, UNREAD};
+use crate::client::conversation::{Conversation, Item, Pursuit};
+use crate::client::messages::Run;
+use crate::client::outbox::Outbox;
+use crate::client::sign_in::Wish;
+use crate::client::{Command, Event};
+use crate::protocol::{ClientFrame, MessageText, Username, UsernameKey};
+
+/// Commands that may wait for the first sign-in.
+const MOST_EARLY: usize = 10_000;
+
+impl Handler<Run> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Run { command, checked }: Run, ctx: &mut Self::Context) -> Self::Result {
+        let outbox = self.run(command, checked, ctx);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+        let unread = if self.outlet.waiting() > UNREAD { self.outlet.credit() } else { None };
+        Box::pin(async move {
+            if let Some(outbox) = outbox {
+                outbox.pace().await;
+            }
+            if let Some(unread) = unread {
+                // The hub is gone: so is the wait for it.
+                let _ = unread.await;
+            }
+        })
+    }
+}
+
+impl Hub {
+    /// Does what `command` says; returns the outbox that it filled, if one.
+    pub(super) fn run(
+        &mut self,
+        command: Command,
+        checked: Option<Result<u64, String>>,
+        ctx: &mut Context<Self>,
+    ) -> Option<Outbox> {
+        if matches!(self.leaving, Leaving::Now | Leaving::Over) {
+            return None;
+        }
+        if self.is_early(&command) {
+            self.keep_early(command, checked);
+            return None;
+        }
+        match command {
+            Command::SignIn(name) => self.sign_in(name),
+            Command::Say(text) => return self.say(text),
+            Command::Tell { to, text } => return self.deliver_text(&to, text, ctx),
+            Command::Send { to, path } => self.deliver_file(&to, path, checked, ctx),
+            Command::Open(name) => self.open(&name, ctx),
+            Command::Accept(name) => self.accept(&name, ctx),
+            Command::Decline(name) => self.decline(&name),
+            Command::Close(name) => self.close(&name),
+            Command::Take(id) => self.take(id, ctx),
+            Command::Refuse(id) => self.refuse(id),
+            Command::Cancel(id) => self.cancel(id),
+            Command::ListTransfers => self.list_transfers(),
+            Command::ListPresent => self.tell(Event::Present { usernames: self.roster.names() }),
+            Command::Ignore(name) => self.ignore(&name),
+            Command::Unignore(name) => self.unignore(&name),
+            Command::Reconnect => self.reconnect(ctx),
+            Command::Quit => self.leave(ctx),
+            Command::Finish => self.finish(),
+        }
+        None
+    }
+
+    /// Runs what was typed before the first sign-in.
+    pub(super) fn run_early(&mut self, ctx: &mut Context<Self>) {
+        for (command, checked) in std::mem::take(&mut self.early) {
+            self.run(command, checked, ctx);
+        }
+    }
+
+    fn is_early(&self, command: &Command) -> bool {
+        let needs_server = matches!(
+            command,
+            Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
+        );
+        needs_server && !self.ready
+    }
+
+    fn keep_early(&mut self, command: Command, checked: Option<Result<u64, String>>) {
+        if self.early.len() >= MOST_EARLY {
+            return self.error("too much waits for the sign-in: this was not sent; sign in first");
+        }
+        self.early.push_back((command, checked));
+    }
+
+    fn sign_in(&mut self, name: Username) {
+        match self.sign_in.wish(name) {
+            Wish::Ask(name) => self.send(&ClientFrame::Join((&name).into())),
+            Wish::Later => {}
+            Wish::Busy(asked) => {
+                self.error(format!("the server has not answered yet whether you may be {asked}"));
+            }
+            Wish::SignedIn(own) => {
+                self.error(format!("you are {own} already; quit to come back under another name"));
+            }
+        }
+    }
+
+    fn say(&mut self, text: MessageText) -> Option<Outbox> {
+        if !self.sign_in.is_joined() {
+            self.error("not connected to the server, so your message was not sent; /reconnect");
+            return None;
+        }
+        let outbox = self.link.as_ref()?.outbox.clone();
+        if outbox.push(&ClientFrame::Say(text)).is_err() {
+            self.error(
+                "the server takes no messages now, so yours was not sent; send it again later",
+            );
+        }
+        Some(outbox)
+    }
+
+    fn deliver_text(
+        &mut self,
+        to: &Username,
+        text: MessageText,
+        ctx: &mut Context<Self>,
+    ) -> Option<Outbox> {
+        let key = self.reach(to, "your message was not sent")?;
+        let session = self.conversation(&key).and_then(|with| with.sessions().first().copied());
+        if let Some(session) = session {
+            self.tell_peer(session, text);
+            return self.sessions.get(&session)?.open.as_ref().map(|open| open.outbox.clone());
+        }
+        self.wait_for_session(&key, Item::Text(text), ctx);
+        None
+    }
+
+    fn deliver_file(
+        &mut self,
+        to: &Username,
+        path: PathBuf,
+        checked: Option<Result<u64, String>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let size = match checked {
+            Some(Ok(size)) => size,
+            Some(Err(message)) => return self.error(message),
+            None => return,
+        };
+        let Some(key) = self.reach(to, &format!("{} was not sent", path.display())) else { return };
+        let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
+        let info = self.transfers.outgoing(name, path, size);
+        let id = info.id;
+        self.tell(Event::FileStarted(info));
+        if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {
+            self.enqueue_file(&key, id, ctx);
+        } else {
+            self.wait_for_session(&key, Item::File(id), ctx);
+        }
+    }
+
+    fn wait_for_session(&mut self, key: &UsernameKey, item: Item, ctx: &mut Context<Self>) {
+        let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
+        if let Some(item) = refused {
+            return self.undelivered(key, vec![item], "too much waits already");
+        }
+        self.pursue(key, ctx);
+    }
+
+    fn open(&mut self, name: &Username, ctx: &mut Context<Self>) {
+        let Some(key) = self.reach(name, "no private session was asked for") else { return };
+        match self.pursue(&key, ctx) {
+            Some(Pursuit::Open) => self.notice(format!("the private session with {name} is open")),
+            Some(Pursuit::Pending) => {
+                self.notice(format!("a private session with {name} is under way already"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The conversation with `name`, begun if need be; an error to the user when they cannot be
+    /// reached, ending in `so`.
+    fn reach(&mut self, name: &Username, so: &str) -> Option<UsernameKey> {
+        let key = name.key();
+        if self.sign_in.me().is_some_and(|me| me.key() == key) {
+            self.error(format!("{name} is you, so {so}"));
+            return None;
+        }
+        if self.conversations.get(&key).is_some_and(|with| !with.is_idle()) {
+            return Some(key);
+        }
+        if !self.sign_in.is_joined() {
+            self.error(format!("not connected to the server, so {so}; /reconnect"));
+            return None;
+        }
+        match self.roster.find(&key).cloned() {
+            Some(name) => {
+                self.conversations.insert(key.clone(), Conversation::new(name));
+                Some(key)
+            }
+            None => {
+                self.error(format!(
+                    "nobody here is called {name}, so {so}; /who lists who is here"
+                ));
+                None
+            }
+        }
+    }
+
+    fn ignore(&mut self, name: &Username) {
+        self.ignored.insert(name.key());
+        self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
+    }
+
+    fn unignore(&mut self, name: &Username) {
+        if !self.ignored.remove(&name.key()) {
+            return self.error(format!("{name} was not ignored"));
+        }
+        self.notice(format!("{name} is no longer ignored"));
+        self.tell_offers_of(&name.key());
+    }
+}

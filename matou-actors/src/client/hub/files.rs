@@ -1,0 +1,359 @@
+//! Offers and transfers.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{Hub, LiveSession, Offer, OpenSession};
+use crate::client::conversation::SessionId;
+use crate::client::file_watch::is_there;
+use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
+use crate::client::transfers::Stage;
+use crate::client::{Direction, Event, Policy, TransferId};
+use crate::protocol::UsernameKey;
+use crate::transfer::{Cancel, FileStamp, Job, Orphan, Outcome, Report, Transfer, Verdict};
+
+// What the user wants of a file.
+impl Hub {
+    pub(super) fn list_transfers(&mut self) {
+        let mut transfers = self.transfers.list();
+        transfers.retain(|info| !self.ignored.contains(&info.with.key()));
+        self.tell(Event::Transfers { transfers });
+    }
+
+    /// Begins to receive an offered file.
+    pub(super) fn take(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+        let Some(entry) = self.transfers.get_mut(id).filter(|entry| entry.stage == Stage::Offered)
+        else {
+            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
+        };
+        let Some(offer) = self.offers.get(&id) else { return };
+        entry.stage = Stage::Taken;
+        let stamp = FileStamp::new(&entry.info.with, jiff::Zoned::now().datetime());
+        let (size, session) = (entry.info.size, entry.session);
+        let downloads = Arc::clone(&self.downloads);
+        let socket = Arc::clone(&offer.socket);
+        if let Some(session) = session.and_then(|session| self.sessions.get(&session)) {
+            // Once for each file.
+            session.addr.do_send(LeaveFiles);
+        }
+        let report = ctx.address().recipient();
+        let job = Job::Receive { downloads, stamp, size };
+        self.movers.insert(id, Transfer::new(id.0, job, socket, report).start());
+    }
+
+    pub(super) fn refuse(&mut self, id: TransferId) {
+        if self.transfers.get(id).is_none_or(|entry| entry.stage != Stage::Offered) {
+            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
+        }
+        self.drop_offer(id, "you refused it");
+    }
+
+    pub(super) fn cancel(&mut self, id: TransferId) {
+        let Some(entry) = self.transfers.get(id) else {
+            return self.error(format!("there is no transfer #{id}; /transfers lists them"));
+        };
+        match entry.stage {
+            Stage::Offered => self.drop_offer(id, "you refused it"),
+            Stage::Waiting => self.fail(id, "you cancelled it".into()),
+            Stage::Taken | Stage::Moving => self.cut(id, "you cancelled it"),
+        }
+    }
+
+    /// Tells the offers of somebody again.
+    pub(super) fn tell_offers_of(&mut self, key: &UsernameKey) {
+        for info in self.transfers.list() {
+            if info.with.key() == *key {
+                self.tell_offer(info.id);
+            }
+        }
+    }
+}
+
+// What becomes of files.
+impl Hub {
+    /// A file's session is open: it waits for its turn.
+    pub(super) fn enqueue_file(
+        &mut self,
+        key: &UsernameKey,
+        id: TransferId,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(with) = self.conversations.get(key) else { return };
+        let lanes = with.sessions().iter().filter_map(|session| {
+            let lane = &self.sessions.get(session)?.open.as_ref()?.lane;
+            lane.closed().is_none().then_some(*session)
+        });
+        let Some(session) = { lanes }.next() else {
+            let name = with.name().clone();
+            let reason = format!(
+                "not sent: the file connection with {name} is closed; /close {name}, then send \
+                 it again over a new session"
+            );
+            return self.fail(id, reason);
+        };
+        if let Some(open) = self.open_session(session) {
+            open.lane.enqueue(id);
+        }
+        if let Some(entry) = self.transfers.get_mut(id) {
+            entry.session = Some(session);
+        }
+        self.next_file(session, ctx);
+    }
+
+    /// Ends a file that did not come over whole.
+    pub(super) fn fail(&mut self, id: TransferId, reason: String) {
+        let Some(entry) = self.transfers.remove(id) else { return };
+        if let Some(with) = self.conversations.get_mut(&entry.info.with.key()) {
+            with.withdraw(id);
+        }
+        if let Some(open) = entry.session.and_then(|session| self.open_session(session)) {
+            open.lane.over(id);
+        }
+        self.offers.remove(&id);
+        self.movers.remove(&id);
+        let hidden = entry.stage == Stage::Offered && self.ignored.contains(&entry.info.with.key());
+        if !hidden {
+            self.tell(Event::FileFailed { id, reason });
+        }
+    }
+
+    /// The user closed the session: its files are cut.
+    pub(super) fn cut_files_of(&mut self, session: SessionId, reason: &str) {
+        if let Some(live) = self.sessions.get(&session) {
+            // Once in its life.
+            live.addr.do_send(LeaveFiles);
+        }
+        for id in self.transfers.of(session) {
+            match self.transfers.get(id).map(|entry| entry.stage) {
+                Some(Stage::Taken | Stage::Moving) => self.cut(id, reason),
+                Some(Stage::Offered) => self.drop_offer(id, reason),
+                Some(Stage::Waiting) => self.fail(id, reason.into()),
+                None => {}
+            }
+        }
+        if let Some(open) = self.open_session(session) {
+            // Nothing that was sent is lost by it: what is on its way still arrives.
+            let _ = open.files.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// The session ended by itself: what moves may come to its own end, and a file that is all
+    /// here can still be taken.
+    pub(super) fn orphan_files_of(&mut self, session: SessionId, reason: &str) {
+        for id in self.transfers.of(session) {
+            let Some(entry) = self.transfers.get_mut(id) else { continue };
+            let here = |offer: &Offer| is_there(&offer.socket, entry.info.size);
+            match entry.stage {
+                Stage::Taken | Stage::Moving => {
+                    entry.session = None;
+                    if let Some(mover) = self.movers.get(&id) {
+                        // Once in its life.
+                        mover.do_send(Orphan);
+                    }
+                }
+                Stage::Offered if self.offers.get(&id).is_some_and(here) => entry.session = None,
+                Stage::Offered => self.drop_offer(id, reason),
+                Stage::Waiting => self.fail(id, format!("not sent: {reason}")),
+            }
+        }
+    }
+
+    fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
+        self.sessions.get_mut(&id)?.open.as_mut()
+    }
+
+    /// Sends the next file of a session if its turn has come.
+    fn next_file(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        let Some(open) = self.open_session(session) else { return };
+        let Some(id) = open.lane.turn() else { return };
+        let socket = Arc::clone(&open.files);
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        let Some(path) = entry.info.path.clone() else { return };
+        entry.stage = Stage::Taken;
+        let report = ctx.address().recipient();
+        self.movers.insert(id, Transfer::new(id.0, Job::Send(path), socket, report).start());
+    }
+
+    fn cut(&mut self, id: TransferId, reason: &str) {
+        if let Some(mover) = self.movers.get(&id) {
+            // Once for each wish of the user.
+            mover.do_send(Cancel(reason.into()));
+        }
+    }
+
+    /// Closes the file connection that an offer waits in.
+    fn drop_offer(&mut self, id: TransferId, reason: &str) {
+        let session = self.transfers.get(id).and_then(|entry| entry.session);
+        if let Some(offer) = self.offers.get(&id) {
+            // An error means that it is closed already.
+            let _ = offer.socket.shutdown(Shutdown::Both);
+        }
+        self.fail(id, reason.into());
+        if let Some(session) = session {
+            self.close_lane(session, reason);
+        }
+    }
+
+    /// No file can be sent over a session any more.
+    fn close_lane(&mut self, session: SessionId, reason: &str) {
+        let Some(live) = self.sessions.get_mut(&session) else { return };
+        // Once in its life.
+        live.addr.do_send(LeaveFiles);
+        let LiveSession { peer, open: Some(open), .. } = live else { return };
+        let name = peer.clone();
+        for id in open.lane.close(reason.into()) {
+            self.fail(
+                id,
+                format!("not sent: {reason}; /close {name}, then send it again over a new session"),
+            );
+        }
+    }
+
+    /// Closes a file connection of no more use; one that still sends a file only after it.
+    fn shut_lane(&mut self, session: SessionId) {
+        let Some(open) = self.open_session(session) else { return };
+        if open.lane.closed().is_some() && open.lane.sending().is_none() {
+            // An error means that it is closed already.
+            let _ = open.files.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn tell_offer(&mut self, id: TransferId) {
+        let (Some(entry), Some(offer)) = (self.transfers.get(id), self.offers.get(&id)) else {
+            return;
+        };
+        if entry.stage == Stage::Offered {
+            let (from, size) = (entry.info.with.clone(), entry.info.size);
+            let (address, free) = (offer.address, offer.free);
+            self.tell(Event::FileOffered { id, from, size, address, free });
+        }
+    }
+
+    fn whole(&mut self, id: TransferId, path: std::path::PathBuf, size: u64) {
+        let Some(entry) = self.transfers.remove(id) else { return };
+        self.offers.remove(&id);
+        let with = entry.info.with;
+        if let Some(session) = entry.session.and_then(|session| self.sessions.get_mut(&session)) {
+            let incoming = session.open.as_mut().is_some_and(|open| open.lane.over(id));
+            if incoming && !session.closed {
+                // Once for each file.
+                session.addr.do_send(WatchFiles);
+            }
+        }
+        self.tell(match entry.info.direction {
+            Direction::Incoming => Event::FileReceived { id, from: with, size, path },
+            Direction::Outgoing => Event::FileSent { id, to: with, size, path },
+        });
+    }
+
+    fn not_begun(&mut self, id: TransferId, reason: String) {
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        match entry.info.direction {
+            Direction::Outgoing => self.fail(id, reason),
+            // The user may do something about it: the offer stands.
+            Direction::Incoming => {
+                entry.stage = Stage::Offered;
+                self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
+            }
+        }
+    }
+}
+
+impl Handler<HeaderSeen> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, header: HeaderSeen, ctx: &mut Self::Context) {
+        let HeaderSeen { session, size, free } = header;
+        let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
+            return;
+        };
+        // One that came while the connection was being closed.
+        let Some(open) = live.open.as_mut().filter(|open| open.lane.closed().is_none()) else {
+            return;
+        };
+        let id = self.transfers.offered(live.peer.clone(), size, session);
+        open.lane.offered(id);
+        let (socket, address) = (Arc::clone(&open.files), open.address.ip().to_canonical());
+        self.offers.insert(id, Offer { socket, address, free });
+        if self.ignored.contains(&live.peer.key()) {
+            return;
+        }
+        self.tell_offer(id);
+        match self.settings.accept_files {
+            Policy::Ask => {}
+            Policy::Always => self.take(id, ctx),
+            Policy::Never => self.drop_offer(id, "files are refused by your settings"),
+        }
+        self.flush(ctx);
+    }
+}
+
+impl Handler<FilesDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, FilesDown { session, reason }: FilesDown, ctx: &mut Self::Context) {
+        if let Some(offer) = self.open_session(session).and_then(|open| open.lane.incoming())
+            && self.transfers.get(offer).is_some_and(|entry| entry.stage == Stage::Offered)
+        {
+            self.fail(offer, reason.clone());
+        }
+        self.close_lane(session, &reason);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Handler<Report> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Report { key, outcome }: Report, ctx: &mut Self::Context) {
+        let id = TransferId(key);
+        let session = self.transfers.get(id).and_then(|entry| entry.session);
+        match outcome {
+            Outcome::Begun { path, size } => {
+                if let Some(entry) = self.transfers.get_mut(id) {
+                    entry.stage = Stage::Moving;
+                    (entry.info.path, entry.info.size) = (Some(path), size);
+                    let info = entry.info.clone();
+                    if info.direction == Direction::Incoming {
+                        self.tell(Event::FileStarted(info));
+                    }
+                }
+            }
+            Outcome::Moved(moved) => {
+                if let Some(entry) = self.transfers.get_mut(id) {
+                    entry.info.bytes = moved.bytes;
+                    let (bytes, size, rate) = (moved.bytes, entry.info.size, moved.rate);
+                    // A reader that is behind needs no news of the middle.
+                    if bytes == size || !self.outlet.is_full() {
+                        self.tell(Event::FileProgress { id, bytes, size, rate });
+                    }
+                }
+            }
+            Outcome::Ended(verdict) => {
+                self.movers.remove(&id);
+                match verdict {
+                    Verdict::Whole { path, size } => self.whole(id, path, size),
+                    Verdict::NotBegun(reason) => self.not_begun(id, reason),
+                    Verdict::Broken { reason, kept } => {
+                        self.fail(
+                            id,
+                            kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}")),
+                        );
+                        if let Some(session) = session {
+                            self.close_lane(session, "the file connection is closed");
+                        }
+                    }
+                }
+                if let Some(session) = session {
+                    self.next_file(session, ctx);
+                    self.shut_lane(session);
+                }
+                self.leave_if_done(ctx);
+            }
+        }
+        self.flush(ctx);
+    }
+}

@@ -1,0 +1,382 @@
+//! Private requests and sessions.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix::prelude::*;
+use slog::debug;
+
+use super::{Hub, Leaving, LiveSession, OpenSession};
+use crate::client::conversation::{
+    Conversation, Item, Pursuit, Remains, Requested, SessionId, Ticket,
+};
+use crate::client::lane::Lane;
+use crate::client::messages::{PortsOpen, SessionDown, SessionFrames, SessionUp};
+use crate::client::session::{Role, Session};
+use crate::client::{Event, Policy, RequestState, reachable, sockets};
+use crate::protocol::{ClientFrame, MessageText, PeerFrame, PortPair, Username, UsernameKey};
+
+/// Requests of others that may wait for the user.
+const MOST_REQUESTS: usize = 1_000;
+
+// What the user wants of somebody.
+impl Hub {
+    pub(super) fn conversation(&self, key: &UsernameKey) -> Option<&Conversation> {
+        self.conversations.get(key)
+    }
+
+    /// Sees to it that a session comes about.
+    pub(super) fn pursue(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) -> Option<Pursuit> {
+        let ticket = self.ticket();
+        let with = self.conversations.get_mut(key)?;
+        let pursuit = with.pursue(ticket);
+        let name = with.name().clone();
+        match pursuit {
+            Pursuit::Open | Pursuit::Pending => {}
+            Pursuit::Accept => self.accepted(name, ticket, ctx),
+            Pursuit::Ask => {
+                self.send(&ClientFrame::RequestPrivate { to: (&name).into() });
+                self.limit(key, ticket, self.settings.request_timeout, ctx);
+                self.tell(Event::PrivateState { with: name, state: RequestState::Asked });
+            }
+        }
+        Some(pursuit)
+    }
+
+    pub(super) fn accept(&mut self, name: &Username, ctx: &mut Context<Self>) {
+        let ticket = self.ticket();
+        let asked = self.conversations.get_mut(&name.key());
+        match asked.and_then(|with| with.accept(ticket).then(|| with.name().clone())) {
+            Some(name) => self.accepted(name, ticket, ctx),
+            None => self.error(format!(
+                "{name} has not asked for a private session; /open {name} asks for one"
+            )),
+        }
+    }
+
+    pub(super) fn decline(&mut self, name: &Username) {
+        let declined = self.conversations.get_mut(&name.key()).is_some_and(Conversation::decline);
+        if !declined {
+            return self.error(format!("{name} has not asked for a private session"));
+        }
+        self.notice(format!("the private request of {name} is forgotten"));
+        self.tidy(&name.key());
+    }
+
+    pub(super) fn close(&mut self, name: &Username) {
+        let key = name.key();
+        let Some(with) = self.conversations.get_mut(&key) else {
+            return self.error(format!("there is no private session with {name}"));
+        };
+        let pending = with.is_pending();
+        let (sessions, undelivered) = with.close();
+        let name = with.name().clone();
+        if sessions.is_empty() && !pending {
+            return self.error(format!("there is no private session with {name}"));
+        }
+        for session in sessions {
+            self.close_session(session, "you closed the private session");
+        }
+        self.undelivered(&key, undelivered, "you closed it");
+        self.tell(Event::PrivateClosed { with: name, reason: "you closed it".into() });
+        self.tidy(&key);
+    }
+
+    /// Says goodbye on a session; its transfers are cut.
+    pub(super) fn close_session(&mut self, id: SessionId, reason: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.closed = true;
+        match &session.open {
+            Some(open) => {
+                // When it is full the end of the connection says the same.
+                let _ = open.outbox.push(&PeerFrame::Close);
+                open.outbox.close();
+                self.cut_files_of(id, reason);
+            }
+            // Once in its life.
+            None => session.addr.do_send(crate::client::messages::HangUp),
+        }
+    }
+
+    /// Hands a text to a session, and tells it as said.
+    pub(super) fn tell_peer(&mut self, id: SessionId, text: MessageText) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
+        let (from, to) = (me.clone(), session.peer.clone());
+        match open.outbox.push(&PeerFrame::Message(text.clone())) {
+            Ok(()) => self.tell(Event::PrivateMessage { from, to, text }),
+            Err(_) => self.error(format!(
+                "{to} reads no messages now, so yours was not sent; send it again later, or /close {to}"
+            )),
+        }
+    }
+
+    /// Says what could not be delivered, and why.
+    pub(super) fn undelivered(&mut self, key: &UsernameKey, items: Vec<Item>, why: &str) {
+        let name = self.conversations.get(key).map(|with| with.name().to_string());
+        let name = name.unwrap_or_default();
+        let mut texts = 0_usize;
+        for item in items {
+            match item {
+                Item::Text(_) => texts += 1,
+                Item::File(id) => self.fail(id, format!("not sent to {name}: {why}")),
+            }
+        }
+        if texts > 0 {
+            let messages = if texts == 1 { "message" } else { "messages" };
+            self.error(format!("{texts} {messages} to {name} not delivered: {why}"));
+        }
+    }
+
+    fn accepted(&mut self, name: Username, ticket: Ticket, ctx: &mut Context<Self>) {
+        self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
+        self.limit(&name.key(), ticket, self.settings.connect_timeout, ctx);
+        self.tell(Event::PrivateState { with: name, state: RequestState::Connecting });
+    }
+
+    fn limit(
+        &mut self,
+        key: &UsernameKey,
+        ticket: Ticket,
+        limit: Duration,
+        ctx: &mut Context<Self>,
+    ) {
+        let key = key.clone();
+        ctx.run_later(limit, move |hub, ctx| {
+            if let Some(with) = hub.conversations.get_mut(&key) {
+                let remains = with.expired(ticket);
+                hub.remains(&key, remains, "no answer in time; /open asks again");
+                hub.leave_if_done(ctx);
+            }
+            hub.flush(ctx);
+        });
+    }
+}
+
+// What the server says about somebody.
+impl Hub {
+    pub(super) fn requested(&mut self, from: Username, ctx: &mut Context<Self>) {
+        let key = from.key();
+        let ignored = self.ignored.contains(&key);
+        let own = self.sign_in.me().is_some_and(|me| me.key() == key);
+        if ignored || own || self.conversations.len() >= MOST_REQUESTS {
+            debug!(self.logger, "ignored a private request"; "username" => from.as_str());
+            return;
+        }
+        let ticket = self.ticket();
+        let with = self
+            .conversations
+            .entry(key.clone())
+            .or_insert_with(|| Conversation::new(from.clone()));
+        match with.requested(ticket) {
+            Requested::Repeat => {}
+            Requested::Crossed => self.accepted(from, ticket, ctx),
+            Requested::Undecided => match self.settings.accept_private {
+                Policy::Always => self.accept(&from, ctx),
+                Policy::Never => {
+                    with.decline();
+                    self.notice(format!(
+                        "{from} asked for a private session, and was not answered"
+                    ));
+                    self.tidy(&key);
+                }
+                Policy::Ask => {
+                    self.limit(&key, ticket, self.settings.request_timeout, ctx);
+                    self.tell(Event::PrivateRequest { from });
+                }
+            },
+        }
+    }
+
+    /// PVCOESTASRC: listens, if it was the user who asked.
+    pub(super) fn peer_accepted(
+        &mut self,
+        by: &Username,
+        address: IpAddr,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = SessionId(self.ticket().0);
+        let asked = self.conversations.get_mut(&by.key());
+        let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
+        let Some(name) = asked else {
+            debug!(self.logger, "ignored PVCOESTASRC that nobody asked for"; "username" => by.as_str());
+            return;
+        };
+        let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
+        let listen = self.settings.private_listen;
+        let role = Role::Listen {
+            address: listen.unwrap_or_else(|| sockets::listen_address(up.local, address)),
+            ports: self.settings.private_ports.clone(),
+            peer: address,
+        };
+        self.tell(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
+        self.start_session(id, name, role, ctx);
+    }
+
+    /// PVCOESTADST: connects, if the user accepted and the address is one to connect to.
+    pub(super) fn peer_listening(
+        &mut self,
+        who: &Username,
+        address: IpAddr,
+        ports: PortPair,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = SessionId(self.ticket().0);
+        let key = who.key();
+        let accepted = self.conversations.get_mut(&key);
+        let accepted =
+            accepted.and_then(|with| with.peer_listening(id).then(|| with.name().clone()));
+        let Some(name) = accepted else {
+            debug!(self.logger, "ignored PVCOESTADST that nobody accepted"; "username" => who.as_str());
+            return;
+        };
+        let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
+        if let Err(reason) = reachable::check(address, ports, up.server) {
+            let reason = format!("not connected, since {reason}");
+            return self.session_ended(&key, id, &reason);
+        }
+        self.start_session(id, name, Role::Dial { address, ports, source: Some(up.local) }, ctx);
+    }
+
+    /// Nobody answers the unfinished requests with this user any more.
+    pub(super) fn peer_unreachable(&mut self, key: &UsernameKey, why: &str) {
+        if let Some(with) = self.conversations.get_mut(key) {
+            let remains = with.unreachable();
+            self.remains(key, remains, why);
+        }
+    }
+
+    pub(super) fn all_unreachable(&mut self, why: &str) {
+        let keys: Vec<_> = self.conversations.keys().cloned().collect();
+        for key in keys {
+            self.peer_unreachable(&key, why);
+        }
+    }
+
+    fn start_session(
+        &mut self,
+        id: SessionId,
+        peer: Username,
+        role: Role,
+        ctx: &mut Context<Self>,
+    ) {
+        let session = Session {
+            id,
+            role,
+            connect_timeout: self.settings.connect_timeout,
+            downloads: self.downloads.clone(),
+            hub: ctx.address(),
+            logger: self.logger.clone(),
+            files: None,
+            watch: None,
+        };
+        let addr = session.start();
+        self.sessions.insert(id, LiveSession { addr, peer, open: None, closed: false });
+    }
+
+    fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
+        if let Some(with) = self.conversations.get_mut(key) {
+            let remains = with.ended(id);
+            self.remains(key, remains, reason);
+        }
+    }
+
+    fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {
+        if let Remains::Over(undelivered) = remains {
+            self.undelivered(key, undelivered, reason);
+            if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
+                self.tell(Event::PrivateClosed { with, reason: reason.into() });
+            }
+        }
+        self.tidy(key);
+    }
+
+    /// Forgets a conversation in which nothing goes on.
+    fn tidy(&mut self, key: &UsernameKey) {
+        if self.conversations.get(key).is_some_and(Conversation::is_idle) {
+            self.conversations.remove(key);
+        }
+    }
+}
+
+impl Handler<PortsOpen> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, PortsOpen { session, ports }: PortsOpen, ctx: &mut Self::Context) {
+        if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
+            let to = (&live.peer).into();
+            self.send(&ClientFrame::OfferPorts { to, ports });
+        }
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionUp> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
+        let SessionUp { session: id, peer: address, outbox, files } = up;
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.open = Some(OpenSession { address, outbox, files, lane: Lane::default() });
+        let (peer, closed) = (live.peer.clone(), live.closed);
+        if closed || self.leaving == Leaving::Now {
+            return self.close_session(id, "you closed the private session");
+        }
+        let key = peer.key();
+        let Some(with) = self.conversations.get_mut(&key) else { return };
+        let first = with.opened(id);
+        let waiting = with.take_waiting();
+        if first {
+            let address = address.ip().to_canonical();
+            self.tell(Event::PrivateOpened { with: peer, address });
+        }
+        for item in waiting {
+            match item {
+                Item::Text(text) => self.tell_peer(id, text),
+                Item::File(file) => self.enqueue_file(&key, file, ctx),
+            }
+        }
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionFrames> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, batch: SessionFrames, ctx: &mut Self::Context) -> Self::Result {
+        let live = self.sessions.get(&batch.session).filter(|live| !live.closed);
+        if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
+            let from = live.peer.clone();
+            let ignored = self.ignored.contains(&from.key());
+            for frame in batch.frames {
+                if let PeerFrame::Message(text) = frame
+                    && !ignored
+                {
+                    let (from, to) = (from.clone(), me.clone());
+                    self.tell(Event::PrivateMessage { from, to, text });
+                }
+            }
+        }
+        self.credit(ctx)
+    }
+}
+
+impl Handler<SessionDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
+        let Some(live) = self.sessions.get(&down.session) else { return };
+        let (key, name) = (live.peer.key(), live.peer.clone());
+        let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
+        if unsent > 0 {
+            self.error(format!("not all messages to {name} were sent: {}", down.reason));
+        }
+        self.orphan_files_of(down.session, &down.reason);
+        self.sessions.remove(&down.session);
+        self.session_ended(&key, down.session, &down.reason);
+        self.close_if_empty(ctx);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}

@@ -1,0 +1,226 @@
+//! Reaching the server, signing in, and its frames.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use slog::{debug, warn};
+
+use super::{Hub, Leaving, LiveLink, Up};
+use crate::client::Event;
+use crate::client::link::Link;
+use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
+use crate::client::outbox::Outbox;
+use crate::client::roster::Arrival;
+use crate::client::sign_in::Answer;
+use crate::protocol::{ClientFrame, ServerFrame, Username};
+
+/// Bytes that may wait for the server.
+const OUTBOX: usize = 1024 * 1024;
+
+impl Hub {
+    /// Tries to reach the server now, unless that is under way.
+    pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
+        let Some(server) = self.server.clone().filter(|_| self.link.is_none()) else { return };
+        self.generation += 1;
+        let outbox = Outbox::new(OUTBOX);
+        let link = Link {
+            generation: self.generation,
+            server,
+            outbox: outbox.clone(),
+            hub: ctx.address(),
+        };
+        self.link = Some(LiveLink { addr: link.start(), outbox, up: None });
+    }
+
+    /// The user does not want to wait.
+    pub(super) fn reconnect(&mut self, ctx: &mut Context<Self>) {
+        if self.sign_in.is_joined() {
+            return self.notice("the server is connected");
+        }
+        if let Some(retry) = self.retry.take() {
+            ctx.cancel_future(retry);
+        }
+        self.try_again(ctx);
+    }
+
+    /// Sends a frame that the set-up of something needs.
+    pub(super) fn send(&mut self, frame: &ClientFrame) {
+        let Some(link) = &self.link else { return };
+        if link.outbox.push(frame).is_err() {
+            warn!(self.logger, "the server takes no more frames"; "frame" => frame.kind().name());
+        }
+    }
+
+    /// Waits, then tries to reach the server or to take the name back.
+    fn try_later(&mut self, reason: String, ctx: &mut Context<Self>) {
+        let (attempt, delay) = self.backoff.next(fastrand::f64());
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.tell(Event::Reconnecting { attempt, delay_ms, reason });
+        self.retry = Some(ctx.run_later(delay, |hub, ctx| {
+            hub.retry = None;
+            hub.try_again(ctx);
+            hub.flush(ctx);
+        }));
+    }
+
+    fn try_again(&mut self, ctx: &mut Context<Self>) {
+        if self.link.is_none() {
+            self.connect(ctx);
+        } else if let Some(name) = self.sign_in.ask() {
+            self.send(&ClientFrame::Join((&name).into()));
+        }
+    }
+
+    fn answered(&mut self, accepted: bool, ctx: &mut Context<Self>) {
+        match self.sign_in.answered(accepted) {
+            Answer::Joined(username) => {
+                if let Some(up) = self.link.as_mut().and_then(|link| link.up.as_mut()) {
+                    up.joined = Some(Instant::now());
+                }
+                let server = self.server.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.tell(Event::Connected { server, username });
+            }
+            Answer::Refused(username) => self.tell(Event::Refused { username }),
+            Answer::Held(name) => {
+                self.try_later(format!("the name {name} is still taken"), ctx);
+            }
+            Answer::Unasked => self.distrust("an answer that nobody asked for"),
+        }
+    }
+
+    fn arrived(&mut self, who: Username, ctx: &mut Context<Self>) {
+        let Some(me) = self.sign_in.me().cloned() else { return };
+        let own = who.key() == me.key();
+        match self.roster.arrived(&who, &me) {
+            Arrival::Present => self.tell(Event::Joined { username: who, present: true }),
+            Arrival::New => self.tell(Event::Joined { username: who, present: false }),
+            Arrival::Known => {}
+            Arrival::TooMany => self.distrust("more names than there can be"),
+        }
+        if own {
+            // Only now it is known who is here, and so who can be written to.
+            self.ready = true;
+            self.run_early(ctx);
+        }
+    }
+
+    fn left(&mut self, who: Username) {
+        let key = who.key();
+        if !self.roster.left(&who) {
+            return;
+        }
+        self.peer_unreachable(&key, &format!("{who} left"));
+        self.tell(Event::Left { username: who });
+    }
+
+    fn frame(&mut self, frame: ServerFrame, ctx: &mut Context<Self>) {
+        if !self.sign_in.is_joined() && !matches!(frame, ServerFrame::JoinAnswer { .. }) {
+            debug!(self.logger, "ignored a frame before signing in"; "frame" => frame.kind().name());
+            return;
+        }
+        match frame {
+            ServerFrame::JoinAnswer { accepted } => self.answered(accepted, ctx),
+            ServerFrame::Joined(who) => self.arrived(who, ctx),
+            ServerFrame::Message { from, text } => {
+                if self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
+                    self.tell(Event::Message { from, text });
+                }
+            }
+            ServerFrame::Left(who) => self.left(who),
+            ServerFrame::PrivateRequested { from } => self.requested(from, ctx),
+            ServerFrame::PeerAccepted { by, address } => self.peer_accepted(&by, address, ctx),
+            ServerFrame::PeerListening { who, address, ports } => {
+                self.peer_listening(&who, address, ports, ctx);
+            }
+        }
+    }
+
+    /// The server does what no server may: the connection ends.
+    fn distrust(&mut self, what: &str) {
+        warn!(self.logger, "the server breaks the protocol"; "reason" => what);
+        if let Some(link) = &self.link {
+            link.outbox.close();
+        }
+    }
+}
+
+impl Handler<LinkUp> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, up: LinkUp, ctx: &mut Self::Context) {
+        let current = up.generation == self.generation;
+        let Some(link) = self.link.as_mut().filter(|_| current) else { return };
+        let (local, server) = (up.local.ip(), up.server.ip().to_canonical());
+        link.up = Some(Up { local, server, joined: None });
+        debug!(self.logger, "reached the server"; "peer" => %up.server);
+        if let Some(name) = self.sign_in.connected() {
+            self.send(&ClientFrame::Join((&name).into()));
+        }
+        self.flush(ctx);
+    }
+}
+
+impl Handler<LinkFrames> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, batch: LinkFrames, ctx: &mut Self::Context) -> Self::Result {
+        if batch.generation == self.generation {
+            for frame in batch.frames {
+                self.frame(frame, ctx);
+            }
+            self.leave_if_done(ctx);
+        }
+        self.credit(ctx)
+    }
+}
+
+impl Handler<LinkDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, down: LinkDown, ctx: &mut Self::Context) {
+        if down.generation != self.generation {
+            return;
+        }
+        let Some(link) = self.link.take() else { return };
+        let was_joined = self.sign_in.lost();
+        let unsent = link.outbox.waiting();
+        self.roster.clear();
+        if self.leaving == Leaving::Now {
+            self.close_if_empty(ctx);
+            return self.flush(ctx);
+        }
+        let joined = link.up.and_then(|up| up.joined);
+        if let Some(since) = joined {
+            self.backoff.lost(since.elapsed());
+        }
+        if was_joined {
+            self.tell(Event::Disconnected { reason: down.reason.clone() });
+            self.all_unreachable("the server is lost");
+            if unsent > 0 {
+                self.error("the connection was lost before all you typed was sent: look what arrived, and send the rest again");
+            }
+        } else if !self.ready && self.generation == 1 {
+            let next =
+                if self.settings.reconnect { "trying again" } else { "/reconnect tries again" };
+            self.error(format!("{}; {next}", down.reason));
+        }
+        if let Some(retry) = self.retry.take() {
+            ctx.cancel_future(retry);
+        }
+        if self.settings.reconnect && self.leaving == Leaving::No {
+            self.try_later(down.reason, ctx);
+        }
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Hub {
+    /// Gives up the connection to the server at once.
+    pub(super) fn drop_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            // Once in its life.
+            link.addr.do_send(HangUp);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The connection to the server: one actor for each connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::frames::Frames;
+use super::hub::Hub;
+use super::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
+use super::outbox::Outbox;
+use super::server_name::ServerName;
+use super::sockets;
+use crate::protocol::{CodecError, ServerFrame};
+
+/// For each address of the server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the server to close after a sign-out.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// Reaches the server, and carries frames until either side ends.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) generation: u64,
+    pub(super) server: ServerName,
+    pub(super) outbox: Outbox,
+    pub(super) hub: Addr<Hub>,
+}
+
+impl Actor for Link {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (server, outbox) = (self.server.clone(), self.outbox.clone());
+        let (hub, generation) = (self.hub.clone(), self.generation);
+        let life = async move { live(generation, &server, &outbox, &hub).await };
+        ctx.spawn(life.into_actor(self).map(|reason, link, ctx| {
+            // Once in its life.
+            link.hub.do_send(LinkDown { generation: link.generation, reason });
+            ctx.stop();
+        }));
+    }
+}
+
+impl Handler<HangUp> for Link {
+    type Result = ();
+
+    fn handle(&mut self, _: HangUp, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+/// The link's whole life; returns why it ended.
+async fn live(generation: u64, name: &ServerName, outbox: &Outbox, hub: &Addr<Hub>) -> String {
+    let (stream, local, server) = match connect(name).await {
+        Ok(connected) => connected,
+        Err(error) => return format!("cannot reach {name}: {error}"),
+    };
+    // Once in its life.
+    hub.do_send(LinkUp { generation, local, server });
+    let (input, output) = stream.into_split();
+    let reading = read(generation, Frames::new(input), hub);
+    let writing = outbox.write_to(output);
+    tokio::pin!(reading);
+    tokio::select! {
+        reason = &mut reading => reason,
+        written = writing => match written {
+            Ok(()) => {
+                // The server closes when it has read the sign-out. Closing first, with something
+                // of its unread, would cut off what is still on its way there.
+                let _ = timeout(LINGER, reading).await;
+                "signed out".into()
+            }
+            Err(error) => format!("the connection broke: {error}"),
+        },
+    }
+}
+
+async fn read(
+    generation: u64,
+    mut input: Frames<tokio::net::tcp::OwnedReadHalf>,
+    hub: &Addr<Hub>,
+) -> String {
+    loop {
+        match input.next::<ServerFrame>().await {
+            Ok(frames) if frames.is_empty() => return "the server closed the connection".into(),
+            Ok(frames) => {
+                if hub.send(LinkFrames { generation, frames }).await.is_err() {
+                    return "the client has closed".into();
+                }
+            }
+            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
+            Err(CodecError::Frame(error)) => {
+                return format!("the server breaks the protocol: {error}");
+            }
+        }
+    }
+}
+
+/// Tries all addresses of the server in turn.
+async fn connect(name: &ServerName) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
+    let mut last = io::Error::other("the name has no address");
+    for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
+        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                sockets::tune(&stream)?;
+                let local = stream.local_addr()?;
+                return Ok((stream, local, address));
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,184 @@
+//! The bytes that wait for a socket: bounded, counted, and drained before the socket closes.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::protocol::Encode;
+
+/// From so many waiting bytes on, whoever fills the outbox is slowed down.
+const HIGH: usize = 256 * 1024;
+/// For a socket to take something before nobody waits for it any more.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The sending end of a socket. Clones are the same outbox.
+#[derive(Clone, Debug)]
+pub(super) struct Outbox(Arc<Shared>);
+
+/// The outbox holds all it may, or its socket is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    limit: usize,
+    /// Something to write, or nothing more to come.
+    work: Notify,
+    /// Some was written, or the socket is gone.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: BytesMut,
+    /// Bytes taken from the queue and not yet written.
+    in_flight: usize,
+    closing: bool,
+    gone: bool,
+    /// It was waited for in vain since something was written last.
+    stalled: bool,
+}
+
+impl Outbox {
+    /// An empty outbox for at most `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            limit,
+            work: Notify::new(),
+            room: Notify::new(),
+        }))
+    }
+
+    /// Queues a frame.
+    pub(super) fn push(&self, frame: &impl Encode) -> Result<(), Full> {
+        let mut state = self.state();
+        if state.closing || state.gone || state.waiting() >= self.0.limit {
+            return Err(Full);
+        }
+        frame.encode(&mut state.queue);
+        self.0.work.notify_one();
+        Ok(())
+    }
+
+    /// Bytes not yet written.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting()
+    }
+
+    /// Takes nothing more; what is queued is still written, then the socket is shut down.
+    pub(super) fn close(&self) {
+        self.state().closing = true;
+        self.0.work.notify_one();
+    }
+
+    /// Resolves once at most `bytes` wait, or the socket is gone.
+    async fn down_to(&self, bytes: usize) {
+        loop {
+            let room = self.0.room.notified();
+            if self.state().gone || self.waiting() <= bytes {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Resolves when it is time to fill in more: at once unless much waits. A socket that takes
+    /// nothing at all is not waited for twice.
+    pub(super) async fn pace(&self) {
+        if self.state().stalled {
+            return;
+        }
+        if timeout(PATIENCE, self.down_to(HIGH)).await.is_err() {
+            self.state().stalled = true;
+        }
+    }
+
+    /// Writes whatever is queued, in as few calls as there are waits, until it is closed and
+    /// empty; then shuts `socket` down.
+    pub(super) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
+        let written = self.write_all(&mut socket).await;
+        self.state().gone = true;
+        self.0.room.notify_waiters();
+        written
+    }
+
+    async fn write_all(&self, socket: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        loop {
+            let work = self.0.work.notified();
+            let (batch, closing) = {
+                let mut state = self.state();
+                let batch = state.queue.split();
+                state.in_flight = batch.len();
+                (batch, state.closing)
+            };
+            if !batch.is_empty() {
+                socket.write_all(&batch).await?;
+                let mut state = self.state();
+                (state.in_flight, state.stalled) = (0, false);
+                drop(state);
+                self.0.room.notify_waiters();
+            } else if closing {
+                return socket.shutdown().await;
+            } else {
+                work.await;
+            }
+        }
+    }
+
+    /// The lock is held for a copy of some bytes, never across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.queue.len() + self.in_flight
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::protocol::PeerFrame;
+
+    #[actix_rt::test]
+    async fn what_is_queued_is_written_before_the_end() {
+        let (near, mut far) = tokio::io::duplex(2);
+        let outbox = Outbox::new(100);
+        for _ in 0..10 {
+            outbox.push(&PeerFrame::Close).unwrap();
+        }
+        outbox.close();
+        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full), "closed");
+        let mut read = Vec::new();
+        let (written, _) = tokio::join!(outbox.write_to(near), far.read_to_end(&mut read));
+        written.unwrap();
+        assert_eq!(read, [15; 10]);
+    }
+
+    #[actix_rt::test]
+    async fn it_takes_no_more_than_its_limit_and_tells_when_there_is_room() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let outbox = Outbox::new(2);
+        outbox.push(&PeerFrame::Close).unwrap();
+        outbox.push(&PeerFrame::Close).unwrap();
+        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
+        let writing = outbox.clone();
+        actix_rt::spawn(async move { writing.write_to(near).await });
+        far.read_u8().await.unwrap();
+        far.read_u8().await.unwrap();
+        outbox.down_to(0).await;
+        outbox.push(&PeerFrame::Close).unwrap();
+        drop(far);
+    }
+}

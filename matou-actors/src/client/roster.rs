@@ -1,0 +1,93 @@
+//! Who is in the room.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::{Username, UsernameKey};
+
+/// More names than any server holds; beyond it the server is not to be believed.
+const MOST: usize = 100_000;
+
+/// The names that the server announced, the user's own included.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    present: BTreeMap<UsernameKey, Username>,
+    /// The user's own CONOTIF came: those announced from now on are new.
+    settled: bool,
+}
+
+/// What an announcement means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Somebody who was here before.
+    Present,
+    /// Somebody new.
+    New,
+    /// The user, or somebody known already.
+    Known,
+    /// More names than there can be.
+    TooMany,
+}
+
+impl Roster {
+    /// CONOTIF of `who`, while the user is called `me`.
+    pub(super) fn arrived(&mut self, who: &Username, me: &Username) -> Arrival {
+        let key = who.key();
+        let own = key == me.key();
+        if self.present.len() >= MOST && !self.present.contains_key(&key) {
+            return Arrival::TooMany;
+        }
+        let known = self.present.insert(key, who.clone()).is_some();
+        if own {
+            self.settled = true;
+            return Arrival::Known;
+        }
+        match (known, self.settled) {
+            (true, _) => Arrival::Known,
+            (false, true) => Arrival::New,
+            (false, false) => Arrival::Present,
+        }
+    }
+
+    /// DISCONOTIF of `who`; whether they were here.
+    pub(super) fn left(&mut self, who: &Username) -> bool {
+        self.present.remove(&who.key()).is_some()
+    }
+
+    /// The server is lost: nobody is known to be here.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The name as its owner writes it.
+    pub(super) fn find(&self, key: &UsernameKey) -> Option<&Username> {
+        self.present.get(key)
+    }
+
+    /// Everybody, by name without regard to case.
+    pub(super) fn names(&self) -> Vec<Username> {
+        self.present.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    #[test]
+    fn those_told_before_the_own_name_were_here_before() {
+        let (me, mut roster) = (name("Me"), Roster::default());
+        assert_eq!(roster.arrived(&name("Ann"), &me), Arrival::Present);
+        assert_eq!(roster.arrived(&name("me"), &me), Arrival::Known);
+        assert_eq!(roster.arrived(&name("bob"), &me), Arrival::New);
+        assert_eq!(roster.arrived(&name("BOB"), &me), Arrival::Known);
+        assert!(roster.left(&name("bOb")));
+        assert!(!roster.left(&name("bob")));
+        assert_eq!(roster.find(&name("ann").key()), Some(&name("Ann")));
+        roster.clear();
+        assert_eq!(roster.arrived(&name("bob"), &me), Arrival::Present);
+    }
+}

@@ -1,0 +1,73 @@
+//! The server as the user names it: `HOST` or `HOST:PORT`.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use crate::protocol::DEFAULT_PORT;
+
+/// A host, which may have many addresses, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerName {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl ServerName {
+    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let wrong = |what: &str| format!("the server {text:?} {what}: write HOST or HOST:PORT");
+        let named = |host: &str, port| Self { host: host.into(), port };
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Ok(named(text, DEFAULT_PORT));
+        }
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']').ok_or_else(|| wrong("lacks a ]"))?;
+                (host, rest.strip_prefix(':').or(if rest.is_empty() { None } else { Some("") }))
+            }
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        if host.is_empty() {
+            return Err(wrong("has no host"));
+        }
+        match port {
+            None => Ok(named(host, DEFAULT_PORT)),
+            Some(port) => match port.parse() {
+                Ok(port) if port > 0 => Ok(named(host, port)),
+                _ => Err(wrong("has no port from 1 to 65535 behind the colon")),
+            },
+        }
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_addresses_with_and_without_port() {
+        let shown = |text| ServerName::parse(text).map(|name| name.to_string());
+        assert_eq!(shown("chat.example").unwrap(), "chat.example:6286");
+        assert_eq!(shown("127.0.0.1:7").unwrap(), "127.0.0.1:7");
+        assert_eq!(shown("::1").unwrap(), "[::1]:6286");
+        assert_eq!(shown("[::1]").unwrap(), "[::1]:6286");
+        assert_eq!(shown("[fe80::1]:99").unwrap(), "[fe80::1]:99");
+        for bad in ["", ":1", "a:", "a:0", "a:70000", "a:b", "[::1", "[::1]x", "[]:1"] {
+            assert!(ServerName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

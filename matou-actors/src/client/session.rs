@@ -1,0 +1,218 @@
+//! A private session: one actor for its two connections.
+
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use slog::Logger;
+use tokio::time::timeout;
+
+use super::conversation::SessionId;
+use super::file_watch::{FileWatch, Seen};
+use super::frames::Frames;
+use super::hub::Hub;
+use super::link::LINGER;
+use super::messages::{
+    FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
+    WatchFiles,
+};
+use super::outbox::Outbox;
+use super::sockets::{self, Listeners, Pair};
+use crate::protocol::{CodecError, PeerFrame, PortPair};
+use crate::transfer::Downloads;
+
+/// Bytes that may wait for a peer: some two thousand messages of the longest kind.
+const OUTBOX: usize = 1024 * 1024;
+
+/// How the two connections come about.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// Src: wait for the peer, and for nobody else.
+    Listen { address: IpAddr, ports: Option<RangeInclusive<u16>>, peer: IpAddr },
+    /// Dst: connect to the peer.
+    Dial { address: IpAddr, ports: PortPair, source: Option<IpAddr> },
+}
+
+/// Makes the two connections, then carries messages and watches for files.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) role: Role,
+    pub(super) connect_timeout: Duration,
+    pub(super) downloads: Arc<Downloads>,
+    pub(super) hub: Addr<Hub>,
+    pub(super) logger: Logger,
+    pub(super) files: Option<Arc<TcpStream>>,
+    pub(super) watch: Option<FileWatch>,
+}
+
+// What a session tells the hub by `do_send` it tells once in its life, or once for each file.
+impl Session {
+    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
+        self.hub.do_send(SessionDown { session: self.id, reason });
+        ctx.stop();
+    }
+
+    fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
+        let files = match prepare(&pair.messages, pair.files) {
+            Ok(files) => Arc::new(files),
+            Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
+        };
+        let outbox = Outbox::new(OUTBOX);
+        self.hub.do_send(SessionUp {
+            session: self.id,
+            peer: pair.peer,
+            outbox: outbox.clone(),
+            files: Arc::clone(&files),
+        });
+        self.files = Some(files);
+        self.watch_files();
+        let (id, hub) = (self.id, self.hub.clone());
+        let talk = async move { talk(id, pair.messages, &outbox, &hub).await };
+        ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| session.end(reason, ctx)));
+    }
+
+    fn watch_files(&mut self) {
+        let Some(files) = self.files.clone() else { return };
+        let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
+        let watch = FileWatch::start(files, move |seen| match seen {
+            Seen::Header(size) => {
+                hub.do_send(HeaderSeen { session, size, free: downloads.free() });
+            }
+            Seen::Down(reason) => hub.do_send(FilesDown { session, reason }),
+        });
+        match watch {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => {
+                let reason = format!("the file connection cannot be watched: {error}");
+                self.hub.do_send(FilesDown { session, reason });
+            }
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let connect = match self.role.clone() {
+            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports) {
+                Ok(listeners) => {
+                    self.hub.do_send(PortsOpen { session: self.id, ports: listeners.ports });
+                    let logger = self.logger.clone();
+                    let accept = async move { listeners.accept(peer, &logger).await };
+                    futures::future::Either::Left(accept)
+                }
+                Err(reason) => return self.end(reason, ctx),
+            },
+            Role::Dial { address, ports, source } => {
+                futures::future::Either::Right(sockets::dial(address, ports, source))
+            }
+        };
+        let limit = self.connect_timeout;
+        ctx.spawn(timeout(limit, connect).into_actor(self).map(|pair, session, ctx| {
+            let reason = match (pair, &session.role) {
+                (Ok(Ok(pair)), _) => return session.begin(pair, ctx),
+                (Err(_), Role::Listen { .. }) => {
+                    "the other side did not connect in time: a firewall may be in the way".into()
+                }
+                (Err(_), Role::Dial { address, .. }) => {
+                    format!("cannot reach {address} in time: a firewall may be in the way")
+                }
+                (Ok(Err(error)), Role::Listen { .. }) => format!("cannot accept: {error}"),
+                (Ok(Err(error)), Role::Dial { address, .. }) => {
+                    format!("cannot reach {address}: {error}")
+                }
+            };
+            session.end(reason, ctx);
+        }));
+    }
+}
+
+impl Handler<WatchFiles> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: WatchFiles, _: &mut Self::Context) {
+        self.watch_files();
+    }
+}
+
+impl Handler<LeaveFiles> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: LeaveFiles, _: &mut Self::Context) {
+        self.watch = None;
+    }
+}
+
+impl Handler<HangUp> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: HangUp, ctx: &mut Self::Context) {
+        self.end("closed".into(), ctx);
+    }
+}
+
+fn prepare(
+    messages: &tokio::net::TcpStream,
+    files: tokio::net::TcpStream,
+) -> io::Result<TcpStream> {
+    sockets::tune(messages)?;
+    sockets::tune(&files)?;
+    let files = files.into_std()?;
+    // Movers block; the watch for headers asks each read not to.
+    files.set_nonblocking(false)?;
+    Ok(files)
+}
+
+/// Carries messages until either side ends; returns why.
+async fn talk(
+    id: SessionId,
+    stream: tokio::net::TcpStream,
+    outbox: &Outbox,
+    hub: &Addr<Hub>,
+) -> String {
+    let (input, output) = stream.into_split();
+    let reading = read(id, Frames::new(input), hub);
+    let writing = outbox.write_to(output);
+    tokio::pin!(reading);
+    tokio::select! {
+        reason = &mut reading => reason,
+        written = writing => match written {
+            Ok(()) => {
+                // As with the server: what is still on its way must not be cut off.
+                let _ = timeout(LINGER, reading).await;
+                "closed".into()
+            }
+            Err(error) => format!("the connection broke: {error}"),
+        },
+    }
+}
+
+async fn read(
+    session: SessionId,
+    mut input: Frames<tokio::net::tcp::OwnedReadHalf>,
+    hub: &Addr<Hub>,
+) -> String {
+    loop {
+        let mut frames: Vec<PeerFrame> = match input.next().await {
+            Ok(frames) if frames.is_empty() => return "the other side is gone".into(),
+            Ok(frames) => frames,
+            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
+            Err(CodecError::Frame(error)) => {
+                return format!("the other side breaks the protocol: {error}");
+            }
+        };
+        let end = frames.iter().position(|frame| *frame == PeerFrame::Close);
+        frames.truncate(end.unwrap_or(frames.len()));
+        if hub.send(SessionFrames { session, frames }).await.is_err() {
+            return "the client has closed".into();
+        }
+        if end.is_some() {
+            return "the other side closed it".into();
+        }
+    }
+}

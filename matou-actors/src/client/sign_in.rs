@@ -1,0 +1,158 @@
+//! Which name the client has, or asks for.
+
+use crate::protocol::Username;
+
+/// The public side of the client, as far as the name goes.
+#[derive(Debug, Default)]
+pub(super) struct SignIn {
+    name: Option<Username>,
+    /// The server accepted the name before: it is the user's own, and is taken back.
+    own: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Offline,
+    Idle,
+    Asked,
+    Joined,
+}
+
+/// What to do about a name that the user wishes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Ask the server for it.
+    Ask(Username),
+    /// It is asked for once the server is reached.
+    Later,
+    /// An answer is still awaited.
+    Busy(Username),
+    /// The user has a name.
+    SignedIn(Username),
+}
+
+/// What CORES means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The name is the user's.
+    Joined(Username),
+    /// The user must choose another one.
+    Refused(Username),
+    /// Somebody, likely the user's lost connection, holds the user's own name: ask again later.
+    Held(Username),
+    /// Nobody asked.
+    Unasked,
+}
+
+impl SignIn {
+    pub(super) fn new(name: Option<Username>) -> Self {
+        Self { name, ..Self::default() }
+    }
+
+    /// The user's name: the one accepted last, by this or a lost connection.
+    pub(super) fn me(&self) -> Option<&Username> {
+        self.name.as_ref().filter(|_| self.own)
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.stage == Stage::Joined
+    }
+
+    /// A name is asked for, or will be as soon as the server is reached.
+    pub(super) fn is_asking(&self) -> bool {
+        self.name.is_some() && self.stage != Stage::Joined
+    }
+
+    /// The server is reached; the name to ask for.
+    pub(super) fn connected(&mut self) -> Option<Username> {
+        self.stage = Stage::Idle;
+        self.ask()
+    }
+
+    /// The name to ask for now, if one is wanted and none is asked for.
+    pub(super) fn ask(&mut self) -> Option<Username> {
+        let name = self.name.clone().filter(|_| self.stage == Stage::Idle)?;
+        self.stage = Stage::Asked;
+        Some(name)
+    }
+
+    pub(super) fn wish(&mut self, name: Username) -> Wish {
+        match (&self.stage, &self.name) {
+            (Stage::Joined, Some(own)) => return Wish::SignedIn(own.clone()),
+            (Stage::Asked, Some(asked)) => return Wish::Busy(asked.clone()),
+            _ => {}
+        }
+        self.own = self.own && self.name.as_ref() == Some(&name);
+        self.name = Some(name);
+        self.ask().map_or(Wish::Later, Wish::Ask)
+    }
+
+    pub(super) fn answered(&mut self, accepted: bool) -> Answer {
+        let Some(name) = self.name.clone().filter(|_| self.stage == Stage::Asked) else {
+            return Answer::Unasked;
+        };
+        if accepted {
+            (self.stage, self.own) = (Stage::Joined, true);
+            return Answer::Joined(name);
+        }
+        self.stage = Stage::Idle;
+        if self.own {
+            return Answer::Held(name);
+        }
+        self.name = None;
+        Answer::Refused(name)
+    }
+
+    /// The connection is gone; whether the user was signed in.
+    pub(super) fn lost(&mut self) -> bool {
+        std::mem::take(&mut self.stage) == Stage::Joined
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_refused_name_is_not_asked_for_again() {
+        let mut sign_in = SignIn::new(Some(name("ann")));
+        assert_eq!(sign_in.connected(), Some(name("ann")));
+        assert_eq!(sign_in.wish(name("eve")), Wish::Busy(name("ann")));
+        assert_eq!(sign_in.answered(false), Answer::Refused(name("ann")));
+        assert_eq!(sign_in.ask(), None);
+        assert_eq!(sign_in.wish(name("bob")), Wish::Ask(name("bob")));
+        assert_eq!(sign_in.answered(true), Answer::Joined(name("bob")));
+        assert_eq!(sign_in.answered(true), Answer::Unasked);
+        assert_eq!(sign_in.wish(name("eve")), Wish::SignedIn(name("bob")));
+    }
+
+    #[test]
+    fn the_own_name_is_taken_back_as_long_as_it_is_held() {
+        let mut sign_in = SignIn::new(None);
+        assert_eq!(sign_in.connected(), None);
+        assert_eq!(sign_in.wish(name("ann")), Wish::Ask(name("ann")));
+        sign_in.answered(true);
+        assert!(sign_in.lost());
+        assert_eq!(sign_in.connected(), Some(name("ann")));
+        assert_eq!(sign_in.answered(false), Answer::Held(name("ann")));
+        assert_eq!(sign_in.ask(), Some(name("ann")));
+        assert_eq!(sign_in.answered(true), Answer::Joined(name("ann")));
+    }
+
+    #[test]
+    fn another_name_than_the_own_one_can_be_refused() {
+        let mut sign_in = SignIn::new(Some(name("ann")));
+        sign_in.connected();
+        sign_in.answered(true);
+        sign_in.lost();
+        assert_eq!(sign_in.wish(name("bob")), Wish::Later);
+        assert_eq!(sign_in.connected(), Some(name("bob")));
+        assert_eq!(sign_in.answered(false), Answer::Refused(name("bob")));
+    }
+}

@@ -1,0 +1,117 @@
+//! All offers and transfers of one run, under their numbers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::conversation::SessionId;
+use super::{Direction, TransferId, TransferInfo};
+use crate::protocol::Username;
+
+/// The offers, the files that wait, and those that move.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    entries: BTreeMap<TransferId, Entry>,
+    last: u64,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) info: TransferInfo,
+    pub(super) stage: Stage,
+    /// The session that it goes over, once there is one.
+    pub(super) session: Option<SessionId>,
+}
+
+/// How far one of them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// For its session or its turn.
+    Waiting,
+    /// For the user.
+    Offered,
+    /// Taken by the user; not a byte is moved yet.
+    Taken,
+    /// It moves.
+    Moving,
+}
+
+impl Transfers {
+    /// A file to send.
+    pub(super) fn outgoing(&mut self, to: Username, path: PathBuf, size: u64) -> TransferInfo {
+        self.add(Direction::Outgoing, to, size, Some(path), Stage::Waiting, None)
+    }
+
+    /// A file that is offered.
+    pub(super) fn offered(&mut self, from: Username, size: u64, session: SessionId) -> TransferId {
+        self.add(Direction::Incoming, from, size, None, Stage::Offered, Some(session)).id
+    }
+
+    pub(super) fn get(&self, id: TransferId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: TransferId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    pub(super) fn remove(&mut self, id: TransferId) -> Option<Entry> {
+        self.entries.remove(&id)
+    }
+
+    /// All of them, by number.
+    pub(super) fn list(&self) -> Vec<TransferInfo> {
+        self.entries.values().map(|entry| entry.info.clone()).collect()
+    }
+
+    /// Those that go over `session`.
+    pub(super) fn of(&self, session: SessionId) -> Vec<TransferId> {
+        let of =
+            |(id, entry): (&TransferId, &Entry)| (entry.session == Some(session)).then_some(*id);
+        self.entries.iter().filter_map(of).collect()
+    }
+
+    /// The numbers of all of them.
+    pub(super) fn ids(&self) -> Vec<TransferId> {
+        self.entries.keys().copied().collect()
+    }
+
+    /// Whether something is to be waited for before signing out: all but open offers.
+    pub(super) fn is_busy(&self) -> bool {
+        self.entries.values().any(|entry| entry.stage != Stage::Offered)
+    }
+
+    fn add(
+        &mut self,
+        direction: Direction,
+        with: Username,
+        size: u64,
+        path: Option<PathBuf>,
+        stage: Stage,
+        session: Option<SessionId>,
+    ) -> TransferInfo {
+        self.last += 1;
+        let id = TransferId(self.last);
+        let info = TransferInfo { id, direction, with, bytes: 0, size, path };
+        self.entries.insert(id, Entry { info: info.clone(), stage, session });
+        info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_never_used_twice_and_offers_hold_nobody_up() {
+        let bob = Username::parse("bob").unwrap();
+        let mut transfers = Transfers::default();
+        let offer = transfers.offered(bob.clone(), 5, SessionId(1));
+        assert!(!transfers.is_busy());
+        transfers.remove(offer).unwrap();
+        let sent = transfers.outgoing(bob, "a".into(), 5);
+        assert!(sent.id > offer && transfers.is_busy());
+        assert_eq!(transfers.list(), [sent]);
+        assert!(transfers.of(SessionId(1)).is_empty());
+    }
+}
