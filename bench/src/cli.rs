@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bare;
 use crate::error::{BenchError, Outcome};
+use crate::files::{self, Extent};
 use crate::process;
 use crate::report;
 use crate::scenario::{self, Plan, Scenario};
@@ -36,6 +37,18 @@ enum Action {
     Smoke,
     /// Run one scenario against some servers, interleaved.
     Load(Load),
+    /// Run the file scenarios only.
+    Files {
+        /// MiB of the file.
+        #[arg(long, default_value_t = 2048)]
+        mebibytes: u64,
+        /// Runs of each.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Where the results go; earlier results of other scenarios are kept.
+        #[arg(long)]
+        results: Option<PathBuf>,
+    },
     /// Write the tables and pictures of earlier results into the document.
     Report {
         /// The results.
@@ -97,8 +110,16 @@ struct Load {
 pub(crate) fn run() -> Outcome<()> {
     process::raise_open_files();
     match Arguments::parse().action {
-        Action::All(suite) => run_suite(suite::all(), &suite),
-        Action::Quick(suite) => run_suite(suite::quick(), &suite),
+        Action::All(suite) => {
+            run_suite(suite::all(), Extent { mebibytes: 2048, rounds: 3 }, &suite)
+        }
+        Action::Quick(suite) => {
+            run_suite(suite::quick(), Extent { mebibytes: 256, rounds: 1 }, &suite)
+        }
+        Action::Files { mebibytes, rounds, results } => {
+            let options = Suite { results, patience: 0, only: Vec::new() };
+            run_suite(Vec::new(), Extent { mebibytes, rounds }, &options)
+        }
         Action::Smoke => {
             let mut session = Session::begin();
             suite::run(&suite::smoke(), &mut session, None, Duration::ZERO)?;
@@ -110,17 +131,23 @@ pub(crate) fn run() -> Outcome<()> {
     }
 }
 
-fn run_suite(tasks: Vec<Task>, options: &Suite) -> Outcome<()> {
+fn run_suite(tasks: Vec<Task>, files: Extent, options: &Suite) -> Outcome<()> {
     let wanted = |task: &Task| options.only.is_empty() || options.only.contains(&task.scenario);
     let tasks: Vec<Task> = tasks.into_iter().filter(wanted).collect();
+    let with_files = options.only.is_empty();
     let mut session = Session::begin();
     if let Some(file) = options.results.as_ref().filter(|file| file.exists()) {
         let again: Vec<String> = tasks.iter().map(|task| suite::name(task.scenario)).collect();
-        let earlier = Session::load(file)?;
-        session.runs.extend(earlier.runs.into_iter().filter(|run| !again.contains(&run.scenario)));
+        session.keep(Session::load(file)?, |scenario| {
+            !again.iter().any(|name| name == scenario)
+                && !(with_files && scenario.starts_with("files"))
+        });
     }
     let patience = Duration::from_secs(options.patience);
     suite::run(&tasks, &mut session, options.results.as_deref(), patience)?;
+    if with_files {
+        files::run(&mut session, files, options.results.as_deref())?;
+    }
     println!("\n{}", report::text(&session));
     Ok(())
 }

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod dialect;
 mod error;
+mod files;
 mod pool;
 mod process;
 mod report;

@@ -71,6 +71,8 @@ pub(crate) enum Cores {
     First,
     /// The generator's core.
     Second,
+    /// Wherever the scheduler likes.
+    All,
 }
 
 /// Keeps this thread on some cores; does nothing on a machine with one core.
@@ -79,6 +81,7 @@ pub(crate) fn pin(cores: Cores) {
     match cores {
         Cores::First => set.set(0),
         Cores::Second => set.set(1),
+        Cores::All => (0..CpuSet::MAX_CPU).for_each(|core| set.set(core)),
     }
     // Fails where that core does not exist, and then the comparison shares one.
     let _ = sched_setaffinity(None, &set);

@@ -77,6 +77,13 @@ impl Session {
         Self { machine: Machine::here(), unix_time: since.as_secs(), ..Self::default() }
     }
 
+    /// Takes over the runs of some scenarios from an earlier session.
+    pub(crate) fn keep(&mut self, earlier: Self, wanted: impl Fn(&str) -> bool) {
+        self.versions.extend(earlier.versions);
+        self.skipped.extend(earlier.skipped);
+        self.runs.extend(earlier.runs.into_iter().filter(|run| wanted(&run.scenario)));
+    }
+
     /// Reads a session back.
     pub(crate) fn load(path: &Path) -> Outcome<Self> {
         let what = || format!("read {}", path.display());

@@ -40,6 +40,7 @@ fn parts(session: &Session) -> Vec<(&'static str, String)> {
         ("targets", targets::table(session)),
         ("rooms", rooms(session)),
         ("details", details(session)),
+        ("files", files(session)),
     ]
 }
 
@@ -106,7 +107,7 @@ fn rooms(session: &Session) -> String {
 
 /// What the other scenarios measured.
 fn details(session: &Session) -> String {
-    let scenarios: [(&str, &str, &[(&str, &str)]); 5] = [
+    let scenarios: [Detail; 5] = [
         (
             "alone",
             "One sender, one receiver",
@@ -146,14 +147,56 @@ fn details(session: &Session) -> String {
             ],
         ),
     ];
+    tables(session, &scenarios)
+}
+
+/// What moving files came to.
+fn files(session: &Session) -> String {
+    let scenarios: [Detail; 3] = [
+        (
+            "files",
+            "A file from memory to memory over loopback",
+            &[
+                ("mb_per_s", "MB/s"),
+                ("cpu_s_per_gib", "CPU s a GiB, both sides"),
+                ("memory_mib", "memory, MiB"),
+            ],
+        ),
+        (
+            "files-latency",
+            "A message of 64 bytes on the connection next to it",
+            &[
+                ("idle_p50_us", "idle p50 µs"),
+                ("idle_p99_us", "idle p99 µs"),
+                ("p50_us", "p50 µs during a file"),
+                ("p99_us", "p99 µs during a file"),
+            ],
+        ),
+        (
+            "files-fair",
+            "Ten files at once",
+            &[
+                ("slowest_to_mean", "slowest to the mean"),
+                ("mean_mb_per_s", "mean MB/s"),
+                ("memory_mib", "memory of each, MiB"),
+            ],
+        ),
+    ];
+    tables(session, &scenarios)
+}
+
+/// A scenario, its title, and its figures with their column heads.
+type Detail<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+fn tables(session: &Session, scenarios: &[Detail<'_>]) -> String {
     let mut text = String::new();
-    for (scenario, title, figures) in scenarios {
+    for (scenario, title, figures) in scenarios.iter().copied() {
         let subjects = session.subjects(scenario);
         if subjects.is_empty() {
             continue;
         }
         let heads: Vec<&str> =
-            std::iter::once("server").chain(figures.iter().map(|(_, head)| *head)).collect();
+            std::iter::once("").chain(figures.iter().map(|(_, head)| *head)).collect();
         let mut table = Table::new(&heads);
         for subject in subjects {
             let cells = figures.iter().map(|(figure, _)| {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use figures::Figures;
+pub(crate) use figures::{Figures, latency_histogram};
 
 use crate::clock::Clock;
 use crate::dialect::{Dialect, Irc, Matou, Mqtt, Nats, Redis};

@@ -204,7 +204,8 @@ fn free_address() -> Outcome<SocketAddr> {
     probe.local_addr().context("find a free port")
 }
 
-fn installed(name: &str) -> Outcome<PathBuf> {
+/// Where a program is, or that it is missing.
+pub(crate) fn installed(name: &str) -> Outcome<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
     let mut folders = std::env::split_paths(&path).chain(system);
