@@ -36,9 +36,12 @@ pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>)
     process::pin(Cores::All);
     let ground = Ground::new(extent.mebibytes)?;
     println!("-- files: {} MiB, from memory to memory over loopback", extent.mebibytes);
+    ground.move_once(Mover::Splice)?;
     let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|peer| present(*peer, session)).collect();
     for round in 0..extent.rounds {
-        for mover in Mover::ALL {
+        // Who begins changes, so that what begins with cold memory is not always the same.
+        let turn = round % Mover::ALL.len();
+        for mover in Mover::ALL.into_iter().cycle().skip(turn).take(Mover::ALL.len()) {
             let outcome = ground.move_once(mover);
             note(session, "files", mover.title(), round, outcome);
         }

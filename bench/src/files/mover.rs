@@ -74,16 +74,10 @@ impl Mover {
         }
     }
 
-    /// Receives the whole file. Blocks; `progress` counts where the mover is Matou's.
-    pub(super) fn receive(
-        self,
-        socket: &TcpStream,
-        size: u64,
-        file: &File,
-        progress: &Progress,
-    ) -> Outcome<()> {
+    /// Receives the whole file. Blocks.
+    pub(super) fn receive(self, socket: &TcpStream, size: u64, file: &File) -> Outcome<()> {
         match self {
-            Self::Matou => transfer::receive_file(socket, size, file, progress)
+            Self::Matou => transfer::receive_file(socket, size, file, &Progress::default())
                 .map_err(|error| BenchError::Invalid(error.to_string())),
             Self::Splice | Self::SpliceUnheld => splice(socket, size, file).context("splice"),
             Self::CopyMebibyte => copy(socket, file, mebibyte(), size).context("receive"),
@@ -98,7 +92,7 @@ pub(super) fn pair(mover: Mover, source: &Path, copy: &Path, size: u64) -> Outco
     let source = File::open(source).context("open the file")?;
     let sending = thread::spawn(move || mover.send(&source, size, &sender));
     let copy = File::create(copy).context("make the copy")?;
-    mover.receive(&receiver, size, &copy, &Progress::default())?;
+    mover.receive(&receiver, size, &copy)?;
     sending.join().map_err(|_| BenchError::Invalid("the sending thread failed".into()))?
 }
 

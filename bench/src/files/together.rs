@@ -5,8 +5,6 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use matou_actors::transfer::Progress;
-
 use super::mover::{self, Mover};
 use super::{Ground, MIB, MemoryWatch};
 use crate::error::{BenchError, Context, Outcome};
@@ -32,7 +30,7 @@ pub(super) fn ten(mover: Mover, ground: &Ground) -> Outcome<Figures> {
         }));
         receiving.push(thread::spawn(move || {
             let start = Instant::now();
-            mover.receive(&receiver, size, &copy, &Progress::default())?;
+            mover.receive(&receiver, size, &copy)?;
             Ok(start.elapsed())
         }));
     }
