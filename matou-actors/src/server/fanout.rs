@@ -25,6 +25,9 @@ const MAX_BATCH: usize = 256 * 1024;
 const LONG_WRITE: Duration = Duration::from_micros(500);
 /// How long to gather after such a batch.
 const GATHER: Duration = Duration::from_micros(300);
+/// How long joins and leaves alone are gathered after any batch. Nobody waits for them, and when
+/// two thousand come at once, telling each of each at once would be millions of writes.
+const GATHER_ANNOUNCEMENTS: Duration = Duration::from_millis(20);
 
 /// The log, who is in the room, and what each shard has still to write.
 #[derive(Debug)]
@@ -66,8 +69,8 @@ struct ShardState {
     reader: Reader,
     /// When the batch in flight was begun.
     busy_since: Option<Instant>,
-    /// When the next batch may begin.
-    not_before: Option<Instant>,
+    /// When the last batch was written, and how long to gather after it.
+    written_at: Option<(Instant, Duration)>,
     publishers: VecDeque<(u64, ConnectionId)>,
     said_at: Option<Instant>,
     taken: Tally,
@@ -80,7 +83,7 @@ impl Fanout {
         let shard = || ShardState {
             reader: log.reader(),
             busy_since: None,
-            not_before: None,
+            written_at: None,
             publishers: VecDeque::new(),
             said_at: None,
             taken: Tally::default(),
@@ -154,10 +157,14 @@ impl Fanout {
     /// The batches that can be written now: for each idle shard what it has not written yet.
     /// Those shards are busy until [`Fanout::written`].
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<(usize, Batch)> {
-        self.log.seal();
         let (end, tally) = (self.log.end(), self.tally);
+        if !self.shards.iter().any(|shard| shard.is_ready(now, end)) {
+            return Vec::new();
+        }
+        self.log.seal();
         let shards = self.shards.iter_mut().enumerate();
-        shards.filter_map(|(index, shard)| Some((index, shard.take(now, end, tally)?))).collect()
+        let ready = shards.filter(|(_, shard)| shard.is_ready(now, end));
+        ready.filter_map(|(index, shard)| Some((index, shard.take(now, end, tally)?))).collect()
     }
 
     /// When to flush again although nothing happens until then: a shard is gathering.
@@ -167,7 +174,7 @@ impl Fanout {
             .shards
             .iter()
             .filter(|shard| shard.busy_since.is_none() && shard.reader.position() < end);
-        gathering.filter_map(|shard| shard.not_before).min()
+        gathering.filter_map(ShardState::not_before).min()
     }
 
     /// Whether everything said has been written by every shard.
@@ -181,21 +188,30 @@ impl Fanout {
         let Some(shard) = self.shards.get_mut(shard) else { return };
         if let Some(since) = shard.busy_since.take() {
             let took = now.saturating_duration_since(since);
-            shard.not_before = (took >= LONG_WRITE).then(|| now + GATHER);
+            let gather = if took < LONG_WRITE { Duration::ZERO } else { GATHER };
+            shard.written_at = Some((now, gather));
         }
     }
 }
 
 impl ShardState {
+    fn is_ready(&self, now: Instant, log_end: u64) -> bool {
+        self.busy_since.is_none()
+            && self.reader.position() < log_end
+            && self.not_before().is_none_or(|at| at <= now)
+    }
+
+    fn not_before(&self) -> Option<Instant> {
+        let (written_at, gather) = self.written_at?;
+        let gather = if self.said_at.is_some() { gather } else { GATHER_ANNOUNCEMENTS };
+        Some(written_at + gather)
+    }
+
     fn take(&mut self, now: Instant, log_end: u64, tally: Tally) -> Option<Batch> {
-        if self.busy_since.is_some() || self.not_before.is_some_and(|at| now < at) {
-            return None;
-        }
         let span = self.reader.take(MAX_BATCH)?;
         let carried = self.publishers.partition_point(|&(end, _)| end <= span.end);
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
         self.busy_since = Some(now);
-        self.not_before = None;
         let mut batch = Batch { span, published, said_at: self.said_at, tally: Tally::default() };
         if batch.span.end == log_end {
             self.said_at = None;
@@ -340,5 +356,23 @@ mod tests {
         fanout.written(0, end + GATHER);
         say(&mut fanout, 0, ALICE, "four");
         assert_eq!(fanout.flush(end + GATHER).len(), 1);
+    }
+
+    #[test]
+    fn joins_alone_are_gathered_and_leave_with_the_next_message() {
+        let start = Instant::now();
+        let mut fanout = Fanout::new(1, true);
+        fanout.enter(ALICE, &name("alice"));
+        assert_eq!(fanout.flush(start).len(), 1, "alone a join is told at once");
+        fanout.written(0, start);
+        fanout.enter(BOB, &name("bob"));
+        assert!(fanout.flush(start).is_empty());
+        assert_eq!(fanout.gathering_until(), Some(start + GATHER_ANNOUNCEMENTS));
+        say(&mut fanout, 0, ALICE, "hello bob");
+        assert_eq!(text(&fanout.flush(start)[0].1, 0), ["Joined(\"bob\")", "x: hello bob"]);
+        fanout.written(0, start);
+        fanout.leave(BOB);
+        assert!(fanout.flush(start).is_empty());
+        assert_eq!(fanout.flush(start + GATHER_ANNOUNCEMENTS).len(), 1);
     }
 }
