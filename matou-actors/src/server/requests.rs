@@ -4,7 +4,7 @@
 //! and a request dies with either client or after its time. Both may ask each other: those are
 //! two pairs that know nothing of each other.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use actix::prelude::Message;
@@ -28,7 +28,7 @@ pub(crate) struct Requests {
     pending: HashMap<Pair, Pending>,
     by_target: BTreeSet<(ConnectionId, ConnectionId)>,
     by_source: BTreeSet<(ConnectionId, ConnectionId)>,
-    expiries: VecDeque<(Instant, Pair, u64)>,
+    expiries: BTreeMap<Expiry, Pair>,
     rates: HashMap<ConnectionId, TokenBucket>,
     asked: u64,
 }
@@ -61,8 +61,11 @@ struct Pair {
 #[derive(Debug)]
 struct Pending {
     accepted: bool,
-    serial: u64,
+    expiry: Expiry,
 }
+
+/// When a request dies, and its number, which no other one has.
+type Expiry = (Instant, u64);
 
 impl Requests {
     pub(crate) fn new(limits: RequestLimits) -> Self {
@@ -71,7 +74,7 @@ impl Requests {
             pending: HashMap::new(),
             by_target: BTreeSet::new(),
             by_source: BTreeSet::new(),
-            expiries: VecDeque::new(),
+            expiries: BTreeMap::new(),
             rates: HashMap::new(),
             asked: 0,
         }
@@ -112,10 +115,11 @@ impl Requests {
             }
         }
         self.asked += 1;
-        self.pending.insert(pair, Pending { accepted: false, serial: self.asked });
+        let expiry = (now + self.limits.lifetime, self.asked);
+        self.pending.insert(pair, Pending { accepted: false, expiry });
         self.by_target.insert((target, source));
         self.by_source.insert((source, target));
-        self.expiries.push_back((now + self.limits.lifetime, pair, self.asked));
+        self.expiries.insert(expiry, pair);
         Ok(())
     }
 
@@ -167,20 +171,18 @@ impl Requests {
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some((_, pair, serial)) = self.expiries.pop_front_if(|(at, ..)| *at <= now) {
-            if self.pending.get(&pair).is_some_and(|pending| pending.serial == serial) {
-                self.remove(pair);
-            }
+        while let Some(first) = self.expiries.first_entry().filter(|first| first.key().0 <= now) {
+            let pair = first.remove();
+            self.remove(pair);
         }
     }
 
     fn remove(&mut self, pair: Pair) {
-        self.pending.remove(&pair);
+        if let Some(pending) = self.pending.remove(&pair) {
+            self.expiries.remove(&pending.expiry);
+        }
         self.by_target.remove(&(pair.target, pair.source));
         self.by_source.remove(&(pair.source, pair.target));
-        if self.pending.is_empty() {
-            self.expiries.clear();
-        }
     }
 }
 
@@ -272,6 +274,29 @@ mod tests {
         requests.forget(A);
         requests.ask(A, B, now + half).unwrap();
         assert_eq!(requests.accept(B, A, now + LIFETIME), Ok(()));
+    }
+
+    #[test]
+    fn a_shorter_lifetime_holds_for_requests_made_after_it_was_set() {
+        let (mut requests, now) = requests(10, None);
+        requests.ask(A, B, now).unwrap();
+        let limits = RequestLimits { lifetime: LIFETIME / 10, ..requests.limits };
+        requests.set_limits(limits);
+        requests.ask(C, B, now).unwrap();
+        assert_eq!(requests.accept(B, C, now + LIFETIME / 10), Err(Ignored::NotPending));
+        assert_eq!(requests.accept(B, A, now + LIFETIME / 10), Ok(()), "keeps the one it had");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_requests_that_are_done_while_others_wait() {
+        let (mut requests, now) = requests(10, None);
+        requests.ask(C, B, now).unwrap();
+        for _ in 0..100 {
+            requests.ask(A, B, now).unwrap();
+            requests.accept(B, A, now).unwrap();
+            requests.offer_ports(A, B, now).unwrap();
+        }
+        assert_eq!((requests.pending(), requests.expiries.len()), (1, 1));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn requests(bytes: &[u8]) {
 fn walk(choices: &mut Choices<'_>) -> Option<()> {
     let rate = Rate::new(1, INTERVAL, BURST).filter(|_| choices.byte().is_some_and(|b| b > 127));
     let pending_per_target = PENDING_PER_TARGET;
-    let limits = RequestLimits { lifetime: LIFETIME, pending_per_target, rate };
+    let mut limits = RequestLimits { lifetime: LIFETIME, pending_per_target, rate };
     let (mut requests, mut list) = (Requests::new(limits), List::default());
     let (start, mut asked) = (Instant::now(), vec![Vec::new(); USERS]);
     let mut now = start;
@@ -47,7 +47,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
         match choices.below(16)? {
             0..=5 => {
                 let got = requests.ask(source, target, now);
-                let expected = list.ask(source, target, now);
+                let expected = list.ask(source, target, now, limits.lifetime);
                 match got {
                     Err(Ignored::TooOften) => {
                         assert_eq!(expected, Ok(()), "too often is the last thing to be looked at");
@@ -76,6 +76,10 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
                 list.0.retain(|entry| entry.source != source && entry.target != source);
                 asked[one].clear();
             }
+            14 if one == other => {
+                limits.lifetime = LIFETIME / u32::from(choices.byte()?).max(1);
+                requests.set_limits(limits);
+            }
             _ => now += Duration::from_secs(choices.byte()?.into()) / 16,
         }
         assert!(requests.pending() >= list.0.len(), "expired ones may still be counted");
@@ -89,6 +93,7 @@ impl List {
         source: ConnectionId,
         target: ConnectionId,
         now: Instant,
+        lifetime: Duration,
     ) -> Result<(), Ignored> {
         if source == target {
             return Err(Ignored::Oneself);
@@ -99,7 +104,7 @@ impl List {
         if self.0.iter().filter(|entry| entry.target == target).count() >= PENDING_PER_TARGET {
             return Err(Ignored::TargetBusy);
         }
-        self.0.push(Entry { source, target, accepted: false, dies: now + LIFETIME });
+        self.0.push(Entry { source, target, accepted: false, dies: now + lifetime });
         Ok(())
     }
 
