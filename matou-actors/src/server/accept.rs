@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use nix::errno::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -82,18 +83,8 @@ pub(crate) fn turn_away(stream: &TcpStream) {
 
 /// Whether `error` says that the process (EMFILE) or the system (ENFILE) is out of descriptors.
 fn is_exhaustion(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use nix::errno::Errno;
-        error
-            .raw_os_error()
-            .is_some_and(|code| matches!(Errno::from_raw(code), Errno::EMFILE | Errno::ENFILE))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
-    }
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EMFILE | Errno::ENFILE))
 }
 
 /// Whether `error` concerns only the connection that was to be accepted.

@@ -8,12 +8,15 @@ use actix::prelude::{
     Actor, ActorContext, AsyncContext, Context, Handler, Recipient, StreamHandler,
 };
 use futures::stream;
+use jiff::Timestamp;
 use slog::{Logger, warn};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::ConnectionId;
 use super::accept::{Arrival, Door, turn_away};
+use super::admin::SetBans;
 use super::admission::{Admission, AdmissionLimits, Refusal};
+use super::bans::Bans;
 use super::messages::{Accept, Lifecycle, StopAccepting};
 use super::meters::Meters;
 use super::throttle::Throttle;
@@ -27,6 +30,7 @@ pub(crate) struct Listener {
     sockets: Vec<TcpListener>,
     shards: Vec<Recipient<Accept>>,
     admission: Admission,
+    bans: Bans,
     accepted: u64,
     refusals: Throttle,
     failures: Throttle,
@@ -40,6 +44,7 @@ impl Listener {
         sockets: Vec<TcpListener>,
         shards: Vec<Recipient<Accept>>,
         limits: AdmissionLimits,
+        bans: Bans,
         meters: Arc<Meters>,
         logger: Logger,
         vital: Option<Vital>,
@@ -48,6 +53,7 @@ impl Listener {
             sockets,
             shards,
             admission: Admission::new(limits),
+            bans,
             accepted: 0,
             refusals: Throttle::new(LOG_EVERY),
             failures: Throttle::new(LOG_EVERY),
@@ -59,7 +65,7 @@ impl Listener {
 
     fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if let Err(refusal) = self.admission.admit(peer.ip(), fastrand::f64()) {
+        if let Err(refusal) = self.admit(peer) {
             turn_away(&stream);
             self.refused(refusal, 1, Some(peer));
             return;
@@ -78,6 +84,13 @@ impl Listener {
             (Ok(_), None) => self.admission.ended(peer.ip(), false),
         }
         self.meters.connections.set(self.admission.connected());
+    }
+
+    fn admit(&mut self, peer: SocketAddr) -> Result<(), Refusal> {
+        if !self.bans.is_empty() && self.bans.is_banned(peer.ip(), Timestamp::now()) {
+            return Err(Refusal::Banned);
+        }
+        self.admission.admit(peer.ip(), fastrand::f64())
     }
 
     fn refused(&mut self, refusal: Refusal, times: u64, peer: Option<SocketAddr>) {
@@ -134,6 +147,14 @@ impl Handler<AdmissionLimits> for Listener {
 
     fn handle(&mut self, limits: AdmissionLimits, _: &mut Context<Self>) {
         self.admission.set_limits(limits);
+    }
+}
+
+impl Handler<SetBans> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, SetBans(bans): SetBans, _: &mut Context<Self>) {
+        self.bans = bans;
     }
 }
 

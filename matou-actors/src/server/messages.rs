@@ -11,7 +11,7 @@ use super::directory::{Addresses, Member};
 use super::fanout::{Batch, Welcome};
 use super::reason::Reason;
 use super::{ConnectionId, Route};
-use crate::protocol::{ClaimedName, PortPair, Username};
+use crate::protocol::{ClaimedName, MessageText, PortPair, Username};
 
 /// Listener to shard: a connection was accepted.
 #[derive(Debug, Message)]
@@ -131,6 +131,8 @@ pub(crate) enum Order {
     Quiesce,
     /// Write what is queued and end.
     Close(Reason),
+    /// Panic, as a test wants it.
+    Fail,
 }
 
 /// Connection to listener and shard: it has joined or ended.
@@ -140,6 +142,16 @@ pub(crate) enum Lifecycle {
     Joined { peer: SocketAddr },
     Ended { id: ConnectionId, peer: SocketAddr, joined: bool },
 }
+
+/// To the registry: who has that name, without regard to case, and where.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Option<(Route, Username)>")]
+pub(crate) struct Find(pub(crate) ClaimedName);
+
+/// To the room: say this in the server's name.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Announce(pub(crate) MessageText);
 
 /// Stop accepting; answered when the listening sockets are closed.
 #[derive(Clone, Copy, Debug, Message)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::admission::Refusal;
 use super::reason::Reason;
-use super::snapshot::Snapshot;
+use super::snapshot::{Counts, Snapshot};
 use crate::protocol::Kind;
 
 /// Frames that are counted, by [`Kind::code`].
@@ -123,12 +123,13 @@ impl Meters {
                 let at = |counts: &[Count; KINDS]| {
                     counts.get(usize::from(kind.code())).map_or(0, Count::value)
                 };
-                (kind.name(), sum(&|shard| at(of(shard))) + hub.map_or(0, at))
+                (kind.name().into(), sum(&|shard| at(of(shard))) + hub.map_or(0, at))
             });
-            counted.filter(|&(_, frames)| frames > 0).collect()
+            counted.filter(|&(_, frames)| frames > 0).collect::<Counts>()
         };
         let labelled = |counts: &[Count], labels: &[&'static str]| {
-            labels.iter().copied().zip(counts.iter().map(Count::value)).collect()
+            let labels = labels.iter().map(|&label| label.into());
+            labels.zip(counts.iter().map(Count::value)).collect::<Counts>()
         };
         Snapshot {
             uptime_seconds: self.started.elapsed().as_secs(),
@@ -171,13 +172,13 @@ impl ShardMeters {
 }
 
 impl PrivateMeters {
-    fn labelled(&self) -> Vec<(&'static str, u64)> {
-        vec![
-            ("requested", self.requested.value()),
-            ("accepted", self.accepted.value()),
-            ("established", self.established.value()),
-            ("ignored", self.ignored.value()),
-        ]
+    fn labelled(&self) -> Counts {
+        Counts::from([
+            ("requested".into(), self.requested.value()),
+            ("accepted".into(), self.accepted.value()),
+            ("established".into(), self.established.value()),
+            ("ignored".into(), self.ignored.value()),
+        ])
     }
 }
 
@@ -223,8 +224,9 @@ mod tests {
         meters.hub_sent(Kind::CORES, 1);
         let snapshot = meters.snapshot();
         assert_eq!((snapshot.bytes_in, snapshot.queue_high_water_bytes), (15, 9));
-        assert_eq!(snapshot.frames_in, [("MSG", 6)]);
-        assert_eq!(snapshot.frames_out, [("CORES", 1), ("MSGBC", 8)]);
+        assert_eq!(snapshot.frames_in, Counts::from([("MSG".into(), 6)]));
+        let sent = Counts::from([("CORES".into(), 1), ("MSGBC".into(), 8)]);
+        assert_eq!(snapshot.frames_out, sent);
     }
 
     #[test]
@@ -233,8 +235,7 @@ mod tests {
         meters.refused(Refusal::Descriptors, 3);
         meters.ended(&Reason::Stalled(1));
         let snapshot = meters.snapshot();
-        assert!(snapshot.refusals.contains(&("descriptors", 3)));
-        assert!(snapshot.ends.contains(&("stalled", 1)));
-        assert_eq!(snapshot.ends.iter().map(|(_, count)| count).sum::<u64>(), 1);
+        assert_eq!((snapshot.refusals["descriptors"], snapshot.ends["stalled"]), (3, 1));
+        assert_eq!(snapshot.ends.values().sum::<u64>(), 1);
     }
 }

@@ -19,7 +19,9 @@
 //!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `connection::inbound`.
 
 mod accept;
+pub mod admin;
 mod admission;
+mod bans;
 mod broker;
 mod connection;
 mod directory;
@@ -51,13 +53,14 @@ mod token_bucket;
 mod vital;
 mod wiring;
 
+pub use bans::{Ban, BansFileError};
 pub use monitor::{Monitor, Unhealthy};
 pub use running::{Failure, Running, StartError, start};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Metrics, Network, Private, Room, ServerSettings,
     SettingError,
 };
-pub use snapshot::Snapshot;
+pub use snapshot::{Counts, Snapshot};
 
 /// A connection of this server's life; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

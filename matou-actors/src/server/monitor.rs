@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::prelude::{Actor, Addr, Context, Handler, Message};
 use tokio::time::timeout;
 
+use super::admin::Fail;
 use super::broker::Broker;
 use super::listener::Listener;
 use super::meters::Meters;
@@ -75,14 +76,24 @@ where
     }
 }
 
-macro_rules! answer_pings {
+/// What every vital actor answers to.
+macro_rules! answer {
     ($($actor:ident)*) => {
         $(impl Handler<Ping> for $actor {
             type Result = ();
 
             fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+        }
+
+        impl Handler<Fail> for $actor {
+            type Result = ();
+
+            #[allow(clippy::panic)]
+            fn handle(&mut self, _: Fail, _: &mut Context<Self>) {
+                panic!("an operator's test asked for this panic");
+            }
         })*
     };
 }
 
-answer_pings!(Listener Registry Room Broker Shard);
+answer!(Listener Registry Room Broker Shard);

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix::prelude::{Actor, Context, Handler, Recipient};
+use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
 use super::Route;
 use super::directory::{Addresses, Directory, Refused};
-use super::messages::{Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use super::messages::{Find, Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
 use super::meters::Meters;
 use super::vital::Vital;
 use crate::protocol::{ClaimedName, Kind};
@@ -51,6 +51,15 @@ impl Handler<ToRegistry> for Registry {
                 }
             }
         }
+    }
+}
+
+impl Handler<Find> for Registry {
+    type Result = MessageResult<Find>;
+
+    fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
+        let found = self.directory.find(&name);
+        MessageResult(found.map(|member| (member.route, member.name.clone())))
     }
 }
 

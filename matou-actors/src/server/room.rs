@@ -10,7 +10,7 @@ use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
 use tokio::sync::oneshot;
 
 use super::fanout::Fanout;
-use super::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use super::messages::{Announce, Drain, FromRoom, Publish, ToRoom, Written};
 use super::meters::Meters;
 use super::reload::SetRoom;
 use super::vital::Vital;
@@ -76,6 +76,14 @@ impl Handler<Drain> for Room {
 
     fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
         self.draining.push(done);
+    }
+}
+
+impl Handler<Announce> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Announce(text): Announce, _: &mut Context<Self>) {
+        self.fanout.announce(&self.motd_name, &text);
     }
 }
 

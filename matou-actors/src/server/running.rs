@@ -2,14 +2,18 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use actix::prelude::Arbiter;
+use jiff::Timestamp;
 use slog::{Logger, info, warn};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::admin::{self, DeskSettings, Errand};
+use super::bans::{self, Bans, BansFileError};
 use super::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};
 use super::monitor::Monitor;
 use super::settings::{ServerSettings, SettingError};
@@ -25,6 +29,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 pub struct Running {
     addresses: Vec<SocketAddr>,
     settings: ServerSettings,
+    /// As they were at the start.
+    bans: Bans,
     actors: Actors,
     arbiters: Vec<Arbiter>,
     failures: mpsc::UnboundedReceiver<&'static str>,
@@ -45,6 +51,9 @@ pub enum StartError {
     /// A listening socket that cannot be used.
     #[error("cannot use the listening socket: {0}")]
     Listener(#[from] io::Error),
+    /// A file of bans that cannot be used.
+    #[error(transparent)]
+    Bans(#[from] BansFileError),
 }
 
 /// Starts a server on sockets that listen already, inside the running actix system, whose
@@ -55,6 +64,10 @@ pub fn start(
     logger: Logger,
 ) -> Result<Running, StartError> {
     settings.check()?;
+    let bans = match &settings.admin.bans {
+        path if path.as_os_str().is_empty() => Bans::default(),
+        path => bans::load(path, Timestamp::now())?,
+    };
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
     for listener in listeners {
@@ -65,8 +78,9 @@ pub fn start(
     let (failed, failures) = mpsc::unbounded_channel();
     let count = shard_count(settings.network.arbiters);
     let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
-    let actors = Actors::start(settings, sockets, &arbiters, &failed, &logger)?;
-    Ok(Running { addresses, settings: settings.clone(), actors, arbiters, failures, logger })
+    let actors = Actors::start(settings, sockets, bans.clone(), &arbiters, &failed, &logger)?;
+    let settings = settings.clone();
+    Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
 }
 
 impl Running {
@@ -78,6 +92,24 @@ impl Running {
     /// A view of the server for those who watch it.
     pub fn monitor(&self) -> Monitor {
         Monitor::new(&self.actors)
+    }
+
+    /// Serves operators on a socket that listens already; who may connect is for its owner to
+    /// limit. Requests that only the caller can carry out come out of the returned channel.
+    /// `test_panics` allows operators to make actors panic, for tests. To be called once.
+    pub fn serve_operators(
+        &mut self,
+        listener: UnixListener,
+        test_panics: bool,
+    ) -> Result<mpsc::Receiver<Errand>, StartError> {
+        let settings = DeskSettings {
+            listening: self.addresses.clone(),
+            bans: std::mem::take(&mut self.bans),
+            bans_file: self.settings.admin.bans.clone(),
+            speaker: self.settings.motd_name()?,
+            test_panics,
+        };
+        Ok(admin::open(listener, &self.actors, settings, &self.logger)?)
     }
 
     /// Resolves when an actor without which the server cannot go on has panicked.

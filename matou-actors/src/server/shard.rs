@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use slog::warn;
 use tokio::sync::oneshot;
 
 use super::ConnectionId;
+use super::admin::{ClientReport, CloseFrom, ListClients};
 use super::connection::{Connection, Output, Progress, Shared, Uplinks};
 use super::fanout::{Batch, Welcome};
 use super::log::Span;
@@ -54,7 +56,10 @@ pub(crate) struct Shard {
 struct Seat {
     connection: Addr<Connection>,
     output: Rc<RefCell<Output>>,
-    joined: bool,
+    peer: SocketAddr,
+    accepted_at: Instant,
+    /// Who it is, once joined.
+    name: Option<Username>,
 }
 
 /// A batch and the slot to write next.
@@ -94,7 +99,7 @@ impl Shard {
     fn admit(&mut self, id: ConnectionId, name: Username, welcome: Welcome) {
         let seat = self.by_id.get(&id).and_then(|&slot| self.seats.get_mut(slot));
         let Some(seat) = seat else { return };
-        seat.joined = true;
+        seat.name = Some(name.clone());
         self.joined += 1;
         // Cannot flood: once for each connection.
         seat.connection.do_send(Order::Welcome { name });
@@ -107,7 +112,7 @@ impl Shard {
         let Some(writing) = &mut self.writing else { return true };
         let end = self.seats.capacity().min(writing.next.saturating_add(TURN));
         for slot in writing.next..end {
-            if let Some(seat) = self.seats.get(slot).filter(|seat| seat.joined) {
+            if let Some(seat) = self.seats.get(slot).filter(|seat| seat.name.is_some()) {
                 let progress = seat.output.borrow_mut().deliver(&writing.span);
                 seat.tell(progress);
             }
@@ -200,7 +205,9 @@ impl Handler<Accept> for Shard {
         }
         match Connection::start(Rc::clone(shared), id, stream, peer) {
             Ok((connection, output)) => {
-                let slot = self.seats.insert(Seat { connection, output, joined: false });
+                let (accepted_at, name) = (Instant::now(), None);
+                let seat = Seat { connection, output, peer, accepted_at, name };
+                let slot = self.seats.insert(seat);
                 self.by_id.insert(id, slot);
             }
             Err(error) => {
@@ -243,7 +250,7 @@ impl Handler<Lifecycle> for Shard {
     fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
         if let Lifecycle::Ended { id, .. } = message {
             if let Some(slot) = self.by_id.remove(&id) {
-                if self.seats.try_remove(slot).is_some_and(|seat| seat.joined) {
+                if self.seats.try_remove(slot).is_some_and(|seat| seat.name.is_some()) {
                     self.joined = self.joined.saturating_sub(1);
                 }
             }
@@ -263,6 +270,34 @@ impl Handler<SetLimits> for Shard {
             // Cannot flood: an operator's doing, once in a while.
             seat.connection.do_send(Order::ApplyLimits);
         }
+    }
+}
+
+impl Handler<ListClients> for Shard {
+    type Result = Vec<ClientReport>;
+
+    fn handle(&mut self, _: ListClients, _: &mut Context<Self>) -> Self::Result {
+        let reports = self.seats.iter().map(|(_, seat)| ClientReport {
+            name: seat.name.as_ref().map(ToString::to_string),
+            address: seat.peer,
+            age_seconds: seat.accepted_at.elapsed().as_secs(),
+            queued_bytes: seat.output.borrow().queued(),
+        });
+        reports.collect()
+    }
+}
+
+impl Handler<CloseFrom> for Shard {
+    type Result = usize;
+
+    fn handle(&mut self, CloseFrom(network): CloseFrom, _: &mut Context<Self>) -> usize {
+        let mut closed = 0;
+        for (_, seat) in self.seats.iter().filter(|(_, seat)| network.contains(&seat.peer.ip())) {
+            // Cannot flood: an operator's doing, once in a while.
+            seat.connection.do_send(Order::Close(Reason::Banned));
+            closed += 1;
+        }
+        closed
     }
 }
 

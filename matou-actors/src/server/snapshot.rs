@@ -1,9 +1,15 @@
 //! The server's counts at one moment, as its operators get them.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Counts by their label.
+pub type Counts = BTreeMap<Cow<'static, str>, u64>;
 
 /// What a server has counted since it started, unless a field says otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Seconds since the start.
     pub uptime_seconds: u64,
@@ -18,13 +24,13 @@ pub struct Snapshot {
     /// Names that were refused.
     pub names_refused: u64,
     /// Connections that were not let in, by reason.
-    pub refusals: Vec<(&'static str, u64)>,
+    pub refusals: Counts,
     /// Connections that ended, by reason; `queue_overflow` and `stalled` are slow readers.
-    pub ends: Vec<(&'static str, u64)>,
+    pub ends: Counts,
     /// Frames from clients, by type.
-    pub frames_in: Vec<(&'static str, u64)>,
+    pub frames_in: Counts,
     /// Frames handed to clients' queues, by type.
-    pub frames_out: Vec<(&'static str, u64)>,
+    pub frames_out: Counts,
     /// Bytes read from clients.
     pub bytes_in: u64,
     /// Bytes written to clients.
@@ -34,7 +40,7 @@ pub struct Snapshot {
     /// The most bytes that have waited for one client whose socket took no more.
     pub queue_high_water_bytes: u64,
     /// Steps of private requests, by what came of them.
-    pub private: Vec<(&'static str, u64)>,
+    pub private: Counts,
     /// Private requests that are pending now.
     pub private_pending: u64,
 }

@@ -8,6 +8,7 @@ use slog::Logger;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::bans::Bans;
 use super::broker::Broker;
 use super::connection::Uplinks;
 use super::directory::Directory;
@@ -39,6 +40,7 @@ impl Actors {
     pub(crate) fn start(
         settings: &ServerSettings,
         sockets: Vec<TcpListener>,
+        bans: Bans,
         arbiters: &[Arbiter],
         failed: &mpsc::UnboundedSender<&'static str>,
         logger: &Logger,
@@ -102,6 +104,7 @@ impl Actors {
             sockets,
             recipients(&shards),
             admission_limits(&settings.limits),
+            bans,
             Arc::clone(&meters),
             logger.clone(),
             vital("listener"),

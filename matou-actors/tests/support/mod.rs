@@ -4,6 +4,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,16 +13,18 @@ use bytes::BytesMut;
 use matou_actors::protocol::{
     ClaimedName, ClientFrame, Decode, Encode, MessageText, ServerFrame, Username,
 };
+use matou_actors::server::admin::Errand;
 use matou_actors::server::{self, Monitor, ServerSettings, SettingError};
 use slog::{Discard, Logger, o};
 use tokio::sync::{mpsc, oneshot};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Server {
     pub address: SocketAddr,
     pub monitor: Monitor,
     changes: mpsc::Sender<Change>,
+    failure: std::sync::mpsc::Receiver<server::Failure>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,6 +47,15 @@ impl Server {
     }
 
     pub fn with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::run(change, None)
+    }
+
+    /// With a desk for operators, who may make actors panic.
+    pub fn with_operators(desk: UnixListener, change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::run(change, Some(desk))
+    }
+
+    fn run(change: impl FnOnce(&mut ServerSettings), desk: Option<UnixListener>) -> Self {
         let mut settings = ServerSettings::default();
         settings.network.arbiters = 2;
         change(&mut settings);
@@ -51,15 +63,29 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (started, wait) = std::sync::mpsc::channel();
+        let (failed, failure) = std::sync::mpsc::channel();
         let (changes, mut asked) = mpsc::channel::<Change>(1);
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
                 let mut running = server::start(&settings, vec![listener], logger).unwrap();
+                // Without a desk, a channel that nothing comes out of.
+                let (_errand, mut errands) = mpsc::channel(1);
+                if let Some(desk) = desk {
+                    errands = running.serve_operators(desk, true).unwrap();
+                }
                 started.send(running.monitor()).unwrap();
                 let mut stopped = pin!(stopped);
                 loop {
                     tokio::select! {
+                        failure = running.failed() => {
+                            let _ = failed.send(failure);
+                            break;
+                        }
+                        errand = errands.recv() => match errand.unwrap() {
+                            Errand::Reload(answer) => answer.send(Ok(vec!["log.format"])).unwrap(),
+                            Errand::Shutdown => break,
+                        },
                         _ = &mut stopped => break,
                         Some(Change { settings, reloaded }) = asked.recv() => {
                             reloaded.send(running.reload(&settings)).unwrap();
@@ -70,7 +96,17 @@ impl Server {
             });
         });
         let monitor = wait.recv_timeout(DEADLINE).unwrap();
-        Self { address, monitor, changes, stop: Some(stop), thread: Some(thread) }
+        Self { address, monitor, changes, failure, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Waits until a vital actor has failed.
+    pub fn failed(&self) -> server::Failure {
+        self.failure.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// Waits until the server has stopped by itself.
+    pub fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
     }
 
     /// Gives the running server other settings.

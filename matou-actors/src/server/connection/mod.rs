@@ -304,6 +304,8 @@ impl Handler<Order> for Connection {
             }
             Order::Quiesce => self.gate = Gate::Quiet,
             Order::Close(reason) => self.close(&reason, ctx),
+            #[allow(clippy::panic)]
+            Order::Fail => panic!("an operator's test asked for this panic"),
         }
     }
 }

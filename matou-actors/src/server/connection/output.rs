@@ -56,7 +56,7 @@ impl Output {
     }
 
     /// Bytes that wait.
-    pub(super) fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.outbox.queued()
     }
 

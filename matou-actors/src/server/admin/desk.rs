@@ -1,0 +1,263 @@
+//! The actor that carries out what operators ask, one thing at a time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::{Actor, ActorFutureExt, AtomicResponse, Context, Handler};
+use bytes::BytesMut;
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Ask, ClientReport, CloseFrom, DeskSettings, Errand, Fail, ListClients, Request, Response,
+    SetBans, Status,
+};
+use crate::protocol::{ClaimedName, MessageText, encode_message};
+use crate::server::bans::{self, Ban, Bans, LONGEST_REASON};
+use crate::server::messages::{Announce, Find, Order, ToConnection};
+use crate::server::reason::Reason;
+use crate::server::wiring::Actors;
+
+/// How long the other actors and the disk may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Serves operators. The one place where bans change.
+pub(super) struct Desk {
+    actors: Actors,
+    settings: DeskSettings,
+    errands: mpsc::Sender<Errand>,
+}
+
+/// What answers a request once the bans have been dealt with, away from the desk.
+enum Work {
+    Done(Response),
+    Clients(Actors),
+    Ban { actors: Actors, ban: Ban, kept: Keep },
+    Unban { network: IpNet, kept: Keep },
+    Kick { actors: Actors, name: ClaimedName, farewell: BytesMut, reason: String },
+    Notice { actors: Actors, text: MessageText },
+    Reload(mpsc::Sender<Errand>),
+    Shutdown(mpsc::Sender<Errand>),
+    Panic { actors: Actors, actor: String },
+}
+
+/// The bans, to be written to their file.
+struct Keep {
+    bans: Bans,
+    file: PathBuf,
+}
+
+impl Desk {
+    pub(super) fn new(
+        actors: Actors,
+        settings: DeskSettings,
+        errands: mpsc::Sender<Errand>,
+    ) -> Self {
+        Self { actors, settings, errands }
+    }
+
+    /// Decides, and changes the bans; what has to be waited for is left to [`Work::finish`].
+    fn begin(&mut self, request: Request, now: Timestamp) -> Result<Work, String> {
+        let actors = self.actors.clone();
+        Ok(match request {
+            Request::Status => Work::Done(self.status(now)),
+            Request::Clients => Work::Clients(actors),
+            Request::Bans => {
+                Work::Done(Response::Bans(self.settings.bans.in_force(now).cloned().collect()))
+            }
+            Request::Kick { name, reason } => self.kick(&name, reason)?,
+            Request::Ban { network, seconds, reason } => {
+                let ban = new_ban(&network, seconds, reason, now)?;
+                self.settings.bans.add(ban.clone(), now).map_err(|error| error.to_string())?;
+                Work::Ban { actors, ban, kept: self.bans_changed() }
+            }
+            Request::Unban { network } => {
+                let network = bans::network(&network).map_err(|error| error.to_string())?;
+                self.settings.bans.expire(now);
+                if !self.settings.bans.remove(network) {
+                    return Err(format!("{network} is not banned; `bans` lists what is"));
+                }
+                Work::Unban { network, kept: self.bans_changed() }
+            }
+            Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
+            Request::Reload => Work::Reload(self.errands.clone()),
+            Request::Shutdown => Work::Shutdown(self.errands.clone()),
+            Request::Panic { actor } if self.settings.test_panics => Work::Panic { actors, actor },
+            Request::Panic { .. } => return Err("this server was not started for tests".into()),
+        })
+    }
+
+    fn status(&self, now: Timestamp) -> Response {
+        Response::Status(Box::new(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            listening: self.settings.listening.clone(),
+            bans: self.settings.bans.in_force(now).count(),
+            counts: self.actors.meters.snapshot(),
+        }))
+    }
+
+    fn kick(&self, name: &str, reason: Option<String>) -> Result<Work, String> {
+        let claimed = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
+        let reason = reason.unwrap_or_else(|| "no reason given".into());
+        let text = message(&format!("You were disconnected by an operator: {reason}"))?;
+        let mut farewell = BytesMut::new();
+        encode_message(&self.settings.speaker, &text, &mut farewell);
+        Ok(Work::Kick { actors: self.actors.clone(), name: claimed, farewell, reason })
+    }
+
+    fn bans_changed(&self) -> Keep {
+        // Cannot flood: operators are served one after the other.
+        self.actors.listener.do_send(SetBans(self.settings.bans.clone()));
+        Keep { bans: self.settings.bans.clone(), file: self.settings.bans_file.clone() }
+    }
+}
+
+impl Actor for Desk {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask> for Desk {
+    type Result = AtomicResponse<Self, Response>;
+
+    fn handle(&mut self, Ask(request): Ask, _: &mut Context<Self>) -> Self::Result {
+        let work = self.begin(request, Timestamp::now());
+        let finished = async move {
+            match work {
+                Ok(work) => match tokio::time::timeout(WITHIN, work.finish()).await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(error)) => Response::error(error),
+                    Err(_) => Response::error("that took too long; see the server's log"),
+                },
+                Err(error) => Response::error(error),
+            }
+        };
+        AtomicResponse::new(Box::pin(wrap_future(finished).map(|response, _, _| response)))
+    }
+}
+
+impl Work {
+    async fn finish(self) -> Result<Response, String> {
+        Ok(match self {
+            Self::Done(response) => response,
+            Self::Clients(actors) => Response::Clients(clients(&actors).await?),
+            Self::Ban { actors, ban, kept } => {
+                let mut disconnected = 0;
+                for shard in &actors.shards {
+                    disconnected += shard.send(CloseFrom(ban.network)).await.map_err(stopping)?;
+                }
+                kept.save().await?;
+                Response::Banned { ban, disconnected }
+            }
+            Self::Unban { network, kept } => {
+                kept.save().await?;
+                Response::Unbanned { network: network.to_string() }
+            }
+            Self::Kick { actors, name, farewell, reason } => {
+                let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
+                let Some((route, name)) = found else {
+                    let name = name.as_str().escape_debug();
+                    return Err(format!("nobody here is called {name}; `clients` lists who is"));
+                };
+                let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
+                for order in
+                    [Order::Send(farewell.freeze()), Order::Close(Reason::Kicked(reason.into()))]
+                {
+                    let order = ToConnection { id: route.id, order };
+                    shard.send(order).await.map_err(stopping)?;
+                }
+                Response::Kicked { name: name.to_string() }
+            }
+            Self::Notice { actors, text } => {
+                actors.room.send(Announce(text)).await.map_err(stopping)?;
+                Response::Said
+            }
+            Self::Reload(errands) => {
+                let (answer, wait) = oneshot::channel();
+                errands.send(Errand::Reload(answer)).await.map_err(stopping)?;
+                let needs_restart = wait.await.map_err(stopping)??;
+                let needs_restart = needs_restart.into_iter().map(Into::into).collect();
+                Response::Reloaded { needs_restart }
+            }
+            Self::Shutdown(errands) => {
+                errands.send(Errand::Shutdown).await.map_err(stopping)?;
+                Response::Stopping
+            }
+            Self::Panic { actors, actor } => fail(&actors, &actor).await?,
+        })
+    }
+}
+
+impl Keep {
+    async fn save(self) -> Result<(), String> {
+        if self.file.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let saved = tokio::task::spawn_blocking(move || {
+            bans::save(&self.file, &self.bans, Timestamp::now())
+                .map_err(|error| format!("{}: {error}", self.file.display()))
+        });
+        saved.await.map_err(|error| error.to_string())?.map_err(|error| {
+            format!("done, but only until the server stops, since it could not be saved: {error}")
+        })
+    }
+}
+
+async fn clients(actors: &Actors) -> Result<Vec<ClientReport>, String> {
+    let mut clients = Vec::new();
+    for shard in &actors.shards {
+        clients.extend(shard.send(ListClients).await.map_err(stopping)?);
+    }
+    clients.sort_by_key(|client| (std::cmp::Reverse(client.age_seconds), client.address));
+    Ok(clients)
+}
+
+/// Nothing is sent back by an actor that panics, so nothing is waited for.
+async fn fail(actors: &Actors, actor: &str) -> Result<Response, String> {
+    // None can flood: for tests, one at a time.
+    match actor {
+        "listener" => actors.listener.do_send(Fail),
+        "registry" => actors.registry.do_send(Fail),
+        "room" => actors.room.do_send(Fail),
+        "broker" => actors.broker.do_send(Fail),
+        "shard" => actors.shards.iter().take(1).for_each(|shard| shard.do_send(Fail)),
+        other => {
+            let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
+            let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
+            let found = actors.registry.send(Find(name)).await.map_err(stopping)?;
+            let (route, _) = found.ok_or("nobody here is called that")?;
+            let order = ToConnection { id: route.id, order: Order::Fail };
+            let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
+            shard.do_send(order);
+        }
+    }
+    Ok(Response::Panicking)
+}
+
+fn new_ban(
+    network: &str,
+    seconds: Option<u64>,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Result<Ban, String> {
+    let network = bans::network(network).map_err(|error| error.to_string())?;
+    let until = seconds.map(|seconds| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        now.checked_add(SignedDuration::from_secs(seconds))
+            .map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
+    });
+    let reason = reason.unwrap_or_default();
+    if reason.len() > LONGEST_REASON {
+        return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
+    }
+    Ok(Ban { network, until: until.transpose()?, reason })
+}
+
+fn message(text: &str) -> Result<MessageText, String> {
+    MessageText::parse(text).map_err(|error| format!("cannot be said: {error}"))
+}
+
+fn stopping(_: impl std::fmt::Debug) -> String {
+    "the server is stopping".into()
+}

@@ -1,0 +1,161 @@
+//! What operators ask and get: one JSON object a line each way.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Ban, Snapshot};
+use std::net::SocketAddr;
+
+/// What an operator asks for, such as `{"command":"kick","name":"alice"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// How the server is. Answer: [`Response::Status`].
+    Status,
+    /// Who is connected. Answer: [`Response::Clients`].
+    Clients,
+    /// Disconnect a user. Answer: [`Response::Kicked`].
+    Kick {
+        /// The user, without regard to case.
+        name: String,
+        /// What the user is told, and the log.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Let nobody in from an address or network, and disconnect those who are there from it.
+    /// Answer: [`Response::Banned`].
+    Ban {
+        /// Such as `192.0.2.7` or `2001:db8::/64`.
+        network: String,
+        /// For how long; for ever without it.
+        #[serde(default)]
+        seconds: Option<u64>,
+        /// Why, for the operators.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// End the ban of exactly this address or network. Answer: [`Response::Unbanned`].
+    Unban {
+        /// As in [`Request::Ban`].
+        network: String,
+    },
+    /// The bans in force. Answer: [`Response::Bans`].
+    Bans,
+    /// Say something to everybody in the name that says the message of the day. Answer:
+    /// [`Response::Said`].
+    Notice {
+        /// One message.
+        text: String,
+    },
+    /// Read the configuration again. Answer: [`Response::Reloaded`].
+    Reload,
+    /// Stop the server. Answer: [`Response::Stopping`].
+    Shutdown,
+    /// Make an actor panic; refused unless the server was started for a test of that.
+    Panic {
+        /// `listener`, `registry`, `room`, `broker`, `shard`, or `session NAME`.
+        actor: String,
+    },
+}
+
+/// What an operator gets, such as `{"kicked":{"name":"alice"}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// How the server is.
+    Status(Box<Status>),
+    /// Who is connected, the longest first.
+    Clients(Vec<ClientReport>),
+    /// A user was told to leave.
+    Kicked {
+        /// The user.
+        name: String,
+    },
+    /// The ban is in force.
+    Banned {
+        /// The ban.
+        ban: Ban,
+        /// How many were disconnected.
+        disconnected: usize,
+    },
+    /// The ban has ended.
+    Unbanned {
+        /// Whose.
+        network: String,
+    },
+    /// The bans in force.
+    Bans(Vec<Ban>),
+    /// The notice has its place in the room.
+    Said,
+    /// The new settings hold.
+    Reloaded {
+        /// The keys that differ and need a restart.
+        needs_restart: Vec<String>,
+    },
+    /// The server stops.
+    Stopping,
+    /// An actor was told to panic.
+    Panicking,
+    /// The request was not carried out, or not in full.
+    Error {
+        /// What happened, and what to do next.
+        message: String,
+    },
+}
+
+/// How a server is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The server's version.
+    pub version: String,
+    /// Where it listens.
+    pub listening: Vec<SocketAddr>,
+    /// How many bans are in force.
+    pub bans: usize,
+    /// What it has counted.
+    #[serde(flatten)]
+    pub counts: Snapshot,
+}
+
+/// One connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientReport {
+    /// The user's name, once joined.
+    pub name: Option<String>,
+    /// Where the connection comes from.
+    pub address: SocketAddr,
+    /// Seconds since it was accepted.
+    pub age_seconds: u64,
+    /// Bytes that wait to be written to it.
+    pub queued_bytes: usize,
+}
+
+impl Response {
+    pub(crate) fn error(reason: impl std::fmt::Display) -> Self {
+        Self::Error { message: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_documented() {
+        let read = |text| serde_json::from_str::<Request>(text);
+        let kick = Request::Kick { name: "alice".into(), reason: None };
+        assert_eq!(read(r#"{"command":"kick","name":"alice"}"#).unwrap(), kick);
+        assert_eq!(read(r#"{"command":"status"}"#).unwrap(), Request::Status);
+        for bad in [r#"{"command":"kik"}"#, r#"{"command":"kick","name":"a","why":1}"#, "[]", ""] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_status_survives_the_wire() {
+        let counts = super::super::super::meters::Meters::new(1).snapshot();
+        let status = Status { version: "1".into(), listening: vec![], bans: 3, counts };
+        let response = Response::Status(Box::new(status));
+        let line = serde_json::to_string(&response).unwrap();
+        assert_eq!(serde_json::from_str::<Response>(&line).unwrap(), response);
+    }
+}
