@@ -61,6 +61,7 @@ fn tell_addresses(running: &Running, logger: &Logger) {
 fn refused(error: StartError) -> Failure {
     match error {
         StartError::Setting(error) => Failure::Usage(error.to_string()),
+        StartError::Bans(error) => Failure::Runtime(error.to_string()),
         StartError::Listener(error) => Failure::Runtime(format!("cannot listen: {error}")),
     }
 }
