@@ -296,6 +296,12 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_what_help_shows() {
+        let help = help().join("\n");
+        assert!(include_str!("../../README.md").contains(&help), "put this there:\n{help}");
+    }
+
+    #[test]
     fn help_shows_every_command_and_alias() {
         let help = help().join("\n");
         for spec in COMMANDS {

@@ -1,5 +1,7 @@
 //! Matou: chat and file drop for a LAN, a class, a ship or your own server.
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod client;
 mod commands;

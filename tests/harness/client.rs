@@ -1,1 +1,125 @@
-//! A real client.
+//! A real client in `--json`, driven by typed lines.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ChildStdin, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::lines::Lines;
+use super::{Process, matou};
+
+/// A running client, with a home of its own.
+pub(crate) struct Client {
+    /// The process.
+    pub(crate) process: Process,
+    /// Its home; received files are in `downloads` there.
+    pub(crate) home: TempDir,
+    name: String,
+    input: Option<ChildStdin>,
+    lines: Lines,
+    /// Events that no wait has taken yet.
+    waiting: Vec<Value>,
+}
+
+impl Client {
+    /// A client that has joined.
+    pub(crate) fn join(server: SocketAddr, name: &str) -> Self {
+        Self::join_with(server, name, &[])
+    }
+
+    /// A client with more arguments that has joined.
+    pub(crate) fn join_with(server: SocketAddr, name: &str, arguments: &[&str]) -> Self {
+        let mut client = Self::start(server, name, arguments);
+        client.wait("connected", |event| event["username"] == name);
+        client
+    }
+
+    /// A client that is about to join.
+    pub(crate) fn start(server: SocketAddr, name: &str, arguments: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = matou(home.path());
+        command.args(["client", "--json", "--username", name, "--server", &server.to_string()]);
+        command.arg("--downloads").arg(home.path().join("downloads")).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process(command.spawn().unwrap());
+        Self {
+            name: name.to_owned(),
+            home,
+            input: process.0.stdin.take(),
+            lines: Lines::new(name, process.0.stdout.take().unwrap()),
+            process,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Where received files are.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.home.path().join("downloads")
+    }
+
+    /// Types a line.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ends standard input.
+    pub(crate) fn end_of_input(&mut self) {
+        self.input = None;
+    }
+
+    /// The first event of this kind that `wanted` takes, among those that no wait has taken.
+    pub(crate) fn wait(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let fits = |event: &Value| event["event"] == kind && wanted(event);
+        if let Some(at) = self.waiting.iter().position(fits) {
+            return self.waiting.remove(at);
+        }
+        let waiting = &mut self.waiting;
+        self.lines.wait(&format!("a fitting event `{kind}`"), |line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            assert!(event["time"].as_str().unwrap().ends_with('Z'), "{line}");
+            if fits(&event) {
+                return Some(event);
+            }
+            waiting.push(event);
+            None
+        })
+    }
+
+    /// The first event of this kind.
+    pub(crate) fn any(&mut self, kind: &str) -> Value {
+        self.wait(kind, |_| true)
+    }
+
+    /// A public message that has come.
+    pub(crate) fn heard(&mut self, from: &str, text: &str) {
+        self.wait("message", |event| event["from"] == from && event["text"] == text);
+    }
+
+    /// A private message that has come or gone.
+    pub(crate) fn heard_in_private(&mut self, from: &str, to: &str, text: &str) {
+        self.wait("private_message", |event| {
+            event["from"] == from && event["to"] == to && event["text"] == text
+        });
+    }
+
+    /// All events to the end of the client, and its exit code.
+    pub(crate) fn ended(&mut self) -> (Vec<Value>, i32) {
+        let lines = self.lines.rest();
+        let events = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let status = self.process.exit();
+        (events, status.code().unwrap_or_else(|| panic!("{}: {status}", self.name)))
+    }
+}
+
+/// Opens a private session from `a` to `b`.
+pub(crate) fn open(a: &mut Client, b: &mut Client) {
+    let (from, to) = (a.name.clone(), b.name.clone());
+    a.say(&format!("/open {to}"));
+    b.wait("private_request", |event| event["from"] == from.as_str());
+    b.say(&format!("/accept {from}"));
+    a.wait("private_opened", |event| event["with"] == to.as_str());
+    b.wait("private_opened", |event| event["with"] == from.as_str());
+}

@@ -167,6 +167,13 @@ impl Peer {
         }
     }
 
+    /// Everything to the end of the stream.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
     /// Ends the stream towards the server.
     pub(crate) fn end(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();

@@ -1,0 +1,229 @@
+//! The program as a shell sees it: exit codes, words on standard error, signals.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::server::Server;
+use harness::wire::{Peer, msgbc};
+use nix::sys::signal::Signal;
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+    (status.code().unwrap(), text)
+}
+
+#[test]
+fn help_shows_the_exit_codes() {
+    for arguments in [&["--help"][..], &["server", "--help"], &["client", "--help"]] {
+        let (code, text) = run(arguments, &[]);
+        assert_eq!(code, 0);
+        assert!(text.contains("Exit codes"), "{text}");
+    }
+    assert_eq!(run(&["--version"], &[]).0, 0);
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_exit_code_2() {
+    for arguments in [
+        &[][..],
+        &["serve"],
+        &["server", "--port", "1"],
+        &["server", "-v", "-q"],
+        &["client", "--plain", "--json"],
+        &["client", "--accept-files", "maybe"],
+        &["client", "--username", "a b"],
+        &["server", "--listen", "nowhere"],
+    ] {
+        assert_eq!(run(arguments, &[]).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_file_is_exit_code_2_and_names_file_key_value_and_what_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let path = path.to_str().unwrap();
+    for (role, text, words) in [
+        (
+            "server",
+            "[limits]\nclients = \"many\"",
+            ["limits.clients", "\"many\"", "a whole number"],
+        ),
+        ("server", "[limits]\ncleints = 5", ["limits.cleints", "5", "clients"]),
+        ("server", "[limits]\nclients = 0", ["limits.clients", "0", "1 or more"]),
+        ("client", "[files]\naccept = \"maybe\"", ["files.accept", "\"maybe\"", "\"always\""]),
+        ("client", "[private]\nports = \"1-2\"", ["private.ports", "\"1-2\"", "1024"]),
+    ] {
+        std::fs::write(path, text).unwrap();
+        let (code, said) = run(&[role, "-c", path], &[]);
+        assert_eq!(code, 2, "{said}");
+        for word in words.into_iter().chain([path]) {
+            assert!(said.contains(word), "{said:?} lacks {word:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_the_environment_is_exit_code_2_and_names_the_variable() {
+    for (role, name) in
+        [("server", "MATOU_SERVER__LIMITS__NONSENSE"), ("client", "MATOU_CLIENT__FILES__ACCEPT")]
+    {
+        let (code, said) = run(&[role], &[(name, "nonsense")]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_exit_code_2() {
+    let (code, said) = run(&["server", "-c", "/no/such/file.toml"], &[]);
+    assert_eq!(code, 2);
+    assert!(said.contains("/no/such/file.toml"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_is_exit_code_1_and_says_what_to_do() {
+    let server = Server::start();
+    let address = server.address.to_string();
+    let (code, said) = run(&["server", "--listen", &address], &[]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&address) && said.contains("in use"), "{said}");
+    assert!(said.contains("--listen"), "{said}");
+}
+
+#[test]
+fn a_client_that_has_no_name_and_nobody_to_ask_is_exit_code_2() {
+    for mode in ["--plain", "--json"] {
+        let (code, said) = run(&["client", mode], &[]);
+        assert_eq!(code, 2);
+        assert!(said.contains("--username"), "{said}");
+    }
+}
+
+#[test]
+fn a_refused_name_in_plain_without_a_terminal_is_exit_code_3() {
+    let server = Server::start();
+    let _peer = Peer::join(server.address, "Ada", &[]);
+    let address = server.address.to_string();
+    let (code, said) = run(&["client", "--plain", "--username", "Ada", "--server", &address], &[]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("--username"), "{said}");
+}
+
+#[test]
+fn the_shipped_files_run() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/server.toml");
+    let mut command = harness::matou("/nonexistent".as_ref());
+    command.args(["server", "-c", file, "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+    let mut process = harness::Process(command.spawn().unwrap());
+    let mut log = harness::lines::Lines::new("log", process.0.stderr.take().unwrap());
+    log.wait("listening", |line| line.contains("listening").then_some(()));
+    assert!(!log.seen.concat().contains('\u{1b}'), "colours without a terminal");
+}
+
+#[test]
+fn sigterm_and_sigint_flush_close_and_exit_0_in_5_seconds() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut server = Server::start();
+        let mut reader = Peer::join(server.address, "Reader", &[]);
+        let mut writer = Peer::join(server.address, "Writer", &["Reader"]);
+        reader.expect(&harness::wire::conotif("Writer"));
+        writer.send(&harness::wire::msg("last words"));
+        writer.expect(&msgbc("Writer", "last words"));
+        let start = Instant::now();
+        server.process.signal(signal);
+        reader.expect(&msgbc("Writer", "last words"));
+        // Whoever is closed later may still be told that the other one left.
+        reader.rest();
+        writer.rest();
+        assert_eq!(server.process.exit().code(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(server.log.rest().last().unwrap().contains("stopped"));
+    }
+}
+
+#[test]
+fn sigterm_ends_a_server_whose_clients_do_not_read_in_5_seconds() {
+    let server_settings = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let mut server = Server::with("127.0.0.1:0", &server_settings);
+    let _stuck = Peer::join(server.address, "Stuck", &[]);
+    let mut writer = Peer::join(server.address, "Writer", &["Stuck"]);
+    let text = "x".repeat(512);
+    for _ in 0..2_000 {
+        writer.send(&harness::wire::msg(&text));
+        writer.expect(&msgbc("Writer", &text));
+    }
+    let start = Instant::now();
+    server.process.signal(Signal::SIGTERM);
+    assert_eq!(server.process.exit().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_client_in_peace() {
+    let server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(["client", "--plain", "--username", "Ada", "--server"]);
+    command.arg(server.address.to_string());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = harness::Process(command.spawn().unwrap());
+    let mut out = harness::lines::Lines::new("client", process.0.stdout.take().unwrap());
+    out.wait("connected", |line| line.contains("connected").then_some(()));
+    drop(out); // Its thread ends, and with it the pipe, at the next line.
+    let mut input = process.0.stdin.take().unwrap();
+    let start = Instant::now();
+    while process.0.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < harness::DEADLINE, "the client goes on without a reader");
+        let _ = input.write_all(b"is anybody there?\n");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(process.exit().code(), Some(0));
+}
+
+#[test]
+fn plain_never_says_an_escape_byte_whatever_others_say() {
+    let server = Server::start();
+    let mut peer = Peer::join(server.address, "Peer", &[]);
+    let home = tempfile::tempdir().unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(["client", "--username", "Ada", "--server", &server.address.to_string(), "-vv"]);
+    command.env("TERM", "xterm-256color").env("CLICOLOR_FORCE", "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = harness::Process(command.spawn().unwrap());
+    let mut out = harness::lines::Lines::new("client", process.0.stdout.take().unwrap());
+    let mut log = harness::lines::Lines::new("log", process.0.stderr.take().unwrap());
+    peer.expect(&harness::wire::conotif("Ada"));
+    peer.send(&harness::wire::msg("right \u{202e}to left, \u{200b} hidden \u{2028} line"));
+    out.wait("the message", |line| line.contains("<U+202E>to left").then_some(()));
+    let mut input = process.0.stdin.take().unwrap();
+    input.write_all(b"/help\n/\x1b[31mcommand\n\x1b]0;title\x07typed\n").unwrap();
+    drop(input);
+    assert_eq!(process.exit().code(), Some(0));
+    let all = out.rest().join("\n") + &log.rest().join("\n");
+    let hidden = |c: &char| {
+        c.is_control() && *c != '\n' || matches!(c, '\u{202e}' | '\u{200b}' | '\u{2028}')
+    };
+    assert_eq!(all.chars().find(hidden), None, "{all}");
+    assert!(all.contains("]0;titletyped"), "{all}");
+}
+
+#[test]
+fn a_signal_signs_a_client_out() {
+    let server = Server::start();
+    let mut watcher = Peer::join(server.address, "Watcher", &[]);
+    let mut ada = harness::client::Client::join(server.address, "Ada");
+    watcher.expect(&harness::wire::conotif("Ada"));
+    ada.process.signal(Signal::SIGTERM);
+    watcher.expect(&harness::wire::disconotif("Ada"));
+    assert_eq!(ada.ended().1, 0);
+}

@@ -1,0 +1,200 @@
+//! Files between real clients, compared by hash.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use harness::client::{Client, open};
+use harness::server::Server;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A file of `size` bytes that look like nothing, different for each `seed`.
+fn file(folder: &Path, name: &str, size: usize, seed: u64) -> PathBuf {
+    let path = folder.join(name);
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let mut block = vec![0; 64 * 1024];
+    for byte in &mut block {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = state.to_be_bytes()[0];
+    }
+    let mut out = File::create(&path).unwrap();
+    let mut left = size;
+    for number in 0_u64.. {
+        if left == 0 {
+            break;
+        }
+        // No two blocks are the same, so that one in another's place would be noticed.
+        block[..8].copy_from_slice(&number.to_be_bytes());
+        let part = left.min(block.len());
+        out.write_all(&block[..part]).unwrap();
+        left -= part;
+    }
+    path
+}
+
+fn hash(path: &Path) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut File::open(path).unwrap(), &mut HashWriter(&mut hasher)).unwrap();
+    hasher.finalize().to_vec()
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn path(event: &Value) -> PathBuf {
+    event["path"].as_str().unwrap().into()
+}
+
+fn send(client: &mut Client, to: &str, path: &Path) {
+    client.say(&format!("/send {to} {}", path.display()));
+}
+
+#[test]
+fn files_of_every_size_around_a_chunk_arrive_whole() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    for size in [0, 1, 4095, 4096, 4097] {
+        let source = file(ada.home.path(), "source file", size, 7);
+        send(&mut ada, "Bea", &source);
+        let offer = bea.any("file_offered");
+        assert_eq!((&offer["from"], &offer["size"]), (&"Ada".into(), &size.into()));
+        bea.say(&format!("/take {}", offer["id"]));
+        let received = bea.any("file_received");
+        let sent = ada.any("file_sent");
+        assert_eq!((&received["id"], &received["size"]), (&offer["id"], &size.into()));
+        assert_eq!((path(&sent), &sent["size"]), (source.clone(), &size.into()));
+        let target = path(&received);
+        assert_eq!(target.parent(), Some(bea.downloads().as_path()));
+        assert_eq!(hash(&target), hash(&source));
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let names: Vec<_> = bea.downloads().read_dir().unwrap().map(|entry| entry.unwrap()).collect();
+    assert_eq!(names.len(), 5, "{names:?}");
+}
+
+#[test]
+fn large_files_go_both_ways_at_once_while_messages_go_on() {
+    const SIZE: usize = 200_000_000;
+    let server = Server::start();
+    let mut ada = Client::join_with(server.address, "Ada", &["--accept-files", "always"]);
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let from_ada = file(ada.home.path(), "a", SIZE, 1);
+    let from_bea = file(bea.home.path(), "b", SIZE, 2);
+    send(&mut ada, "Bea", &from_ada);
+    send(&mut bea, "Ada", &from_bea);
+    ada.any("file_progress");
+    bea.any("file_progress");
+    for number in 0..20 {
+        let text = format!("meanwhile {number}");
+        ada.say(&format!("/msg Bea {text}"));
+        bea.heard_in_private("Ada", "Bea", &text);
+        bea.say(&text);
+        ada.heard("Bea", &text);
+    }
+    let at_bea = path(&bea.any("file_received"));
+    let at_ada = path(&ada.any("file_received"));
+    ada.any("file_sent");
+    bea.any("file_sent");
+    assert_eq!(hash(&at_bea), hash(&from_ada));
+    assert_eq!(hash(&at_ada), hash(&from_bea));
+}
+
+#[test]
+fn a_refused_file_closes_the_file_connection_only() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    let source = file(ada.home.path(), "source", 1_000_000, 3);
+    send(&mut ada, "Bea", &source);
+    let offer = bea.any("file_offered");
+    bea.say(&format!("/refuse {}", offer["id"]));
+    ada.any("file_failed");
+    ada.say("/msg Bea no offence taken");
+    bea.heard_in_private("Ada", "Bea", "no offence taken");
+    let left = bea.downloads().read_dir().map_or(0, Iterator::count);
+    assert_eq!(left, 0, "something was written before /take");
+}
+
+#[test]
+fn a_sender_that_is_killed_leaves_a_part_and_a_failure() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let source = file(ada.home.path(), "source", 400_000_000, 5);
+    send(&mut ada, "Bea", &source);
+    bea.any("file_progress");
+    drop(ada);
+    bea.any("file_failed");
+    let entries = bea.downloads().read_dir().unwrap();
+    let names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(names[0].extension().unwrap(), "part", "{names:?}");
+}
+
+#[test]
+fn a_file_without_a_session_asks_for_one_and_the_end_of_stdin_waits_for_it() {
+    let server = Server::start();
+    let mut bea = Client::join_with(
+        server.address,
+        "Bea",
+        &["--accept-files", "always", "--accept-private", "always"],
+    );
+    let mut ada = Client::join(server.address, "Ada");
+    let source = file(ada.home.path(), "source", 50_000_000, 4);
+    send(&mut ada, "Bea", &source);
+    ada.say("/msg Bea and some words");
+    ada.end_of_input();
+    let (events, code) = ada.ended();
+    assert_eq!(code, 0);
+    assert!(events.iter().any(|event| event["event"] == "file_sent"), "{events:?}");
+    let received = bea.any("file_received");
+    assert_eq!(hash(&path(&received)), hash(&source));
+    bea.heard_in_private("Ada", "Bea", "and some words");
+}
+
+#[test]
+fn a_file_is_called_after_its_sender_and_its_content() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let source = ada.home.path().join("evil name.exe");
+    std::fs::write(&source, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
+    send(&mut ada, "Bea", &source);
+    let target = path(&bea.any("file_received"));
+    let name = target.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("Ada"), "{name}");
+    assert_eq!(target.extension().unwrap(), "png");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_that_names_it() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    ada.say("/send Bea /no/such file");
+    let error = ada.any("error");
+    assert!(error["message"].as_str().unwrap().contains("/no/such file"), "{error}");
+}

@@ -1,0 +1,104 @@
+//! Private sessions between real clients.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use harness::client::{Client, open};
+use harness::server::Server;
+use harness::wire::{Peer, msgbc};
+
+#[test]
+fn private_chat_goes_both_ways_and_past_the_server() {
+    let server = Server::start();
+    let mut watcher = Peer::join(server.address, "Watcher", &[]);
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    watcher.expect(&harness::wire::conotif("Ada"));
+    watcher.expect(&harness::wire::conotif("Bea"));
+    open(&mut ada, &mut bea);
+    ada.say("/msg Bea for your eyes");
+    bea.heard_in_private("Ada", "Bea", "for your eyes");
+    ada.heard_in_private("Ada", "Bea", "for your eyes");
+    bea.say("/msg Ada and for yours");
+    ada.heard_in_private("Bea", "Ada", "and for yours");
+    ada.say("in public");
+    watcher.expect(&msgbc("Ada", "in public"));
+    ada.say("/close Bea");
+    ada.wait("private_closed", |event| event["with"] == "Bea");
+    bea.wait("private_closed", |event| event["with"] == "Ada");
+}
+
+#[test]
+fn a_message_without_a_session_asks_for_one_and_is_delivered_in_order() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    for number in 0..20 {
+        ada.say(&format!("/msg Bea number {number}"));
+    }
+    bea.wait("private_request", |event| event["from"] == "Ada");
+    bea.say("/accept Ada");
+    for number in 0..20 {
+        let event = bea.any("private_message");
+        assert_eq!(event["text"], format!("number {number}"));
+    }
+}
+
+#[test]
+fn accept_private_always_needs_no_answer() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-private", "always"]);
+    ada.say("/msg Bea straight in");
+    bea.heard_in_private("Ada", "Bea", "straight in");
+}
+
+#[test]
+fn both_may_ask_at_once_and_talk() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    ada.say("/msg Bea from Ada");
+    bea.say("/msg Ada from Bea");
+    for (client, other) in [(&mut ada, "Bea"), (&mut bea, "Ada")] {
+        client.say(&format!("/accept {other}"));
+    }
+    ada.heard_in_private("Bea", "Ada", "from Bea");
+    bea.heard_in_private("Ada", "Bea", "from Ada");
+}
+
+#[test]
+fn a_private_session_outlives_the_server() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    drop(server); // Killed, with no chance to say anything.
+    ada.any("disconnected");
+    bea.any("disconnected");
+    ada.say("/msg Bea still here");
+    bea.heard_in_private("Ada", "Bea", "still here");
+    bea.say("/msg Ada me too");
+    ada.heard_in_private("Bea", "Ada", "me too");
+    let file = ada.home.path().join("file");
+    std::fs::write(&file, "what the server never sees").unwrap();
+    ada.say(&format!("/send Bea {}", file.display()));
+    let offer = bea.any("file_offered");
+    bea.say(&format!("/take {}", offer["id"]));
+    let received = bea.any("file_received");
+    let content = std::fs::read(received["path"].as_str().unwrap()).unwrap();
+    assert_eq!(content, b"what the server never sees");
+}
+
+#[test]
+fn a_peer_that_is_killed_ends_the_session() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    drop(bea);
+    ada.wait("private_closed", |event| event["with"] == "Bea");
+    ada.say("and on it goes");
+    ada.heard("Ada", "and on it goes");
+}
