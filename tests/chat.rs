@@ -113,6 +113,8 @@ fn ignored_people_are_not_heard_until_they_are_unignored() {
     bea.heard("Ada", "ready");
     bea.say("not heard");
     bea.heard("Bea", "not heard");
+    ada.say("after it");
+    ada.heard("Ada", "after it");
     ada.say("/unignore Bea");
     ada.say("ready again");
     bea.heard("Ada", "ready again");

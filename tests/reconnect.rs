@@ -4,9 +4,11 @@
 
 mod harness;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use harness::client::{Client, open};
 use harness::server::Server;
-use harness::wire::{DISCO, Peer};
 
 #[test]
 fn a_client_takes_its_name_back_from_a_server_that_was_restarted() {
@@ -22,31 +24,43 @@ fn a_client_takes_its_name_back_from_a_server_that_was_restarted() {
 }
 
 #[test]
-fn a_client_keeps_asking_for_its_name_while_somebody_else_holds_it() {
-    let server = Server::start();
-    let address = server.address;
+fn a_client_keeps_asking_for_its_name_while_its_old_connection_still_holds_it() {
+    const REFUSALS: usize = 3;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A server that loses Ada, still holds her name for a while, then gives it back.
+    let server = std::thread::spawn(move || {
+        let mut asked = 0;
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let question = harness::wire::coreq("Ada");
+            let mut got = vec![0; question.len()];
+            while stream.read_exact(&mut got).is_ok() {
+                assert_eq!(got, question);
+                asked += 1;
+                let accepted = asked == 1 || asked > 1 + REFUSALS;
+                stream.write_all(&harness::wire::cores(accepted)).unwrap();
+                if accepted {
+                    stream.write_all(&harness::wire::conotif("Ada")).unwrap();
+                }
+                if asked == 1 {
+                    break;
+                }
+                if accepted {
+                    return stream;
+                }
+            }
+        }
+    });
     let mut ada = Client::join(address, "Ada");
-    drop(server);
     ada.any("disconnected");
-    let mut server = Server::with(&address.to_string(), &[]);
-    let Some(mut holder) = holder(&mut server, &mut ada) else { return };
-    holder.send(&DISCO);
-    holder.expect_closed();
-    ada.say("/reconnect");
     ada.wait("connected", |event| event["username"] == "Ada");
-}
-
-/// Somebody else under Ada's name, and Ada refused; nobody when she was faster.
-fn holder(server: &mut Server, ada: &mut Client) -> Option<Peer> {
-    let mut holder = Peer::connect(server.address);
-    holder.send(&harness::wire::coreq("ada"));
-    if holder.take(2) == harness::wire::cores(false) {
-        ada.wait("connected", |event| event["username"] == "Ada");
-        return None;
-    }
-    holder.expect(&harness::wire::conotif("ada"));
-    server.logged("name refused");
-    Some(holder)
+    let stream = server.join().unwrap();
+    ada.say("/quit");
+    let (events, code) = ada.ended();
+    assert_eq!(code, 0);
+    assert!(events.iter().all(|event| event["event"] != "refused"), "{events:?}");
+    drop(stream);
 }
 
 #[test]
