@@ -139,8 +139,8 @@ fn run_suite(tasks: Vec<Task>, files: Extent, options: &Suite) -> Outcome<()> {
     if let Some(file) = options.results.as_ref().filter(|file| file.exists()) {
         let again: Vec<String> = tasks.iter().map(|task| suite::name(task.scenario)).collect();
         session.keep(Session::load(file)?, |scenario| {
-            !again.iter().any(|name| name == scenario)
-                && !(with_files && scenario.starts_with("files"))
+            let files_again = with_files && scenario.starts_with("files");
+            !files_again && !again.iter().any(|name| name == scenario)
         });
     }
     let patience = Duration::from_secs(options.patience);
@@ -154,20 +154,27 @@ fn run_suite(tasks: Vec<Task>, files: Extent, options: &Suite) -> Outcome<()> {
 
 fn run_load(load: &Load) -> Outcome<()> {
     let plan = Plan { clients: load.clients, rate: load.rate, ..Plan::seconds(load.seconds) };
+    let mut failures = 0;
     for _ in 0..load.rounds {
         for brand in &load.servers {
             let server = load.server(*brand);
             let run = server.and_then(|mut server| scenario::run(load.scenario, &mut server, plan));
             match run {
                 Ok(figures) => println!("{:12} {figures}", brand.title()),
-                Err(BenchError::Missing(what)) => {
-                    println!("{:12} left out: {what} is not installed", brand.title());
+                Err(error @ BenchError::Missing(_)) => {
+                    println!("{:12} left out: {error}", brand.title());
                 }
-                Err(error) => println!("{:12} failed: {error}", brand.title()),
+                Err(error) => {
+                    failures += 1;
+                    println!("{:12} failed: {error}", brand.title());
+                }
             }
         }
     }
-    Ok(())
+    match failures {
+        0 => Ok(()),
+        failures => Err(BenchError::Invalid(format!("{failures} runs failed"))),
+    }
 }
 
 impl Load {

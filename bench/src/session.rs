@@ -147,12 +147,6 @@ impl Session {
         });
         median(ratios.collect())
     }
-
-    /// How many runs of a scenario came to their end.
-    pub(crate) fn rounds(&self, scenario: &str) -> usize {
-        let rounds = self.runs.iter().filter(|run| run.scenario == scenario);
-        rounds.map(|run| run.round + 1).max().unwrap_or(0)
-    }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

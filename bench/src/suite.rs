@@ -163,7 +163,7 @@ fn wait_for_quiet(limit: Duration) {
         let moment = Duration::from_millis(500);
         std::thread::sleep(moment);
         let Ok(after) = process::machine_cpu() else { return };
-        if (after - before).as_secs_f64() / moment.as_secs_f64() < NOISE_CORES {
+        if after.saturating_sub(before).as_secs_f64() / moment.as_secs_f64() < NOISE_CORES {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! IRC, as ngircd and InspIRCd speak it.
+//! IRC, as `ngircd` and `InspIRCd` speak it.
 
 use super::{Dialect, Item, ROOM, line, name};
 use crate::stamp::MESSAGE_BYTES;

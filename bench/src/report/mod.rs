@@ -4,6 +4,7 @@ mod document;
 mod svg;
 mod targets;
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -31,7 +32,11 @@ pub(crate) fn write(session: &Session, document: &Path) -> Outcome<()> {
 
 /// All tables, one behind the other, for the terminal.
 pub(crate) fn text(session: &Session) -> String {
-    parts(session).into_iter().map(|(name, part)| format!("## {name}\n\n{part}\n")).collect()
+    let mut text = String::new();
+    for (name, part) in parts(session) {
+        push(&mut text, format_args!("## {name}\n\n{part}\n"));
+    }
+    text
 }
 
 fn parts(session: &Session) -> Vec<(&'static str, String)> {
@@ -56,11 +61,11 @@ fn machine(session: &Session) -> String {
     );
     for (subject, version) in &session.versions {
         if subject != BARE {
-            text += &format!("- {subject}: {version}\n");
+            push(&mut text, format_args!("- {subject}: {version}\n"));
         }
     }
     for (subject, why) in &session.skipped {
-        text += &format!("- {subject} was left out: {why}\n");
+        push(&mut text, format_args!("- {subject} was left out: {why}\n"));
     }
     text
 }
@@ -205,7 +210,7 @@ fn tables(session: &Session, scenarios: &[Detail<'_>]) -> String {
             });
             table.row(&std::iter::once(subject.to_owned()).chain(cells).collect::<Vec<_>>());
         }
-        text += &format!("**{title}** (`{scenario}`)\n\n{}\n", table.finish());
+        push(&mut text, format_args!("**{title}** (`{scenario}`)\n\n{}\n", table.finish()));
     }
     text
 }
@@ -284,6 +289,11 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Appends to a text; writing to memory cannot fail.
+fn push(text: &mut String, part: fmt::Arguments<'_>) {
+    let _ = fmt::Write::write_fmt(text, part);
+}
+
 /// A Markdown table.
 struct Table(String);
 
@@ -294,7 +304,7 @@ impl Table {
     }
 
     fn row(&mut self, cells: &[String]) {
-        self.0 += &format!("| {} |\n", cells.join(" | "));
+        push(&mut self.0, format_args!("| {} |\n", cells.join(" | ")));
     }
 
     fn finish(self) -> String {

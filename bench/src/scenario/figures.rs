@@ -26,11 +26,6 @@ impl Figures {
         self.0.get(name).copied()
     }
 
-    /// The names of all figures.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
     /// Adds the quantiles of a histogram of nanoseconds, in milliseconds.
     pub(crate) fn latencies(&mut self, histogram: &Histogram<u64>) {
         for (name, quantile) in [("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999)] {

@@ -8,10 +8,9 @@ use crate::clock::Clock;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, Outcome};
 use crate::pool::Pool;
-use crate::server::Server;
+use crate::server::{Brand, Server};
 
 const CLIENTS: usize = 2_000;
-const FIRST_RATE: f64 = 50.0;
 const MOST_P99_MS: f64 = 100.0;
 /// Halvings of the gap between a rate that was kept and one that was not: 2^(1/16) is 4 %.
 const BISECTIONS: u32 = 4;
@@ -28,7 +27,7 @@ pub(super) fn run<D: Dialect + Copy>(
     let clients = plan.clients.unwrap_or(CLIENTS);
     let mut search = Search { dialect, clock, server, clients, pool: None };
     let mut kept: Option<(f64, f64)> = None;
-    let mut rate = plan.rate.unwrap_or(FIRST_RATE);
+    let mut rate = plan.rate.unwrap_or(first_rate(search.server.brand()));
     let mut lost = loop {
         match search.trial(rate)? {
             Some(p99) => kept = Some((rate, p99)),
@@ -55,6 +54,15 @@ pub(super) fn run<D: Dialect + Copy>(
     figures.set("messages_per_s", rate);
     figures.set("p99_ms", p99);
     Ok(figures)
+}
+
+/// Where to begin: low enough for the server, high enough not to take minutes.
+fn first_rate(brand: Brand) -> f64 {
+    match brand {
+        Brand::Bare | Brand::Matou => 1_600.0,
+        Brand::Redis => 400.0,
+        _ => 50.0,
+    }
 }
 
 struct Search<'a, D> {
