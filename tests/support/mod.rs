@@ -1,0 +1,6 @@
+//! What the tests of faults share: a proxy that breaks connections, and the bill afterwards.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod proxy;
+pub(crate) mod scene;
