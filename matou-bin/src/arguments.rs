@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use jiff::{Span, SpanRelativeTo};
 
 use crate::settings::Flag;
 
@@ -30,6 +32,18 @@ pub(crate) enum Role {
     Server(ServerArguments),
     /// Join a room: talk, in public and in private, and send files.
     Client(ClientArguments),
+    /// Ask a running server on this machine, or tell it something.
+    Admin(AdminArguments),
+    /// Write the completions for a shell to standard output.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual: one page to standard output, or all pages into a folder.
+    Manual {
+        /// The folder; man looks into share/man/man1.
+        folder: Option<PathBuf>,
+    },
 }
 
 /// How to serve.
@@ -42,8 +56,81 @@ pub(crate) struct ServerArguments {
     /// Listen here; port 0 is any free port, [::] is IPv6 and IPv4.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
+    /// Check the settings and end: exit code 0 when they are right, 2 when not.
+    #[arg(long)]
+    pub(crate) check_config: bool,
     #[command(flatten)]
     pub(crate) loudness: Loudness,
+}
+
+/// What an operator wants.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct AdminArguments {
+    /// The server's settings, of which admin.socket is used.
+    #[arg(short, long, global = true, value_name = "FILE", conflicts_with = "socket")]
+    pub(crate) config: Option<PathBuf>,
+    /// The server's socket, as its admin.socket says.
+    #[arg(short, long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Answer with one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) order: Order,
+}
+
+/// What an operator can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Show how the server is and what it has counted.
+    Status,
+    /// Show who is connected: name, address, age, bytes that wait.
+    Clients,
+    /// Disconnect a user.
+    Kick {
+        /// The user, without regard to case.
+        name: String,
+        /// What the user is told.
+        #[arg(trailing_var_arg = true)]
+        reason: Vec<String>,
+    },
+    /// Disconnect an address or network, and let nobody in from it.
+    Ban {
+        /// Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64.
+        network: String,
+        /// For how long, such as 30m, 12h or 7d; for ever without it.
+        #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+        time: Option<u64>,
+        /// Why, for the operators.
+        #[arg(trailing_var_arg = true)]
+        reason: Vec<String>,
+    },
+    /// End a ban.
+    Unban {
+        /// As `bans` shows it.
+        network: String,
+    },
+    /// Show the bans.
+    Bans,
+    /// Say something to everybody, in the name that says the message of the day.
+    Notice {
+        /// What to say.
+        #[arg(required = true, trailing_var_arg = true)]
+        text: Vec<String>,
+    },
+    /// Read the settings again, as SIGHUP does.
+    Reload,
+    /// Stop the server.
+    Shutdown,
+    /// Make an actor panic; only a server that was started for such tests does it.
+    #[command(hide = true)]
+    Panic {
+        /// The actor, or `session NAME`.
+        #[arg(required = true, trailing_var_arg = true)]
+        actor: Vec<String>,
+    },
 }
 
 /// How to join.
@@ -99,6 +186,15 @@ impl Loudness {
     }
 }
 
+/// `text` such as `7d` or `1h 30m` in seconds, days of 24 hours.
+fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no time; examples: 30m, 12h, 7d");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let days = SpanRelativeTo::days_are_24_hours();
+    let time = span.to_duration(days).map_err(|_| wrong())?;
+    u64::try_from(time.as_secs()).ok().filter(|&seconds| seconds > 0).ok_or_else(wrong)
+}
+
 impl ServerArguments {
     /// What the flags set.
     pub(crate) fn flags(&self) -> Vec<Flag> {
@@ -135,5 +231,16 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(seconds("30m"), Ok(1800));
+        assert_eq!(seconds("7d"), Ok(7 * 86_400));
+        assert_eq!(seconds("1w"), Ok(7 * 86_400));
+        assert_eq!(seconds("1h 30m"), Ok(5400));
+        for wrong in ["", "7", "soon", "-1h", "0s", "1 month"] {
+            assert!(seconds(wrong).unwrap_err().contains("examples"), "{wrong}");
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod arguments;
 mod client;
 mod commands;
 mod exit;
+mod generate;
 mod input;
 mod logging;
 mod server;
@@ -25,6 +27,9 @@ fn main() -> ExitCode {
     let outcome = match arguments.role {
         Role::Server(arguments) => server::run(&arguments),
         Role::Client(arguments) => client::run(&arguments),
+        Role::Admin(arguments) => admin::run(&arguments),
+        Role::Completions { shell } => generate::completions(shell),
+        Role::Manual { folder } => generate::manual(folder.as_deref()),
     };
     exit::code(outcome)
 }

@@ -5,7 +5,8 @@ mod escape;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Log {
     /// What to log with.
     pub(crate) logger: Logger,
     guard: Option<AsyncGuard>,
+    /// The least important level that is logged, as slog counts.
+    level: Arc<AtomicUsize>,
 }
 
 impl Log {
@@ -50,9 +53,11 @@ impl Log {
         format: LogFormat,
         target: Target<'_>,
     ) -> io::Result<Self> {
-        let level = slog_level(level);
+        let level = Arc::new(AtomicUsize::new(slog_level(level).as_usize()));
         Ok(match (target, format) {
-            (Target::Nowhere, _) => Self { logger: Logger::root(slog::Discard, o!()), guard: None },
+            (Target::Nowhere, _) => {
+                Self { logger: Logger::root(slog::Discard, o!()), guard: None, level }
+            }
             (Target::File(path), LogFormat::Json) => Self::json(level, open(path)?),
             (Target::File(path), LogFormat::Text) => {
                 Self::text(level, PlainDecorator::new(open(path)?))
@@ -63,6 +68,11 @@ impl Log {
             }
             (_, LogFormat::Text) => Self::text(level, PlainDecorator::new(io::stderr())),
         })
+    }
+
+    /// Logs what is at least as important as `level` from now on.
+    pub(crate) fn set_level(&self, level: LogLevel) {
+        self.level.store(slog_level(level).as_usize(), Relaxed);
     }
 
     /// Writes out what was logged, as far as whoever reads it takes it in time.
@@ -77,7 +87,7 @@ impl Log {
         let _ = wait.recv_timeout(FINISH_WITHIN);
     }
 
-    fn json(level: Level, out: impl Write + Send + 'static) -> Self {
+    fn json(level: Arc<AtomicUsize>, out: impl Write + Send + 'static) -> Self {
         let drain = Json::new(EscapingJsonWriter::new(out))
             .set_flush(true)
             .add_key_value(o!(
@@ -89,7 +99,10 @@ impl Log {
         Self::queued(level, drain)
     }
 
-    fn text(level: Level, decorator: impl slog_term::Decorator + Send + 'static) -> Self {
+    fn text(
+        level: Arc<AtomicUsize>,
+        decorator: impl slog_term::Decorator + Send + 'static,
+    ) -> Self {
         let drain = FullFormat::new(EscapingDecorator(decorator))
             .use_custom_timestamp(|out| {
                 write!(out, "{}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f"))
@@ -99,7 +112,7 @@ impl Log {
         Self::queued(level, drain)
     }
 
-    fn queued<D>(level: Level, drain: D) -> Self
+    fn queued<D>(level: Arc<AtomicUsize>, drain: D) -> Self
     where
         D: Drain + Send + 'static,
     {
@@ -108,8 +121,9 @@ impl Log {
             .overflow_strategy(OverflowStrategy::DropAndReport)
             .thread_name("log".into())
             .build_with_guard();
-        let drain = queue.filter_level(level).ignore_res();
-        Self { logger: Logger::root(drain, o!()), guard: Some(guard) }
+        let least = Arc::clone(&level);
+        let drain = queue.filter(move |record| record.level().as_usize() <= least.load(Relaxed));
+        Self { logger: Logger::root(drain.ignore_res(), o!()), guard: Some(guard), level }
     }
 }
 
@@ -181,6 +195,21 @@ mod tests {
         assert_eq!(value["address"], "\u{202e}[::]:1");
         assert_eq!(value["count"], 3);
         value["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    }
+
+    #[test]
+    fn the_level_can_change_while_the_log_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Log::start(LogLevel::Info, LogFormat::Text, Target::File(&path)).unwrap();
+        slog::debug!(log.logger, "one");
+        log.set_level(LogLevel::Debug);
+        slog::debug!(log.logger, "two");
+        log.set_level(LogLevel::Error);
+        info!(log.logger, "three");
+        log.finish();
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written.lines().count() == 1 && written.contains("two"), "{written}");
     }
 
     #[test]

@@ -1,55 +1,157 @@
 //! `matou-bin server`: settings, log, sockets and signals around the library's server.
 
 mod bind;
+mod descriptors;
+mod http;
+mod metrics;
+mod notify;
+mod operators;
+mod reload;
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 
-use matou_actors::server::{Running, StartError};
-use slog::{Logger, crit, info};
+use matou_actors::server::admin::Errand;
+use matou_actors::server::{Running, ServerSettings, StartError};
+use slog::{Logger, crit, info, warn};
+use tokio::sync::mpsc;
 
+use self::metrics::Exporter;
+use self::operators::SocketFile;
+use self::reload::Source;
 use crate::arguments::ServerArguments;
 use crate::exit::Failure;
-use crate::logging::{Log, Target, shifted};
-use crate::settings::load_server;
+use crate::logging::{Log, Target};
 use crate::signals::Signals;
 
-/// Serves until a signal says to stop.
+/// Lets operators make actors panic: for tests of what happens then.
+const TEST_PANICS: &str = "MATOU_TEST_PANICS";
+
+/// Serves until a signal or an operator says to stop.
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
-    let file = arguments.config.as_deref();
-    let mut settings = load_server(file, std::env::vars_os().collect(), &arguments.flags())?;
-    settings.log.level = shifted(settings.log.level, arguments.loudness.steps());
+    let source = Source::new(arguments, descriptors::raise_limit());
+    let settings = source.read()?;
+    if arguments.check_config {
+        // Whoever closed the output has the exit code.
+        let _ = writeln!(std::io::stdout(), "The settings can work.");
+        return Ok(());
+    }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
         .map_err(|error| Failure::Runtime(format!("cannot log: {error}")))?;
     log_panics(log.logger.clone());
-    let outcome = bind::listeners(&settings.network).and_then(|listeners| {
-        actix::System::new().block_on(serve(&settings, listeners, &log.logger))
-    });
+    let outcome = Sockets::open(&settings)
+        .and_then(|sockets| actix::System::new().block_on(serve(&source, settings, sockets, &log)));
     log.finish();
     outcome
 }
 
+/// Everything that the server listens on.
+struct Sockets {
+    clients: Vec<TcpListener>,
+    operators: Option<(UnixListener, SocketFile)>,
+    metrics: Option<TcpListener>,
+}
+
+impl Sockets {
+    fn open(settings: &ServerSettings) -> Result<Self, Failure> {
+        let socket = &settings.admin.socket;
+        let operators = !socket.as_os_str().is_empty();
+        Ok(Self {
+            clients: bind::listeners(&settings.network)?,
+            operators: operators.then(|| operators::listen(socket)).transpose()?,
+            metrics: settings.metrics.listen.map(listen_for_metrics).transpose()?,
+        })
+    }
+}
+
 async fn serve(
-    settings: &matou_actors::server::ServerSettings,
-    listeners: Vec<TcpListener>,
-    logger: &Logger,
+    source: &Source<'_>,
+    mut settings: ServerSettings,
+    sockets: Sockets,
+    log: &Log,
 ) -> Result<(), Failure> {
+    let logger = &log.logger;
     // Signals are caught before anybody can know that the server is there.
     let mut signals = Signals::new()?;
+    source.fit(&mut settings, logger);
     let mut running =
-        matou_actors::server::start(settings, listeners, logger.clone()).map_err(refused)?;
+        matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
+    let (operators, _socket_file) = sockets.operators.unzip();
+    // Without operators, a channel that nothing comes out of.
+    let (_nobody, mut errands) = mpsc::channel(1);
+    if let Some(operators) = operators {
+        let test_panics = std::env::var_os(TEST_PANICS).is_some();
+        errands = running.serve_operators(operators, test_panics).map_err(refused)?;
+    }
+    if let Some(listener) = sockets.metrics {
+        publish_metrics(listener, &running, logger)?;
+    }
+    actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
     tell_addresses(&running, logger);
-    let outcome = tokio::select! {
-        name = signals.next() => {
-            info!(logger, "stopping"; "reason" => name);
-            Ok(())
-        }
-        failure = running.failed() => {
-            crit!(logger, "stopping"; "reason" => %failure);
-            Err(Failure::Vital(failure.to_string()))
-        }
-    };
+    notify::ready(logger);
+    let outcome = attend(source, &mut running, &mut signals, &mut errands, log).await;
+    notify::stopping(logger);
     running.stop().await;
     outcome
+}
+
+/// Does what signals and operators ask, until one of them or a failure ends it.
+async fn attend(
+    source: &Source<'_>,
+    running: &mut Running,
+    signals: &mut Signals,
+    errands: &mut mpsc::Receiver<Errand>,
+    log: &Log,
+) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            name = signals.next() => match name {
+                // The outcome is in the log, where whoever sent the signal looks for it.
+                "SIGHUP" => drop(source.reload(running, log)),
+                name => {
+                    info!(log.logger, "stopping"; "reason" => name);
+                    return Ok(());
+                }
+            },
+            Some(errand) = errands.recv() => match errand {
+                Errand::Reload(answer) => {
+                    // The operator may have gone.
+                    let _ = answer.send(source.reload(running, log));
+                }
+                Errand::Shutdown => {
+                    info!(log.logger, "stopping"; "reason" => "an operator's request");
+                    return Ok(());
+                }
+            },
+            failure = running.failed() => {
+                crit!(log.logger, "stopping"; "reason" => %failure);
+                return Err(Failure::Vital(failure.to_string()));
+            }
+        }
+    }
+}
+
+fn publish_metrics(
+    listener: TcpListener,
+    running: &Running,
+    logger: &Logger,
+) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Runtime(format!("cannot serve metrics: {error}"));
+    let address = listener.local_addr().map_err(failed)?;
+    http::serve(listener, Exporter::new(running.monitor())?, logger.clone()).map_err(failed)?;
+    info!(logger, "metrics"; "address" => %address);
+    if !address.ip().is_loopback() {
+        warn!(logger, "metrics can be read by others"; "address" => %address,
+            "next" => "set metrics.listen to 127.0.0.1, or close the port to strangers");
+    }
+    Ok(())
+}
+
+fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::Runtime(format!("cannot listen on {address} for metrics.listen: {error}"))
+    })
 }
 
 fn tell_addresses(running: &Running, logger: &Logger) {

@@ -1,0 +1,107 @@
+//! `matou-bin admin`: one request to a running server, and its answer for people or programs.
+
+mod show;
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use matou_actors::server::admin::{Request, Response};
+
+use crate::arguments::{AdminArguments, Order};
+use crate::exit::Failure;
+use crate::settings::load_server;
+use crate::visible::json_escaped;
+
+/// How long the server may take; it gives up earlier by itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// More than the longest answer, that of all clients, has in bytes.
+const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// Asks, and shows the answer.
+pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
+    let socket = socket(arguments)?;
+    let line = ask(&socket, &request(&arguments.order)).map_err(|error| {
+        let next = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                "; is the server running, and is this its admin.socket?"
+            }
+            io::ErrorKind::PermissionDenied => "; be the user who runs the server, or root",
+            _ => "",
+        };
+        let socket = socket.display();
+        Failure::Runtime(format!("cannot ask the server at {socket}: {error}{next}"))
+    })?;
+    let response: Response = serde_json::from_str(&line)
+        .map_err(|error| Failure::Runtime(format!("the server's answer is odd: {error}")))?;
+    let text = match &response {
+        _ if arguments.json => json_escaped(&line).into_owned(),
+        Response::Error { .. } => String::new(),
+        response => show::text(response),
+    };
+    match write!(io::stdout(), "{text}") {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Failure::Runtime(format!("cannot write: {error}")));
+        }
+        _ => {}
+    }
+    match response {
+        Response::Error { message } => Err(Failure::Runtime(message)),
+        _ => Ok(()),
+    }
+}
+
+fn socket(arguments: &AdminArguments) -> Result<PathBuf, Failure> {
+    if let Some(socket) = &arguments.socket {
+        return Ok(socket.clone());
+    }
+    let file = arguments.config.as_deref();
+    let socket = load_server(file, std::env::vars_os().collect(), &[])?.admin.socket;
+    if socket.as_os_str().is_empty() {
+        return Err(Failure::Usage(
+            "which server? Give --socket PATH, or --config FILE of a server whose settings have \
+             admin.socket"
+                .into(),
+        ));
+    }
+    Ok(socket)
+}
+
+fn request(order: &Order) -> Request {
+    let words = |words: &[String]| words.join(" ");
+    let optional = |reason: &[String]| (!reason.is_empty()).then(|| words(reason));
+    match order {
+        Order::Status => Request::Status,
+        Order::Clients => Request::Clients,
+        Order::Kick { name, reason } => {
+            Request::Kick { name: name.clone(), reason: optional(reason) }
+        }
+        Order::Ban { network, time, reason } => {
+            Request::Ban { network: network.clone(), seconds: *time, reason: optional(reason) }
+        }
+        Order::Unban { network } => Request::Unban { network: network.clone() },
+        Order::Bans => Request::Bans,
+        Order::Notice { text } => Request::Notice { text: words(text) },
+        Order::Reload => Request::Reload,
+        Order::Shutdown => Request::Shutdown,
+        Order::Panic { actor } => Request::Panic { actor: words(actor) },
+    }
+}
+
+fn ask(socket: &Path, request: &Request) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+    let mut line = serde_json::to_string(request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)?;
+    if answer.ends_with('\n') {
+        Ok(answer)
+    } else {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server did not answer in full"))
+    }
+}

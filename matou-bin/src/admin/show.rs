@@ -1,0 +1,142 @@
+//! A server's answers as text for people.
+
+use std::fmt::Write;
+
+use matou_actors::server::admin::{ClientReport, Response, Status};
+use matou_actors::server::{Ban, Counts};
+
+use crate::visible::visible;
+
+/// The lines that say what `response` says.
+pub(super) fn text(response: &Response) -> String {
+    match response {
+        Response::Status(status) => of_status(status),
+        Response::Clients(clients) => of_clients(clients),
+        Response::Kicked { name } => format!("{} was disconnected.\n", visible(name)),
+        Response::Banned { ban, disconnected } => {
+            format!("Banned: {}; connections ended: {disconnected}.\n", of_ban(ban))
+        }
+        Response::Unbanned { network } => format!("{} is no longer banned.\n", visible(network)),
+        Response::Bans(bans) if bans.is_empty() => "Nobody is banned.\n".into(),
+        Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
+        Response::Said => "Said to everybody.\n".into(),
+        Response::Reloaded { needs_restart } if needs_restart.is_empty() => {
+            "The settings were read again and hold.\n".into()
+        }
+        Response::Reloaded { needs_restart } => format!(
+            "The settings were read again and hold, except those that need a restart: {}.\n",
+            needs_restart.join(", ")
+        ),
+        Response::Stopping => "The server stops.\n".into(),
+        Response::Panicking => "The actor was told to panic.\n".into(),
+        Response::Error { message } => format!("{}\n", visible(message)),
+    }
+}
+
+fn of_status(status: &Status) -> String {
+    let counts = &status.counts;
+    let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
+    let lines = [
+        ("version", status.version.clone()),
+        ("listening", listening.join(", ")),
+        ("up for", age(counts.uptime_seconds)),
+        ("users", counts.users.to_string()),
+        ("connections", counts.connections.to_string()),
+        ("bans", status.bans.to_string()),
+        ("private requests pending", counts.private_pending.to_string()),
+        ("connections let in", counts.accepted.to_string()),
+        ("connections refused", of_counts(&counts.refusals)),
+        ("connections ended", of_counts(&counts.ends)),
+        ("names accepted", counts.joins.to_string()),
+        ("names refused", counts.names_refused.to_string()),
+        ("frames received", of_counts(&counts.frames_in)),
+        ("frames sent", of_counts(&counts.frames_out)),
+        ("bytes received", counts.bytes_in.to_string()),
+        ("bytes sent", counts.bytes_out.to_string()),
+        ("longest queue in bytes", counts.queue_high_water_bytes.to_string()),
+        ("private steps", of_counts(&counts.private)),
+    ];
+    lines.iter().fold(String::new(), |mut text, (label, value)| {
+        let _ = writeln!(text, "{label:<25} {}", visible(value)); // A String takes all.
+        text
+    })
+}
+
+fn of_counts(counts: &Counts) -> String {
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|&(_, &count)| count > 0)
+        .map(|(label, count)| format!("{label} {count}"))
+        .collect();
+    if counts.is_empty() { "none".into() } else { counts.join(", ") }
+}
+
+fn of_clients(clients: &[ClientReport]) -> String {
+    let mut text = format!("{:<33} {:<47} {:>9} {:>12}\n", "NAME", "ADDRESS", "AGE", "QUEUED");
+    for client in clients {
+        let name = client.name.as_deref().map_or("-".into(), visible);
+        // A String takes all.
+        let _ = writeln!(
+            text,
+            "{name:<33} {:<47} {:>9} {:>12}",
+            client.address.to_string(),
+            age(client.age_seconds),
+            client.queued_bytes
+        );
+    }
+    text
+}
+
+fn of_ban(ban: &Ban) -> String {
+    let until = ban.until.map_or("for ever".into(), |until| format!("until {until:.0}"));
+    let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
+    visible(&format!("{} {until}{reason}", ban.network)).into_owned()
+}
+
+/// Two units are enough to know how old something is.
+fn age(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_two_units() {
+        let ages = [59, 60, 3599, 3600, 90_000].map(age);
+        assert_eq!(ages, ["59s", "1m 0s", "59m 59s", "1h 0m", "1d 1h"]);
+    }
+
+    #[test]
+    fn clients_are_a_table_in_which_nothing_hides() {
+        let client = ClientReport {
+            name: Some("a\u{202e}b".into()),
+            address: "[2001:db8::1]:5000".parse().unwrap(),
+            age_seconds: 61,
+            queued_bytes: 7,
+        };
+        let unjoined = ClientReport { name: None, ..client.clone() };
+        let shown = of_clients(&[client, unjoined]);
+        let rows: Vec<Vec<&str>> =
+            shown.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[1], ["a<U+202E>b", "[2001:db8::1]:5000", "1m", "1s", "7"]);
+        assert_eq!(rows[2][0], "-");
+    }
+
+    #[test]
+    fn a_ban_says_until_when_and_why() {
+        let mut ban =
+            Ban { network: "192.0.2.0/24".parse().unwrap(), until: None, reason: String::new() };
+        assert_eq!(of_ban(&ban), "192.0.2.0/24 for ever");
+        ban.until = Some("2030-01-02T03:04:05Z".parse().unwrap());
+        ban.reason = "spam".into();
+        assert_eq!(of_ban(&ban), "192.0.2.0/24 until 2030-01-02T03:04:05Z: spam");
+    }
+}

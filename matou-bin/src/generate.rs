@@ -1,0 +1,46 @@
+//! Completions and manual pages, from the one definition of the command line.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::arguments::Arguments;
+use crate::exit::Failure;
+
+/// Writes the completions for `shell` to standard output.
+pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "matou-bin", &mut script);
+    show(&script)
+}
+
+/// Writes the main page to standard output, or all pages into `folder`.
+pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else {
+        let mut page = Vec::new();
+        Man::new(Arguments::command()).render(&mut page).map_err(|error| failed(&error))?;
+        return show(&page);
+    };
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .map_err(|error| {
+            let folder = folder.display();
+            Failure::Runtime(format!("cannot write the manual into {folder}: {error}"))
+        })
+}
+
+fn show(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::Runtime(format!("cannot write: {error}"))
+}
