@@ -110,6 +110,16 @@ fn a_client_that_has_no_name_and_nobody_to_ask_is_exit_code_2() {
 }
 
 #[test]
+fn a_client_that_never_reaches_its_server_is_exit_code_1() {
+    // A port that was free a moment ago, and that nobody listens on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free.to_string();
+    let (code, said) = run(&["client", "--username", "Ada", "--server", &address], &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&address), "{said}");
+}
+
+#[test]
 fn a_refused_name_in_plain_without_a_terminal_is_exit_code_3() {
     let server = Server::start();
     let _peer = Peer::join(server.address, "Ada", &[]);

@@ -98,6 +98,11 @@ impl Console {
             }
             (_, Ending::Done) => Ok(()),
             (_, Ending::Refused(username)) => Err(Failure::Refused(username)),
+            (_, Ending::Unheard) => Err(Failure::Runtime(
+                "the server was not there at the end of the input: what was typed last was not \
+                 heard; see --server HOST[:PORT]"
+                    .into(),
+            )),
             (_, Ending::Nameless) => Err(Failure::Usage(
                 "a name is needed: type one when asked, or give one with --username NAME".into(),
             )),

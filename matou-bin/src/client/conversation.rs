@@ -25,6 +25,10 @@ pub(super) struct Conversation {
     can_ask: bool,
     /// The next line is a name.
     asking: bool,
+    /// The server knows the user now.
+    signed_in: bool,
+    /// No more lines will come, and nobody said `/quit`.
+    lines_ended: bool,
     /// The last name that was refused and that no other one has replaced.
     refused: Option<Username>,
     home: Option<PathBuf>,
@@ -39,6 +43,8 @@ pub(super) enum Ending {
     Nameless,
     /// With this name refused, and no other one.
     Refused(Username),
+    /// At the end of the lines, when the server was not there to hear them.
+    Unheard,
 }
 
 impl Conversation {
@@ -47,7 +53,9 @@ impl Conversation {
     pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
         let asking = !named;
         let effects = if asking { vec![question()] } else { Vec::new() };
-        (Self { can_ask, asking, refused: None, home }, effects)
+        let conversation =
+            Self { can_ask, asking, signed_in: false, lines_ended: false, refused: None, home };
+        (conversation, effects)
     }
 
     /// A line was typed.
@@ -70,6 +78,7 @@ impl Conversation {
     /// No more lines will be typed.
     pub(super) fn end_of_lines(&mut self) -> Vec<Effect> {
         self.can_ask = false;
+        self.lines_ended = true;
         vec![Effect::Command(if self.asking { Command::Quit } else { Command::Finish })]
     }
 
@@ -79,8 +88,10 @@ impl Conversation {
         match &event {
             Event::Connected { .. } => {
                 self.asking = false;
+                self.signed_in = true;
                 self.refused = None;
             }
+            Event::Disconnected { .. } => self.signed_in = false,
             Event::Refused { username } => {
                 self.refused = Some(username.clone());
                 self.asking = true;
@@ -102,6 +113,7 @@ impl Conversation {
             Some(_) if self.can_ask => Ending::Done,
             Some(username) => Ending::Refused(username),
             None if self.asking && !self.can_ask => Ending::Nameless,
+            None if self.lines_ended && !self.signed_in => Ending::Unheard,
             None => Ending::Done,
         }
     }
@@ -196,11 +208,24 @@ mod tests {
     #[test]
     fn the_end_of_the_lines_finishes_what_was_typed() {
         let (mut conversation, _) = Conversation::new(true, false, None);
+        conversation.event(connected());
         assert_eq!(commands(&conversation.end_of_lines()), [&Command::Finish]);
         assert_eq!(conversation.ending(), Ending::Done);
         let (mut conversation, _) = Conversation::new(false, true, None);
         assert_eq!(commands(&conversation.end_of_lines()), [&Command::Quit]);
         assert_eq!(conversation.ending(), Ending::Nameless);
+    }
+
+    #[test]
+    fn the_end_of_the_lines_without_a_server_is_no_success() {
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        conversation.event(connected());
+        conversation.event(Event::Disconnected { reason: "gone".into() });
+        conversation.end_of_lines();
+        assert_eq!(conversation.ending(), Ending::Unheard);
+        let (mut conversation, _) = Conversation::new(true, false, None);
+        conversation.line("/quit");
+        assert_eq!(conversation.ending(), Ending::Done);
     }
 
     #[test]

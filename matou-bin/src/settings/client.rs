@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -159,8 +160,12 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
             return Err(wrong(key, &seconds, "1 or more is expected"));
         }
     }
-    if client.server.trim().is_empty() {
-        return Err(wrong("client.server", &client.server, "HOST or HOST:PORT is expected"));
+    if !is_server(&client.server) {
+        return Err(wrong(
+            "client.server",
+            &client.server,
+            "HOST or HOST:PORT is expected, with a port from 1 to 65535",
+        ));
     }
     Ok(ClientSettings {
         server: client.server.clone(),
@@ -175,6 +180,23 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         connect_timeout: Duration::from_secs(private.connect_seconds),
         reconnect: client.reconnect,
     })
+}
+
+/// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]` or `[ADDRESS]:PORT`. Whether the host is there is
+/// found out later.
+fn is_server(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(None) => return false,
+        Some(Some((address, rest))) => {
+            (address, rest.strip_prefix(':').or((!rest.is_empty()).then_some("")))
+        }
+        None if text.matches(':').count() == 1 => {
+            let (host, port) = text.split_once(':').unwrap_or_default();
+            (host, Some(port))
+        }
+        None => (text, None),
+    };
+    !host.trim().is_empty() && port.is_none_or(|port| port.parse::<NonZeroU16>().is_ok())
 }
 
 fn username(name: &str) -> Result<Option<Username>, Wrong> {

@@ -176,10 +176,22 @@ fn the_client_file_becomes_the_library_settings() {
 }
 
 #[test]
+fn every_form_of_a_server_is_taken() {
+    for server in ["h", "h:1", "192.0.2.1", "192.0.2.1:1", "::1", "[::1]", "[::1]:65535"] {
+        let text = format!("[client]\nserver = \"{server}\"");
+        assert_eq!(client(&text).unwrap().1.server, server);
+    }
+}
+
+#[test]
 fn a_client_setting_that_cannot_work_is_named() {
     let table = [
         ("[client]\nusername = \"a b\"", "client.toml: client.username = \"a b\""),
         ("[client]\nserver = \"\"", "client.toml: client.server = \"\""),
+        ("[client]\nserver = \"h:99999\"", "client.toml: client.server = \"h:99999\""),
+        ("[client]\nserver = \"h:0\"", "client.toml: client.server = \"h:0\""),
+        ("[client]\nserver = \":1\"", "client.toml: client.server = \":1\""),
+        ("[client]\nserver = \"[::1]1\"", "client.toml: client.server = \"[::1]1\""),
         ("[files]\ndownloads = \"\"", "client.toml: files.downloads = \"\""),
         ("[files]\naccept = \"maybe\"", "client.toml: files.accept = \"maybe\""),
         ("[private]\nlisten = \"here\"", "client.toml: private.listen = \"here\""),

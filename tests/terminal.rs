@@ -1,0 +1,56 @@
+//! The client at a terminal, without a screen: it asks for a name, and asks again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::io::Write;
+
+use harness::lines::Lines;
+use harness::server::Server;
+use harness::wire::Peer;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+/// Runs a client with `mode` at a terminal: it has no name, is given one that is none, one that is
+/// taken, and one that is free.
+fn asks_until_a_name_is_accepted(mode: &str, connected: &str) {
+    let server = Server::start();
+    let _peer = Peer::join(server.address, "Taken", &[]);
+    let home = tempfile::tempdir().unwrap();
+    let size = PtySize { rows: 24, cols: 200, pixel_width: 0, pixel_height: 0 };
+    let terminal = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_matou-bin"));
+    command.env_clear();
+    command.env("HOME", home.path());
+    command.env("TERM", "xterm-256color");
+    command.args(["client", mode, "--server", &server.address.to_string()]);
+    let mut child = terminal.slave.spawn_command(command).unwrap();
+    drop(terminal.slave);
+    let mut lines = Lines::new("terminal", terminal.master.try_clone_reader().unwrap());
+    let mut keys = terminal.master.take_writer().unwrap();
+    let asked = |lines: &mut Lines| {
+        lines.wait("a question", |line| line.contains("type the name").then_some(()));
+    };
+    asked(&mut lines);
+    keys.write_all(b"not a name\n").unwrap();
+    asked(&mut lines);
+    keys.write_all(b"taken\n").unwrap();
+    lines.wait("a refusal", |line| line.contains("refused").then_some(()));
+    asked(&mut lines);
+    keys.write_all(b"Free\n").unwrap();
+    lines.wait("the connection", |line| line.contains(connected).then_some(()));
+    keys.write_all(b"/quit\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let escapes = lines.seen.iter().any(|line| line.contains('\u{1b}'));
+    assert!(!escapes, "{:?}", lines.seen);
+}
+
+#[test]
+fn plain_asks_until_a_name_is_accepted() {
+    asks_until_a_name_is_accepted("--plain", "as Free");
+}
+
+#[test]
+fn json_asks_until_a_name_is_accepted() {
+    asks_until_a_name_is_accepted("--json", r#""username":"Free""#);
+}
