@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::client::{Client, open};
+use harness::client::{Client, meet, open};
 use harness::server::Server;
 use harness::wire::{Peer, msgbc};
 
@@ -34,6 +34,7 @@ fn a_message_without_a_session_asks_for_one_and_is_delivered_in_order() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");
+    meet(&mut ada, &mut bea);
     for number in 0..20 {
         ada.say(&format!("/msg Bea number {number}"));
     }
@@ -50,6 +51,7 @@ fn accept_private_always_needs_no_answer() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join_with(server.address, "Bea", &["--accept-private", "always"]);
+    meet(&mut ada, &mut bea);
     ada.say("/msg Bea straight in");
     bea.heard_in_private("Ada", "Bea", "straight in");
 }
@@ -59,6 +61,7 @@ fn both_may_ask_at_once_and_talk() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");
+    meet(&mut ada, &mut bea);
     ada.say("/msg Bea from Ada");
     bea.say("/msg Ada from Bea");
     for (client, other) in [(&mut ada, "Bea"), (&mut bea, "Ada")] {

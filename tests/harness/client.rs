@@ -114,9 +114,17 @@ impl Client {
     }
 }
 
-/// Opens a private session from `a` to `b`.
+/// Waits until each of the two knows that the other one is there.
+pub(crate) fn meet(a: &mut Client, b: &mut Client) {
+    let (one, other) = (a.name.clone(), b.name.clone());
+    a.wait("joined", |event| event["username"] == other.as_str());
+    b.wait("joined", |event| event["username"] == one.as_str());
+}
+
+/// Lets the two meet, and opens a private session from `a` to `b`.
 pub(crate) fn open(a: &mut Client, b: &mut Client) {
     let (from, to) = (a.name.clone(), b.name.clone());
+    meet(a, b);
     a.say(&format!("/open {to}"));
     b.wait("private_request", |event| event["from"] == from.as_str());
     b.say(&format!("/accept {from}"));
