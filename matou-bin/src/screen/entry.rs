@@ -1,0 +1,133 @@
+//! One thing that a tab shows: a message, people who came and left, a notice.
+
+use jiff::civil::DateTime;
+use matou_actors::protocol::Username;
+
+/// Names that a line about comings and goings spells out; the others are counted.
+const NAMES_SHOWN: usize = 8;
+
+/// One entry of the scrollback. Its text is fit to be drawn as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// When it came, by the clock on the wall.
+    pub(crate) at: DateTime,
+    /// What it is.
+    pub(crate) body: Body,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// Something somebody said.
+    Said {
+        /// Who.
+        from: Username,
+        /// What.
+        text: Box<str>,
+        /// Whose it is and whom it concerns.
+        kind: Said,
+    },
+    /// People who came and left with nothing said in between.
+    Presence(Box<Presence>),
+    /// Something that the user should know.
+    Notice(Box<str>),
+    /// Something that went wrong, and what to do next.
+    Error(Box<str>),
+}
+
+/// Whose a message is and whom it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// The user's own.
+    Own,
+    /// Somebody else's.
+    Other,
+    /// Somebody else's with the user's name in it.
+    Mention,
+}
+
+/// Comings and goings, folded; bounded however many there are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presence {
+    came: Names,
+    left: Names,
+}
+
+/// The first few names, and how many there are in all.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    first: Vec<Username>,
+    count: usize,
+}
+
+impl Entry {
+    /// Roughly what it holds in memory, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>()
+            + match &self.body {
+                Body::Said { text, .. } | Body::Notice(text) | Body::Error(text) => text.len(),
+                Body::Presence(_) => size_of::<Presence>() + 2 * NAMES_SHOWN * 48,
+            }
+    }
+
+    /// Whether it raises the unread count of its tab.
+    pub(crate) fn is_said(&self) -> bool {
+        matches!(self.body, Body::Said { kind: Said::Other | Said::Mention, .. })
+    }
+}
+
+impl Body {
+    /// The text that is drawn, for searching and for copying.
+    pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Said { text, .. } | Self::Notice(text) | Self::Error(text) => {
+                std::borrow::Cow::Borrowed(text)
+            }
+            Self::Presence(presence) => std::borrow::Cow::Owned(presence.text()),
+        }
+    }
+}
+
+impl Presence {
+    /// Somebody came.
+    pub(crate) fn came(&mut self, who: Username) {
+        self.came.push(who);
+    }
+
+    /// Somebody left.
+    pub(crate) fn left(&mut self, who: Username) {
+        self.left.push(who);
+    }
+
+    /// `→ ann, bob came · ← carol left`, with a count in place of many names.
+    pub(crate) fn text(&self) -> String {
+        match (self.came.text(), self.left.text()) {
+            (Some(came), None) => format!("→ {came} came"),
+            (None, Some(left)) => format!("← {left} left"),
+            (Some(came), Some(left)) => format!("→ {came} came · ← {left} left"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl Names {
+    fn push(&mut self, who: Username) {
+        self.count += 1;
+        if self.first.len() < NAMES_SHOWN {
+            self.first.push(who);
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        if self.count == 0 {
+            return None;
+        }
+        let names: Vec<_> =
+            self.first.iter().map(|name| super::sanitize::isolated(name.as_str())).collect();
+        let names = names.join(", ");
+        Some(match self.count - self.first.len() {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! The one table of what keys do: dispatch, the help page and the configuration read it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub(crate) enum Action {
+    Submit,
+    NewLine,
+    Complete,
+    CompleteBack,
+    CharLeft,
+    CharRight,
+    WordLeft,
+    WordRight,
+    LineStart,
+    LineEnd,
+    Backspace,
+    Delete,
+    KillToEnd,
+    KillToStart,
+    KillBlankWord,
+    KillWordLeft,
+    KillWordRight,
+    Yank,
+    Transpose,
+    Older,
+    Newer,
+    HistorySearch,
+    Tab(usize),
+    NextTab,
+    PreviousTab,
+    NextActive,
+    CloseTab,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Top,
+    Bottom,
+    RosterUp,
+    RosterDown,
+    Search,
+    Accept,
+    Decline,
+    Later,
+    Mouse,
+    Bare,
+    Redraw,
+    Help,
+    Suspend,
+    Quit,
+}
+
+/// An action, how the configuration calls it, the keys it has by default, and its help.
+#[derive(Debug)]
+pub(crate) struct KeySpec {
+    /// What it does.
+    pub(crate) action: Action,
+    /// Its name in the configuration.
+    pub(crate) name: &'static str,
+    /// Its keys unless configured.
+    pub(crate) keys: &'static [&'static str],
+    /// Its line on the help page.
+    pub(crate) help: &'static str,
+}
+
+const fn spec(
+    action: Action,
+    name: &'static str,
+    keys: &'static [&'static str],
+    help: &'static str,
+) -> KeySpec {
+    KeySpec { action, name, keys, help }
+}
+
+/// All actions, in the order in which the help page shows them.
+pub(crate) const KEYS: &[KeySpec] = &[
+    spec(Action::Help, "help", &["f1"], "this page, and back"),
+    spec(Action::Quit, "quit", &["ctrl-c"], "leave; asks first while files are on their way"),
+    spec(Action::Accept, "accept", &["alt-y"], "say yes to the request or file that is shown"),
+    spec(Action::Decline, "decline", &["alt-n"], "say no to it"),
+    spec(Action::Later, "later", &["alt-z"], "put it behind the others that wait"),
+    spec(Action::NextTab, "next_tab", &["ctrl-n"], "next tab"),
+    spec(Action::PreviousTab, "previous_tab", &["ctrl-p"], "previous tab"),
+    spec(Action::NextActive, "next_active", &["alt-a"], "next tab with something new"),
+    spec(Action::Tab(1), "tab_1", &["alt-1"], "the first tab, and so on"),
+    spec(Action::Tab(2), "tab_2", &["alt-2"], ""),
+    spec(Action::Tab(3), "tab_3", &["alt-3"], ""),
+    spec(Action::Tab(4), "tab_4", &["alt-4"], ""),
+    spec(Action::Tab(5), "tab_5", &["alt-5"], ""),
+    spec(Action::Tab(6), "tab_6", &["alt-6"], ""),
+    spec(Action::Tab(7), "tab_7", &["alt-7"], ""),
+    spec(Action::Tab(8), "tab_8", &["alt-8"], ""),
+    spec(Action::Tab(9), "tab_9", &["alt-9"], "the ninth tab"),
+    spec(Action::CloseTab, "close_tab", &["alt-w"], "close this private tab and its session"),
+    spec(Action::PageUp, "page_up", &["pageup"], "a page back"),
+    spec(Action::PageDown, "page_down", &["pagedown"], "a page on"),
+    spec(Action::Home, "home", &["home"], "start of what is typed, else of the scrollback"),
+    spec(Action::End, "end", &["end"], "end of what is typed, else of the scrollback"),
+    spec(Action::Top, "top", &["ctrl-home"], "start of the scrollback"),
+    spec(Action::Bottom, "bottom", &["ctrl-end"], "end of the scrollback"),
+    spec(Action::RosterUp, "roster_up", &["alt-pageup"], "a page back in the list of people"),
+    spec(Action::RosterDown, "roster_down", &["alt-pagedown"], "a page on in the list of people"),
+    spec(Action::Search, "search", &["ctrl-s"], "search in this tab; again for the one before"),
+    spec(Action::Submit, "submit", &["enter"], "send what is typed"),
+    spec(Action::NewLine, "new_line", &["alt-enter", "shift-enter"], "begin another line"),
+    spec(Action::Complete, "complete", &["tab"], "complete a command, a name or a path"),
+    spec(Action::CompleteBack, "complete_back", &["shift-tab"], "the completion before"),
+    spec(Action::Older, "older", &["up"], "line above, else what was typed before"),
+    spec(Action::Newer, "newer", &["down"], "line below, else what was typed after"),
+    spec(Action::HistorySearch, "history_search", &["ctrl-r"], "search in what was typed before"),
+    spec(Action::CharLeft, "char_left", &["left", "ctrl-b"], "a character to the left"),
+    spec(Action::CharRight, "char_right", &["right", "ctrl-f"], "a character to the right"),
+    spec(Action::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "a word to the left"),
+    spec(
+        Action::WordRight,
+        "word_right",
+        &["alt-f", "ctrl-right", "alt-right"],
+        "a word to the right",
+    ),
+    spec(Action::LineStart, "line_start", &["ctrl-a"], "start of the line"),
+    spec(Action::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
+    spec(Action::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
+    spec(Action::Delete, "delete", &["delete", "ctrl-d"], "delete to the right; in Transfers, cancel"),
+    spec(Action::KillToEnd, "kill_to_end", &["ctrl-k"], "cut to the end of the line"),
+    spec(Action::KillToStart, "kill_to_start", &["ctrl-u"], "cut to the start of the line"),
+    spec(Action::KillBlankWord, "kill_blank_word", &["ctrl-w"], "cut back to the last blank"),
+    spec(
+        Action::KillWordLeft,
+        "kill_word_left",
+        &["alt-backspace", "ctrl-backspace"],
+        "cut the word to the left",
+    ),
+    spec(
+        Action::KillWordRight,
+        "kill_word_right",
+        &["alt-d", "ctrl-delete"],
+        "cut the word to the right",
+    ),
+    spec(Action::Yank, "yank", &["ctrl-y"], "put back what was cut last"),
+    spec(Action::Transpose, "transpose", &["ctrl-t"], "exchange two characters"),
+    spec(Action::Mouse, "mouse", &["alt-m"], "mouse off, so that text can be selected, and on"),
+    spec(Action::Bare, "bare", &["alt-l"], "bare text for copying and whole links, and back"),
+    spec(Action::Redraw, "redraw", &["ctrl-l"], "draw everything again"),
+    spec(Action::Suspend, "suspend", &["ctrl-z"], "back to the shell; fg returns"),
+];
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Chord {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+/// Which key does what.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyMap(HashMap<Chord, Action>);
+
+/// A configured key that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("screen.keys.{0} is no action; F1 on the screen shows what there is")]
+    Action(String),
+    #[error("{1:?} of screen.keys.{0} is no key; write it as ctrl-x, alt-enter, f5 or pageup")]
+    Key(String, String),
+    #[error("{0} is given to both screen.keys.{1} and screen.keys.{2}")]
+    Twice(String, &'static str, String),
+}
+
+impl KeyMap {
+    /// The default keys, with those of `configured` in place of an action's own.
+    pub(crate) fn new(configured: &BTreeMap<String, Vec<String>>) -> Result<Self, KeyError> {
+        let mut given: HashMap<Chord, (&KeySpec, &String)> = HashMap::new();
+        for (name, keys) in configured {
+            let spec = KEYS.iter().find(|spec| spec.name == name);
+            let spec = spec.ok_or_else(|| KeyError::Action(name.clone()))?;
+            for key in keys {
+                let chord =
+                    Chord::parse(key).ok_or_else(|| KeyError::Key(name.clone(), key.clone()))?;
+                if let Some((other, _)) = given.insert(chord, (spec, key)) {
+                    return Err(KeyError::Twice(key.clone(), other.name, name.clone()));
+                }
+            }
+        }
+        let mut map = HashMap::new();
+        for spec in KEYS.iter().filter(|spec| !configured.contains_key(spec.name)) {
+            let chords = spec.keys.iter().filter_map(|key| Chord::parse(key));
+            map.extend(chords.map(|chord| (chord, spec.action)));
+        }
+        map.extend(given.into_iter().map(|(chord, (spec, _))| (chord, spec.action)));
+        Ok(Self(map))
+    }
+
+    /// What this key does; `None` when it only types.
+    pub(crate) fn action(&self, event: KeyEvent) -> Option<Action> {
+        self.0.get(&Chord::of(event)).copied()
+    }
+
+    /// The keys of `action` as they are shown: `Ctrl-N`.
+    pub(crate) fn keys(&self, action: Action) -> Vec<String> {
+        let mut keys: Vec<String> =
+            self.0.iter().filter(|(_, of)| **of == action).map(|(chord, _)| chord.shown()).collect();
+        keys.sort_by_key(|key| (key.len(), key.clone()));
+        keys
+    }
+}
+
+impl Chord {
+    fn of(event: KeyEvent) -> Self {
+        Self::normal(event.code, event.modifiers)
+    }
+
+    /// The same key arrives in several forms: shift is part of a character, and of back tab.
+    fn normal(code: KeyCode, modifiers: KeyModifiers) -> Self {
+        let known = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT;
+        let mut modifiers = modifiers & known;
+        let code = match code {
+            KeyCode::Char(c) => {
+                modifiers.remove(KeyModifiers::SHIFT);
+                let held = modifiers.contains(KeyModifiers::CONTROL);
+                KeyCode::Char(if held { c.to_ascii_lowercase() } else { c })
+            }
+            KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            code => code,
+        };
+        if code == KeyCode::BackTab {
+            modifiers.insert(KeyModifiers::SHIFT);
+        }
+        Self { code, modifiers }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut modifiers = KeyModifiers::NONE;
+        let mut rest = text.trim();
+        while let Some((modifier, key)) = rest.split_once('-').filter(|(_, key)| !key.is_empty()) {
+            modifiers |= match modifier.to_ascii_lowercase().as_str() {
+                "ctrl" => KeyModifiers::CONTROL,
+                "alt" => KeyModifiers::ALT,
+                "shift" => KeyModifiers::SHIFT,
+                _ => return None,
+            };
+            rest = key;
+        }
+        let mut chars = rest.chars();
+        if let (Some(c), None) = (chars.next(), chars.next()) {
+            // A bare character has to type itself.
+            let held = modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+            return held.then(|| Self::normal(KeyCode::Char(c), modifiers));
+        }
+        let lower = rest.to_ascii_lowercase();
+        let named = NAMED.iter().find(|(name, _)| *name == lower).map(|(_, code)| *code);
+        let code = named.or_else(|| {
+            let number = lower.strip_prefix('f')?.parse().ok()?;
+            (1..=12).contains(&number).then_some(KeyCode::F(number))
+        })?;
+        Some(Self::normal(code, modifiers))
+    }
+
+    fn shown(self) -> String {
+        let mut shown = String::new();
+        for (modifier, name) in [
+            (KeyModifiers::CONTROL, "Ctrl-"),
+            (KeyModifiers::ALT, "Alt-"),
+            (KeyModifiers::SHIFT, "Shift-"),
+        ] {
+            if self.modifiers.contains(modifier) {
+                shown.push_str(name);
+            }
+        }
+        match self.code {
+            KeyCode::Char(c) => shown.extend(c.to_uppercase()),
+            KeyCode::F(number) => drop(write!(shown, "F{number}")),
+            KeyCode::BackTab => shown.push_str("Tab"),
+            code => shown.push_str(&code.to_string()),
+        }
+        shown
+    }
+}
+
+const NAMED: &[(&str, KeyCode)] = &[
+    ("enter", KeyCode::Enter),
+    ("tab", KeyCode::Tab),
+    ("space", KeyCode::Char(' ')),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("pageup", KeyCode::PageUp),
+    ("pagedown", KeyCode::PageDown),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configured(entries: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+        entries
+            .iter()
+            .map(|(name, keys)| {
+                ((*name).to_owned(), keys.iter().map(|key| (*key).to_owned()).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_default_key_is_a_key_and_has_one_meaning() {
+        let mut seen = HashMap::new();
+        for spec in KEYS {
+            for key in spec.keys {
+                let chord = Chord::parse(key).unwrap_or_else(|| panic!("{key}"));
+                assert_eq!(seen.insert(chord, spec.name), None, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_found_in_whichever_form_they_arrive() {
+        let map = KeyMap::new(&BTreeMap::new()).unwrap();
+        let found = |code, modifiers| map.action(KeyEvent::new(code, modifiers));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::CompleteBack));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::NONE), Some(Action::CompleteBack));
+        assert_eq!(found(KeyCode::Char('N'), KeyModifiers::CONTROL), Some(Action::NextTab));
+        assert_eq!(found(KeyCode::Char('x'), KeyModifiers::NONE), None);
+        assert_eq!(found(KeyCode::Char('3'), KeyModifiers::ALT), Some(Action::Tab(3)));
+    }
+
+    #[test]
+    fn configured_keys_replace_the_ones_of_their_action() {
+        let map = KeyMap::new(&configured(&[("next_tab", &["f5", "ctrl-p"])])).unwrap();
+        assert_eq!(map.keys(Action::NextTab), ["F5", "Ctrl-P"]);
+        assert!(map.keys(Action::PreviousTab).is_empty());
+        assert_eq!(map.keys(Action::CompleteBack), ["Shift-Tab"]);
+    }
+
+    #[test]
+    fn impossible_keys_are_errors_that_name_them() {
+        let error = |entries| KeyMap::new(&configured(entries)).unwrap_err().to_string();
+        assert!(error(&[("nxt_tab", &["f5"])]).contains("screen.keys.nxt_tab"));
+        assert!(error(&[("next_tab", &["hyper-x"])]).contains("hyper-x"));
+        assert!(error(&[("next_tab", &["x"])]).contains("\"x\""));
+        assert!(error(&[("next_tab", &["f5"]), ("quit", &["f5"])]).contains("both"));
+    }
+}

@@ -1,0 +1,231 @@
+//! Text from the network as it may be drawn: nothing in it can hide, move or reorder anything.
+
+use std::borrow::Cow;
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_security::GeneralSecurityProfile;
+use unicode_security::general_security_profile::IdentifierType;
+
+/// Combining marks that one base may carry; more only serve to paint over other lines.
+const MAX_MARKS: usize = 6;
+const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+const BLACK_FLAG: char = '\u{1f3f4}';
+const DOTTED_CIRCLE: char = '\u{25cc}';
+const FIRST_STRONG_ISOLATE: char = '\u{2068}';
+const POP_ISOLATE: char = '\u{2069}';
+
+/// `text` with every control, bidi and invisible character written as `<U+202E>`.
+///
+/// Joiners and variation selectors stay where they shape what is seen: inside emoji, after
+/// letters of scripts that join. More than a few combining marks on one base are counted
+/// instead of drawn.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(rewrite(text))
+}
+
+/// `name` between a first-strong isolate and its end, so that what stands around it keeps its
+/// place on terminals that reorder; plain ASCII needs none. Counts no columns.
+pub fn isolated(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(format!("{FIRST_STRONG_ISOLATE}{name}{POP_ISOLATE}"))
+}
+
+/// Whether `text` holds letters that are written from right to left.
+pub fn has_right_to_left(text: &str) -> bool {
+    !text.is_ascii()
+        && text.chars().any(|c| {
+            matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
+                | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+        })
+}
+
+fn rewrite(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut state = State::default();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        if is_mark(c) && !is_ignorable(c) {
+            state.mark(c, &mut out);
+            continue;
+        }
+        state.end_marks(&mut out);
+        if is_hidden(c) && !state.allows(c, next) {
+            out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            state.previous = None;
+        } else {
+            out.push(c);
+            state.previous = Some(c);
+        }
+        state.in_flag = c == BLACK_FLAG || (state.in_flag && is_tag(c));
+    }
+    state.end_marks(&mut out);
+    out
+}
+
+/// What came before the character at hand.
+#[derive(Default)]
+struct State {
+    /// The character before, unless it was written as its code.
+    previous: Option<char>,
+    /// Marks since the last base.
+    marks: usize,
+    in_flag: bool,
+}
+
+impl State {
+    fn mark(&mut self, mark: char, out: &mut String) {
+        if self.marks == 0 && self.previous.is_none_or(char::is_whitespace) {
+            out.push(DOTTED_CIRCLE);
+            self.previous = Some(DOTTED_CIRCLE);
+        }
+        self.marks += 1;
+        if self.marks <= MAX_MARKS {
+            out.push(mark);
+        }
+    }
+
+    fn end_marks(&mut self, out: &mut String) {
+        if self.marks > MAX_MARKS {
+            out.push_str(&format!("<+{} marks>", self.marks - MAX_MARKS));
+            self.previous = None;
+        }
+        self.marks = 0;
+    }
+
+    /// Whether the hidden character `c` shapes something that is seen.
+    fn allows(&self, c: char, next: Option<char>) -> bool {
+        let Some(previous) = self.previous else {
+            return false;
+        };
+        match c {
+            ZERO_WIDTH_JOINER if is_pictograph(previous) => next.is_some_and(is_pictograph),
+            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER => {
+                is_joining(previous) && next.is_some_and(is_joining)
+            }
+            '\u{fe0e}' | '\u{fe0f}' => {
+                is_pictograph(previous) || matches!(previous, '0'..='9' | '#' | '*')
+            }
+            '\u{fe00}'..='\u{fe0d}' | '\u{e0100}'..='\u{e01ef}' => {
+                previous.general_category() == GeneralCategory::OtherLetter
+            }
+            _ => self.in_flag && is_tag(c),
+        }
+    }
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(
+        c.general_category(),
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark
+    )
+}
+
+fn is_ignorable(c: char) -> bool {
+    c.identifier_type() == Some(IdentifierType::Default_Ignorable)
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{34f}')
+}
+
+fn is_hidden(c: char) -> bool {
+    match c.general_category() {
+        GeneralCategory::Control
+        | GeneralCategory::LineSeparator
+        | GeneralCategory::ParagraphSeparator => true,
+        // Signs that enclose or precede a number are format characters, yet are seen.
+        GeneralCategory::Format => !matches!(c, '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{110bd}' | '\u{110cd}'),
+        GeneralCategory::SpaceSeparator => matches!(c, '\u{1680}' | '\u{2000}'..='\u{200a}'),
+        GeneralCategory::Unassigned => is_ignorable(c) || matches!(c, '\u{e0000}'..='\u{e0fff}'),
+        // U+2800 is a braille pattern without dots: a blank that is no space.
+        _ => c == '\u{2800}' || is_ignorable(c),
+    }
+}
+
+fn is_pictograph(c: char) -> bool {
+    matches!(c, '\u{fe0f}' | '\u{203c}' | '\u{2049}' | '\u{3030}' | '\u{303d}')
+        || matches!(
+            c.general_category(),
+            GeneralCategory::OtherSymbol
+                | GeneralCategory::ModifierSymbol
+                | GeneralCategory::MathSymbol
+        )
+}
+
+/// Letters and vowel signs of the scripts from Arabic to Sinhala, whose shape joiners change.
+fn is_joining(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{dff}') && !c.is_ascii()
+}
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0020}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_of_many_scripts_stays_as_it_is() {
+        for text in [
+            "plain ASCII ~ text",
+            "Ça été naïf — «oui»…",
+            "日本語 テキスト",
+            "שלום עולם",
+            "e\u{301}a\u{308}",
+            "👩\u{200d}👩\u{200d}👧 👍🏽 ❤\u{fe0f} 1\u{fe0f}\u{20e3}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "می\u{200c}خواهم",
+            "ภาษาไทย ที่",
+        ] {
+            assert_eq!(visible(text), text);
+        }
+    }
+
+    #[test]
+    fn what_hides_moves_or_reorders_is_written_out() {
+        for (text, shown) in [
+            ("a\u{1b}[2Jb", "a<U+001B>[2Jb"),
+            ("a\u{9b}31mb", "a<U+009B>31mb"),
+            ("a\u{7}\u{7f}\nb", "a<U+0007><U+007F><U+000A>b"),
+            ("a\u{202e}b\u{2066}c", "a<U+202E>b<U+2066>c"),
+            ("a\u{200b}b\u{feff}c\u{ad}d", "a<U+200B>b<U+FEFF>c<U+00AD>d"),
+            ("a\u{200d}b", "a<U+200D>b"),
+            ("\u{3164}\u{115f}\u{ffa0}\u{2800}", "<U+3164><U+115F><U+FFA0><U+2800>"),
+            ("a\u{2028}b\u{2029}", "a<U+2028>b<U+2029>"),
+            ("a\u{e0041}b", "a<U+E0041>b"),
+            ("a\u{fe0f}b\u{34f}", "a<U+FE0F>b<U+034F>"),
+            ("a\u{fff9}b\u{1d173}\u{206a}", "a<U+FFF9>b<U+1D173><U+206A>"),
+            ("a\u{2003}b", "a<U+2003>b"),
+        ] {
+            assert_eq!(visible(text), shown, "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn a_heap_of_marks_is_counted_and_a_lone_mark_gets_a_base() {
+        let heap = format!("a{}b", "\u{301}".repeat(50));
+        assert_eq!(visible(&heap), format!("a{}<+44 marks>b", "\u{301}".repeat(6)));
+        assert_eq!(visible("\u{301}a"), "\u{25cc}\u{301}a");
+    }
+
+    #[test]
+    fn only_names_outside_ascii_are_isolated() {
+        assert_eq!(isolated("bob"), "bob");
+        assert_eq!(isolated("שרה"), "\u{2068}שרה\u{2069}");
+        assert!(has_right_to_left("a שלום") && !has_right_to_left("été 猫"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_visible_stays_visible(text in "\\PC{0,40}|.{0,40}") {
+            let once = visible(&text).into_owned();
+            proptest::prop_assert!(!once.chars().any(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! Colours and weights: what is drawn how, on terminals of many kinds.
+
+use std::collections::BTreeMap;
+
+use matou_actors::protocol::Username;
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub(crate) enum Role {
+    Text,
+    Dim,
+    Own,
+    Mention,
+    Notice,
+    Error,
+    Presence,
+    Day,
+    Unread,
+    Tab,
+    TabActive,
+    TabUnread,
+    TabUrgent,
+    Status,
+    StatusWarning,
+    Prompt,
+    PromptKey,
+    Gauge,
+    Match,
+    Selected,
+}
+
+/// The roles with their names in the configuration.
+pub(crate) const ROLES: &[(Role, &str)] = &[
+    (Role::Text, "text"),
+    (Role::Dim, "dim"),
+    (Role::Own, "own"),
+    (Role::Mention, "mention"),
+    (Role::Notice, "notice"),
+    (Role::Error, "error"),
+    (Role::Presence, "presence"),
+    (Role::Day, "day"),
+    (Role::Unread, "unread"),
+    (Role::Tab, "tab"),
+    (Role::TabActive, "tab_active"),
+    (Role::TabUnread, "tab_unread"),
+    (Role::TabUrgent, "tab_urgent"),
+    (Role::Status, "status"),
+    (Role::StatusWarning, "status_warning"),
+    (Role::Prompt, "prompt"),
+    (Role::PromptKey, "prompt_key"),
+    (Role::Gauge, "gauge"),
+    (Role::Match, "match"),
+    (Role::Selected, "selected"),
+];
+
+/// The named themes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThemeName {
+    /// Light when the terminal says that it is light (`COLORFGBG`), else dark.
+    #[default]
+    Auto,
+    /// For dark terminals.
+    Dark,
+    /// For light terminals.
+    Light,
+    /// Without any colour: weight, underline and reverse only.
+    Monochrome,
+    /// Few, strong colours.
+    HighContrast,
+}
+
+/// How many colours may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Colors {
+    /// What the terminal says of itself; none with `NO_COLOR`.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// None at all.
+    #[serde(rename = "none")]
+    None,
+    /// The 16 of the terminal's own palette.
+    #[serde(rename = "16")]
+    Sixteen,
+    /// The 256 of xterm.
+    #[serde(rename = "256")]
+    TwoHundred,
+    /// Any.
+    #[serde(rename = "true")]
+    True,
+}
+
+/// What the environment says of the terminal.
+#[derive(Clone, Debug, Default)]
+pub struct TerminalHints {
+    /// `TERM`.
+    pub term: String,
+    /// `COLORTERM`.
+    pub colorterm: String,
+    /// `COLORFGBG`.
+    pub colorfgbg: String,
+    /// Whether `NO_COLOR` is set to anything.
+    pub no_color: bool,
+}
+
+/// How everything is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Theme {
+    styles: BTreeMap<Role, Style>,
+    names: Vec<Style>,
+}
+
+/// A configured style that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StyleError {
+    #[error("screen.styles.{0} is nothing that can be styled; there are {}", role_names())]
+    Role(String),
+    #[error("{1:?} of screen.styles.{0} is no style; write it as \"bold #ffaa00 on black\"")]
+    Style(String, String),
+}
+
+impl Theme {
+    /// The theme `name` in as many colours as allowed, with `overrides` (role to style) on top.
+    pub(crate) fn new(
+        name: ThemeName,
+        colors: Colors,
+        hints: &TerminalHints,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, StyleError> {
+        let colors = if colors == Colors::Auto { hints.colors() } else { colors };
+        let name = match name {
+            _ if colors == Colors::None => ThemeName::Monochrome,
+            ThemeName::Auto if hints.is_light() => ThemeName::Light,
+            ThemeName::Auto => ThemeName::Dark,
+            name => name,
+        };
+        let mut styles: BTreeMap<Role, Style> =
+            ROLES.iter().map(|(role, _)| (*role, look(name, *role).style(colors))).collect();
+        for (role, text) in overrides {
+            let known = ROLES.iter().find(|(_, name)| name == role).map(|(known, _)| *known);
+            let known = known.ok_or_else(|| StyleError::Role(role.clone()))?;
+            let style =
+                parse(text).ok_or_else(|| StyleError::Style(role.clone(), text.clone()))?;
+            styles.insert(known, style.fit(colors));
+        }
+        let names = name_hues(name).iter().map(|hue| Style::new().fg(hue.color(colors)));
+        Ok(Self { styles, names: names.collect() })
+    }
+
+    /// How `role` is drawn.
+    pub(crate) fn style(&self, role: Role) -> Style {
+        self.styles.get(&role).copied().unwrap_or_default()
+    }
+
+    /// How the name of `who` is drawn: always the same, whatever its case.
+    pub(crate) fn name(&self, who: &Username) -> Style {
+        // FNV-1a: the same on every run and machine, unlike the standard hasher.
+        let hash = who.as_str().to_lowercase().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        let count = u64::try_from(self.names.len()).unwrap_or(1).max(1);
+        let index = usize::try_from((hash >> 16) % count).unwrap_or(0);
+        self.names.get(index).copied().unwrap_or_default()
+    }
+}
+
+impl TerminalHints {
+    /// What the environment of this process says.
+    pub fn from_environment() -> Self {
+        let text = |name| std::env::var(name).unwrap_or_default();
+        Self {
+            term: text("TERM"),
+            colorterm: text("COLORTERM"),
+            colorfgbg: text("COLORFGBG"),
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// Whether the terminal cannot place a cursor, so that only plain lines remain.
+    pub fn is_dumb(&self) -> bool {
+        matches!(self.term.as_str(), "" | "dumb" | "unknown")
+    }
+
+    fn colors(&self) -> Colors {
+        if self.no_color || self.is_dumb() || self.term.starts_with("vt") {
+            Colors::None
+        } else if matches!(self.colorterm.as_str(), "truecolor" | "24bit")
+            || self.term.ends_with("-direct")
+        {
+            Colors::True
+        } else if self.term.contains("256color") {
+            Colors::TwoHundred
+        } else {
+            Colors::Sixteen
+        }
+    }
+
+    fn is_light(&self) -> bool {
+        matches!(self.colorfgbg.rsplit(';').next(), Some("7" | "15"))
+    }
+}
+
+/// A colour as red, green and blue, and which of the 16 stands for it.
+#[derive(Clone, Copy)]
+struct Hue(u8, u8, u8, Color);
+
+/// A style before it is known how many colours there are.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    fg: Option<Hue>,
+    bg: Option<Hue>,
+    modifiers: Modifier,
+}
+
+impl Hue {
+    fn color(self, colors: Colors) -> Color {
+        let Self(red, green, blue, named) = self;
+        match colors {
+            Colors::None => Color::Reset,
+            Colors::Sixteen | Colors::Auto => named,
+            Colors::TwoHundred => Color::Indexed(nearest(red, green, blue)),
+            Colors::True => Color::Rgb(red, green, blue),
+        }
+    }
+}
+
+impl Look {
+    fn style(self, colors: Colors) -> Style {
+        let mut style = Style::new().add_modifier(self.modifiers);
+        if let Some(hue) = self.fg.filter(|_| colors != Colors::None) {
+            style = style.fg(hue.color(colors));
+        }
+        if let Some(hue) = self.bg.filter(|_| colors != Colors::None) {
+            style = style.bg(hue.color(colors));
+        }
+        style
+    }
+}
+
+/// A style of the configuration, fitted to the colours there are.
+struct Configured(Style);
+
+impl Configured {
+    fn fit(self, colors: Colors) -> Style {
+        let fit = |color: Color| match (color, colors) {
+            (_, Colors::None) => Color::Reset,
+            (Color::Rgb(r, g, b), Colors::TwoHundred | Colors::Sixteen) => {
+                Color::Indexed(nearest(r, g, b))
+            }
+            (color, _) => color,
+        };
+        Style { fg: self.0.fg.map(fit), bg: self.0.bg.map(fit), ..self.0 }
+    }
+}
+
+/// `bold #ffaa00 on black` as a style.
+fn parse(text: &str) -> Option<Configured> {
+    let mut style = Style::new();
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        style = match word {
+            "bold" => style.add_modifier(Modifier::BOLD),
+            "dim" => style.add_modifier(Modifier::DIM),
+            "italic" => style.add_modifier(Modifier::ITALIC),
+            "underlined" => style.add_modifier(Modifier::UNDERLINED),
+            "reversed" => style.add_modifier(Modifier::REVERSED),
+            "on" => style.bg(words.next()?.parse().ok()?),
+            color => style.fg(color.parse().ok()?),
+        };
+    }
+    Some(Configured(style))
+}
+
+fn role_names() -> String {
+    ROLES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// The nearest of xterm's 6x6x6 cube and 24 greys.
+fn nearest(red: u8, green: u8, blue: u8) -> u8 {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let distance = |(r, g, b): (u8, u8, u8)| {
+        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        square(red, r) + square(green, g) + square(blue, b)
+    };
+    let cube = (0u8..216).map(|n| {
+        let level = |n: u8| LEVELS.get(usize::from(n % 6)).copied().unwrap_or(0);
+        (16 + n, (level(n / 36), level(n / 6), level(n)))
+    });
+    let greys = (0u8..24).map(|n| (232 + n, (8 + 10 * n, 8 + 10 * n, 8 + 10 * n)));
+    cube.chain(greys).min_by_key(|(_, color)| distance(*color)).map_or(7, |(index, _)| index)
+}
+
+fn look(theme: ThemeName, role: Role) -> Look {
+    match theme {
+        ThemeName::Light => colored(role, &LIGHT),
+        ThemeName::Monochrome => monochrome(role),
+        ThemeName::HighContrast => high_contrast(role),
+        ThemeName::Dark | ThemeName::Auto => colored(role, &DARK),
+    }
+}
+
+fn name_hues(theme: ThemeName) -> &'static [Hue] {
+    match theme {
+        ThemeName::Light => LIGHT_NAMES,
+        ThemeName::Monochrome => &[],
+        ThemeName::HighContrast => STRONG_NAMES,
+        ThemeName::Dark | ThemeName::Auto => DARK_NAMES,
+    }
+}
+
+/// What tells the dark theme from the light one.
+struct Palette {
+    dim: Hue,
+    own: Hue,
+    accent: Hue,
+    warning: Hue,
+    error: Hue,
+    good: Hue,
+    bar: Hue,
+    bar_text: Hue,
+    raised: Hue,
+}
+
+const DARK: Palette = Palette {
+    dim: Hue(128, 136, 150, Color::DarkGray),
+    own: Hue(226, 232, 240, Color::White),
+    accent: Hue(97, 175, 239, Color::LightBlue),
+    warning: Hue(240, 185, 90, Color::LightYellow),
+    error: Hue(240, 113, 120, Color::LightRed),
+    good: Hue(130, 200, 130, Color::LightGreen),
+    bar: Hue(40, 48, 62, Color::Blue),
+    bar_text: Hue(214, 222, 235, Color::White),
+    raised: Hue(58, 70, 92, Color::Blue),
+};
+
+const LIGHT: Palette = Palette {
+    dim: Hue(110, 115, 125, Color::DarkGray),
+    own: Hue(20, 24, 32, Color::Black),
+    accent: Hue(0, 90, 180, Color::Blue),
+    warning: Hue(150, 85, 0, Color::Magenta),
+    error: Hue(185, 20, 40, Color::Red),
+    good: Hue(20, 115, 40, Color::Green),
+    bar: Hue(218, 225, 236, Color::Gray),
+    bar_text: Hue(30, 36, 48, Color::Black),
+    raised: Hue(190, 205, 228, Color::Gray),
+};
+
+const DARK_NAMES: &[Hue] = &[
+    Hue(240, 140, 130, Color::LightRed),
+    Hue(152, 210, 120, Color::LightGreen),
+    Hue(229, 192, 123, Color::LightYellow),
+    Hue(110, 180, 245, Color::LightBlue),
+    Hue(214, 140, 230, Color::LightMagenta),
+    Hue(90, 205, 210, Color::LightCyan),
+    Hue(245, 165, 90, Color::Yellow),
+    Hue(160, 165, 250, Color::Blue),
+    Hue(120, 220, 175, Color::Green),
+    Hue(245, 145, 190, Color::Magenta),
+    Hue(190, 200, 100, Color::Cyan),
+    Hue(180, 195, 215, Color::Red),
+];
+
+const LIGHT_NAMES: &[Hue] = &[
+    Hue(180, 35, 35, Color::Red),
+    Hue(35, 120, 35, Color::Green),
+    Hue(140, 90, 0, Color::Magenta),
+    Hue(20, 85, 190, Color::Blue),
+    Hue(140, 40, 160, Color::Magenta),
+    Hue(0, 115, 125, Color::Cyan),
+    Hue(170, 75, 0, Color::Red),
+    Hue(80, 70, 190, Color::Blue),
+    Hue(0, 115, 80, Color::Green),
+    Hue(175, 30, 105, Color::Magenta),
+];
+
+const STRONG_NAMES: &[Hue] = &[
+    Hue(255, 255, 0, Color::LightYellow),
+    Hue(0, 255, 255, Color::LightCyan),
+    Hue(0, 255, 0, Color::LightGreen),
+    Hue(255, 170, 255, Color::LightMagenta),
+];
+
+fn colored(role: Role, palette: &Palette) -> Look {
+    let plain = Look::default();
+    let fg = |hue| Look { fg: Some(hue), ..plain };
+    let bold = |look| Look { modifiers: Modifier::BOLD, ..look };
+    let on = |fg, bg| Look { fg: Some(fg), bg: Some(bg), ..plain };
+    match role {
+        Role::Text => plain,
+        Role::Dim | Role::Presence | Role::Day => fg(palette.dim),
+        Role::Own => bold(fg(palette.own)),
+        Role::Mention => bold(fg(palette.warning)),
+        Role::Notice => fg(palette.accent),
+        Role::Error => bold(fg(palette.error)),
+        Role::Unread => fg(palette.error),
+        Role::Tab | Role::Status => on(palette.bar_text, palette.bar),
+        Role::TabActive => bold(on(palette.bar_text, palette.raised)),
+        Role::TabUnread => on(palette.accent, palette.bar),
+        Role::TabUrgent | Role::StatusWarning => bold(on(palette.warning, palette.bar)),
+        Role::Prompt => on(palette.bar_text, palette.raised),
+        Role::PromptKey => bold(on(palette.warning, palette.raised)),
+        Role::Gauge => fg(palette.good),
+        Role::Match => Look { fg: Some(palette.warning), bg: None, modifiers: Modifier::REVERSED },
+        Role::Selected => Look { modifiers: Modifier::REVERSED, ..plain },
+    }
+}
+
+fn monochrome(role: Role) -> Look {
+    let modifiers = match role {
+        Role::Text | Role::Presence | Role::Notice | Role::Gauge => Modifier::empty(),
+        Role::Dim | Role::Day => Modifier::DIM,
+        Role::Own | Role::Error | Role::Unread => Modifier::BOLD,
+        Role::Mention => Modifier::BOLD | Modifier::UNDERLINED,
+        Role::Tab | Role::Status | Role::Prompt | Role::Selected | Role::Match => {
+            Modifier::REVERSED
+        }
+        Role::TabActive => Modifier::BOLD,
+        Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
+        Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
+            Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED
+        }
+    };
+    Look { modifiers, ..Look::default() }
+}
+
+fn high_contrast(role: Role) -> Look {
+    let white = Hue(255, 255, 255, Color::White);
+    let black = Hue(0, 0, 0, Color::Black);
+    let yellow = Hue(255, 255, 0, Color::LightYellow);
+    let on = |fg, bg, modifiers| Look { fg: Some(fg), bg: Some(bg), modifiers };
+    match role {
+        Role::Text | Role::Dim | Role::Presence | Role::Day | Role::Notice => {
+            on(white, black, Modifier::empty())
+        }
+        Role::Own | Role::Gauge => on(white, black, Modifier::BOLD),
+        Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
+        Role::Tab | Role::Status | Role::Prompt => on(black, white, Modifier::empty()),
+        Role::TabActive => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::TabUnread | Role::PromptKey => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),
+        Role::Match | Role::Selected => on(black, yellow, Modifier::empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(term: &str, colorterm: &str, no_color: bool) -> TerminalHints {
+        TerminalHints {
+            term: term.into(),
+            colorterm: colorterm.into(),
+            colorfgbg: String::new(),
+            no_color,
+        }
+    }
+
+    fn theme(name: ThemeName, colors: Colors, hints: &TerminalHints) -> Theme {
+        Theme::new(name, colors, hints, &BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn the_terminal_says_how_many_colours_there_are() {
+        for (term, colorterm, no_color, expected) in [
+            ("xterm-256color", "truecolor", false, Colors::True),
+            ("xterm-256color", "", false, Colors::TwoHundred),
+            ("linux", "", false, Colors::Sixteen),
+            ("xterm-256color", "truecolor", true, Colors::None),
+            ("dumb", "", false, Colors::None),
+        ] {
+            assert_eq!(hints(term, colorterm, no_color).colors(), expected, "{term}");
+        }
+    }
+
+    #[test]
+    fn without_colours_no_theme_uses_one() {
+        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::HighContrast] {
+            let theme = theme(name, Colors::Auto, &hints("xterm-256color", "truecolor", true));
+            for (role, _) in ROLES {
+                let style = theme.style(*role);
+                assert_eq!((style.fg, style.bg), (None, None), "{role:?}");
+            }
+            assert_eq!(theme.name(&Username::parse("bob").unwrap()), Style::new());
+        }
+    }
+
+    #[test]
+    fn sixteen_and_256_colours_use_only_those() {
+        let bob = Username::parse("bob").unwrap();
+        let sixteen = theme(ThemeName::Dark, Colors::Sixteen, &TerminalHints::default());
+        let more = theme(ThemeName::Dark, Colors::TwoHundred, &TerminalHints::default());
+        assert!(!matches!(sixteen.name(&bob).fg, Some(Color::Rgb(..) | Color::Indexed(_))));
+        assert!(matches!(more.name(&bob).fg, Some(Color::Indexed(_))));
+        assert_eq!((nearest(255, 0, 0), nearest(8, 8, 8), nearest(95, 135, 175)), (196, 232, 67));
+    }
+
+    #[test]
+    fn a_name_keeps_its_colour() {
+        let theme = theme(ThemeName::Dark, Colors::True, &TerminalHints::default());
+        let style = |name| theme.name(&Username::parse(name).unwrap());
+        assert_eq!(style("Bob"), style("bOB"));
+        assert_eq!(style("bob"), style("bob"));
+    }
+
+    #[test]
+    fn styles_of_the_configuration_lie_on_top() {
+        let over = |role: &str, style: &str| {
+            let overrides = [(role.to_owned(), style.to_owned())].into();
+            Theme::new(ThemeName::Dark, Colors::True, &TerminalHints::default(), &overrides)
+        };
+        let style = over("own", "bold #ffaa00 on black").unwrap().style(Role::Own);
+        assert_eq!(style.fg, Some(Color::Rgb(255, 170, 0)));
+        assert_eq!(style.bg, Some(Color::Black));
+        assert!(over("own", "shiny").unwrap_err().to_string().contains("screen.styles.own"));
+        assert!(over("owm", "bold").unwrap_err().to_string().contains("status_warning"));
+    }
+
+    #[test]
+    fn a_light_terminal_that_says_so_gets_the_light_theme() {
+        let mut hints = hints("xterm", "truecolor", false);
+        hints.colorfgbg = "0;15".into();
+        let auto = theme(ThemeName::Auto, Colors::True, &hints);
+        let light = theme(ThemeName::Light, Colors::True, &hints);
+        assert_eq!(auto.style(Role::Tab), light.style(Role::Tab));
+    }
+}
