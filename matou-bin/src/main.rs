@@ -10,6 +10,7 @@ mod exit;
 mod generate;
 mod input;
 mod logging;
+mod screen;
 mod server;
 mod settings;
 mod signals;

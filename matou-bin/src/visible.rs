@@ -1,18 +1,29 @@
-//! Text from outside as text that can be shown: nothing in it acts on a terminal or hides.
+//! Text from outside as text that can be shown: nothing in it acts on a terminal, hides, or
+//! paints over its neighbours.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
+/// Combining marks that one base may carry; more only serve to paint over other lines.
+const MAX_MARKS: usize = 6;
+const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+const BLACK_FLAG: char = '\u{1f3f4}';
+const DOTTED_CIRCLE: char = '\u{25cc}';
+
 /// `text` with every control, bidi and invisible character as `<U+XXXX>`.
 ///
-/// The joiners and selectors inside emoji sequences stay, since they are seen there.
+/// Joiners and variation selectors stay where they shape what is seen: inside emoji, after
+/// letters of scripts that join. More than a few combining marks on one base are counted
+/// instead of shown.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     // Almost all text is printable ASCII.
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Cow::Borrowed(text);
     }
+<<<<<<< HEAD
     let mut shown = String::with_capacity(text.len() + 16);
     let mut before = None;
     let mut characters = text.chars().peekable();
@@ -25,6 +36,9 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         before = Some(c);
     }
     Cow::Owned(shown)
+=======
+    Cow::Owned(rewrite(text))
+>>>>>>> ec7c22e (Screen: state, update and drawing)
 }
 
 /// JSON text that says the same as `json`, with the characters that act or hide as `\uXXXX`.
@@ -51,10 +65,112 @@ pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
 /// paragraph separator, or one that has no width.
 pub(crate) fn is_hidden(c: char) -> bool {
     use GeneralCategory as G;
-    matches!(
-        c.general_category(),
-        G::Control | G::Format | G::LineSeparator | G::ParagraphSeparator
-    ) || is_ignorable(c)
+    match c.general_category() {
+        G::Control | G::LineSeparator | G::ParagraphSeparator => true,
+        // Signs that stand before a number are format characters, yet are seen.
+        G::Format => !matches!(
+            c,
+            '\u{600}'
+                ..='\u{605}'
+                    | '\u{6dd}'
+                    | '\u{70f}'
+                    | '\u{890}'
+                    | '\u{891}'
+                    | '\u{8e2}'
+                    | '\u{110bd}'
+                    | '\u{110cd}'
+        ),
+        // Spaces of unusual width; the ideographic and the no-break space are in common use.
+        G::SpaceSeparator => matches!(c, '\u{1680}' | '\u{2000}'..='\u{200a}'),
+        // U+2800 is a braille pattern without dots: a blank that is no space.
+        _ => c == '\u{2800}' || is_ignorable(c),
+    }
+}
+
+fn rewrite(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut state = State::default();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        if is_mark(c) && !is_ignorable(c) {
+            state.mark(c, &mut out);
+            continue;
+        }
+        state.end_marks(&mut out);
+        if is_hidden(c) && !state.allows(c, next) {
+            out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            state.previous = None;
+        } else {
+            out.push(c);
+            state.previous = Some(c);
+        }
+        state.in_flag = c == BLACK_FLAG || (state.in_flag && is_tag(c));
+    }
+    state.end_marks(&mut out);
+    out
+}
+
+/// What came before the character at hand.
+#[derive(Default)]
+struct State {
+    /// The character before, unless it was written as its code.
+    previous: Option<char>,
+    /// Marks since the last base.
+    marks: usize,
+    in_flag: bool,
+}
+
+impl State {
+    fn mark(&mut self, mark: char, out: &mut String) {
+        if self.marks == 0 && self.previous.is_none_or(char::is_whitespace) {
+            out.push(DOTTED_CIRCLE);
+            self.previous = Some(DOTTED_CIRCLE);
+        }
+        self.marks += 1;
+        if self.marks <= MAX_MARKS {
+            out.push(mark);
+        }
+    }
+
+    fn end_marks(&mut self, out: &mut String) {
+        if self.marks > MAX_MARKS {
+            out.push_str(&format!("<+{} marks>", self.marks - MAX_MARKS));
+            self.previous = None;
+        }
+        self.marks = 0;
+    }
+
+    /// Whether the hidden character `c` shapes something that is seen.
+    fn allows(&self, c: char, next: Option<char>) -> bool {
+        let Some(previous) = self.previous else {
+            return false;
+        };
+        match c {
+            ZERO_WIDTH_JOINER if is_pictograph(previous) => next.is_some_and(is_pictograph),
+            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER => {
+                is_joining(previous) && next.is_some_and(is_joining)
+            }
+            '\u{fe0e}' | '\u{fe0f}' => previous.is_emoji_char(),
+            '\u{fe00}'..='\u{fe0d}' | '\u{e0100}'..='\u{e01ef}' => {
+                previous.general_category() == GeneralCategory::OtherLetter
+            }
+            _ => self.in_flag && is_tag(c),
+        }
+    }
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c.general_category(), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
+}
+
+/// Letters and vowel signs of the scripts from Arabic to Sinhala, whose shape joiners change.
+fn is_joining(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{dff}') && !c.is_ascii()
+}
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
 /// `Default_Ignorable_Code_Point` as far as it is not of category Cf.
@@ -65,19 +181,8 @@ fn is_ignorable(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-fn in_emoji(before: Option<char>, c: char, after: Option<char>) -> bool {
-    let Some(before) = before else { return false };
-    match c {
-        '\u{200d}' => {
-            (is_pictograph(before) || before == '\u{fe0f}') && after.is_some_and(is_pictograph)
-        }
-        '\u{fe0e}' | '\u{fe0f}' => before.is_emoji_char(),
-        _ => false,
-    }
-}
-
 fn is_pictograph(c: char) -> bool {
-    !c.is_ascii() && c.is_emoji_char()
+    c == '\u{fe0f}' || (!c.is_ascii() && c.is_emoji_char())
 }
 
 #[cfg(test)]
@@ -107,6 +212,58 @@ mod tests {
         ];
         for (text, shown) in table {
             assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn ordinary_text_of_many_scripts_stays_as_it_is() {
+        for text in [
+            "plain ASCII ~ text",
+            "Ça été naïf — «oui»…",
+            "日本語 テキスト",
+            "שלום עולם",
+            "e\u{301}a\u{308}",
+            "👩\u{200d}👩\u{200d}👧 👍🏽 ❤\u{fe0f} 1\u{fe0f}\u{20e3}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "می\u{200c}خواهم",
+            "ภาษาไทย ที่",
+        ] {
+            assert_eq!(visible(text), text);
+        }
+    }
+
+    #[test]
+    fn what_hides_moves_or_reorders_is_written_out() {
+        for (text, shown) in [
+            ("a\u{1b}[2Jb", "a<U+001B>[2Jb"),
+            ("a\u{9b}31mb", "a<U+009B>31mb"),
+            ("a\u{7}\u{7f}\nb", "a<U+0007><U+007F><U+000A>b"),
+            ("a\u{202e}b\u{2066}c", "a<U+202E>b<U+2066>c"),
+            ("a\u{200b}b\u{feff}c\u{ad}d", "a<U+200B>b<U+FEFF>c<U+00AD>d"),
+            ("a\u{200d}b", "a<U+200D>b"),
+            ("\u{3164}\u{115f}\u{ffa0}\u{2800}", "<U+3164><U+115F><U+FFA0><U+2800>"),
+            ("a\u{2028}b\u{2029}", "a<U+2028>b<U+2029>"),
+            ("a\u{e0041}b", "a<U+E0041>b"),
+            ("a\u{fe0f}b\u{34f}", "a<U+FE0F>b<U+034F>"),
+            ("a\u{fff9}b\u{1d173}\u{206a}", "a<U+FFF9>b<U+1D173><U+206A>"),
+            ("a\u{2003}b", "a<U+2003>b"),
+        ] {
+            assert_eq!(visible(text), shown, "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn a_heap_of_marks_is_counted_and_a_lone_mark_gets_a_base() {
+        let heap = format!("a{}b", "\u{301}".repeat(50));
+        assert_eq!(visible(&heap), format!("a{}<+44 marks>b", "\u{301}".repeat(6)));
+        assert_eq!(visible("\u{301}a"), "\u{25cc}\u{301}a");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_visible_stays_visible(text in "\\PC{0,40}|.{0,40}") {
+            let once = visible(&text).into_owned();
+            proptest::prop_assert!(!once.chars().any(char::is_control));
         }
     }
 }

@@ -123,7 +123,7 @@ impl Names {
             return None;
         }
         let names: Vec<_> =
-            self.first.iter().map(|name| super::sanitize::isolated(name.as_str())).collect();
+            self.first.iter().map(|name| super::bidi::isolated(name.as_str())).collect();
         let names = names.join(", ");
         Some(match self.count - self.first.len() {
             0 => names,

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use super::{sanitize, text};
+use super::columns;
+use crate::visible::visible;
 
 /// The longest text that can be typed or pasted into the line, in bytes.
 pub(crate) const MAX_INPUT: usize = 32 * 1024;
@@ -183,8 +184,11 @@ impl InputLine {
     pub(crate) fn kill_blank_word(&mut self) -> String {
         let before = self.before_cursor();
         let trimmed = before.trim_end();
-        let start =
-            trimmed.char_indices().rev().find(|(_, c)| c.is_whitespace()).map(|(i, c)| i + c.len_utf8());
+        let start = trimmed
+            .char_indices()
+            .rev()
+            .find(|(_, c)| c.is_whitespace())
+            .map(|(i, c)| i + c.len_utf8());
         self.cut(start.unwrap_or(0)..self.cursor)
     }
 
@@ -201,7 +205,8 @@ impl InputLine {
 
     /// Exchanges the two graphemes around the cursor (the last two at the end).
     pub(crate) fn transpose(&mut self) {
-        let at = if self.cursor == self.line_end() { self.left_of(self.cursor) } else { self.cursor };
+        let at =
+            if self.cursor == self.line_end() { self.left_of(self.cursor) } else { self.cursor };
         let (start, end) = (self.left_of(at), self.right_of(at));
         if start < self.line_start() || start == at || at == end {
             return;
@@ -221,8 +226,8 @@ impl InputLine {
         let mut used = 0;
         let mut cursor = (0, 0);
         for (start, grapheme) in self.text.grapheme_indices(true) {
-            let shown = if grapheme == "\n" { "".into() } else { sanitize::visible(grapheme) };
-            let wide = text::width(&shown);
+            let shown = if grapheme == "\n" { "".into() } else { visible(grapheme) };
+            let wide = columns::width(&shown);
             if used + wide > columns {
                 rows.push(String::new());
                 used = 0;
@@ -299,12 +304,12 @@ impl InputLine {
     }
 
     fn column(&self) -> usize {
-        text::width(self.text.get(self.line_start()..self.cursor).unwrap_or(""))
+        columns::width(self.text.get(self.line_start()..self.cursor).unwrap_or(""))
     }
 
     fn advance(&mut self, columns: usize) {
         let line = self.text.get(self.cursor..self.line_end()).unwrap_or("");
-        self.cursor += text::prefix(line, columns).len();
+        self.cursor += columns::prefix(line, columns).len();
     }
 
     fn word_start(&self) -> usize {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::settings::WrongSetting;
+
 /// What a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -126,7 +128,12 @@ pub(crate) const KEYS: &[KeySpec] = &[
     spec(Action::LineStart, "line_start", &["ctrl-a"], "start of the line"),
     spec(Action::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
     spec(Action::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
-    spec(Action::Delete, "delete", &["delete", "ctrl-d"], "delete to the right; in Transfers, cancel"),
+    spec(
+        Action::Delete,
+        "delete",
+        &["delete", "ctrl-d"],
+        "delete to the right; in Transfers, cancel",
+    ),
     spec(Action::KillToEnd, "kill_to_end", &["ctrl-k"], "cut to the end of the line"),
     spec(Action::KillToStart, "kill_to_start", &["ctrl-u"], "cut to the start of the line"),
     spec(Action::KillBlankWord, "kill_blank_word", &["ctrl-w"], "cut back to the last blank"),
@@ -161,29 +168,28 @@ pub(crate) struct Chord {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyMap(HashMap<Chord, Action>);
 
-/// A configured key that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum KeyError {
-    #[error("screen.keys.{0} is no action; F1 on the screen shows what there is")]
-    Action(String),
-    #[error("{1:?} of screen.keys.{0} is no key; write it as ctrl-x, alt-enter, f5 or pageup")]
-    Key(String, String),
-    #[error("{0} is given to both screen.keys.{1} and screen.keys.{2}")]
-    Twice(String, &'static str, String),
-}
-
 impl KeyMap {
     /// The default keys, with those of `configured` in place of an action's own.
-    pub(crate) fn new(configured: &BTreeMap<String, Vec<String>>) -> Result<Self, KeyError> {
+    pub(crate) fn new(configured: &BTreeMap<String, Vec<String>>) -> Result<Self, WrongSetting> {
         let mut given: HashMap<Chord, (&KeySpec, &String)> = HashMap::new();
         for (name, keys) in configured {
-            let spec = KEYS.iter().find(|spec| spec.name == name);
-            let spec = spec.ok_or_else(|| KeyError::Action(name.clone()))?;
+            let setting = || format!("screen.keys.{name}");
+            let Some(spec) = KEYS.iter().find(|spec| spec.name == name) else {
+                let names: Vec<_> = KEYS.iter().map(|spec| spec.name).collect();
+                return Err(WrongSetting::new(
+                    setting(),
+                    keys,
+                    format!("there is no such action; there are {}", names.join(", ")),
+                ));
+            };
             for key in keys {
-                let chord =
-                    Chord::parse(key).ok_or_else(|| KeyError::Key(name.clone(), key.clone()))?;
+                let Some(chord) = Chord::parse(key) else {
+                    let allowed = "keys such as ctrl-x, alt-enter, f5 or pageup are expected";
+                    return Err(WrongSetting::new(setting(), key, allowed));
+                };
                 if let Some((other, _)) = given.insert(chord, (spec, key)) {
-                    return Err(KeyError::Twice(key.clone(), other.name, name.clone()));
+                    let allowed = format!("the key is given to screen.keys.{} already", other.name);
+                    return Err(WrongSetting::new(setting(), key, allowed));
                 }
             }
         }
@@ -203,8 +209,12 @@ impl KeyMap {
 
     /// The keys of `action` as they are shown: `Ctrl-N`.
     pub(crate) fn keys(&self, action: Action) -> Vec<String> {
-        let mut keys: Vec<String> =
-            self.0.iter().filter(|(_, of)| **of == action).map(|(chord, _)| chord.shown()).collect();
+        let mut keys: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(_, of)| **of == action)
+            .map(|(chord, _)| chord.shown())
+            .collect();
         keys.sort_by_key(|key| (key.len(), key.clone()));
         keys
     }
@@ -348,6 +358,6 @@ mod tests {
         assert!(error(&[("nxt_tab", &["f5"])]).contains("screen.keys.nxt_tab"));
         assert!(error(&[("next_tab", &["hyper-x"])]).contains("hyper-x"));
         assert!(error(&[("next_tab", &["x"])]).contains("\"x\""));
-        assert!(error(&[("next_tab", &["f5"]), ("quit", &["f5"])]).contains("both"));
+        assert!(error(&[("next_tab", &["f5"]), ("quit", &["f5"])]).contains("already"));
     }
 }

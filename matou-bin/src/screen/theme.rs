@@ -6,6 +6,8 @@ use matou_actors::protocol::Username;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
+use super::settings::WrongSetting;
+
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -59,7 +61,7 @@ pub(crate) const ROLES: &[(Role, &str)] = &[
 /// The named themes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ThemeName {
+pub(crate) enum ThemeName {
     /// Light when the terminal says that it is light (`COLORFGBG`), else dark.
     #[default]
     Auto,
@@ -75,7 +77,7 @@ pub enum ThemeName {
 
 /// How many colours may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Colors {
+pub(crate) enum Colors {
     /// What the terminal says of itself; none with `NO_COLOR`.
     #[default]
     #[serde(rename = "auto")]
@@ -96,15 +98,15 @@ pub enum Colors {
 
 /// What the environment says of the terminal.
 #[derive(Clone, Debug, Default)]
-pub struct TerminalHints {
+pub(crate) struct TerminalHints {
     /// `TERM`.
-    pub term: String,
+    pub(crate) term: String,
     /// `COLORTERM`.
-    pub colorterm: String,
+    pub(crate) colorterm: String,
     /// `COLORFGBG`.
-    pub colorfgbg: String,
+    pub(crate) colorfgbg: String,
     /// Whether `NO_COLOR` is set to anything.
-    pub no_color: bool,
+    pub(crate) no_color: bool,
 }
 
 /// How everything is drawn.
@@ -114,15 +116,6 @@ pub(crate) struct Theme {
     names: Vec<Style>,
 }
 
-/// A configured style that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StyleError {
-    #[error("screen.styles.{0} is nothing that can be styled; there are {}", role_names())]
-    Role(String),
-    #[error("{1:?} of screen.styles.{0} is no style; write it as \"bold #ffaa00 on black\"")]
-    Style(String, String),
-}
-
 impl Theme {
     /// The theme `name` in as many colours as allowed, with `overrides` (role to style) on top.
     pub(crate) fn new(
@@ -130,7 +123,7 @@ impl Theme {
         colors: Colors,
         hints: &TerminalHints,
         overrides: &BTreeMap<String, String>,
-    ) -> Result<Self, StyleError> {
+    ) -> Result<Self, WrongSetting> {
         let colors = if colors == Colors::Auto { hints.colors() } else { colors };
         let name = match name {
             _ if colors == Colors::None => ThemeName::Monochrome,
@@ -141,11 +134,17 @@ impl Theme {
         let mut styles: BTreeMap<Role, Style> =
             ROLES.iter().map(|(role, _)| (*role, look(name, *role).style(colors))).collect();
         for (role, text) in overrides {
-            let known = ROLES.iter().find(|(_, name)| name == role).map(|(known, _)| *known);
-            let known = known.ok_or_else(|| StyleError::Role(role.clone()))?;
-            let style =
-                parse(text).ok_or_else(|| StyleError::Style(role.clone(), text.clone()))?;
-            styles.insert(known, style.fit(colors));
+            let setting = || format!("screen.styles.{role}");
+            let Some((known, _)) = ROLES.iter().find(|(_, name)| name == role) else {
+                let names: Vec<_> = ROLES.iter().map(|(_, name)| *name).collect();
+                let allowed = format!("there is no such style; there are {}", names.join(", "));
+                return Err(WrongSetting::new(setting(), text, allowed));
+            };
+            let Some(style) = parse(text) else {
+                let allowed = "a style such as \"bold #ffaa00 on black\" is expected";
+                return Err(WrongSetting::new(setting(), text, allowed));
+            };
+            styles.insert(*known, style.fit(colors));
         }
         let names = name_hues(name).iter().map(|hue| Style::new().fg(hue.color(colors)));
         Ok(Self { styles, names: names.collect() })
@@ -159,9 +158,10 @@ impl Theme {
     /// How the name of `who` is drawn: always the same, whatever its case.
     pub(crate) fn name(&self, who: &Username) -> Style {
         // FNV-1a: the same on every run and machine, unlike the standard hasher.
-        let hash = who.as_str().to_lowercase().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
+        let hash =
+            who.as_str().to_lowercase().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
         let count = u64::try_from(self.names.len()).unwrap_or(1).max(1);
         let index = usize::try_from((hash >> 16) % count).unwrap_or(0);
         self.names.get(index).copied().unwrap_or_default()
@@ -170,7 +170,7 @@ impl Theme {
 
 impl TerminalHints {
     /// What the environment of this process says.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let text = |name| std::env::var(name).unwrap_or_default();
         Self {
             term: text("TERM"),
@@ -181,7 +181,7 @@ impl TerminalHints {
     }
 
     /// Whether the terminal cannot place a cursor, so that only plain lines remain.
-    pub fn is_dumb(&self) -> bool {
+    pub(crate) fn is_dumb(&self) -> bool {
         matches!(self.term.as_str(), "" | "dumb" | "unknown")
     }
 
@@ -273,10 +273,6 @@ fn parse(text: &str) -> Option<Configured> {
         };
     }
     Some(Configured(style))
-}
-
-fn role_names() -> String {
-    ROLES.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// The nearest of xterm's 6x6x6 cube and 24 greys.
@@ -440,7 +436,9 @@ fn high_contrast(role: Role) -> Look {
         Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
         Role::Tab | Role::Status | Role::Prompt => on(black, white, Modifier::empty()),
         Role::TabActive => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
-        Role::TabUnread | Role::PromptKey => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::TabUnread | Role::PromptKey => {
+            on(black, white, Modifier::BOLD | Modifier::UNDERLINED)
+        }
         Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),
         Role::Match | Role::Selected => on(black, yellow, Modifier::empty()),
     }

@@ -80,7 +80,10 @@ fn what_is_inserted_has_no_controls_and_has_an_end() {
 #[test]
 fn rows_break_at_the_width_and_follow_the_cursor() {
     let rows = line("日本|語\nab").rows(5);
-    assert_eq!(rows, InputRows { rows: vec!["日本".into(), "語".into(), "ab".into()], cursor: (0, 1) });
+    assert_eq!(
+        rows,
+        InputRows { rows: vec!["日本".into(), "語".into(), "ab".into()], cursor: (0, 1) }
+    );
     assert_eq!(line("abcd|").rows(4).cursor, (0, 1));
     assert_eq!(line("a\n|").rows(4).cursor, (0, 1));
     assert_eq!(line("a\u{202e}|b").rows(20).rows, ["a<U+202E>b"]);

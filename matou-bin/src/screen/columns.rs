@@ -7,12 +7,12 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// The columns that `text` takes.
-pub fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     if is_plain(text) { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
 /// `text` cut to at most `columns`, with `…` in place of what is missing.
-pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
+pub(crate) fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
     }
@@ -24,7 +24,7 @@ pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
 }
 
 /// The longest beginning of `text` that fits into `columns`.
-pub fn prefix(text: &str, columns: usize) -> &str {
+pub(crate) fn prefix(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (start, grapheme) in text.grapheme_indices(true) {
         used += grapheme.width();
@@ -38,7 +38,7 @@ pub fn prefix(text: &str, columns: usize) -> &str {
 /// `text` broken into rows, as ranges of bytes: the first of at most `first` columns, the
 /// others of at most `rest`. Breaks at spaces; a word breaks only when it is wider than a row
 /// by itself, so that links stay whole wherever they can. At least one row, maybe empty.
-pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
+pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
     let (first, rest) = (first.max(2), rest.max(2));
     if is_plain(text) && text.len() <= first {
         return std::iter::once(0..text.len()).collect();
@@ -56,7 +56,7 @@ pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
 }
 
 /// A number as terminal columns or rows; a screen is never wider than that.
-pub fn cells(count: usize) -> u16 {
+pub(crate) fn cells(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 

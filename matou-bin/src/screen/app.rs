@@ -1,0 +1,353 @@
+//! The state of the screen: what is known of the chat, and what is open in front of it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use matou_actors::client::TransferId;
+use matou_actors::protocol::Username;
+
+use super::asks::Asks;
+use super::buffer::Limits;
+use super::complete::Completion;
+use super::entry::{Body, Entry};
+use super::event::{Effect, Now};
+use super::history::History;
+use super::keys::KeyMap;
+use super::modal::{Modal, SignIn};
+use super::notify::Caller;
+use super::people::People;
+use super::settings::{ChatLog, ScreenSettings, WrongSetting};
+use super::tab::{Tab, TabKind};
+use super::theme::{TerminalHints, Theme};
+use super::transfers::Transfers;
+use crate::visible::visible;
+
+/// Private tabs that may be open; more than anybody looks at, and others can open them.
+const MAX_PEER_TABS: usize = 60;
+const ROOM_BYTES: usize = 44 * 1024 * 1024;
+/// Bytes of all private tabs together.
+const PEERS_BYTES: usize = 12 * 1024 * 1024;
+const PEER_LINES: usize = 20_000;
+const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
+/// How long a short message stays in the status line.
+const FLASH: Duration = Duration::from_secs(4);
+
+/// Everything the screen knows. Changed by [`App::update`] only, drawn by [`super::view::draw`].
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(super) theme: Theme,
+    pub(super) keys: KeyMap,
+    pub(super) chat_log: ChatLog,
+    pub(super) keep_history: bool,
+    pub(super) home: Option<PathBuf>,
+    pub(super) now: Now,
+    /// Columns and rows of the terminal.
+    pub(super) size: (u16, u16),
+    pub(super) me: Option<Username>,
+    /// The server as the user named it.
+    pub(super) server: String,
+    pub(super) link: Link,
+    pub(super) people: People,
+    pub(super) ignored: Vec<Username>,
+    /// The room, one for each peer, the transfers.
+    pub(super) tabs: Vec<Tab>,
+    pub(super) active: usize,
+    /// Rows of the roster above the first one that is seen.
+    pub(super) roster_offset: usize,
+    pub(super) transfers: Transfers,
+    pub(super) asks: Asks,
+    pub(super) modal: Option<Modal>,
+    pub(super) history: History,
+    /// What was cut last.
+    pub(super) killed: String,
+    pub(super) completion: Option<Completion>,
+    /// Escape was pressed alone: the next key counts as with Alt.
+    pub(super) meta: bool,
+    pub(super) caller: Caller,
+    pub(super) mouse: bool,
+    /// Bare text is shown instead of the screen.
+    pub(super) bare: bool,
+    /// Pasted text that is being sent as files.
+    pub(super) paste_files: Vec<PasteFile>,
+    pub(super) flash: Option<(String, Duration)>,
+    /// Since when the client is signing out.
+    pub(super) leaving: Option<Duration>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) dirty: bool,
+}
+
+/// The connection to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Not yet.
+    Connecting,
+    /// Signed in.
+    Up,
+    /// Lost.
+    Down {
+        /// Why.
+        reason: String,
+        /// The number of the next attempt, and when it is made.
+        next: Option<(u32, Duration)>,
+    },
+}
+
+/// Pasted text that is being sent as a file.
+#[derive(Debug)]
+pub(crate) struct PasteFile {
+    pub(super) path: PathBuf,
+    pub(super) id: Option<TransferId>,
+}
+
+/// What the screen is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The configuration.
+    pub(crate) settings: ScreenSettings,
+    /// The terminal.
+    pub(crate) hints: TerminalHints,
+    /// Columns and rows.
+    pub(crate) size: (u16, u16),
+    /// The time.
+    pub(crate) now: Now,
+    /// The name, when it is known; else it is asked for.
+    pub(crate) username: Option<Username>,
+    /// The server, as the user named it.
+    pub(crate) server: String,
+    /// What `~` is.
+    pub(crate) home: Option<PathBuf>,
+    /// What was typed in earlier runs, oldest first.
+    pub(crate) history: Vec<String>,
+}
+
+impl App {
+    /// A screen before anything has happened.
+    pub(crate) fn new(start: Start) -> Result<Self, WrongSetting> {
+        let Start { settings, hints, size, now, username, server, home, history } = start;
+        settings.check()?;
+        let lines = usize::try_from(settings.scrollback).unwrap_or(usize::MAX);
+        let room = Tab::new(TabKind::Room, Limits { lines, bytes: ROOM_BYTES });
+        let transfers = Tab::new(TabKind::Transfers, TRANSFER_LIMITS);
+        let modal = username.is_none().then(|| Modal::SignIn(SignIn::default()));
+        let mut app = Self {
+            theme: Theme::new(settings.theme, settings.colors, &hints, &settings.styles)?,
+            keys: KeyMap::new(&settings.keys)?,
+            chat_log: settings.chat_log,
+            keep_history: settings.history,
+            home,
+            now,
+            size,
+            me: username,
+            server,
+            link: Link::Connecting,
+            people: People::default(),
+            ignored: Vec::new(),
+            tabs: vec![room, transfers],
+            active: 0,
+            roster_offset: 0,
+            transfers: Transfers::default(),
+            asks: Asks::default(),
+            modal,
+            history: History::new(history),
+            killed: String::new(),
+            completion: None,
+            meta: false,
+            caller: Caller::new(settings.notify_mention, settings.notify_private),
+            mouse: settings.mouse,
+            bare: false,
+            paste_files: Vec::new(),
+            flash: None,
+            leaving: None,
+            effects: Vec::new(),
+            dirty: true,
+        };
+        let help = app.keys.keys(super::keys::Action::Help).join(", ");
+        app.notice_in(
+            0,
+            &format!("Connecting to {}. {help} shows all keys and commands.", app.server),
+        );
+        Ok(app)
+    }
+
+    /// Whether something has changed since this was asked last.
+    pub(crate) fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty) && !self.bare
+    }
+
+    /// How long nothing changes by itself: the clock, a countdown, a short message.
+    pub(crate) fn idle_for(&self) -> Duration {
+        if self.is_searching() {
+            return Duration::ZERO;
+        }
+        let wall = self.now.wall;
+        let in_minute = Duration::new(
+            wall.second().unsigned_abs().into(),
+            wall.subsec_nanosecond().unsigned_abs(),
+        );
+        let mut wait = Duration::from_secs(60).saturating_sub(in_minute);
+        if let Some((_, until)) = &self.flash {
+            wait = wait.min(until.saturating_sub(self.now.elapsed));
+        }
+        if let Link::Down { next: Some((_, at)), .. } = &self.link {
+            let left = at.saturating_sub(self.now.elapsed);
+            if !left.is_zero() {
+                let part = Duration::from_nanos(u64::from(left.subsec_nanos()));
+                wait = wait.min(if part.is_zero() { Duration::from_secs(1) } else { part });
+            }
+        }
+        if self.leaving.is_some() {
+            wait = wait.min(Duration::from_secs(1));
+        }
+        wait.max(Duration::from_millis(1))
+    }
+
+    /// Whether the mouse is wanted.
+    pub(crate) fn wants_mouse(&self) -> bool {
+        self.mouse
+    }
+
+    pub(super) fn is_searching(&self) -> bool {
+        matches!(&self.modal, Some(Modal::Search(search)) if search.scan.is_some())
+    }
+
+    pub(super) fn tab(&self) -> Option<&Tab> {
+        self.tabs.get(self.active)
+    }
+
+    pub(super) fn tab_mut(&mut self) -> Option<&mut Tab> {
+        self.tabs.get_mut(self.active)
+    }
+
+    pub(super) fn transfers_tab(&self) -> usize {
+        self.tabs.len().saturating_sub(1)
+    }
+
+    pub(super) fn peer_tab(&self, peer: &Username) -> Option<usize> {
+        let key = peer.key();
+        self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.key() == key))
+    }
+
+    /// The tab of `peer`, made when there is none; the room when there are too many.
+    pub(super) fn ensure_tab(&mut self, peer: &Username) -> usize {
+        if let Some(index) = self.peer_tab(peer) {
+            return index;
+        }
+        if self.tabs.len() >= MAX_PEER_TABS + 2 && !self.drop_idle_tab() {
+            return 0;
+        }
+        let index = self.transfers_tab();
+        let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
+        self.tabs.insert(index, Tab::new(TabKind::Peer(peer.clone()), limits));
+        if self.active >= index {
+            self.active += 1;
+        }
+        index
+    }
+
+    /// Closes the oldest private tab in which nothing goes on.
+    fn drop_idle_tab(&mut self) -> bool {
+        let idle = |(index, tab): &(usize, &Tab)| {
+            let quiet = tab.session == super::tab::Session::None && tab.waiting.is_empty();
+            tab.peer().is_some() && quiet && tab.input.is_empty() && *index != self.active
+        };
+        let Some((index, _)) = self.tabs.iter().enumerate().find(idle) else {
+            return false;
+        };
+        self.remove_tab(index);
+        true
+    }
+
+    pub(super) fn remove_tab(&mut self, index: usize) {
+        if self.tabs.get(index).is_some_and(|tab| tab.peer().is_some()) {
+            self.tabs.remove(index);
+            if self.active > index || self.active >= self.tabs.len() {
+                self.active = self.active.saturating_sub(1);
+            }
+            self.show(self.active);
+        }
+    }
+
+    /// Makes tab `index` the active one.
+    pub(super) fn show(&mut self, index: usize) {
+        if index >= self.tabs.len() {
+            return;
+        }
+        if index != self.active {
+            // What was seen stays seen: the unread line moves to the end.
+            if let Some(tab) = self.tab_mut() {
+                tab.buffer.mark_read();
+            }
+            self.completion = None;
+            self.history.settle();
+        }
+        self.active = index;
+        self.seen();
+    }
+
+    /// The active tab counts as read when its end is seen and the terminal has the focus.
+    pub(super) fn seen(&mut self) {
+        let has_focus = self.caller.has_focus();
+        if let Some(tab) = self.tab_mut().filter(|tab| tab.scroll == super::tab::Scroll::Bottom)
+            && has_focus
+        {
+            tab.see();
+        }
+    }
+
+    /// Whether what comes to tab `index` is seen at once.
+    pub(super) fn is_seen(&self, index: usize) -> bool {
+        let at_end = self.tabs.get(index).map(|tab| tab.scroll) == Some(super::tab::Scroll::Bottom);
+        index == self.active && at_end && self.caller.has_focus()
+    }
+
+    pub(super) fn push(&mut self, index: usize, body: Body, urgent: bool) {
+        let entry = Entry { at: self.now.wall, body };
+        let seen = self.is_seen(index);
+        self.log(index, &entry);
+        if let Some(tab) = self.tabs.get_mut(index) {
+            tab.push(entry, seen, urgent);
+            if tab.peer().is_some() {
+                self.trim_peers();
+            }
+        }
+    }
+
+    /// Something that the user should know, in tab `index`.
+    pub(super) fn notice_in(&mut self, index: usize, text: &str) {
+        self.push(index, Body::Notice(visible(text).into()), false);
+    }
+
+    /// Something that went wrong, in tab `index`.
+    pub(super) fn error_in(&mut self, index: usize, text: &str) {
+        self.push(index, Body::Error(visible(text).into()), false);
+    }
+
+    /// Something that went wrong, where the user looks.
+    pub(super) fn error(&mut self, text: &str) {
+        self.error_in(self.active, text);
+    }
+
+    /// A short message in the status line.
+    pub(super) fn flash(&mut self, text: impl Into<String>) {
+        self.flash = Some((text.into(), self.now.elapsed + FLASH));
+    }
+
+    /// Private tabs share their memory: the largest one forgets first.
+    fn trim_peers(&mut self) {
+        let peers = || self.tabs.iter().enumerate().filter(|(_, tab)| tab.peer().is_some());
+        let total: usize = peers().map(|(_, tab)| tab.buffer.bytes()).sum();
+        if total > PEERS_BYTES
+            && let Some((index, _)) = peers().max_by_key(|(_, tab)| tab.buffer.bytes())
+            && let Some(tab) = self.tabs.get_mut(index)
+        {
+            // Twice what was added, so that the sum shrinks.
+            tab.buffer.drop_oldest();
+            tab.buffer.drop_oldest();
+        }
+    }
+
+    pub(super) fn waiting(&self) -> Option<&VecDeque<matou_actors::protocol::MessageText>> {
+        self.tab().map(|tab| &tab.waiting).filter(|waiting| !waiting.is_empty())
+    }
+}

@@ -1,0 +1,147 @@
+//! What others want and the user has not answered: requests and files, one shown at a time.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use matou_actors::client::{Command, TransferId};
+use matou_actors::protocol::Username;
+
+/// Questions that wait; more can still be answered by their commands.
+const MAX_ASKS: usize = 100;
+
+/// The questions that wait, the one that is shown first.
+#[derive(Debug, Default)]
+pub(crate) struct Asks(VecDeque<Ask>);
+
+/// Something that somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// A private session.
+    Private {
+        /// Who asks.
+        from: Username,
+    },
+    /// To send a file.
+    File {
+        /// Its number.
+        id: TransferId,
+        /// Who sends it.
+        from: Username,
+        /// Its size in bytes.
+        size: u64,
+        /// Where the sender is.
+        address: IpAddr,
+        /// Free bytes where it would go, when known.
+        free: Option<u64>,
+    },
+}
+
+impl Asks {
+    /// Adds a question behind the others.
+    pub(crate) fn add(&mut self, ask: Ask) {
+        if self.0.len() < MAX_ASKS && !self.0.contains(&ask) {
+            self.0.push_back(ask);
+        }
+    }
+
+    /// The one that is shown.
+    pub(crate) fn first(&self) -> Option<&Ask> {
+        self.0.front()
+    }
+
+    /// How many wait, the one that is shown included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes the one that is shown, to answer it.
+    pub(crate) fn take(&mut self) -> Option<Ask> {
+        self.0.pop_front()
+    }
+
+    /// Puts the one that is shown behind the others.
+    pub(crate) fn later(&mut self) {
+        if let Some(ask) = self.0.pop_front() {
+            self.0.push_back(ask);
+        }
+    }
+
+    /// Whether `who` asks for a private session.
+    pub(crate) fn has_request(&self, who: &Username) -> bool {
+        self.0.iter().any(|ask| matches!(ask, Ask::Private { from } if from == who))
+    }
+
+    /// Everybody who asks for a private session.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &Username> {
+        self.0.iter().filter_map(|ask| match ask {
+            Ask::Private { from } => Some(from),
+            Ask::File { .. } => None,
+        })
+    }
+
+    /// The request of `who` is answered or void.
+    pub(crate) fn drop_request(&mut self, who: &Username) {
+        self.0.retain(|ask| !matches!(ask, Ask::Private { from } if from == who));
+    }
+
+    /// The file is taken, refused or gone.
+    pub(crate) fn drop_file(&mut self, file: TransferId) {
+        self.0.retain(|ask| !matches!(ask, Ask::File { id, .. } if *id == file));
+    }
+
+    /// Nothing of `who` is shown any more.
+    pub(crate) fn drop_from(&mut self, who: &Username) {
+        self.0.retain(|ask| ask.from().key() != who.key());
+    }
+}
+
+impl Ask {
+    /// Who wants it.
+    pub(crate) fn from(&self) -> &Username {
+        match self {
+            Self::Private { from } | Self::File { from, .. } => from,
+        }
+    }
+
+    /// What says yes.
+    pub(crate) fn yes(&self) -> Command {
+        match self {
+            Self::Private { from } => Command::Accept(from.clone()),
+            Self::File { id, .. } => Command::Take(*id),
+        }
+    }
+
+    /// What says no.
+    pub(crate) fn no(&self) -> Command {
+        match self {
+            Self::Private { from } => Command::Decline(from.clone()),
+            Self::File { id, .. } => Command::Refuse(*id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(name: &str) -> Ask {
+        Ask::Private { from: Username::parse(name).unwrap() }
+    }
+
+    #[test]
+    fn questions_queue_up_once_each_and_have_an_end() {
+        let mut asks = Asks::default();
+        asks.add(request("a"));
+        asks.add(request("b"));
+        asks.add(request("a"));
+        assert_eq!(asks.count(), 2);
+        asks.later();
+        assert_eq!(asks.first(), Some(&request("b")));
+        asks.drop_request(request("b").from());
+        assert_eq!(asks.take(), Some(request("a")));
+        for n in 0..1000 {
+            asks.add(request(&format!("n{n}")));
+        }
+        assert_eq!(asks.count(), MAX_ASKS);
+    }
+}

@@ -1,0 +1,45 @@
+//! The chat log: which line goes to which file. Off unless the user wants it.
+
+use super::app::App;
+use super::entry::{Body, Entry, Said};
+use super::event::Effect;
+use super::settings::ChatLog;
+use super::tab::TabKind;
+
+impl App {
+    /// Writes `entry` of tab `index` to its file, when it is to be kept.
+    pub(super) fn log(&mut self, index: usize, entry: &Entry) {
+        let Some(tab) = self.tabs.get(index) else {
+            return;
+        };
+        let wanted = match (self.chat_log, &tab.kind) {
+            (ChatLog::Off, _) | (_, TabKind::Transfers) => false,
+            (ChatLog::Public, kind) => *kind == TabKind::Room,
+            (ChatLog::All, _) => true,
+        };
+        if wanted && let Some(line) = line(entry) {
+            let file = file(&tab.kind, &entry.at.date().to_string());
+            self.effects.push(Effect::Log { file, line });
+        }
+    }
+}
+
+/// One file for each peer and day. Names are letters and digits, so they are file names.
+fn file(kind: &TabKind, date: &str) -> String {
+    match kind {
+        TabKind::Peer(peer) => format!("private-{}-{date}.log", peer.as_str().to_lowercase()),
+        TabKind::Room | TabKind::Transfers => format!("public-{date}.log"),
+    }
+}
+
+/// What was said, as one line; what the screen itself remarks is no talk.
+fn line(entry: &Entry) -> Option<String> {
+    let time = entry.at.strftime("%H:%M:%S");
+    match &entry.body {
+        Body::Said { from, text, kind } => {
+            let own = if *kind == Said::Own { " (me)" } else { "" };
+            Some(format!("{time} <{from}{own}> {text}"))
+        }
+        Body::Presence(_) | Body::Notice(_) | Body::Error(_) => None,
+    }
+}

@@ -1,0 +1,33 @@
+//! The client's screen: tabs, a roster, a scrollback and a line to type in.
+//!
+//! State and update are pure: [`app::App`] takes [`event::UiEvent`]s in and gives
+//! [`event::Effect`]s out, [`view::draw`] is a function of the state. Everything it knows of the
+//! chat comes as [`matou_actors::client::Event`], everything it wants goes as
+//! [`matou_actors::client::Command`].
+
+mod app;
+mod asks;
+mod bare;
+mod bidi;
+mod buffer;
+mod columns;
+mod complete;
+mod entry;
+mod event;
+mod history;
+mod input_line;
+mod keys;
+mod log;
+mod modal;
+mod notify;
+mod people;
+mod rows;
+mod scroll;
+mod search;
+mod sentence;
+mod settings;
+mod tab;
+mod theme;
+mod transfers;
+mod update;
+mod view;

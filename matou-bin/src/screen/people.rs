@@ -1,0 +1,152 @@
+//! Who is in the room, and who is talking.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use matou_actors::protocol::{Username, UsernameKey};
+
+/// People that the roster holds; a server could announce people without end.
+const MAX_PEOPLE: usize = 20_000;
+/// Speakers that completion offers first.
+const MAX_SPEAKERS: usize = 30;
+
+/// The people in the room, by name.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    present: BTreeMap<UsernameKey, Username>,
+    /// Who spoke last, newest first.
+    speakers: VecDeque<Username>,
+}
+
+impl People {
+    /// Nobody is here any more.
+    pub(crate) fn clear(&mut self) {
+        self.present.clear();
+    }
+
+    /// Somebody is here.
+    pub(crate) fn add(&mut self, who: Username) {
+        if self.present.len() < MAX_PEOPLE {
+            self.present.insert(who.key(), who);
+        }
+    }
+
+    /// Somebody left.
+    pub(crate) fn remove(&mut self, who: &Username) {
+        self.present.remove(&who.key());
+    }
+
+    /// Somebody said something.
+    pub(crate) fn spoke(&mut self, who: &Username) {
+        if self.speakers.front() == Some(who) {
+            return;
+        }
+        self.speakers.retain(|speaker| speaker != who);
+        self.speakers.push_front(who.clone());
+        self.speakers.truncate(MAX_SPEAKERS);
+    }
+
+    /// How many are here.
+    pub(crate) fn count(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Whether somebody of this name is here.
+    pub(crate) fn has(&self, who: &Username) -> bool {
+        self.present.contains_key(&who.key())
+    }
+
+    /// Everybody, by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Username> {
+        self.present.values()
+    }
+
+    /// The people whose name begins with `prefix` without regard to case: who spoke last comes
+    /// first, the others follow by name.
+    pub(crate) fn matching(&self, prefix: &str) -> Vec<Username> {
+        let prefix = prefix.to_lowercase();
+        let fits = |who: &&Username| who.as_str().to_lowercase().starts_with(&prefix);
+        let mut found: Vec<Username> =
+            self.speakers.iter().filter(|who| self.has(who)).filter(fits).cloned().collect();
+        let spoken = found.clone();
+        found.extend(self.all().filter(fits).filter(|who| !spoken.contains(who)).cloned());
+        found
+    }
+}
+
+/// Whether `text` has `name` in it as a word of its own, without regard to case.
+pub(crate) fn mentions(text: &str, name: &Username) -> bool {
+    mention(text, name).is_some()
+}
+
+/// Where `text` has `name` in it first, in bytes.
+pub(crate) fn mention(text: &str, name: &Username) -> Option<std::ops::Range<usize>> {
+    let needle = name.as_str();
+    let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    for (start, _) in text.char_indices() {
+        let before = text.get(..start)?.chars().next_back();
+        if !ends(before) {
+            continue;
+        }
+        let Some(length) = same_start(text.get(start..)?, needle) else { continue };
+        if ends(text.get(start + length..)?.chars().next()) {
+            return Some(start..start + length);
+        }
+    }
+    None
+}
+
+/// How many bytes of the beginning of `text` spell `word` without regard to case.
+fn same_start(text: &str, word: &str) -> Option<usize> {
+    let mut rest = text.chars();
+    for expected in word.chars() {
+        let found = rest.next()?;
+        if found != expected && !found.to_lowercase().eq(expected.to_lowercase()) {
+            return None;
+        }
+    }
+    Some(text.len() - rest.as_str().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_found_as_words_only() {
+        let bob = name("Bob");
+        for text in ["bob: hi", "hi BOB", "(bob)", "bobby bob!", "@bob"] {
+            assert!(mentions(text, &bob), "{text}");
+        }
+        for text in ["bobby", "abob", "bob2", ""] {
+            assert!(!mentions(text, &bob), "{text}");
+        }
+        assert!(mentions("hé élodie", &name("Élodie")));
+        assert_eq!(mention("hi bob", &bob), Some(3..6));
+    }
+
+    #[test]
+    fn who_spoke_last_is_completed_first() {
+        let mut people = People::default();
+        for who in ["alan", "alice", "Albert", "bob"] {
+            people.add(name(who));
+        }
+        people.spoke(&name("alice"));
+        people.spoke(&name("bob"));
+        assert_eq!(people.matching("AL"), [name("alice"), name("alan"), name("Albert")]);
+        people.remove(&name("ALICE"));
+        assert_eq!(people.matching("ali"), []);
+    }
+
+    #[test]
+    fn the_roster_has_an_end() {
+        let mut people = People::default();
+        for n in 0..MAX_PEOPLE + 10 {
+            people.add(name(&format!("n{n}")));
+        }
+        assert_eq!(people.count(), MAX_PEOPLE);
+    }
+}

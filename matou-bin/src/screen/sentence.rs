@@ -1,0 +1,15 @@
+//! Pieces of sentences that several places say.
+
+use matou_actors::protocol::Username;
+
+use super::bidi::isolated;
+
+/// `ann, bob and 3 more`: at most `limit` names.
+pub(crate) fn list(names: &[Username], limit: usize) -> String {
+    let told: Vec<_> = names.iter().take(limit).map(|name| isolated(name.as_str())).collect();
+    let told = told.join(", ");
+    match names.len().saturating_sub(limit) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}

@@ -1,0 +1,154 @@
+//! What happens in the room and on the way to the server.
+
+use std::time::Duration;
+
+use matou_actors::client::Event;
+use matou_actors::protocol::{MessageText, Username};
+
+use crate::screen::app::{App, Link};
+use crate::screen::buffer::Move;
+use crate::screen::entry::{Body, Said};
+use crate::screen::event::Effect;
+use crate::screen::modal::{Modal, SignIn};
+use crate::screen::notify::Reason;
+use crate::screen::people::mentions;
+use crate::screen::sentence::list;
+use crate::visible::visible;
+
+const ROOM: usize = 0;
+/// Names that the answer to `/who` spells out.
+const NAMES_TOLD: usize = 200;
+
+impl App {
+    /// Something that the client tells.
+    pub(super) fn chat(&mut self, event: Event) {
+        match event {
+            Event::Connected { server, username } => self.connected(server, username),
+            Event::Refused { username } => self.refused(&username),
+            Event::Disconnected { reason } => self.disconnected(reason),
+            Event::Reconnecting { attempt, delay_ms, reason } => {
+                self.link = Link::Down {
+                    reason,
+                    next: Some((attempt, self.now.elapsed + Duration::from_millis(delay_ms))),
+                };
+            }
+            Event::Joined { username, present } => self.joined(username, present),
+            Event::Left { username } => self.left(username),
+            Event::Message { from, text } => self.message(&from, &text),
+            Event::Present { usernames } => self.present(&usernames),
+            Event::Notice { message } => self.notice_in(self.active, &message),
+            Event::Error { message } => self.error(&message),
+            Event::Closed => self.closed(),
+            other => self.private(other),
+        }
+    }
+
+    /// Calls the user, unless they look.
+    pub(super) fn call(&mut self, reason: Reason, text: &str) {
+        if let Some(how) = self.caller.call(reason, self.now.elapsed) {
+            self.effects.push(Effect::Notify(how, visible(text).into_owned()));
+        }
+    }
+
+    pub(super) fn is_me(&self, who: &Username) -> bool {
+        self.me.as_ref().is_some_and(|me| me.key() == who.key())
+    }
+
+    fn connected(&mut self, server: String, username: Username) {
+        self.people.clear();
+        self.people.add(username.clone());
+        self.notice_in(ROOM, &format!("Connected to {server} as {username}."));
+        self.server = server;
+        self.me = Some(username);
+        self.link = Link::Up;
+        if matches!(self.modal, Some(Modal::SignIn(_))) {
+            self.modal = None;
+        }
+    }
+
+    fn refused(&mut self, username: &Username) {
+        let problem = format!("{username} is taken, or the server does not allow it.");
+        let mut form = match self.modal.take() {
+            Some(Modal::SignIn(form)) => form,
+            _ => SignIn::default(),
+        };
+        form.asked = None;
+        form.problem = Some(problem);
+        self.modal = Some(Modal::SignIn(form));
+    }
+
+    fn disconnected(&mut self, reason: String) {
+        self.people.clear();
+        self.error_in(ROOM, &format!("The connection to {} is lost: {reason}", self.server));
+        self.link = Link::Down { reason, next: None };
+    }
+
+    fn joined(&mut self, who: Username, present: bool) {
+        self.people.add(who.clone());
+        if !present {
+            self.moved(who, Move::Came);
+        }
+    }
+
+    fn left(&mut self, who: Username) {
+        self.people.remove(&who);
+        self.moved(who, Move::Left);
+    }
+
+    /// Comings and goings are told in the room and in the tab of who it is; they make no tab
+    /// unread.
+    fn moved(&mut self, who: Username, how: Move) {
+        let peer = self.peer_tab(&who);
+        for index in [Some(ROOM), peer].into_iter().flatten() {
+            if let Some(tab) = self.tabs.get_mut(index) {
+                tab.buffer.moved(self.now.wall, who.clone(), how);
+            }
+        }
+    }
+
+    fn message(&mut self, from: &Username, text: &MessageText) {
+        let kind = if self.is_me(from) {
+            Said::Own
+        } else if self.me.as_ref().is_some_and(|me| mentions(text.as_str(), me)) {
+            Said::Mention
+        } else {
+            Said::Other
+        };
+        if kind == Said::Own {
+            self.read_up_to_here(ROOM);
+        } else {
+            self.people.spoke(from);
+        }
+        if kind == Said::Mention {
+            self.call(Reason::Mention, &format!("{from}: {text}"));
+        }
+        let body = Body::Said { from: from.clone(), text: visible(text.as_str()).into(), kind };
+        self.push(ROOM, body, kind == Said::Mention);
+    }
+
+    /// Who answers has read: the unread line goes.
+    pub(super) fn read_up_to_here(&mut self, index: usize) {
+        if self.is_seen(index)
+            && let Some(tab) = self.tabs.get_mut(index)
+        {
+            tab.buffer.mark_read();
+        }
+    }
+
+    fn present(&mut self, usernames: &[Username]) {
+        self.people.clear();
+        for who in usernames {
+            self.people.add(who.clone());
+        }
+        let text = format!("{} here: {}.", usernames.len(), list(usernames, NAMES_TOLD));
+        self.notice_in(self.active, &text);
+    }
+
+    fn closed(&mut self) {
+        let reason = self.leaving.is_none().then(|| match &self.link {
+            Link::Down { reason, .. } => format!("the client has closed: {reason}"),
+            Link::Connecting | Link::Up => "the client has closed".to_owned(),
+        });
+        self.effects.push(Effect::Exit(reason));
+    }
+}

@@ -1,0 +1,241 @@
+//! Editing what is typed: keys, paste, completion, history.
+
+use matou_actors::client::Command;
+use matou_actors::protocol::{Username, UsernameKey};
+
+use crate::commands::Argument;
+use crate::screen::app::{App, PasteFile};
+use crate::screen::complete::{Completion, Kind, commands, folder, paths, target};
+use crate::screen::event::{Effect, Listing};
+use crate::screen::input_line::MAX_INPUT;
+use crate::screen::keys::Action;
+use crate::screen::modal::{HistorySearch, Modal};
+use crate::screen::tab::Session;
+use crate::screen::transfers::Stage;
+
+impl App {
+    pub(super) fn edit(&mut self, action: Action) {
+        match action {
+            Action::Submit => return self.submit(),
+            Action::Complete => return self.complete(false),
+            Action::CompleteBack => return self.complete(true),
+            Action::Older => return self.older(),
+            Action::Newer => return self.newer(),
+            Action::HistorySearch => {
+                self.modal = Some(Modal::HistorySearch(HistorySearch::default()));
+                return;
+            }
+            Action::Home if self.has_empty_input() => return self.scroll_top(),
+            Action::End if self.has_empty_input() => return self.scroll_bottom(),
+            Action::Yank => {
+                let killed = self.killed.clone();
+                return self.insert(&killed);
+            }
+            _ => {}
+        }
+        let Some(tab) = self.tab_mut() else {
+            return;
+        };
+        let input = &mut tab.input;
+        let mut killed = None;
+        match action {
+            Action::CharLeft => input.left(),
+            Action::CharRight => input.right(),
+            Action::WordLeft => input.word_left(),
+            Action::WordRight => input.word_right(),
+            Action::LineStart | Action::Home => input.home(),
+            Action::LineEnd | Action::End => input.end(),
+            Action::Backspace => input.backspace(),
+            Action::Delete => input.delete(),
+            Action::Transpose => input.transpose(),
+            Action::KillToEnd => killed = Some(input.kill_to_end()),
+            Action::KillToStart => killed = Some(input.kill_to_start()),
+            Action::KillBlankWord => killed = Some(input.kill_blank_word()),
+            Action::KillWordLeft => killed = Some(input.kill_word_left()),
+            Action::KillWordRight => killed = Some(input.kill_word_right()),
+            Action::NewLine => drop(input.insert("\n")),
+            _ => {}
+        }
+        if let Some(killed) = killed.filter(|killed| !killed.is_empty()) {
+            self.killed = killed;
+        }
+    }
+
+    pub(super) fn insert(&mut self, text: &str) {
+        self.completion = None;
+        if let Some(tab) = self.tab_mut()
+            && !tab.input.insert(text)
+        {
+            self.flash(format!("The line is full: it holds {MAX_INPUT} bytes."));
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        if self.bare {
+            return;
+        }
+        self.caller.typed(self.now.elapsed);
+        if let Some(modal) = &mut self.modal {
+            let one_line = text.split(['\r', '\n']).next().unwrap_or("");
+            match modal {
+                Modal::SignIn(form) => drop(form.input.insert(one_line.trim())),
+                Modal::Search(search) => drop(search.input.insert(one_line)),
+                _ => {}
+            }
+            return self.search_changed();
+        }
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        if text.contains('\n') || text.len() > MAX_INPUT {
+            self.modal = Some(Modal::Paste(text.to_owned()));
+        } else {
+            self.insert(text);
+        }
+    }
+
+    /// The pasted text is in a file: sends it.
+    pub(super) fn paste_stored(
+        &mut self,
+        to: Username,
+        stored: Result<std::path::PathBuf, String>,
+    ) {
+        match stored {
+            Ok(path) => {
+                self.paste_files.push(PasteFile { path: path.clone(), id: None });
+                self.perform(Command::Send { to, path });
+            }
+            Err(reason) => {
+                self.error(&format!("The pasted text could not be put into a file: {reason}"));
+            }
+        }
+    }
+
+    pub(super) fn talking_to(&self) -> Option<UsernameKey> {
+        self.tab().and_then(|tab| tab.peer()).map(Username::key)
+    }
+
+    fn older(&mut self) {
+        let peer = self.talking_to();
+        let Some(tab) = self.tabs.get_mut(self.active) else {
+            return;
+        };
+        if tab.input.up() {
+            return;
+        }
+        let draft = tab.input.text().to_owned();
+        if let Some(line) = self.history.older(peer.as_ref(), &draft) {
+            tab.input.set(line);
+        }
+    }
+
+    fn newer(&mut self) {
+        let peer = self.talking_to();
+        let Some(tab) = self.tabs.get_mut(self.active) else {
+            return;
+        };
+        if tab.input.down() {
+            return;
+        }
+        if let Some(line) = self.history.newer(peer.as_ref()) {
+            tab.input.set(&line);
+        }
+    }
+
+    fn complete(&mut self, back: bool) {
+        let Some(tab) = self.tabs.get_mut(self.active) else {
+            return;
+        };
+        if let Some(completion) = self.completion.as_mut().filter(|c| c.goes_on(&tab.input)) {
+            completion.turn(&mut tab.input, back);
+            return;
+        }
+        self.completion = None;
+        let Some(target) = target(&tab.input) else {
+            return;
+        };
+        let typed = tab.input.text().get(target.range.clone()).unwrap_or("").to_owned();
+        let candidates = match target.kind {
+            Kind::Command { slash } => commands(&typed, slash),
+            Kind::Argument(Argument::Path) => {
+                let folder = folder(&typed, self.home.as_deref());
+                return self.effects.push(Effect::List(folder));
+            }
+            Kind::Argument(argument) => self.arguments(argument, &typed),
+            Kind::Address if self.tab().is_some_and(|tab| tab.peer().is_some()) => {
+                self.names(&typed, " ")
+            }
+            Kind::Address => self.names(&typed, ": "),
+        };
+        if let Some(tab) = self.tabs.get_mut(self.active) {
+            self.completion = Completion::start(&mut tab.input, target.range, candidates, back);
+        }
+    }
+
+    /// The names in the folder that was asked for: completes the path, when it is still there.
+    pub(super) fn listed(&mut self, listing: &Listing) {
+        let home = self.home.clone();
+        let Some(tab) = self.tabs.get_mut(self.active) else {
+            return;
+        };
+        let Some(target) = target(&tab.input) else {
+            return;
+        };
+        let typed = tab.input.text().get(target.range.clone()).unwrap_or("");
+        if target.kind != Kind::Argument(Argument::Path)
+            || folder(typed, home.as_deref()) != listing.folder
+        {
+            return;
+        }
+        let candidates = paths(typed, listing);
+        if candidates.is_empty() {
+            self.flash("No file begins like that.");
+            return;
+        }
+        self.completion = Completion::start(&mut tab.input, target.range, candidates, false);
+    }
+
+    fn names(&self, typed: &str, behind: &str) -> Vec<String> {
+        let matching = self.people.matching(typed);
+        let others = matching.iter().filter(|who| !self.is_me(who));
+        others.map(|who| format!("{who}{behind}")).collect()
+    }
+
+    fn arguments(&self, argument: Argument, typed: &str) -> Vec<String> {
+        let lower = typed.to_lowercase();
+        let starting = |words: Vec<String>| -> Vec<String> {
+            let fits = |word: &String| word.to_lowercase().starts_with(&lower);
+            words.into_iter().filter(fits).map(|word| word + " ").collect()
+        };
+        match argument {
+            Argument::Peer => {
+                let mut names = self.names(typed, " ");
+                // Private sessions outlive the loss of the server.
+                for name in starting(self.sessions()) {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                names
+            }
+            Argument::Text => self.names(typed, " "),
+            Argument::Session => starting(self.sessions()),
+            Argument::Asking => starting(self.asks.requests().map(ToString::to_string).collect()),
+            Argument::Ignored => starting(self.ignored.iter().map(ToString::to_string).collect()),
+            Argument::Offer => {
+                starting(self.numbers(|stage| matches!(stage, Stage::Offered { .. })))
+            }
+            Argument::Transfer => starting(self.numbers(|_| true)),
+            Argument::Path | Argument::Command => Vec::new(),
+        }
+    }
+
+    fn sessions(&self) -> Vec<String> {
+        let with = self.tabs.iter().filter(|tab| tab.session != Session::None);
+        with.filter_map(|tab| tab.peer()).map(ToString::to_string).collect()
+    }
+
+    fn numbers(&self, wanted: impl Fn(&Stage) -> bool) -> Vec<String> {
+        let open = self.transfers.listed().filter(|transfer| !transfer.has_ended());
+        open.filter(|transfer| wanted(&transfer.stage)).map(|t| t.id.to_string()).collect()
+    }
+}

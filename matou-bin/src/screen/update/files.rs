@@ -1,0 +1,146 @@
+//! What happens to files.
+
+use std::path::Path;
+
+use matou_actors::client::{Direction, Event, TransferId};
+use matou_actors::protocol::Username;
+
+use crate::screen::app::App;
+use crate::screen::asks::Ask;
+use crate::screen::entry::Body;
+use crate::screen::event::Effect;
+use crate::screen::notify::Reason;
+use crate::screen::transfers::{Stage, Transfer, bytes};
+use crate::visible::visible;
+
+impl App {
+    /// Something about a file that the client tells.
+    pub(super) fn file(&mut self, event: Event) {
+        match event {
+            Event::FileOffered { id, from, size, address, free } => {
+                self.offered(id, &from, size, address, free);
+            }
+            Event::FileStarted(info) => self.started(&info),
+            Event::FileProgress { id, bytes, size, rate } => {
+                self.transfers.progress(id, bytes, size, rate);
+            }
+            Event::FileReceived { id, from, size, path } => {
+                let text = format!("File #{id} from {from}, {}: {}", bytes(size), shown(&path));
+                self.ended(id, &from, &text, Stage::Done, Some(&path));
+            }
+            Event::FileSent { id, to, size, path } => {
+                let text =
+                    format!("File #{id} to {to}, {}, is sent: {}", bytes(size), shown(&path));
+                self.ended(id, &to, &text, Stage::Done, Some(&path));
+            }
+            Event::FileFailed { id, reason } => self.failed(id, &reason),
+            Event::Transfers { transfers } => {
+                for info in &transfers {
+                    self.transfers.learn(info);
+                }
+            }
+            // All others are handled where they belong: the room, private sessions.
+            _ => {}
+        }
+    }
+
+    fn offered(
+        &mut self,
+        id: TransferId,
+        from: &Username,
+        size: u64,
+        address: std::net::IpAddr,
+        free: Option<u64>,
+    ) {
+        let text = format!("{from} offers file #{id}, {}. /take {id} or /refuse {id}", bytes(size));
+        self.tell(from, &text, true);
+        self.call(Reason::Private, &format!("{from} offers a file of {}", bytes(size)));
+        self.transfers.put(Transfer {
+            id,
+            direction: Direction::Incoming,
+            with: from.clone(),
+            bytes: 0,
+            size,
+            rate: 0,
+            path: None,
+            stage: Stage::Offered { address },
+        });
+        self.asks.add(Ask::File { id, from: from.clone(), size, address, free });
+    }
+
+    fn started(&mut self, info: &matou_actors::client::TransferInfo) {
+        self.asks.drop_file(info.id);
+        self.transfers.learn(info);
+        let sent = info.direction == Direction::Outgoing;
+        if let Some(paste) = self
+            .paste_files
+            .iter_mut()
+            .find(|paste| sent && Some(&paste.path) == info.path.as_ref())
+        {
+            paste.id = Some(info.id);
+        }
+        let size = bytes(info.size);
+        let name = info.path.as_deref().filter(|_| sent).map(shown);
+        let text = match name {
+            Some(name) => format!("Sending {name} ({size}) to {} as #{}.", info.with, info.id),
+            None => format!("Receiving file #{} ({size}) from {}.", info.id, info.with),
+        };
+        self.tell(&info.with, &text, false);
+    }
+
+    fn ended(
+        &mut self,
+        id: TransferId,
+        with: &Username,
+        text: &str,
+        stage: Stage,
+        path: Option<&Path>,
+    ) {
+        self.asks.drop_file(id);
+        self.transfers.end(id, stage, path.map(Path::to_path_buf));
+        self.tell(with, text, false);
+        self.drop_paste(id);
+    }
+
+    fn failed(&mut self, id: TransferId, reason: &str) {
+        let stage = Stage::Failed { reason: visible(reason).into() };
+        let text = format!("File #{id} failed: {reason}");
+        match self.transfers.of(id).map(|transfer| transfer.with.clone()) {
+            Some(with) => {
+                self.asks.drop_file(id);
+                self.transfers.end(id, stage, None);
+                let body = || Body::Error(visible(&text).into());
+                self.push(self.transfers_tab(), body(), false);
+                if let Some(index) = self.peer_tab(&with) {
+                    self.push(index, body(), false);
+                }
+            }
+            None => self.error(&text),
+        }
+        self.drop_paste(id);
+    }
+
+    /// In the tab of `peer` and in that of the transfers.
+    fn tell(&mut self, peer: &Username, text: &str, urgent: bool) {
+        let body = || Body::Notice(visible(text).into());
+        let index = self.ensure_tab(peer);
+        self.push(index, body(), urgent);
+        self.push(self.transfers_tab(), body(), false);
+    }
+
+    /// Pasted text that was sent as a file is not kept.
+    fn drop_paste(&mut self, id: TransferId) {
+        let effects = &mut self.effects;
+        self.paste_files.retain(|paste| {
+            let over = paste.id == Some(id);
+            if over {
+                effects.push(Effect::RemovePaste(paste.path.clone()));
+            }
+            !over
+        });
+    }
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}

@@ -1,0 +1,249 @@
+//! Keys: first to what is open in front, then by the table of actions, else as text.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::screen::app::App;
+use crate::screen::event::Effect;
+use crate::screen::keys::Action;
+use crate::screen::modal::{Modal, Search};
+use crate::screen::scroll;
+use crate::screen::tab::{Scroll, Session};
+use crate::screen::transfers::Stage;
+
+impl App {
+    pub(super) fn key(&mut self, mut key: KeyEvent) {
+        if key.kind == KeyEventKind::Release {
+            return;
+        }
+        self.caller.typed(self.now.elapsed);
+        if self.bare {
+            self.bare = false;
+            self.effects.push(Effect::EndBare);
+            return;
+        }
+        if std::mem::take(&mut self.meta) {
+            key.modifiers.insert(KeyModifiers::ALT);
+        }
+        let action = self.keys.action(key);
+        match action {
+            Some(Action::Quit) => return self.quit(),
+            Some(Action::Suspend) => return self.effects.push(Effect::Suspend),
+            Some(Action::Redraw) => return self.effects.push(Effect::Redraw),
+            _ => {}
+        }
+        if self.modal.is_some() {
+            return self.modal_key(key, action);
+        }
+        match action {
+            Some(action) => self.act(action),
+            None => self.type_key(key),
+        }
+    }
+
+    /// A key that stands for itself.
+    fn type_key(&mut self, key: KeyEvent) {
+        match key.code {
+            KeyCode::Char(c)
+                if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
+            {
+                self.insert(c.encode_utf8(&mut [0; 4]));
+            }
+            KeyCode::Esc => {
+                let over = self.completion.take().is_some() || self.flash.take().is_some();
+                self.meta = !over;
+            }
+            _ => {}
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        if !matches!(action, Action::Complete | Action::CompleteBack) {
+            self.completion = None;
+        }
+        match action {
+            Action::Help => self.modal = Some(Modal::Help(0)),
+            Action::Accept => self.answer(true),
+            Action::Decline => self.answer(false),
+            Action::Later => self.asks.later(),
+            Action::Tab(number) => self.show(number.saturating_sub(1)),
+            Action::NextTab => self.show((self.active + 1) % self.tabs.len().max(1)),
+            Action::PreviousTab => {
+                self.show(self.active.checked_sub(1).unwrap_or(self.tabs.len().saturating_sub(1)));
+            }
+            Action::NextActive => self.next_active(),
+            Action::CloseTab => self.close_tab(),
+            Action::PageUp => self.scroll_up(self.pane_height().saturating_sub(1).max(1)),
+            Action::PageDown => self.scroll_down(self.pane_height().saturating_sub(1).max(1)),
+            Action::Top => self.scroll_top(),
+            Action::Bottom => self.scroll_bottom(),
+            Action::RosterUp => {
+                self.roster_offset = self.roster_offset.saturating_sub(self.pane_height());
+            }
+            Action::RosterDown => self.scroll_roster(self.pane_height()),
+            Action::Search => self.start_search(),
+            Action::Mouse => self.toggle_mouse(),
+            Action::Bare => self.show_bare(),
+            Action::Submit if self.is_transfers() && self.has_empty_input() => self.take_selected(),
+            Action::Delete if self.is_transfers() && self.has_empty_input() => {
+                self.cancel_selected();
+            }
+            Action::Older if self.is_transfers() && self.has_empty_input() => {
+                self.transfers.select(-1);
+            }
+            Action::Newer if self.is_transfers() && self.has_empty_input() => {
+                self.transfers.select(1);
+            }
+            other => self.edit(other),
+        }
+    }
+
+    pub(super) fn has_empty_input(&self) -> bool {
+        self.tab().is_some_and(|tab| tab.input.is_empty())
+    }
+
+    fn quit(&mut self) {
+        let asked = matches!(self.modal, Some(Modal::Leave));
+        if !asked && self.leaving.is_none() && self.transfers.under_way() > 0 {
+            self.modal = Some(Modal::Leave);
+        } else {
+            self.leave();
+        }
+    }
+
+    /// Answers what is shown above the status line.
+    pub(super) fn answer(&mut self, yes: bool) {
+        let Some(ask) = self.asks.take() else {
+            self.flash("Nobody waits for an answer.");
+            return;
+        };
+        let command = if yes { ask.yes() } else { ask.no() };
+        self.perform(command);
+    }
+
+    /// The tab with something urgent, else with something unread, that comes next.
+    fn next_active(&mut self) {
+        let count = self.tabs.len();
+        let order = || (1..=count).map(|step| (self.active + step) % count.max(1));
+        let with = |wanted: fn(&crate::screen::tab::Tab) -> bool| {
+            order().find(|index| self.tabs.get(*index).is_some_and(wanted))
+        };
+        match with(|tab| tab.urgent).or_else(|| with(|tab| tab.unread > 0)) {
+            Some(index) => self.show(index),
+            None => self.flash("Nothing new anywhere."),
+        }
+    }
+
+    fn close_tab(&mut self) {
+        let Some((peer, session)) =
+            self.tab().and_then(|tab| Some((tab.peer()?.clone(), tab.session)))
+        else {
+            self.flash("Only private tabs can be closed.");
+            return;
+        };
+        if matches!(session, Session::Open(_)) {
+            self.modal = Some(Modal::CloseTab(peer));
+        } else {
+            self.close_peer(&peer);
+        }
+    }
+
+    /// Closes the tab of `peer`, with its session or request.
+    pub(super) fn close_peer(&mut self, peer: &matou_actors::protocol::Username) {
+        let Some(index) = self.peer_tab(peer) else {
+            return;
+        };
+        let command = match self.tabs.get(index).map(|tab| tab.session) {
+            None | Some(Session::None) => None,
+            Some(Session::Asking) => Some(matou_actors::client::Command::Decline(peer.clone())),
+            Some(_) => Some(matou_actors::client::Command::Close(peer.clone())),
+        };
+        self.asks.drop_request(peer);
+        self.effects.extend(command.map(Effect::Send));
+        self.remove_tab(index);
+    }
+
+    pub(super) fn scroll_up(&mut self, rows: usize) {
+        self.scroll_with(|pane, scroll, height| scroll::up(pane, scroll, height, rows));
+    }
+
+    pub(super) fn scroll_down(&mut self, rows: usize) {
+        self.scroll_with(|pane, scroll, height| scroll::down(pane, scroll, height, rows));
+    }
+
+    pub(super) fn scroll_top(&mut self) {
+        self.scroll_with(|pane, _, height| scroll::top(pane, height));
+    }
+
+    pub(super) fn scroll_bottom(&mut self) {
+        self.scroll_with(|_, _, _| Scroll::Bottom);
+    }
+
+    fn scroll_with(
+        &mut self,
+        to: impl Fn(&crate::screen::rows::Pane<'_>, Scroll, usize) -> Scroll,
+    ) {
+        let height = self.pane_height();
+        let scroll =
+            self.pane().and_then(|pane| self.tab().map(|tab| to(&pane, tab.scroll, height)));
+        if let (Some(scroll), Some(tab)) = (scroll, self.tab_mut()) {
+            tab.scroll = scroll;
+        }
+        self.seen();
+    }
+
+    pub(super) fn scroll_roster(&mut self, rows: usize) {
+        let last = self.people.count().saturating_sub(self.pane_height());
+        self.roster_offset = (self.roster_offset + rows).min(last);
+    }
+
+    fn start_search(&mut self) {
+        let origin = self.tab().map_or(Scroll::Bottom, |tab| tab.scroll);
+        let input = crate::screen::input_line::InputLine::default();
+        let search = Search { input, found: None, scan: None, forward: false, origin };
+        self.modal = Some(Modal::Search(search));
+    }
+
+    fn toggle_mouse(&mut self) {
+        self.mouse = !self.mouse;
+        self.effects.push(Effect::Mouse(self.mouse));
+        self.flash(if self.mouse {
+            "The mouse works here again."
+        } else {
+            "The mouse is the terminal's: text can be selected."
+        });
+    }
+
+    /// What is seen of the active tab, as text that a terminal can select and open links in.
+    fn show_bare(&mut self) {
+        let height = self.pane_height();
+        let Some((pane, tab)) = self.pane().zip(self.tab()) else {
+            return;
+        };
+        let lines = crate::screen::bare::lines(&pane, tab.scroll, height);
+        self.bare = true;
+        self.effects.push(Effect::Bare(lines));
+    }
+
+    fn take_selected(&mut self) {
+        let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
+        match selected.map(|transfer| (transfer.id, &transfer.stage)) {
+            Some((id, Stage::Offered { .. })) => {
+                self.perform(matou_actors::client::Command::Take(id));
+            }
+            _ => self.flash("Enter takes a file that is offered."),
+        }
+    }
+
+    fn cancel_selected(&mut self) {
+        let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
+        match selected.map(|transfer| (transfer.id, &transfer.stage)) {
+            Some((id, Stage::Offered { .. })) => {
+                self.perform(matou_actors::client::Command::Refuse(id));
+            }
+            Some((id, Stage::Waiting | Stage::Moving)) => {
+                self.perform(matou_actors::client::Command::Cancel(id));
+            }
+            _ => self.flash("Delete stops a file that is on its way."),
+        }
+    }
+}

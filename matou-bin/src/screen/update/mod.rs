@@ -1,0 +1,116 @@
+//! How the state changes: one event in, the effects out.
+
+mod chat;
+mod editing;
+mod files;
+mod keys;
+mod modals;
+mod mouse;
+mod private;
+mod submit;
+
+use super::app::App;
+use super::event::{Effect, Now, UiEvent};
+use super::modal::Modal;
+use super::scroll;
+use super::tab::TabKind;
+use super::transfers::bytes;
+
+/// How long the client may take to sign out before the screen leaves without it.
+const LEAVE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl App {
+    /// Takes `event` in and says what is to be done outside.
+    pub(crate) fn update(&mut self, event: UiEvent, now: Now) -> Vec<Effect> {
+        let minute = (self.now.wall.date(), self.now.wall.hour(), self.now.wall.minute());
+        self.now = now;
+        self.dirty |= minute != (now.wall.date(), now.wall.hour(), now.wall.minute());
+        self.dirty |= !matches!(event, UiEvent::Tick);
+        match event {
+            UiEvent::Key(key) => self.key(key),
+            UiEvent::Paste(text) => self.paste(&text),
+            UiEvent::Mouse(mouse) => self.mouse(mouse),
+            UiEvent::Resize(columns, rows) => self.size = (columns, rows),
+            UiEvent::Focus(focus) => self.focus(focus),
+            UiEvent::Chat(event) => self.chat(event),
+            UiEvent::Listed(listing) => self.listed(&listing),
+            UiEvent::Stored(to, stored) => self.paste_stored(to, stored),
+            UiEvent::DiskFailed(problem) => self.error(&problem),
+            UiEvent::Tick => self.tick(),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Signs out; the screen closes when the client has.
+    pub(super) fn leave(&mut self) {
+        if self.leaving.is_some() {
+            self.effects.push(Effect::Exit(None));
+            return;
+        }
+        self.modal = None;
+        self.leaving = Some(self.now.elapsed);
+        self.effects.push(Effect::Send(matou_actors::client::Command::Quit));
+    }
+
+    fn tick(&mut self) {
+        if self.flash.as_ref().is_some_and(|(_, until)| *until <= self.now.elapsed) {
+            self.flash = None;
+            self.dirty = true;
+        }
+        // A countdown is on the screen.
+        self.dirty |= matches!(self.link, super::app::Link::Down { next: Some(_), .. });
+        if self.leaving.is_some_and(|since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT) {
+            self.effects.push(Effect::Exit(None));
+        }
+        self.search_on();
+    }
+
+    fn focus(&mut self, focus: bool) {
+        self.caller.focus(focus);
+        if focus {
+            self.seen();
+        } else if let Some(tab) = self.tab_mut().filter(|tab| tab.unread == 0) {
+            tab.buffer.mark_read();
+        }
+    }
+
+    /// Looks on in the scrollback, when something is searched for.
+    fn search_on(&mut self) {
+        let pane_height = self.pane_height();
+        let Some(tab) = self.tabs.get(self.active) else {
+            return;
+        };
+        let Some(Modal::Search(search)) = &mut self.modal else {
+            return;
+        };
+        if search.scan.is_none() {
+            return;
+        }
+        let found = search.step(&tab.buffer);
+        self.dirty |= search.scan.is_none();
+        if let Some(id) = found
+            && let Some(pane) = self.pane()
+        {
+            let scroll = scroll::around(&pane, id, pane_height);
+            if let Some(tab) = self.tab_mut() {
+                tab.scroll = scroll;
+            }
+        }
+    }
+
+    /// `2 files, 12.3 MB to go`.
+    pub(super) fn under_way(&self) -> Option<String> {
+        let count = self.transfers.under_way();
+        let open = self.transfers.listed().filter(|transfer| !transfer.has_ended());
+        let left: u64 = open.map(|transfer| transfer.size.saturating_sub(transfer.bytes)).sum();
+        match count {
+            0 => None,
+            1 => Some(format!("1 file is on its way, {} to go", bytes(left))),
+            _ => Some(format!("{count} files are on their way, {} to go", bytes(left))),
+        }
+    }
+
+    pub(super) fn is_transfers(&self) -> bool {
+        self.tab().is_some_and(|tab| tab.kind == TabKind::Transfers)
+    }
+}

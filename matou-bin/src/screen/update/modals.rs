@@ -1,0 +1,182 @@
+//! Keys while a question, a search or the help page is open.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use matou_actors::client::Command;
+use matou_actors::protocol::Username;
+
+use crate::screen::app::App;
+use crate::screen::event::Effect;
+use crate::screen::keys::Action;
+use crate::screen::modal::{HistorySearch, Modal, Search, SignIn};
+
+impl App {
+    pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
+        match self.modal.take() {
+            Some(Modal::SignIn(form)) => self.sign_in_key(form, key, action),
+            Some(Modal::Help(offset)) => self.help_key(offset, key, action),
+            Some(Modal::Search(search)) => self.search_key(search, key, action),
+            Some(Modal::HistorySearch(search)) => self.history_key(search, key, action),
+            Some(Modal::Paste(text)) => self.paste_key(text, key),
+            Some(Modal::CloseTab(peer)) if is_yes(key) => self.close_peer(&peer),
+            // Any other key means no.
+            Some(Modal::Leave | Modal::CloseTab(_)) | None => {}
+        }
+    }
+
+    /// What is searched for has changed.
+    pub(super) fn search_changed(&mut self) {
+        if let (Some(Modal::Search(search)), Some(tab)) =
+            (&mut self.modal, self.tabs.get(self.active))
+        {
+            search.restart(&tab.buffer);
+        }
+    }
+
+    fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
+        match action {
+            Some(Action::Submit) => match Username::parse(form.input.text().trim()) {
+                Ok(name) => {
+                    form.problem = None;
+                    form.asked = Some(name.clone());
+                    form.input.take();
+                    self.me = Some(name.clone());
+                    self.effects.push(Effect::Send(Command::SignIn(name)));
+                }
+                Err(problem) => form.problem = Some(format!("That is no name: {problem}.")),
+            },
+            action => edit_line(&mut form.input, key, action),
+        }
+        self.modal = Some(Modal::SignIn(form));
+    }
+
+    fn help_key(&mut self, offset: usize, key: KeyEvent, action: Option<Action>) {
+        let page = usize::from(self.size.1).saturating_sub(4).max(1);
+        let last = self.help_rows().saturating_sub(page);
+        let offset = match (action, key.code) {
+            (Some(Action::PageUp), _) => offset.saturating_sub(page),
+            (Some(Action::PageDown), _) | (None, KeyCode::Char(' ')) => offset + page,
+            (Some(Action::Older), _) => offset.saturating_sub(1),
+            (Some(Action::Newer), _) => offset + 1,
+            (Some(Action::Home | Action::Top), _) => 0,
+            (Some(Action::End | Action::Bottom), _) => last,
+            (Some(Action::Help | Action::Submit), _) | (None, _) => return,
+            _ => offset,
+        };
+        self.modal = Some(Modal::Help(offset.min(last)));
+    }
+
+    fn search_key(&mut self, mut search: Search, key: KeyEvent, action: Option<Action>) {
+        if key.code == KeyCode::Esc {
+            if let Some(tab) = self.tab_mut() {
+                tab.scroll = search.origin;
+            }
+            return self.seen();
+        }
+        let Some(tab) = self.tabs.get(self.active) else {
+            return;
+        };
+        match action {
+            Some(Action::Submit) => return,
+            Some(Action::Search | Action::Older) => search.next(&tab.buffer, false),
+            Some(Action::HistorySearch | Action::Newer) => search.next(&tab.buffer, true),
+            action => {
+                let before = search.input.text().to_owned();
+                edit_line(&mut search.input, key, action);
+                if before != search.input.text() {
+                    search.restart(&tab.buffer);
+                }
+            }
+        }
+        if search.input.is_empty()
+            && let Some(tab) = self.tabs.get_mut(self.active)
+        {
+            tab.scroll = search.origin;
+        }
+        self.modal = Some(Modal::Search(search));
+        self.search_on();
+    }
+
+    fn history_key(&mut self, mut search: HistorySearch, key: KeyEvent, action: Option<Action>) {
+        let peer = self.talking_to();
+        let before = match (action, key.code) {
+            (Some(Action::HistorySearch | Action::Older), _) => {
+                search.found.as_ref().map(|(index, _)| *index)
+            }
+            (Some(Action::Backspace), _) => {
+                search.needle.pop();
+                None
+            }
+            (None, KeyCode::Char(c)) if is_typed(key) => {
+                search.needle.push(c);
+                search.found.as_ref().map(|(index, _)| index + 1)
+            }
+            (None, _) => return,
+            (Some(action), _) => {
+                // What was found becomes what is typed, and the key does what it does.
+                if let (Some((_, line)), Some(tab)) = (search.found, self.tab_mut()) {
+                    tab.input.set(&line);
+                }
+                if action != Action::Submit {
+                    self.edit(action);
+                }
+                return;
+            }
+        };
+        let found = self.history.search(&search.needle, before, peer.as_ref());
+        search.failed = found.is_none();
+        if let Some((index, line)) = found.filter(|_| !search.needle.is_empty()) {
+            search.found = Some((index, line.to_owned()));
+        }
+        self.modal = Some(Modal::HistorySearch(search));
+    }
+
+    fn paste_key(&mut self, text: String, key: KeyEvent) {
+        let peer = self.tab().and_then(|tab| tab.peer()).cloned();
+        let small = text.len() <= super::super::input_line::MAX_INPUT;
+        match (key.code, peer) {
+            (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
+            (KeyCode::Char('e'), _) if small => self.insert(&text),
+            _ if is_yes(key) && !self.is_transfers() && small => {
+                self.scroll_bottom();
+                self.say(text.split('\n'));
+            }
+            (KeyCode::Esc | KeyCode::Char('n'), _) => self.flash("Nothing was sent."),
+            _ => self.modal = Some(Modal::Paste(text)),
+        }
+    }
+}
+
+/// Edits one line of a form.
+fn edit_line(
+    input: &mut crate::screen::input_line::InputLine,
+    key: KeyEvent,
+    action: Option<Action>,
+) {
+    match action {
+        Some(Action::CharLeft) => input.left(),
+        Some(Action::CharRight) => input.right(),
+        Some(Action::WordLeft) => input.word_left(),
+        Some(Action::WordRight) => input.word_right(),
+        Some(Action::LineStart | Action::Home) => input.home(),
+        Some(Action::LineEnd | Action::End) => input.end(),
+        Some(Action::Backspace) => input.backspace(),
+        Some(Action::Delete) => input.delete(),
+        Some(Action::KillToStart) => drop(input.kill_to_start()),
+        Some(Action::KillToEnd) => drop(input.kill_to_end()),
+        Some(Action::KillBlankWord | Action::KillWordLeft) => drop(input.kill_blank_word()),
+        Some(_) => {}
+        None => {
+            if let (KeyCode::Char(c), true) = (key.code, is_typed(key)) {
+                input.insert(c.encode_utf8(&mut [0; 4]));
+            }
+        }
+    }
+}
+
+fn is_typed(key: KeyEvent) -> bool {
+    !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
+fn is_yes(key: KeyEvent) -> bool {
+    matches!(key.code, KeyCode::Char('y' | 'Y') | KeyCode::Enter)
+}

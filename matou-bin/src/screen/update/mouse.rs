@@ -1,0 +1,81 @@
+//! The mouse: wheel and clicks.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use crate::screen::app::App;
+use crate::screen::modal::Modal;
+use crate::screen::view::{Button, prompt_buttons, tab_at};
+
+/// Rows that one step of the wheel moves.
+const WHEEL: usize = 3;
+
+impl App {
+    pub(super) fn mouse(&mut self, event: MouseEvent) {
+        let at = Position::new(event.column, event.row);
+        let areas = self.areas();
+        match event.kind {
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
+                let up = event.kind == MouseEventKind::ScrollUp;
+                if let Some(Modal::Help(offset)) = &mut self.modal {
+                    *offset = if up { offset.saturating_sub(WHEEL) } else { *offset + WHEEL };
+                } else if areas.roster.is_some_and(|roster| roster.contains(at)) {
+                    if up {
+                        self.roster_offset = self.roster_offset.saturating_sub(WHEEL);
+                    } else {
+                        self.scroll_roster(WHEEL);
+                    }
+                } else if up {
+                    self.scroll_up(WHEEL);
+                } else {
+                    self.scroll_down(WHEEL);
+                }
+            }
+            MouseEventKind::Down(MouseButton::Left) if self.modal.is_none() => self.click(at),
+            _ => {}
+        }
+    }
+
+    fn click(&mut self, at: Position) {
+        self.caller.typed(self.now.elapsed);
+        let areas = self.areas();
+        if areas.tabs.contains(at) {
+            if let Some(index) = tab_at(self, areas.tabs, at.x) {
+                self.show(index);
+            }
+        } else if areas.prompt.contains(at) {
+            match prompt_buttons(self, areas.prompt).into_iter().find(|(area, _)| area.contains(at))
+            {
+                Some((_, Button::Accept)) => self.answer(true),
+                Some((_, Button::Decline)) => self.answer(false),
+                Some((_, Button::Later)) => self.asks.later(),
+                None => {}
+            }
+        } else if let Some(roster) = areas.roster.filter(|roster| roster.contains(at)) {
+            self.click_roster(usize::from(at.y - roster.y));
+        } else if areas.transfers.is_some_and(|list| list.contains(at)) {
+            let row = areas.transfers.map_or(0, |list| usize::from(at.y - list.y));
+            let id = self.transfers.listed().nth(self.transfer_at(row)).map(|t| t.id);
+            self.transfers.selected = id.or(self.transfers.selected);
+        } else if areas.input.contains(at) {
+            let (column, row) = (at.x - areas.input.x, at.y - areas.input.y);
+            self.click_input(usize::from(column), usize::from(row));
+        }
+    }
+
+    /// A click on a name opens a tab for it; nobody is asked before something is typed there.
+    fn click_roster(&mut self, row: usize) {
+        let Some(who) = self.roster_names().nth(row + self.roster_offset).cloned() else {
+            return;
+        };
+        if self.is_me(&who) {
+            return;
+        }
+        let is_new = self.peer_tab(&who).is_none();
+        let index = self.ensure_tab(&who);
+        if is_new && index > 0 {
+            self.notice_in(index, &format!("What you type here asks {who} for a private talk."));
+        }
+        self.show(index);
+    }
+}

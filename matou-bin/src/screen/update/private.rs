@@ -1,0 +1,105 @@
+//! What happens between two: requests, sessions, private messages.
+
+use std::net::IpAddr;
+
+use matou_actors::client::{Event, RequestState};
+use matou_actors::protocol::{MessageText, Username};
+
+use crate::screen::app::App;
+use crate::screen::asks::Ask;
+use crate::screen::entry::{Body, Said};
+use crate::screen::notify::Reason;
+use crate::screen::tab::Session;
+use crate::visible::visible;
+
+impl App {
+    /// Something private that the client tells.
+    pub(super) fn private(&mut self, event: Event) {
+        match event {
+            Event::PrivateRequest { from } => self.requested(from),
+            Event::PrivateState { with, state } => self.request_state(&with, state),
+            Event::PrivateOpened { with, address } => self.opened(&with, address),
+            Event::PrivateMessage { from, to, text } => self.private_message(&from, &to, &text),
+            Event::PrivateClosed { with, reason } => self.session_closed(&with, &reason),
+            other => self.file(other),
+        }
+    }
+
+    pub(super) fn set_session(&mut self, index: usize, session: Session) {
+        if let Some(tab) = self.tabs.get_mut(index).filter(|tab| tab.peer().is_some()) {
+            tab.session = session;
+        }
+    }
+
+    fn requested(&mut self, from: Username) {
+        let index = self.ensure_tab(&from);
+        self.set_session(index, Session::Asking);
+        let text = format!("{from} asks for a private talk. /accept {from} or /decline {from}");
+        self.push(index, Body::Notice(visible(&text).into()), true);
+        self.call(Reason::Private, &format!("{from} asks for a private talk"));
+        self.asks.add(Ask::Private { from });
+    }
+
+    fn request_state(&mut self, with: &Username, state: RequestState) {
+        let index = self.ensure_tab(with);
+        let (session, text) = match state {
+            RequestState::Asked => (
+                Session::Asked,
+                format!(
+                    "Asked {with} for a private talk. What you type is delivered once it is open."
+                ),
+            ),
+            RequestState::Connecting => {
+                (Session::Connecting, format!("Connecting to {with} directly."))
+            }
+        };
+        if state == RequestState::Connecting {
+            self.asks.drop_request(with);
+        }
+        self.set_session(index, session);
+        self.notice_in(index, &text);
+    }
+
+    fn opened(&mut self, with: &Username, address: IpAddr) {
+        self.asks.drop_request(with);
+        let index = self.ensure_tab(with);
+        self.set_session(index, Session::Open(address));
+        let text = format!(
+            "Private talk with {with} at {address}: messages and files go directly, not through \
+             the server."
+        );
+        self.notice_in(index, &text);
+    }
+
+    fn private_message(&mut self, from: &Username, to: &Username, text: &MessageText) {
+        let own = self.is_me(from);
+        let peer = if own { to } else { from };
+        let index = self.ensure_tab(peer);
+        if own {
+            self.read_up_to_here(index);
+            if let Some(tab) = self.tabs.get_mut(index) {
+                let waited = tab.waiting.iter().position(|waiting| waiting == text);
+                waited.map(|position| tab.waiting.remove(position));
+            }
+        } else {
+            self.call(Reason::Private, &format!("{from} (private): {text}"));
+        }
+        let kind = if own { Said::Own } else { Said::Other };
+        let body = Body::Said { from: from.clone(), text: visible(text.as_str()).into(), kind };
+        self.push(index, body, !own);
+    }
+
+    fn session_closed(&mut self, with: &Username, reason: &str) {
+        self.asks.drop_request(with);
+        let Some(index) = self.peer_tab(with) else {
+            // The tab was closed together with its session.
+            return;
+        };
+        self.set_session(index, Session::None);
+        self.notice_in(index, &format!("No private talk with {with} any more: {reason}"));
+        let waiting = self.tabs.get_mut(index).map(|tab| std::mem::take(&mut tab.waiting));
+        for text in waiting.into_iter().flatten() {
+            self.error_in(index, &format!("Not delivered: {text}"));
+        }
+    }
+}

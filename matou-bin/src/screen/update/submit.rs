@@ -1,0 +1,145 @@
+//! What is typed, when it is sent.
+
+use matou_actors::client::Command;
+
+use crate::commands::COMMANDS;
+use crate::input::{Input, InputContext, parse};
+use crate::screen::app::App;
+use crate::screen::event::Effect;
+use crate::screen::history::{Scope, to_file};
+use crate::screen::modal::Modal;
+use crate::screen::tab::Session;
+use crate::text::split_text;
+
+impl App {
+    /// Sends the line that was typed.
+    pub(super) fn submit(&mut self) {
+        let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else {
+            return;
+        };
+        let trimmed = line.trim_start();
+        if trimmed.is_empty() {
+            return;
+        }
+        let is_command = trimmed.starts_with('/') && !trimmed.starts_with("//");
+        if self.is_transfers() && !is_command {
+            self.put_back(&line);
+            self.flash("Nobody to talk to here: only commands work, Alt-1 is the room.");
+            return;
+        }
+        let (first, others) = match line.split_once('\n').filter(|_| !is_command) {
+            Some((first, others)) => (first, others),
+            None => (line.as_str(), ""),
+        };
+        let peer = self.tab().and_then(|tab| tab.peer()).cloned();
+        let context = InputContext { talking_to: peer.as_ref(), home: self.home.as_deref() };
+        match parse(first, context) {
+            Ok(inputs) => {
+                self.remember(&line, is_command, &inputs);
+                self.scroll_bottom();
+                for input in inputs {
+                    match input {
+                        Input::Command(command) => self.perform(command),
+                        Input::Help(about) => self.help(about),
+                    }
+                }
+                self.say(others.split('\n'));
+            }
+            Err(problem) => {
+                self.history.add(line.clone(), Scope::ThisRun);
+                self.error(&problem.to_string());
+                self.put_back(&line);
+            }
+        }
+    }
+
+    /// Says `lines` to whom the active tab belongs, whatever they begin with.
+    pub(super) fn say<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
+        let peer = self.tab().and_then(|tab| tab.peer()).cloned();
+        for text in lines.filter(|line| !line.trim().is_empty()).flat_map(split_text) {
+            self.perform(match &peer {
+                Some(peer) => Command::Tell { to: peer.clone(), text },
+                None => Command::Say(text),
+            });
+        }
+    }
+
+    /// Hands `command` to the client, and shows what it means for the screen.
+    pub(super) fn perform(&mut self, command: Command) {
+        match &command {
+            Command::Quit | Command::Finish => return self.leave(),
+            Command::Tell { to, text } => {
+                let index = self.ensure_tab(to);
+                if let Some(tab) = self.tabs.get_mut(index).filter(|tab| tab.peer().is_some())
+                    && !matches!(tab.session, Session::Open(_))
+                {
+                    tab.wait(text.clone());
+                }
+            }
+            Command::Send { to, .. } => drop(self.ensure_tab(to)),
+            Command::Open(peer) => {
+                let index = self.ensure_tab(peer);
+                self.show(index);
+            }
+            Command::Accept(peer) => {
+                self.asks.drop_request(peer);
+                let index = self.ensure_tab(peer);
+                self.show(index);
+            }
+            Command::Decline(peer) => {
+                self.asks.drop_request(peer);
+                if let Some(index) = self.peer_tab(peer) {
+                    self.set_session(index, Session::None);
+                    self.notice_in(index, &format!("Declined: {peer} is not told."));
+                }
+            }
+            Command::Take(id) | Command::Refuse(id) => self.asks.drop_file(*id),
+            Command::Ignore(peer) => {
+                self.asks.drop_from(peer);
+                if !self.ignored.contains(peer) {
+                    self.ignored.push(peer.clone());
+                }
+            }
+            Command::Unignore(peer) => self.ignored.retain(|other| other.key() != peer.key()),
+            Command::ListTransfers => self.show(self.transfers_tab()),
+            Command::SignIn(_)
+            | Command::Say(_)
+            | Command::Close(_)
+            | Command::Cancel(_)
+            | Command::ListPresent
+            | Command::Reconnect => {}
+        }
+        self.effects.push(Effect::Send(command));
+    }
+
+    fn help(&mut self, about: Option<&'static str>) {
+        match about.and_then(|name| COMMANDS.iter().find(|spec| spec.name == name)) {
+            Some(spec) => {
+                let text = format!("{}: {}", spec.usage(), spec.explanation());
+                self.notice_in(self.active, &text);
+            }
+            None => self.modal = Some(Modal::Help(0)),
+        }
+    }
+
+    /// Commands and public text are kept between runs; private text never leaves its tab.
+    fn remember(&mut self, line: &str, is_command: bool, inputs: &[Input]) {
+        let private =
+            inputs.iter().any(|input| matches!(input, Input::Command(Command::Tell { .. })));
+        let scope = match (private, is_command, self.talking_to()) {
+            (true, false, Some(peer)) => Scope::Private(peer),
+            (true, ..) => Scope::ThisRun,
+            (false, ..) => Scope::Anywhere,
+        };
+        if self.history.add(line.to_owned(), scope) && self.keep_history {
+            self.effects.push(Effect::Remember(to_file(line)));
+        }
+    }
+
+    /// Nothing typed is lost: what could not be sent can be mended.
+    fn put_back(&mut self, line: &str) {
+        if let Some(tab) = self.tab_mut() {
+            tab.input.set(line);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The help page, made from the tables of keys and commands.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::paint::Painter;
+use crate::commands::COMMANDS;
+use crate::screen::app::App;
+use crate::screen::columns::{shorten, width, wrap};
+use crate::screen::keys::{Action, KEYS};
+use crate::screen::rows::Row;
+use crate::screen::theme::Role;
+
+const SIGNS: &[(&str, &str)] = &[
+    ("› ! │", "who said it: you, somebody who says your name, anybody"),
+    ("+2 !2", "on a tab: messages that are new, for you in particular"),
+    ("name? name… (name)", "a private tab: they ask, you asked, no talk is open"),
+    ("● ? … ×", "in the list of people: talk is open, they ask, you asked, ignored"),
+];
+
+pub(super) fn draw(app: &App, area: Rect, offset: usize, painter: &mut Painter<'_>) {
+    let bar = app.theme.style(Role::Tab);
+    let (top, bottom) = (area.y, area.bottom() - 1);
+    painter.fill(Rect { height: 1, ..area }, bar);
+    painter.text(area.x, top, area.right(), " Matou: keys and commands", bar);
+    let page = page(app, area.width.into());
+    let room = usize::from(area.height.saturating_sub(2));
+    for (row, y) in page.iter().skip(offset).take(room).zip(top + 1..bottom) {
+        painter.spans(area.x, y, area.right(), &row.spans);
+    }
+    painter.fill(Rect { y: bottom, height: 1, ..area }, bar);
+    let shown = (offset + room).min(page.len());
+    let text =
+        format!(" {shown}/{} · PgUp, PgDn, Up, Down scroll · any other key closes", page.len());
+    painter.text(area.x, bottom, area.right(), &shorten(&text, area.width.into()), bar);
+}
+
+/// All rows for a screen of so many columns.
+pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
+    let mut page = Page { app, columns, rows: Vec::new() };
+    page.title("Commands (what begins with anything else is said; //x says /x)");
+    for spec in COMMANDS {
+        page.entry(&spec.usage(), &spec.explanation());
+    }
+    page.title("Keys (Esc and then a key is the same as Alt and that key)");
+    for spec in KEYS.iter().filter(|spec| !spec.help.is_empty()) {
+        let keys = app.keys.keys(spec.action);
+        let keys = if keys.is_empty() { "(no key)".into() } else { keys.join(", ") };
+        page.entry(&keys, spec.help);
+    }
+    page.title("Signs");
+    for (sign, meaning) in SIGNS {
+        page.entry(sign, meaning);
+    }
+    page.title("In config/client.toml, section [screen.keys]");
+    let names: Vec<_> = KEYS
+        .iter()
+        .filter(|spec| !matches!(spec.action, Action::Tab(2..)))
+        .map(|spec| spec.name)
+        .collect();
+    page.entry("", &names.join(" "));
+    page.rows
+}
+
+struct Page<'a> {
+    app: &'a App,
+    columns: usize,
+    rows: Vec<Row>,
+}
+
+impl Page<'_> {
+    fn title(&mut self, text: &str) {
+        if !self.rows.is_empty() {
+            self.rows.push(Row::default());
+        }
+        let style = self.app.theme.style(Role::Mention);
+        for range in wrap(text, self.columns.saturating_sub(1), self.columns.saturating_sub(1)) {
+            let text = text.get(range).unwrap_or("");
+            self.rows.push(Row { spans: vec![Span::styled(format!(" {text}"), style)] });
+        }
+    }
+
+    /// What is typed in one column, what it does in the next; below each other when narrow.
+    fn entry(&mut self, what: &str, meaning: &str) {
+        let left = if self.columns >= 70 { 30 } else { 4 };
+        let room = self.columns.saturating_sub(left + 1);
+        let key = self.app.theme.style(Role::Own);
+        let text = self.app.theme.style(Role::Text);
+        let beside = width(what) + 3 <= left;
+        if !beside && !what.is_empty() {
+            self.rows.push(Row { spans: vec![Span::styled(format!("  {what}"), key)] });
+        }
+        for (number, range) in wrap(meaning, room, room).into_iter().enumerate() {
+            let lead = if beside && number == 0 { format!("  {what}") } else { String::new() };
+            let pad = " ".repeat(left.saturating_sub(width(&lead)));
+            let meaning = meaning.get(range).unwrap_or("").to_owned();
+            let spans = vec![Span::styled(lead, key), Span::raw(pad), Span::styled(meaning, text)];
+            self.rows.push(Row { spans });
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The line being typed, or what is searched for in its place.
+
+use ratatui::layout::{Position, Rect};
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::bidi::isolated;
+use crate::screen::columns::{cells, shorten, width};
+use crate::screen::input_line::InputRows;
+use crate::screen::modal::Modal;
+use crate::screen::theme::Role;
+use crate::visible::visible;
+
+/// Columns in front of what is typed.
+pub(super) fn lead_width(app: &App, room: u16) -> u16 {
+    cells(width(&lead(app, room)))
+}
+
+/// Rows that what is typed takes.
+pub(super) fn rows(app: &App, columns: usize) -> usize {
+    shown(app, columns).rows.len()
+}
+
+/// Rows that are scrolled away so that the cursor is seen.
+pub(super) fn rows_above(rows: &InputRows, height: usize) -> usize {
+    (rows.cursor.1 + 1).saturating_sub(height)
+}
+
+/// Draws it; returns where the cursor stands.
+pub(super) fn draw(app: &App, row: Rect, area: Rect, painter: &mut Painter<'_>) -> Position {
+    let lead_style = app.theme.style(Role::Dim);
+    painter.text(row.x, row.y, area.x, &lead(app, row.width), lead_style);
+    let rows = shown(app, area.width.into());
+    let above = rows_above(&rows, area.height.into());
+    let style = app.theme.style(Role::Text);
+    for (text, y) in rows.rows.iter().skip(above).zip(area.y..area.bottom()) {
+        painter.text(area.x, y, area.right(), text, style);
+    }
+    let (column, row) = rows.cursor;
+    Position::new(
+        (area.x + cells(column)).min(area.right().saturating_sub(1)),
+        area.y + cells(row.saturating_sub(above)),
+    )
+}
+
+/// To whom it goes, or what is being searched.
+fn lead(app: &App, room: u16) -> String {
+    match &app.modal {
+        Some(Modal::Search(search)) => {
+            let state = match (search.input.is_empty(), search.scan, search.found) {
+                (true, ..) | (_, None, Some(_)) => "",
+                (_, Some(_), _) => " …",
+                (_, None, None) => " (not found)",
+            };
+            format!("search{state}: ")
+        }
+        Some(Modal::HistorySearch(search)) => {
+            let failed = if search.failed { " (not found)" } else { "" };
+            format!("typed before{failed}: ")
+        }
+        _ if room < 60 => "› ".into(),
+        _ => {
+            let title = app.tab().map_or("", |tab| tab.title());
+            format!("{} › ", isolated(&shorten(title, 14)))
+        }
+    }
+}
+
+fn shown(app: &App, columns: usize) -> InputRows {
+    match &app.modal {
+        Some(Modal::Search(search)) => search.input.rows(columns),
+        Some(Modal::HistorySearch(search)) => {
+            let needle = visible(&search.needle).into_owned();
+            let at = width(&needle);
+            let found = match &search.found {
+                Some((_, line)) if !search.needle.is_empty() => {
+                    format!("   {}", visible(&line.replace('\n', " ")))
+                }
+                _ => String::new(),
+            };
+            InputRows { rows: vec![format!("{needle}{found}")], cursor: (at, 0) }
+        }
+        _ => app.tab().map_or_else(
+            || InputRows { rows: vec![String::new()], cursor: (0, 0) },
+            |tab| tab.input.rows(columns),
+        ),
+    }
+}

@@ -1,0 +1,140 @@
+//! Where everything stands: shared by drawing, scrolling and clicks.
+
+use matou_actors::protocol::Username;
+use ratatui::layout::Rect;
+
+use super::{help, input, prompt, transfers};
+use crate::screen::app::App;
+use crate::screen::columns::cells;
+use crate::screen::modal::Modal;
+use crate::screen::rows::Pane;
+use crate::screen::tab::TabKind;
+
+const ROSTER_FROM: u16 = 70;
+
+/// The parts of the screen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::screen) struct Areas {
+    pub(in crate::screen) tabs: Rect,
+    pub(in crate::screen) messages: Rect,
+    /// Who is here, without the line to its left.
+    pub(in crate::screen) roster: Option<Rect>,
+    /// The list of transfers.
+    pub(in crate::screen) transfers: Option<Rect>,
+    /// What waits for a session to open.
+    pub(in crate::screen) waiting: Option<Rect>,
+    /// A question; without rows when there is none.
+    pub(in crate::screen) prompt: Rect,
+    pub(in crate::screen) status: Rect,
+    /// The rows of the input line, with what stands before it.
+    pub(in crate::screen) input_row: Rect,
+    /// Where the typed text stands.
+    pub(in crate::screen) input: Rect,
+}
+
+impl Areas {
+    /// The parts of `area`.
+    pub(super) fn of(app: &App, area: Rect) -> Self {
+        let lead = input::lead_width(app, area.width);
+        let text_width = usize::from(area.width.saturating_sub(lead));
+        let most = usize::from(area.height / 4).clamp(1, 8);
+        let input_rows = cells(input::rows(app, text_width).clamp(1, most));
+        let prompt_rows = prompt::rows(app, area.width);
+        let mut bottom = area.bottom();
+        let mut take = |rows: u16| {
+            bottom = bottom.saturating_sub(rows);
+            Rect { y: bottom, height: rows, ..area }
+        };
+        let input_row = take(input_rows);
+        let status = take(1);
+        let prompt = take(prompt_rows);
+        let waiting = app.waiting().map(|_| take(1));
+        let tabs = Rect { height: 1, ..area };
+        let main = Rect { y: area.y + 1, height: bottom.saturating_sub(area.y + 1), ..area };
+        let input = Rect { x: area.x + lead, width: area.width.saturating_sub(lead), ..input_row };
+        let (messages, roster, transfers) = Self::split_main(app, main);
+        Self { tabs, messages, roster, transfers, waiting, prompt, status, input_row, input }
+    }
+
+    fn split_main(app: &App, main: Rect) -> (Rect, Option<Rect>, Option<Rect>) {
+        match app.tab().map(|tab| &tab.kind) {
+            Some(TabKind::Room) if main.width >= ROSTER_FROM => {
+                let width = if main.width >= 120 { 24 } else { 17 };
+                let messages = Rect { width: main.width - width - 1, ..main };
+                let roster = Rect { x: main.right() - width, width, ..main };
+                (messages, Some(roster), None)
+            }
+            Some(TabKind::Transfers) => {
+                let wanted = cells(transfers::rows(app)).max(2);
+                let height = wanted.min((main.height * 2 / 3).max(2));
+                let list = Rect { height, ..main };
+                let rest =
+                    Rect { y: main.y + height, height: main.height.saturating_sub(height), ..main };
+                (rest, None, Some(list))
+            }
+            _ => (main, None, None),
+        }
+    }
+}
+
+impl App {
+    /// The parts of the screen as it is now.
+    pub(in crate::screen) fn areas(&self) -> Areas {
+        let (columns, rows) = self.size;
+        Areas::of(self, Rect::new(0, 0, columns, rows))
+    }
+
+    /// Rows of messages that are seen.
+    pub(in crate::screen) fn pane_height(&self) -> usize {
+        usize::from(self.areas().messages.height)
+    }
+
+    /// How the messages of the active tab are drawn.
+    pub(in crate::screen) fn pane(&self) -> Option<Pane<'_>> {
+        let (needle, found) = match &self.modal {
+            Some(Modal::Search(search)) => (Some(search.input.text()), search.found),
+            _ => (None, None),
+        };
+        self.tab().map(|tab| Pane {
+            buffer: &tab.buffer,
+            width: self.areas().messages.width.into(),
+            theme: &self.theme,
+            me: self.me.as_ref(),
+            needle,
+            found,
+        })
+    }
+
+    /// Who stands in the roster, in its order: who wants something, then everybody by name.
+    pub(in crate::screen) fn roster_names(&self) -> impl Iterator<Item = &Username> {
+        let special: Vec<&Username> = self
+            .tabs
+            .iter()
+            .filter(|tab| tab.session != crate::screen::tab::Session::None)
+            .filter_map(|tab| tab.peer())
+            .collect();
+        let others = special.clone();
+        special.into_iter().chain(self.people.all().filter(move |who| !others.contains(who)))
+    }
+
+    /// Which transfer stands in `row` of the list.
+    pub(in crate::screen) fn transfer_at(&self, row: usize) -> usize {
+        let height = self.areas().transfers.map_or(0, |list| list.height.into());
+        transfers::first_shown(self, height) + row / transfers::ROWS_EACH
+    }
+
+    /// A click into the input line.
+    pub(in crate::screen) fn click_input(&mut self, column: usize, row: usize) {
+        let area = self.areas().input;
+        let (columns, height) = (usize::from(area.width), usize::from(area.height));
+        if let Some(tab) = self.tab_mut() {
+            let above = input::rows_above(&tab.input.rows(columns), height);
+            tab.input.click(columns, column, row + above);
+        }
+    }
+
+    /// Rows of the help page.
+    pub(in crate::screen) fn help_rows(&self) -> usize {
+        help::page(self, self.size.0.into()).len()
+    }
+}

@@ -1,0 +1,32 @@
+//! The messages of the active tab.
+
+use ratatui::layout::Rect;
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::columns::{cells, shorten};
+use crate::screen::scroll;
+use crate::screen::theme::Role;
+use crate::visible::visible;
+
+pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let (Some(pane), Some(tab)) = (app.pane(), app.tab()) else {
+        return;
+    };
+    let (rows, _) = scroll::window(&pane, tab.scroll, area.height.into());
+    let top = area.bottom().saturating_sub(cells(rows.len()));
+    for (row, y) in rows.iter().zip(top..) {
+        painter.spans(area.x, y, area.right(), &row.spans);
+    }
+}
+
+/// What was typed for a session that is not open yet.
+pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let Some((first, count)) = app.waiting().and_then(|w| Some((w.front()?, w.len()))) else {
+        return;
+    };
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let text = format!(" … waits{more}: {}", visible(first.as_str()));
+    let text = shorten(&text, area.width.into());
+    painter.text(area.x, area.y, area.right(), &text, app.theme.style(Role::Dim));
+}

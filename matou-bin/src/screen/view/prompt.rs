@@ -1,0 +1,196 @@
+//! The question above the status line: what others want, or what the user is about to do.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::asks::Ask;
+use crate::screen::bidi::isolated;
+use crate::screen::columns::{cells, shorten, width};
+use crate::screen::input_line::MAX_INPUT;
+use crate::screen::keys::Action;
+use crate::screen::modal::Modal;
+use crate::screen::theme::Role;
+use crate::screen::transfers::bytes;
+
+/// What a click on the prompt does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::screen) enum Button {
+    Accept,
+    Decline,
+    Later,
+}
+
+/// What is asked, and the answers.
+struct Question {
+    text: String,
+    answers: Vec<Answer>,
+}
+
+struct Answer {
+    key: String,
+    label: &'static str,
+    button: Option<Button>,
+}
+
+/// Rows that the question takes; none without one.
+pub(super) fn rows(app: &App, columns: u16) -> u16 {
+    match question(app) {
+        None => 0,
+        Some(question) if question.width() <= columns.into() => 1,
+        Some(_) => 2,
+    }
+}
+
+/// Where the answers stand.
+pub(in crate::screen) fn prompt_buttons(app: &App, area: Rect) -> Vec<(Rect, Button)> {
+    let Some(question) = question(app) else {
+        return Vec::new();
+    };
+    let mut x = question.answers_at(area);
+    let y = area.bottom().saturating_sub(1);
+    let mut buttons = Vec::new();
+    for answer in &question.answers {
+        let wide = cells(answer.width());
+        let place = Rect { x, y, width: wide, height: 1 };
+        buttons.extend(answer.button.map(|button| (place, button)));
+        x = x.saturating_add(wide);
+    }
+    buttons
+}
+
+pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let Some(question) = question(app) else {
+        return;
+    };
+    let (style, key_style) = (app.theme.style(Role::Prompt), app.theme.style(Role::PromptKey));
+    painter.fill(area, style);
+    let room = if area.height > 1 { area.width } else { question.answers_at(area) };
+    let text = shorten(&question.text, room.into());
+    painter.text(area.x, area.y, area.right(), &text, style);
+    let mut x = question.answers_at(area);
+    let y = area.bottom().saturating_sub(1);
+    for answer in &question.answers {
+        let spans = [
+            Span::styled(" ", style),
+            Span::styled(answer.key.as_str(), key_style),
+            Span::styled(" ", style),
+            Span::styled(answer.label, style),
+            Span::styled(" ", style),
+        ];
+        x = painter.spans(x, y, area.right(), &spans);
+    }
+}
+
+impl Question {
+    fn width(&self) -> usize {
+        width(&self.text) + self.answers_width()
+    }
+
+    fn answers_width(&self) -> usize {
+        self.answers.iter().map(Answer::width).sum()
+    }
+
+    fn answers_at(&self, area: Rect) -> u16 {
+        if area.height > 1 {
+            return area.x;
+        }
+        area.right().saturating_sub(cells(self.answers_width()))
+    }
+}
+
+impl Answer {
+    fn width(&self) -> usize {
+        width(&self.key) + width(self.label) + 3
+    }
+}
+
+fn question(app: &App) -> Option<Question> {
+    match &app.modal {
+        Some(Modal::Paste(text)) => return Some(paste(app, text)),
+        Some(Modal::Leave) => {
+            let text = app.under_way().unwrap_or_else(|| "Files are on their way".into());
+            let quit = app.keys.keys(Action::Quit).into_iter().next().unwrap_or_default();
+            return Some(Question {
+                text: format!(" {text}."),
+                answers: vec![fixed(&quit, "cuts and leaves"), fixed("any key", "stays")],
+            });
+        }
+        Some(Modal::CloseTab(peer)) => {
+            return Some(Question {
+                text: format!(" End the private talk with {}?", isolated(peer.as_str())),
+                answers: vec![fixed("y", "ends it"), fixed("any key", "goes on")],
+            });
+        }
+        Some(Modal::SignIn(_)) => return None,
+        _ => {}
+    }
+    app.asks.first().map(|ask| asked(app, ask))
+}
+
+fn asked(app: &App, ask: &Ask) -> Question {
+    let from = isolated(ask.from().as_str()).into_owned();
+    let (text, yes, no) = match ask {
+        Ask::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
+        Ask::File { id, size, address, free, .. } => {
+            let free = match free {
+                Some(free) if free < size => format!(", only {} free!", bytes(*free)),
+                Some(free) => format!(", {} free", bytes(*free)),
+                None => String::new(),
+            };
+            let text = format!(" {from} ({address}) offers file #{id}, {}{free}", bytes(*size));
+            (text, "take", "refuse")
+        }
+    };
+    let key = |action| app.keys.keys(action).into_iter().next().unwrap_or_default();
+    let answer = |action, label, button| Answer { key: key(action), label, button: Some(button) };
+    let mut answers = vec![
+        answer(Action::Accept, yes, Button::Accept),
+        answer(Action::Decline, no, Button::Decline),
+    ];
+    let others = app.asks.count() - 1;
+    let text = if others > 0 {
+        answers.push(answer(Action::Later, "next", Button::Later));
+        format!("{text} (+{others})")
+    } else {
+        text
+    };
+    Question { text, answers }
+}
+
+fn paste(app: &App, text: &str) -> Question {
+    let lines = text.split('\n').filter(|line| !line.trim().is_empty()).count();
+    let peer = app.tab().and_then(|tab| tab.peer());
+    let mut answers = Vec::new();
+    let small = text.len() <= MAX_INPUT;
+    let asked = if small && !app.is_transfers_tab() {
+        answers.push(fixed("y", "send"));
+        answers.push(fixed("e", "edit"));
+        format!(" Send {lines} lines?")
+    } else if small {
+        answers.push(fixed("e", "edit"));
+        format!(" {lines} lines were pasted.")
+    } else {
+        format!(" {} were pasted, too much to send as messages.", bytes_of(text))
+    };
+    if peer.is_some() {
+        answers.push(fixed("f", "send as a file"));
+    }
+    answers.push(fixed("n", "drop"));
+    Question { text: asked, answers }
+}
+
+fn bytes_of(text: &str) -> String {
+    bytes(u64::try_from(text.len()).unwrap_or(u64::MAX))
+}
+
+fn fixed(key: &str, label: &'static str) -> Answer {
+    Answer { key: key.to_owned(), label, button: None }
+}
+
+impl App {
+    fn is_transfers_tab(&self) -> bool {
+        self.active == self.transfers_tab()
+    }
+}

@@ -1,0 +1,61 @@
+//! Who is here.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::bidi::isolated;
+use crate::screen::columns::shorten;
+use crate::screen::tab::Session;
+use crate::screen::theme::Role;
+use matou_actors::protocol::Username;
+
+pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let dim = app.theme.style(Role::Dim);
+    let border = area.x.saturating_sub(1);
+    for y in area.y..area.bottom() {
+        painter.text(border, y, area.x, "│", dim);
+    }
+    let height = usize::from(area.height);
+    let names = app.roster_names().skip(app.roster_offset).take(height);
+    let mut shown = 0;
+    for (who, y) in names.zip(area.y..) {
+        let (sign, sign_style) = sign(app, who);
+        let name_style =
+            if app.is_own(who) { app.theme.style(Role::Own) } else { app.theme.name(who) };
+        let name = shorten(who.as_str(), usize::from(area.width).saturating_sub(2));
+        let spans = [
+            Span::styled(sign, app.theme.style(sign_style)),
+            Span::raw(" "),
+            Span::styled(isolated(&name), name_style),
+        ];
+        painter.spans(area.x, y, area.right(), &spans);
+        shown += 1;
+    }
+    let all = app.roster_names().count();
+    let below = all.saturating_sub(app.roster_offset + shown);
+    if below > 0 && shown > 0 {
+        let text = format!("  … {} more", below + 1);
+        let y = area.bottom() - 1;
+        painter.clear(Rect { y, height: 1, ..area }, app.theme.style(Role::Text));
+        painter.text(area.x, y, area.right(), &text, dim);
+    }
+}
+
+/// How it stands between the user and `who`.
+fn sign(app: &App, who: &Username) -> (&'static str, Role) {
+    if app.is_own(who) {
+        return ("›", Role::Own);
+    }
+    if app.ignored.contains(who) {
+        return ("×", Role::Dim);
+    }
+    let session = app.peer_tab(who).and_then(|index| app.tabs.get(index)).map(|tab| tab.session);
+    match session {
+        Some(Session::Open(_)) => ("●", Role::Gauge),
+        Some(Session::Asking) => ("?", Role::Mention),
+        Some(Session::Asked | Session::Connecting) => ("…", Role::Notice),
+        Some(Session::None) | None => (" ", Role::Text),
+    }
+}

@@ -1,0 +1,61 @@
+//! The form that asks for a name.
+
+use ratatui::layout::{Position, Rect};
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::columns::{cells, shorten, width, wrap};
+use crate::screen::modal::SignIn;
+use crate::screen::theme::Role;
+use crate::visible::visible;
+
+const SIZE: (u16, u16) = (54, 8);
+
+/// Draws it over the middle of `area`; returns where the cursor stands.
+pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'_>) -> Position {
+    let (columns, rows) = (SIZE.0.min(area.width - 2), SIZE.1.min(area.height - 2));
+    let area = Rect {
+        x: area.x + (area.width - columns) / 2,
+        y: area.y + (area.height - rows) / 2,
+        width: columns,
+        height: rows,
+    };
+    let (text, dim) = (app.theme.style(Role::Text), app.theme.style(Role::Dim));
+    painter.clear(area, text);
+    frame(app, area, painter);
+    let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
+    let room = usize::from(inner.width);
+    let server = format!("Your name on {}?", visible(&app.server));
+    painter.text(inner.x, inner.y, inner.right(), &shorten(&server, room), text);
+    painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
+    let input = form.input.rows(room.saturating_sub(3));
+    let typed = input.rows.get(input.cursor.1).map_or("", String::as_str);
+    painter.text(inner.x + 2, inner.y + 2, inner.right(), typed, app.theme.style(Role::Own));
+    let (below, style) = match (&form.problem, &form.asked) {
+        (Some(problem), _) => (visible(problem).into_owned(), app.theme.style(Role::Error)),
+        (None, Some(name)) => (format!("Asking for {name}…"), dim),
+        (None, None) => ("Letters and digits of any script.".to_owned(), dim),
+    };
+    let first = inner.y + 4;
+    for (range, y) in wrap(&below, room, room).into_iter().zip(first..inner.bottom()) {
+        let row = below.get(range).unwrap_or("");
+        painter.text(inner.x, y, inner.right(), row, style);
+    }
+    Position::new(inner.x + 2 + cells(input.cursor.0), inner.y + 2)
+}
+
+fn frame(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let style = app.theme.style(Role::Dim);
+    let inside = usize::from(area.width.saturating_sub(2));
+    let title = " Enter signs in, Ctrl-C leaves ";
+    let rest = inside.saturating_sub(width(" Matou ") + 1);
+    let top = format!("╭─ Matou {}╮", "─".repeat(rest));
+    let title = shorten(title, inside);
+    let bottom = format!("╰{title}{}╯", "─".repeat(inside.saturating_sub(width(&title))));
+    painter.text(area.x, area.y, area.right(), &top, style);
+    for y in area.y + 1..area.bottom().saturating_sub(1) {
+        painter.text(area.x, y, area.right(), "│", style);
+        painter.text(area.right() - 1, y, area.right(), "│", style);
+    }
+    painter.text(area.x, area.bottom() - 1, area.right(), &bottom, style);
+}

@@ -1,0 +1,105 @@
+//! The status line: who, where, how it stands; clock and rates.
+
+use ratatui::layout::Rect;
+
+use super::paint::Painter;
+use crate::screen::app::{App, Link};
+use crate::screen::columns::{cells, shorten, width};
+use crate::screen::tab::{Scroll, TabKind};
+use crate::screen::theme::Role;
+use crate::screen::transfers::bytes;
+use crate::visible::visible;
+
+pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let (left, role) = left(app);
+    let style = app.theme.style(role);
+    painter.fill(area, style);
+    let room = usize::from(area.width);
+    let right = right(app, room);
+    let left_room = room.saturating_sub(width(&right) + 1);
+    let left = shorten(&left, left_room);
+    painter.text(area.x, area.y, area.right(), &left, style);
+    let x = area.right().saturating_sub(cells(width(&right)));
+    painter.text(x, area.y, area.right(), &right, app.theme.style(Role::Status));
+}
+
+fn left(app: &App) -> (String, Role) {
+    if app.leaving.is_some() {
+        return (" Signing out… Ctrl-C leaves at once".into(), Role::StatusWarning);
+    }
+    if let Some((candidates, index)) = app.completion.as_ref().and_then(|c| c.choice()) {
+        return (choice(candidates, index), Role::Status);
+    }
+    if let Some((text, _)) = &app.flash {
+        return (format!(" {}", visible(text)), Role::StatusWarning);
+    }
+    let server = visible(&app.server);
+    match &app.link {
+        Link::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
+        Link::Down { next: None, .. } => {
+            (format!(" Not connected to {server}"), Role::StatusWarning)
+        }
+        Link::Down { next: Some((attempt, at)), reason } => {
+            let left = at.saturating_sub(app.now.elapsed);
+            let seconds = left.as_millis().div_ceil(1000);
+            let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
+            let text = format!(
+                " Not connected: attempt {attempt} {when}, /reconnect tries at once ({})",
+                visible(reason)
+            );
+            (text, Role::StatusWarning)
+        }
+        Link::Up => {
+            let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
+            let count = app.people.count();
+            (format!(" {me} · {server} · {count} here"), Role::Status)
+        }
+    }
+}
+
+fn right(app: &App, room: usize) -> String {
+    let mut parts = Vec::new();
+    if let Some(tab) = app.tab().filter(|tab| tab.scroll != Scroll::Bottom) {
+        let news = if tab.unread > 0 { format!("{} new ", tab.unread) } else { String::new() };
+        parts.push(format!("↓ {news}below"));
+    }
+    let typed = app.tab().map_or("", |tab| tab.input.text());
+    if typed.len() > matou_actors::protocol::MAX_MESSAGE && !typed.starts_with('/') {
+        parts.push(format!("{} messages", crate::text::split_text(typed).len()));
+    }
+    if !app.mouse && room >= 60 {
+        parts.push("mouse off".into());
+    }
+    let (incoming, outgoing) = app.transfers.rates();
+    for (sign, rate) in [("⇣", incoming), ("⇡", outgoing)] {
+        if rate > 0 {
+            parts.push(format!("{sign}{}/s", bytes(rate)));
+        }
+    }
+    let wall = app.now.wall;
+    parts.push(format!("{:02}:{:02} ", wall.hour(), wall.minute()));
+    parts.join(" · ")
+}
+
+/// The candidates of a completion, the one in the line in brackets.
+fn choice(candidates: &[String], index: usize) -> String {
+    let from = index.saturating_sub(2);
+    let mut text = format!(" {}/{}:", index + 1, candidates.len());
+    for (number, candidate) in candidates.iter().enumerate().skip(from).take(20) {
+        let word = visible(candidate.trim_end().trim_end_matches(':')).into_owned();
+        text.push_str(&if number == index { format!(" [{word}]") } else { format!(" {word}") });
+    }
+    text
+}
+
+impl App {
+    /// Whether `who` is the user.
+    pub(super) fn is_own(&self, who: &matou_actors::protocol::Username) -> bool {
+        self.me.as_ref() == Some(who)
+    }
+
+    /// Whether the active tab has a list of people beside it.
+    pub(super) fn is_room(&self) -> bool {
+        self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
+    }
+}

@@ -1,0 +1,146 @@
+//! The list of transfers.
+
+use matou_actors::client::Direction;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use super::paint::Painter;
+use crate::screen::app::App;
+use crate::screen::bidi::isolated;
+use crate::screen::columns::shorten;
+use crate::screen::theme::Role;
+use crate::screen::transfers::{Stage, Transfer, bytes, clock};
+use crate::visible::visible;
+
+/// Rows of one transfer.
+pub(super) const ROWS_EACH: usize = 2;
+const GAUGE: usize = 40;
+
+/// Rows that the whole list would take.
+pub(super) fn rows(app: &App) -> usize {
+    app.transfers.listed().count() * ROWS_EACH + 1
+}
+
+/// The first transfer that is seen, so that the selected one is.
+pub(super) fn first_shown(app: &App, height: usize) -> usize {
+    let fit = (height / ROWS_EACH).max(1);
+    let at = app.transfers.listed().position(|t| Some(t.id) == app.transfers.selected);
+    (at.unwrap_or(0) + 1).saturating_sub(fit)
+}
+
+pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let dim = app.theme.style(Role::Dim);
+    let hint = if app.transfers.listed().next().is_none() {
+        " No files yet. /send NAME PATH offers one."
+    } else {
+        " Up and Down choose, Delete stops or refuses, Enter takes an offer."
+    };
+    let height = usize::from(area.height);
+    let list = height.saturating_sub(1);
+    let first = first_shown(app, list);
+    let mut y = area.y;
+    for transfer in app.transfers.listed().skip(first).take(list / ROWS_EACH) {
+        draw_one(app, transfer, Rect { y, height: 2, ..area }, painter);
+        y += 2;
+    }
+    let hint = shorten(hint, area.width.into());
+    painter.text(area.x, area.bottom() - 1, area.right(), &hint, dim);
+}
+
+fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_>) {
+    let selected = app.transfers.selected == Some(transfer.id);
+    let style = app.theme.style(if selected { Role::Selected } else { Role::Text });
+    let marker = if selected { "▸" } else { " " };
+    let (sign, towards) = match transfer.direction {
+        Direction::Incoming => ("↓", "from"),
+        Direction::Outgoing => ("↑", "to"),
+    };
+    let name = isolated(transfer.with.as_str());
+    let first = format!("{marker}#{} {sign} {towards} {name}  {}", transfer.id, numbers(transfer));
+    painter.text(area.x, area.y, area.right(), &shorten(&first, area.width.into()), style);
+    painter.spans(area.x, area.y + 1, area.right(), &second_row(app, transfer, area.width.into()));
+}
+
+fn numbers(transfer: &Transfer) -> String {
+    let size = bytes(transfer.size);
+    match &transfer.stage {
+        Stage::Offered { address } => format!("{size} offered from {address}"),
+        Stage::Waiting => format!("{size}, waits"),
+        Stage::Done => format!("{size}, whole"),
+        Stage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
+        Stage::Moving => {
+            let left = transfer.seconds_left().map(clock).unwrap_or_default();
+            format!("{} of {size}  {}/s  {left} left", bytes(transfer.bytes), bytes(transfer.rate))
+        }
+    }
+}
+
+fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>> {
+    let dim = app.theme.style(Role::Dim);
+    let path = || {
+        let path = transfer.path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        visible(&path.unwrap_or_default()).into_owned()
+    };
+    match &transfer.stage {
+        Stage::Moving => {
+            let room = width.saturating_sub(10).min(GAUGE);
+            let (full, rest, percent) = gauge(transfer.bytes, transfer.size, room);
+            let mut spans = vec![
+                Span::raw("   "),
+                Span::styled(full, app.theme.style(Role::Gauge)),
+                Span::styled(rest, dim),
+                Span::raw(format!(" {percent:>3} %")),
+            ];
+            if width > room + 30 {
+                let path = shorten(&path(), width - room - 14).into_owned();
+                spans.push(Span::styled(format!("  {path}"), dim));
+            }
+            spans
+        }
+        Stage::Offered { .. } => {
+            let text = format!("   /take {0} or /refuse {0}", transfer.id);
+            vec![Span::styled(text, app.theme.style(Role::Notice))]
+        }
+        Stage::Waiting | Stage::Done => {
+            let path = shorten(&path(), width.saturating_sub(3)).into_owned();
+            vec![Span::styled(format!("   {path}"), dim)]
+        }
+        Stage::Failed { reason } => {
+            let reason = shorten(reason, width.saturating_sub(3)).into_owned();
+            vec![Span::styled(format!("   {reason}"), app.theme.style(Role::Error))]
+        }
+    }
+}
+
+/// The full part, the empty part, and percent.
+fn gauge(bytes: u64, size: u64, room: usize) -> (String, String, u64) {
+    let share = |of: u128| {
+        let whole = u128::from(size.max(1));
+        usize::try_from(u128::from(bytes.min(size)) * of / whole).unwrap_or(0)
+    };
+    let room_wide = u128::try_from(room).unwrap_or(0);
+    let eighths = if size == 0 { room * 8 } else { share(room_wide * 8) };
+    let (full, part) = (eighths / 8, eighths % 8);
+    let mut done = "█".repeat(full);
+    done.extend(['▏', '▎', '▍', '▌', '▋', '▊', '▉'].get(part.wrapping_sub(1)));
+    let used = full + usize::from(part > 0);
+    let percent = if size == 0 { 100 } else { share(100) };
+    (done, "░".repeat(room.saturating_sub(used)), u64::try_from(percent).unwrap_or(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gauge;
+
+    #[test]
+    fn a_gauge_is_as_wide_as_its_room_at_every_share() {
+        for bytes in [0, 1, 49, 50, 99, 100] {
+            let (full, rest, percent) = gauge(bytes, 100, 10);
+            assert_eq!(full.chars().count() + rest.chars().count(), 10, "{bytes}");
+            assert_eq!(percent, bytes);
+        }
+        assert_eq!(gauge(50, 100, 4).0, "██");
+        assert_eq!(gauge(0, 0, 4).2, 100);
+        assert_eq!(gauge(u64::MAX, u64::MAX, 4).0, "████");
+    }
+}
