@@ -23,22 +23,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Cow::Borrowed(text);
     }
-<<<<<<< HEAD
-    let mut shown = String::with_capacity(text.len() + 16);
-    let mut before = None;
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        if is_hidden(c) && !in_emoji(before, c, characters.peek().copied()) {
-            let _ = write!(shown, "<U+{:04X}>", u32::from(c)); // A String takes all.
-        } else {
-            shown.push(c);
-        }
-        before = Some(c);
-    }
-    Cow::Owned(shown)
-=======
     Cow::Owned(rewrite(text))
->>>>>>> ec7c22e (Screen: state, update and drawing)
 }
 
 /// JSON text that says the same as `json`, with the characters that act or hide as `\uXXXX`.
@@ -99,7 +84,8 @@ fn rewrite(text: &str) -> String {
         }
         state.end_marks(&mut out);
         if is_hidden(c) && !state.allows(c, next) {
-            out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "<U+{:04X}>", u32::from(c));
             state.previous = None;
         } else {
             out.push(c);
@@ -135,7 +121,7 @@ impl State {
 
     fn end_marks(&mut self, out: &mut String) {
         if self.marks > MAX_MARKS {
-            out.push_str(&format!("<+{} marks>", self.marks - MAX_MARKS));
+            let _ = write!(out, "<+{} marks>", self.marks - MAX_MARKS);
             self.previous = None;
         }
         self.marks = 0;

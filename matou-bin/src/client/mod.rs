@@ -5,7 +5,7 @@ mod conversation;
 mod json;
 mod output;
 mod plain;
-mod sizes;
+pub(crate) mod sizes;
 mod typed;
 
 use std::io::{self, IsTerminal};

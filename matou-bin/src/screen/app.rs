@@ -282,6 +282,9 @@ impl App {
             self.history.settle();
         }
         self.active = index;
+        if index == self.transfers_tab() {
+            self.transfers.choose();
+        }
         self.seen();
     }
 

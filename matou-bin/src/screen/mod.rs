@@ -12,6 +12,7 @@ mod bidi;
 mod buffer;
 mod columns;
 mod complete;
+mod disk;
 mod entry;
 mod event;
 mod history;
@@ -22,12 +23,22 @@ mod modal;
 mod notify;
 mod people;
 mod rows;
+mod run;
 mod scroll;
 mod search;
 mod sentence;
 mod settings;
+mod signals;
 mod tab;
+mod terminal;
 mod theme;
 mod transfers;
 mod update;
 mod view;
+
+pub(crate) use run::{Options, run};
+pub(crate) use settings::{ScreenSettings, WrongSetting};
+pub(crate) use theme::TerminalHints;
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,6 @@ impl Transfers {
     pub(crate) fn put(&mut self, transfer: Transfer) {
         let open = self.all.values().filter(|t| !t.has_ended()).count();
         if open < MAX_OPEN || self.all.contains_key(&transfer.id) {
-            self.selected.get_or_insert(transfer.id);
             self.all.insert(transfer.id, transfer);
         }
     }
@@ -138,6 +137,15 @@ impl Transfers {
         (sum(Direction::Incoming), sum(Direction::Outgoing))
     }
 
+    /// Puts the cursor on the first one, unless it is on one that is open.
+    pub(crate) fn choose(&mut self) {
+        let on_open = self.selected.and_then(|id| self.of(id)).is_some_and(|t| !t.has_ended());
+        if !on_open {
+            let first = self.listed().next().map(|transfer| transfer.id);
+            self.selected = first;
+        }
+    }
+
     /// Moves the cursor `by` lines down (or up, when negative).
     pub(crate) fn select(&mut self, by: isize) {
         let ids: Vec<_> = self.listed().map(|transfer| transfer.id).collect();
@@ -157,25 +165,6 @@ impl Transfer {
     pub(crate) fn seconds_left(&self) -> Option<u64> {
         self.size.saturating_sub(self.bytes).checked_div(self.rate)
     }
-}
-
-/// `12.3 MB`: a number of bytes for people, in at most 8 columns.
-pub(crate) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let mut unit = 1000u64;
-    let mut names = UNITS.into_iter();
-    let mut name = names.next().unwrap_or("");
-    for next in names {
-        if count / unit < 1000 {
-            break;
-        }
-        (unit, name) = (unit.saturating_mul(1000), next);
-    }
-    let (whole, tenth) = (count / unit, count % unit / (unit / 10));
-    if whole < 100 { format!("{whole}.{tenth} {name}") } else { format!("{whole} {name}") }
 }
 
 /// `1:05` or `2:03:04`: seconds for people.
@@ -206,18 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_for_people() {
-        for (count, shown) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (99_960, "99.9 kB"),
-            (123_456, "123 kB"),
-            (12_345_678, "12.3 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(bytes(count), shown);
-        }
+    fn times_are_for_people() {
         assert_eq!((clock(65).as_str(), clock(7384).as_str()), ("1:05", "2:03:04"));
         assert_eq!(clock(u64::MAX), "days");
     }
@@ -256,6 +234,11 @@ mod tests {
         for id in 1..=3 {
             transfers.put(transfer(id, Stage::Waiting));
         }
+        transfers.choose();
+        assert_eq!(transfers.selected, Some(TransferId(3)));
+        transfers.put(transfer(4, Stage::Waiting));
+        assert_eq!(transfers.selected, Some(TransferId(3)), "not moved by what comes");
+        transfers.end(TransferId(4), Stage::Done, None);
         transfers.select(-10);
         assert_eq!(transfers.selected, Some(TransferId(3)));
         transfers.select(2);

@@ -5,12 +5,13 @@ use std::path::Path;
 use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
+use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
 use crate::screen::entry::Body;
 use crate::screen::event::Effect;
 use crate::screen::notify::Reason;
-use crate::screen::transfers::{Stage, Transfer, bytes};
+use crate::screen::transfers::{Stage, Transfer};
 use crate::visible::visible;
 
 impl App {

@@ -14,7 +14,7 @@ use super::event::{Effect, Now, UiEvent};
 use super::modal::Modal;
 use super::scroll;
 use super::tab::TabKind;
-use super::transfers::bytes;
+use crate::client::sizes::size as bytes;
 
 /// How long the client may take to sign out before the screen leaves without it.
 const LEAVE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -50,6 +50,12 @@ impl App {
         self.modal = None;
         self.leaving = Some(self.now.elapsed);
         self.effects.push(Effect::Send(matou_actors::client::Command::Quit));
+    }
+
+    /// There is no shell to go back to.
+    pub(crate) fn no_shell(&mut self) {
+        self.flash("No shell started this, so there is none to go back to.");
+        self.dirty = true;
     }
 
     fn tick(&mut self) {

@@ -9,6 +9,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::screen::columns::cells;
 
+const FIRST_STRONG_ISOLATE: &str = "\u{2068}";
+const POP_ISOLATE: &str = "\u{2069}";
+
 /// Draws into the cells of one frame.
 pub(super) struct Painter<'a>(&'a mut Buffer);
 
@@ -44,23 +47,28 @@ impl<'a> Painter<'a> {
         let end = end.min(self.0.area.right());
         let start = x;
         let mut x = x;
-        // Characters without a column wait for the next one, or join the one before.
+        let mut open = 0usize;
+        // Characters without a column wait for the next one; the end of an isolate joins the
+        // one before.
         let mut pending = String::new();
         'spans: for span in spans {
             for grapheme in span.content.graphemes(true) {
                 let wide = cells(grapheme.width());
                 if wide == 0 {
-                    pending.push_str(grapheme);
+                    match grapheme {
+                        POP_ISOLATE if open == 0 => {}
+                        POP_ISOLATE if x > start => {
+                            self.append(x, y, POP_ISOLATE);
+                            open -= 1;
+                        }
+                        _ => pending.push_str(grapheme),
+                    }
                     continue;
                 }
                 if x.saturating_add(wide) > end {
                     break 'spans;
                 }
-                let isolates = closes(&pending);
-                if isolates && x > start {
-                    self.append(x, y, &pending);
-                    pending.clear();
-                }
+                open += pending.matches(FIRST_STRONG_ISOLATE).count();
                 self.put(x, y, &format_symbol(&pending, grapheme), span.style);
                 pending.clear();
                 for hidden in x + 1..x + wide {
@@ -72,8 +80,9 @@ impl<'a> Painter<'a> {
                 x += wide;
             }
         }
-        if !pending.is_empty() && x > start {
-            self.append(x, y, &pending);
+        // Where the room ended inside a name, what stands behind it is kept apart all the same.
+        if open > 0 {
+            self.append(x, y, &POP_ISOLATE.repeat(open));
         }
         x
     }
@@ -105,11 +114,6 @@ impl<'a> Painter<'a> {
     }
 }
 
-/// Whether the characters end something rather than begin it.
-fn closes(pending: &str) -> bool {
-    pending.starts_with('\u{2069}')
-}
-
 fn format_symbol<'a>(before: &str, grapheme: &'a str) -> std::borrow::Cow<'a, str> {
     if before.is_empty() { grapheme.into() } else { format!("{before}{grapheme}").into() }
 }
@@ -136,5 +140,6 @@ mod tests {
         assert_eq!(drawn(4, "\u{2068}אב\u{2069}c"), ["\u{2068}א", "ב\u{2069}", "c", " "]);
         assert_eq!(drawn(3, "\u{2068}猫\u{2069}"), ["\u{2068}猫\u{2069}", " ", " "]);
         assert_eq!(drawn(2, "\u{2068}a\u{2069}\u{2068}b\u{2069}")[1], "\u{2068}b\u{2069}");
+        assert_eq!(drawn(1, "\u{2068}ab\u{2069}"), ["\u{2068}a\u{2069}"]);
     }
 }

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
+use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
 use crate::screen::bidi::isolated;
@@ -12,7 +13,6 @@ use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
 use crate::screen::modal::Modal;
 use crate::screen::theme::Role;
-use crate::screen::transfers::bytes;
 
 /// What a click on the prompt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +135,11 @@ fn asked(app: &App, ask: &Ask) -> Question {
         Ask::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
         Ask::File { id, size, address, free, .. } => {
             let free = match free {
-                Some(free) if free < size => format!(", only {} free!", bytes(*free)),
+                Some(free) if free < size => format!(", but only {} free", bytes(*free)),
                 Some(free) => format!(", {} free", bytes(*free)),
                 None => String::new(),
             };
-            let text = format!(" {from} ({address}) offers file #{id}, {}{free}", bytes(*size));
+            let text = format!(" {from} offers file #{id}, {}{free}, from {address}", bytes(*size));
             (text, "take", "refuse")
         }
     };
@@ -175,7 +175,7 @@ fn paste(app: &App, text: &str) -> Question {
         format!(" {} were pasted, too much to send as messages.", bytes_of(text))
     };
     if peer.is_some() {
-        answers.push(fixed("f", "send as a file"));
+        answers.push(fixed("f", "as a file"));
     }
     answers.push(fixed("n", "drop"));
     Question { text: asked, answers }

@@ -3,11 +3,11 @@
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
+use crate::client::sizes::size as bytes;
 use crate::screen::app::{App, Link};
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::tab::{Scroll, TabKind};
 use crate::screen::theme::Role;
-use crate::screen::transfers::bytes;
 use crate::visible::visible;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {

@@ -5,11 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
+use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
 use crate::screen::bidi::isolated;
 use crate::screen::columns::shorten;
 use crate::screen::theme::Role;
-use crate::screen::transfers::{Stage, Transfer, bytes, clock};
+use crate::screen::transfers::{Stage, Transfer, clock};
 use crate::visible::visible;
 
 /// Rows of one transfer.

@@ -1,0 +1,362 @@
+//! The loop that brings events to the state and effects to the world.
+//!
+//! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
+//! no actor delays a key.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
+use futures::{FutureExt, StreamExt};
+use jiff::Zoned;
+use matou_actors::client::{Command, Events, Handle};
+use matou_actors::protocol::Username;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify as Wake, oneshot};
+
+use super::app::{App, Start};
+use super::disk::{self, Disk, Job};
+use super::event::{Effect, Now, UiEvent};
+use super::settings::ScreenSettings;
+use super::signals::{Signal, Signals};
+use super::terminal::{Screen, restore};
+use super::theme::TerminalHints;
+
+/// At most 60 frames a second.
+const FRAME: Duration = Duration::from_nanos(16_666_667);
+/// Chat events that are taken in before keys are looked at again.
+const BATCH: usize = 256;
+/// How long the client may take to sign out after the screen is gone.
+const SIGN_OUT: Duration = Duration::from_secs(3);
+/// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.
+const PANIC_SWITCH: &str = "MATOU_TEST_PANIC";
+
+/// What the screen needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Section `screen` of the configuration.
+    pub(crate) settings: ScreenSettings,
+    /// The name, when it is known; else the screen asks for it.
+    pub(crate) username: Option<Username>,
+    /// The server, as the user named it.
+    pub(crate) server: String,
+    /// What `~` is.
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// Why the screen ended other than by the user's wish.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScreenError {
+    /// The terminal cannot be used, or is gone.
+    #[error("the terminal cannot be used: {0}; --plain works without a screen")]
+    Terminal(#[from] io::Error),
+    /// A setting is impossible (they are checked before).
+    #[error(transparent)]
+    Setting(#[from] super::settings::WrongSetting),
+    /// The client has ended by itself.
+    #[error("{0}")]
+    Client(String),
+    /// Something panicked; the panic itself is printed above.
+    #[error("a part of the program failed; what it said stands above")]
+    Panicked,
+}
+
+/// Shows the screen until the user leaves; `Some` is a signal that ended it.
+pub(crate) async fn run(
+    options: Options,
+    (handle, events): (Handle, Events),
+) -> Result<Option<&'static str>, ScreenError> {
+    let (done, ended) = oneshot::channel();
+    let body = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(show(options, handle, events))
+    };
+    let thread = std::thread::Builder::new().name("screen".into()).spawn(move || {
+        // The receiver is gone only when the whole program ends.
+        let _ = done.send(body());
+    })?;
+    // A panic drops the sender.
+    let outcome = ended.await.unwrap_or(Err(ScreenError::Panicked));
+    if thread.join().is_err() {
+        return Err(ScreenError::Panicked);
+    }
+    outcome
+}
+
+async fn show(
+    options: Options,
+    handle: Handle,
+    events: Events,
+) -> Result<Option<&'static str>, ScreenError> {
+    let panicked = restore_on_panic();
+    let signals = Signals::new()?;
+    let folder = state_folder();
+    let mut screen = Screen::take(options.settings.mouse)?;
+    let started = Instant::now();
+    let history = match &folder {
+        Some(folder) if options.settings.history => disk::history(folder),
+        _ => Vec::new(),
+    };
+    let app = App::new(Start {
+        settings: options.settings,
+        hints: TerminalHints::from_environment(),
+        size: screen.size()?,
+        now: now(started),
+        username: options.username,
+        server: options.server,
+        home: options.home,
+        history,
+    })?;
+    let (answers, disk_events) = unbounded_channel();
+    let disk = folder.map(|folder| Disk::start(folder, answers.clone())).transpose()?;
+    let commands = forward(handle.clone());
+    let mut session =
+        Session { app, screen: &mut screen, disk, answers, commands, started, suspend: false };
+    let outcome = session.turn(events, disk_events, signals, panicked).await;
+    drop(session);
+    drop(screen);
+    let (outcome, events) = outcome;
+    sign_out(handle, events).await;
+    outcome
+}
+
+/// Whatever ended the screen, the server is told; not waited for longer than a moment.
+async fn sign_out(handle: Handle, events: Option<Events>) {
+    let Some(mut events) = events else {
+        return;
+    };
+    let all = async {
+        if handle.send(Command::Quit).await.is_ok() {
+            while events.recv().await.is_some() {}
+        }
+    };
+    // A client that hangs is left to the end of the process.
+    let _ = tokio::time::timeout(SIGN_OUT, all).await;
+}
+
+/// What ends the loop, with the events while the client has not closed.
+type Ended = (Result<Option<&'static str>, ScreenError>, Option<Events>);
+
+struct Session<'a> {
+    app: App,
+    screen: &'a mut Screen,
+    disk: Option<Disk>,
+    answers: UnboundedSender<UiEvent>,
+    commands: UnboundedSender<Command>,
+    started: Instant,
+    /// The shell is to get the terminal.
+    suspend: bool,
+}
+
+/// How the loop goes on.
+enum Flow {
+    On,
+    Exit(Option<String>),
+}
+
+impl Session<'_> {
+    async fn turn(
+        &mut self,
+        mut events: Events,
+        mut disk_events: UnboundedReceiver<UiEvent>,
+        mut signals: Signals,
+        panicked: Arc<Wake>,
+    ) -> Ended {
+        let mut input = EventStream::new();
+        let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
+        let mut pending = true;
+        let mut open = true;
+        loop {
+            let since = drawn.elapsed();
+            pending |= self.app.take_dirty();
+            if pending && since >= FRAME {
+                if let Err(error) = self.draw() {
+                    return (Err(error.into()), open.then_some(events));
+                }
+                (pending, drawn) = (false, Instant::now());
+                continue;
+            }
+            let idle = self.app.idle_for();
+            let wait = if pending { FRAME.saturating_sub(since).min(idle) } else { idle };
+            let step = tokio::select! {
+                biased;
+                () = panicked.notified() => return (Err(ScreenError::Panicked), open.then_some(events)),
+                signal = signals.next() => match signal {
+                    Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
+                    Signal::Stop => self.stop(&mut signals).await,
+                    Signal::Continue => self.screen.enter().map(|()| Flow::On),
+                },
+                Some(event) = input.next() => match event {
+                    Ok(event) => self.take_input(event, &mut input),
+                    Err(error) => Err(error),
+                },
+                Some(event) = disk_events.recv() => self.update(event),
+                event = events.recv(), if open => match event {
+                    Some(event) => self.take_chat(event, &mut events),
+                    None => {
+                        open = false;
+                        self.update(UiEvent::Chat(matou_actors::client::Event::Closed))
+                    }
+                },
+                () = tokio::time::sleep(wait) => self.update(UiEvent::Tick),
+            };
+            match step {
+                Ok(Flow::On) => {}
+                Ok(Flow::Exit(None)) => return (Ok(None), open.then_some(events)),
+                Ok(Flow::Exit(Some(reason))) => {
+                    return (Err(ScreenError::Client(reason)), open.then_some(events));
+                }
+                Err(error) => return (Err(error.into()), open.then_some(events)),
+            }
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        // A resize may be seen here before it is told.
+        let size = self.screen.size()?;
+        let _ = self.update(UiEvent::Resize(size.0, size.1))?;
+        self.app.take_dirty();
+        self.screen.draw(&self.app)
+    }
+
+    /// Keys that are there already are taken in together.
+    fn take_input(&mut self, event: TerminalEvent, input: &mut EventStream) -> io::Result<Flow> {
+        let mut next = Some(Ok(event));
+        for _ in 0..BATCH {
+            let Some(event) = next else { break };
+            let event = event?;
+            force_panic(&event);
+            if let Some(event) = translated(event)
+                && let flow @ Flow::Exit(_) = self.update(event)?
+            {
+                return Ok(flow);
+            }
+            if self.suspend {
+                break;
+            }
+            next = input.next().now_or_never().flatten();
+        }
+        if std::mem::take(&mut self.suspend) && !super::signals::stop_group() {
+            self.app.no_shell();
+        }
+        Ok(Flow::On)
+    }
+
+    fn take_chat(
+        &mut self,
+        event: matou_actors::client::Event,
+        events: &mut Events,
+    ) -> io::Result<Flow> {
+        let mut next = Some(event);
+        for _ in 0..BATCH {
+            let Some(event) = next else { break };
+            if let flow @ Flow::Exit(_) = self.update(UiEvent::Chat(event))? {
+                return Ok(flow);
+            }
+            next = events.try_recv();
+        }
+        Ok(Flow::On)
+    }
+
+    fn update(&mut self, event: UiEvent) -> io::Result<Flow> {
+        for effect in self.app.update(event, now(self.started)) {
+            match effect {
+                Effect::Send(command) => drop(self.commands.send(command)),
+                Effect::Remember(line) => self.disk(Job::Remember(line)),
+                Effect::Log { file, line } => self.disk(Job::Log(file, line)),
+                Effect::List(folder) => self.disk(Job::List(folder)),
+                Effect::StorePaste { to, text } => self.disk(Job::StorePaste(to, text)),
+                Effect::RemovePaste(path) => self.disk(Job::RemovePaste(path)),
+                Effect::Notify(how, text) => self.screen.notify(how, &text)?,
+                Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
+                Effect::Bare(lines) => self.screen.bare(&lines)?,
+                Effect::EndBare => self.screen.end_bare()?,
+                Effect::Redraw => self.screen.redraw()?,
+                Effect::Suspend => self.suspend = true,
+                Effect::Exit(reason) => return Ok(Flow::Exit(reason)),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn disk(&self, job: Job) {
+        if !self.disk.as_ref().is_some_and(|disk| disk.add(job)) {
+            let text = "The state folder cannot be used or is too slow; something was not written.";
+            let _ = self.answers.send(UiEvent::DiskFailed(text.into()));
+        }
+    }
+
+    /// Gives the terminal to the shell until the program is continued.
+    async fn stop(&mut self, signals: &mut Signals) -> io::Result<Flow> {
+        self.screen.leave();
+        super::signals::stop_self()?;
+        signals.continued().await;
+        self.screen.enter()?;
+        Ok(Flow::On)
+    }
+}
+
+/// Commands wait here while the client is busy; they are as many as one person types.
+fn forward(handle: Handle) -> UnboundedSender<Command> {
+    let (sender, mut queue) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(command) = queue.recv().await {
+            if handle.send(command).await.is_err() {
+                break;
+            }
+        }
+    });
+    sender
+}
+
+/// From now on a panic, wherever it is, gives the terminal back before it is printed.
+fn restore_on_panic() -> Arc<Wake> {
+    let panicked = Arc::new(Wake::new());
+    let told = Arc::clone(&panicked);
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        print(panic);
+        told.notify_one();
+    }));
+    panicked
+}
+
+fn force_panic(event: &TerminalEvent) {
+    let is_f12 = matches!(event, TerminalEvent::Key(key) if key.code == KeyCode::F(12));
+    if !is_f12 {
+        return;
+    }
+    match std::env::var(PANIC_SWITCH).as_deref() {
+        Ok("screen") => panic!("forced by {PANIC_SWITCH}"),
+        Ok("thread") => {
+            // Nobody waits for it: the hook alone has to end the screen.
+            drop(std::thread::spawn(|| panic!("forced by {PANIC_SWITCH}")));
+        }
+        _ => {}
+    }
+}
+
+fn translated(event: TerminalEvent) -> Option<UiEvent> {
+    Some(match event {
+        TerminalEvent::Key(key) => UiEvent::Key(key),
+        TerminalEvent::Paste(text) => UiEvent::Paste(text),
+        TerminalEvent::Mouse(mouse) => UiEvent::Mouse(mouse),
+        TerminalEvent::Resize(columns, rows) => UiEvent::Resize(columns, rows),
+        TerminalEvent::FocusGained => UiEvent::Focus(true),
+        TerminalEvent::FocusLost => UiEvent::Focus(false),
+    })
+}
+
+fn now(started: Instant) -> Now {
+    Now { elapsed: started.elapsed(), wall: Zoned::now().datetime() }
+}
+
+/// `~/.local/state/matou`, or where the environment puts it.
+fn state_folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.state_dir()?.join("matou"))
+}

@@ -1,0 +1,70 @@
+//! What others send cannot act on the terminal, hide, or leave its place.
+
+use matou_actors::client::Event;
+use ratatui::backend::Backend;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Scene, name};
+
+const HOSTILE: &[&str] = &[
+    "\u{202e}gnp.exe \u{2066}isolated \u{200b}\u{feff}hidden",
+    "שלום עולם 123 abc مرحبا",
+    "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}b",
+    "\u{301}\u{20dd} alone",
+    "\u{3164}\u{115f}\u{ffa0}\u{2800}",
+    "🏴\u{e0067}\u{e0062}\u{e007f} \u{e0041}\u{e0042}",
+    "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466} family 日本語 한국어",
+    "๏̯͡๏ ﷽ ௵ ꧅ 𒐫 𒈙",
+    "\u{2028}\u{2029}\u{fff9}\u{1d173}",
+];
+
+#[test]
+fn hostile_text_is_shown_and_stays_in_its_row() {
+    for size in [(40, 16), (80, 24), (200, 60)] {
+        let mut scene = Scene::signed_in(size);
+        for text in HOSTILE {
+            scene.says("alice", text);
+        }
+        scene.says("שרה", "a name from right to left");
+        scene.chat(Event::Joined { username: name("שרה"), present: false });
+        let label = format!("hostile_{}x{}", size.0, size.1);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(label, scene.screen());
+        });
+    }
+}
+
+#[test]
+fn no_cell_holds_anything_that_a_terminal_obeys() {
+    for text in HOSTILE {
+        let mut scene = Scene::signed_in((60, 20));
+        scene.says("alice", text).types(text);
+        let reason = format!("{text}\u{1b}]0;title\u{7}");
+        scene.chat(Event::Notice { message: reason.clone() });
+        scene.chat(Event::Disconnected { reason });
+        let mut terminal = scene.terminal();
+        let area = Rect::new(0, 0, 60, 20);
+        assert_eq!(terminal.backend_mut().size().unwrap(), area.as_size());
+        let buffer = terminal.backend().buffer();
+        for position in area.positions() {
+            let symbol = buffer[position].symbol();
+            assert!(!symbol.chars().any(char::is_control), "{symbol:?}");
+            // Only isolates that this screen puts there itself, never what others send.
+            assert!(!symbol.contains(['\u{202e}', '\u{2066}', '\u{200b}']), "{symbol:?}");
+            assert!(UnicodeWidthStr::width(symbol) <= 60, "{symbol:?}");
+        }
+    }
+}
+
+#[test]
+fn isolates_are_balanced_in_every_row() {
+    let mut scene = Scene::signed_in((80, 24));
+    for text in HOSTILE {
+        scene.says("שרה", text);
+    }
+    for row in scene.screen().lines() {
+        let count = |wanted| row.chars().filter(|c| *c == wanted).count();
+        assert_eq!(count('\u{2068}'), count('\u{2069}'), "{row}");
+    }
+}

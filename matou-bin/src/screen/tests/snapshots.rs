@@ -1,0 +1,192 @@
+//! Pictures of whole screens as text, for the main states and sizes.
+
+use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
+
+use super::{Scene, address, name};
+use crate::screen::event::UiEvent;
+
+const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (200, 60)];
+
+/// Takes a snapshot of what `play` leads to, at every size.
+fn at_every_size(state: &str, play: impl Fn(&mut Scene)) {
+    for size in SIZES {
+        let mut scene = Scene::signed_in(size);
+        play(&mut scene);
+        let label = format!("{state}_{}x{}", size.0, size.1);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(label, scene.screen());
+        });
+    }
+}
+
+fn some_talk(scene: &mut Scene) {
+    scene.says("alice", "good morning everybody");
+    scene.wait(60).says(
+        "carol",
+        "hello! has anybody seen the minutes of the last meeting? I looked \
+        everywhere and could not find them, not even on the old server",
+    );
+    scene.wait(30).says(
+        "alice",
+        "they are at https://intranet.example/minutes/2026/11/20/final-version.html",
+    );
+    scene.enters("carol: see above").says("bob", "carol: see above");
+    scene.wait(100).says("carol", "bob: thank you");
+    scene.says("猫", "おはようございます");
+    scene.says("Élodie", "bonjour 👩\u{200d}👩\u{200d}👧 👍🏽");
+}
+
+fn file(scene: &mut Scene, id: u64, direction: Direction, bytes: u64, rate: u64) {
+    let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
+    let (with, size) = (name("alice"), 700_000_000);
+    let id = TransferId(id);
+    scene.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
+    if bytes > 0 {
+        scene.chat(Event::FileProgress { id, bytes, size, rate });
+    }
+}
+
+fn offer(scene: &mut Scene, id: u64) {
+    scene.chat(Event::FileOffered {
+        id: TransferId(id),
+        from: name("alice"),
+        size: 12_345_678,
+        address: address(),
+        free: Some(50_000_000_000),
+    });
+}
+
+#[test]
+fn public_talk() {
+    at_every_size("public_talk", some_talk);
+}
+
+#[test]
+fn private_talk() {
+    at_every_size("private_talk", |scene| {
+        some_talk(scene);
+        scene.enters("/open alice");
+        scene.chat(Event::PrivateState { with: name("alice"), state: RequestState::Asked });
+        scene.enters("are you there?");
+        scene.opens("alice").whispers("bob", "alice", "are you there?");
+        scene.wait(20).whispers("alice", "bob", "yes, nobody else hears us");
+        scene.types("splendid");
+    });
+}
+
+#[test]
+fn words_that_wait_for_a_session() {
+    at_every_size("waiting", |scene| {
+        scene.enters("/open alice");
+        scene.chat(Event::PrivateState { with: name("alice"), state: RequestState::Asked });
+        scene.enters("first").enters("second");
+    });
+}
+
+#[test]
+fn a_request_and_an_offer_are_asked_one_after_the_other() {
+    at_every_size("request", |scene| {
+        some_talk(scene);
+        scene.chat(Event::PrivateRequest { from: name("carol") });
+        offer(scene, 3);
+    });
+    at_every_size("offer", |scene| {
+        scene.opens("alice");
+        offer(scene, 3);
+        scene.alt('2');
+    });
+}
+
+#[test]
+fn transfers() {
+    at_every_size("transfers", |scene| {
+        scene.opens("alice");
+        file(scene, 1, Direction::Outgoing, 0, 0);
+        file(scene, 2, Direction::Incoming, 250_000_000, 12_500_000);
+        file(scene, 3, Direction::Outgoing, 699_999_999, 3_000_000);
+        file(scene, 4, Direction::Incoming, 1000, 1000);
+        let path = "/home/me/Downloads/alice-2026-11-23.iso".into();
+        let (id, from, size) = (TransferId(4), name("alice"), 700_000_000);
+        scene.chat(Event::FileReceived { id, from, size, path });
+        file(scene, 5, Direction::Incoming, 1000, 1000);
+        let reason = "alice closed the connection; 1.0 kB are kept in file5.iso.part".into();
+        scene.chat(Event::FileFailed { id: TransferId(5), reason });
+        offer(scene, 6);
+        scene.enters("/transfers");
+    });
+}
+
+#[test]
+fn the_server_is_lost() {
+    at_every_size("lost", |scene| {
+        some_talk(scene);
+        let reason = "the server closed the connection".to_owned();
+        scene.chat(Event::Disconnected { reason });
+        let reason = "connection refused".to_owned();
+        scene.chat(Event::Reconnecting { attempt: 3, delay_ms: 4200, reason });
+        scene.wait(1);
+    });
+}
+
+#[test]
+fn unread_lines_tabs_and_comings_and_goings() {
+    at_every_size("unread", |scene| {
+        some_talk(scene);
+        scene.opens("carol").alt('2');
+        for n in 0..12 {
+            scene.chat(Event::Joined { username: name(&format!("guest{n}")), present: false });
+        }
+        for n in 0..3 {
+            scene.chat(Event::Left { username: name(&format!("guest{n}")) });
+        }
+        scene.wait(86_400).says("alice", "the next day").says("alice", "Bob, are you there?");
+        scene.alt('1').whispers("carol", "bob", "psst");
+    });
+}
+
+#[test]
+fn help_sign_in_paste_and_search() {
+    at_every_size("help", |scene| {
+        scene.enters("/help");
+    });
+    for size in SIZES {
+        let mut scene = Scene::new(size, None);
+        scene.enters("b_b");
+        let label = format!("sign_in_{}x{}", size.0, size.1);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(label, scene.screen());
+        });
+    }
+    at_every_size("paste", |scene| {
+        scene.opens("alice").alt('2');
+        scene.update(UiEvent::Paste("one\ntwo\nthree\n".into()));
+    });
+    at_every_size("search", |scene| {
+        some_talk(scene);
+        scene.ctrl('s').types("MINUTES");
+    });
+}
+
+#[test]
+fn several_lines_are_typed() {
+    at_every_size("typing", |scene| {
+        some_talk(scene);
+        let words =
+            "a long line with 日本語 and more words than fit into one row of a small screen";
+        scene.types(words);
+        scene.update(UiEvent::Key(crossterm::event::KeyEvent::new(
+            crossterm::event::KeyCode::Enter,
+            crossterm::event::KeyModifiers::ALT,
+        )));
+        scene.types("and a second one");
+    });
+}
+
+#[test]
+fn a_terminal_that_is_too_small_is_told_so() {
+    for size in [(39, 10), (40, 9), (3, 2), (1, 1)] {
+        let scene = Scene::signed_in(size);
+        let shown = scene.screen();
+        assert!(size.0 < 5 || shown.contains("Too small"), "{shown}");
+    }
+}
