@@ -8,7 +8,7 @@ mod plain;
 pub(crate) mod sizes;
 mod typed;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use matou_actors::client::ClientSettings;
@@ -17,12 +17,15 @@ use crate::arguments::ClientArguments;
 use crate::exit::Failure;
 use crate::input::home;
 use crate::logging::{Log, Target, shifted};
+use crate::screen::{self, ScreenError, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
 
 /// How the client shows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
+    /// A full screen.
+    Screen,
     /// Lines for people, without any escape sequence.
     Plain,
     /// One JSON object a line.
@@ -46,9 +49,14 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
                 .into(),
         ));
     }
-    let log = start_log(&file)?;
-    let console = Console { rendering: rendering(mode), can_ask, home };
-    let outcome = actix::System::new().block_on(talk(settings, &log, console));
+    let log = start_log(&file, mode)?;
+    let system = actix::System::new();
+    let outcome = match rendering(mode) {
+        None => system.block_on(show(file.screen, settings, &log, home)),
+        Some(rendering) => {
+            system.block_on(talk(settings, &log, Console { rendering, can_ask, home }))
+        }
+    };
     log.finish();
     outcome
 }
@@ -59,6 +67,27 @@ async fn talk(settings: ClientSettings, log: &Log, console: Console) -> Result<(
     console.run(named, handle, events).await
 }
 
+async fn show(
+    screen: screen::ScreenSettings,
+    settings: ClientSettings,
+    log: &Log,
+    home: Option<PathBuf>,
+) -> Result<(), Failure> {
+    let (username, server) = (settings.username.clone(), settings.server.clone());
+    let options = screen::Options { settings: screen, username, server, home };
+    let client = matou_actors::client::start(settings, log.logger.clone());
+    match screen::run(options, client).await {
+        Ok(None) => Ok(()),
+        Ok(Some(signal)) => {
+            // Whoever hung up does not read it.
+            let _ = writeln!(io::stderr(), "matou: ended by {signal}");
+            Ok(())
+        }
+        Err(error @ ScreenError::Setting(_)) => Err(Failure::Usage(error.to_string())),
+        Err(error) => Err(Failure::Runtime(error.to_string())),
+    }
+}
+
 /// The user's own configuration file, if there is one.
 fn own_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
@@ -67,20 +96,35 @@ fn own_file() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// A screen only where there is one: a terminal on both ends that can place a cursor.
 fn mode(arguments: &ClientArguments) -> Mode {
-    if arguments.json { Mode::Json } else { Mode::Plain }
-}
-
-fn rendering(mode: Mode) -> Rendering {
-    match mode {
-        Mode::Plain => Rendering::Plain(plain::Plain::default()),
-        Mode::Json => Rendering::Json,
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if arguments.json {
+        Mode::Json
+    } else if arguments.plain || !terminal || TerminalHints::from_environment().is_dumb() {
+        Mode::Plain
+    } else {
+        Mode::Screen
     }
 }
 
-fn start_log(file: &ClientFile) -> Result<Log, Failure> {
+/// How lines are written, where there are lines.
+fn rendering(mode: Mode) -> Option<Rendering> {
+    match mode {
+        Mode::Screen => None,
+        Mode::Plain => Some(Rendering::Plain(plain::Plain::default())),
+        Mode::Json => Some(Rendering::Json),
+    }
+}
+
+fn start_log(file: &ClientFile, mode: Mode) -> Result<Log, Failure> {
     let path = Path::new(&file.log.file);
-    let target = if file.log.file.is_empty() { Target::PlainStderr } else { Target::File(path) };
+    let target = match (file.log.file.is_empty(), mode) {
+        (false, _) => Target::File(path),
+        // Lines would run through the screen.
+        (true, Mode::Screen) => Target::Nowhere,
+        (true, Mode::Plain | Mode::Json) => Target::PlainStderr,
+    };
     Log::start(file.log.level, file.log.format, target).map_err(|error| {
         Failure::Runtime(format!("cannot log to {}: {error}; see log.file", path.display()))
     })

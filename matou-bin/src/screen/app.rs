@@ -202,11 +202,6 @@ impl App {
         wait.max(Duration::from_millis(1))
     }
 
-    /// Whether the mouse is wanted.
-    pub(crate) fn wants_mouse(&self) -> bool {
-        self.mouse
-    }
-
     pub(super) fn is_searching(&self) -> bool {
         matches!(&self.modal, Some(Modal::Search(search)) if search.scan.is_some())
     }

@@ -66,11 +66,6 @@ impl Asks {
         }
     }
 
-    /// Whether `who` asks for a private session.
-    pub(crate) fn has_request(&self, who: &Username) -> bool {
-        self.0.iter().any(|ask| matches!(ask, Ask::Private { from } if from == who))
-    }
-
     /// Everybody who asks for a private session.
     pub(crate) fn requests(&self) -> impl Iterator<Item = &Username> {
         self.0.iter().filter_map(|ask| match ask {

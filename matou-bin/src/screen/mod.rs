@@ -36,7 +36,7 @@ mod transfers;
 mod update;
 mod view;
 
-pub(crate) use run::{Options, run};
+pub(crate) use run::{Options, ScreenError, run};
 pub(crate) use settings::{ScreenSettings, WrongSetting};
 pub(crate) use theme::TerminalHints;
 

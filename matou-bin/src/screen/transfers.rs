@@ -244,6 +244,6 @@ mod tests {
         transfers.select(2);
         assert_eq!(transfers.selected, Some(TransferId(1)));
         transfers.select(1);
-        assert_eq!(transfers.selected, Some(TransferId(1)));
+        assert_eq!(transfers.selected, Some(TransferId(4)), "ended ones stand last");
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::merge::{Merged, Sources};
 use super::{Flag, SettingsError};
+use crate::screen::{ScreenSettings, WrongSetting};
 
 /// The shipped file: every key with its default.
 pub(super) const SHIPPED: &str = include_str!("../../../config/client.toml");
@@ -30,6 +31,8 @@ pub(crate) struct ClientFile {
     pub(crate) private: Private,
     /// What is logged, how, and where.
     pub(crate) log: Log,
+    /// How the screen looks and behaves.
+    pub(crate) screen: ScreenSettings,
 }
 
 /// Section `client`.
@@ -136,6 +139,9 @@ pub(crate) fn load_client(
     let file: ClientFile = merged.settings()?;
     let settings = translate(&file, home)
         .map_err(|Wrong { key, value, allowed }| merged.impossible(key, value, allowed))?;
+    file.screen
+        .check()
+        .map_err(|WrongSetting { key, value, allowed }| merged.impossible(&key, value, allowed))?;
     Ok((file, settings))
 }
 

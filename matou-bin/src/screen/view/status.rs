@@ -6,7 +6,7 @@ use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::screen::app::{App, Link};
 use crate::screen::columns::{cells, shorten, width};
-use crate::screen::tab::{Scroll, TabKind};
+use crate::screen::tab::Scroll;
 use crate::screen::theme::Role;
 use crate::visible::visible;
 
@@ -96,10 +96,5 @@ impl App {
     /// Whether `who` is the user.
     pub(super) fn is_own(&self, who: &matou_actors::protocol::Username) -> bool {
         self.me.as_ref() == Some(who)
-    }
-
-    /// Whether the active tab has a list of people beside it.
-    pub(super) fn is_room(&self) -> bool {
-        self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
     }
 }
