@@ -48,11 +48,11 @@ pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>)
         for peer in &peers {
             note(session, "files", peer.title(), round, ground.fetch_once(*peer));
         }
-        for mover in [Mover::Splice, Mover::SpliceUnheld] {
+        for mover in [Mover::Splice, Mover::SpliceUnheld, Mover::Matou] {
             let outcome = message::during_a_file(mover, &ground);
             note(session, "files-latency", mover.title(), round, outcome);
         }
-        for mover in [Mover::Splice, Mover::SpliceUnheld] {
+        for mover in [Mover::Splice, Mover::Matou] {
             let outcome = together::ten(mover, &ground);
             note(session, "files-fair", mover.title(), round, outcome);
         }

@@ -1,4 +1,4 @@
-//! What moves a file over one connection: bare loops to measure movers by.
+//! What moves a file over one connection: Matou's movers, and bare loops to measure them by.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
+use matou_actors::transfer::{self, Progress};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::MIB;
@@ -20,6 +21,8 @@ const PIPE: usize = 1024 * 1024;
 pub(super) enum Mover {
     /// `sendfile` and `splice`, nothing else, the send buffer held at 256 KiB.
     Splice,
+    /// The movers that Matou's clients use.
+    Matou,
     /// `sendfile` and `splice` with the kernel's own choice of send buffer.
     SpliceUnheld,
     /// `read` and `write` of 1 MiB.
@@ -30,13 +33,14 @@ pub(super) enum Mover {
 
 impl Mover {
     /// All of them, in the order of the tables.
-    pub(super) const ALL: [Self; 4] =
-        [Self::Splice, Self::SpliceUnheld, Self::CopyMebibyte, Self::CopyPage];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Splice, Self::Matou, Self::SpliceUnheld, Self::CopyMebibyte, Self::CopyPage];
 
     /// The name in tables.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Splice => "bare sendfile + splice",
+            Self::Matou => "Matou",
             Self::SpliceUnheld => "bare, send buffer not held",
             Self::CopyMebibyte => "bare read + write, 1 MiB",
             Self::CopyPage => "bare read + write, 4 KiB",
@@ -46,7 +50,7 @@ impl Mover {
     /// Bytes that may lie in the receiving side's pipe, which no other count of memory has.
     pub(super) fn pipe_bytes(self) -> u64 {
         match self {
-            Self::Splice | Self::SpliceUnheld => MIB,
+            Self::Splice | Self::Matou | Self::SpliceUnheld => MIB,
             Self::CopyMebibyte | Self::CopyPage => 0,
         }
     }
@@ -54,6 +58,11 @@ impl Mover {
     /// Sends the whole file. Blocks.
     pub(super) fn send(self, file: &File, size: u64, socket: &TcpStream) -> Outcome<()> {
         match self {
+            Self::Matou => {
+                transfer::hold_send_buffer(socket).context("hold the send buffer")?;
+                transfer::send_file(file, size, socket, &Progress::default())
+                    .map_err(|error| BenchError::Invalid(error.to_string()))
+            }
             Self::Splice => {
                 let socket2 = socket2::SockRef::from(socket);
                 socket2.set_send_buffer_size(HELD).context("hold the send buffer")?;
@@ -68,6 +77,8 @@ impl Mover {
     /// Receives the whole file. Blocks.
     pub(super) fn receive(self, socket: &TcpStream, size: u64, file: &File) -> Outcome<()> {
         match self {
+            Self::Matou => transfer::receive_file(socket, size, file, &Progress::default())
+                .map_err(|error| BenchError::Invalid(error.to_string())),
             Self::Splice | Self::SpliceUnheld => splice(socket, size, file).context("splice"),
             Self::CopyMebibyte => copy(socket, file, mebibyte(), size).context("receive"),
             Self::CopyPage => copy(socket, file, 4096, size).context("receive"),
