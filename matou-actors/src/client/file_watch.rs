@@ -25,6 +25,8 @@ const ENDED: PollFlags = PollFlags::RDHUP;
 #[cfg(not(target_os = "linux"))]
 const ENDED: PollFlags = PollFlags::HUP;
 
+const CLOSED: &str = "the other side closed the file connection";
+
 /// What a watch tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -41,14 +43,16 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Watches `files` for one header, and tells what it sees from the watching thread.
+    /// Watches `files` for one header, or under a file of so many bytes whose header was
+    /// `offered` already, and tells what it sees from the watching thread.
     pub(super) fn start(
         files: Arc<TcpStream>,
+        offered: Option<u64>,
         tell: impl Fn(Seen) + Send + 'static,
     ) -> io::Result<Self> {
         let (dropped, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let thread = thread::Builder::new().name("file watch".into()).stack_size(STACK);
-        thread.spawn(move || match watch(&files, &dropped, &tell) {
+        thread.spawn(move || match watch(&files, offered, &dropped, &tell) {
             Ok(Some(reason)) => tell(Seen::Down(reason)),
             Ok(None) => {}
             Err(error) => tell(Seen::Down(format!("the file connection broke: {error}"))),
@@ -58,38 +62,63 @@ impl FileWatch {
 }
 
 /// Whether so many bytes wait in the socket: a file whose sender is gone can still be taken.
-pub(super) fn is_there(files: &TcpStream, size: u64) -> bool {
+fn is_there(files: &TcpStream, size: u64) -> bool {
     rustix::io::ioctl_fionread(files.as_fd()).is_ok_and(|bytes| bytes >= size)
 }
 
 /// Why no file can come any more; `None` when nobody wants to know.
-fn watch(files: &TcpStream, dropped: &OwnedFd, tell: &impl Fn(Seen)) -> io::Result<Option<String>> {
-    const CLOSED: &str = "the other side closed the file connection";
+fn watch(
+    files: &TcpStream,
+    offered: Option<u64>,
+    dropped: &OwnedFd,
+    tell: &impl Fn(Seen),
+) -> io::Result<Option<String>> {
+    let size = match offered {
+        Some(size) => size,
+        None => match header(files, dropped)? {
+            Header::Of(size) => {
+                tell(Seen::Header(size));
+                size
+            }
+            Header::Never(reason) => return Ok(Some(reason)),
+            Header::Dropped => return Ok(None),
+        },
+    };
+    if sleep(files, dropped, ENDED)? == Woken::Dropped || is_there(files, size) {
+        return Ok(None);
+    }
+    Ok(Some(CLOSED.into()))
+}
+
+enum Header {
+    Of(u64),
+    Never(String),
+    Dropped,
+}
+
+fn header(files: &TcpStream, dropped: &OwnedFd) -> io::Result<Header> {
     let mut header = [0; FileHeader::LENGTH];
     let mut length = 0;
-    let size = loop {
+    loop {
         if sleep(files, dropped, PollFlags::IN | ENDED)? == Woken::Dropped {
-            return Ok(None);
+            return Ok(Header::Dropped);
         }
         let rest = header.get_mut(length..).unwrap_or_default();
         match rustix::net::recv(files, rest, RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => return Ok(Some(CLOSED.into())),
+            Ok((_, 0)) => return Ok(Header::Never(CLOSED.into())),
             Ok((_, read)) => length += read,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
         // Judged as it comes: a wrong type shows in the first byte.
         match FileHeader::decode(header.get(..length).unwrap_or_default()) {
-            Ok(Some((header, _))) => break header.size(),
+            Ok(Some((header, _))) => return Ok(Header::Of(header.size())),
             Ok(None) => {}
-            Err(error) => return Ok(Some(format!("the other side breaks the protocol: {error}"))),
+            Err(error) => {
+                return Ok(Header::Never(format!("the other side breaks the protocol: {error}")));
+            }
         }
-    };
-    tell(Seen::Header(size));
-    if sleep(files, dropped, ENDED)? == Woken::Dropped || is_there(files, size) {
-        return Ok(None);
     }
-    Ok(Some(CLOSED.into()))
 }
 
 #[derive(PartialEq, Eq)]
@@ -127,7 +156,7 @@ mod tests {
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let near = Arc::new(listener.accept().unwrap().0);
         let (sender, seen) = mpsc::channel();
-        let watch = FileWatch::start(Arc::clone(&near), move |what| {
+        let watch = FileWatch::start(Arc::clone(&near), None, move |what| {
             let _ = sender.send(what);
         });
         (watch.unwrap(), far, near, seen)

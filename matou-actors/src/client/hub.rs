@@ -105,6 +105,8 @@ struct LiveSession {
     open: Option<OpenSession>,
     /// The user, or the client on its way out, closed it.
     closed: bool,
+    /// The message connection ended by itself: only files that were sent before may come.
+    over: bool,
 }
 
 #[derive(Debug)]

@@ -71,7 +71,17 @@ pub(super) struct SessionFrames {
     pub(super) frames: Vec<PeerFrame>,
 }
 
-/// A session, or the attempt to open it, ended; its actor has stopped.
+/// The message connection of a session ended by itself, and so the session. The file connection
+/// is still watched, for files that were sent before the end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct TalkDown {
+    pub(super) session: SessionId,
+    pub(super) reason: String,
+}
+
+/// The attempt to open a session failed, or both its connections are done with; its actor has
+/// stopped.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct SessionDown {
@@ -97,10 +107,13 @@ pub(super) struct FilesDown {
     pub(super) reason: String,
 }
 
-/// To a session: watch the file connection for the next header.
+/// To a session: watch the file connection for the next header, or for its end under an offer.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct WatchFiles;
+pub(super) struct WatchFiles {
+    /// The size of the file whose header was read already.
+    pub(super) offered: Option<u64>,
+}
 
 /// To a session: leave the file connection alone.
 #[derive(Clone, Copy, Debug, Message)]

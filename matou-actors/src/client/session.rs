@@ -17,7 +17,7 @@ use super::hub::Hub;
 use super::link::LINGER;
 use super::messages::{
     FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
-    WatchFiles,
+    TalkDown, WatchFiles,
 };
 use super::outbox::Outbox;
 use super::sockets::{self, Listeners, Pair};
@@ -69,16 +69,18 @@ impl Session {
             files: Arc::clone(&files),
         });
         self.files = Some(files);
-        self.watch_files();
+        self.watch_files(None);
         let (id, hub) = (self.id, self.hub.clone());
         let talk = async move { talk(id, pair.messages, &outbox, &hub).await };
-        ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| session.end(reason, ctx)));
+        ctx.spawn(talk.into_actor(self).map(|reason, session, _| {
+            session.hub.do_send(TalkDown { session: session.id, reason });
+        }));
     }
 
-    fn watch_files(&mut self) {
+    fn watch_files(&mut self, offered: Option<u64>) {
         let Some(files) = self.files.clone() else { return };
         let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
-        let watch = FileWatch::start(files, move |seen| match seen {
+        let watch = FileWatch::start(files, offered, move |seen| match seen {
             Seen::Header(size) => {
                 hub.do_send(HeaderSeen { session, size, free: downloads.free() });
             }
@@ -135,8 +137,8 @@ impl Actor for Session {
 impl Handler<WatchFiles> for Session {
     type Result = ();
 
-    fn handle(&mut self, _: WatchFiles, _: &mut Self::Context) {
-        self.watch_files();
+    fn handle(&mut self, watch: WatchFiles, _: &mut Self::Context) {
+        self.watch_files(watch.offered);
     }
 }
 

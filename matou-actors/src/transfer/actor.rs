@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -245,21 +245,25 @@ fn send(
     let _ = begun.send((path.clone(), *size));
     match send_with_header(file, *size, socket, progress) {
         Ok(()) => Verdict::Whole { path, size: *size },
-        Err(error) => broken(
-            &match error {
-                MoveError::Shrunk => format!(
-                    "{} became shorter while it was sent, so the other side has no whole file; \
-                 send it again once nothing writes to it",
-                    path.display()
-                ),
-                MoveError::File(error) => format!("cannot read {}: {error}", path.display()),
-                MoveError::Socket(_) | MoveError::Ended => format!(
-                    "the other side refused the file or closed the connection after {} of {size} bytes",
-                    progress.bytes()
-                ),
-            },
-            socket,
-            None,
+        Err(error) => {
+            let reason = why_not_sent(&error, &path, progress.bytes(), *size);
+            let verdict = broken(&reason, socket, None);
+            abort(socket);
+            verdict
+        }
+    }
+}
+
+fn why_not_sent(error: &MoveError, path: &Path, bytes: u64, size: u64) -> String {
+    let path = path.display();
+    match error {
+        MoveError::Shrunk => format!(
+            "{path} became shorter while it was sent, so the other side has no whole file; send \
+             it again once nothing writes to it"
+        ),
+        MoveError::File(error) => format!("cannot read {path}: {error}"),
+        MoveError::Socket(_) | MoveError::Ended => format!(
+            "the other side refused the file or closed the connection after {bytes} of {size} bytes"
         ),
     }
 }
@@ -300,4 +304,18 @@ fn broken(reason: &str, socket: &TcpStream, kept: Option<String>) -> Verdict {
     // An error means that it is closed already.
     let _ = socket.shutdown(Shutdown::Both);
     Verdict::Broken { reason: reason.into(), kept }
+}
+
+/// Ends the connection even if the other side takes nothing: behind a closed window the end that
+/// `shutdown` queues would only be seen when the file is taken.
+fn abort(socket: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        // An error means that it is closed already.
+        let _ = rustix::net::connect_unspec(socket);
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+    }
 }

@@ -1,18 +1,22 @@
 //! Offers and transfers.
 
 use std::net::Shutdown;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 
 use super::{Hub, LiveSession, Offer, OpenSession};
 use crate::client::conversation::SessionId;
-use crate::client::file_watch::is_there;
 use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
 use crate::client::transfers::Stage;
 use crate::client::{Direction, Event, Policy, TransferId};
 use crate::protocol::UsernameKey;
 use crate::transfer::{Cancel, FileStamp, Job, Orphan, Outcome, Report, Transfer, Verdict};
+
+/// For what was sent before a session ended.
+const GRACE: Duration = Duration::from_secs(5);
 
 // What the user wants of a file.
 impl Hub {
@@ -139,25 +143,37 @@ impl Hub {
         }
     }
 
-    /// The session ended by itself: what moves may come to its own end, and a file that is all
-    /// here can still be taken.
-    pub(super) fn orphan_files_of(&mut self, session: SessionId, reason: &str) {
+    /// The session ended by itself. What was sent before may still come: what moves comes to its
+    /// own end, and offers stand until the file connection says that they cannot be taken.
+    pub(super) fn orphan_files_of(
+        &mut self,
+        session: SessionId,
+        reason: &str,
+        ctx: &mut Context<Self>,
+    ) {
         for id in self.transfers.of(session) {
-            let Some(entry) = self.transfers.get_mut(id) else { continue };
-            let here = |offer: &Offer| is_there(&offer.socket, entry.info.size);
-            match entry.stage {
-                Stage::Taken | Stage::Moving => {
-                    entry.session = None;
-                    if let Some(mover) = self.movers.get(&id) {
-                        // Once in its life.
-                        mover.do_send(Orphan);
-                    }
-                }
-                Stage::Offered if self.offers.get(&id).is_some_and(here) => entry.session = None,
-                Stage::Offered => self.drop_offer(id, reason),
-                Stage::Waiting => self.fail(id, format!("not sent: {reason}")),
+            if let Some(mover) = self.movers.get(&id) {
+                // Once in its life.
+                mover.do_send(Orphan);
+            } else if self.transfers.get(id).is_some_and(|entry| entry.stage == Stage::Waiting) {
+                self.fail(id, format!("not sent: {reason}"));
             }
         }
+        if let Some(open) = self.open_session(session) {
+            open.lane.close(reason.into());
+        }
+        self.linger(session, ctx);
+    }
+
+    /// Gives a session that is over a little time for the files that were sent before.
+    fn linger(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        ctx.run_later(GRACE, move |hub, _| {
+            let Some(live) = hub.sessions.get(&session).filter(|live| live.over) else { return };
+            let lane = live.open.as_ref().map(|open| &open.lane);
+            if lane.is_none_or(|lane| lane.incoming().is_none() && lane.sending().is_none()) {
+                hub.hang_up(session);
+            }
+        });
     }
 
     fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
@@ -213,7 +229,8 @@ impl Hub {
 
     /// Closes a file connection of no more use; one that still sends a file only after it.
     fn shut_lane(&mut self, session: SessionId) {
-        let Some(open) = self.open_session(session) else { return };
+        let Some(live) = self.sessions.get(&session).filter(|live| !live.over) else { return };
+        let Some(open) = &live.open else { return };
         if open.lane.closed().is_some() && open.lane.sending().is_none() {
             // An error means that it is closed already.
             let _ = open.files.shutdown(Shutdown::Both);
@@ -231,15 +248,20 @@ impl Hub {
         }
     }
 
-    fn whole(&mut self, id: TransferId, path: std::path::PathBuf, size: u64) {
+    fn whole(&mut self, id: TransferId, path: PathBuf, size: u64, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.remove(id) else { return };
         self.offers.remove(&id);
         let with = entry.info.with;
-        if let Some(session) = entry.session.and_then(|session| self.sessions.get_mut(&session)) {
-            let incoming = session.open.as_mut().is_some_and(|open| open.lane.over(id));
-            if incoming && !session.closed {
+        if let Some(session) = entry.session
+            && let Some(live) = self.sessions.get_mut(&session)
+        {
+            let incoming = live.open.as_mut().is_some_and(|open| open.lane.over(id));
+            if incoming && !live.closed {
                 // Once for each file.
-                session.addr.do_send(WatchFiles);
+                live.addr.do_send(WatchFiles { offered: None });
+            }
+            if live.over {
+                self.linger(session, ctx);
             }
         }
         self.tell(match entry.info.direction {
@@ -255,6 +277,12 @@ impl Hub {
             // The user may do something about it: the offer stands.
             Direction::Incoming => {
                 entry.stage = Stage::Offered;
+                let offered = Some(entry.info.size);
+                let session = entry.session.and_then(|session| self.sessions.get(&session));
+                if let Some(live) = session {
+                    // Once for each wish of the user.
+                    live.addr.do_send(WatchFiles { offered });
+                }
                 self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
             }
         }
@@ -270,9 +298,9 @@ impl Handler<HeaderSeen> for Hub {
             return;
         };
         // One that came while the connection was being closed.
-        let Some(open) = live.open.as_mut().filter(|open| open.lane.closed().is_none()) else {
-            return;
-        };
+        let over = live.over;
+        let usable = |open: &&mut OpenSession| over || open.lane.closed().is_none();
+        let Some(open) = live.open.as_mut().filter(usable) else { return };
         let id = self.transfers.offered(live.peer.clone(), size, session);
         open.lane.offered(id);
         let (socket, address) = (Arc::clone(&open.files), open.address.ip().to_canonical());
@@ -300,6 +328,9 @@ impl Handler<FilesDown> for Hub {
             self.fail(offer, reason.clone());
         }
         self.close_lane(session, &reason);
+        if self.sessions.get(&session).is_some_and(|live| live.over) {
+            self.hang_up(session);
+        }
         self.leave_if_done(ctx);
         self.flush(ctx);
     }
@@ -335,7 +366,7 @@ impl Handler<Report> for Hub {
             Outcome::Ended(verdict) => {
                 self.movers.remove(&id);
                 match verdict {
-                    Verdict::Whole { path, size } => self.whole(id, path, size),
+                    Verdict::Whole { path, size } => self.whole(id, path, size, ctx),
                     Verdict::NotBegun(reason) => self.not_begun(id, reason),
                     Verdict::Broken { reason, kept } => {
                         self.fail(

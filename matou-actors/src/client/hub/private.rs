@@ -11,7 +11,7 @@ use crate::client::conversation::{
     Conversation, Item, Pursuit, Remains, Requested, SessionId, Ticket,
 };
 use crate::client::lane::Lane;
-use crate::client::messages::{PortsOpen, SessionDown, SessionFrames, SessionUp};
+use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
 use crate::client::session::{Role, Session};
 use crate::client::{Event, Policy, RequestState, reachable, sockets};
 use crate::protocol::{ClientFrame, MessageText, PeerFrame, PortPair, Username, UsernameKey};
@@ -87,6 +87,10 @@ impl Hub {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.closed = true;
         match &session.open {
+            Some(_) if session.over => {
+                self.cut_files_of(id, reason);
+                self.hang_up(id);
+            }
             Some(open) => {
                 // When it is full the end of the connection says the same.
                 let _ = open.outbox.push(&PeerFrame::Close);
@@ -94,7 +98,15 @@ impl Hub {
                 self.cut_files_of(id, reason);
             }
             // Once in its life.
-            None => session.addr.do_send(crate::client::messages::HangUp),
+            None => session.addr.do_send(HangUp),
+        }
+    }
+
+    /// Is done with a session.
+    pub(super) fn hang_up(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id) {
+            // Once or twice in its life.
+            session.addr.do_send(HangUp);
         }
     }
 
@@ -271,7 +283,8 @@ impl Hub {
             watch: None,
         };
         let addr = session.start();
-        self.sessions.insert(id, LiveSession { addr, peer, open: None, closed: false });
+        self.sessions
+            .insert(id, LiveSession { addr, peer, open: None, closed: false, over: false });
     }
 
     fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
@@ -362,20 +375,33 @@ impl Handler<SessionFrames> for Hub {
     }
 }
 
-impl Handler<SessionDown> for Hub {
+impl Handler<TalkDown> for Hub {
     type Result = ();
 
-    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
-        let Some(live) = self.sessions.get(&down.session) else { return };
+    fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
+        let Some(live) = self.sessions.get_mut(&down.session) else { return };
+        if live.closed {
+            return self.hang_up(down.session);
+        }
+        live.over = true;
         let (key, name) = (live.peer.key(), live.peer.clone());
         let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
         if unsent > 0 {
             self.error(format!("not all messages to {name} were sent: {}", down.reason));
         }
-        self.orphan_files_of(down.session, &down.reason);
-        self.sessions.remove(&down.session);
+        self.orphan_files_of(down.session, &down.reason, ctx);
         self.session_ended(&key, down.session, &down.reason);
-        self.close_if_empty(ctx);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
+        let Some(live) = self.sessions.remove(&down.session) else { return };
+        self.session_ended(&live.peer.key(), down.session, &down.reason);
         self.leave_if_done(ctx);
         self.flush(ctx);
     }
