@@ -53,8 +53,11 @@ pub(crate) struct ServerArguments {
     /// Read settings from this file (config/server.toml holds every key).
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Listen here; port 0 is any free port, [::] is IPv6 and IPv4.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        help = "Listen here; port 0 is any free port, [::] is IPv6 and IPv4"
+    )]
     pub(crate) listen: Option<String>,
     /// Check the settings and end: exit code 0 when they are right, 2 when not.
     #[arg(long)]

@@ -21,17 +21,33 @@ pub(super) enum Effect {
 /// How the conversation stands.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    /// A person can be asked.
-    can_ask: bool,
-    /// The next line is a name.
-    asking: bool,
-    /// The server knows the user now.
-    signed_in: bool,
-    /// No more lines will come, and nobody said `/quit`.
-    lines_ended: bool,
+    audience: Audience,
+    standing: Standing,
     /// The last name that was refused and that no other one has replaced.
     refused: Option<Username>,
     home: Option<PathBuf>,
+}
+
+/// Who types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// A person, who can be asked.
+    Person,
+    /// A program, which cannot.
+    Program,
+    /// Nobody any more.
+    Nobody,
+}
+
+/// How the user stands with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Without a name: the next line is one.
+    Nameless,
+    /// With a name that the server has not accepted yet, or has lost.
+    Waiting,
+    /// Signed in.
+    SignedIn,
 }
 
 /// How the conversation ended.
@@ -51,17 +67,19 @@ impl Conversation {
     /// A conversation that begins, with the effects of its beginning. `named` is whether the
     /// client has a name to sign in with.
     pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
-        let asking = !named;
-        let effects = if asking { vec![question()] } else { Vec::new() };
-        let conversation =
-            Self { can_ask, asking, signed_in: false, lines_ended: false, refused: None, home };
-        (conversation, effects)
+        let (standing, effects) = if named {
+            (Standing::Waiting, Vec::new())
+        } else {
+            (Standing::Nameless, vec![question()])
+        };
+        let audience = if can_ask { Audience::Person } else { Audience::Program };
+        (Self { audience, standing, refused: None, home }, effects)
     }
 
     /// A line was typed.
     pub(super) fn line(&mut self, line: &str) -> Vec<Effect> {
         let trimmed = line.trim();
-        if self.asking && !trimmed.starts_with('/') {
+        if self.standing == Standing::Nameless && !trimmed.starts_with('/') {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
         match parse(line, InputContext { talking_to: None, home: self.home.as_deref() }) {
@@ -77,9 +95,9 @@ impl Conversation {
 
     /// No more lines will be typed.
     pub(super) fn end_of_lines(&mut self) -> Vec<Effect> {
-        self.can_ask = false;
-        self.lines_ended = true;
-        vec![Effect::Command(if self.asking { Command::Quit } else { Command::Finish })]
+        self.audience = Audience::Nobody;
+        let nameless = self.standing == Standing::Nameless;
+        vec![Effect::Command(if nameless { Command::Quit } else { Command::Finish })]
     }
 
     /// The client told something.
@@ -87,15 +105,16 @@ impl Conversation {
         let mut effects = Vec::new();
         match &event {
             Event::Connected { .. } => {
-                self.asking = false;
-                self.signed_in = true;
+                self.standing = Standing::SignedIn;
                 self.refused = None;
             }
-            Event::Disconnected { .. } => self.signed_in = false,
+            Event::Disconnected { .. } if self.standing == Standing::SignedIn => {
+                self.standing = Standing::Waiting;
+            }
             Event::Refused { username } => {
                 self.refused = Some(username.clone());
-                self.asking = true;
-                effects.push(if self.can_ask {
+                self.standing = Standing::Nameless;
+                effects.push(if self.audience == Audience::Person {
                     question()
                 } else {
                     Effect::Command(Command::Quit)
@@ -109,19 +128,18 @@ impl Conversation {
 
     /// How it ended.
     pub(super) fn ending(self) -> Ending {
-        match self.refused {
-            Some(_) if self.can_ask => Ending::Done,
-            Some(username) => Ending::Refused(username),
-            None if self.asking && !self.can_ask => Ending::Nameless,
-            None if self.lines_ended && !self.signed_in => Ending::Unheard,
-            None => Ending::Done,
+        match (self.refused, self.audience, self.standing) {
+            (Some(username), Audience::Program | Audience::Nobody, _) => Ending::Refused(username),
+            (None, Audience::Program | Audience::Nobody, Standing::Nameless) => Ending::Nameless,
+            (None, Audience::Nobody, Standing::Waiting) => Ending::Unheard,
+            _ => Ending::Done,
         }
     }
 
     fn sign_in(&mut self, name: &str) -> Vec<Effect> {
         match Username::parse(name) {
             Ok(username) => {
-                self.asking = false;
+                self.standing = Standing::Waiting;
                 vec![Effect::Command(Command::SignIn(username))]
             }
             Err(error) => {
