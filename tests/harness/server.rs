@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -28,7 +28,13 @@ impl Server {
     /// A server on `listen`, with `settings` such as `("LIMITS__CLIENTS", "5")`.
     pub(crate) fn with(listen: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = matou(Path::new("/nonexistent"));
-        command.args(["server", "--listen", listen]).stderr(Stdio::piped());
+        command.args(["server", "--listen", listen]);
+        Self::launch(command, settings)
+    }
+
+    /// The server that `command` starts, with more `settings`.
+    pub(crate) fn launch(mut command: Command, settings: &[(&str, &str)]) -> Self {
+        command.stderr(Stdio::piped());
         command.env("MATOU_SERVER__LOG__FORMAT", "json");
         command.env("MATOU_SERVER__LOG__LEVEL", "debug");
         for (key, value) in settings {

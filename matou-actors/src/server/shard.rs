@@ -230,6 +230,8 @@ impl Handler<FromRoom> for Shard {
                 for (kind, frames) in tally.kinds() {
                     self.meters.sent(kind, frames.saturating_mul(self.joined));
                 }
+                // A shard without readers would tell of latencies that nobody has felt.
+                let said_at = said_at.filter(|_| self.joined > 0);
                 self.writing = Some(Writing { span, next: 0, published, said_at });
             }
         }

@@ -45,17 +45,19 @@ impl<'a> Source<'a> {
         let outcome = self.read().map_err(|error| error.to_string()).and_then(|mut settings| {
             self.fit(&mut settings, &log.logger);
             let kept = running.reload(&settings).map_err(|error| error.to_string())?;
-            log.set_level(settings.log.level);
-            Ok(kept)
+            Ok((kept, settings.log.level))
         });
         notify::ready(&log.logger);
-        match &outcome {
+        // Told at the old level: a server that becomes quiet says that first.
+        match outcome.as_ref().map(|(kept, _)| kept) {
             Ok(kept) if kept.is_empty() => info!(log.logger, "reloaded"),
             Ok(kept) => warn!(log.logger, "reloaded; some keys need a restart";
                 "keys" => kept.join(", ")),
             Err(reason) => error!(log.logger, "not reloaded; the old settings stay";
                 "reason" => reason),
         }
-        outcome
+        let (kept, level) = outcome?;
+        log.set_level(level);
+        Ok(kept)
     }
 }

@@ -1,0 +1,292 @@
+//! Running the server as a service: settings that change, operators, metrics, the service
+//! manager, and what is left when a part of it fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use harness::server::Server;
+use harness::wire::{Peer, coreq, cores, disconotif, msg, msgbc};
+use harness::{DEADLINE, matou};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Stage {
+    server: Server,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn start() -> Self {
+        Self::with("", &[])
+    }
+
+    /// A server with a desk for operators and `more` in its file.
+    fn with(more: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_settings(folder.path(), more);
+        let mut command = matou(Path::new("/nonexistent"));
+        command.args(["server", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(folder.path().join("server.toml")).envs(environment.iter().copied());
+        command.current_dir(folder.path());
+        Self { server: Server::launch(command, &[("LOG__LEVEL", "info")]), folder }
+    }
+
+    fn join(&self, name: &str, present: &[&str]) -> Peer {
+        Peer::join(self.server.address, name, present)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin")
+    }
+
+    fn admin(&self, arguments: &[&str]) -> Output {
+        let mut command = matou(Path::new("/nonexistent"));
+        command.arg("admin").arg("--socket").arg(self.socket()).args(arguments);
+        command.output().unwrap()
+    }
+
+    fn asked(&self, arguments: &[&str]) -> String {
+        let output = self.admin(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn asked_json(&self, arguments: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        serde_json::from_str(&self.asked(&all)).unwrap()
+    }
+}
+
+fn write_settings(folder: &Path, more: &str) {
+    let text = format!("[admin]\nsocket = \"admin\"\nbans = \"bans.json\"\n{more}\n");
+    std::fs::write(folder.join("server.toml"), text).unwrap();
+}
+
+/// What `GET path` answers: the status line and the body.
+fn get(address: SocketAddr, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: matou\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn sighup_applies_a_good_file_and_refuses_a_bad_one_whole() {
+    let mut stage = Stage::start();
+    let mut alice = stage.join("alice", &[]);
+    write_settings(stage.folder.path(), "[room]\nmotd = \"Welcome.\"\n[network]\nbacklog = 7");
+    stage.server.process.signal(Signal::SIGHUP);
+    let line = stage.server.logged("reloaded; some keys need a restart");
+    assert_eq!(line["keys"], "network.backlog");
+    let mut bob = stage.join("bob", &["alice"]);
+    bob.expect(&msgbc("Server", "Welcome."));
+
+    write_settings(stage.folder.path(), "[room]\nmotd = \"No.\"\n[limits]\nclients = 0");
+    stage.server.process.signal(Signal::SIGHUP);
+    let line = stage.server.logged("not reloaded; the old settings stay");
+    assert!(line["reason"].as_str().unwrap().contains("limits.clients"), "{line}");
+    let mut carol = stage.join("carol", &["alice", "bob"]);
+    carol.expect(&msgbc("Server", "Welcome."));
+    std::fs::write(stage.folder.path().join("server.toml"), "[room\n").unwrap();
+    let refused = stage.admin(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("server.toml"), "{refused:?}");
+    alice.expect(&harness::wire::conotif("bob"));
+}
+
+#[test]
+fn the_settings_can_be_checked_without_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = matou(folder.path());
+        command.args(["server", "--check-config", "--config"]).arg(&file).output().unwrap()
+    };
+    assert_eq!(check("[limits]\nclients = 3").status.code(), Some(0));
+    let wrong = check("[limits]\nclient = 3");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("limits.client"), "{wrong:?}");
+}
+
+#[test]
+fn operators_see_who_is_there_and_speak_to_all() {
+    let stage = Stage::start();
+    let mode = std::fs::metadata(stage.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut alice = stage.join("alice", &[]);
+    assert!(stage.asked(&["status"]).contains("users                     1"));
+    assert_eq!(stage.asked_json(&["status"])["status"]["users"], 1);
+    assert!(stage.asked(&["clients"]).contains("alice"));
+    let clients = stage.asked_json(&["clients"]);
+    assert_eq!(clients["clients"][0]["name"], "alice");
+    assert_eq!(clients["clients"][0]["queued_bytes"], 0);
+    stage.asked(&["notice", "closing", "at", "6"]);
+    alice.expect(&msgbc("Server", "closing at 6"));
+    assert_eq!(stage.asked_json(&["notice", "bye"]), "said");
+    alice.expect(&msgbc("Server", "bye"));
+}
+
+#[test]
+fn operators_kick_ban_and_forgive() {
+    let stage = Stage::start();
+    let mut alice = stage.join("alice", &[]);
+    assert_eq!(stage.asked_json(&["kick", "ALICE", "too", "loud"])["kicked"]["name"], "alice");
+    alice.expect(&msgbc("Server", "You were disconnected by an operator: too loud"));
+    alice.expect_closed();
+    assert_eq!(stage.admin(&["kick", "alice"]).status.code(), Some(1));
+
+    let mut bob = stage.join("bob", &[]);
+    let banned = stage.asked_json(&["ban", "127.0.0.1", "--for", "1h", "spam"]);
+    assert_eq!(banned["banned"]["disconnected"], 1);
+    bob.expect_closed();
+    Peer::connect(stage.server.address).expect_closed();
+    assert_eq!(stage.asked_json(&["bans"])["bans"][0]["reason"], "spam");
+    assert!(stage.asked(&["unban", "127.0.0.1"]).contains("no longer banned"));
+    assert_eq!(stage.asked(&["bans"]), "Nobody is banned.\n");
+    stage.join("bob", &[]);
+}
+
+#[test]
+fn operators_reload_and_shut_down() {
+    let mut stage = Stage::start();
+    assert!(stage.asked(&["reload"]).contains("hold"));
+    let mut alice = stage.join("alice", &[]);
+    assert_eq!(stage.asked_json(&["shutdown"]), "stopping");
+    alice.expect_closed();
+    assert_eq!(stage.server.process.exit().code(), Some(0));
+    assert!(!stage.socket().exists());
+    let late = stage.admin(&["status"]);
+    assert!(String::from_utf8_lossy(&late.stderr).contains("is the server running"), "{late:?}");
+}
+
+#[test]
+fn metrics_and_health_are_on_their_port() {
+    let mut stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
+    // The line came before `listening`.
+    let seen: Vec<Value> =
+        stage.server.log.seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = seen.iter().find(|line| line["message"] == "metrics").unwrap();
+    let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
+    let mut alice = stage.join("alice", &[]);
+    alice.send(&msg("hello"));
+    alice.expect(&msgbc("alice", "hello"));
+    assert_eq!(get(address, "/healthz"), ("HTTP/1.1 200 OK".into(), "ok\n".into()));
+    let (status, metrics) = get(address, "/metrics");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    for line in [
+        "matou_users 1",
+        "matou_connections 1",
+        "matou_joins_total 1",
+        "matou_frames_received_total{type=\"MSG\"} 1",
+        "matou_frames_sent_total{type=\"MSGBC\"} 1",
+        "matou_refusals_total{reason=\"full\"} 0",
+        "matou_slow_disconnects_total 0",
+        "matou_private_requests_pending 0",
+        "matou_fanout_seconds_count 1",
+    ] {
+        assert!(metrics.lines().any(|got| got == line), "{line} is not in\n{metrics}");
+    }
+    assert!(get(address, "/").0.contains("404"));
+    stage.server.process.signal(Signal::SIGTERM);
+    assert_eq!(stage.server.process.exit().code(), Some(0));
+}
+
+#[test]
+fn a_panic_of_a_session_costs_that_session_and_one_of_the_registry_ends_the_process() {
+    let mut stage = Stage::with("", &[("MATOU_TEST_PANICS", "1")]);
+    let mut alice = stage.join("alice", &[]);
+    let mut bob = stage.join("bob", &["alice"]);
+    stage.asked(&["panic", "session", "bob"]);
+    bob.expect_closed();
+    alice.expect(&harness::wire::conotif("bob"));
+    alice.expect(&disconotif("bob"));
+    alice.expect_nothing();
+    stage.asked(&["panic", "registry"]);
+    stage.server.logged("panic");
+    let line = stage.server.logged("stopping");
+    assert_eq!(
+        (&line["reason"], &line["level"]),
+        (&"the registry actor failed".into(), &"critical".into())
+    );
+    assert_eq!(stage.server.process.exit().code(), Some(70));
+}
+
+#[test]
+fn a_server_that_was_not_started_for_it_does_not_panic() {
+    let stage = Stage::start();
+    let refused = stage.admin(&["panic", "registry"]);
+    assert_eq!(refused.status.code(), Some(1));
+    stage.join("alice", &[]).expect_nothing();
+}
+
+#[test]
+fn the_service_manager_is_told_and_the_watchdog_is_fed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    let told = |wanted: &str| {
+        let mut datagram = [0; 256];
+        loop {
+            let count = manager.recv(&mut datagram).unwrap_or_else(|_| panic!("no {wanted}"));
+            let text = String::from_utf8_lossy(&datagram[..count]).into_owned();
+            if text.lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let mut stage = Stage::with("", &environment);
+    for wanted in ["READY=1", "WATCHDOG=1", "WATCHDOG=1"] {
+        told(wanted);
+    }
+    stage.server.process.signal(Signal::SIGHUP);
+    told("RELOADING=1");
+    told("READY=1");
+    stage.server.process.signal(Signal::SIGTERM);
+    told("STOPPING=1");
+    assert_eq!(stage.server.process.exit().code(), Some(0));
+}
+
+#[test]
+fn completions_and_manual_come_from_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = matou(folder.path()).args(["completions", shell]).output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("check-config"), "{shell}");
+    }
+    let pages = folder.path().join("man1");
+    let output = matou(folder.path()).arg("manual").arg(&pages).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let page = std::fs::read_to_string(pages.join("matou-bin-server.1")).unwrap();
+    assert!(page.contains("\\-\\-listen"), "{page}");
+    let output = matou(folder.path()).arg("manual").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with(".ie"), "{output:?}");
+}
+
+#[test]
+fn a_name_that_was_refused_may_be_followed_by_another_one() {
+    let stage = Stage::start();
+    let mut peer = Peer::connect(stage.server.address);
+    for name in ["server", "SERVER", "Ѕerver"] {
+        peer.send(&coreq(name));
+        peer.expect(&cores(false));
+    }
+    peer.send(&coreq("alice"));
+    peer.expect(&cores(true));
+}

@@ -1,0 +1,201 @@
+//! More people than there is room for, and people who do not read: the others feel nothing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use harness::client::Client;
+use harness::server::Server;
+use harness::wire::{Peer, coreq, disconotif, frame, msg};
+use harness::{DEADLINE, matou};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Rates off, small queues, short patience.
+const IMPATIENT: [(&str, &str); 5] = [
+    ("LIMITS__MESSAGES_PER_SECOND", "0"),
+    ("LIMITS__BYTES_PER_SECOND", "0"),
+    ("LIMITS__QUEUE_BYTES", "262144"),
+    ("LIMITS__STALL_SECONDS", "2"),
+    ("LOG__LEVEL", "info"),
+];
+
+/// These tests take what the machine has: one after the other, so that their deadlines hold.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Whether the server has ended this connection, which has nothing to say.
+fn is_ended(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    match stream.read(&mut [0; 1]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(start.elapsed() < DEADLINE, "{what} took too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `field` of /proc/PID/status in KiB.
+fn memory(server: &Server, field: &str) -> u64 {
+    let status = format!("/proc/{}/status", server.process.0.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Connects and joins with a small receive buffer, and never reads.
+fn stuck(server: SocketAddr, name: &str) -> Socket {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&SockAddr::from(server)).unwrap();
+    socket.send(&coreq(name)).unwrap();
+    socket
+}
+
+#[test]
+fn with_64_descriptors_200_connections_are_let_in_or_turned_away() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_matou-bin")]);
+    command.args(["server", "--listen", "127.0.0.1:0"]).env_clear().env("PATH", "/usr/bin:/bin");
+    let settings = [("ADMIN__SOCKET", socket.to_str().unwrap()), ("NETWORK__ARBITERS", "2")];
+    let mut server = Server::launch(command, &settings);
+    let warned = |line: &String| line.contains("the descriptors do not suffice");
+    assert!(server.log.seen.iter().any(warned), "{:?}", server.log.seen);
+
+    let mut alice = Peer::join(server.address, "alice", &[]);
+    let mut others: Vec<TcpStream> =
+        (0..200).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    server.logged("connections refused");
+    until("turning away", || {
+        others.retain_mut(|stream| !is_ended(stream));
+        let mut admin = matou(Path::new("/nonexistent"));
+        admin.args(["admin", "--json", "status", "--socket"]).arg(&socket);
+        let status: Value = serde_json::from_slice(&admin.output().unwrap().stdout).unwrap();
+        let refused = status["status"]["refusals"]["full"].as_u64().unwrap();
+        let inside = u64::try_from(others.len()).unwrap();
+        status["status"]["connections"] == inside + 1 && refused + inside == 200
+    });
+    assert!((10..64).contains(&others.len()), "{} were let in", others.len());
+    alice.expect_nothing();
+    drop(others);
+    until("a free place", || {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        !is_ended(&mut stream)
+    });
+    alice.expect_nothing();
+}
+
+#[test]
+fn a_client_that_was_stopped_is_disconnected_and_comes_back_when_it_goes_on() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = Server::with("127.0.0.1:0", &IMPATIENT);
+    let mut alice = Peer::join(server.address, "alice", &[]);
+    let mut bob = Client::join(server.address, "bob");
+    alice.expect(&harness::wire::conotif("bob"));
+    bob.process.signal(Signal::SIGSTOP);
+    // The kernel's buffers take megabytes before the server notices.
+    let line = "x".repeat(500);
+    let spoken = msg(&line).repeat(64);
+    let echoed = 64 * (frame(4, &[b"alice", line.as_bytes()]).len());
+    let left = disconotif("bob");
+    'talk: loop {
+        alice.send(&spoken);
+        let mut got = 0;
+        while got < echoed {
+            let mut kind = [0; 1];
+            alice.stream.read_exact(&mut kind).unwrap();
+            if kind[0] == left[0] {
+                alice.expect(&left[1..]);
+                break 'talk;
+            }
+            assert_eq!(kind[0], 4);
+            alice.take(echoed / 64 - 1);
+            got += echoed / 64;
+        }
+    }
+    let gone = server.logged("left");
+    assert_eq!(gone["username"], "bob");
+    assert!(gone["reason"].as_str().unwrap().starts_with("reads "), "{gone}");
+    bob.process.signal(Signal::SIGCONT);
+    bob.any("disconnected");
+    bob.wait("connected", |event| event["username"] == "bob");
+}
+
+#[test]
+fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
+    const STUCK: usize = 1000;
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most.min(1 << 16), most).unwrap();
+    let server = Server::with("127.0.0.1:0", &IMPATIENT);
+    let readers: Vec<Socket> =
+        (0..STUCK).map(|number| stuck(server.address, &format!("stuck{number:04}"))).collect();
+    let mut alice = Peer::connect(server.address);
+    alice.send(&coreq("alice"));
+    let mut hearing = alice.stream.try_clone().unwrap();
+    let heard = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut chunk = vec![0; 1 << 16];
+        let left = disconotif("stuck0000");
+        let mut gone = 0;
+        while gone < STUCK {
+            let count = hearing.read(&mut chunk).unwrap();
+            assert!(count > 0, "alice was disconnected");
+            bytes.extend_from_slice(&chunk[..count]);
+            let mut at = 0;
+            while let Some(length) = whole(&bytes[at..]) {
+                gone += usize::from(bytes[at] == left[0]);
+                at += length;
+            }
+            bytes.drain(..at);
+        }
+    });
+    let before = memory(&server, "VmRSS");
+    let spoken = msg(&"x".repeat(500)).repeat(32);
+    let start = Instant::now();
+    while !heard.is_finished() {
+        assert!(start.elapsed() < DEADLINE, "not all were disconnected");
+        alice.send(&spoken);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    heard.join().unwrap();
+    let (after, peak) = (memory(&server, "VmRSS"), memory(&server, "VmHWM"));
+    println!("resident KiB: {before} before, {peak} at most, {after} after");
+    // A queue of each would be 250 MiB more; they share one log.
+    assert!(peak < before + 32 * 1024, "KiB: {before} before, {peak} at most");
+    assert!(after < before + 16 * 1024, "KiB: {before} before, {after} after");
+    drop(readers);
+}
+
+/// The length of the frame that `bytes` begin with, once it is whole.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let texts = match bytes.first()? {
+        1 => return (bytes.len() >= 2).then_some(2),
+        4 => 2,
+        _ => 1,
+    };
+    let mut length = 1;
+    for _ in 0..texts {
+        let size = bytes.get(length..length + 4)?;
+        length += 4 + usize::try_from(u32::from_be_bytes(size.try_into().unwrap())).unwrap();
+    }
+    (bytes.len() >= length).then_some(length)
+}
