@@ -91,6 +91,27 @@ fn the_end_of_stdin_signs_out_after_what_was_typed_has_gone_out() {
 }
 
 #[test]
+fn a_program_may_write_far_more_than_can_be_kept_before_it_is_signed_in() {
+    const LINES: usize = 15_000;
+    let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let server = Server::with("127.0.0.1:0", &unlimited);
+    let mut watcher = Peer::join(server.address, "Watcher", &[]);
+    let mut ada = Client::start(server.address, "Ada", &[]);
+    let typing = std::thread::spawn(move || {
+        for number in 0..LINES {
+            ada.say(&format!("number {number}"));
+        }
+        ada.end_of_input();
+        ada
+    });
+    watcher.expect(&harness::wire::conotif("Ada"));
+    for number in 0..LINES {
+        watcher.expect(&harness::wire::msgbc("Ada", &format!("number {number}")));
+    }
+    assert_eq!(typing.join().unwrap().ended().1, 0);
+}
+
+#[test]
 fn a_refused_name_is_an_event_and_exit_code_3() {
     let server = Server::start();
     let _peer = Peer::join(server.address, "Ada", &[]);

@@ -201,6 +201,36 @@ fn a_reader_that_goes_away_ends_the_client_in_peace() {
 }
 
 #[test]
+fn a_reader_that_stops_reading_cannot_keep_the_client_from_ending() {
+    let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let server = Server::with("127.0.0.1:0", &unlimited);
+    let mut peer = Peer::join(server.address, "Peer", &[]);
+    let home = tempfile::tempdir().unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(["client", "--username", "Ada", "--server", &server.address.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = harness::Process(command.spawn().unwrap());
+    peer.expect(&harness::wire::conotif("Ada"));
+    // More than the pipe, the client and its connection hold together: the server gives it up.
+    let text = "x".repeat(512);
+    let mut sent = 0;
+    loop {
+        peer.send(&harness::wire::msg(&text));
+        sent += 1;
+        let kind = peer.take(1);
+        if kind == [6] {
+            break;
+        }
+        assert!(sent < 200_000, "the client takes everything although nobody reads");
+        peer.take(msgbc("Peer", &text).len() - 1);
+    }
+    let start = Instant::now();
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.exit().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+}
+
+#[test]
 fn plain_never_says_an_escape_byte_whatever_others_say() {
     let server = Server::start();
     let mut peer = Peer::join(server.address, "Peer", &[]);

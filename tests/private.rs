@@ -57,6 +57,27 @@ fn accept_private_always_needs_no_answer() {
 }
 
 #[test]
+fn a_script_that_types_all_at_once_is_delivered_whole() {
+    let server = Server::start();
+    let always = ["--accept-private", "always", "--accept-files", "always"];
+    let mut bea = Client::join_with(server.address, "Bea", &always);
+    let mut ada = Client::start(server.address, "Ada", &[]);
+    let file = ada.home.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    ada.say("/msg Bea first");
+    ada.say(&format!("/send Bea {}", file.display()));
+    ada.say("to everybody");
+    ada.say("/msg Bea last");
+    ada.end_of_input();
+    bea.heard_in_private("Ada", "Bea", "first");
+    bea.heard_in_private("Ada", "Bea", "last");
+    bea.heard("Ada", "to everybody");
+    let received = bea.any("file_received");
+    assert_eq!(std::fs::read(received["path"].as_str().unwrap()).unwrap(), b"content");
+    assert_eq!(ada.ended().1, 0);
+}
+
+#[test]
 fn both_may_ask_at_once_and_talk() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

@@ -133,7 +133,7 @@ impl Running {
                     Some(event) => self.told(event, &mut events),
                     None => break,
                 },
-                line = lines.next(), if self.more_lines && self.commands.is_empty() => {
+                line = lines.next(), if self.wants_lines() => {
                     self.typed(line);
                 }
                 taken = send(&handle, command), if !self.commands.is_empty() => {
@@ -165,6 +165,10 @@ impl Running {
             let effects = self.conversation.event(event);
             self.perform(effects);
         }
+    }
+
+    fn wants_lines(&self) -> bool {
+        self.more_lines && self.commands.is_empty() && self.conversation.listens()
     }
 
     fn typed(&mut self, line: Option<Line>) {

@@ -44,6 +44,8 @@ enum Audience {
 enum Standing {
     /// Without a name: the next line is one.
     Nameless,
+    /// With a name, and nothing heard of the server yet.
+    Starting,
     /// With a name that the server has not accepted yet, or has lost.
     Waiting,
     /// Signed in.
@@ -68,12 +70,18 @@ impl Conversation {
     /// client has a name to sign in with.
     pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
         let (standing, effects) = if named {
-            (Standing::Waiting, Vec::new())
+            (Standing::Starting, Vec::new())
         } else {
             (Standing::Nameless, vec![question()])
         };
         let audience = if can_ask { Audience::Person } else { Audience::Program };
         (Self { audience, standing, refused: None, home }, effects)
+    }
+
+    /// Whether lines should be read. A program that writes at once waits until the first attempt
+    /// to sign in has come to something: it may write more than can be kept until then.
+    pub(super) fn listens(&self) -> bool {
+        self.audience != Audience::Program || self.standing != Standing::Starting
     }
 
     /// A line was typed.
@@ -103,6 +111,9 @@ impl Conversation {
     /// The client told something.
     pub(super) fn event(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.standing == Standing::Starting {
+            self.standing = Standing::Waiting;
+        }
         match &event {
             Event::Connected { .. } => {
                 self.standing = Standing::SignedIn;
@@ -131,7 +142,7 @@ impl Conversation {
         match (self.refused, self.audience, self.standing) {
             (Some(username), Audience::Program | Audience::Nobody, _) => Ending::Refused(username),
             (None, Audience::Program | Audience::Nobody, Standing::Nameless) => Ending::Nameless,
-            (None, Audience::Nobody, Standing::Waiting) => Ending::Unheard,
+            (None, Audience::Nobody, Standing::Starting | Standing::Waiting) => Ending::Unheard,
             _ => Ending::Done,
         }
     }
@@ -244,6 +255,17 @@ mod tests {
         let (mut conversation, _) = Conversation::new(true, false, None);
         conversation.line("/quit");
         assert_eq!(conversation.ending(), Ending::Done);
+    }
+
+    #[test]
+    fn a_program_is_listened_to_once_something_was_heard_of_the_server() {
+        for event in [connected(), Event::Error { message: "cannot reach it".into() }] {
+            let (mut conversation, _) = Conversation::new(true, false, None);
+            assert!(!conversation.listens());
+            conversation.event(event);
+            assert!(conversation.listens());
+        }
+        assert!(Conversation::new(true, true, None).0.listens());
     }
 
     #[test]
