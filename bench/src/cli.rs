@@ -45,9 +45,8 @@ enum Action {
         /// Runs of each.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
-        /// Where the results go; earlier results of other scenarios are kept.
-        #[arg(long)]
-        results: Option<PathBuf>,
+        #[command(flatten)]
+        options: Suite,
     },
     /// Write the tables and pictures of earlier results into the document.
     Report {
@@ -110,16 +109,21 @@ struct Load {
 pub(crate) fn run() -> Outcome<()> {
     process::raise_open_files();
     match Arguments::parse().action {
-        Action::All(suite) => {
-            run_suite(suite::all(), Extent { mebibytes: 2048, rounds: 3 }, &suite)
-        }
-        Action::Quick(suite) => {
-            run_suite(suite::quick(), Extent { mebibytes: 256, rounds: 1 }, &suite)
-        }
-        Action::Files { mebibytes, rounds, results } => {
-            let options = Suite { results, patience: 0, only: Vec::new() };
-            run_suite(Vec::new(), Extent { mebibytes, rounds }, &options)
-        }
+        Action::All(suite) => run_suite(
+            suite::all(),
+            Extent { mebibytes: 2048, rounds: 3, patience: suite.patience() },
+            &suite,
+        ),
+        Action::Quick(suite) => run_suite(
+            suite::quick(),
+            Extent { mebibytes: 256, rounds: 1, patience: suite.patience() },
+            &suite,
+        ),
+        Action::Files { mebibytes, rounds, options } => run_suite(
+            Vec::new(),
+            Extent { mebibytes, rounds, patience: options.patience() },
+            &options,
+        ),
         Action::Smoke => {
             let mut session = Session::begin();
             suite::run(&suite::smoke(), &mut session, None, Duration::ZERO)?;
@@ -143,8 +147,7 @@ fn run_suite(tasks: Vec<Task>, files: Extent, options: &Suite) -> Outcome<()> {
             !files_again && !again.iter().any(|name| name == scenario)
         });
     }
-    let patience = Duration::from_secs(options.patience);
-    suite::run(&tasks, &mut session, options.results.as_deref(), patience)?;
+    suite::run(&tasks, &mut session, options.results.as_deref(), options.patience())?;
     if with_files {
         files::run(&mut session, files, options.results.as_deref())?;
     }
@@ -174,6 +177,12 @@ fn run_load(load: &Load) -> Outcome<()> {
     match failures {
         0 => Ok(()),
         failures => Err(BenchError::Invalid(format!("{failures} runs failed"))),
+    }
+}
+
+impl Suite {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod pool;
 mod process;
+mod quiet;
 mod report;
 mod scenario;
 mod server;

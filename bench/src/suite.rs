@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use crate::error::{BenchError, Outcome};
-use crate::process;
+use crate::quiet;
 use crate::scenario::{self, Figures, Plan, Scenario};
 use crate::server::{Brand, Server};
 use crate::session::{Run, Session};
-
-/// More than this much of one core in other processes' hands makes a run a noisy one.
-const NOISE_CORES: f64 = 0.08;
 
 /// One scenario against some servers.
 #[derive(Clone, Debug)]
@@ -45,6 +42,7 @@ pub(crate) fn all() -> Vec<Task> {
         task(Scenario::Joins, &everybody, 0.0),
         task(Scenario::Idle, &everybody, 0.0),
         task(Scenario::Rate, &everybody, 0.0),
+        task(Scenario::Client, &[Matou], 5.0),
     ]
 }
 
@@ -114,7 +112,7 @@ pub(crate) fn run(
 }
 
 /// One run against a server that is started for it.
-pub(crate) fn once(task: &Task, brand: Brand) -> Outcome<Figures> {
+fn once(task: &Task, brand: Brand) -> Outcome<Figures> {
     let mut server = Server::start(brand)?;
     scenario::run(task.scenario, &mut server, task.plan)
 }
@@ -133,38 +131,14 @@ pub(crate) fn insist(session: &Session) -> Outcome<()> {
 }
 
 fn repeat_if_noisy(task: &Task, brand: Brand, round: usize, patience: Duration) -> Run {
-    let start = Instant::now();
-    loop {
-        if !patience.is_zero() {
-            wait_for_quiet(patience.saturating_sub(start.elapsed()));
-        }
-        let (figures, failure) = match once(task, brand) {
-            Ok(figures) => (figures, None),
-            Err(error) => (Figures::default(), Some(error.to_string())),
-        };
-        let noise = figures.value("other_cores").unwrap_or(0.0);
-        if noise > NOISE_CORES && start.elapsed() < patience {
-            continue;
-        }
-        match &failure {
-            Some(why) => println!("{:12} failed: {why}", brand.title()),
-            None => println!("{:12} {figures}", brand.title()),
-        }
-        let (scenario, subject) = (name(task.scenario), brand.title().to_owned());
-        return Run { scenario, subject, round, figures, failure };
+    let (figures, failure) = match quiet::attempt(patience, || once(task, brand)) {
+        Ok(figures) => (figures, None),
+        Err(error) => (Figures::default(), Some(error.to_string())),
+    };
+    match &failure {
+        Some(why) => println!("{:12} failed: {why}", brand.title()),
+        None => println!("{:12} {figures}", brand.title()),
     }
-}
-
-/// Waits until nobody else uses the machine for a moment.
-fn wait_for_quiet(limit: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < limit {
-        let Ok(before) = process::machine_cpu() else { return };
-        let moment = Duration::from_millis(500);
-        std::thread::sleep(moment);
-        let Ok(after) = process::machine_cpu() else { return };
-        if after.saturating_sub(before).as_secs_f64() / moment.as_secs_f64() < NOISE_CORES {
-            return;
-        }
-    }
+    let (scenario, subject) = (name(task.scenario), brand.title().to_owned());
+    Run { scenario, subject, round, figures, failure }
 }

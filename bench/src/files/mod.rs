@@ -17,6 +17,7 @@ use self::mover::Mover;
 use self::peer::Peer;
 use crate::error::{BenchError, Context, Outcome};
 use crate::process::{self, Cores};
+use crate::quiet;
 use crate::scenario::Figures;
 use crate::session::{Run, Session};
 
@@ -29,11 +30,14 @@ pub(crate) struct Extent {
     pub(crate) mebibytes: u64,
     /// Repetitions.
     pub(crate) rounds: usize,
+    /// For how long a run is repeated that other processes disturbed.
+    pub(crate) patience: Duration,
 }
 
 /// Runs all file scenarios and adds what came out to the session.
 pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>) -> Outcome<()> {
     process::pin(Cores::All);
+    let patience = extent.patience;
     let ground = Ground::new(extent.mebibytes)?;
     println!("-- files: {} MiB, from memory to memory over loopback", extent.mebibytes);
     ground.move_once(Mover::Splice)?;
@@ -42,18 +46,19 @@ pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>)
         // Who begins changes, so that what begins with cold memory is not always the same.
         let turn = round % Mover::ALL.len();
         for mover in Mover::ALL.into_iter().cycle().skip(turn).take(Mover::ALL.len()) {
-            let outcome = ground.move_once(mover);
+            let outcome = quietly(patience, || ground.move_once(mover));
             note(session, "files", mover.title(), round, outcome);
         }
         for peer in &peers {
-            note(session, "files", peer.title(), round, ground.fetch_once(*peer));
+            let outcome = quietly(patience, || ground.fetch_once(*peer));
+            note(session, "files", peer.title(), round, outcome);
         }
         for mover in [Mover::Splice, Mover::SpliceUnheld, Mover::Matou] {
-            let outcome = message::during_a_file(mover, &ground);
+            let outcome = quietly(patience, || message::during_a_file(mover, &ground));
             note(session, "files-latency", mover.title(), round, outcome);
         }
         for mover in [Mover::Splice, Mover::Matou] {
-            let outcome = together::ten(mover, &ground);
+            let outcome = quietly(patience, || together::ten(mover, &ground));
             note(session, "files-fair", mover.title(), round, outcome);
         }
         if let Some(file) = results {
@@ -61,6 +66,19 @@ pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>)
         }
     }
     Ok(())
+}
+
+/// A run when the machine is quiet, and how quiet it was.
+fn quietly(patience: Duration, mut run: impl FnMut() -> Outcome<Figures>) -> Outcome<Figures> {
+    quiet::attempt(patience, || {
+        let own = || Ok(cpu(UsageWho::RUSAGE_SELF)? + cpu(UsageWho::RUSAGE_CHILDREN)?);
+        let (start, before, own_before) = (Instant::now(), process::machine_cpu()?, own()?);
+        let mut figures = run()?;
+        let machine = process::machine_cpu()?.saturating_sub(before).as_secs_f64();
+        let others = machine - (own()? - own_before);
+        figures.set("other_cores", (others / start.elapsed().as_secs_f64()).max(0.0));
+        Ok(figures)
+    })
 }
 
 fn present(peer: Peer, session: &mut Session) -> bool {

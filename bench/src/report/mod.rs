@@ -112,7 +112,7 @@ fn rooms(session: &Session) -> String {
 
 /// What the other scenarios measured.
 fn details(session: &Session) -> String {
-    let scenarios: [Detail; 5] = [
+    let scenarios: [Detail; 6] = [
         (
             "alone",
             "One sender, one receiver",
@@ -139,6 +139,16 @@ fn details(session: &Session) -> String {
                 ("deliveries_per_s", "deliveries/s to the others"),
                 ("p999_ms", "p99.9 ms"),
                 ("peak_mb", "peak memory, MB"),
+            ],
+        ),
+        (
+            "client",
+            "The client in `--json` mode, 5,000 messages/s",
+            &[
+                ("idle_cpu_ms_per_s", "CPU while idle, ms/s"),
+                ("client_cores", "CPU of one core"),
+                ("behind_ms", "behind the room at the end, ms"),
+                ("client_peak_mb", "peak memory, MB"),
             ],
         ),
         ("start", "From start to the first connection", &[("start_ms", "ms")]),

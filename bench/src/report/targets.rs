@@ -62,6 +62,7 @@ fn rooms(session: &Session) -> Vec<Target> {
             grown("stuck", "deliveries_per_s"),
         ),
         most("start to listening, ms", 20.0, median("start", "start_ms")),
+        most("idle client: CPU, ms/s", 0.0, median("client", "idle_cpu_ms_per_s")),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What is measured, and how one scenario is run against one server.
 
 mod busy;
+mod client;
 mod figures;
 mod meter;
 mod open;
@@ -50,6 +51,8 @@ pub(crate) enum Scenario {
     Alone,
     /// From the start of the process to the first connection.
     Start,
+    /// Matou's client in `--json` mode in a room with 5,000 messages/s.
+    Client,
     /// A small busy room, every delivery counted and every order compared.
     Smoke,
 }
@@ -115,6 +118,7 @@ fn run_as<D: Dialect + Copy>(
             figures.set("start_ms", server.started_in().as_secs_f64() * 1e3);
             Ok(figures)
         }
+        Scenario::Client => client::run(pool, clock, server, plan),
         Scenario::Smoke => small::smoke(pool, clock, server, plan),
     }
 }

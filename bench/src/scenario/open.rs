@@ -98,6 +98,11 @@ impl Metronome {
         }
     }
 
+    /// Messages sent so far.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent
+    }
+
     /// Forgets the times measured so far.
     pub(super) fn forget(&mut self) {
         self.histogram.clear();
