@@ -32,7 +32,7 @@ pub(super) fn run<D: Dialect>(
     }
     let client = JsonClient::start(server)?;
     pool.join(SENDERS, server.brand().wave(), JOIN_LIMIT)?;
-    client.wait_for(&client.others, u64::try_from(SENDERS).unwrap_or(0))?;
+    wait_for(&client.others, u64::try_from(SENDERS).unwrap_or(0))?;
     let idle = client.cpu()?;
     let start = Instant::now();
     while start.elapsed() < IDLE {
@@ -44,7 +44,7 @@ pub(super) fn run<D: Dialect>(
     metronome.play(&mut pool, plan.measure)?;
     metronome.drain(&mut pool)?;
     let (sent, drained) = (u64::from(metronome.sent()), Instant::now());
-    client.wait_for(&client.messages, sent)?;
+    wait_for(&client.messages, sent)?;
     let mut figures = Figures::default();
     figures.set("idle_cpu_ms_per_s", idle * 1e3 / IDLE.as_secs_f64());
     figures.set("client_cores", (client.cpu()? - cpu) / start.elapsed().as_secs_f64());
@@ -74,20 +74,8 @@ impl JsonClient {
         std::thread::spawn(move || output.map(|output| count(output, &counters.0, &counters.1)));
         let client = Self { child, messages, others };
         // Connected, and so in the room before anybody speaks.
-        client.wait_for(&client.others, 1)?;
+        wait_for(&client.others, 1)?;
         Ok(client)
-    }
-
-    fn wait_for(&self, counter: &AtomicU64, least: u64) -> Outcome<()> {
-        let start = Instant::now();
-        while counter.load(Ordering::Relaxed) < least {
-            if start.elapsed() > LIMIT {
-                let found = counter.load(Ordering::Relaxed);
-                return Err(BenchError::Invalid(format!("{found} events instead of {least}")));
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        Ok(())
     }
 
     fn cpu(&self) -> Outcome<f64> {
@@ -100,6 +88,19 @@ impl Drop for JsonClient {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits until so many events were told.
+fn wait_for(counter: &AtomicU64, least: u64) -> Outcome<()> {
+    let start = Instant::now();
+    while counter.load(Ordering::Relaxed) < least {
+        if start.elapsed() > LIMIT {
+            let found = counter.load(Ordering::Relaxed);
+            return Err(BenchError::Invalid(format!("{found} events instead of {least}")));
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
 }
 
 fn count(output: impl Read, messages: &AtomicU64, others: &AtomicU64) {
