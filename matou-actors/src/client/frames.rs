@@ -49,10 +49,10 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 self.input.reserve(READ);
             }
             if self.stream.read_buf(&mut self.input).await? == 0 {
-                return match self.input.is_empty() {
-                    true => Ok(batch),
-                    false => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                };
+                if self.input.is_empty() {
+                    return Ok(batch);
+                }
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
     }

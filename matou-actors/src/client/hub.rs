@@ -5,15 +5,17 @@
 //!
 //! - `commands`: what the user wants.
 //! - `server`: reaching the server, signing in, and its frames.
-//! - `private`: requests and sessions.
-//! - `files`: offers and transfers.
+//! - `requests`: private requests; `sessions`: what comes of them.
+//! - `offers`: files for the user to take; `files`: those on their way.
 //! - `closing`: the order of signing out.
 
 mod closing;
 mod commands;
 mod files;
-mod private;
+mod offers;
+mod requests;
 mod server;
+mod sessions;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr, TcpStream};

@@ -101,7 +101,8 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let connect = match self.role.clone() {
-            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports) {
+            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
+            {
                 Ok(listeners) => {
                     self.hub.do_send(PortsOpen { session: self.id, ports: listeners.ports });
                     let logger = self.logger.clone();

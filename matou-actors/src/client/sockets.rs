@@ -66,10 +66,10 @@ impl Listeners {
     /// Listens on two ports of `address`: of the range if there is one, else any free ones.
     pub(super) fn bind(
         address: IpAddr,
-        range: Option<RangeInclusive<u16>>,
+        range: Option<&RangeInclusive<u16>>,
     ) -> Result<Self, String> {
-        let mut ports: Box<dyn Iterator<Item = u16>> = match range.clone() {
-            Some(range) => Box::new(range),
+        let mut ports: Box<dyn Iterator<Item = u16>> = match range {
+            Some(range) => Box::new(range.clone()),
             None => Box::new([0, 0].into_iter()),
         };
         let mut next = || {
@@ -80,7 +80,7 @@ impl Listeners {
                     Err(error) => last = Some(error),
                 }
             }
-            Err(match (&range, last) {
+            Err(match (range, last) {
                 (Some(range), None) => used_up(range),
                 (Some(range), Some(error)) if error.kind() == io::ErrorKind::AddrInUse => {
                     used_up(range)
@@ -204,10 +204,10 @@ mod tests {
         // A range that was free a moment ago: two ports that the kernel gave.
         let free = Listeners::bind(at("127.0.0.1"), None).unwrap();
         let port = free.ports.message.get();
-        let error = Listeners::bind(at("127.0.0.1"), Some(port..=port)).unwrap_err();
+        let error = Listeners::bind(at("127.0.0.1"), Some(&(port..=port))).unwrap_err();
         assert!(error.contains("in use") && error.contains("private.ports"), "{error}");
         drop(free);
-        let error = Listeners::bind(at("127.0.0.1"), Some(port..=port)).unwrap_err();
+        let error = Listeners::bind(at("127.0.0.1"), Some(&(port..=port))).unwrap_err();
         assert!(error.contains("in use"), "one port is not enough: {error}");
     }
 }

@@ -109,13 +109,12 @@ impl Downloads {
     }
 
     fn open(&self) -> io::Result<(OwnedFd, PathBuf)> {
-        let path = match self.resolved.get() {
-            Some(path) => path,
-            None => {
-                std::fs::create_dir_all(&self.given)?;
-                let path = self.given.canonicalize()?;
-                self.resolved.get_or_init(|| path)
-            }
+        let path = if let Some(path) = self.resolved.get() {
+            path
+        } else {
+            std::fs::create_dir_all(&self.given)?;
+            let path = self.given.canonicalize()?;
+            self.resolved.get_or_init(|| path)
         };
         Ok((open_folder(path)?, path.clone()))
     }
@@ -145,8 +144,8 @@ impl PartFile {
 
     fn rename(&self, extension: &str) -> io::Result<String> {
         let ours = rustix::fs::fstat(&self.file)?;
-        let named = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if (ours.st_dev, ours.st_ino) != (named.st_dev, named.st_ino) {
+        let at_name = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if (ours.st_dev, ours.st_ino) != (at_name.st_dev, at_name.st_ino) {
             return Err(io::Error::other("something else has taken its place"));
         }
         let ((), name) =

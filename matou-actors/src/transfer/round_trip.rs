@@ -10,14 +10,14 @@ const HELD: usize = 256 * 1024;
 /// Holds the send buffer of `socket` down to 256 KiB if the round trip is short. Where it is
 /// long, so little would throttle the transfer, and the kernel goes on choosing.
 pub fn hold_send_buffer(socket: &TcpStream) -> io::Result<()> {
-    if round_trip::is_short(socket) {
+    if kernel::is_short(socket) {
         socket2::SockRef::from(socket).set_send_buffer_size(HELD)?;
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-mod round_trip {
+mod kernel {
     use std::net::TcpStream;
 
     use nix::libc;
@@ -42,7 +42,7 @@ mod round_trip {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod round_trip {
+mod kernel {
     pub(super) fn is_short(_socket: &std::net::TcpStream) -> bool {
         false
     }

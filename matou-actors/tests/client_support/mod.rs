@@ -1,11 +1,20 @@
 //! What the tests of the client share: a small room to sign in to, and people who drive clients.
 
-#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    unused_imports,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 mod person;
+mod raw_peer;
 mod room;
 
 pub use person::{Person, name, pair, text};
+pub use raw_peer::RawPeer;
 pub use room::FakeRoom;
 
 use std::time::Duration;

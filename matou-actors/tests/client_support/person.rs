@@ -187,11 +187,8 @@ impl Person {
     /// Everything up to `Closed`, which is the last.
     pub async fn rest(&mut self) -> Vec<Event> {
         let mut rest = Vec::new();
-        loop {
-            match within("the end", self.events.recv()).await {
-                Some(event) => rest.push(event),
-                None => break,
-            }
+        while let Some(event) = within("the end", self.events.recv()).await {
+            rest.push(event);
         }
         assert_eq!(rest.last(), Some(&Event::Closed), "{rest:#?}");
         rest

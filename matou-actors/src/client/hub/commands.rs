@@ -196,18 +196,12 @@ impl Hub {
             self.error(format!("not connected to the server, so {so}; /reconnect"));
             return None;
         }
-        match self.roster.find(&key).cloned() {
-            Some(name) => {
-                self.conversations.insert(key.clone(), Conversation::new(name));
-                Some(key)
-            }
-            None => {
-                self.error(format!(
-                    "nobody here is called {name}, so {so}; /who lists who is here"
-                ));
-                None
-            }
-        }
+        let Some(here) = self.roster.find(&key).cloned() else {
+            self.error(format!("nobody here is called {name}, so {so}; /who lists who is here"));
+            return None;
+        };
+        self.conversations.insert(key.clone(), Conversation::new(here));
+        Some(key)
     }
 
     fn ignore(&mut self, name: &Username) {

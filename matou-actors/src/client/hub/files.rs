@@ -1,4 +1,4 @@
-//! Offers and transfers.
+//! Files on their way, and those that wait for their turn.
 
 use std::net::Shutdown;
 use std::path::PathBuf;
@@ -7,75 +7,17 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::{Hub, LiveSession, Offer, OpenSession};
+use super::{Hub, LiveSession, OpenSession};
 use crate::client::conversation::SessionId;
-use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
+use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::client::transfers::Stage;
-use crate::client::{Direction, Event, Policy, TransferId};
+use crate::client::{Direction, Event, TransferId};
 use crate::protocol::UsernameKey;
-use crate::transfer::{Cancel, FileStamp, Job, Orphan, Outcome, Report, Transfer, Verdict};
+use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 
 /// For what was sent before a session ended.
 const GRACE: Duration = Duration::from_secs(5);
 
-// What the user wants of a file.
-impl Hub {
-    pub(super) fn list_transfers(&mut self) {
-        let mut transfers = self.transfers.list();
-        transfers.retain(|info| !self.ignored.contains(&info.with.key()));
-        self.tell(Event::Transfers { transfers });
-    }
-
-    /// Begins to receive an offered file.
-    pub(super) fn take(&mut self, id: TransferId, ctx: &mut Context<Self>) {
-        let Some(entry) = self.transfers.get_mut(id).filter(|entry| entry.stage == Stage::Offered)
-        else {
-            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
-        };
-        let Some(offer) = self.offers.get(&id) else { return };
-        entry.stage = Stage::Taken;
-        let stamp = FileStamp::new(&entry.info.with, jiff::Zoned::now().datetime());
-        let (size, session) = (entry.info.size, entry.session);
-        let downloads = Arc::clone(&self.downloads);
-        let socket = Arc::clone(&offer.socket);
-        if let Some(session) = session.and_then(|session| self.sessions.get(&session)) {
-            // Once for each file.
-            session.addr.do_send(LeaveFiles);
-        }
-        let report = ctx.address().recipient();
-        let job = Job::Receive { downloads, stamp, size };
-        self.movers.insert(id, Transfer::new(id.0, job, socket, report).start());
-    }
-
-    pub(super) fn refuse(&mut self, id: TransferId) {
-        if self.transfers.get(id).is_none_or(|entry| entry.stage != Stage::Offered) {
-            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
-        }
-        self.drop_offer(id, "you refused it");
-    }
-
-    pub(super) fn cancel(&mut self, id: TransferId) {
-        let Some(entry) = self.transfers.get(id) else {
-            return self.error(format!("there is no transfer #{id}; /transfers lists them"));
-        };
-        match entry.stage {
-            Stage::Offered => self.drop_offer(id, "you refused it"),
-            Stage::Waiting => self.fail(id, "you cancelled it".into()),
-            Stage::Taken | Stage::Moving => self.cut(id, "you cancelled it"),
-        }
-    }
-
-    /// Tells the offers of somebody again.
-    pub(super) fn tell_offers_of(&mut self, key: &UsernameKey) {
-        for info in self.transfers.list() {
-            if info.with.key() == *key {
-                self.tell_offer(info.id);
-            }
-        }
-    }
-}
-
-// What becomes of files.
 impl Hub {
     /// A file's session is open: it waits for its turn.
     pub(super) fn enqueue_file(
@@ -162,11 +104,11 @@ impl Hub {
         if let Some(open) = self.open_session(session) {
             open.lane.close(reason.into());
         }
-        self.linger(session, ctx);
+        Self::linger(session, ctx);
     }
 
     /// Gives a session that is over a little time for the files that were sent before.
-    fn linger(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+    fn linger(session: SessionId, ctx: &mut Context<Self>) {
         ctx.run_later(GRACE, move |hub, _| {
             let Some(live) = hub.sessions.get(&session).filter(|live| live.over) else { return };
             let lane = live.open.as_ref().map(|open| &open.lane);
@@ -176,7 +118,7 @@ impl Hub {
         });
     }
 
-    fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
+    pub(super) fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
         self.sessions.get_mut(&id)?.open.as_mut()
     }
 
@@ -192,28 +134,15 @@ impl Hub {
         self.movers.insert(id, Transfer::new(id.0, Job::Send(path), socket, report).start());
     }
 
-    fn cut(&mut self, id: TransferId, reason: &str) {
+    pub(super) fn cut(&mut self, id: TransferId, reason: &str) {
         if let Some(mover) = self.movers.get(&id) {
             // Once for each wish of the user.
             mover.do_send(Cancel(reason.into()));
         }
     }
 
-    /// Closes the file connection that an offer waits in.
-    fn drop_offer(&mut self, id: TransferId, reason: &str) {
-        let session = self.transfers.get(id).and_then(|entry| entry.session);
-        if let Some(offer) = self.offers.get(&id) {
-            // An error means that it is closed already.
-            let _ = offer.socket.shutdown(Shutdown::Both);
-        }
-        self.fail(id, reason.into());
-        if let Some(session) = session {
-            self.close_lane(session, reason);
-        }
-    }
-
     /// No file can be sent over a session any more.
-    fn close_lane(&mut self, session: SessionId, reason: &str) {
+    pub(super) fn close_lane(&mut self, session: SessionId, reason: &str) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
         // Once in its life.
         live.addr.do_send(LeaveFiles);
@@ -237,17 +166,6 @@ impl Hub {
         }
     }
 
-    fn tell_offer(&mut self, id: TransferId) {
-        let (Some(entry), Some(offer)) = (self.transfers.get(id), self.offers.get(&id)) else {
-            return;
-        };
-        if entry.stage == Stage::Offered {
-            let (from, size) = (entry.info.with.clone(), entry.info.size);
-            let (address, free) = (offer.address, offer.free);
-            self.tell(Event::FileOffered { id, from, size, address, free });
-        }
-    }
-
     fn whole(&mut self, id: TransferId, path: PathBuf, size: u64, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.remove(id) else { return };
         self.offers.remove(&id);
@@ -261,78 +179,13 @@ impl Hub {
                 live.addr.do_send(WatchFiles { offered: None });
             }
             if live.over {
-                self.linger(session, ctx);
+                Self::linger(session, ctx);
             }
         }
         self.tell(match entry.info.direction {
             Direction::Incoming => Event::FileReceived { id, from: with, size, path },
             Direction::Outgoing => Event::FileSent { id, to: with, size, path },
         });
-    }
-
-    fn not_begun(&mut self, id: TransferId, reason: String) {
-        let Some(entry) = self.transfers.get_mut(id) else { return };
-        match entry.info.direction {
-            Direction::Outgoing => self.fail(id, reason),
-            // The user may do something about it: the offer stands.
-            Direction::Incoming => {
-                entry.stage = Stage::Offered;
-                let offered = Some(entry.info.size);
-                let session = entry.session.and_then(|session| self.sessions.get(&session));
-                if let Some(live) = session {
-                    // Once for each wish of the user.
-                    live.addr.do_send(WatchFiles { offered });
-                }
-                self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
-            }
-        }
-    }
-}
-
-impl Handler<HeaderSeen> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, header: HeaderSeen, ctx: &mut Self::Context) {
-        let HeaderSeen { session, size, free } = header;
-        let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
-            return;
-        };
-        // One that came while the connection was being closed.
-        let over = live.over;
-        let usable = |open: &&mut OpenSession| over || open.lane.closed().is_none();
-        let Some(open) = live.open.as_mut().filter(usable) else { return };
-        let id = self.transfers.offered(live.peer.clone(), size, session);
-        open.lane.offered(id);
-        let (socket, address) = (Arc::clone(&open.files), open.address.ip().to_canonical());
-        self.offers.insert(id, Offer { socket, address, free });
-        if self.ignored.contains(&live.peer.key()) {
-            return;
-        }
-        self.tell_offer(id);
-        match self.settings.accept_files {
-            Policy::Ask => {}
-            Policy::Always => self.take(id, ctx),
-            Policy::Never => self.drop_offer(id, "files are refused by your settings"),
-        }
-        self.flush(ctx);
-    }
-}
-
-impl Handler<FilesDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, FilesDown { session, reason }: FilesDown, ctx: &mut Self::Context) {
-        if let Some(offer) = self.open_session(session).and_then(|open| open.lane.incoming())
-            && self.transfers.get(offer).is_some_and(|entry| entry.stage == Stage::Offered)
-        {
-            self.fail(offer, reason.clone());
-        }
-        self.close_lane(session, &reason);
-        if self.sessions.get(&session).is_some_and(|live| live.over) {
-            self.hang_up(session);
-        }
-        self.leave_if_done(ctx);
-        self.flush(ctx);
     }
 }
 

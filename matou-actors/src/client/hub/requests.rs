@@ -1,4 +1,4 @@
-//! Private requests and sessions.
+//! Private requests, the user's own and those of others.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,15 +6,13 @@ use std::time::Duration;
 use actix::prelude::*;
 use slog::debug;
 
-use super::{Hub, Leaving, LiveSession, OpenSession};
+use super::Hub;
 use crate::client::conversation::{
     Conversation, Item, Pursuit, Remains, Requested, SessionId, Ticket,
 };
-use crate::client::lane::Lane;
-use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
-use crate::client::session::{Role, Session};
+use crate::client::session::Role;
 use crate::client::{Event, Policy, RequestState, reachable, sockets};
-use crate::protocol::{ClientFrame, MessageText, PeerFrame, PortPair, Username, UsernameKey};
+use crate::protocol::{ClientFrame, PortPair, Username, UsernameKey};
 
 /// Requests of others that may wait for the user.
 const MOST_REQUESTS: usize = 1_000;
@@ -36,7 +34,7 @@ impl Hub {
             Pursuit::Accept => self.accepted(name, ticket, ctx),
             Pursuit::Ask => {
                 self.send(&ClientFrame::RequestPrivate { to: (&name).into() });
-                self.limit(key, ticket, self.settings.request_timeout, ctx);
+                Self::limit(key, ticket, self.settings.request_timeout, ctx);
                 self.tell(Event::PrivateState { with: name, state: RequestState::Asked });
             }
         }
@@ -82,47 +80,6 @@ impl Hub {
         self.tidy(&key);
     }
 
-    /// Says goodbye on a session; its transfers are cut.
-    pub(super) fn close_session(&mut self, id: SessionId, reason: &str) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.closed = true;
-        match &session.open {
-            Some(_) if session.over => {
-                self.cut_files_of(id, reason);
-                self.hang_up(id);
-            }
-            Some(open) => {
-                // When it is full the end of the connection says the same.
-                let _ = open.outbox.push(&PeerFrame::Close);
-                open.outbox.close();
-                self.cut_files_of(id, reason);
-            }
-            // Once in its life.
-            None => session.addr.do_send(HangUp),
-        }
-    }
-
-    /// Is done with a session.
-    pub(super) fn hang_up(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get(&id) {
-            // Once or twice in its life.
-            session.addr.do_send(HangUp);
-        }
-    }
-
-    /// Hands a text to a session, and tells it as said.
-    pub(super) fn tell_peer(&mut self, id: SessionId, text: MessageText) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
-        let (from, to) = (me.clone(), session.peer.clone());
-        match open.outbox.push(&PeerFrame::Message(text.clone())) {
-            Ok(()) => self.tell(Event::PrivateMessage { from, to, text }),
-            Err(_) => self.error(format!(
-                "{to} reads no messages now, so yours was not sent; send it again later, or /close {to}"
-            )),
-        }
-    }
-
     /// Says what could not be delivered, and why.
     pub(super) fn undelivered(&mut self, key: &UsernameKey, items: Vec<Item>, why: &str) {
         let name = self.conversations.get(key).map(|with| with.name().to_string());
@@ -142,17 +99,11 @@ impl Hub {
 
     fn accepted(&mut self, name: Username, ticket: Ticket, ctx: &mut Context<Self>) {
         self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
-        self.limit(&name.key(), ticket, self.settings.connect_timeout, ctx);
+        Self::limit(&name.key(), ticket, self.settings.connect_timeout, ctx);
         self.tell(Event::PrivateState { with: name, state: RequestState::Connecting });
     }
 
-    fn limit(
-        &mut self,
-        key: &UsernameKey,
-        ticket: Ticket,
-        limit: Duration,
-        ctx: &mut Context<Self>,
-    ) {
+    fn limit(key: &UsernameKey, ticket: Ticket, limit: Duration, ctx: &mut Context<Self>) {
         let key = key.clone();
         ctx.run_later(limit, move |hub, ctx| {
             if let Some(with) = hub.conversations.get_mut(&key) {
@@ -193,7 +144,7 @@ impl Hub {
                     self.tidy(&key);
                 }
                 Policy::Ask => {
-                    self.limit(&key, ticket, self.settings.request_timeout, ctx);
+                    Self::limit(&key, ticket, self.settings.request_timeout, ctx);
                     self.tell(Event::PrivateRequest { from });
                 }
             },
@@ -265,36 +216,7 @@ impl Hub {
         }
     }
 
-    fn start_session(
-        &mut self,
-        id: SessionId,
-        peer: Username,
-        role: Role,
-        ctx: &mut Context<Self>,
-    ) {
-        let session = Session {
-            id,
-            role,
-            connect_timeout: self.settings.connect_timeout,
-            downloads: self.downloads.clone(),
-            hub: ctx.address(),
-            logger: self.logger.clone(),
-            files: None,
-            watch: None,
-        };
-        let addr = session.start();
-        self.sessions
-            .insert(id, LiveSession { addr, peer, open: None, closed: false, over: false });
-    }
-
-    fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
-        if let Some(with) = self.conversations.get_mut(key) {
-            let remains = with.ended(id);
-            self.remains(key, remains, reason);
-        }
-    }
-
-    fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {
+    pub(super) fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {
         if let Remains::Over(undelivered) = remains {
             self.undelivered(key, undelivered, reason);
             if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
@@ -309,100 +231,5 @@ impl Hub {
         if self.conversations.get(key).is_some_and(Conversation::is_idle) {
             self.conversations.remove(key);
         }
-    }
-}
-
-impl Handler<PortsOpen> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, PortsOpen { session, ports }: PortsOpen, ctx: &mut Self::Context) {
-        if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
-            let to = (&live.peer).into();
-            self.send(&ClientFrame::OfferPorts { to, ports });
-        }
-        self.flush(ctx);
-    }
-}
-
-impl Handler<SessionUp> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
-        let SessionUp { session: id, peer: address, outbox, files } = up;
-        let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.open = Some(OpenSession { address, outbox, files, lane: Lane::default() });
-        let (peer, closed) = (live.peer.clone(), live.closed);
-        if closed || self.leaving == Leaving::Now {
-            return self.close_session(id, "you closed the private session");
-        }
-        let key = peer.key();
-        let Some(with) = self.conversations.get_mut(&key) else { return };
-        let first = with.opened(id);
-        let waiting = with.take_waiting();
-        if first {
-            let address = address.ip().to_canonical();
-            self.tell(Event::PrivateOpened { with: peer, address });
-        }
-        for item in waiting {
-            match item {
-                Item::Text(text) => self.tell_peer(id, text),
-                Item::File(file) => self.enqueue_file(&key, file, ctx),
-            }
-        }
-        self.leave_if_done(ctx);
-        self.flush(ctx);
-    }
-}
-
-impl Handler<SessionFrames> for Hub {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, batch: SessionFrames, ctx: &mut Self::Context) -> Self::Result {
-        let live = self.sessions.get(&batch.session).filter(|live| !live.closed);
-        if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
-            let from = live.peer.clone();
-            let ignored = self.ignored.contains(&from.key());
-            for frame in batch.frames {
-                if let PeerFrame::Message(text) = frame
-                    && !ignored
-                {
-                    let (from, to) = (from.clone(), me.clone());
-                    self.tell(Event::PrivateMessage { from, to, text });
-                }
-            }
-        }
-        self.credit(ctx)
-    }
-}
-
-impl Handler<TalkDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
-        let Some(live) = self.sessions.get_mut(&down.session) else { return };
-        if live.closed {
-            return self.hang_up(down.session);
-        }
-        live.over = true;
-        let (key, name) = (live.peer.key(), live.peer.clone());
-        let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
-        if unsent > 0 {
-            self.error(format!("not all messages to {name} were sent: {}", down.reason));
-        }
-        self.orphan_files_of(down.session, &down.reason, ctx);
-        self.session_ended(&key, down.session, &down.reason);
-        self.leave_if_done(ctx);
-        self.flush(ctx);
-    }
-}
-
-impl Handler<SessionDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
-        let Some(live) = self.sessions.remove(&down.session) else { return };
-        self.session_ended(&live.peer.key(), down.session, &down.reason);
-        self.leave_if_done(ctx);
-        self.flush(ctx);
     }
 }

@@ -1,0 +1,178 @@
+//! Private sessions: opening them, talking on them, and their end.
+
+use actix::prelude::*;
+
+use super::{Hub, Leaving, LiveSession, OpenSession};
+use crate::client::Event;
+use crate::client::conversation::{Item, SessionId};
+use crate::client::lane::Lane;
+use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
+use crate::client::session::{Role, Session};
+use crate::protocol::{ClientFrame, MessageText, PeerFrame, Username, UsernameKey};
+
+impl Hub {
+    pub(super) fn start_session(
+        &mut self,
+        id: SessionId,
+        peer: Username,
+        role: Role,
+        ctx: &mut Context<Self>,
+    ) {
+        let session = Session {
+            id,
+            role,
+            connect_timeout: self.settings.connect_timeout,
+            downloads: self.downloads.clone(),
+            hub: ctx.address(),
+            logger: self.logger.clone(),
+            files: None,
+            watch: None,
+        };
+        let addr = session.start();
+        self.sessions
+            .insert(id, LiveSession { addr, peer, open: None, closed: false, over: false });
+    }
+
+    /// Says goodbye on a session; its transfers are cut.
+    pub(super) fn close_session(&mut self, id: SessionId, reason: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.closed = true;
+        match &session.open {
+            Some(_) if session.over => {
+                self.cut_files_of(id, reason);
+                self.hang_up(id);
+            }
+            Some(open) => {
+                // When it is full the end of the connection says the same.
+                let _ = open.outbox.push(&PeerFrame::Close);
+                open.outbox.close();
+                self.cut_files_of(id, reason);
+            }
+            // Once in its life.
+            None => session.addr.do_send(HangUp),
+        }
+    }
+
+    /// Is done with a session.
+    pub(super) fn hang_up(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id) {
+            // Once or twice in its life.
+            session.addr.do_send(HangUp);
+        }
+    }
+
+    /// Hands a text to a session, and tells it as said.
+    pub(super) fn tell_peer(&mut self, id: SessionId, text: MessageText) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
+        let (from, to) = (me.clone(), session.peer.clone());
+        match open.outbox.push(&PeerFrame::Message(text.clone())) {
+            Ok(()) => self.tell(Event::PrivateMessage { from, to, text }),
+            Err(_) => self.error(format!(
+                "{to} reads no messages now, so yours was not sent; send it again later, or /close {to}"
+            )),
+        }
+    }
+
+    pub(super) fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
+        if let Some(with) = self.conversations.get_mut(key) {
+            let remains = with.ended(id);
+            self.remains(key, remains, reason);
+        }
+    }
+}
+
+impl Handler<PortsOpen> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, PortsOpen { session, ports }: PortsOpen, ctx: &mut Self::Context) {
+        if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
+            let to = (&live.peer).into();
+            self.send(&ClientFrame::OfferPorts { to, ports });
+        }
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionUp> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
+        let SessionUp { session: id, peer: address, outbox, files } = up;
+        let Some(live) = self.sessions.get_mut(&id) else { return };
+        live.open = Some(OpenSession { address, outbox, files, lane: Lane::default() });
+        let (peer, closed) = (live.peer.clone(), live.closed);
+        if closed || self.leaving == Leaving::Now {
+            return self.close_session(id, "you closed the private session");
+        }
+        let key = peer.key();
+        let Some(with) = self.conversations.get_mut(&key) else { return };
+        let first = with.opened(id);
+        let waiting = with.take_waiting();
+        if first {
+            let address = address.ip().to_canonical();
+            self.tell(Event::PrivateOpened { with: peer, address });
+        }
+        for item in waiting {
+            match item {
+                Item::Text(text) => self.tell_peer(id, text),
+                Item::File(file) => self.enqueue_file(&key, file, ctx),
+            }
+        }
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionFrames> for Hub {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, batch: SessionFrames, ctx: &mut Self::Context) -> Self::Result {
+        let live = self.sessions.get(&batch.session).filter(|live| !live.closed);
+        if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
+            let from = live.peer.clone();
+            let ignored = self.ignored.contains(&from.key());
+            for frame in batch.frames {
+                if let PeerFrame::Message(text) = frame
+                    && !ignored
+                {
+                    let (from, to) = (from.clone(), me.clone());
+                    self.tell(Event::PrivateMessage { from, to, text });
+                }
+            }
+        }
+        self.credit(ctx)
+    }
+}
+
+impl Handler<TalkDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
+        let Some(live) = self.sessions.get_mut(&down.session) else { return };
+        if live.closed {
+            return self.hang_up(down.session);
+        }
+        live.over = true;
+        let (key, name) = (live.peer.key(), live.peer.clone());
+        let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
+        if unsent > 0 {
+            self.error(format!("not all messages to {name} were sent: {}", down.reason));
+        }
+        self.orphan_files_of(down.session, &down.reason, ctx);
+        self.session_ended(&key, down.session, &down.reason);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
+
+impl Handler<SessionDown> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
+        let Some(live) = self.sessions.remove(&down.session) else { return };
+        self.session_ended(&live.peer.key(), down.session, &down.reason);
+        self.leave_if_done(ctx);
+        self.flush(ctx);
+    }
+}
