@@ -3,13 +3,15 @@
 //! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
 //! no actor delays a key.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::Zoned;
 use matou_actors::client::{Command, Events, Handle};
 use matou_actors::protocol::Username;
@@ -183,13 +185,16 @@ impl Session<'_> {
             let step = tokio::select! {
                 biased;
                 () = panicked.notified() => return (Err(ScreenError::Panicked), open.then_some(events)),
-                signal = signals.next() => match signal {
-                    Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
-                    Signal::Stop => self.stop(&mut signals).await,
-                    Signal::Continue => self.screen.enter().map(|()| Flow::On),
-                },
+                signal = signals.next() => {
+                    pending = true;
+                    match signal {
+                        Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
+                        Signal::Stop => self.stop(&mut signals).await,
+                        Signal::Continue => self.screen.enter().map(|()| Flow::On),
+                    }
+                }
                 Some(event) = input.next() => match event {
-                    Ok(event) => self.take_input(event, &mut input),
+                    Ok(event) => self.take_input(event, &mut input).await,
                     Err(error) => Err(error),
                 },
                 Some(event) = disk_events.recv() => self.update(event),
@@ -222,7 +227,11 @@ impl Session<'_> {
     }
 
     /// Keys that are there already are taken in together.
-    fn take_input(&mut self, event: TerminalEvent, input: &mut EventStream) -> io::Result<Flow> {
+    async fn take_input(
+        &mut self,
+        event: TerminalEvent,
+        input: &mut EventStream,
+    ) -> io::Result<Flow> {
         let mut next = Some(Ok(event));
         for _ in 0..BATCH {
             let Some(event) = next else { break };
@@ -236,7 +245,7 @@ impl Session<'_> {
             if self.suspend {
                 break;
             }
-            next = input.next().now_or_never().flatten();
+            next = ready(input).await;
         }
         if std::mem::take(&mut self.suspend) && !super::signals::stop_group() {
             self.app.no_shell();
@@ -296,6 +305,20 @@ impl Session<'_> {
         self.screen.enter()?;
         Ok(Flow::On)
     }
+}
+
+/// The next event of the terminal if it is there already.
+///
+/// Not `now_or_never`: the stream keeps the first waker it gets until that one is called, and a
+/// waker that does nothing would let keys lie until something else happens.
+async fn ready(input: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
+    poll_fn(|context| {
+        Poll::Ready(match input.poll_next_unpin(context) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 /// Commands wait here while the client is busy; they are as many as one person types.

@@ -366,7 +366,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     let mut scene = Scene::signed_in(SIZE);
     scene.opens("alice");
     scene.chat(Event::PrivateRequest { from: name("carol") });
-    let mut mouse = |scene: &mut Scene, kind, at: (u16, u16)| {
+    let mouse = |scene: &mut Scene, kind, at: (u16, u16)| {
         let modifiers = crossterm::event::KeyModifiers::NONE;
         scene.update(UiEvent::Mouse(MouseEvent { kind, column: at.0, row: at.1, modifiers }));
     };
