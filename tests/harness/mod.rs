@@ -7,6 +7,7 @@
 pub(crate) mod client;
 pub(crate) mod lines;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod wire;
 
 use std::process::{Child, Command, ExitStatus};

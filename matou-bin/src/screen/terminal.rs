@@ -90,7 +90,9 @@ impl Screen {
 
     /// Draws everything with the next [`Screen::draw`].
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `clear`, which asks the terminal where its cursor is and waits for an answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Takes the mouse, or gives it back.

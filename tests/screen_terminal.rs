@@ -1,0 +1,262 @@
+//! The screen in a real terminal: what it does there, and that it leaves it as it was.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use harness::server::Server;
+use harness::terminal::Terminal;
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+const MATOU: &str = env!("CARGO_BIN_EXE_matou-bin");
+const SIZE: (u16, u16) = (80, 24);
+
+/// A client with a screen, in a home of its own.
+struct Screen {
+    terminal: Terminal,
+    home: TempDir,
+}
+
+impl Screen {
+    fn start(server: &Server, name: &str, variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let address = server.address.to_string();
+        let mut arguments = vec!["client", "--server", &address];
+        if !name.is_empty() {
+            arguments.extend(["--username", name]);
+        }
+        let terminal = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, variables));
+        Self { terminal, home }
+    }
+
+    fn join(server: &Server, name: &str) -> Self {
+        let screen = Self::start(server, name, &[]);
+        screen.terminal.shows(&format!("as {name}."));
+        screen
+    }
+}
+
+fn environment<'a>(home: &'a TempDir, variables: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = vec![
+        ("HOME", home.path().to_str().unwrap()),
+        ("PATH", "/usr/bin:/bin"),
+        ("TERM", "xterm-256color"),
+        ("TZ", "UTC"),
+    ];
+    all.extend(variables);
+    all
+}
+
+/// The state of a terminal in which nothing has run yet.
+fn untouched() -> harness::terminal::Modes {
+    Terminal::run(SIZE, "/bin/sleep", &["100"], &[]).modes()
+}
+
+#[test]
+fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut bob = Screen::join(&server, "bob");
+    let terminal = &mut bob.terminal;
+    let modes = terminal.modes();
+    assert_ne!(modes, untouched());
+
+    terminal.types("hallo\x01\x1b[C\x1b[3~e\x05!");
+    terminal.input_is("room › hello!");
+    terminal.types("\r");
+    other.heard("bob", "hello!");
+    terminal.types("ad\t");
+    terminal.input_is("room › ada:");
+    terminal.types("日本 👩\u{200d}👩\u{200d}👧\r");
+    other.heard("bob", "ada: 日本 👩\u{200d}👩\u{200d}👧");
+
+    terminal.types("/op\tad\t\r");
+    terminal.shows("[2 ada…]");
+    other.any("private_request");
+    other.say("/accept bob");
+    terminal.shows("Private talk with ada");
+    terminal.types("psst\r");
+    other.wait("private_message", |event| event["text"] == "psst");
+    terminal.types("\x1b1");
+    terminal.shows("[1 room]");
+
+    terminal.types("\x1b[200~one\rtwo\rthree\r\x1b[201~");
+    terminal.shows("Send 3 lines?");
+    terminal.types("y");
+    for line in ["one", "two", "three"] {
+        other.heard("bob", line);
+    }
+    terminal.types("\x1b[200~just one\x1b[201~");
+    terminal.input_is("room › just one");
+    terminal.types("\x15");
+
+    terminal.resize(40, 10);
+    terminal.wait("narrow tabs", |screen| screen.contents().starts_with("[1 room] 2 ada"));
+    terminal.resize(30, 5);
+    terminal.shows("Too small");
+    terminal.resize(120, 40);
+    terminal.wait("wide roster", |screen| screen.contents().contains("› bob"));
+
+    terminal.types("/quit\r");
+    assert!(terminal.exit().success());
+    assert_eq!(terminal.modes(), untouched());
+    other.wait("left", |event| event["username"] == "bob");
+}
+
+#[test]
+fn history_is_kept_between_runs_and_private_text_is_not() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut bob = Screen::join(&server, "bob");
+    bob.terminal.types("public words\r/msg ada secret words\r");
+    bob.terminal.shows("2 ada…");
+    bob.terminal.types("/quit\r");
+    bob.terminal.exit();
+    other.heard("bob", "public words");
+    let path = bob.home.path().join(".local/state/matou/history");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept, "public words\n/quit\n");
+    let address = server.address.to_string();
+    let arguments = ["client", "--server", &address, "--username", "bob"];
+    let again = Terminal::run(SIZE, MATOU, &arguments, &environment(&bob.home, &[]));
+    let mut again = again;
+    again.shows("as bob.");
+    again.types("\x1b[A\x1b[A");
+    again.input_is("room › public words");
+}
+
+#[test]
+fn a_name_is_asked_for_and_asked_for_again_when_it_is_taken() {
+    let server = Server::start();
+    let _ada = harness::client::Client::join(server.address, "ada");
+    let mut screen = Screen::start(&server, "", &[]);
+    screen.terminal.shows("Your name on");
+    screen.terminal.types("ada\r");
+    screen.terminal.shows("ada is taken");
+    screen.terminal.types("bea\r");
+    screen.terminal.shows("as bea.");
+    screen.terminal.types("\x03");
+    assert!(screen.terminal.exit().success());
+    assert_eq!(screen.terminal.modes(), untouched());
+}
+
+#[test]
+fn the_shell_gets_its_terminal_back_and_gives_it_again() {
+    let server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal =
+        Terminal::run(SIZE, "/bin/sh", &["-i"], &environment(&home, &[("PS1", "shell> ")]));
+    terminal.shows("shell>");
+    let before = terminal.modes();
+    terminal.types(&format!("{MATOU} client --username bob --server {}\r", server.address));
+    terminal.shows("as bob.");
+    terminal.types("a draft");
+    terminal.input_is("room › a draft");
+    for _ in 0..3 {
+        terminal.types("\x1a");
+        terminal.wait("shell", |screen| {
+            !screen.alternate_screen() && screen.contents().trim_end().ends_with("shell>")
+        });
+        assert_eq!(terminal.modes(), before);
+        terminal.types("fg\r");
+        terminal.input_is("room › a draft");
+    }
+    terminal.types("\x15/quit\r");
+    terminal.wait("shell", |screen| !screen.alternate_screen());
+    terminal.types("exit\r");
+    terminal.exit();
+    assert_eq!(terminal.modes(), before);
+}
+
+#[test]
+fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
+    let server = Server::start();
+    for place in ["screen", "thread"] {
+        let mut screen = Screen::start(&server, "bob", &[("MATOU_TEST_PANIC", place)]);
+        screen.terminal.shows("as bob.");
+        screen.terminal.types("\x1b[24~");
+        assert!(!screen.terminal.exit().success(), "{place}");
+        assert_eq!(screen.terminal.modes(), untouched(), "{place}");
+        let text = screen.terminal.shows("forced by MATOU_TEST_PANIC");
+        assert!(text.contains("a part of the program failed"), "{text}");
+    }
+}
+
+#[test]
+fn signals_end_it_with_a_clean_terminal_and_a_reason() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        let mut screen = Screen::join(&server, "bob");
+        screen.terminal.signal(signal);
+        assert!(screen.terminal.exit().success());
+        assert_eq!(screen.terminal.modes(), untouched());
+        screen.terminal.shows(&format!("ended by {signal}"));
+        other.wait("left", |event| event["username"] == "bob");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut screen = Screen::join(&server, "bob");
+    screen.terminal.hang_up();
+    screen.terminal.exit();
+    other.wait("left", |event| event["username"] == "bob");
+}
+
+#[test]
+fn what_others_send_never_reaches_the_terminal_as_it_is() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let screen = Screen::join(&server, "bob");
+    other.say("a\u{202e}b\u{200b}c\u{2066}d end");
+    screen.terminal.shows("a<U+202E>b<U+200B>c<U+2066>d end");
+    let bytes = String::from_utf8_lossy(&screen.terminal.bytes()).into_owned();
+    assert!(!bytes.contains(['\u{202e}', '\u{200b}', '\u{2066}']));
+    assert!(!bytes.contains("\u{1b}]"), "no title is ever set");
+}
+
+#[test]
+fn no_color_is_respected() {
+    let server = Server::start();
+    let screen = Screen::start(&server, "bob", &[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]);
+    screen.terminal.shows("as bob.");
+    let bytes = String::from_utf8_lossy(&screen.terminal.bytes()).into_owned();
+    for colour in ["\u{1b}[38;", "\u{1b}[48;", "\u{1b}[31m", "\u{1b}[34m"] {
+        assert!(!bytes.contains(colour), "{colour:?}");
+    }
+}
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines() {
+    let server = Server::start();
+    let mut screen = Screen::start(&server, "bob", &[("TERM", "dumb")]);
+    screen.terminal.wait("plain lines", |screen| !screen.contents().trim().is_empty());
+    screen.terminal.types("/quit\r");
+    screen.terminal.exit();
+    let bytes = screen.terminal.bytes();
+    let own = bytes.len() - b"\x1b[0mEND-OF-OUTPUT".len();
+    assert!(!bytes[..own].contains(&0x1b));
+}
+
+#[test]
+fn it_uses_no_time_while_nothing_happens() {
+    let server = Server::start();
+    let screen = Screen::join(&server, "bob");
+    screen.terminal.wait("the end of the first frames", |_| true);
+    let id = screen.terminal.child.process_id().unwrap();
+    // A minute may begin in between, and draws its clock: two of some hundred ticks.
+    let begin = ticks(id);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(ticks(id) - begin <= 4, "{} ticks of 10 ms in 2 s", ticks(id) - begin);
+}
+
+/// Processor time used so far, in hundredths of a second.
+fn ticks(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
