@@ -21,6 +21,7 @@ pub(crate) struct Room {
     pub(crate) fanout: Fanout,
     pub(crate) motd_name: Username,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
+    pub(crate) clock: fn() -> Instant,
     /// A timer runs until the end of gathering.
     pub(crate) gathering: bool,
     pub(crate) meters: Arc<Meters>,
@@ -67,7 +68,7 @@ impl Handler<Written> for Room {
     type Result = ();
 
     fn handle(&mut self, Written { shard }: Written, _: &mut Context<Self>) {
-        self.fanout.written(shard, Instant::now());
+        self.fanout.written(shard, (self.clock)());
     }
 }
 
@@ -98,7 +99,7 @@ impl Handler<SetRoom> for Room {
 
 impl Room {
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        let now = Instant::now();
+        let now = (self.clock)();
         for (shard, batch) in self.fanout.flush(now) {
             if let Some(shard) = self.shards.get(shard) {
                 // Cannot flood: one batch in flight for each shard.

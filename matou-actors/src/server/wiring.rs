@@ -78,6 +78,7 @@ impl Actors {
             fanout,
             motd_name,
             shards: recipients(&shards),
+            clock: Instant::now,
             gathering: false,
             meters: Arc::clone(&meters),
             draining: Vec::new(),

@@ -1,7 +1,5 @@
 //! The mocked address: an actor that keeps what it gets for the test to look at.
 
-use std::time::Duration;
-
 use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
@@ -43,14 +41,6 @@ impl<M: Probed> Probe<M> {
     pub(super) async fn take(&mut self) -> Vec<M> {
         self.address.send(Flush).await.unwrap();
         std::iter::from_fn(|| self.received.try_recv().ok()).collect()
-    }
-}
-
-impl<M: Probed> Probe<M> {
-    /// The next thing that is sent here, which may be later.
-    pub(super) async fn next(&mut self) -> M {
-        let received = tokio::time::timeout(Duration::from_secs(10), self.received.recv()).await;
-        received.expect("a message within the deadline").expect("the probe lives")
     }
 }
 
