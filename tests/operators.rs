@@ -5,7 +5,7 @@
 
 mod harness;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -242,7 +242,10 @@ fn the_service_manager_is_told_and_the_watchdog_is_fed() {
     let told = |wanted: &str| {
         let mut datagram = [0; 256];
         loop {
-            let count = manager.recv(&mut datagram).unwrap_or_else(|_| panic!("no {wanted}"));
+            let count = match manager.recv(&mut datagram) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                count => count.unwrap_or_else(|error| panic!("no {wanted}: {error}")),
+            };
             let text = String::from_utf8_lossy(&datagram[..count]).into_owned();
             if text.lines().any(|line| line == wanted) {
                 return;
@@ -289,4 +292,47 @@ fn a_name_that_was_refused_may_be_followed_by_another_one() {
     }
     peer.send(&coreq("alice"));
     peer.expect(&cores(true));
+}
+
+/// The shipped settings as `section.key` and value.
+fn shipped() -> Vec<(String, String)> {
+    let text = include_str!("../config/server.toml");
+    let mut section = "";
+    let mut keys = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            keys.push((format!("{section}.{key}"), value.to_owned()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_guide_has_every_setting_with_its_default() {
+    let guide = include_str!("../docs/OPERATING.md");
+    let shipped = shipped();
+    assert!(shipped.len() > 20);
+    for (key, value) in shipped {
+        let row = format!("| `{key}` | `{value}` |");
+        assert!(guide.contains(&row), "{row} is not in docs/OPERATING.md");
+    }
+}
+
+#[test]
+fn the_dashboard_and_the_guide_name_metrics_that_exist() {
+    let stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
+    stage.join("alice", &[]).expect_nothing();
+    let line = stage.server.log.seen.iter().find(|line| line.contains("\"metrics\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    let (_, metrics) = get(line["address"].as_str().unwrap().parse().unwrap(), "/metrics");
+    let part = |c: char| c.is_ascii_lowercase() || c == '_';
+    let named =
+        |text: &'static str| text.split(move |c| !part(c)).filter(|w| w.starts_with("matou_"));
+    let dashboard: Vec<_> = named(include_str!("../ops/grafana.json")).collect();
+    assert!(dashboard.len() > 15);
+    for metric in dashboard.into_iter().chain(named(include_str!("../docs/OPERATING.md"))) {
+        assert!(metrics.contains(metric), "{metric} is not in\n{metrics}");
+    }
 }

@@ -191,7 +191,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             clients: 10_000,
-            unjoined: 2_500,
+            unjoined: 5_000,
             unjoined_per_address: 2_500,
             per_address: 5_000,
             name_attempts: 20,
