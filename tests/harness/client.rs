@@ -72,12 +72,18 @@ impl Client {
 
     /// The first event of this kind that `wanted` takes, among those that no wait has taken.
     pub(crate) fn wait(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let fits = |event: &Value| event["event"] == kind && wanted(event);
+        self.wait_for(&[kind], wanted)
+    }
+
+    /// The first event of any of these kinds that `wanted` takes, as [`Client::wait`].
+    pub(crate) fn wait_for(&mut self, kinds: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
+        let fits =
+            |event: &Value| kinds.iter().any(|kind| event["event"] == *kind) && wanted(event);
         if let Some(at) = self.waiting.iter().position(fits) {
             return self.waiting.remove(at);
         }
         let waiting = &mut self.waiting;
-        self.lines.wait(&format!("a fitting event `{kind}`"), |line| {
+        self.lines.wait(&format!("a fitting event of {kinds:?}"), |line| {
             let event: Value = serde_json::from_str(line).unwrap();
             assert!(event["time"].as_str().unwrap().ends_with('Z'), "{line}");
             if fits(&event) {
@@ -86,6 +92,11 @@ impl Client {
             waiting.push(event);
             None
         })
+    }
+
+    /// Forgets the events that no wait has taken.
+    pub(crate) fn forget(&mut self) {
+        self.waiting.clear();
     }
 
     /// The first event of this kind.

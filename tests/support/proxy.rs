@@ -203,7 +203,11 @@ fn pump(mut from: &TcpStream, to: &TcpStream, fault: Fault, stopped: &dyn Fn() -
     }
     match fault {
         Fault::Reset(_) => Over::Reset,
-        Fault::End(_) => Over::Ended,
+        Fault::End(_) => {
+            let _ = to.shutdown(Shutdown::Write);
+            discard(from, &mut buffer, stopped);
+            Over::Ended
+        }
         Fault::Stall(_) => {
             // A reset still comes through.
             while !stopped() && matches!(from.take_error(), Ok(None)) {
@@ -212,6 +216,17 @@ fn pump(mut from: &TcpStream, to: &TcpStream, fault: Fault, stopped: &dyn Fn() -
             Over::Cut
         }
         _ => Over::Cut,
+    }
+}
+
+/// Takes what still comes from one who does not know that nobody hears it.
+fn discard(mut from: &TcpStream, buffer: &mut [u8], stopped: &dyn Fn() -> bool) {
+    loop {
+        match from.read(buffer) {
+            Ok(1..) => {}
+            Err(error) if is_timeout(&error) && !stopped() => {}
+            Ok(0) | Err(_) => return,
+        }
     }
 }
 
