@@ -157,7 +157,7 @@ impl Hub {
     }
 
     /// Closes a file connection of no more use; one that still sends a file only after it.
-    fn shut_lane(&mut self, session: SessionId) {
+    pub(super) fn shut_lane(&mut self, session: SessionId) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.over) else { return };
         let Some(open) = &live.open else { return };
         if open.lane.closed().is_some() && open.lane.sending().is_none() {

@@ -149,6 +149,10 @@ impl Handler<FilesDown> for Hub {
             self.fail(offer, reason.clone());
         }
         self.close_lane(session, &reason);
+        if self.open_session(session).is_some_and(|open| open.lane.incoming().is_none()) {
+            // A sender that breaks the protocol is not left to send what nobody reads.
+            self.shut_lane(session);
+        }
         if self.sessions.get(&session).is_some_and(|live| live.over) {
             self.hang_up(session);
         }
