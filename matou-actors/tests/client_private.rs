@@ -1,4 +1,5 @@
 //! Private sessions: protocol.md "The client, private connections".
+#![allow(clippy::unwrap_used)] // A test may fail where it likes.
 
 mod client_support;
 

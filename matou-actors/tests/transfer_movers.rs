@@ -1,4 +1,5 @@
 //! The movers, over a loopback connection.
+#![allow(clippy::unwrap_used)] // A test may fail where it likes.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};

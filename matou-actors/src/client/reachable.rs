@@ -77,7 +77,7 @@ impl Reach {
             [0x2002, high, low, ..] => Self::of_v4(embedded(high, low)),
             [0xff00..=0xffff, ..] => Self::Never("multicast"),
             [0xfe80..=0xfebf, ..] => Self::Never("link-local"),
-            [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Self::Private,
+            [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Self::Private,
             _ => Self::Public,
         }
     }

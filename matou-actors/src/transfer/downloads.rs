@@ -143,9 +143,9 @@ impl PartFile {
     }
 
     fn rename(&self, extension: &str) -> io::Result<String> {
-        let ours = rustix::fs::fstat(&self.file)?;
-        let at_name = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if (ours.st_dev, ours.st_ino) != (at_name.st_dev, at_name.st_ino) {
+        let written = rustix::fs::fstat(&self.file)?;
+        let present = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if (written.st_dev, written.st_ino) != (present.st_dev, present.st_ino) {
             return Err(io::Error::other("something else has taken its place"));
         }
         let ((), name) =
@@ -163,7 +163,7 @@ fn first_free<T>(
     for tries in 0..MAX_NAMES {
         let name = stamp.name(extension, tries);
         match make(&name) {
-            Ok(made) => return Ok((made, name)),
+            Ok(result) => return Ok((result, name)),
             Err(Errno::EXIST | Errno::LOOP) => {}
             Err(errno) => return Err(errno.into()),
         }
