@@ -101,7 +101,7 @@ pub(crate) enum Order {
     },
     /// Disconnect an address or network, and let nobody in from it.
     Ban {
-        /// Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64.
+        #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64")]
         network: String,
         /// For how long, such as 30m, 12h or 7d; for ever without it.
         #[arg(long = "for", value_name = "TIME", value_parser = seconds)]

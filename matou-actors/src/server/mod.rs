@@ -11,7 +11,7 @@
 //! ```
 //!
 //! - One `Shard` for each event loop owns the connections on it; whoever wants to reach a
-//!   connection names its [`Route`] to the shard.
+//!   connection names its `Route` to the shard.
 //! - The order of joins, leaves and private steps is the order of the registry's mailbox; the
 //!   order of the room is the order of the room's. The registry speaks to room and broker, they
 //!   never speak to it, so nothing can wait in a circle.
