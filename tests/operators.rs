@@ -195,7 +195,7 @@ fn metrics_and_health_are_on_their_port() {
         "matou_frames_sent_total{type=\"MSGBC\"} 1",
         "matou_refusals_total{reason=\"full\"} 0",
         "matou_slow_disconnects_total 0",
-        "matou_private_requests_pending 0",
+        "matou_private_requests_pending{awaiting=\"answer\"} 0",
         "matou_fanout_seconds_count 1",
     ] {
         assert!(metrics.lines().any(|got| got == line), "{line} is not in\n{metrics}");

@@ -1,4 +1,5 @@
 //! What operators can do, over their socket.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! A server whose process has no descriptors left. Alone in its program, since the limit is the
 //! process's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The server's limits, and changing them while it runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
 
@@ -28,6 +29,33 @@ fn whom_there_is_no_room_for_is_told_by_an_orderly_end() {
     assert!(alice.is_closed());
     server.wait_for("the place is free", |counts| counts.connections == 0);
     Client::join(&server, "bob");
+}
+
+#[test]
+fn one_address_cannot_hold_all_the_places_of_those_who_have_not_joined() {
+    let server = Server::with(|settings| settings.limits.unjoined_per_address = 2);
+    let mut waiting = [Client::connect(&server), Client::connect(&server)];
+    server.wait_for("two are in", |counts| counts.connections == 2);
+    assert!(Client::connect(&server).is_closed());
+    server.wait_for("one refusal", |counts| count(&counts.refusals, "unjoined_from_address") == 1);
+    waiting[0].send(&ClientFrame::Join(claim("alice")));
+    assert_eq!(waiting[0].receive(), ServerFrame::JoinAnswer { accepted: true });
+    waiting[0].wait_until_joined("alice");
+    Client::join(&server, "bob");
+}
+
+#[test]
+fn a_private_request_that_nobody_answers_is_forgotten() {
+    let server = Server::with(|settings| settings.private.request_seconds = 1);
+    let mut alice = Client::join(&server, "alice");
+    let mut bob = Client::join(&server, "bob");
+    assert_eq!(alice.receive(), joined("bob"));
+    bob.send(&ClientFrame::RequestPrivate { to: claim("alice") });
+    alice.receive();
+    server.wait_for("it to wait", |counts| count(&counts.private_pending, "answer") == 1);
+    server.wait_for("it to be over", |counts| count(&counts.private_pending, "answer") == 0);
+    bob.send(&ClientFrame::RequestPrivate { to: claim("alice") });
+    assert_eq!(alice.receive(), ServerFrame::PrivateRequested { from: support::name("bob") });
 }
 
 #[test]
@@ -151,7 +179,10 @@ fn the_counts_are_those_of_what_happened() {
     let expected = [("CORES", 3), ("CONOTIF", 4), ("MSGBC", 4), ("PVCOREQNOTIF", 1)];
     let sent = |kind| count(&counts.frames_out, kind);
     assert_eq!(expected.map(|(kind, _)| (kind, sent(kind))), expected);
-    assert_eq!((counts.private_pending, count(&counts.private, "requested")), (1, 1));
+    assert_eq!(
+        (count(&counts.private_pending, "answer"), count(&counts.private, "requested")),
+        (1, 1)
+    );
     assert_eq!(counts.bytes_in, 10 + 8 + 8 + 8 + 8 + 10);
     assert_eq!(count(&counts.ends, "end_of_stream"), 1);
 }

@@ -1,4 +1,5 @@
 //! The whole server inside the test's process, spoken to over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
 

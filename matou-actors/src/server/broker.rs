@@ -1,9 +1,9 @@
 //! The broker actor: relays who asks whom, and the tuples of address and ports.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::prelude::{Actor, Context, Handler, Recipient};
+use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
 use bytes::BytesMut;
 use slog::{Logger, debug};
 
@@ -13,6 +13,9 @@ use super::meters::Meters;
 use super::requests::{Ignored, RequestLimits, Requests};
 use super::vital::Vital;
 use crate::protocol::{Encode, ServerFrame};
+
+/// How often requests whose time is over are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
 /// Relays the set-up of private connections. It never sees what is said on them.
 pub(crate) struct Broker {
@@ -26,6 +29,14 @@ pub(crate) struct Broker {
 
 impl Actor for Broker {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // Each step forgets what is over by then; this is for when nobody takes one.
+        ctx.run_interval(EXPIRE_EVERY, |broker, _| {
+            broker.requests.expire((broker.clock)());
+            broker.count();
+        });
+    }
 }
 
 impl Handler<ToBroker> for Broker {
@@ -44,7 +55,7 @@ impl Handler<ToBroker> for Broker {
                 }
             },
         }
-        self.meters.private.pending.set(self.requests.pending());
+        self.count();
     }
 }
 
@@ -57,6 +68,12 @@ impl Handler<RequestLimits> for Broker {
 }
 
 impl Broker {
+    fn count(&self) {
+        let accepted = self.requests.accepted();
+        self.meters.private.awaiting_answer.set(self.requests.pending().saturating_sub(accepted));
+        self.meters.private.awaiting_ports.set(accepted);
+    }
+
     /// The frame that `to` gets for the step that `from` takes.
     fn decide(&mut self, from: &Member, to: &Member, step: Step) -> Result<ServerFrame, Ignored> {
         let now = (self.clock)();

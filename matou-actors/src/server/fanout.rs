@@ -101,7 +101,9 @@ impl Fanout {
     /// Sets what each newcomer is told and in whose name.
     pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
         let mut out = BytesMut::new();
-        lines.iter().for_each(|text| encode_message(from, text, &mut out));
+        for text in lines {
+            encode_message(from, text, &mut out);
+        }
         self.motd = Some(out.freeze()).filter(|motd| !motd.is_empty());
     }
 

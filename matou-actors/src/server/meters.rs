@@ -47,7 +47,8 @@ pub(crate) struct ShardMeters {
 /// What the broker has seen.
 #[derive(Debug, Default)]
 pub(crate) struct PrivateMeters {
-    pub(crate) pending: Count,
+    pub(crate) awaiting_answer: Count,
+    pub(crate) awaiting_ports: Count,
     pub(crate) requested: Count,
     pub(crate) accepted: Count,
     pub(crate) established: Count,
@@ -152,7 +153,7 @@ impl Meters {
                 .max()
                 .unwrap_or_default(),
             private: self.private.labelled(),
-            private_pending: self.private.pending.value(),
+            private_pending: self.private.pending(),
         }
     }
 }
@@ -172,6 +173,13 @@ impl ShardMeters {
 }
 
 impl PrivateMeters {
+    fn pending(&self) -> Counts {
+        Counts::from([
+            ("answer".into(), self.awaiting_answer.value()),
+            ("ports".into(), self.awaiting_ports.value()),
+        ])
+    }
+
     fn labelled(&self) -> Counts {
         Counts::from([
             ("requested".into(), self.requested.value()),

@@ -31,6 +31,8 @@ pub(crate) struct Requests {
     expiries: BTreeMap<Expiry, Pair>,
     rates: HashMap<ConnectionId, TokenBucket>,
     asked: u64,
+    /// How many of the pending ones are accepted.
+    accepted: usize,
 }
 
 /// Why a step was ignored.
@@ -77,6 +79,7 @@ impl Requests {
             expiries: BTreeMap::new(),
             rates: HashMap::new(),
             asked: 0,
+            accepted: 0,
         }
     }
 
@@ -88,6 +91,11 @@ impl Requests {
     /// How many requests are pending, those included that expired since the last step.
     pub(crate) fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    /// How many of the pending requests are accepted and wait for ports.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted
     }
 
     /// PVCOREQ: `source` asks `target`.
@@ -136,6 +144,7 @@ impl Requests {
             return Err(Ignored::AlreadyAccepted);
         }
         pending.accepted = true;
+        self.accepted += 1;
         Ok(())
     }
 
@@ -170,7 +179,8 @@ impl Requests {
         }
     }
 
-    fn expire(&mut self, now: Instant) {
+    /// Forgets the requests whose time is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(first) = self.expiries.first_entry().filter(|first| first.key().0 <= now) {
             let pair = first.remove();
             self.remove(pair);
@@ -180,6 +190,7 @@ impl Requests {
     fn remove(&mut self, pair: Pair) {
         if let Some(pending) = self.pending.remove(&pair) {
             self.expiries.remove(&pending.expiry);
+            self.accepted = self.accepted.saturating_sub(usize::from(pending.accepted));
         }
         self.by_target.remove(&(pair.target, pair.source));
         self.by_source.remove(&(pair.source, pair.target));
@@ -214,10 +225,11 @@ mod tests {
         assert_eq!(requests.accept(A, B, now), Err(Ignored::NotPending), "not the other way round");
         assert_eq!(requests.accept(B, A, now), Ok(()));
         assert_eq!(requests.accept(B, A, now), Err(Ignored::AlreadyAccepted));
+        assert_eq!((requests.pending(), requests.accepted()), (1, 1));
         assert_eq!(requests.offer_ports(B, A, now), Err(Ignored::NotPending));
         assert_eq!(requests.offer_ports(A, B, now), Ok(()));
         assert_eq!(requests.offer_ports(A, B, now), Err(Ignored::NotPending));
-        assert_eq!(requests.pending(), 0);
+        assert_eq!((requests.pending(), requests.accepted()), (0, 0));
         assert_eq!(requests.ask(A, B, now), Ok(()), "a new request after the old one is done");
     }
 

@@ -41,6 +41,6 @@ pub struct Snapshot {
     pub queue_high_water_bytes: u64,
     /// Steps of private requests, by what came of them.
     pub private: Counts,
-    /// Private requests that are pending now.
-    pub private_pending: u64,
+    /// Private requests that are pending now, by what they wait for.
+    pub private_pending: Counts,
 }

@@ -43,7 +43,7 @@ fn of_status(status: &Status) -> String {
         ("users", counts.users.to_string()),
         ("connections", counts.connections.to_string()),
         ("bans", status.bans.to_string()),
-        ("private requests pending", counts.private_pending.to_string()),
+        ("private requests pending", of_counts(&counts.private_pending)),
         ("connections let in", counts.accepted.to_string()),
         ("connections refused", of_counts(&counts.refusals)),
         ("connections ended", of_counts(&counts.ends)),

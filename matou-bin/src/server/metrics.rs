@@ -70,7 +70,11 @@ fn publish(counts: &Snapshot) {
     set("matou_uptime_seconds", counts.uptime_seconds);
     set("matou_connections", counts.connections);
     set("matou_users", counts.users);
-    set("matou_private_requests_pending", counts.private_pending);
+    for (value, &count) in &counts.private_pending {
+        let value = SharedString::from(value.clone().into_owned());
+        #[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+        gauge!("matou_private_requests_pending", "awaiting" => value).set(count as f64);
+    }
     set("matou_queue_high_water_bytes", counts.queue_high_water_bytes);
     counter!("matou_accepted_total").absolute(counts.accepted);
     counter!("matou_joins_total").absolute(counts.joins);
@@ -99,7 +103,10 @@ fn describe() {
     describe_gauge!("matou_uptime_seconds", Unit::Seconds, "Seconds since the start.");
     describe_gauge!("matou_connections", "Connections, those included that have not joined.");
     describe_gauge!("matou_users", "Users in the room.");
-    describe_gauge!("matou_private_requests_pending", "Private requests that are pending.");
+    describe_gauge!(
+        "matou_private_requests_pending",
+        "Private requests that are pending, by what they wait for."
+    );
     describe_gauge!(
         "matou_queue_high_water_bytes",
         Unit::Bytes,

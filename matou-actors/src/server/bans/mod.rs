@@ -138,7 +138,9 @@ mod tests {
 
     fn bans(texts: &[&str]) -> Bans {
         let mut bans = Bans::default();
-        texts.iter().for_each(|text| bans.add(ban(text, None), at(0)).unwrap());
+        for text in texts {
+            bans.add(ban(text, None), at(0)).unwrap();
+        }
         bans
     }
 
