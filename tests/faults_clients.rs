@@ -6,13 +6,11 @@
 mod harness;
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::client::Client;
-use support::interposer::Interposer;
 use support::proxy::{Fault, Faults};
-use support::scene::{Scene, descriptors, until};
+use support::two::{Two, file, reason, send, whole_files};
 
 /// PVMSG "hello".
 const MSG: usize = 10;
@@ -20,98 +18,6 @@ const MSG: usize = 10;
 const MSG_SIZE: usize = 4;
 /// PVFILE.
 const HEADER: usize = 9;
-
-/// Ada asks, Bea accepts whatever comes, and their connections go through proxies.
-struct Two {
-    ada: Client,
-    bea: Client,
-    between: Interposer,
-    scene: Scene,
-}
-
-impl Two {
-    fn meet() -> Self {
-        let scene = Scene::with(&[
-            ("PRIVATE__REQUESTS_PER_MINUTE", "0"),
-            ("LIMITS__MESSAGES_PER_SECOND", "0"),
-        ]);
-        let between = Interposer::start(scene.server.address);
-        let mut ada = Client::join_with(scene.server.address, "Ada", &["--accept-files", "always"]);
-        let always = ["--accept-private", "always", "--accept-files", "always"];
-        let bea = Client::join_with(between.address, "Bea", &always);
-        ada.wait("joined", |event| event["username"] == "Bea");
-        Self { ada, bea, between, scene }
-    }
-
-    /// What Ada sends next (down) or Bea (up) meets these faults.
-    fn faults(&mut self, messages: Faults, files: Faults) {
-        self.between.set(messages, files);
-        self.ada.forget();
-        self.bea.forget();
-    }
-
-    /// Both have been told, with a reason, that the session is over.
-    fn session_is_over(&mut self) {
-        for client in [&mut self.ada, &mut self.bea] {
-            let event = client.any("private_closed");
-            assert!(event["reason"].as_str().is_some_and(|why| !why.is_empty()), "{event}");
-        }
-    }
-
-    fn close(&mut self) {
-        self.ada.say("/close Bea");
-        self.session_is_over();
-    }
-
-    fn talk(&mut self, text: &str) {
-        self.ada.say(&format!("/msg Bea {text}"));
-        self.bea.heard_in_private("Ada", "Bea", text);
-        self.bea.say(&format!("/msg Ada re {text}"));
-        self.ada.heard_in_private("Bea", "Ada", &format!("re {text}"));
-    }
-
-    /// A session without faults works, and so does the room; both end well, with nothing left
-    /// open but what was open before.
-    fn end(mut self) {
-        self.faults(Faults::NONE, Faults::NONE);
-        self.talk("in a session without faults");
-        self.close();
-        self.ada.say("in the room");
-        self.bea.heard("Ada", "in the room");
-        for client in [&mut self.ada, &mut self.bea] {
-            let process = client.process.0.id();
-            // Standard streams, event loop, signals, the server: far fewer than the sessions.
-            until("a client's descriptors are closed", || descriptors(process) < 25);
-            client.say("/quit");
-            assert_eq!(client.ended().1, 0);
-        }
-        self.scene.end();
-    }
-}
-
-fn file(client: &Client, size: usize) -> PathBuf {
-    let path = client.home.path().join("source");
-    let content: Vec<u8> = (0..size).map(|at| (at % 251).to_le_bytes()[0]).collect();
-    std::fs::write(&path, content).unwrap();
-    path
-}
-
-/// Received files that look whole.
-fn whole_files(client: &Client) -> Vec<PathBuf> {
-    let Ok(folder) = std::fs::read_dir(client.downloads()) else { return Vec::new() };
-    let paths = folder.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_none_or(|extension| extension != "part")).collect()
-}
-
-fn send(client: &mut Client, to: &str, path: &Path) {
-    client.say(&format!("/send {to} {}", path.display()));
-}
-
-fn reason(event: &serde_json::Value) -> &str {
-    let reason = event["reason"].as_str().unwrap();
-    assert!(!reason.is_empty(), "{event}");
-    reason
-}
 
 #[test]
 fn slow_or_torn_connections_only_take_longer() {

@@ -5,3 +5,4 @@
 pub(crate) mod interposer;
 pub(crate) mod proxy;
 pub(crate) mod scene;
+pub(crate) mod two;
