@@ -6,7 +6,6 @@
 mod harness;
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use support::proxy::{Fault, Faults};
@@ -103,7 +102,7 @@ fn a_file_connection_that_breaks_at_any_byte_fails_that_file_and_nothing_else() 
                 let event = two.bea.any("file_failed");
                 assert!(reason(&event).contains(".part"), "says what was kept: {event}");
             }
-            assert_eq!(whole_files(&two.bea), [PathBuf::new(); 0], "{fault:?}");
+            assert!(whole_files(&two.bea).is_empty(), "{fault:?}");
             two.talk("and talk goes on");
             two.close();
         }
@@ -128,7 +127,7 @@ fn a_file_header_corrupted_on_its_way_makes_no_file() {
         }
         two.talk("and talk goes on");
         two.close();
-        assert_eq!(whole_files(&two.bea), [PathBuf::new(); 0]);
+        assert!(whole_files(&two.bea).is_empty());
     }
     two.end();
 }
@@ -152,7 +151,7 @@ fn a_file_that_stalls_can_be_cancelled_and_talk_goes_on() {
         }
         two.talk("and after it");
         two.close();
-        assert_eq!(whole_files(&two.bea), [PathBuf::new(); 0]);
+        assert!(whole_files(&two.bea).is_empty());
     }
     two.end();
 }

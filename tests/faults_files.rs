@@ -133,7 +133,7 @@ fn a_file_that_shrinks_while_it_is_sent_fails_on_both_sides() {
         shrinking.set_len(u64::try_from(left).unwrap()).unwrap();
         assert!(reason(&two.ada.any("file_failed")).contains("shorter"));
         assert!(reason(&two.bea.any("file_failed")).contains(".part"));
-        assert_eq!(whole_files(&two.bea), [PathBuf::new(); 0]);
+        assert!(whole_files(&two.bea).is_empty());
         two.talk("and talk goes on");
         two.close();
     }
@@ -222,7 +222,7 @@ fn what_takes_the_place_of_a_file_that_is_received_is_not_written_to() {
         let failed = two.bea.any("file_failed");
         assert!(!reason(&failed).is_empty());
         assert_eq!(std::fs::read(outside.join("victim")).unwrap(), b"untouched", "{what}");
-        assert_eq!(whole_files(&two.bea), [PathBuf::new(); 0], "{what}");
+        assert!(whole_files(&two.bea).is_empty(), "{what}");
         let _ = std::fs::remove_file(part);
         two.talk("and talk goes on");
         two.close();

@@ -49,8 +49,8 @@ fn comes_back(server: SocketAddr, name: &str, faults: Faults, joins_first: bool)
 }
 
 /// Cut off just behind COREQ, the answer may or may not come through.
-fn is_certain(after: &usize) -> bool {
-    *after != COREQ
+fn is_certain(after: usize) -> bool {
+    after != COREQ
 }
 
 /// Runs the cases, each with a name of its own, a few at a time, against one server.
@@ -92,7 +92,7 @@ fn a_slow_or_torn_connection_only_takes_longer() {
 #[test]
 fn a_client_that_is_cut_off_at_any_byte_it_sends_comes_back() {
     let cases: Vec<_> = (0..=COREQ + MSG)
-        .filter(is_certain)
+        .filter(|after| is_certain(*after))
         .map(|after| (Faults::up(Fault::Cut(after)), after >= COREQ))
         .collect();
     each_comes_back(&[], &cases);

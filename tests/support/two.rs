@@ -45,7 +45,7 @@ impl Two {
     }
 
     /// Both have been told, with a reason, that the session is over.
-    fn session_is_over(&mut self) {
+    pub(crate) fn session_is_over(&mut self) {
         for client in [&mut self.ada, &mut self.bea] {
             let event = client.any("private_closed");
             assert!(event["reason"].as_str().is_some_and(|why| !why.is_empty()), "{event}");

@@ -4,6 +4,8 @@
 //!
 //! Compiled for tests and with the feature `fuzzing` only.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod choices;
 mod frames;
 #[cfg(test)]

@@ -16,7 +16,7 @@ const WALKS: u32 = 20_000;
 /// printed. `MATOU_SEED` sets the seed.
 fn run(count: u32, target: impl Fn(&[u8]), mut input: impl FnMut(&mut Rng, &mut Vec<u8>)) {
     let seed = std::env::var("MATOU_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or(0x6d61_746f_75);
+    let seed = seed.unwrap_or(0x6d_6174_6f75);
     println!("MATOU_SEED={seed}");
     let (mut rng, mut bytes) = (Rng::with_seed(seed), Vec::new());
     for _ in 0..count {

@@ -1,5 +1,7 @@
 //! The server's pure state against naive models of it; see [`crate::fuzzing`].
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod directory;
 mod inbound;
 mod requests;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use self::probe::{Forwarder, Probe};
+use self::probe::Probe;
 use super::directory::{Addresses, Member};
 use super::messages::{Order, ToConnection};
 use super::meters::Meters;
