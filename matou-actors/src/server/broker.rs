@@ -15,7 +15,7 @@ use super::vital::Vital;
 use crate::protocol::{Encode, ServerFrame};
 
 /// How often requests whose time is over are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 
 /// Relays the set-up of private connections. It never sees what is said on them.
 pub(crate) struct Broker {

@@ -117,10 +117,10 @@ impl Requests {
         if waiting >= self.limits.pending_per_target {
             return Err(Ignored::TargetBusy);
         }
-        if let Some(rate) = self.limits.rate {
-            if !self.rates.entry(source).or_default().try_take(rate, now) {
-                return Err(Ignored::TooOften);
-            }
+        if let Some(rate) = self.limits.rate
+            && !self.rates.entry(source).or_default().try_take(rate, now)
+        {
+            return Err(Ignored::TooOften);
         }
         self.asked += 1;
         let expiry = (now + self.limits.lifetime, self.asked);

@@ -143,11 +143,11 @@ impl Shard {
     }
 
     fn say_when_closed(&mut self) {
-        if self.seats.is_empty() {
-            if let Some(closed) = self.closing.take() {
-                // Who asked may have given up at its deadline.
-                let _ = closed.send(());
-            }
+        if self.seats.is_empty()
+            && let Some(closed) = self.closing.take()
+        {
+            // Who asked may have given up at its deadline.
+            let _ = closed.send(());
         }
     }
 }
@@ -251,10 +251,9 @@ impl Handler<Lifecycle> for Shard {
 
     fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
         if let Lifecycle::Ended { id, .. } = message {
-            if let Some(slot) = self.by_id.remove(&id) {
-                if self.seats.try_remove(slot).is_some_and(|seat| seat.name.is_some()) {
-                    self.joined = self.joined.saturating_sub(1);
-                }
+            let seat = self.by_id.remove(&id).and_then(|slot| self.seats.try_remove(slot));
+            if seat.is_some_and(|seat| seat.name.is_some()) {
+                self.joined = self.joined.saturating_sub(1);
             }
             self.say_when_closed();
         }

@@ -1,6 +1,7 @@
 //! A server in the test's process and clients that speak the wire's bytes; every wait has a
 //! deadline.
 #![allow(dead_code, missing_docs, unreachable_pub)] // Each test file uses its own part of this.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -229,7 +229,7 @@ impl Connection {
         if self.output.borrow().queued() == 0 || !reason.drains() {
             self.end(ctx);
         } else {
-            ctx.run_later(DRAIN_WITHIN, |connection, ctx| connection.end(ctx));
+            ctx.run_later(DRAIN_WITHIN, Self::end);
         }
     }
 
