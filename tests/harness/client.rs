@@ -55,6 +55,11 @@ impl Client {
         }
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where received files are.
     pub(crate) fn downloads(&self) -> PathBuf {
         self.home.path().join("downloads")

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod crowd;
 pub(crate) mod interposer;
 pub(crate) mod proxy;
 pub(crate) mod scene;
