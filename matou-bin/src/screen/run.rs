@@ -27,9 +27,9 @@ use super::terminal::{Screen, restore};
 use super::theme::TerminalHints;
 
 /// At most 60 frames a second.
-const FRAME: Duration = Duration::from_nanos(16_666_667);
+pub(super) const FRAME: Duration = Duration::from_nanos(16_666_667);
 /// Chat events that are taken in before keys are looked at again.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
 /// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.

@@ -5,7 +5,7 @@ use ratatui::backend::Backend;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Scene, name};
+use crate::screen::stage::{Stage, name};
 
 const HOSTILE: &[&str] = &[
     "\u{202e}gnp.exe \u{2066}isolated \u{200b}\u{feff}hidden",
@@ -22,7 +22,7 @@ const HOSTILE: &[&str] = &[
 #[test]
 fn hostile_text_is_shown_and_stays_in_its_row() {
     for size in [(40, 16), (80, 24), (200, 60)] {
-        let mut scene = Scene::signed_in(size);
+        let mut scene = Stage::signed_in(size);
         for text in HOSTILE {
             scene.says("alice", text);
         }
@@ -38,7 +38,7 @@ fn hostile_text_is_shown_and_stays_in_its_row() {
 #[test]
 fn no_cell_holds_anything_that_a_terminal_obeys() {
     for text in HOSTILE {
-        let mut scene = Scene::signed_in((60, 20));
+        let mut scene = Stage::signed_in((60, 20));
         scene.says("alice", text).types(text);
         let reason = format!("{text}\u{1b}]0;title\u{7}");
         scene.chat(Event::Notice { message: reason.clone() });
@@ -59,7 +59,7 @@ fn no_cell_holds_anything_that_a_terminal_obeys() {
 
 #[test]
 fn isolates_are_balanced_in_every_row() {
-    let mut scene = Scene::signed_in((80, 24));
+    let mut scene = Stage::signed_in((80, 24));
     for text in HOSTILE {
         scene.says("שרה", text);
     }

@@ -1,16 +1,17 @@
 //! Pictures of whole screens as text, for the main states and sizes.
 
-use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
+use matou_actors::client::{Direction, Event, RequestState, TransferId};
 
-use super::{Scene, address, name};
 use crate::screen::event::UiEvent;
+use crate::screen::settings::ScreenSettings;
+use crate::screen::stage::{Stage, name};
 
 const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (200, 60)];
 
 /// Takes a snapshot of what `play` leads to, at every size.
-fn at_every_size(state: &str, play: impl Fn(&mut Scene)) {
+fn at_every_size(state: &str, play: impl Fn(&mut Stage)) {
     for size in SIZES {
-        let mut scene = Scene::signed_in(size);
+        let mut scene = Stage::signed_in(size);
         play(&mut scene);
         let label = format!("{state}_{}x{}", size.0, size.1);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -19,7 +20,7 @@ fn at_every_size(state: &str, play: impl Fn(&mut Scene)) {
     }
 }
 
-fn some_talk(scene: &mut Scene) {
+fn some_talk(scene: &mut Stage) {
     scene.says("alice", "good morning everybody");
     scene.wait(60).says(
         "carol",
@@ -34,26 +35,6 @@ fn some_talk(scene: &mut Scene) {
     scene.wait(100).says("carol", "bob: thank you");
     scene.says("猫", "おはようございます");
     scene.says("Élodie", "bonjour 👩\u{200d}👩\u{200d}👧 👍🏽");
-}
-
-fn file(scene: &mut Scene, id: u64, direction: Direction, bytes: u64, rate: u64) {
-    let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
-    let (with, size) = (name("alice"), 700_000_000);
-    let id = TransferId(id);
-    scene.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
-    if bytes > 0 {
-        scene.chat(Event::FileProgress { id, bytes, size, rate });
-    }
-}
-
-fn offer(scene: &mut Scene, id: u64) {
-    scene.chat(Event::FileOffered {
-        id: TransferId(id),
-        from: name("alice"),
-        size: 12_345_678,
-        address: address(),
-        free: Some(50_000_000_000),
-    });
 }
 
 #[test]
@@ -88,11 +69,11 @@ fn a_request_and_an_offer_are_asked_one_after_the_other() {
     at_every_size("request", |scene| {
         some_talk(scene);
         scene.chat(Event::PrivateRequest { from: name("carol") });
-        offer(scene, 3);
+        scene.offers(3);
     });
     at_every_size("offer", |scene| {
         scene.opens("alice");
-        offer(scene, 3);
+        scene.offers(3);
         scene.alt('2');
     });
 }
@@ -101,17 +82,17 @@ fn a_request_and_an_offer_are_asked_one_after_the_other() {
 fn transfers() {
     at_every_size("transfers", |scene| {
         scene.opens("alice");
-        file(scene, 1, Direction::Outgoing, 0, 0);
-        file(scene, 2, Direction::Incoming, 250_000_000, 12_500_000);
-        file(scene, 3, Direction::Outgoing, 699_999_999, 3_000_000);
-        file(scene, 4, Direction::Incoming, 1000, 1000);
+        scene.moves(1, Direction::Outgoing, 0, 0);
+        scene.moves(2, Direction::Incoming, 250_000_000, 12_500_000);
+        scene.moves(3, Direction::Outgoing, 699_999_999, 3_000_000);
+        scene.moves(4, Direction::Incoming, 1000, 1000);
         let path = "/home/me/Downloads/alice-2026-11-23.iso".into();
         let (id, from, size) = (TransferId(4), name("alice"), 700_000_000);
         scene.chat(Event::FileReceived { id, from, size, path });
-        file(scene, 5, Direction::Incoming, 1000, 1000);
+        scene.moves(5, Direction::Incoming, 1000, 1000);
         let reason = "alice closed the connection; 1.0 kB are kept in file5.iso.part".into();
         scene.chat(Event::FileFailed { id: TransferId(5), reason });
-        offer(scene, 6);
+        scene.offers(6);
         scene.enters("/transfers");
     });
 }
@@ -150,7 +131,7 @@ fn help_sign_in_paste_and_search() {
         scene.enters("/help");
     });
     for size in SIZES {
-        let mut scene = Scene::new(size, None);
+        let mut scene = Stage::new(size, None, ScreenSettings::default());
         scene.enters("b_b");
         let label = format!("sign_in_{}x{}", size.0, size.1);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -185,7 +166,7 @@ fn several_lines_are_typed() {
 #[test]
 fn a_terminal_that_is_too_small_is_told_so() {
     for size in [(39, 10), (40, 9), (3, 2), (1, 1)] {
-        let scene = Scene::signed_in(size);
+        let scene = Stage::signed_in(size);
         let shown = scene.screen();
         assert!(size.0 < 5 || shown.contains("Too small"), "{shown}");
     }

@@ -3,9 +3,9 @@
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use matou_actors::client::{Command, Direction, Event, RequestState, TransferId, TransferInfo};
 
-use super::{Scene, address, name, text};
 use crate::screen::event::{Effect, Listing, UiEvent};
 use crate::screen::settings::{ChatLog, Notify, ScreenSettings};
+use crate::screen::stage::{Stage, address, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -22,7 +22,7 @@ fn started(id: u64) -> Event {
 
 #[test]
 fn a_name_is_asked_for_until_the_server_takes_it() {
-    let mut scene = Scene::new(SIZE, None);
+    let mut scene = Stage::new(SIZE, None, ScreenSettings::default());
     scene.enters("no name");
     assert!(scene.shows("That is no name"));
     assert_eq!(scene.sent(), []);
@@ -42,7 +42,7 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
 
 #[test]
 fn a_name_that_was_configured_and_refused_is_asked_for_again() {
-    let mut scene = Scene::new(SIZE, Some("bob"));
+    let mut scene = Stage::new(SIZE, Some("bob"), ScreenSettings::default());
     scene.chat(Event::Refused { username: name("bob") });
     scene.enters("ben");
     assert_eq!(scene.sent(), [Command::SignIn(name("ben"))]);
@@ -50,7 +50,7 @@ fn a_name_that_was_configured_and_refused_is_asked_for_again() {
 
 #[test]
 fn text_goes_to_whom_the_tab_belongs() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.enters("to all").enters("/query alice").enters("to one").alt('1').enters("all again");
     let tell = Command::Tell { to: name("alice"), text: text("to one") };
     assert_eq!(
@@ -69,7 +69,7 @@ fn text_goes_to_whom_the_tab_belongs() {
 
 #[test]
 fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.enters("/mgs alice secret");
     assert!(scene.shows("did you mean /msg"));
     assert!(scene.shows("› /mgs alice secret"));
@@ -78,7 +78,7 @@ fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
 
 #[test]
 fn requests_are_answered_by_one_key_each_in_turn() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     for who in ["alice", "carol", "dave"] {
         scene.chat(Event::PrivateRequest { from: name(who) });
     }
@@ -94,7 +94,7 @@ fn requests_are_answered_by_one_key_each_in_turn() {
 
 #[test]
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
-    let mut scene = Scene::signed_in((100, 24));
+    let mut scene = Stage::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
     scene.chat(Event::FileOffered { id, from: name("alice"), size, address: address(), free });
     assert!(scene.shows("alice offers file #7, 5.0 MB, but only 1.0 MB free, from 192.168.1.7"));
@@ -104,7 +104,7 @@ fn an_offer_shows_who_where_how_big_and_what_is_free() {
 
 #[test]
 fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.enters("/msg alice one").enters("/msg alice two").alt('2');
     assert!(scene.shows("waits and 1 more: one"));
     scene.opens("alice").whispers("bob", "alice", "one");
@@ -116,7 +116,7 @@ fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
 
 #[test]
 fn tab_completes_commands_names_and_paths() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.types("al").key(KeyCode::Tab);
     assert!(scene.shows("room › alice: "));
     scene.ctrl('u').types("/ms").key(KeyCode::Tab).types("ca").key(KeyCode::Tab);
@@ -134,7 +134,7 @@ fn tab_completes_commands_names_and_paths() {
 
 #[test]
 fn a_listing_that_comes_too_late_changes_nothing() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.types("/send alice ~/pi").key(KeyCode::Tab).ctrl('u').types("hello");
     let names = vec![("pictures".into(), true)];
     scene.update(UiEvent::Listed(Listing { folder: "/home/me/".into(), names }));
@@ -143,7 +143,7 @@ fn a_listing_that_comes_too_late_changes_nothing() {
 
 #[test]
 fn several_pasted_lines_are_asked_about() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     let paste = || UiEvent::Paste("one\r\n/quit\n\nthree\n".into());
     scene.update(paste());
     assert!(scene.shows("Send 3 lines?"));
@@ -158,7 +158,7 @@ fn several_pasted_lines_are_asked_about() {
 
 #[test]
 fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").alt('2').update(UiEvent::Paste("a\nb".into()));
     scene.key(KeyCode::Char('f'));
     let to = name("alice");
@@ -176,7 +176,7 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
 
 #[test]
 fn leaving_asks_once_while_files_are_on_their_way() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.chat(started(1)).ctrl('c');
     assert!(scene.shows("1 file is on its way"));
     assert_eq!(scene.sent(), []);
@@ -190,7 +190,7 @@ fn leaving_asks_once_while_files_are_on_their_way() {
 
 #[test]
 fn leaving_takes_no_longer_than_its_limit() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.enters("/quit");
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.wait(6);
@@ -199,7 +199,7 @@ fn leaving_takes_no_longer_than_its_limit() {
 
 #[test]
 fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).chat(Event::Closed);
     let Some(Effect::Exit(Some(reason))) = scene.effects.last() else { panic!("no exit") };
     assert!(reason.contains("gone"));
@@ -207,7 +207,7 @@ fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
 
 #[test]
 fn private_text_is_recalled_only_in_its_tab_and_never_written() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("secret").alt('1').enters("public");
     scene.enters("/msg alice hidden").enters("/who");
     let written: Vec<_> =
@@ -224,7 +224,7 @@ fn private_text_is_recalled_only_in_its_tab_and_never_written() {
 
 #[test]
 fn history_is_searched_and_found_lines_can_be_sent() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.enters("first needle").enters("other").enters("second needle");
     scene.sent();
     scene.ctrl('r').types("need");
@@ -237,7 +237,7 @@ fn history_is_searched_and_found_lines_can_be_sent() {
 
 #[test]
 fn search_goes_to_what_it_finds_and_escape_comes_back() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.says("alice", "the needle");
     for n in 0..200 {
         scene.says("carol", &format!("hay {n}"));
@@ -252,7 +252,7 @@ fn search_goes_to_what_it_finds_and_escape_comes_back() {
 
 #[test]
 fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     for n in 0..100 {
         scene.says("carol", &format!("hay {n}"));
     }
@@ -269,7 +269,7 @@ fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
 
 #[test]
 fn alt_a_goes_to_what_concerns_the_user_first() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").opens("carol").alt('2');
     scene.says("dave", "to all").whispers("carol", "bob", "to you");
     assert!(scene.shows("1 room +1") && scene.shows("3 carol !1"));
@@ -283,7 +283,7 @@ fn alt_a_goes_to_what_concerns_the_user_first() {
 
 #[test]
 fn closing_a_tab_ends_its_session_after_a_question() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").alt('2').alt('w').key(KeyCode::Char('n'));
     assert_eq!(scene.sent(), []);
     scene.alt('w').key(KeyCode::Char('y'));
@@ -297,8 +297,8 @@ fn closing_a_tab_ends_its_session_after_a_question() {
 
 #[test]
 fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
-    let mut scene = Scene::signed_in(SIZE);
-    let calls = |scene: &mut Scene| {
+    let mut scene = Stage::signed_in(SIZE);
+    let calls = |scene: &mut Stage| {
         let effects = std::mem::take(&mut scene.effects);
         effects.iter().filter(|effect| matches!(effect, Effect::Notify(..))).count()
     };
@@ -317,7 +317,7 @@ fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
 fn the_chat_log_holds_what_was_asked_for_and_nothing_else() {
     for (chat_log, expected) in [(ChatLog::Off, 0), (ChatLog::Public, 1), (ChatLog::All, 2)] {
         let settings = ScreenSettings { chat_log, ..ScreenSettings::default() };
-        let mut scene = Scene::with(SIZE, Some("bob"), settings);
+        let mut scene = Stage::new(SIZE, Some("bob"), settings);
         scene.sign_in();
         scene.says("alice", "public").opens("alice").whispers("alice", "bob", "private");
         let logged: Vec<_> = scene
@@ -338,7 +338,7 @@ fn the_chat_log_holds_what_was_asked_for_and_nothing_else() {
 
 #[test]
 fn the_countdown_to_the_next_attempt_counts() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });
     let reason = "connection refused".to_owned();
     scene.chat(Event::Reconnecting { attempt: 2, delay_ms: 5000, reason });
@@ -352,7 +352,7 @@ fn the_countdown_to_the_next_attempt_counts() {
 
 #[test]
 fn nothing_is_drawn_again_while_nothing_happens() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     assert!(scene.app.take_dirty());
     scene.wait(10);
     assert!(!scene.app.take_dirty());
@@ -363,10 +363,10 @@ fn nothing_is_drawn_again_while_nothing_happens() {
 
 #[test]
 fn the_mouse_switches_tabs_scrolls_and_answers() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice");
     scene.chat(Event::PrivateRequest { from: name("carol") });
-    let mouse = |scene: &mut Scene, kind, at: (u16, u16)| {
+    let mouse = |scene: &mut Stage, kind, at: (u16, u16)| {
         let modifiers = crossterm::event::KeyModifiers::NONE;
         scene.update(UiEvent::Mouse(MouseEvent { kind, column: at.0, row: at.1, modifiers }));
     };
@@ -391,7 +391,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
 
 #[test]
 fn bare_text_holds_whole_lines_and_any_key_comes_back() {
-    let mut scene = Scene::signed_in((40, 10));
+    let mut scene = Stage::signed_in((40, 10));
     let link = format!("https://example.org/{}", "x".repeat(100));
     scene.says("alice", &link).alt('l');
     let Some(Effect::Bare(lines)) = scene.effects.last() else { panic!("not bare") };
@@ -405,7 +405,7 @@ fn bare_text_holds_whole_lines_and_any_key_comes_back() {
 
 #[test]
 fn others_can_open_only_so_many_tabs() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     for n in 0..500 {
         scene.chat(Event::PrivateRequest { from: name(&format!("n{n}")) });
         scene
@@ -417,7 +417,7 @@ fn others_can_open_only_so_many_tabs() {
 
 #[test]
 fn escape_before_a_key_stands_for_alt() {
-    let mut scene = Scene::signed_in(SIZE);
+    let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").key(KeyCode::Esc).types("2");
     assert!(scene.shows("[2 alice]"));
 }

@@ -60,7 +60,8 @@ impl Areas {
         match app.tab().map(|tab| &tab.kind) {
             Some(TabKind::Room) if main.width >= ROSTER_FROM => {
                 let width = if main.width >= 120 { 24 } else { 17 };
-                let messages = Rect { width: main.width - width - 1, ..main };
+                // A column of nothing and one for the line between.
+                let messages = Rect { width: main.width - width - 2, ..main };
                 let roster = Rect { x: main.right() - width, width, ..main };
                 (messages, Some(roster), None)
             }

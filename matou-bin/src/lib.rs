@@ -1,0 +1,43 @@
+//! Matou: chat and file drop for a LAN, a class, a ship or your own server.
+//!
+//! The program as a library, so that `examples/` can measure and picture the screen. The binary
+//! only calls [`main`].
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod arguments;
+mod client;
+mod commands;
+mod exit;
+mod generate;
+mod input;
+mod logging;
+mod screen;
+mod server;
+mod settings;
+mod signals;
+mod text;
+mod visible;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Role};
+
+#[doc(hidden)]
+pub use screen::{load, pictures};
+
+/// Runs what the command line asks for.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.role {
+        Role::Server(arguments) => server::run(&arguments),
+        Role::Client(arguments) => client::run(&arguments),
+        Role::Admin(arguments) => admin::run(&arguments),
+        Role::Completions { shell } => generate::completions(shell),
+        Role::Manual { folder } => generate::manual(folder.as_deref()),
+    };
+    exit::code(outcome)
+}
