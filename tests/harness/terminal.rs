@@ -29,6 +29,7 @@ struct Seen {
 
 /// The modes that a program may switch on and has to switch off.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "that is what modes are")]
 pub(crate) struct Modes {
     termios: String,
     alternate_screen: bool,

@@ -35,6 +35,7 @@ const FLASH: Duration = Duration::from_secs(4);
 
 /// Everything the screen knows. Changed by [`App::update`] only, drawn by [`super::view::draw`].
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct App {
     pub(super) theme: Theme,
     pub(super) keys: KeyMap,

@@ -255,8 +255,8 @@ mod tests {
     fn a_history_that_has_grown_is_shortened() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
-        let all: String = (0..5000).map(|n| format!("{n}\n")).collect();
-        fs::write(&path, all).unwrap();
+        let all: Vec<_> = (0..5000).map(|n| n.to_string()).collect();
+        fs::write(&path, all.join("\n") + "\n").unwrap();
         let lines = history(folder.path());
         assert_eq!((lines.len(), lines.last().unwrap().as_str()), (1000, "4999"));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1000);

@@ -313,8 +313,8 @@ impl InputLine {
     }
 
     fn word_start(&self) -> usize {
-        let words = self.before_cursor().unicode_word_indices();
-        words.last().map_or(0, |(start, _)| start)
+        let mut words = self.before_cursor().unicode_word_indices();
+        words.next_back().map_or(0, |(start, _)| start)
     }
 
     fn word_end(&self) -> usize {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, MouseEvent, MouseEventKind};
 use futures::StreamExt;
 use jiff::Zoned;
 use matou_actors::client::{Command, Events, Handle};
@@ -193,18 +193,17 @@ impl Session<'_> {
                         Signal::Continue => self.screen.enter().map(|()| Flow::On),
                     }
                 }
-                Some(event) = input.next() => match event {
-                    Ok(event) => self.take_input(event, &mut input).await,
-                    Err(error) => Err(error),
+                event = input.next() => match event {
+                    Some(Ok(event)) => self.take_input(event, &mut input).await,
+                    Some(Err(error)) => Err(error),
+                    None => Err(io::ErrorKind::UnexpectedEof.into()),
                 },
                 Some(event) = disk_events.recv() => self.update(event),
-                event = events.recv(), if open => match event {
-                    Some(event) => self.take_chat(event, &mut events),
-                    None => {
-                        open = false;
-                        self.update(UiEvent::Chat(matou_actors::client::Event::Closed))
-                    }
-                },
+                event = events.recv(), if open => {
+                    open = event.is_some();
+                    let event = event.unwrap_or(matou_actors::client::Event::Closed);
+                    self.take_chat(event, &mut events)
+                }
                 () = tokio::time::sleep(wait) => self.update(UiEvent::Tick),
             };
             match step {
@@ -366,6 +365,11 @@ fn translated(event: TerminalEvent) -> Option<UiEvent> {
     Some(match event {
         TerminalEvent::Key(key) => UiEvent::Key(key),
         TerminalEvent::Paste(text) => UiEvent::Paste(text),
+        // Nothing follows the mouse: only the wheel and what is pressed.
+        TerminalEvent::Mouse(MouseEvent {
+            kind: MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_),
+            ..
+        }) => return None,
         TerminalEvent::Mouse(mouse) => UiEvent::Mouse(mouse),
         TerminalEvent::Resize(columns, rows) => UiEvent::Resize(columns, rows),
         TerminalEvent::FocusGained => UiEvent::Focus(true),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::civil::date;
-use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
 use matou_actors::protocol::{MessageText, Username};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -158,18 +158,30 @@ impl Stage {
         self.update(UiEvent::Key(KeyEvent::new(code, KeyModifiers::NONE)))
     }
 
-    /// Presses a key with Ctrl.
-    pub(crate) fn ctrl(&mut self, c: char) -> &mut Self {
-        self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
-    }
-
     /// Presses a key with Alt.
     pub(crate) fn alt(&mut self, c: char) -> &mut Self {
         self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)))
     }
 
+    /// The screen, drawn.
+    pub(crate) fn terminal(&self) -> Terminal<TestBackend> {
+        let (columns, rows) = self.app.size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+        terminal.draw(|frame| view::draw(&self.app, frame)).expect("drawn");
+        terminal
+    }
+}
+
+/// What only tests look at.
+#[cfg(test)]
+impl Stage {
+    /// Presses a key with Ctrl.
+    pub(crate) fn ctrl(&mut self, c: char) -> &mut Self {
+        self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
+    }
+
     /// The commands sent since this was asked last.
-    pub(crate) fn sent(&mut self) -> Vec<Command> {
+    pub(crate) fn sent(&mut self) -> Vec<matou_actors::client::Command> {
         let effects = std::mem::take(&mut self.effects);
         let sent = effects.into_iter().filter_map(|effect| match effect {
             Effect::Send(command) => Some(command),
@@ -181,14 +193,6 @@ impl Stage {
     /// The screen as text.
     pub(crate) fn screen(&self) -> String {
         self.terminal().backend().to_string()
-    }
-
-    /// The screen, drawn.
-    pub(crate) fn terminal(&self) -> Terminal<TestBackend> {
-        let (columns, rows) = self.app.size;
-        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-        terminal.draw(|frame| view::draw(&self.app, frame)).expect("drawn");
-        terminal
     }
 
     /// Whether `what` is on the screen.

@@ -137,6 +137,7 @@ impl Screen {
     }
 
     /// Gives the terminal back for a while.
+    #[allow(clippy::unused_self, reason = "who has it gives it back")]
     pub(super) fn leave(&mut self) {
         restore();
     }

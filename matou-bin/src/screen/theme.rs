@@ -409,12 +409,11 @@ fn monochrome(role: Role) -> Look {
     let modifiers = match role {
         Role::Text | Role::Presence | Role::Notice | Role::Gauge => Modifier::empty(),
         Role::Dim | Role::Day => Modifier::DIM,
-        Role::Own | Role::Error | Role::Unread => Modifier::BOLD,
+        Role::Own | Role::Error | Role::Unread | Role::TabActive => Modifier::BOLD,
         Role::Mention => Modifier::BOLD | Modifier::UNDERLINED,
         Role::Tab | Role::Status | Role::Prompt | Role::Selected | Role::Match => {
             Modifier::REVERSED
         }
-        Role::TabActive => Modifier::BOLD,
         Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
         Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
             Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED

@@ -33,7 +33,7 @@ impl App {
                 };
             }
             Event::Joined { username, present } => self.joined(username, present),
-            Event::Left { username } => self.left(username),
+            Event::Left { username } => self.left(&username),
             Event::Message { from, text } => self.message(&from, &text),
             Event::Present { usernames } => self.present(&usernames),
             Event::Notice { message } => self.notice_in(self.active, &message),
@@ -84,21 +84,21 @@ impl App {
     }
 
     fn joined(&mut self, who: Username, present: bool) {
-        self.people.add(who.clone());
         if !present {
-            self.moved(who, Move::Came);
+            self.moved(&who, Move::Came);
         }
+        self.people.add(who);
     }
 
-    fn left(&mut self, who: Username) {
-        self.people.remove(&who);
+    fn left(&mut self, who: &Username) {
+        self.people.remove(who);
         self.moved(who, Move::Left);
     }
 
     /// Comings and goings are told in the room and in the tab of who it is; they make no tab
     /// unread.
-    fn moved(&mut self, who: Username, how: Move) {
-        let peer = self.peer_tab(&who);
+    fn moved(&mut self, who: &Username, how: Move) {
+        let peer = self.peer_tab(who);
         for index in [Some(ROOM), peer].into_iter().flatten() {
             if let Some(tab) = self.tabs.get_mut(index) {
                 tab.buffer.moved(self.now.wall, who.clone(), how);

@@ -59,7 +59,7 @@ impl App {
             (Some(Action::Newer), _) => offset + 1,
             (Some(Action::Home | Action::Top), _) => 0,
             (Some(Action::End | Action::Bottom), _) => last,
-            (Some(Action::Help | Action::Submit), _) | (None, _) => return,
+            (Some(Action::Help | Action::Submit) | None, _) => return,
             _ => offset,
         };
         self.modal = Some(Modal::Help(offset.min(last)));

@@ -87,7 +87,8 @@ fn choice(candidates: &[String], index: usize) -> String {
     let mut text = format!(" {}/{}:", index + 1, candidates.len());
     for (number, candidate) in candidates.iter().enumerate().skip(from).take(20) {
         let word = visible(candidate.trim_end().trim_end_matches(':')).into_owned();
-        text.push_str(&if number == index { format!(" [{word}]") } else { format!(" {word}") });
+        let (open, close) = if number == index { (" [", "]") } else { (" ", "") };
+        text.extend([open, &word, close]);
     }
     text
 }
