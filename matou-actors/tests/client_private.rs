@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use client_support::{FakeRoom, Person, name, pair, text};
+use client_support::{FakeRoom, Person, name, pair, text, within};
 use matou_actors::client::{Command, Event, Policy, RequestState};
 use matou_actors::protocol::{ClientFrame, PortPair, ServerFrame};
 
@@ -118,6 +118,30 @@ async fn unsolicited_tuples_are_ignored() {
     ann.rest().await;
     assert!(!room.has_seen(|frame| matches!(frame, ClientFrame::OfferPorts { .. })));
     assert!(listener.accept().is_err(), "nobody connected");
+}
+
+#[actix_rt::test]
+async fn who_accepts_always_is_asked_once_very_many_sessions_are_open() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join_open("ann", &room).await;
+    room.go_deaf();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut open = Vec::new();
+    for number in 0..64 {
+        let who = name(&format!("eve{number}"));
+        room.inject(&ann.name, &ServerFrame::PrivateRequested { from: who.clone() });
+        room.saw("PVCOACC", |frame| matches!(frame, ClientFrame::AcceptPrivate { .. })).await;
+        let ports = ports(port, port);
+        room.inject(&ann.name, &ServerFrame::PeerListening { who, address: LOCALHOST, ports });
+        for _ in 0..2 {
+            open.push(within("a connection", listener.accept()).await.unwrap());
+        }
+        ann.expect("a session", |event| matches!(event, Event::PrivateOpened { .. })).await;
+    }
+    room.inject(&ann.name, &ServerFrame::PrivateRequested { from: name("mallory") });
+    ann.expect("a question", |event| matches!(event, Event::PrivateRequest { .. })).await;
+    assert!(!room.has_seen(|frame| matches!(frame, ClientFrame::AcceptPrivate { .. })));
 }
 
 #[actix_rt::test]

@@ -16,6 +16,9 @@ use crate::protocol::{ClientFrame, PortPair, Username, UsernameKey};
 
 /// Requests of others that may wait for the user.
 const MOST_REQUESTS: usize = 1_000;
+/// Sessions beyond which a request waits for the user, whatever the settings say: each has
+/// sockets and a thread, and strangers decide how many there are.
+const MOST_UNASKED: usize = 64;
 
 // What the user wants of somebody.
 impl Hub {
@@ -135,7 +138,7 @@ impl Hub {
             Requested::Repeat => {}
             Requested::Crossed => self.accepted(from, ticket, ctx),
             Requested::Undecided => match self.settings.accept_private {
-                Policy::Always => self.accept(&from, ctx),
+                Policy::Always if self.sessions.len() < MOST_UNASKED => self.accept(&from, ctx),
                 Policy::Never => {
                     with.decline();
                     self.notice(format!(
@@ -143,7 +146,7 @@ impl Hub {
                     ));
                     self.tidy(&key);
                 }
-                Policy::Ask => {
+                Policy::Ask | Policy::Always => {
                     Self::limit(&key, ticket, self.settings.request_timeout, ctx);
                     self.tell(Event::PrivateRequest { from });
                 }
