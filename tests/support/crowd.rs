@@ -79,12 +79,12 @@ impl Crowd {
                 1 => self.tell(one, &pvcoreq(&self.members[other].name)),
                 // The same two as the round before, and the one before that.
                 2 => {
-                    let (asker, asked) = ((round - 1) % count, (round - 1 + count / 2) % count);
-                    self.tell(asked, &pvcoacc(&self.members[asker].name));
+                    let (src, dst) = ((round - 1) % count, (round - 1 + count / 2) % count);
+                    self.tell(dst, &pvcoacc(&self.members[src].name));
                 }
                 3 => {
-                    let (asker, asked) = ((round - 2) % count, (round - 2 + count / 2) % count);
-                    self.tell(asker, &pvcoport(&self.members[asked].name, 40_000, 40_001));
+                    let (src, dst) = ((round - 2) % count, (round - 2 + count / 2) % count);
+                    self.tell(src, &pvcoport(&self.members[dst].name, 40_000, 40_001));
                     self.deeds.set_ups += 1;
                 }
                 5 => self.leave_and_come(one, |member| member.stream.write_all(&DISCO)),
