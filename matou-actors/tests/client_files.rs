@@ -109,16 +109,30 @@ async fn refusing_closes_the_file_connection_only() {
     assert!(ann.expect_failed().await.contains("refused"));
     ann.tell(&bob, "never mind").await;
     bob.expect_text(&ann, "never mind").await;
-    ann.send_file(&bob, &ann.write("small", b"x")).await;
-    assert!(ann.expect_failed().await.contains("/close bob"), "says what to do");
-    bob.send_file(&ann, &bob.write("small", b"x")).await;
-    assert!(bob.expect_failed().await.contains("/close ann"), "says what to do");
     assert!(!bob.downloads().exists() || std::fs::read_dir(bob.downloads()).unwrap().count() == 0);
-    ann.send(Command::Close(bob.name.clone())).await;
-    bob.expect_closed().await;
-    ann.send_file(&bob, &ann.write("small", b"x")).await;
+    for _ in 0..2 {
+        let (from, to) = (&mut ann, &mut bob);
+        from.send_file(to, &from.write("small", b"x")).await;
+        let (id, size) = to.expect_offer().await;
+        assert_eq!(size, 1, "another connection is made for it, and nobody is asked");
+        to.send(Command::Take(id)).await;
+        to.expect_received().await;
+        from.expect_sent().await;
+        std::mem::swap(&mut ann, &mut bob);
+    }
+}
+
+#[actix_rt::test]
+async fn refusing_one_file_does_not_refuse_those_that_wait_behind_it() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    ann.send_file(&bob, &ann.write("big", &content(20_000_000))).await;
+    ann.send_file(&bob, &ann.write("small", b"xy")).await;
+    let (id, _) = bob.expect_offer().await;
+    bob.send(Command::Refuse(id)).await;
     let (_, size) = bob.expect_offer().await;
-    assert_eq!(size, 1, "a new session takes files again");
+    assert_eq!(size, 2);
+    assert!(ann.expect_failed().await.contains("refused"));
 }
 
 #[actix_rt::test]

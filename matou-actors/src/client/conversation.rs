@@ -71,8 +71,8 @@ pub(super) enum Pursuit {
 pub(super) enum Requested {
     /// It is known already.
     Repeat,
-    /// The user had asked as well, and so wants it: accept.
-    Crossed,
+    /// The user has asked as well, or talks with them already, and so wants it: accept.
+    Wanted,
     /// The user decides.
     Undecided,
 }
@@ -149,14 +149,24 @@ impl Conversation {
         Pursuit::Ask
     }
 
+    /// The user wants another session beside the open ones, since those carry no files any more.
+    pub(super) fn pursue_another(&mut self, ticket: Ticket) -> Pursuit {
+        if self.is_pending() {
+            return Pursuit::Pending;
+        }
+        self.asked = Some(Asked::Unanswered(ticket));
+        Pursuit::Ask
+    }
+
     /// PVCOREQNOTIF.
     pub(super) fn requested(&mut self, ticket: Ticket) -> Requested {
         if self.answered.is_some() {
             return Requested::Repeat;
         }
-        if self.asked.is_some() {
-            (self.answered, self.crossing) = (Some(Answered::Accepted(ticket)), true);
-            return Requested::Crossed;
+        if self.asked.is_some() || !self.sessions.is_empty() {
+            self.crossing = self.asked.is_some();
+            self.answered = Some(Answered::Accepted(ticket));
+            return Requested::Wanted;
         }
         self.answered = Some(Answered::Undecided(ticket));
         Requested::Undecided

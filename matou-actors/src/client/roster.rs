@@ -11,6 +11,9 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     present: BTreeMap<UsernameKey, Username>,
+    /// Names that spoke although nobody announced them: a server need not tell newcomers who is
+    /// here, and its own voice is nobody's.
+    heard: BTreeMap<UsernameKey, Username>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
 }
@@ -48,9 +51,19 @@ impl Roster {
         }
     }
 
+    /// A message of `who`.
+    pub(super) fn spoke(&mut self, who: &Username) {
+        let key = who.key();
+        if !self.present.contains_key(&key) && self.heard.len() < MOST {
+            self.heard.insert(key, who.clone());
+        }
+    }
+
     /// DISCONOTIF of `who`; whether they were here.
     pub(super) fn left(&mut self, who: &Username) -> bool {
-        self.present.remove(&who.key()).is_some()
+        let key = who.key();
+        let heard = self.heard.remove(&key).is_some();
+        self.present.remove(&key).is_some() || heard
     }
 
     /// The server is lost: nobody is known to be here.
@@ -58,9 +71,9 @@ impl Roster {
         *self = Self::default();
     }
 
-    /// The name as its owner writes it.
+    /// The name as its owner writes it, if they were announced or heard.
     pub(super) fn find(&self, key: &UsernameKey) -> Option<&Username> {
-        self.present.get(key)
+        self.present.get(key).or_else(|| self.heard.get(key))
     }
 
     /// Everybody, by name without regard to case.
@@ -87,6 +100,10 @@ mod tests {
         assert!(roster.left(&name("bOb")));
         assert!(!roster.left(&name("bob")));
         assert_eq!(roster.find(&name("ann").key()), Some(&name("Ann")));
+        roster.spoke(&name("Eve"));
+        assert_eq!(roster.find(&name("eve").key()), Some(&name("Eve")), "heard, if not announced");
+        assert!(!roster.names().contains(&name("Eve")));
+        assert!(roster.left(&name("EVE")));
         roster.clear();
         assert_eq!(roster.arrived(&name("bob"), &me), Arrival::Present);
     }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use slog::{Logger, debug};
 
 use super::directory::Member;
-use super::messages::{Order, Step, ToBroker, ToConnection};
+use super::messages::{Relay, Step, ToBroker};
 use super::meters::Meters;
 use super::requests::{Ignored, RequestLimits, Requests};
 use super::vital::Vital;
@@ -20,7 +20,9 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 /// Relays the set-up of private connections. It never sees what is said on them.
 pub(crate) struct Broker {
     pub(crate) requests: Requests,
-    pub(crate) shards: Vec<Recipient<ToConnection>>,
+    /// On the way through the room a frame keeps its place behind what was announced before:
+    /// nobody is asked by somebody of whom they have not heard yet.
+    pub(crate) room: Recipient<Relay>,
     pub(crate) clock: fn() -> Instant,
     pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
@@ -103,10 +105,8 @@ impl Broker {
         let mut out = BytesMut::new();
         frame.encode(&mut out);
         self.meters.hub_sent(frame.kind(), 1);
-        if let Some(shard) = self.shards.get(to.route.shard) {
-            // Cannot flood: pending requests are limited for each target, and each of their
-            // steps works once.
-            shard.do_send(ToConnection { id: to.route.id, order: Order::Send(out.freeze()) });
-        }
+        // Cannot flood: pending requests are limited for each target, and each of their steps
+        // works once.
+        self.room.do_send(Relay { to: to.route, frame: out.freeze() });
     }
 }

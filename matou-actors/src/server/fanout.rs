@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::ConnectionId;
 use super::log::{Log, Reader, Span};
 use super::messages::Publish;
 use super::roster::Roster;
 use super::tally::Tally;
+use super::{ConnectionId, Route};
 use crate::protocol::MessageText;
 use crate::protocol::{Encode, ServerFrame, Username, encode_joined, encode_left, encode_message};
 
@@ -43,8 +43,10 @@ pub(crate) struct Fanout {
 /// What a shard writes to all its clients in one go.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// The bytes.
-    pub(crate) span: Span,
+    /// The bytes for all of them.
+    pub(crate) span: Option<Span>,
+    /// Frames for one client each, behind those bytes.
+    pub(crate) relayed: Vec<(ConnectionId, Bytes)>,
     /// Clients of this shard whose words are in the batch, or in one before: they may go on.
     pub(crate) published: Vec<ConnectionId>,
     /// When the oldest message of the batch was read from its author.
@@ -72,6 +74,7 @@ struct ShardState {
     /// When the last batch was written, and how long to gather after it.
     written_at: Option<(Instant, Duration)>,
     publishers: VecDeque<(u64, ConnectionId)>,
+    relays: VecDeque<(u64, ConnectionId, Bytes)>,
     said_at: Option<Instant>,
     taken: Tally,
 }
@@ -85,6 +88,7 @@ impl Fanout {
             busy_since: None,
             written_at: None,
             publishers: VecDeque::new(),
+            relays: VecDeque::new(),
             said_at: None,
             taken: Tally::default(),
         };
@@ -150,6 +154,14 @@ impl Fanout {
         }
     }
 
+    /// Sends a frame to one client, behind everything that was said and announced before.
+    pub(crate) fn relay(&mut self, to: Route, frame: Bytes) {
+        let end = self.log.end();
+        if let Some(shard) = self.shards.get_mut(to.shard) {
+            shard.relays.push_back((end, to.id, frame));
+        }
+    }
+
     /// Says something to everybody in the name of the server.
     pub(crate) fn announce(&mut self, from: &Username, text: &MessageText) {
         self.log.append(|out| encode_message(from, text, out));
@@ -166,23 +178,21 @@ impl Fanout {
         self.log.seal();
         let shards = self.shards.iter_mut().enumerate();
         let ready = shards.filter(|(_, shard)| shard.is_ready(now, end));
-        ready.filter_map(|(index, shard)| Some((index, shard.take(now, end, tally)?))).collect()
+        ready.map(|(index, shard)| (index, shard.take(now, end, tally))).collect()
     }
 
     /// When to flush again although nothing happens until then: a shard is gathering.
     pub(crate) fn gathering_until(&self) -> Option<Instant> {
         let end = self.log.end();
-        let gathering = self
-            .shards
-            .iter()
-            .filter(|shard| shard.busy_since.is_none() && shard.reader.position() < end);
+        let gathering =
+            self.shards.iter().filter(|shard| shard.busy_since.is_none() && shard.has_work(end));
         gathering.filter_map(ShardState::not_before).min()
     }
 
     /// Whether everything said has been written by every shard.
     pub(crate) fn is_idle(&self) -> bool {
         let end = self.log.end();
-        self.shards.iter().all(|shard| shard.busy_since.is_none() && shard.reader.position() == end)
+        self.shards.iter().all(|shard| shard.busy_since.is_none() && !shard.has_work(end))
     }
 
     /// `shard` has handed its batch to its sockets.
@@ -199,34 +209,42 @@ impl Fanout {
 impl ShardState {
     fn is_ready(&self, now: Instant, log_end: u64) -> bool {
         self.busy_since.is_none()
-            && self.reader.position() < log_end
+            && self.has_work(log_end)
             && self.not_before().is_none_or(|at| at <= now)
+    }
+
+    fn has_work(&self, log_end: u64) -> bool {
+        self.reader.position() < log_end || !self.relays.is_empty()
     }
 
     fn not_before(&self) -> Option<Instant> {
         let (written_at, gather) = self.written_at?;
-        let gather = if self.said_at.is_some() { gather } else { GATHER_ANNOUNCEMENTS };
+        let somebody_waits = self.said_at.is_some() || !self.relays.is_empty();
+        let gather = if somebody_waits { gather } else { GATHER_ANNOUNCEMENTS };
         Some(written_at + gather)
     }
 
-    fn take(&mut self, now: Instant, log_end: u64, tally: Tally) -> Option<Batch> {
-        let span = self.reader.take(MAX_BATCH)?;
-        let carried = self.publishers.partition_point(|&(end, _)| end <= span.end);
+    fn take(&mut self, now: Instant, log_end: u64, tally: Tally) -> Batch {
+        let span = self.reader.take(MAX_BATCH);
+        let position = self.reader.position();
+        let carried = self.publishers.partition_point(|&(end, _)| end <= position);
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
+        let due = self.relays.partition_point(|&(end, ..)| end <= position);
+        let relayed = self.relays.drain(..due).map(|(_, id, frame)| (id, frame)).collect();
         self.busy_since = Some(now);
-        let mut batch = Batch { span, published, said_at: self.said_at, tally: Tally::default() };
-        if batch.span.end == log_end {
+        let (said_at, nothing) = (self.said_at, Tally::default());
+        let mut batch = Batch { span, relayed, published, said_at, tally: nothing };
+        if position == log_end {
             self.said_at = None;
             batch.tally = tally.since(self.taken);
             self.taken = tally;
         }
-        Some(batch)
+        batch
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Route;
     use super::*;
     use crate::protocol::Decode;
 
@@ -250,8 +268,9 @@ mod tests {
     }
 
     fn text(batch: &Batch, from: u64) -> Vec<String> {
-        let (mut bytes, mut segment) = (Vec::new(), Some(&batch.span.first));
-        while let Some(current) = segment.filter(|segment| segment.start() < batch.span.end) {
+        let Some(span) = &batch.span else { return Vec::new() };
+        let (mut bytes, mut segment) = (Vec::new(), Some(&span.first));
+        while let Some(current) = segment.filter(|segment| segment.start() < span.end) {
             let skip = usize::try_from(from.saturating_sub(current.start())).unwrap();
             bytes.extend_from_slice(current.bytes().get(skip..).unwrap_or_default());
             segment = current.next();
@@ -376,5 +395,25 @@ mod tests {
         fanout.leave(BOB);
         assert!(fanout.flush(start).is_empty());
         assert_eq!(fanout.flush(start + GATHER_ANNOUNCEMENTS).len(), 1);
+    }
+
+    #[test]
+    fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
+        let start = Instant::now();
+        let mut fanout = Fanout::new(2, true);
+        fanout.enter(ALICE, &name("alice"));
+        assert_eq!(fanout.flush(start).len(), 2);
+        (0..2).for_each(|shard| fanout.written(shard, start));
+        fanout.enter(BOB, &name("bob"));
+        fanout.relay(Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
+        let batches = fanout.flush(start);
+        let [(0, batch)] = &batches[..] else { panic!("only her shard hurries: {batches:?}") };
+        assert_eq!(text(batch, 0), ["Joined(\"bob\")"]);
+        assert_eq!(batch.relayed, [(ALICE, Bytes::from_static(b"bob asks"))]);
+        fanout.relay(Route { shard: 0, id: ALICE }, Bytes::from_static(b"again"));
+        assert!(fanout.flush(start).is_empty());
+        fanout.written(0, start);
+        let [(0, batch)] = &fanout.flush(start)[..] else { panic!("a frame is due") };
+        assert!(batch.span.is_none() && batch.relayed.len() == 1);
     }
 }

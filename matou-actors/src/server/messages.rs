@@ -86,6 +86,14 @@ pub(crate) struct Publish {
     pub(crate) at: Instant,
 }
 
+/// Broker to room: a frame for one client, which gets it behind all that was said before.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Relay {
+    pub(crate) to: Route,
+    pub(crate) frame: Bytes,
+}
+
 /// Room to shard.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -10,7 +10,7 @@ use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
 use tokio::sync::oneshot;
 
 use super::fanout::Fanout;
-use super::messages::{Announce, Drain, FromRoom, Publish, ToRoom, Written};
+use super::messages::{Announce, Drain, FromRoom, Publish, Relay, ToRoom, Written};
 use super::meters::Meters;
 use super::reload::SetRoom;
 use super::vital::Vital;
@@ -61,6 +61,14 @@ impl Handler<Publish> for Room {
 
     fn handle(&mut self, said: Publish, _: &mut Context<Self>) {
         self.fanout.publish(&said);
+    }
+}
+
+impl Handler<Relay> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Relay { to, frame }: Relay, _: &mut Context<Self>) {
+        self.fanout.relay(to, frame);
     }
 }
 

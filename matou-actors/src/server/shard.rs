@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
+use bytes::Bytes;
 use slab::Slab;
 use slog::warn;
 use tokio::sync::oneshot;
@@ -64,8 +65,9 @@ struct Seat {
 
 /// A batch and the slot to write next.
 struct Writing {
-    span: Span,
+    span: Option<Span>,
     next: usize,
+    relayed: Vec<(ConnectionId, Bytes)>,
     published: Vec<ConnectionId>,
     said_at: Option<Instant>,
 }
@@ -110,22 +112,31 @@ impl Shard {
     /// Writes the batch to the next sockets; whether that was all of it.
     fn write_some(&mut self) -> bool {
         let Some(writing) = &mut self.writing else { return true };
-        let end = self.seats.capacity().min(writing.next.saturating_add(TURN));
-        for slot in writing.next..end {
-            if let Some(seat) = self.seats.get(slot).filter(|seat| seat.name.is_some()) {
-                let progress = seat.output.borrow_mut().deliver(&writing.span);
+        if let Some(span) = &writing.span {
+            let end = self.seats.capacity().min(writing.next.saturating_add(TURN));
+            for slot in writing.next..end {
+                if let Some(seat) = self.seats.get(slot).filter(|seat| seat.name.is_some()) {
+                    let progress = seat.output.borrow_mut().deliver(span);
+                    seat.tell(progress);
+                }
+            }
+            writing.next = end;
+            if end < self.seats.capacity() {
+                return false;
+            }
+        }
+        let Some(Writing { relayed, published, said_at, .. }) = self.writing.take() else {
+            return true;
+        };
+        if let Some(said_at) = said_at {
+            self.uplinks.meters.written_after(said_at.elapsed());
+        }
+        for (id, frame) in relayed {
+            if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
+                let progress = seat.output.borrow_mut().send(frame);
                 seat.tell(progress);
             }
         }
-        writing.next = end;
-        if end < self.seats.capacity() {
-            return false;
-        }
-        let published = std::mem::take(&mut writing.published);
-        if let Some(said_at) = writing.said_at {
-            self.uplinks.meters.written_after(said_at.elapsed());
-        }
-        self.writing = None;
         // Cannot flood: the room sends the next batch only after this.
         self.written.do_send(Written { shard: self.index });
         for id in published {
@@ -225,14 +236,14 @@ impl Handler<FromRoom> for Shard {
     fn handle(&mut self, message: FromRoom, _: &mut Context<Self>) {
         match message {
             FromRoom::Admit { id, name, welcome } => self.admit(id, name, welcome),
-            FromRoom::Batch(Batch { span, published, said_at, tally }) => {
+            FromRoom::Batch(Batch { span, relayed, published, said_at, tally }) => {
                 self.meters.batches.bump(1);
                 for (kind, frames) in tally.kinds() {
                     self.meters.sent(kind, frames.saturating_mul(self.joined));
                 }
                 // A shard without readers would tell of latencies that nobody has felt.
                 let said_at = said_at.filter(|_| self.joined > 0);
-                self.writing = Some(Writing { span, next: 0, published, said_at });
+                self.writing = Some(Writing { span, next: 0, relayed, published, said_at });
             }
         }
     }

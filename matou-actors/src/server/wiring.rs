@@ -86,7 +86,7 @@ impl Actors {
         });
         let broker = broker.run(Broker {
             requests: Requests::new(request_limits(&settings.private)),
-            shards: recipients(&shards),
+            room: room.clone().recipient(),
             clock: Instant::now,
             meters: Arc::clone(&meters),
             logger: logger.clone(),

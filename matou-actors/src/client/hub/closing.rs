@@ -61,7 +61,7 @@ impl Hub {
             self.close_session(session, "you signed out");
         }
         for id in self.transfers.ids() {
-            self.cancel(id);
+            self.cancel(id, ctx);
         }
         match &self.link {
             Some(link) if link.up.is_some() => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::{Hub, LiveSession, OpenSession};
-use crate::client::conversation::SessionId;
+use super::{Hub, Leaving, LiveSession, OpenSession};
+use crate::client::conversation::{Item, SessionId};
 use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::client::transfers::Stage;
 use crate::client::{Direction, Event, TransferId};
@@ -32,12 +32,7 @@ impl Hub {
             lane.closed().is_none().then_some(*session)
         });
         let Some(session) = { lanes }.next() else {
-            let name = with.name().clone();
-            let reason = format!(
-                "not sent: the file connection with {name} is closed; /close {name}, then send \
-                 it again over a new session"
-            );
-            return self.fail(id, reason);
+            return self.wait_for_lane(key, id, ctx);
         };
         if let Some(open) = self.open_session(session) {
             open.lane.enqueue(id);
@@ -46,6 +41,24 @@ impl Hub {
             entry.session = Some(session);
         }
         self.next_file(session, ctx);
+    }
+
+    /// The open sessions carry no files any more, since one was refused or broke: another session
+    /// does, and a peer who talks with the user accepts it without being asked.
+    fn wait_for_lane(&mut self, key: &UsernameKey, id: TransferId, ctx: &mut Context<Self>) {
+        let Some(with) = self.conversations.get_mut(key) else { return };
+        let name = with.name().clone();
+        if !self.sign_in.is_joined() {
+            let reason = format!(
+                "not sent: the file connection with {name} is closed, and the server is needed \
+                 to make another; send it again once you are connected"
+            );
+            return self.fail(id, reason);
+        }
+        if with.wait(Item::File(id)).is_err() {
+            return self.fail(id, format!("not sent to {name}: too much waits already"));
+        }
+        self.pursue_another(key, ctx);
     }
 
     /// Ends a file that did not come over whole.
@@ -80,6 +93,7 @@ impl Hub {
             }
         }
         if let Some(open) = self.open_session(session) {
+            open.lane.close(reason.into());
             // Nothing that was sent is lost by it: what is on its way still arrives.
             let _ = open.files.shutdown(Shutdown::Write);
         }
@@ -141,18 +155,22 @@ impl Hub {
         }
     }
 
-    /// No file can be sent over a session any more.
-    pub(super) fn close_lane(&mut self, session: SessionId, reason: &str) {
+    /// No file can be sent over a session any more; those that wait go over another one.
+    pub(super) fn close_lane(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
         // Once in its life.
         live.addr.do_send(LeaveFiles);
         let LiveSession { peer, open: Some(open), .. } = live else { return };
-        let name = peer.clone();
+        let (key, closed) = (peer.key(), live.closed || self.leaving == Leaving::Now);
         for id in open.lane.close(reason.into()) {
-            self.fail(
-                id,
-                format!("not sent: {reason}; /close {name}, then send it again over a new session"),
-            );
+            if closed {
+                self.fail(id, format!("not sent: {reason}"));
+                continue;
+            }
+            if let Some(entry) = self.transfers.get_mut(id) {
+                entry.session = None;
+            }
+            self.enqueue_file(&key, id, ctx);
         }
     }
 
@@ -227,7 +245,7 @@ impl Handler<Report> for Hub {
                             kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}")),
                         );
                         if let Some(session) = session {
-                            self.close_lane(session, "the file connection is closed");
+                            self.close_lane(session, "the file connection is closed", ctx);
                         }
                     }
                 }

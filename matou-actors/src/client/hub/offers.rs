@@ -40,19 +40,19 @@ impl Hub {
         self.movers.insert(id, Transfer::new(id.0, job, socket, report).start());
     }
 
-    pub(super) fn refuse(&mut self, id: TransferId) {
+    pub(super) fn refuse(&mut self, id: TransferId, ctx: &mut Context<Self>) {
         if self.transfers.get(id).is_none_or(|entry| entry.stage != Stage::Offered) {
             return self.error(format!("no file is offered under #{id}; /transfers lists them"));
         }
-        self.drop_offer(id, "you refused it");
+        self.refuse_offer(id, "you refused it", ctx);
     }
 
-    pub(super) fn cancel(&mut self, id: TransferId) {
+    pub(super) fn cancel(&mut self, id: TransferId, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.get(id) else {
             return self.error(format!("there is no transfer #{id}; /transfers lists them"));
         };
         match entry.stage {
-            Stage::Offered => self.drop_offer(id, "you refused it"),
+            Stage::Offered => self.refuse_offer(id, "you refused it", ctx),
             Stage::Waiting => self.fail(id, "you cancelled it".into()),
             Stage::Taken | Stage::Moving => self.cut(id, "you cancelled it"),
         }
@@ -69,14 +69,19 @@ impl Hub {
 
     /// Closes the file connection that an offer waits in.
     pub(super) fn drop_offer(&mut self, id: TransferId, reason: &str) {
-        let session = self.transfers.get(id).and_then(|entry| entry.session);
         if let Some(offer) = self.offers.get(&id) {
             // An error means that it is closed already.
             let _ = offer.socket.shutdown(Shutdown::Both);
         }
         self.fail(id, reason.into());
+    }
+
+    /// Refuses an offer: talk goes on, and files that wait go over another connection.
+    fn refuse_offer(&mut self, id: TransferId, reason: &str, ctx: &mut Context<Self>) {
+        let session = self.transfers.get(id).and_then(|entry| entry.session);
+        self.drop_offer(id, reason);
         if let Some(session) = session {
-            self.close_lane(session, reason);
+            self.close_lane(session, reason, ctx);
         }
     }
 
@@ -133,7 +138,7 @@ impl Handler<HeaderSeen> for Hub {
         match self.settings.accept_files {
             Policy::Ask => {}
             Policy::Always => self.take(id, ctx),
-            Policy::Never => self.drop_offer(id, "files are refused by your settings"),
+            Policy::Never => self.refuse_offer(id, "files are refused by your settings", ctx),
         }
         self.flush(ctx);
     }
@@ -148,7 +153,7 @@ impl Handler<FilesDown> for Hub {
         {
             self.fail(offer, reason.clone());
         }
-        self.close_lane(session, &reason);
+        self.close_lane(session, &reason, ctx);
         if self.open_session(session).is_some_and(|open| open.lane.incoming().is_none()) {
             // A sender that breaks the protocol is not left to send what nobody reads.
             self.shut_lane(session);

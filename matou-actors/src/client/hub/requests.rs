@@ -28,9 +28,23 @@ impl Hub {
 
     /// Sees to it that a session comes about.
     pub(super) fn pursue(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) -> Option<Pursuit> {
+        self.pursue_as(key, Conversation::pursue, ctx)
+    }
+
+    /// Sees to it that another session comes about, beside those that are open.
+    pub(super) fn pursue_another(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
+        self.pursue_as(key, Conversation::pursue_another, ctx);
+    }
+
+    fn pursue_as(
+        &mut self,
+        key: &UsernameKey,
+        decide: fn(&mut Conversation, Ticket) -> Pursuit,
+        ctx: &mut Context<Self>,
+    ) -> Option<Pursuit> {
         let ticket = self.ticket();
         let with = self.conversations.get_mut(key)?;
-        let pursuit = with.pursue(ticket);
+        let pursuit = decide(with, ticket);
         let name = with.name().clone();
         match pursuit {
             Pursuit::Open | Pursuit::Pending => {}
@@ -136,7 +150,7 @@ impl Hub {
             .or_insert_with(|| Conversation::new(from.clone()));
         match with.requested(ticket) {
             Requested::Repeat => {}
-            Requested::Crossed => self.accepted(from, ticket, ctx),
+            Requested::Wanted => self.accepted(from, ticket, ctx),
             Requested::Undecided => match self.settings.accept_private {
                 Policy::Always if self.sessions.len() < MOST_UNASKED => self.accept(&from, ctx),
                 Policy::Never => {

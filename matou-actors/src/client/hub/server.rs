@@ -122,6 +122,7 @@ impl Hub {
             ServerFrame::JoinAnswer { accepted } => self.answered(accepted, ctx),
             ServerFrame::Joined(who) => self.arrived(who, ctx),
             ServerFrame::Message { from, text } => {
+                self.roster.spoke(&from);
                 if self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
                     self.tell(Event::Message { from, text });
                 }

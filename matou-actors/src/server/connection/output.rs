@@ -75,7 +75,7 @@ impl Output {
     }
 
     /// Writes a frame for this client alone.
-    pub(super) fn send(&mut self, frame: Bytes) -> Progress {
+    pub(crate) fn send(&mut self, frame: Bytes) -> Progress {
         self.push(|outbox| outbox.push_frame(frame).is_err())
     }
 

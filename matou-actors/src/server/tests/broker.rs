@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, told};
+use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, relayed};
 use crate::protocol::ServerFrame;
 use crate::server::broker::Broker;
 use crate::server::directory::Member;
-use crate::server::messages::{Order, Step, ToBroker, ToConnection};
+use crate::server::messages::{Relay, Step, ToBroker};
 use crate::server::requests::{RequestLimits, Requests};
 
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -22,22 +22,22 @@ thread_local! {
 
 struct Stage {
     broker: Addr<Broker>,
-    shards: [Probe<ToConnection>; 2],
+    room: Probe<Relay>,
 }
 
 impl Stage {
     fn start() -> Self {
-        let shards = [Probe::start(), Probe::start()];
+        let room = Probe::start();
         let limits = RequestLimits { lifetime: LIFETIME, pending_per_target: 2, rate: None };
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
-            shards: shards.iter().map(Probe::recipient).collect(),
+            room: room.recipient(),
             clock: || Instant::now() + LATER.get(),
             logger: Logger::root(Discard, o!()),
             _vital: None,
         };
-        Self { broker: broker.start(), shards }
+        Self { broker: broker.start(), room }
     }
 
     async fn step(&self, from: &Member, to: &Member, step: Step) {
@@ -46,8 +46,8 @@ impl Stage {
     }
 
     async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
-        let [first, second] = &mut self.shards;
-        [told(first.take().await), told(second.take().await)]
+        let relays = self.room.take().await;
+        [relayed(&relays, 0), relayed(&relays, 1)]
     }
 }
 
@@ -70,14 +70,13 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
     ];
     for (from, to, step, shard, bytes) in steps {
         stage.step(from, to, step).await;
-        let got = stage.shards[shard].take().await;
-        match &got[..] {
-            [ToConnection { id, order: Order::Send(frame) }] => {
-                assert_eq!((*id, &frame[..]), (to.route.id, bytes), "{step:?}");
+        match &stage.room.take().await[..] {
+            [Relay { to: whom, frame }] => {
+                assert_eq!((*whom, &frame[..]), (to.route, bytes), "{step:?}");
+                assert_eq!(whom.shard, shard);
             }
             other => panic!("{step:?}: {other:?}"),
         }
-        assert!(stage.shards[1 - shard].take().await.is_empty(), "only the other one is told");
     }
 }
 
@@ -167,9 +166,8 @@ async fn a_user_on_the_servers_machine_is_told_by_the_servers_address_to_others_
             address: seen.into(),
             ports: ports(40_000, 40_001),
         });
-        let got = stage.shards[1].take().await;
-        match &got[..] {
-            [ToConnection { order: Order::Send(frame), .. }] => assert_eq!(frame, &expected),
+        match &stage.room.take().await[..] {
+            [Relay { to, frame }] if to.shard == 1 => assert_eq!(frame, &expected),
             other => panic!("{other:?}"),
         }
     }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::probe::Probe;
 use super::directory::{Addresses, Member};
-use super::messages::{Order, ToConnection};
+use super::messages::{Order, Relay, ToConnection};
 use super::meters::Meters;
 use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
@@ -69,6 +69,12 @@ fn encoded(frame: &ServerFrame) -> Bytes {
     let mut out = BytesMut::new();
     frame.encode(&mut out);
     out.freeze()
+}
+
+/// The frames that the broker sent to clients of the shard with that index, in words.
+fn relayed(relays: &[Relay], shard: usize) -> Vec<(u64, String)> {
+    let here = relays.iter().filter(|relay| relay.to.shard == shard);
+    here.map(|Relay { to, frame }| (to.id.0, in_words(Order::Send(frame.clone())))).collect()
 }
 
 /// What a connection is told, in words that can be compared.

@@ -3,7 +3,7 @@
 use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
-use crate::server::messages::{FromRoom, ToBroker, ToConnection, ToRoom};
+use crate::server::messages::{FromRoom, Relay, ToBroker, ToConnection, ToRoom};
 
 /// A message that some actor of the server sends and a probe may receive.
 pub(super) trait Probed: Message<Result = ()> + Send + Unpin + 'static {}
@@ -12,6 +12,7 @@ impl Probed for ToRoom {}
 impl Probed for ToBroker {}
 impl Probed for ToConnection {}
 impl Probed for FromRoom {}
+impl Probed for Relay {}
 
 /// The test's end of a mocked address.
 pub(super) struct Probe<M: Probed> {

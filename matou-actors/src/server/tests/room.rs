@@ -81,7 +81,7 @@ impl From<FromRoom> for Heard {
             }
             FromRoom::Batch(batch) => Self::Batch {
                 frames: frames(&bytes(&batch)),
-                start: batch.span.first.start(),
+                start: batch.span.as_ref().map_or(0, |span| span.first.start()),
                 published: batch.published.iter().map(|id| id.0).collect(),
             },
         }
@@ -89,8 +89,9 @@ impl From<FromRoom> for Heard {
 }
 
 fn bytes(batch: &Batch) -> Vec<u8> {
-    let (mut bytes, mut segment) = (Vec::new(), Some(&batch.span.first));
-    while let Some(current) = segment.filter(|segment| segment.start() < batch.span.end) {
+    let Some(span) = &batch.span else { return Vec::new() };
+    let (mut bytes, mut segment) = (Vec::new(), Some(&span.first));
+    while let Some(current) = segment.filter(|segment| segment.start() < span.end) {
         bytes.extend_from_slice(current.bytes());
         segment = current.next();
     }

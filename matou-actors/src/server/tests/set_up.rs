@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, id, meters, peer, ports, route, told};
+use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
 use crate::server::broker::Broker;
 use crate::server::directory::Directory;
-use crate::server::messages::{PrivateStep, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::registry::Registry;
 use crate::server::requests::{RequestLimits, Requests};
 
@@ -20,20 +20,21 @@ const HEIR: u64 = 3;
 struct Stage {
     registry: Addr<Registry>,
     broker: Addr<Broker>,
-    shard: Probe<ToConnection>,
+    relay: Probe<Relay>,
+    _shard: Probe<ToConnection>,
     _room: Probe<ToRoom>,
 }
 
 impl Stage {
     async fn start() -> Self {
-        let (room, shard) = (Probe::start(), Probe::start());
+        let (room, relay, shard) = (Probe::start(), Probe::start(), Probe::start());
         let logger = Logger::root(Discard, o!());
         let lifetime = Duration::from_secs(120);
         let limits = RequestLimits { lifetime, pending_per_target: 10, rate: None };
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
-            shards: vec![shard.recipient()],
+            room: relay.recipient(),
             clock: Instant::now,
             logger: logger.clone(),
             _vital: None,
@@ -48,7 +49,7 @@ impl Stage {
             logger,
             _vital: None,
         };
-        let stage = Self { registry: registry.start(), broker, shard, _room: room };
+        let stage = Self { registry: registry.start(), broker, relay, _shard: shard, _room: room };
         stage.join(ALICE, "alice").await;
         stage.join(BOB, "bob").await;
         stage
@@ -71,9 +72,7 @@ impl Stage {
         self.registry.send(step).await.unwrap();
         // The broker has handled everything before this once it has handled this.
         self.broker.send(ToBroker::Forget { id: id(0) }).await.unwrap();
-        let mut told = told(self.shard.take().await);
-        told.retain(|(_, order)| order != "Resume");
-        told
+        relayed(&self.relay.take().await, 0)
     }
 }
 
