@@ -162,11 +162,8 @@ async fn only_the_address_that_the_server_told_may_connect() {
     let stranger = tokio::net::TcpStream::connect((LOCALHOST, ports.message.get())).await.unwrap();
     let mut byte = [0];
     let mut stranger = stranger;
-    let read = client_support::within(
-        "a closed door",
-        tokio::io::AsyncReadExt::read(&mut stranger, &mut byte),
-    )
-    .await;
+    let read =
+        within("a closed door", tokio::io::AsyncReadExt::read(&mut stranger, &mut byte)).await;
     assert!(matches!(read, Ok(0) | Err(_)));
     let mut right = Vec::new();
     for port in [ports.message.get(), ports.file.get()] {

@@ -13,7 +13,7 @@ use unicode_security::general_security_profile::IdentifierType;
 use super::{FrameError, MAX_USERNAME, UsernameError};
 
 /// A name that may be used: 1 to 32 bytes of UTF-8, only letters (general category L*) and
-/// decimal digits (Nd), none of them invisible (Default_Ignorable: U+3164, U+115F, U+FFA0).
+/// decimal digits (Nd), none of them invisible (`Default_Ignorable`: U+3164, U+115F, U+FFA0).
 ///
 /// Equality is by bytes; [`Username::key`] compares without regard to case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

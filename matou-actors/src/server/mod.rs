@@ -1,20 +1,20 @@
 //! The chat server: a listener, connections, a registry, a room and a broker, each an actor.
 //!
 //! ```text
-//!             accepts                    claims, leaves           enters, leaves
-//!  Listener ──────────▶ Shard ─▶ Connection ──────────▶ Registry ───────────────▶ Room
-//!                         ▲          │ publishes            │ private steps         │
-//!                         │          └──────────────────────┼──────────────────────▶│
-//!                         │                                 ▼                       │
-//!                         │◀──────── frames for one ───── Broker                    │
-//!                         └◀─────────────────── batches for all ────────────────────┘
+//!             accepts               claims, leaves,           enters, leaves
+//!  Listener ──────────▶ Shard ─▶ Connection ─────────▶ Registry ─────────────▶ Room
+//!                         ▲          │  private steps     │                    ▲ ▲ │
+//!                         │          │                    └─────▶ Broker ──────┘ │ │
+//!                         │          │                    steps   frames for one │ │
+//!                         │          └───────────────── publishes ───────────────┘ │
+//!                         └◀──────────── batches for all, frames for one ──────────┘
 //! ```
 //!
 //! - One `Shard` for each event loop owns the connections on it; whoever wants to reach a
 //!   connection names its `Route` to the shard.
 //! - The order of joins, leaves and private steps is the order of the registry's mailbox; the
-//!   order of the room is the order of the room's. The registry speaks to room and broker, they
-//!   never speak to it, so nothing can wait in a circle.
+//!   order of the room is the order of the room's. The registry speaks to room and broker, the
+//!   broker to the room, and none of them back, so nothing can wait in a circle.
 //! - What decides is pure and knows no actor: `names`, `directory`, `requests`, `admission`,
 //!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `connection::inbound`.
 

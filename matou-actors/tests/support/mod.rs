@@ -170,7 +170,9 @@ impl Client {
 
     pub fn send_all(&mut self, frames: &[ClientFrame]) {
         let mut out = BytesMut::new();
-        frames.iter().for_each(|frame| frame.encode(&mut out));
+        for frame in frames {
+            frame.encode(&mut out);
+        }
         self.send_raw(&out);
     }
 

@@ -119,10 +119,9 @@ impl Inbound {
             let Some(rest) = input.get(used..) else { break Next::NeedMore };
             let (frame, length) = match ClientFrame::decode(rest) {
                 Ok(Some(decoded)) => decoded,
-                Ok(None) => break Next::NeedMore,
                 Err(violation) if said.is_empty() => return Err(violation.into()),
-                // What was said before goes first; the violation is found again after it.
-                Err(_) => break Next::NeedMore,
+                // What was said before a violation goes first; it is found again after that.
+                Ok(None) | Err(_) => break Next::NeedMore,
             };
             if !said.is_empty() && !matches!(frame, ClientFrame::Say(_)) {
                 // What was said before goes first; this frame is decoded again after it.
