@@ -5,9 +5,11 @@
 //! and waits for the socket when it takes no more.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::server::fanout::Welcome;
@@ -53,6 +55,12 @@ impl Output {
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// Whether the kernel holds bytes from the client that were not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
     }
 
     /// Bytes that wait.

@@ -14,6 +14,10 @@ use super::inbound::Next;
 use super::{Connection, Gate, Progress, State};
 use crate::server::reason::Reason;
 
+/// When a frame's deadline passes although bytes wait to be read: how long until it is looked
+/// at again.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 /// Polled by actix whenever the connection was woken, after its mailbox: by a readable or
 /// writable socket, a message or a timer.
 pub(super) struct Pump;
@@ -114,12 +118,21 @@ impl Connection {
         }
         if partial && !self.deadlines.is_set(Deadline::Frame) {
             let limit = Duration::from_secs(self.shared.rules().limits.frame_seconds);
-            let deadline = ctx.run_later(limit, |connection, ctx| {
-                connection.deadlines.take(Deadline::Frame);
-                connection.close(&Reason::FrameTimeout, ctx);
-            });
-            self.deadlines.set(Deadline::Frame, deadline);
+            self.await_frame(limit, ctx);
         }
+    }
+
+    fn await_frame(&mut self, limit: Duration, ctx: &mut Context<Self>) {
+        let deadline = ctx.run_later(limit, |connection, ctx| {
+            connection.deadlines.take(Deadline::Frame);
+            if connection.output.borrow().has_unread() {
+                // It came in time: the server was too busy to read it.
+                connection.await_frame(SECOND_LOOK, ctx);
+            } else {
+                connection.close(&Reason::FrameTimeout, ctx);
+            }
+        });
+        self.deadlines.set(Deadline::Frame, deadline);
     }
 
     /// Reads nothing for a while: the socket's own flow control reaches the client.
@@ -154,6 +167,9 @@ impl Connection {
         let before = self.output.borrow().written();
         let deadline = ctx.run_later(limit, move |connection, ctx| {
             connection.deadlines.take(Deadline::Stall);
+            // The socket may be writable for long: the server was too busy to write.
+            let progress = connection.output.borrow_mut().unblock();
+            connection.wrote(progress, ctx);
             let (queued, written) = {
                 let output = connection.output.borrow();
                 (output.queued(), output.written())
