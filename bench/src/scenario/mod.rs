@@ -87,7 +87,7 @@ pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcom
     match server.brand() {
         Brand::Bare | Brand::Matou => run_as(Matou, scenario, server, plan),
         Brand::Redis => run_as(Redis, scenario, server, plan),
-        Brand::Nats => run_as(Nats, scenario, server, plan),
+        Brand::Nats | Brand::NatsAll => run_as(Nats, scenario, server, plan),
         Brand::Ngircd | Brand::Inspircd => run_as(Irc, scenario, server, plan),
         Brand::Mosquitto => run_as(Mqtt, scenario, server, plan),
     }

@@ -31,7 +31,7 @@ pub(super) fn command(
             command.arg("redis.conf");
             ("redis.conf", redis(port))
         }
-        Brand::Nats => {
+        Brand::Nats | Brand::NatsAll => {
             command.args(["-c", "nats.conf"]);
             ("nats.conf", nats(port))
         }

@@ -28,6 +28,8 @@ pub(crate) enum Brand {
     Matou,
     Redis,
     Nats,
+    /// NATS, which is made for several cores, with all of them.
+    NatsAll,
     Ngircd,
     Inspircd,
     Mosquitto,
@@ -46,6 +48,7 @@ impl Brand {
             Self::Matou => "Matou",
             Self::Redis => "Redis",
             Self::Nats => "NATS",
+            Self::NatsAll => "NATS, all cores",
             Self::Ngircd => "ngircd",
             Self::Inspircd => "InspIRCd",
             Self::Mosquitto => "Mosquitto",
@@ -58,7 +61,7 @@ impl Brand {
             Self::Bare => std::env::current_exe().context("find this program"),
             Self::Matou => matou(),
             Self::Redis => installed("redis-server"),
-            Self::Nats => installed("nats-server"),
+            Self::Nats | Self::NatsAll => installed("nats-server"),
             Self::Ngircd => installed("ngircd"),
             Self::Inspircd => installed("inspircd"),
             Self::Mosquitto => installed("mosquitto"),
@@ -115,7 +118,7 @@ impl Server {
         let mut command = config::command(brand, &program, address, folder.path())?;
         let log = std::fs::File::create(folder.path().join("log")).context("open a log")?;
         command.stdin(Stdio::null()).stdout(log.try_clone().context("open a log")?).stderr(log);
-        process::pin(Cores::First);
+        process::pin(if brand == Brand::NatsAll { Cores::All } else { Cores::First });
         let start = Instant::now();
         let child = command.spawn().context(format!("start {}", program.display()));
         process::pin(Cores::Second);
