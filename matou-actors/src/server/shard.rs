@@ -103,7 +103,11 @@ impl Shard {
         let Some(seat) = seat else { return };
         seat.name = Some(name.clone());
         self.joined += 1;
-        // Cannot flood: once for each connection.
+        // Neither can flood: once for each connection. The listener hears of it before the client
+        // does, so that the place is free for whoever comes because of that.
+        if !seat.output.borrow().is_closed() {
+            self.uplinks.listener.do_send(Lifecycle::Joined { peer: seat.peer });
+        }
         seat.connection.do_send(Order::Welcome { name });
         let progress = seat.output.borrow_mut().welcome(welcome);
         seat.tell(progress);

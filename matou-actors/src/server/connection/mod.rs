@@ -291,8 +291,6 @@ impl Handler<Order> for Connection {
             Order::Welcome { name } => {
                 self.deadlines.cancel(Deadline::Join, ctx);
                 self.inbound.accepted(name);
-                // Cannot flood: once for each connection.
-                self.shared.uplinks.listener.do_send(Lifecycle::Joined { peer: self.peer });
                 self.resume();
             }
             Order::AwaitWritable => self.watch_progress(ctx),
@@ -327,7 +325,11 @@ impl Drop for Connection {
             self.log_end(&reason);
             self.leave();
         }
-        let joined = self.inbound.username().is_some();
+        // Borrowed only when this is a panic in the middle of a write.
+        let joined = self.output.try_borrow_mut().is_ok_and(|mut output| {
+            output.close();
+            output.is_welcomed()
+        });
         let ended = Lifecycle::Ended { id: self.id, peer: self.peer, joined };
         // Cannot flood: once for each connection.
         self.shared.uplinks.listener.do_send(ended);

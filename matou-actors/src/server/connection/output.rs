@@ -29,6 +29,7 @@ pub(crate) struct Output {
     written: u64,
     blocked: bool,
     closed: bool,
+    welcomed: bool,
 }
 
 /// How a write went.
@@ -45,7 +46,16 @@ pub(crate) enum Progress {
 impl Output {
     pub(crate) fn new(stream: TcpStream, limit: usize, meters: Arc<ShardMeters>) -> Self {
         let outbox = Outbox::new(limit);
-        Self { stream, outbox, meters, delivered: 0, written: 0, blocked: false, closed: false }
+        Self {
+            stream,
+            outbox,
+            meters,
+            delivered: 0,
+            written: 0,
+            blocked: false,
+            closed: false,
+            welcomed: false,
+        }
     }
 
     /// Changes how many bytes may wait.
@@ -82,6 +92,15 @@ impl Output {
         self.closed = true;
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether the client was let into the room before the end.
+    pub(super) fn is_welcomed(&self) -> bool {
+        self.welcomed
+    }
+
     /// Writes a frame for this client alone.
     pub(crate) fn send(&mut self, frame: Bytes) -> Progress {
         self.push(|outbox| outbox.push_frame(frame).is_err())
@@ -90,6 +109,7 @@ impl Output {
     /// Writes what a newcomer gets before the log.
     pub(crate) fn welcome(&mut self, welcome: Welcome) -> Progress {
         self.delivered = welcome.start;
+        self.welcomed = !self.closed;
         self.push(|outbox| {
             outbox.push_welcome(welcome.parts);
             false
