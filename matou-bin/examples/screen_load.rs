@@ -1,7 +1,9 @@
 //! Measures the screen: `cargo run --release -p matou-bin --example screen_load`.
 //!
-//! 100,000 lines of scrollback, 2,000 people, 2,000 messages a second. Fails when a key takes
-//! longer than 50 ms to show or the process more than 100 MB.
+//! 100,000 lines of scrollback, 2,000 people, 2,000 messages a second. Fails when the process
+//! takes more than 100 MB, or when a key takes longer than 50 ms to show: the processor time it
+//! needs and the longest wait for a frame, so that it can be run on a machine that is busy
+//! otherwise. What the clock on the wall says is told as well.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use matou_bin::load::{Latency, Load, Report, load};
 
 const KEY_LIMIT: Duration = Duration::from_millis(50);
+/// A key waits for the next frame at most this long.
+const FRAME: Duration = Duration::from_millis(17);
 const MEMORY_LIMIT: u64 = 100_000;
 
 fn main() -> ExitCode {
@@ -45,13 +49,13 @@ fn tell(of: Load, report: &Report) -> bool {
         report.busy * 100.0
     );
     let worst = percentiles("wall clock", report, |latency| latency.wall);
-    let own = percentiles("own work", report, |latency| latency.own);
+    let work = percentiles("processor time", report, |latency| latency.work) + FRAME;
     let (now, peak) = (memory("VmRSS:"), memory("VmHWM:"));
     println!("  memory: {now} kB, at most {peak} kB");
-    if worst > KEY_LIMIT && own <= KEY_LIMIT {
-        println!("  (other programs had the processor: measure again on an idle machine)");
+    if worst > KEY_LIMIT && work <= KEY_LIMIT {
+        println!("  (others had the processor: measure the wall clock on an idle machine)");
     }
-    let good = own <= KEY_LIMIT && peak <= MEMORY_LIMIT;
+    let good = work <= KEY_LIMIT && peak <= MEMORY_LIMIT;
     if !good {
         println!("  OVER THE LIMIT of {KEY_LIMIT:?} or {MEMORY_LIMIT} kB");
     }

@@ -25,7 +25,7 @@ use crate::visible::visible;
 
 /// Private tabs that may be open; more than anybody looks at, and others can open them.
 const MAX_PEER_TABS: usize = 60;
-const ROOM_BYTES: usize = 44 * 1024 * 1024;
+const ROOM_BYTES: usize = 60 * 1024 * 1024;
 /// Bytes of all private tabs together.
 const PEERS_BYTES: usize = 12 * 1024 * 1024;
 const PEER_LINES: usize = 20_000;

@@ -53,8 +53,9 @@ pub struct Report {
 pub struct Latency {
     /// By the clock on the wall.
     pub wall: Duration,
-    /// Without what other programs had the processor for, where the system tells.
-    pub own: Duration,
+    /// Processor time between the two: with the wait for the next frame (at most 17 ms) this is
+    /// what the key takes on a machine that does nothing else.
+    pub work: Duration,
     /// What the key was for.
     pub what: &'static str,
 }
@@ -106,30 +107,32 @@ impl Uproar {
         let mut next_key = Duration::ZERO;
         let mut waiting: Vec<(Duration, Duration, &'static str)> = Vec::new();
         let mut drawn = Duration::ZERO;
-        // As it was when the next key was not yet due.
-        let mut lost = without_processor();
+        // Processor time when the next key was not yet due.
+        let mut used = processor();
         let mut pending = true;
         let mut idle = Duration::ZERO;
         while self.begun.elapsed() < self.load.duration {
             let now = self.begun.elapsed();
+            if now < next_key {
+                used = processor();
+            }
             pending |= self.app.take_dirty();
             if pending && now.saturating_sub(drawn) >= FRAME {
                 self.terminal.draw(|frame| view::draw(&self.app, frame))?;
                 self.report.frames += 1;
                 (drawn, pending) = (now, false);
-                let (shown, lost) = (self.begun.elapsed(), without_processor());
-                for (at, lost_before, what) in waiting.drain(..) {
+                let (shown, used) = (self.begun.elapsed(), processor());
+                for (at, used_before, what) in waiting.drain(..) {
                     let wall = shown.saturating_sub(at);
-                    let own = wall.saturating_sub(lost.saturating_sub(lost_before));
-                    self.report.latencies.push(Latency { wall, own, what });
+                    let work = used.saturating_sub(used_before);
+                    self.report.latencies.push(Latency { wall, work, what });
                 }
             } else if now >= next_key {
                 if let Some((key, what)) = keys.next() {
-                    waiting.push((next_key, lost, what));
+                    waiting.push((next_key, used, what));
                     self.update(UiEvent::Key(key));
                 }
                 next_key += KEY_PAUSE;
-                lost = without_processor();
             } else if self.messages_due() > self.report.messages {
                 for _ in 0..BATCH {
                     if self.messages_due() <= self.report.messages {
@@ -162,12 +165,11 @@ impl Uproar {
     }
 }
 
-/// How long this thread was ready to run while others had the processor; zero where the system
-/// does not tell (field 2 of Linux's `schedstat`, in nanoseconds).
-fn without_processor() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().nth(1).and_then(|field| field.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
+/// Processor time of this thread so far.
+fn processor() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// What is typed over and over, and under which name it is reported.
