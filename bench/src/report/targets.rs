@@ -102,7 +102,8 @@ fn files(session: &Session) -> Vec<Target> {
 
 fn plain(value: f64) -> String {
     if value.fract() == 0.0 {
-        number(value).replace(".00", "").replace(".0", "")
+        let shown = number(value);
+        shown.split_once('.').map_or(shown.clone(), |(whole, _)| whole.into())
     } else {
         format!("{value:.2}")
     }
