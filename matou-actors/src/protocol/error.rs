@@ -72,7 +72,7 @@ pub enum UsernameError {
     #[error("a name has at most 32 bytes, this one has {0}")]
     TooLong(usize),
     /// A character that is neither a letter nor a digit, or that nobody can see.
-    #[error("a name has only letters and digits, not {}", .0.escape_unicode())]
+    #[error("a name has only letters and digits, not {0:?}")]
     Character(char),
 }
 

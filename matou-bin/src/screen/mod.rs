@@ -22,6 +22,7 @@ pub mod load;
 mod log;
 mod modal;
 mod notify;
+mod palette;
 mod people;
 mod pictures;
 mod rows;

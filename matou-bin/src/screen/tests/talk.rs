@@ -93,6 +93,15 @@ fn requests_are_answered_by_one_key_each_in_turn() {
 }
 
 #[test]
+fn nobody_is_asked_about_somebody_who_has_left() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::PrivateRequest { from: name("alice") });
+    assert!(scene.shows("alice asks for a private talk") && scene.shows("alice?"));
+    scene.chat(Event::Left { username: name("alice") });
+    assert!(!scene.shows("Alt-Y") && scene.shows("(alice)"));
+}
+
+#[test]
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
     let mut scene = Stage::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));

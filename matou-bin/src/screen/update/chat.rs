@@ -13,6 +13,7 @@ use crate::screen::modal::{Modal, SignIn};
 use crate::screen::notify::Reason;
 use crate::screen::people::mentions;
 use crate::screen::sentence::list;
+use crate::screen::tab::Session;
 use crate::visible::visible;
 
 const ROOM: usize = 0;
@@ -93,6 +94,13 @@ impl App {
     fn left(&mut self, who: &Username) {
         self.people.remove(who);
         self.moved(who, Move::Left);
+        // Who has left waits for no answer any more.
+        self.asks.drop_request(who);
+        if let Some(index) = self.peer_tab(who)
+            && self.tabs.get(index).is_some_and(|tab| tab.session == Session::Asking)
+        {
+            self.set_session(index, Session::None);
+        }
     }
 
     /// Comings and goings are told in the room and in the tab of who it is; they make no tab

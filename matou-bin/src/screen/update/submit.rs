@@ -90,7 +90,6 @@ impl App {
                 self.asks.drop_request(peer);
                 if let Some(index) = self.peer_tab(peer) {
                     self.set_session(index, Session::None);
-                    self.notice_in(index, &format!("Declined: {peer} is not told."));
                 }
             }
             Command::Take(id) | Command::Refuse(id) => self.asks.drop_file(*id),

@@ -1,0 +1,212 @@
+//! The colours of the themes, and what becomes of them on terminals with fewer.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use super::theme::{Colors, Role, ThemeName};
+
+/// A colour as red, green and blue, and which of the 16 stands for it.
+#[derive(Clone, Copy)]
+pub(super) struct Hue(u8, u8, u8, Color);
+
+/// A style before it is known how many colours there are.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Look {
+    fg: Option<Hue>,
+    bg: Option<Hue>,
+    modifiers: Modifier,
+}
+
+/// How `theme` draws `role`.
+pub(super) fn look(theme: ThemeName, role: Role) -> Look {
+    match theme {
+        ThemeName::Light => colored(role, &LIGHT),
+        ThemeName::Monochrome => monochrome(role),
+        ThemeName::HighContrast => high_contrast(role),
+        ThemeName::Dark | ThemeName::Auto => colored(role, &DARK),
+    }
+}
+
+/// The colours that names get.
+pub(super) fn name_hues(theme: ThemeName) -> &'static [Hue] {
+    match theme {
+        ThemeName::Light => LIGHT_NAMES,
+        ThemeName::Monochrome => &[],
+        ThemeName::HighContrast => STRONG_NAMES,
+        ThemeName::Dark | ThemeName::Auto => DARK_NAMES,
+    }
+}
+
+/// The nearest of xterm's 6x6x6 cube and 24 greys.
+pub(super) fn nearest(red: u8, green: u8, blue: u8) -> u8 {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let distance = |(r, g, b): (u8, u8, u8)| {
+        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        square(red, r) + square(green, g) + square(blue, b)
+    };
+    let cube = (0u8..216).map(|n| {
+        let level = |n: u8| LEVELS.get(usize::from(n % 6)).copied().unwrap_or(0);
+        (16 + n, (level(n / 36), level(n / 6), level(n)))
+    });
+    let greys = (0u8..24).map(|n| (232 + n, (8 + 10 * n, 8 + 10 * n, 8 + 10 * n)));
+    cube.chain(greys).min_by_key(|(_, color)| distance(*color)).map_or(7, |(index, _)| index)
+}
+
+impl Hue {
+    pub(super) fn color(self, colors: Colors) -> Color {
+        let Self(red, green, blue, named) = self;
+        match colors {
+            Colors::None => Color::Reset,
+            Colors::Sixteen | Colors::Auto => named,
+            Colors::TwoHundred => Color::Indexed(nearest(red, green, blue)),
+            Colors::True => Color::Rgb(red, green, blue),
+        }
+    }
+}
+
+impl Look {
+    pub(super) fn style(self, colors: Colors) -> Style {
+        let mut style = Style::new().add_modifier(self.modifiers);
+        if let Some(hue) = self.fg.filter(|_| colors != Colors::None) {
+            style = style.fg(hue.color(colors));
+        }
+        if let Some(hue) = self.bg.filter(|_| colors != Colors::None) {
+            style = style.bg(hue.color(colors));
+        }
+        style
+    }
+}
+
+/// What tells the dark theme from the light one.
+struct Palette {
+    dim: Hue,
+    own: Hue,
+    accent: Hue,
+    warning: Hue,
+    error: Hue,
+    good: Hue,
+    bar: Hue,
+    bar_text: Hue,
+    raised: Hue,
+}
+
+const DARK: Palette = Palette {
+    dim: Hue(128, 136, 150, Color::DarkGray),
+    own: Hue(226, 232, 240, Color::White),
+    accent: Hue(97, 175, 239, Color::LightBlue),
+    warning: Hue(240, 185, 90, Color::LightYellow),
+    error: Hue(240, 113, 120, Color::LightRed),
+    good: Hue(130, 200, 130, Color::LightGreen),
+    bar: Hue(40, 48, 62, Color::Blue),
+    bar_text: Hue(214, 222, 235, Color::White),
+    raised: Hue(58, 70, 92, Color::Blue),
+};
+
+const LIGHT: Palette = Palette {
+    dim: Hue(110, 115, 125, Color::DarkGray),
+    own: Hue(20, 24, 32, Color::Black),
+    accent: Hue(0, 90, 180, Color::Blue),
+    warning: Hue(150, 85, 0, Color::Magenta),
+    error: Hue(185, 20, 40, Color::Red),
+    good: Hue(20, 115, 40, Color::Green),
+    bar: Hue(218, 225, 236, Color::Gray),
+    bar_text: Hue(30, 36, 48, Color::Black),
+    raised: Hue(190, 205, 228, Color::Gray),
+};
+
+const DARK_NAMES: &[Hue] = &[
+    Hue(240, 140, 130, Color::LightRed),
+    Hue(152, 210, 120, Color::LightGreen),
+    Hue(229, 192, 123, Color::LightYellow),
+    Hue(110, 180, 245, Color::LightBlue),
+    Hue(214, 140, 230, Color::LightMagenta),
+    Hue(90, 205, 210, Color::LightCyan),
+    Hue(245, 165, 90, Color::Yellow),
+    Hue(160, 165, 250, Color::Blue),
+    Hue(120, 220, 175, Color::Green),
+    Hue(245, 145, 190, Color::Magenta),
+    Hue(190, 200, 100, Color::Cyan),
+    Hue(180, 195, 215, Color::Red),
+];
+
+const LIGHT_NAMES: &[Hue] = &[
+    Hue(180, 35, 35, Color::Red),
+    Hue(35, 120, 35, Color::Green),
+    Hue(140, 90, 0, Color::Magenta),
+    Hue(20, 85, 190, Color::Blue),
+    Hue(140, 40, 160, Color::Magenta),
+    Hue(0, 115, 125, Color::Cyan),
+    Hue(170, 75, 0, Color::Red),
+    Hue(80, 70, 190, Color::Blue),
+    Hue(0, 115, 80, Color::Green),
+    Hue(175, 30, 105, Color::Magenta),
+];
+
+const STRONG_NAMES: &[Hue] = &[
+    Hue(255, 255, 0, Color::LightYellow),
+    Hue(0, 255, 255, Color::LightCyan),
+    Hue(0, 255, 0, Color::LightGreen),
+    Hue(255, 170, 255, Color::LightMagenta),
+];
+
+fn colored(role: Role, palette: &Palette) -> Look {
+    let plain = Look::default();
+    let fg = |hue| Look { fg: Some(hue), ..plain };
+    let bold = |look| Look { modifiers: Modifier::BOLD, ..look };
+    let on = |fg, bg| Look { fg: Some(fg), bg: Some(bg), ..plain };
+    match role {
+        Role::Text => plain,
+        Role::Dim | Role::Presence | Role::Day => fg(palette.dim),
+        Role::Own => bold(fg(palette.own)),
+        Role::Mention => bold(fg(palette.warning)),
+        Role::Notice => fg(palette.accent),
+        Role::Error => bold(fg(palette.error)),
+        Role::Unread => fg(palette.error),
+        Role::Tab | Role::Status => on(palette.bar_text, palette.bar),
+        Role::TabActive => bold(on(palette.bar_text, palette.raised)),
+        Role::TabUnread => on(palette.accent, palette.bar),
+        Role::TabUrgent | Role::StatusWarning => bold(on(palette.warning, palette.bar)),
+        Role::Prompt => on(palette.bar_text, palette.raised),
+        Role::PromptKey => bold(on(palette.warning, palette.raised)),
+        Role::Gauge => fg(palette.good),
+        Role::Match => Look { fg: Some(palette.warning), bg: None, modifiers: Modifier::REVERSED },
+        Role::Selected => Look { modifiers: Modifier::REVERSED, ..plain },
+    }
+}
+
+fn monochrome(role: Role) -> Look {
+    let modifiers = match role {
+        Role::Text | Role::Presence | Role::Notice | Role::Gauge => Modifier::empty(),
+        Role::Dim | Role::Day => Modifier::DIM,
+        Role::Own | Role::Error | Role::Unread | Role::TabActive => Modifier::BOLD,
+        Role::Mention => Modifier::BOLD | Modifier::UNDERLINED,
+        Role::Tab | Role::Status | Role::Prompt | Role::Selected | Role::Match => {
+            Modifier::REVERSED
+        }
+        Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
+        Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
+            Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED
+        }
+    };
+    Look { modifiers, ..Look::default() }
+}
+
+fn high_contrast(role: Role) -> Look {
+    let white = Hue(255, 255, 255, Color::White);
+    let black = Hue(0, 0, 0, Color::Black);
+    let yellow = Hue(255, 255, 0, Color::LightYellow);
+    let on = |fg, bg, modifiers| Look { fg: Some(fg), bg: Some(bg), modifiers };
+    match role {
+        Role::Text | Role::Dim | Role::Presence | Role::Day | Role::Notice => {
+            on(white, black, Modifier::empty())
+        }
+        Role::Own | Role::Gauge => on(white, black, Modifier::BOLD),
+        Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
+        Role::Tab | Role::Status | Role::Prompt => on(black, white, Modifier::empty()),
+        Role::TabActive => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::TabUnread | Role::PromptKey => {
+            on(black, white, Modifier::BOLD | Modifier::UNDERLINED)
+        }
+        Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),
+        Role::Match | Role::Selected => on(black, yellow, Modifier::empty()),
+    }
+}
