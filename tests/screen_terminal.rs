@@ -163,7 +163,10 @@ fn the_shell_gets_its_terminal_back_and_gives_it_again() {
         terminal.input_is("room › a draft");
     }
     terminal.types("\x15/quit\r");
-    terminal.wait("shell", |screen| !screen.alternate_screen());
+    // Until the shell asks again, what is typed is still the client's.
+    terminal.wait("shell", |screen| {
+        !screen.alternate_screen() && screen.contents().trim_end().ends_with("shell>")
+    });
     terminal.types("exit\r");
     terminal.exit();
     assert_eq!(terminal.modes(), before);
