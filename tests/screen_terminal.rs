@@ -211,6 +211,31 @@ fn a_terminal_that_is_gone_ends_it() {
 }
 
 #[test]
+fn half_a_key_does_not_stop_the_screen() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut screen = Screen::join(&server, "bob");
+    screen.terminal.types("\x1b[1;");
+    other.say("still there?");
+    screen.terminal.shows("still there?");
+    // The other half: Ctrl-Right.
+    screen.terminal.types("5Cyes\r");
+    other.wait("message", |event| event["text"] == "yes");
+}
+
+#[test]
+fn more_than_one_read_takes_is_typed_without_waiting_for_another_key() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut screen = Screen::join(&server, "bob");
+    let line = format!("{}end", "x".repeat(497));
+    screen.terminal.types(&format!("{line}\r").repeat(6));
+    for _ in 0..6 {
+        other.wait("message", |event| event["text"] == line.as_str());
+    }
+}
+
+#[test]
 fn what_others_send_never_reaches_the_terminal_as_it_is() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");

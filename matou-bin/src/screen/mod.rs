@@ -17,6 +17,7 @@ mod entry;
 mod event;
 mod history;
 mod input_line;
+mod keyboard;
 mod keys;
 pub mod load;
 mod log;

@@ -3,15 +3,13 @@
 //! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
 //! no actor delays a key.
 
-use std::future::poll_fn;
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, MouseEvent, MouseEventKind};
-use futures::StreamExt;
+use crossterm::event::{Event as TerminalEvent, KeyCode, MouseEvent, MouseEventKind};
 use jiff::Zoned;
 use matou_actors::client::{Command, Events, Handle};
 use matou_actors::protocol::Username;
@@ -21,6 +19,7 @@ use tokio::sync::{Notify as Wake, oneshot};
 use super::app::{App, Start};
 use super::disk::{self, Disk, Job};
 use super::event::{Effect, Now, UiEvent};
+use super::keyboard::Keyboard;
 use super::settings::ScreenSettings;
 use super::signals::{Signal, Signals};
 use super::terminal::{Screen, restore};
@@ -166,7 +165,10 @@ impl Session<'_> {
         mut signals: Signals,
         panicked: Arc<Wake>,
     ) -> Ended {
-        let mut input = EventStream::new();
+        let mut keyboard = match Keyboard::new() {
+            Ok(keyboard) => keyboard,
+            Err(error) => return (Err(error.into()), Some(events)),
+        };
         let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
         let mut pending = true;
         let mut open = true;
@@ -191,13 +193,11 @@ impl Session<'_> {
                         Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
                         Signal::Stop => self.stop(&mut signals).await,
                         Signal::Continue => self.screen.enter().map(|()| Flow::On),
+                        // Whatever is drawn is drawn in the size that the terminal has.
+                        Signal::Resize => Ok(Flow::On),
                     }
                 }
-                event = input.next() => match event {
-                    Some(Ok(event)) => self.take_input(event, &mut input).await,
-                    Some(Err(error)) => Err(error),
-                    None => Err(io::ErrorKind::UnexpectedEof.into()),
-                },
+                event = keyboard.next() => self.take_input(event, &mut keyboard),
                 Some(event) = disk_events.recv() => self.update(event),
                 event = events.recv(), if open => {
                     open = event.is_some();
@@ -226,14 +226,12 @@ impl Session<'_> {
     }
 
     /// Keys that are there already are taken in together.
-    async fn take_input(
+    fn take_input(
         &mut self,
-        event: TerminalEvent,
-        input: &mut EventStream,
+        event: io::Result<TerminalEvent>,
+        keyboard: &mut Keyboard,
     ) -> io::Result<Flow> {
-        let mut next = Some(Ok(event));
-        for _ in 0..BATCH {
-            let Some(event) = next else { break };
+        for event in batch(event, || keyboard.ready()) {
             let event = event?;
             force_panic(&event);
             if let Some(event) = translated(event)
@@ -244,7 +242,6 @@ impl Session<'_> {
             if self.suspend {
                 break;
             }
-            next = ready(input).await;
         }
         if std::mem::take(&mut self.suspend) && !super::signals::stop_group() {
             self.app.no_shell();
@@ -257,13 +254,10 @@ impl Session<'_> {
         event: matou_actors::client::Event,
         events: &mut Events,
     ) -> io::Result<Flow> {
-        let mut next = Some(event);
-        for _ in 0..BATCH {
-            let Some(event) = next else { break };
+        for event in batch(event, || events.try_recv()) {
             if let flow @ Flow::Exit(_) = self.update(UiEvent::Chat(event))? {
                 return Ok(flow);
             }
-            next = events.try_recv();
         }
         Ok(Flow::On)
     }
@@ -306,18 +300,9 @@ impl Session<'_> {
     }
 }
 
-/// The next event of the terminal if it is there already.
-///
-/// Not `now_or_never`: the stream keeps the first waker it gets until that one is called, and a
-/// waker that does nothing would let keys lie until something else happens.
-async fn ready(input: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
-    poll_fn(|context| {
-        Poll::Ready(match input.poll_next_unpin(context) {
-            Poll::Ready(event) => event,
-            Poll::Pending => None,
-        })
-    })
-    .await
+/// `first` and what is there already, at most [`BATCH`]; takes out no more than it hands out.
+fn batch<T>(first: T, more: impl FnMut() -> Option<T>) -> impl Iterator<Item = T> {
+    iter::once(first).chain(iter::from_fn(more)).take(BATCH)
 }
 
 /// Commands wait here while the client is busy; they are as many as one person types.
@@ -386,4 +371,17 @@ fn state_folder() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.state_dir()?.join("matou"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_in_a_batch_is_left_for_the_next() {
+        let mut waiting = 1..;
+        let taken: Vec<_> = batch(0, || waiting.next()).collect();
+        assert_eq!(taken, (0..BATCH).collect::<Vec<_>>());
+        assert_eq!(waiting.next(), Some(BATCH));
+    }
 }

@@ -14,6 +14,8 @@ pub(super) enum Signal {
     Stop,
     /// The program was continued without having been stopped here.
     Continue,
+    /// The terminal may have another size.
+    Resize,
 }
 
 /// The signals that the screen catches.
@@ -23,6 +25,7 @@ pub(super) struct Signals {
     interrupt: Stream,
     stop: Stream,
     go_on: Stream,
+    resize: Stream,
 }
 
 impl Signals {
@@ -35,6 +38,7 @@ impl Signals {
             interrupt: raw(Number::INT)?,
             stop: raw(Number::TSTP)?,
             go_on: raw(Number::CONT)?,
+            resize: raw(Number::WINCH)?,
         })
     }
 
@@ -46,6 +50,7 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::End("SIGINT"),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
+            _ = self.resize.recv() => Signal::Resize,
         }
     }
 
