@@ -20,13 +20,17 @@ struct Screen {
 
 impl Screen {
     fn start(server: &Server, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_in(SIZE, server, name, variables)
+    }
+
+    fn start_in(size: (u16, u16), server: &Server, name: &str, variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let address = server.address.to_string();
         let mut arguments = vec!["client", "--server", &address];
         if !name.is_empty() {
             arguments.extend(["--username", name]);
         }
-        let terminal = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, variables));
+        let terminal = Terminal::run(size, MATOU, &arguments, &environment(&home, variables));
         Self { terminal, home }
     }
 
@@ -245,6 +249,41 @@ fn what_others_send_never_reaches_the_terminal_as_it_is() {
     let bytes = String::from_utf8_lossy(&screen.terminal.bytes()).into_owned();
     assert!(!bytes.contains(['\u{202e}', '\u{200b}', '\u{2066}']));
     assert!(!bytes.contains("\u{1b}]"), "no title is ever set");
+}
+
+#[test]
+fn a_link_that_is_wider_than_the_pane_reaches_the_terminal_whole() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let screens = [
+        ("b1", "TERM", "xterm-256color", true),
+        ("b2", "TERM", "linux", false),
+        ("b3", "MATOU_CLIENT__SCREEN__LINKS", "false", false),
+    ]
+    .map(|(user, name, value, told)| {
+        let screen = Screen::start_in((40, 12), &server, user, &[(name, value)]);
+        screen.terminal.shows(&format!(" {user} · "));
+        (screen, told)
+    });
+    let (first, rest) = ("https://files.example/a/path/", "wider/than/a/pane;id=1&x=2");
+    other.say(&format!("{first}{rest}"));
+    for (screen, told) in screens {
+        screen.terminal.wait("both pieces", |screen| {
+            let rows: Vec<_> = screen.contents().lines().map(str::to_owned).collect();
+            let pair = |rows: &[String]| rows[0].ends_with(first) && rows[1].trim() == rest;
+            rows.windows(2).any(pair)
+        });
+        let bytes = String::from_utf8_lossy(&screen.terminal.bytes()).into_owned();
+        assert_eq!(bytes.contains("\u{1b}]"), told, "{bytes:?}");
+        let mut pieces = Vec::new();
+        for linked in bytes.split("\u{1b}]8;id=").skip(1) {
+            let (target, linked) = linked.split_once("\u{1b}\\").unwrap();
+            assert_eq!(target.split_once(';').unwrap().1, format!("{first}{rest}"));
+            let (linked, _) = linked.split_once("\u{1b}]8;;\u{1b}\\").expect("an end");
+            pieces.extend([first, rest].into_iter().filter(|piece| linked.contains(piece)));
+        }
+        assert!(!told || (pieces.contains(&first) && pieces.contains(&rest)), "{bytes:?}");
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(super) keys: KeyMap,
     pub(super) chat_log: ChatLog,
     pub(super) keep_history: bool,
+    /// Whether the terminal is told of links.
+    pub(super) links: bool,
     pub(super) home: Option<PathBuf>,
     pub(super) now: Now,
     /// Columns and rows of the terminal.
@@ -136,6 +138,7 @@ impl App {
             keys: KeyMap::new(&settings.keys)?,
             chat_log: settings.chat_log,
             keep_history: settings.history,
+            links: settings.links && hints.takes_links(),
             home,
             now,
             size,

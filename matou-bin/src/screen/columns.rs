@@ -37,7 +37,8 @@ pub(crate) fn prefix(text: &str, columns: usize) -> &str {
 
 /// `text` broken into rows, as ranges of bytes: the first of at most `first` columns, the
 /// others of at most `rest`. Breaks at spaces; a word breaks only when it is wider than a row
-/// by itself, so that links stay whole wherever they can. At least one row, maybe empty.
+/// by itself. A link that fits into a row is never broken, even if the first row stays empty.
+/// At least one row, maybe empty.
 pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
     let (first, rest) = (first.max(2), rest.max(2));
     if is_plain(text) && text.len() <= first {
@@ -72,7 +73,8 @@ impl Wrapper {
     /// Places the word at byte `start`; a space after it may hang over the end of the row.
     fn word(&mut self, text: &str, start: usize, word: &str, space: bool) {
         let columns = width(word);
-        if self.used + columns > self.limit && self.used > 0 {
+        let moves = self.used > 0 || (columns <= self.rest && word.contains("://"));
+        if self.used + columns > self.limit && moves {
             self.end_row(text, start);
         }
         if columns > self.limit {
@@ -149,6 +151,8 @@ mod tests {
     fn a_link_moves_to_its_own_row_and_breaks_only_when_it_must() {
         assert_eq!(rows("see http://a.example/x", 20, 20), ["see", "http://a.example/x"]);
         assert_eq!(rows("see abcdefghij", 5, 5), ["see", "abcde", "fghij"]);
+        assert_eq!(rows("http://a.example/x", 9, 18), ["", "http://a.example/x"]);
+        assert_eq!(rows("http://a.example/x", 9, 17), ["http://a.", "example/x"]);
         assert_eq!(rows("日本語", 4, 4), ["日本", "語"]);
     }
 

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Zoned;
 use matou_actors::client::Event;
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::app::App;
 use super::event::{Now, UiEvent};
+use super::linked::{self, Linked};
 use super::run::{BATCH, FRAME};
 use super::stage::{Stage, name, text};
-use super::view;
 
 /// What is put on the screen.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +77,7 @@ pub fn load(load: Load) -> io::Result<Report> {
     let (columns, rows) = load.size;
     let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
     // Encoded as for a real terminal, written to nowhere.
-    let backend = CrosstermBackend::new(io::sink());
+    let backend = Linked::new(io::sink());
     let terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
     let mut uproar = Uproar {
         load,
@@ -96,7 +95,7 @@ pub fn load(load: Load) -> io::Result<Report> {
 struct Uproar {
     load: Load,
     app: App,
-    terminal: Terminal<CrosstermBackend<io::Sink>>,
+    terminal: Terminal<Linked<io::Sink>>,
     begun: Instant,
     report: Report,
 }
@@ -118,7 +117,7 @@ impl Uproar {
             }
             pending |= self.app.take_dirty();
             if pending && now.saturating_sub(drawn) >= FRAME {
-                self.terminal.draw(|frame| view::draw(&self.app, frame))?;
+                linked::draw(&mut self.terminal, &self.app)?;
                 self.report.frames += 1;
                 (drawn, pending) = (now, false);
                 let (shown, used) = (self.begun.elapsed(), processor());

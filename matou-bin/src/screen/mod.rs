@@ -19,6 +19,8 @@ mod history;
 mod input_line;
 mod keyboard;
 mod keys;
+mod linked;
+mod links;
 pub mod load;
 mod log;
 mod modal;

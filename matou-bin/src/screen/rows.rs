@@ -1,5 +1,8 @@
 //! Entries as rows of the message pane: time, name, separator, text, and the lines between.
 
+use std::ops::Range;
+use std::rc::Rc;
+
 use matou_actors::protocol::Username;
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -8,6 +11,7 @@ use super::bidi::{has_right_to_left, isolated};
 use super::buffer::{Buffer, EntryId};
 use super::columns::{shorten, width, wrap};
 use super::entry::{Body, Entry, Said};
+use super::links::{self, Found, Link};
 use super::people::mention;
 use super::theme::{Role, Theme};
 
@@ -31,6 +35,8 @@ pub(crate) struct Pane<'a> {
     pub(crate) needle: Option<&'a str>,
     /// The entry it was found in.
     pub(crate) found: Option<EntryId>,
+    /// Whether links lead somewhere.
+    pub(crate) links: bool,
 }
 
 /// One row on the screen.
@@ -38,6 +44,8 @@ pub(crate) struct Pane<'a> {
 pub(crate) struct Row {
     /// What is drawn, from the left.
     pub(crate) spans: Vec<Span<'static>>,
+    /// The columns that lead somewhere.
+    pub(crate) links: Vec<(Range<usize>, Rc<Link>)>,
 }
 
 /// What stands in front of the text of an entry.
@@ -75,9 +83,11 @@ impl Pane<'_> {
         let head = self.head(entry);
         let (first, rest) = self.text_widths(&head);
         let text = entry.body.text();
+        let links = if self.links { numbered(id, links::find(&text)) } else { Vec::new() };
         for (number, range) in wrap(&text, first, rest).into_iter().enumerate() {
             let mut row = Row::default();
             self.push_head(&mut row, entry, &head, number == 0);
+            row.push_links(&text, &range, &links);
             self.push_text(&mut row, text.get(range).unwrap_or(""), entry, id, head.text_style);
             rows.push(row);
         }
@@ -190,12 +200,7 @@ impl Pane<'_> {
         }
     }
 
-    fn special(
-        &self,
-        text: &str,
-        entry: &Entry,
-        id: EntryId,
-    ) -> Option<(std::ops::Range<usize>, Style)> {
+    fn special(&self, text: &str, entry: &Entry, id: EntryId) -> Option<(Range<usize>, Style)> {
         if let Some(needle) = self.needle.filter(|needle| !needle.is_empty()) {
             let style = self.theme.style(Role::Match);
             let style = if self.found == Some(id) {
@@ -224,7 +229,34 @@ impl Pane<'_> {
     }
 }
 
+/// Links with the name that their pieces share: no two on one screen have the same.
+fn numbered(id: EntryId, found: Vec<Found>) -> Vec<(Range<usize>, Rc<Link>)> {
+    let link = |(number, found): (usize, Found)| {
+        (found.range, Rc::new(Link { id: format!("{id}.{number}"), address: found.address }))
+    };
+    found.into_iter().enumerate().map(link).collect()
+}
+
+impl From<Vec<Span<'static>>> for Row {
+    fn from(spans: Vec<Span<'static>>) -> Self {
+        Self { spans, links: Vec::new() }
+    }
+}
+
 impl Row {
+    /// Notes which of `links` stand in `part` of `text`, which is about to follow.
+    fn push_links(&mut self, text: &str, part: &Range<usize>, links: &[(Range<usize>, Rc<Link>)]) {
+        let columns = |from: usize, to: usize| text.get(from..to).map_or(0, width);
+        for (range, link) in links {
+            let (start, end) = (range.start.max(part.start), range.end.min(part.end));
+            if start < end {
+                let lead: usize = self.spans.iter().map(|span| width(&span.content)).sum();
+                let first = lead + columns(part.start, start);
+                self.links.push((first..first + columns(start, end), Rc::clone(link)));
+            }
+        }
+    }
+
     fn push(&mut self, text: impl Into<std::borrow::Cow<'static, str>>, style: Style) {
         let text = text.into();
         if !text.is_empty() {

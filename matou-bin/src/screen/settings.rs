@@ -18,6 +18,8 @@ pub(crate) struct ScreenSettings {
     pub(crate) colors: Colors,
     /// Take the mouse when started; its key gives it back.
     pub(crate) mouse: bool,
+    /// Tell the terminal of links, so that it can open them.
+    pub(crate) links: bool,
     /// Lines that the public room remembers.
     pub(crate) scrollback: u32,
     /// Keep commands and public text between runs.
@@ -89,6 +91,7 @@ impl Default for ScreenSettings {
             theme: ThemeName::Auto,
             colors: Colors::Auto,
             mouse: true,
+            links: true,
             scrollback: 100_000,
             history: true,
             notify_mention: Notify::Bell,

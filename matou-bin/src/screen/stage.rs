@@ -167,7 +167,12 @@ impl Stage {
     pub(crate) fn terminal(&self) -> Terminal<TestBackend> {
         let (columns, rows) = self.app.size;
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-        terminal.draw(|frame| view::draw(&self.app, frame)).expect("drawn");
+        let draw = |frame: &mut ratatui::Frame<'_>| {
+            if let Some(cursor) = view::draw(&self.app, frame.buffer_mut()).cursor {
+                frame.set_cursor_position(cursor);
+            }
+        };
+        terminal.draw(draw).expect("drawn");
         terminal
     }
 }
@@ -188,6 +193,13 @@ impl Stage {
             _ => None,
         });
         sent.collect()
+    }
+
+    /// The links on the screen.
+    pub(crate) fn links(&self) -> super::links::Links {
+        let (columns, rows) = self.app.size;
+        let area = ratatui::layout::Rect::new(0, 0, columns, rows);
+        view::draw(&self.app, &mut ratatui::buffer::Buffer::empty(area)).links
     }
 
     /// The screen as text.

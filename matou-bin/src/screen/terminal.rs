@@ -15,12 +15,11 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 
 use super::app::App;
 use super::columns::prefix;
+use super::linked::{self, Linked};
 use super::settings::Notify;
-use super::view;
 
 /// Columns of text in a desktop notification.
 const NOTICE: usize = 200;
@@ -32,7 +31,7 @@ static TAKEN: Mutex<bool> = Mutex::new(false);
 
 /// The terminal while the screen has it. Gives it back when dropped.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<Linked<BufWriter<Stdout>>>,
     mouse: bool,
 }
 
@@ -65,7 +64,7 @@ pub(super) fn restore() {
 impl Screen {
     /// Takes the terminal.
     pub(super) fn take(mouse: bool) -> io::Result<Self> {
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout()));
+        let backend = Linked::new(BufWriter::with_capacity(64 * 1024, io::stdout()));
         let terminal = Terminal::new(backend)?;
         let mut screen = Self { terminal, mouse };
         screen.enter()?;
@@ -84,7 +83,7 @@ impl Screen {
             return Ok(());
         }
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| view::draw(app, frame))?;
+        linked::draw(&mut self.terminal, app)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 

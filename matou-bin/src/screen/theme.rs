@@ -186,6 +186,13 @@ impl TerminalHints {
         matches!(self.term.as_str(), "" | "dumb" | "unknown")
     }
 
+    /// Whether links can be told to the terminal: all that do not know them pass over them, but
+    /// for those that show the sequence itself.
+    pub(super) fn takes_links(&self) -> bool {
+        let old = ["linux", "eterm", "vt", "cons25", "sun", "wsvt"];
+        !self.is_dumb() && !old.iter().any(|term| self.term.starts_with(term))
+    }
+
     fn colors(&self) -> Colors {
         if self.no_color || self.is_dumb() || self.term.starts_with("vt") {
             Colors::None

@@ -1,6 +1,7 @@
 //! Whole screens, driven by keys and events alone.
 
 mod hostile;
+mod links;
 mod pictures;
 mod snapshots;
 mod talk;

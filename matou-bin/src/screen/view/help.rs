@@ -76,7 +76,7 @@ impl Page<'_> {
         let style = self.app.theme.style(Role::Mention);
         for range in wrap(text, self.columns.saturating_sub(1), self.columns.saturating_sub(1)) {
             let text = text.get(range).unwrap_or("");
-            self.rows.push(Row { spans: vec![Span::styled(format!(" {text}"), style)] });
+            self.rows.push(vec![Span::styled(format!(" {text}"), style)].into());
         }
     }
 
@@ -88,14 +88,14 @@ impl Page<'_> {
         let text = self.app.theme.style(Role::Text);
         let beside = width(what) + 3 <= left;
         if !beside && !what.is_empty() {
-            self.rows.push(Row { spans: vec![Span::styled(format!("  {what}"), key)] });
+            self.rows.push(vec![Span::styled(format!("  {what}"), key)].into());
         }
         for (number, range) in wrap(meaning, room, room).into_iter().enumerate() {
             let lead = if beside && number == 0 { format!("  {what}") } else { String::new() };
             let pad = " ".repeat(left.saturating_sub(width(&lead)));
             let meaning = meaning.get(range).unwrap_or("").to_owned();
             let spans = vec![Span::styled(lead, key), Span::raw(pad), Span::styled(meaning, text)];
-            self.rows.push(Row { spans });
+            self.rows.push(spans.into());
         }
     }
 }

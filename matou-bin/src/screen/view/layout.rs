@@ -103,6 +103,7 @@ impl App {
             me: self.me.as_ref(),
             needle,
             found,
+            links: self.links,
         })
     }
 

@@ -1,10 +1,13 @@
 //! The messages of the active tab.
 
+use std::rc::Rc;
+
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::screen::app::App;
 use crate::screen::columns::{cells, shorten};
+use crate::screen::links::Piece;
 use crate::screen::scroll;
 use crate::screen::theme::Role;
 use crate::visible::visible;
@@ -17,6 +20,11 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let top = area.bottom().saturating_sub(cells(rows.len()));
     for (row, y) in rows.iter().zip(top..) {
         painter.spans(area.x, y, area.right(), &row.spans);
+        for (columns, link) in &row.links {
+            let column = |column: usize| area.x.saturating_add(cells(column)).min(area.right());
+            let columns = column(columns.start)..column(columns.end);
+            painter.link(Piece { y, columns, link: Rc::clone(link) });
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod status;
 mod tabs;
 mod transfers;
 
-use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 pub(super) use layout::Areas;
@@ -20,6 +20,7 @@ pub(super) use prompt::{Button, prompt_buttons};
 pub(super) use tabs::tab_at;
 
 use super::app::App;
+use super::links::Links;
 use super::modal::Modal;
 use super::theme::Role;
 use paint::Painter;
@@ -27,22 +28,27 @@ use paint::Painter;
 /// The smallest terminal that the screen works on.
 pub(super) const MIN_SIZE: (u16, u16) = (40, 10);
 
+/// What a screen has besides its cells.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// Where the cursor stands; hidden when nowhere.
+    pub(crate) cursor: Option<Position>,
+    /// Which cells lead somewhere.
+    pub(crate) links: Links,
+}
+
 /// Draws the whole screen.
-pub(crate) fn draw(app: &App, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    let cursor = {
-        let mut painter = Painter::new(frame.buffer_mut());
-        painter.fill(area, app.theme.style(Role::Text));
-        if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
-            too_small(app, area, &mut painter);
-            None
-        } else {
-            draw_all(app, area, &mut painter)
-        }
+pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
+    let area = buffer.area;
+    let mut painter = Painter::new(buffer);
+    painter.fill(area, app.theme.style(Role::Text));
+    let cursor = if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        too_small(app, area, &mut painter);
+        None
+    } else {
+        draw_all(app, area, &mut painter)
     };
-    if let Some(cursor) = cursor {
-        frame.set_cursor_position(cursor);
-    }
+    Drawn { cursor, links: painter.into_links() }
 }
 
 /// Returns where the cursor stands.

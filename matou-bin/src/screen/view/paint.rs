@@ -8,28 +8,46 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::screen::columns::cells;
+use crate::screen::links::{Links, Piece};
 
 const FIRST_STRONG_ISOLATE: &str = "\u{2068}";
 const POP_ISOLATE: &str = "\u{2069}";
 
 /// Draws into the cells of one frame.
-pub(super) struct Painter<'a>(&'a mut Buffer);
+pub(super) struct Painter<'a> {
+    cells: &'a mut Buffer,
+    links: Vec<Piece>,
+}
 
 impl<'a> Painter<'a> {
     pub(super) fn new(buffer: &'a mut Buffer) -> Self {
-        Self(buffer)
+        Self { cells: buffer, links: Vec::new() }
+    }
+
+    /// Which cells lead somewhere.
+    pub(super) fn into_links(self) -> Links {
+        Links::new(self.links)
+    }
+
+    /// What stands there leads somewhere.
+    pub(super) fn link(&mut self, piece: Piece) {
+        self.links.push(piece);
     }
 
     /// Gives the cells of `area` this style.
     pub(super) fn fill(&mut self, area: Rect, style: Style) {
-        self.0.set_style(area, style);
+        self.cells.set_style(area, style);
     }
 
     /// Empties `area`.
     pub(super) fn clear(&mut self, area: Rect, style: Style) {
-        let area = area.intersection(self.0.area);
+        let area = area.intersection(self.cells.area);
+        self.links.retain(|piece| {
+            let width = piece.columns.end.saturating_sub(piece.columns.start);
+            !area.intersects(Rect::new(piece.columns.start, piece.y, width, 1))
+        });
         for position in area.positions() {
-            if let Some(cell) = self.0.cell_mut(position) {
+            if let Some(cell) = self.cells.cell_mut(position) {
                 cell.reset();
                 cell.set_style(style);
             }
@@ -44,7 +62,7 @@ impl<'a> Painter<'a> {
 
     /// Draws `spans` one behind the other, as [`Painter::text`] does.
     pub(super) fn spans(&mut self, x: u16, y: u16, end: u16, spans: &[Span<'_>]) -> u16 {
-        let end = end.min(self.0.area.right());
+        let end = end.min(self.cells.area.right());
         let start = x;
         let mut x = x;
         let mut open = 0usize;
@@ -72,7 +90,7 @@ impl<'a> Painter<'a> {
                 self.put(x, y, &format_symbol(&pending, grapheme), span.style);
                 pending.clear();
                 for hidden in x + 1..x + wide {
-                    if let Some(cell) = self.0.cell_mut((hidden, y)) {
+                    if let Some(cell) = self.cells.cell_mut((hidden, y)) {
                         cell.reset();
                         cell.set_style(span.style);
                     }
@@ -88,7 +106,7 @@ impl<'a> Painter<'a> {
     }
 
     fn put(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
-        if let Some(cell) = self.0.cell_mut((x, y)) {
+        if let Some(cell) = self.cells.cell_mut((x, y)) {
             cell.set_symbol(symbol).set_style(style);
         }
     }
@@ -96,16 +114,16 @@ impl<'a> Painter<'a> {
     /// Adds characters without a column to the cell that ends before column `x`.
     fn append(&mut self, x: u16, y: u16, extra: &str) {
         for column in [x.checked_sub(1), x.checked_sub(2)].into_iter().flatten() {
-            let Some(cell) = self.0.cell_mut((column, y)) else { continue };
+            let Some(cell) = self.cells.cell_mut((column, y)) else { continue };
             // The second half of a wide character is blank and not drawn.
             if column + 1 == x && cell.symbol() == " " && x >= 2 {
                 let wide_before =
-                    self.0.cell((x - 2, y)).is_some_and(|before| before.symbol().width() > 1);
+                    self.cells.cell((x - 2, y)).is_some_and(|before| before.symbol().width() > 1);
                 if wide_before {
                     continue;
                 }
             }
-            if let Some(cell) = self.0.cell_mut((column, y)) {
+            if let Some(cell) = self.cells.cell_mut((column, y)) {
                 let symbol = format!("{}{extra}", cell.symbol());
                 cell.set_symbol(&symbol);
             }

@@ -1,0 +1,200 @@
+//! Links that are told to the terminal: whole, where they stand, and no longer than that.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use crossterm::event::KeyCode;
+use matou_actors::client::Event;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use crate::screen::linked::{self, Linked};
+use crate::screen::settings::ScreenSettings;
+use crate::screen::stage::Stage;
+
+const LONG: &str = "https://files.example/a/path/that/is/wider/than/forty;x=1&y=2";
+
+/// The text of each piece with its link, as `text -> id address`.
+fn pieces(scene: &Stage) -> Vec<String> {
+    let terminal = scene.terminal();
+    let cells = terminal.backend().buffer();
+    let links = scene.links();
+    let piece = |piece: &crate::screen::links::Piece| {
+        let text: String = piece.columns.clone().map(|x| cells[(x, piece.y)].symbol()).collect();
+        format!("{text} -> {} {}", piece.link.id, piece.link.address.as_str())
+    };
+    links.pieces().iter().map(piece).collect()
+}
+
+#[test]
+fn every_piece_of_a_broken_link_leads_to_all_of_it() {
+    let mut scene = Stage::signed_in((40, 12));
+    scene.says("alice", LONG);
+    let (first, rest) = LONG.split_at(27);
+    let expected = [first, rest].map(|piece| format!("{piece} -> 2.0 {LONG}"));
+    assert_eq!(pieces(&scene), expected);
+}
+
+#[test]
+fn several_links_in_one_message_are_told_apart() {
+    let mut scene = Stage::signed_in((200, 24));
+    scene.says("alice", "日本 http://a.example/é, (http://b.example) and http://a.example/é!");
+    assert_eq!(
+        pieces(&scene),
+        [
+            "http://a.example/é -> 2.0 http://a.example/%C3%A9",
+            "http://b.example -> 2.1 http://b.example",
+            "http://a.example/é -> 2.2 http://a.example/%C3%A9",
+        ]
+    );
+}
+
+#[test]
+fn a_row_is_broken_before_a_link_rather_than_in_it() {
+    let mut scene = Stage::signed_in((40, 12));
+    let link = "https://files.example/minutes/2026-11";
+    scene.says("alice", &format!("see {link}")).says("carol", link);
+    assert_eq!(pieces(&scene), [format!("{link} -> 2.0 {link}"), format!("{link} -> 3.0 {link}")]);
+}
+
+#[test]
+fn what_covers_the_messages_leads_nowhere() {
+    let mut scene = Stage::signed_in((80, 12));
+    scene.says("alice", "http://a.example/");
+    assert_eq!(pieces(&scene).len(), 1);
+    scene.key(KeyCode::F(1));
+    assert_eq!(pieces(&scene), [""; 0]);
+}
+
+#[test]
+fn links_can_be_switched_off() {
+    let settings = ScreenSettings { links: false, ..ScreenSettings::default() };
+    let mut scene = Stage::new((80, 12), Some("bob"), settings);
+    scene.sign_in().says("alice", "http://a.example/");
+    assert_eq!(pieces(&scene), [""; 0]);
+}
+
+/// Takes what is written to a terminal.
+#[derive(Clone, Default)]
+struct Out(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What an emulator understood.
+#[derive(Default)]
+struct Emulator {
+    /// The link that is open.
+    begun: Option<String>,
+    /// Every link, as `id=ID;ADDRESS`.
+    told: Vec<String>,
+    /// Sequences that tell of something else.
+    others: usize,
+}
+
+impl vt100::Callbacks for Emulator {
+    fn unhandled_osc(&mut self, _: &mut vt100::Screen, params: &[&[u8]]) {
+        let params: Vec<_> = params.iter().map(|p| String::from_utf8_lossy(p)).collect();
+        if params.first().is_none_or(|kind| kind != "8") {
+            self.others += 1;
+            return;
+        }
+        let target = params[1..].join(";");
+        self.told.extend(self.begun.take());
+        self.begun = (target != ";").then_some(target);
+    }
+}
+
+/// A scene on an emulated terminal.
+struct Played {
+    terminal: Terminal<Linked<Out>>,
+    out: Out,
+}
+
+impl Played {
+    fn new(scene: &Stage) -> Self {
+        let (columns, rows) = scene.app.size;
+        let out = Out::default();
+        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+        let options = TerminalOptions { viewport };
+        let terminal = Terminal::with_options(Linked::new(out.clone()), options).unwrap();
+        Self { terminal, out }
+    }
+
+    /// What is written to draw `scene` now.
+    fn draw(&mut self, scene: &Stage) -> String {
+        linked::draw(&mut self.terminal, &scene.app).unwrap();
+        String::from_utf8(std::mem::take(&mut *self.out.0.borrow_mut())).unwrap()
+    }
+}
+
+fn emulated(bytes: &str) -> Emulator {
+    let mut parser = vt100::Parser::new_with_callbacks(24, 80, 0, Emulator::default());
+    parser.process(bytes.as_bytes());
+    std::mem::take(parser.callbacks_mut())
+}
+
+#[test]
+fn the_terminal_is_told_once_of_each_link() {
+    let mut scene = Stage::signed_in((40, 12));
+    scene.says("alice", LONG);
+    let mut played = Played::new(&scene);
+    let bytes = played.draw(&scene);
+    let opened = format!("\u{1b}]8;id=2.0;{LONG}\u{1b}\\");
+    assert_eq!(bytes.matches(&opened).count(), 1, "{bytes:?}");
+    assert_eq!(bytes.matches("\u{1b}]8;;\u{1b}\\").count(), 1);
+    // The mark that made the cells be drawn goes with the next frame.
+    played.draw(&scene);
+    scene.types("x");
+    assert!(!played.draw(&scene).contains("\u{1b}]"), "what has not changed is not told again");
+}
+
+#[test]
+fn cells_that_look_the_same_are_told_when_they_lead_elsewhere() {
+    let mut scene = Stage::signed_in((80, 24));
+    let mut played = Played::new(&scene);
+    let mut told = |scene: &Stage| emulated(&played.draw(scene)).told;
+    scene.says("alice", "http://a.example/");
+    assert_eq!(told(&scene).len(), 1);
+    // One row further up stands the same text: the same cells lead to another message's link.
+    scene.says("alice", "http://a.example/");
+    assert_eq!(told(&scene), ["id=2.0;http://a.example/", "id=3.0;http://a.example/"]);
+    scene.app.links = false;
+    let bytes = played.draw(&scene);
+    assert!(emulated(&bytes).told.is_empty());
+    assert_eq!(bytes.matches("http://a.example/").count(), 2, "drawn again as mere text");
+}
+
+#[test]
+fn nothing_that_is_said_ends_the_sequence_or_begins_one() {
+    for hostile in [
+        "http://a.example/\u{1b}\\\u{1b}]0;title\u{7}",
+        "http://a.example/\u{9c}x",
+        "http://a.example/;id=2;http://b.example/",
+        "http://a.example/\\x1b\\",
+        "http://a.example/\u{202e}/b\u{2066}\u{200b}",
+        "http://a.example/\u{2028}\u{e0041}\u{301}\u{301}",
+        "http://\u{1b}]8;;http://b.example/\u{1b}\\a.example/",
+    ] {
+        let mut scene = Stage::signed_in((80, 24));
+        // Words from outside that are no messages may hold control characters.
+        scene.chat(Event::Notice { message: hostile.into() });
+        let bytes = Played::new(&scene).draw(&scene);
+        let emulator = emulated(&bytes);
+        assert_eq!(emulator.others, 0, "{hostile:?}: {bytes:?}");
+        assert!(emulator.begun.is_none(), "{hostile:?}: {bytes:?}");
+        for target in emulator.told {
+            let address = target.split_once(';').unwrap().1;
+            let shown = crate::visible::visible(hostile);
+            assert!(shown.contains(address) || address.contains('%'), "{hostile:?}: {address}");
+        }
+    }
+}
