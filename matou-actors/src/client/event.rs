@@ -104,6 +104,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Private messages of the user's that will not arrive.
+    Undelivered {
+        /// To whom.
+        to: Username,
+        /// What was said, in its order.
+        texts: Vec<MessageText>,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A file waits for [`super::Command::Take`] or `Refuse`; nothing past its header was read.
     FileOffered {
         /// Its number.

@@ -97,6 +97,7 @@ fn harmless(mut event: Event) -> Event {
         Event::Disconnected { reason }
         | Event::Reconnecting { reason, .. }
         | Event::PrivateClosed { reason, .. }
+        | Event::Undelivered { reason, .. }
         | Event::FileFailed { reason, .. }
         | Event::Notice { message: reason }
         | Event::Error { message: reason }

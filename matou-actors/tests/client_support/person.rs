@@ -134,6 +134,18 @@ impl Person {
         message
     }
 
+    pub async fn expect_undelivered(&mut self, peer: &str) -> (Vec<MessageText>, String) {
+        let who = name(peer);
+        let event = self
+            .expect(
+                "what was not delivered",
+                |event| matches!(event, Event::Undelivered { to, .. } if *to == who),
+            )
+            .await;
+        let Event::Undelivered { texts, reason, .. } = event else { unreachable!() };
+        (texts, reason)
+    }
+
     pub async fn expect_text(&mut self, from: &Person, words: &str) {
         let (who, words) = (from.name.clone(), text(words));
         self.expect("a private message", |event| {

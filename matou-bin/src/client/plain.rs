@@ -65,6 +65,10 @@ impl Plain {
             Event::PrivateClosed { with, reason } => {
                 format!("* private session with {with} is closed: {reason}")
             }
+            Event::Undelivered { to, texts, reason } => {
+                let messages = if texts.len() == 1 { "message" } else { "messages" };
+                format!("! {} {messages} to {to} not delivered: {reason}", texts.len())
+            }
             Event::FileOffered { id, from, size: bytes, address, free } => {
                 let free = free.map(|free| format!(", {} free here", size(free)));
                 let free = free.unwrap_or_default();

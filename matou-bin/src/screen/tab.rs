@@ -123,4 +123,11 @@ impl Tab {
             self.waiting.push_back(text);
         }
     }
+
+    /// `text` has been delivered, or never will be.
+    pub(crate) fn waits_no_more(&mut self, text: &MessageText) {
+        if let Some(position) = self.waiting.iter().position(|waiting| waiting == text) {
+            self.waiting.remove(position);
+        }
+    }
 }

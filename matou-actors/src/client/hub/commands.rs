@@ -90,7 +90,14 @@ impl Hub {
 
     fn keep_early(&mut self, command: Command, checked: Option<Result<u64, String>>) {
         if self.early.len() >= MOST_EARLY {
-            return self.error("too much waits for the sign-in: this was not sent; sign in first");
+            let reason = "too much waits for the sign-in; sign in first";
+            return match command {
+                Command::Tell { to, text } => {
+                    let (texts, reason) = (vec![text], reason.into());
+                    self.tell(Event::Undelivered { to, texts, reason });
+                }
+                _ => self.error(format!("this was not sent: {reason}")),
+            };
         }
         self.early.push_back((command, checked));
     }
@@ -128,7 +135,14 @@ impl Hub {
         text: MessageText,
         ctx: &mut Context<Self>,
     ) -> Option<Outbox> {
-        let key = self.reach(to, "your message was not sent")?;
+        let key = match self.reachable(to) {
+            Ok(key) => key,
+            Err((problem, advice)) => {
+                let reason = format!("{problem}{advice}");
+                self.tell(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
+                return None;
+            }
+        };
         let session = self.conversation(&key).and_then(|with| with.sessions().first().copied());
         if let Some(session) = session {
             self.tell_peer(session, text);
@@ -184,24 +198,32 @@ impl Hub {
     /// The conversation with `name`, begun if need be; an error to the user when they cannot be
     /// reached, ending in `so`.
     fn reach(&mut self, name: &Username, so: &str) -> Option<UsernameKey> {
+        match self.reachable(name) {
+            Ok(key) => Some(key),
+            Err((problem, advice)) => {
+                self.error(format!("{problem}, so {so}{advice}"));
+                None
+            }
+        }
+    }
+
+    /// The conversation with `name`, begun if need be; else why there is none, and what to do.
+    fn reachable(&mut self, name: &Username) -> Result<UsernameKey, (String, &'static str)> {
         let key = name.key();
         if self.sign_in.me().is_some_and(|me| me.key() == key) {
-            self.error(format!("{name} is you, so {so}"));
-            return None;
+            return Err((format!("{name} is you"), ""));
         }
         if self.conversations.get(&key).is_some_and(|with| !with.is_idle()) {
-            return Some(key);
+            return Ok(key);
         }
         if !self.sign_in.is_joined() {
-            self.error(format!("not connected to the server, so {so}; /reconnect"));
-            return None;
+            return Err(("not connected to the server".into(), "; /reconnect"));
         }
         let Some(here) = self.roster.find(&key).cloned() else {
-            self.error(format!("nobody here is called {name}, so {so}; /who lists who is here"));
-            return None;
+            return Err((format!("nobody here is called {name}"), "; /who lists who is here"));
         };
         self.conversations.insert(key.clone(), Conversation::new(here));
-        Some(key)
+        Ok(key)
     }
 
     fn ignore(&mut self, name: &Username) {

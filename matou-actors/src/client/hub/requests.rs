@@ -99,18 +99,18 @@ impl Hub {
 
     /// Says what could not be delivered, and why.
     pub(super) fn undelivered(&mut self, key: &UsernameKey, items: Vec<Item>, why: &str) {
-        let name = self.conversations.get(key).map(|with| with.name().to_string());
-        let name = name.unwrap_or_default();
-        let mut texts = 0_usize;
+        let Some(to) = self.conversations.get(key).map(|with| with.name().clone()) else {
+            return;
+        };
+        let mut texts = Vec::new();
         for item in items {
             match item {
-                Item::Text(_) => texts += 1,
-                Item::File(id) => self.fail(id, format!("not sent to {name}: {why}")),
+                Item::Text(text) => texts.push(text),
+                Item::File(id) => self.fail(id, format!("not sent to {to}: {why}")),
             }
         }
-        if texts > 0 {
-            let messages = if texts == 1 { "message" } else { "messages" };
-            self.error(format!("{texts} {messages} to {name} not delivered: {why}"));
+        if !texts.is_empty() {
+            self.tell(Event::Undelivered { to, texts, reason: why.into() });
         }
     }
 

@@ -66,12 +66,11 @@ impl Hub {
         let Some(session) = self.sessions.get(&id) else { return };
         let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
         let (from, to) = (me.clone(), session.peer.clone());
-        match open.outbox.push(&PeerFrame::Message(text.clone())) {
-            Ok(()) => self.tell(Event::PrivateMessage { from, to, text }),
-            Err(_) => self.error(format!(
-                "{to} reads no messages now, so yours was not sent; send it again later, or /close {to}"
-            )),
+        if open.outbox.push(&PeerFrame::Message(text.clone())).is_ok() {
+            return self.tell(Event::PrivateMessage { from, to, text });
         }
+        let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
+        self.tell(Event::Undelivered { to, texts: vec![text], reason });
     }
 
     pub(super) fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {

@@ -118,9 +118,28 @@ fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
     assert!(scene.shows("waits and 1 more: one"));
     scene.opens("alice").whispers("bob", "alice", "one");
     assert!(scene.shows("waits: two"));
-    let reason = "alice left".to_owned();
+    let (to, texts, reason) = (name("alice"), vec![text("two")], "alice left".to_owned());
+    scene.chat(Event::Undelivered { to, texts, reason: reason.clone() });
     scene.chat(Event::PrivateClosed { with: name("alice"), reason });
-    assert!(scene.shows("Not delivered: two") && !scene.shows("waits: two"));
+    assert_eq!(scene.screen().matches("two").count(), 1, "{}", scene.screen());
+    assert!(scene.shows("Not delivered (alice left): two"));
+}
+
+#[test]
+fn what_is_not_delivered_is_told_where_the_user_looks_and_nowhere_else() {
+    let mut scene = Stage::signed_in((120, 24));
+    let undelivered = |to: &str| Event::Undelivered {
+        to: name(to),
+        texts: vec![text("hello?")],
+        reason: "nobody here is called so".into(),
+    };
+    scene.enters("/msg nemo hello?").chat(undelivered("nemo"));
+    assert!(scene.shows("Not delivered to nemo (nobody here is called so): hello?"));
+    assert!(!scene.shows("2 nemo") && !scene.shows("(nemo)"), "nobody gets a tab");
+    scene.enters("/msg alice hello?").chat(undelivered("alice"));
+    assert!(scene.shows("Not delivered to alice"));
+    scene.alt('2');
+    assert!(!scene.shows("hello?"), "{}", scene.screen());
 }
 
 #[test]

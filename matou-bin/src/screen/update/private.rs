@@ -21,6 +21,7 @@ impl App {
             Event::PrivateOpened { with, address } => self.opened(&with, address),
             Event::PrivateMessage { from, to, text } => self.private_message(&from, &to, &text),
             Event::PrivateClosed { with, reason } => self.session_closed(&with, &reason),
+            Event::Undelivered { to, texts, reason } => self.undelivered(&to, &texts, &reason),
             other => self.file(other),
         }
     }
@@ -78,8 +79,7 @@ impl App {
         if own {
             self.read_up_to_here(index);
             if let Some(tab) = self.tabs.get_mut(index) {
-                let waited = tab.waiting.iter().position(|waiting| waiting == text);
-                waited.map(|position| tab.waiting.remove(position));
+                tab.waits_no_more(text);
             }
         } else {
             self.call(Reason::Private, &format!("{from} (private): {text}"));
@@ -97,9 +97,17 @@ impl App {
         };
         self.set_session(index, Session::None);
         self.notice_in(index, &format!("No private talk with {with} any more: {reason}"));
-        let waiting = self.tabs.get_mut(index).map(|tab| std::mem::take(&mut tab.waiting));
-        for text in waiting.into_iter().flatten() {
-            self.error_in(index, &format!("Not delivered: {text}"));
+    }
+
+    /// Told where the user looks, once.
+    fn undelivered(&mut self, to: &Username, texts: &[MessageText], reason: &str) {
+        let index = self.peer_tab(to);
+        let whom = if index == Some(self.active) { String::new() } else { format!(" to {to}") };
+        for text in texts {
+            if let Some(tab) = index.and_then(|index| self.tabs.get_mut(index)) {
+                tab.waits_no_more(text);
+            }
+            self.error(&format!("Not delivered{whom} ({reason}): {text}"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is typed, when it is sent.
 
 use matou_actors::client::Command;
+use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
 use crate::input::{Input, InputContext, parse};
@@ -69,17 +70,18 @@ impl App {
         match &command {
             Command::Quit | Command::Finish => return self.leave(),
             Command::Tell { to, text } => {
-                let index = self.ensure_tab(to);
-                if let Some(tab) = self.tabs.get_mut(index).filter(|tab| tab.peer().is_some())
+                if let Some(index) = self.tab_to_talk(to)
+                    && let Some(tab) = self.tabs.get_mut(index)
+                    && tab.peer().is_some()
                     && !matches!(tab.session, Session::Open(_))
                 {
                     tab.wait(text.clone());
                 }
             }
-            Command::Send { to, .. } => drop(self.ensure_tab(to)),
             Command::Open(peer) => {
-                let index = self.ensure_tab(peer);
-                self.show(index);
+                if let Some(index) = self.tab_to_talk(peer) {
+                    self.show(index);
+                }
             }
             Command::Accept(peer) => {
                 self.asks.drop_request(peer);
@@ -103,12 +105,19 @@ impl App {
             Command::ListTransfers => self.show(self.transfers_tab()),
             Command::SignIn(_)
             | Command::Say(_)
+            | Command::Send { .. }
             | Command::Close(_)
             | Command::Cancel(_)
             | Command::ListPresent
             | Command::Reconnect => {}
         }
         self.effects.push(Effect::Send(command));
+    }
+
+    /// The tab of `peer`. Who is not here gets none: the client tells that nobody can be reached.
+    fn tab_to_talk(&mut self, peer: &Username) -> Option<usize> {
+        let is_here = self.people.has(peer) && !self.is_me(peer);
+        self.peer_tab(peer).or_else(|| is_here.then(|| self.ensure_tab(peer)))
     }
 
     fn help(&mut self, about: Option<&'static str>) {
