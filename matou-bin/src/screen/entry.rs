@@ -122,8 +122,7 @@ impl Names {
         if self.count == 0 {
             return None;
         }
-        let names: Vec<_> =
-            self.first.iter().map(|name| super::bidi::isolated(name.as_str())).collect();
+        let names: Vec<_> = self.first.iter().map(Username::as_str).collect();
         let names = names.join(", ");
         Some(match self.count - self.first.len() {
             0 => names,

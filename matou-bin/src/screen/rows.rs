@@ -1,5 +1,6 @@
 //! Entries as rows of the message pane: time, name, separator, text, and the lines between.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -7,7 +8,7 @@ use matou_actors::protocol::Username;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::bidi::{has_right_to_left, isolated};
+use super::bidi::{has_right_to_left, isolated_beside, sentence};
 use super::buffer::{Buffer, EntryId};
 use super::columns::{shorten, width, wrap};
 use super::entry::{Body, Entry, Said};
@@ -86,9 +87,10 @@ impl Pane<'_> {
         let links = if self.links { numbered(id, links::find(&text)) } else { Vec::new() };
         for (number, range) in wrap(&text, first, rest).into_iter().enumerate() {
             let mut row = Row::default();
-            self.push_head(&mut row, entry, &head, number == 0);
+            let part = text.get(range.clone()).unwrap_or("");
+            self.push_head(&mut row, entry, &head, (number == 0).then_some(part));
             row.push_links(&text, &range, &links);
-            self.push_text(&mut row, text.get(range).unwrap_or(""), entry, id, head.text_style);
+            self.push_text(&mut row, part, entry, id, head.text_style);
             rows.push(row);
         }
         rows
@@ -155,22 +157,23 @@ impl Pane<'_> {
         }
     }
 
-    fn push_head(&self, row: &mut Row, entry: &Entry, head: &Head, first: bool) {
+    /// Before the first row of an entry, which holds `first`; before the others without it.
+    fn push_head(&self, row: &mut Row, entry: &Entry, head: &Head, first: Option<&str>) {
         let aligned = self.is_aligned();
-        if !first {
+        let Some(beside) = first else {
             let indent = if aligned { TIME + self.name_width() } else { HANGING };
             row.push(" ".repeat(indent), Style::new());
             if aligned {
                 row.push(" │ ", self.theme.style(Role::Dim));
             }
             return;
-        }
+        };
         let time = format!("{:02}:{:02} ", entry.at.hour(), entry.at.minute());
         row.push(time, self.theme.style(Role::Dim));
         if aligned {
             row.push(" ".repeat(self.name_width().saturating_sub(width(&head.name))), Style::new());
         }
-        row.push(isolated(&head.name).into_owned(), head.style);
+        row.push(isolated_beside(&head.name, beside).into_owned(), head.style);
         if aligned {
             row.push(" ", Style::new());
         }
@@ -182,22 +185,32 @@ impl Pane<'_> {
 
     /// The text with what is searched for, else the user's own name, made to stand out.
     fn push_text(&self, row: &mut Row, text: &str, entry: &Entry, id: EntryId, style: Style) {
-        let right_to_left = has_right_to_left(text);
-        if right_to_left {
-            row.push("\u{2068}", style);
-        }
-        let mut rest = text;
+        // What others wrote is one piece, with a direction of its own.
+        let is_said = matches!(entry.body, Body::Said { .. });
+        let right_to_left = is_said && has_right_to_left(text);
+        let text = if is_said { Cow::Borrowed(text) } else { sentence(text) };
+        let isolate = |row: &mut Row, sign: &'static str, style| {
+            if right_to_left {
+                row.push(sign, style);
+            }
+        };
+        isolate(row, "\u{2068}", style);
+        let mut rest = &*text;
         while let Some((range, special)) = self.special(rest, entry, id) {
             let (before, behind) = rest.split_at(range.end);
             let (before, found) = before.split_at(range.start);
             row.push(before.to_owned(), style);
+            if self.needle.is_none() {
+                isolate(row, "\u{2068}", special);
+            }
             row.push(found.to_owned(), special);
+            if self.needle.is_none() {
+                isolate(row, "\u{2069}", special);
+            }
             rest = behind;
         }
         row.push(rest.to_owned(), style);
-        if right_to_left {
-            row.push("\u{2069}", style);
-        }
+        isolate(row, "\u{2069}", style);
     }
 
     fn special(&self, text: &str, entry: &Entry, id: EntryId) -> Option<(Range<usize>, Style)> {
@@ -257,7 +270,7 @@ impl Row {
         }
     }
 
-    fn push(&mut self, text: impl Into<std::borrow::Cow<'static, str>>, style: Style) {
+    fn push(&mut self, text: impl Into<Cow<'static, str>>, style: Style) {
         let text = text.into();
         if !text.is_empty() {
             self.spans.push(Span::styled(text, style));

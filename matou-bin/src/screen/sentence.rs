@@ -2,11 +2,9 @@
 
 use matou_actors::protocol::Username;
 
-use super::bidi::isolated;
-
 /// `ann, bob and 3 more`: at most `limit` names.
 pub(crate) fn list(names: &[Username], limit: usize) -> String {
-    let told: Vec<_> = names.iter().take(limit).map(|name| isolated(name.as_str())).collect();
+    let told: Vec<_> = names.iter().take(limit).map(Username::as_str).collect();
     let told = told.join(", ");
     match names.len().saturating_sub(limit) {
         0 => told,

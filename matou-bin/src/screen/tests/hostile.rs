@@ -58,6 +58,34 @@ fn no_cell_holds_anything_that_a_terminal_obeys() {
 }
 
 #[test]
+fn beside_letters_from_right_to_left_nothing_is_reordered() {
+    let mut scene = Stage::signed_in((80, 24));
+    scene.says("123", "שלום, 45");
+    assert!(scene.shows("\u{2068}123\u{2069} │ \u{2068}שלום, 45\u{2069}"), "{}", scene.screen());
+    scene.says("שרה", "bob: hi").says("alice", "שלום bob 7");
+    assert!(scene.shows("\u{2068}שרה\u{2069} ! bob: hi"), "{}", scene.screen());
+    let mention = "\u{2068}alice\u{2069} ! \u{2068}שלום \u{2068}bob\u{2069} 7\u{2069}";
+    assert!(scene.shows(mention), "{}", scene.screen());
+    for who in ["שרה", "123", "dan"] {
+        scene.chat(Event::Joined { username: name(who), present: false });
+    }
+    assert!(scene.shows("→ \u{2068}שרה\u{2069}, 123, dan came"), "{}", scene.screen());
+    scene.chat(Event::PrivateRequest { from: name("שרה") });
+    assert!(scene.shows(" \u{2068}שרה\u{2069} asks for a private talk"), "{}", scene.screen());
+    scene.types("שלום");
+    assert!(scene.shows("\u{2068}room\u{2069} › \u{2068}שלום\u{2069}"), "{}", scene.screen());
+    scene.alt('2');
+    assert!(scene.shows("/accept \u{2068}שרה\u{2069} or"), "{}", scene.screen());
+}
+
+#[test]
+fn names_in_the_answer_to_who_are_shown_as_they_are() {
+    let mut scene = Stage::signed_in((80, 24));
+    scene.chat(Event::Present { usernames: vec![name("Élodie"), name("猫"), name("שרה")] });
+    assert!(scene.shows("3 here: Élodie, 猫, \u{2068}שרה\u{2069}."), "{}", scene.screen());
+}
+
+#[test]
 fn isolates_are_balanced_in_every_row() {
     let mut scene = Stage::signed_in((80, 24));
     for text in HOSTILE {

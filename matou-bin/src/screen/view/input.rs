@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::screen::app::App;
-use crate::screen::bidi::isolated;
+use crate::screen::bidi::{isolated_beside, isolated_text};
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::input_line::InputRows;
 use crate::screen::modal::Modal;
@@ -34,7 +34,7 @@ pub(super) fn draw(app: &App, row: Rect, area: Rect, painter: &mut Painter<'_>) 
     let above = rows_above(&rows, area.height.into());
     let style = app.theme.style(Role::Text);
     for (text, y) in rows.rows.iter().skip(above).zip(area.y..area.bottom()) {
-        painter.text(area.x, y, area.right(), text, style);
+        painter.text(area.x, y, area.right(), &isolated_text(text), style);
     }
     let (column, row) = rows.cursor;
     Position::new(
@@ -61,7 +61,8 @@ fn lead(app: &App, room: u16) -> String {
         _ if room < 60 => "› ".into(),
         _ => {
             let title = app.tab().map_or("", |tab| tab.title());
-            format!("{} › ", isolated(&shorten(title, 14)))
+            let typed = app.tab().map_or("", |tab| tab.input.text());
+            format!("{} › ", isolated_beside(&shorten(title, 14), typed))
         }
     }
 }

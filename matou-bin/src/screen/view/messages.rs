@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::screen::app::App;
-use crate::screen::columns::{cells, shorten};
+use crate::screen::bidi::isolated_text;
+use crate::screen::columns::{cells, shorten, width};
 use crate::screen::links::Piece;
 use crate::screen::scroll;
 use crate::screen::theme::Role;
@@ -34,7 +35,9 @@ pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
         return;
     };
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let text = format!(" … waits{more}: {}", visible(first.as_str()));
-    let text = shorten(&text, area.width.into());
+    let lead = format!(" … waits{more}: ");
+    let room = usize::from(area.width).saturating_sub(width(&lead));
+    let text = visible(first.as_str());
+    let text = format!("{lead}{}", isolated_text(&shorten(&text, room)));
     painter.text(area.x, area.y, area.right(), &text, app.theme.style(Role::Dim));
 }

@@ -7,7 +7,7 @@ use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
-use crate::screen::bidi::isolated;
+use crate::screen::bidi::sentence;
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
@@ -68,7 +68,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     painter.fill(area, style);
     let room = if area.height > 1 { area.width } else { question.answers_at(area) };
     let text = shorten(&question.text, room.into());
-    painter.text(area.x, area.y, area.right(), &text, style);
+    painter.text(area.x, area.y, area.right(), &sentence(&text), style);
     let mut x = question.answers_at(area);
     let y = area.bottom().saturating_sub(1);
     for answer in &question.answers {
@@ -119,7 +119,7 @@ fn question(app: &App) -> Option<Question> {
         }
         Some(Modal::CloseTab(peer)) => {
             return Some(Question {
-                text: format!(" End the private talk with {}?", isolated(peer.as_str())),
+                text: format!(" End the private talk with {peer}?"),
                 answers: vec![fixed("y", "ends it"), fixed("any key", "goes on")],
             });
         }
@@ -130,7 +130,7 @@ fn question(app: &App) -> Option<Question> {
 }
 
 fn asked(app: &App, ask: &Ask) -> Question {
-    let from = isolated(ask.from().as_str()).into_owned();
+    let from = ask.from();
     let (text, yes, no) = match ask {
         Ask::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
         Ask::File { id, size, address, free, .. } => {

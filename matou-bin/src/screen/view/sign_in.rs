@@ -4,16 +4,20 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::screen::app::App;
+use crate::screen::bidi::{isolated_text, sentence};
 use crate::screen::columns::{cells, shorten, width, wrap};
 use crate::screen::modal::SignIn;
 use crate::screen::theme::Role;
 use crate::visible::visible;
 
 const SIZE: (u16, u16) = (54, 8);
+/// Columns beside the form that are too few to show anything.
+const SCRAPS: u16 = 10;
 
 /// Draws it over the middle of `area`; returns where the cursor stands.
 pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'_>) -> Position {
     let (columns, rows) = (SIZE.0.min(area.width - 2), SIZE.1.min(area.height - 2));
+    let whole = area;
     let area = Rect {
         x: area.x + (area.width - columns) / 2,
         y: area.y + (area.height - rows) / 2,
@@ -21,7 +25,10 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
         height: rows,
     };
     let (text, dim) = (app.theme.style(Role::Text), app.theme.style(Role::Dim));
-    painter.clear(area, text);
+    // Beside it as well, where only scraps of messages would stick out.
+    let scraps = whole.width - columns < 2 * SCRAPS;
+    painter
+        .clear(if scraps { Rect { x: whole.x, width: whole.width, ..area } } else { area }, text);
     frame(app, area, painter);
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
     let room = usize::from(inner.width);
@@ -30,7 +37,8 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
     let input = form.input.rows(room.saturating_sub(3));
     let typed = input.rows.get(input.cursor.1).map_or("", String::as_str);
-    painter.text(inner.x + 2, inner.y + 2, inner.right(), typed, app.theme.style(Role::Own));
+    let typed = isolated_text(typed);
+    painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(Role::Own));
     let (below, style) = match (&form.problem, &form.asked) {
         (Some(problem), _) => (visible(problem).into_owned(), app.theme.style(Role::Error)),
         (None, Some(name)) => (format!("Asking for {name}…"), dim),
@@ -39,7 +47,7 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     let first = inner.y + 4;
     for (range, y) in wrap(&below, room, room).into_iter().zip(first..inner.bottom()) {
         let row = below.get(range).unwrap_or("");
-        painter.text(inner.x, y, inner.right(), row, style);
+        painter.text(inner.x, y, inner.right(), &sentence(row), style);
     }
     Position::new(inner.x + 2 + cells(input.cursor.0), inner.y + 2)
 }

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::screen::app::{App, Link};
+use crate::screen::bidi::sentence;
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::tab::Scroll;
 use crate::screen::theme::Role;
@@ -18,7 +19,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let right = right(app, room);
     let left_room = room.saturating_sub(width(&right) + 1);
     let left = shorten(&left, left_room);
-    painter.text(area.x, area.y, area.right(), &left, style);
+    painter.text(area.x, area.y, area.right(), &sentence(&left), style);
     let x = area.right().saturating_sub(cells(width(&right)));
     painter.text(x, area.y, area.right(), &right, app.theme.style(Role::Status));
 }

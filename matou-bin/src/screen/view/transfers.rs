@@ -7,7 +7,7 @@ use ratatui::text::Span;
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
-use crate::screen::bidi::isolated;
+use crate::screen::bidi::sentence;
 use crate::screen::columns::shorten;
 use crate::screen::theme::Role;
 use crate::screen::transfers::{Stage, Transfer, clock};
@@ -56,9 +56,10 @@ fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_
         Direction::Incoming => ("↓", "from"),
         Direction::Outgoing => ("↑", "to"),
     };
-    let name = isolated(transfer.with.as_str());
+    let name = &transfer.with;
     let first = format!("{marker}#{} {sign} {towards} {name}  {}", transfer.id, numbers(transfer));
-    painter.text(area.x, area.y, area.right(), &shorten(&first, area.width.into()), style);
+    let first = shorten(&first, area.width.into());
+    painter.text(area.x, area.y, area.right(), &sentence(&first), style);
     painter.spans(area.x, area.y + 1, area.right(), &second_row(app, transfer, area.width.into()));
 }
 
@@ -94,7 +95,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
             ];
             if width > room + 30 {
                 let path = shorten(&path(), width - room - 14).into_owned();
-                spans.push(Span::styled(format!("  {path}"), dim));
+                spans.push(Span::styled(format!("  {}", sentence(&path)), dim));
             }
             spans
         }
@@ -104,7 +105,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
         }
         Stage::Waiting | Stage::Done => {
             let path = shorten(&path(), width.saturating_sub(3)).into_owned();
-            vec![Span::styled(format!("   {path}"), dim)]
+            vec![Span::styled(format!("   {}", sentence(&path)), dim)]
         }
         Stage::Failed { reason } => {
             let reason = shorten(reason, width.saturating_sub(3)).into_owned();
