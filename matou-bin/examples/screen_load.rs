@@ -17,7 +17,7 @@ const MEMORY_LIMIT: u64 = 100_000;
 
 fn main() -> ExitCode {
     let mut good = true;
-    for (size, bytes) in [((80, 24), 80), ((200, 60), 80), ((200, 60), 512)] {
+    for (size, bytes) in [((80, 24), 80), ((200, 60), 80), ((200, 60), 512), ((40, 10), 512)] {
         let of = Load {
             size,
             lines: 100_000,

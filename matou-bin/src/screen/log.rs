@@ -1,14 +1,35 @@
 //! The chat log: which line goes to which file. Off unless the user wants it.
 
 use super::app::App;
+use super::buffer::Move;
 use super::entry::{Body, Entry, Said};
 use super::event::Effect;
 use super::settings::ChatLog;
 use super::tab::TabKind;
+use matou_actors::protocol::Username;
+
+/// The index of the room's tab.
+const ROOM: usize = 0;
 
 impl App {
     /// Writes `entry` of tab `index` to its file, when it is to be kept.
     pub(super) fn log(&mut self, index: usize, entry: &Entry) {
+        if let Some(line) = line(entry) {
+            self.log_line(index, &line);
+        }
+    }
+
+    /// Writes to the room's file that `who` came or left, each in a line of its own.
+    pub(super) fn log_move(&mut self, who: &Username, how: Move) {
+        let time = self.now.wall.strftime("%H:%M:%S");
+        let line = match how {
+            Move::Came => format!("{time} --> {who} came"),
+            Move::Left => format!("{time} <-- {who} left"),
+        };
+        self.log_line(ROOM, &line);
+    }
+
+    fn log_line(&mut self, index: usize, line: &str) {
         let Some(tab) = self.tabs.get(index) else {
             return;
         };
@@ -17,9 +38,9 @@ impl App {
             (ChatLog::Public, kind) => *kind == TabKind::Room,
             (ChatLog::All, _) => true,
         };
-        if wanted && let Some(line) = line(entry) {
-            let file = file(&tab.kind, &entry.at.date().to_string());
-            self.effects.push(Effect::Log { file, line });
+        if wanted {
+            let file = file(&tab.kind, &self.now.wall.date().to_string());
+            self.effects.push(Effect::Log { file, line: line.to_owned() });
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Whole screens, driven by keys and events alone.
 
+mod asking;
 mod hostile;
 mod links;
+mod looking;
 mod pictures;
 mod snapshots;
 mod talk;
+mod typing;

@@ -106,6 +106,7 @@ impl App {
     /// Comings and goings are told in the room and in the tab of who it is; they make no tab
     /// unread.
     fn moved(&mut self, who: &Username, how: Move) {
+        self.log_move(who, how);
         let peer = self.peer_tab(who);
         for index in [Some(ROOM), peer].into_iter().flatten() {
             if let Some(tab) = self.tabs.get_mut(index) {

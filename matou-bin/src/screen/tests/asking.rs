@@ -1,0 +1,134 @@
+//! What others ask for, and private tabs.
+
+use crossterm::event::KeyCode;
+use matou_actors::client::{Command, Event, RequestState, TransferId};
+
+use crate::screen::event::{Effect, UiEvent};
+use crate::screen::settings::Notify;
+use crate::screen::stage::{Stage, address, name, text};
+
+const SIZE: (u16, u16) = (80, 24);
+
+#[test]
+fn requests_are_answered_by_one_key_each_in_turn() {
+    let mut scene = Stage::signed_in(SIZE);
+    for who in ["alice", "carol", "dave"] {
+        scene.chat(Event::PrivateRequest { from: name(who) });
+    }
+    assert!(scene.shows("alice asks for a private talk (+2)"));
+    scene.alt('y').alt('z').alt('n');
+    assert_eq!(scene.sent(), [Command::Accept(name("alice")), Command::Decline(name("dave"))]);
+    scene.alt('1').enters("/accept carol");
+    assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
+    scene.alt('y');
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("Nobody waits for an answer"));
+}
+
+#[test]
+fn nobody_is_asked_about_somebody_who_has_left() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::PrivateRequest { from: name("alice") });
+    assert!(scene.shows("alice asks for a private talk") && scene.shows("alice?"));
+    scene.chat(Event::Left { username: name("alice") });
+    assert!(!scene.shows("Alt-Y") && scene.shows("(alice)"));
+}
+
+#[test]
+fn an_offer_shows_who_where_how_big_and_what_is_free() {
+    let mut scene = Stage::signed_in((100, 24));
+    let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
+    scene.chat(Event::FileOffered { id, from: name("alice"), size, address: address(), free });
+    assert!(scene.shows("alice offers file #7, 5.0 MB, but only 1.0 MB free, from 192.168.1.7"));
+    scene.alt('y');
+    assert_eq!(scene.sent(), [Command::Take(TransferId(7))]);
+}
+
+#[test]
+fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("/msg alice one").enters("/msg alice two").alt('2');
+    assert!(scene.shows("waits and 1 more: one"));
+    scene.opens("alice").whispers("bob", "alice", "one");
+    assert!(scene.shows("waits: two"));
+    let (to, texts, reason) = (name("alice"), vec![text("two")], "alice left".to_owned());
+    scene.chat(Event::Undelivered { to, texts, reason: reason.clone() });
+    scene.chat(Event::PrivateClosed { with: name("alice"), reason });
+    assert_eq!(scene.screen().matches("two").count(), 1, "{}", scene.screen());
+    assert!(scene.shows("Not delivered (alice left): two"));
+}
+
+#[test]
+fn what_is_not_delivered_is_told_where_the_user_looks_and_nowhere_else() {
+    let mut scene = Stage::signed_in((120, 24));
+    let undelivered = |to: &str| Event::Undelivered {
+        to: name(to),
+        texts: vec![text("hello?")],
+        reason: "nobody here is called so".into(),
+    };
+    scene.enters("/msg nemo hello?").chat(undelivered("nemo"));
+    assert!(scene.shows("Not delivered to nemo (nobody here is called so): hello?"));
+    assert!(!scene.shows("2 nemo") && !scene.shows("(nemo)"), "nobody gets a tab");
+    scene.enters("/msg alice hello?").chat(undelivered("alice"));
+    assert!(scene.shows("Not delivered to alice"));
+    scene.alt('2');
+    assert!(!scene.shows("hello?"), "{}", scene.screen());
+}
+
+#[test]
+fn alt_a_goes_to_what_concerns_the_user_first() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").opens("carol").alt('2');
+    scene.says("dave", "to all").whispers("carol", "bob", "to you");
+    assert!(scene.shows("1 room +1") && scene.shows("3 carol !1"));
+    scene.alt('a');
+    assert!(scene.shows("[3 carol]"));
+    scene.alt('a');
+    assert!(scene.shows("[1 room]"));
+    scene.alt('a');
+    assert!(scene.shows("Nothing new anywhere"));
+}
+
+#[test]
+fn closing_a_tab_ends_its_session_after_a_question() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2').alt('w').key(KeyCode::Char('n'));
+    assert_eq!(scene.sent(), []);
+    scene.alt('w').key(KeyCode::Char('y'));
+    assert_eq!(scene.sent(), [Command::Close(name("alice"))]);
+    assert!(!scene.shows("2 alice"));
+    scene.chat(Event::PrivateClosed { with: name("alice"), reason: "you closed it".into() });
+    assert!(!scene.shows("2 alice"), "the end of a closed tab does not open it again");
+    scene.alt('1').alt('w');
+    assert!(scene.shows("Only private tabs can be closed"));
+}
+
+#[test]
+fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
+    let mut scene = Stage::signed_in(SIZE);
+    let calls = |scene: &mut Stage| {
+        let effects = std::mem::take(&mut scene.effects);
+        effects.iter().filter(|effect| matches!(effect, Effect::Notify(..))).count()
+    };
+    scene.update(UiEvent::Focus(true)).says("alice", "bob!");
+    assert_eq!(calls(&mut scene), 0);
+    scene.update(UiEvent::Focus(false)).says("alice", "nobody");
+    assert_eq!(calls(&mut scene), 0);
+    scene.says("alice", "bob\u{202e}!");
+    let text = "alice: bob<U+202E>!".to_owned();
+    assert_eq!(scene.effects.last(), Some(&Effect::Notify(Notify::Bell, text)));
+    scene.wait(10).whispers("alice", "bob", "psst");
+    assert_eq!(calls(&mut scene), 2);
+}
+
+#[test]
+fn others_can_open_only_so_many_tabs() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..500 {
+        scene.chat(Event::PrivateRequest { from: name(&format!("n{n}")) });
+        scene
+            .chat(Event::PrivateState { with: name(&format!("n{n}")), state: RequestState::Asked });
+    }
+    assert!(scene.app.tabs.len() <= 62);
+    assert!(scene.app.asks.count() <= 100);
+}

@@ -1,0 +1,108 @@
+//! What is seen: scrolling, searching, the mouse, bare text, and nothing drawn in vain.
+
+use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use matou_actors::client::{Command, Event};
+
+use crate::screen::event::{Effect, UiEvent};
+use crate::screen::stage::{Stage, name};
+
+const SIZE: (u16, u16) = (80, 24);
+
+#[test]
+fn search_goes_to_what_it_finds_and_escape_comes_back() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.says("alice", "the needle");
+    for n in 0..200 {
+        scene.says("carol", &format!("hay {n}"));
+    }
+    scene.ctrl('s').types("NEEDLE");
+    assert!(scene.shows("the needle") && !scene.shows("hay 199"));
+    scene.key(KeyCode::Esc);
+    assert!(scene.shows("hay 199"));
+    scene.ctrl('s').types("nothing like it");
+    assert!(scene.shows("not found"));
+}
+
+#[test]
+fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..100 {
+        scene.says("carol", &format!("hay {n}"));
+    }
+    scene.key(KeyCode::PageUp);
+    let before = scene.screen().lines().nth(3).unwrap().to_owned();
+    scene.says("carol", "new one").says("carol", "bob: new two");
+    assert_eq!(scene.screen().lines().nth(3), Some(before.as_str()));
+    assert!(scene.shows("2 new below"));
+    scene.key(KeyCode::End);
+    assert!(scene.shows("new one") && scene.shows("unread") && !scene.shows("new below"));
+    scene.key(KeyCode::Home);
+    assert!(scene.shows("hay 0 "));
+}
+
+#[test]
+fn the_countdown_to_the_next_attempt_counts() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::Disconnected { reason: "gone".into() });
+    let reason = "connection refused".to_owned();
+    scene.chat(Event::Reconnecting { attempt: 2, delay_ms: 5000, reason });
+    assert!(scene.shows("attempt 2 in 5 s"));
+    assert!(scene.app.idle_for() <= std::time::Duration::from_secs(1));
+    scene.wait(3);
+    assert!(scene.shows("attempt 2 in 2 s"));
+    scene.wait(3);
+    assert!(scene.shows("attempt 2 now"));
+}
+
+#[test]
+fn nothing_is_drawn_again_while_nothing_happens() {
+    let mut scene = Stage::signed_in(SIZE);
+    assert!(scene.app.take_dirty());
+    scene.wait(10);
+    assert!(!scene.app.take_dirty());
+    assert_eq!(scene.app.idle_for().as_secs(), 50, "until the clock shows the next minute");
+    scene.wait(50);
+    assert!(scene.app.take_dirty());
+}
+
+#[test]
+fn the_mouse_switches_tabs_scrolls_and_answers() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice");
+    scene.chat(Event::PrivateRequest { from: name("carol") });
+    let mouse = |scene: &mut Stage, kind, at: (u16, u16)| {
+        let modifiers = crossterm::event::KeyModifiers::NONE;
+        scene.update(UiEvent::Mouse(MouseEvent { kind, column: at.0, row: at.1, modifiers }));
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    mouse(&mut scene, click, (11, 0));
+    assert!(scene.shows("[2 alice]"), "{}", scene.screen());
+    let accept = scene.screen().lines().nth(21).unwrap().find("Alt-Y").unwrap();
+    mouse(&mut scene, click, (u16::try_from(accept).unwrap(), 21));
+    assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
+    scene.alt('1');
+    for n in 0..100 {
+        scene.says("carol", &format!("hay {n}"));
+    }
+    mouse(&mut scene, MouseEventKind::ScrollUp, (5, 5));
+    assert!(!scene.shows("hay 99"));
+    mouse(&mut scene, MouseEventKind::ScrollDown, (5, 5));
+    assert!(scene.shows("hay 99"));
+    mouse(&mut scene, click, (70, 5));
+    assert!(scene.shows("asks") && scene.shows("for a private talk"), "{}", scene.screen());
+    assert_eq!(scene.sent(), [], "a click alone asks nobody");
+}
+
+#[test]
+fn bare_text_holds_whole_lines_and_any_key_comes_back() {
+    let mut scene = Stage::signed_in((40, 10));
+    let link = format!("https://example.org/{}", "x".repeat(100));
+    scene.says("alice", &link).alt('l');
+    let Some(Effect::Bare(lines)) = scene.effects.last() else { panic!("not bare") };
+    assert_eq!(lines.last(), Some(&format!("12:00 alice: {link}")));
+    scene.says("alice", "meanwhile");
+    assert!(!scene.app.take_dirty(), "nothing is drawn over the bare text");
+    scene.key(KeyCode::Char('x'));
+    assert_eq!(scene.effects.last(), Some(&Effect::EndBare));
+    assert!(!scene.shows("› x"));
+}

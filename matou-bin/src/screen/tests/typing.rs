@@ -1,0 +1,117 @@
+//! The line that is typed: completion, pastes, history.
+
+use crossterm::event::KeyCode;
+use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
+
+use crate::screen::event::{Effect, Listing, UiEvent};
+use crate::screen::stage::{Stage, name, text};
+
+const SIZE: (u16, u16) = (80, 24);
+
+fn started(id: u64) -> Event {
+    Event::FileStarted(TransferInfo {
+        id: TransferId(id),
+        direction: Direction::Outgoing,
+        with: name("alice"),
+        bytes: 0,
+        size: 1000,
+        path: Some("/tmp/x".into()),
+    })
+}
+
+#[test]
+fn tab_completes_commands_names_and_paths() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.types("al").key(KeyCode::Tab);
+    assert!(scene.shows("room › alice: "));
+    scene.ctrl('u').types("/ms").key(KeyCode::Tab).types("ca").key(KeyCode::Tab);
+    assert!(scene.shows("› /msg carol "));
+    scene.ctrl('u').types("/send alice ~/pi").key(KeyCode::Tab);
+    assert_eq!(scene.effects.last(), Some(&Effect::List("/home/me/".into())));
+    let names = vec![("pictures".into(), true), ("pie.txt".into(), false)];
+    scene.update(UiEvent::Listed(Listing { folder: "/home/me/".into(), names }));
+    assert!(scene.shows("/send alice ~/pictures/"));
+    scene.key(KeyCode::Tab);
+    assert!(scene.shows("/send alice ~/pie.txt"));
+    scene.key(KeyCode::BackTab);
+    assert!(scene.shows("/send alice ~/pictures/"));
+}
+
+#[test]
+fn a_listing_that_comes_too_late_changes_nothing() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.types("/send alice ~/pi").key(KeyCode::Tab).ctrl('u').types("hello");
+    let names = vec![("pictures".into(), true)];
+    scene.update(UiEvent::Listed(Listing { folder: "/home/me/".into(), names }));
+    assert!(scene.shows("› hello "));
+}
+
+#[test]
+fn several_pasted_lines_are_asked_about() {
+    let mut scene = Stage::signed_in(SIZE);
+    let paste = || UiEvent::Paste("one\r\n/quit\n\nthree\n".into());
+    scene.update(paste());
+    assert!(scene.shows("Send 3 lines?"));
+    scene.key(KeyCode::Char('n'));
+    assert_eq!(scene.sent(), []);
+    scene.update(paste()).key(KeyCode::Char('y'));
+    let lines = ["one", "/quit", "three"].map(|line| Command::Say(text(line)));
+    assert_eq!(scene.sent(), lines, "what is pasted is said, never run");
+    scene.update(UiEvent::Paste("just one".into()));
+    assert!(scene.shows("› just one"));
+}
+
+#[test]
+fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2').update(UiEvent::Paste("a\nb".into()));
+    scene.key(KeyCode::Char('f'));
+    let to = name("alice");
+    assert_eq!(
+        scene.effects.last(),
+        Some(&Effect::StorePaste { to: to.clone(), text: "a\nb".into() })
+    );
+    scene.update(UiEvent::Stored(to.clone(), Ok("/tmp/x".into())));
+    let path = std::path::PathBuf::from("/tmp/x");
+    assert_eq!(scene.sent(), [Command::Send { to: to.clone(), path: path.clone() }]);
+    let id = TransferId(1);
+    scene.chat(started(1)).chat(Event::FileSent { id, to, size: 3, path: path.clone() });
+    assert_eq!(scene.effects.last(), Some(&Effect::RemovePaste(path)));
+}
+
+#[test]
+fn private_text_is_recalled_only_in_its_tab_and_never_written() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2').enters("secret").alt('1').enters("public");
+    scene.enters("/msg alice hidden").enters("/who");
+    let written: Vec<_> =
+        scene.effects.iter().filter(|e| matches!(e, Effect::Remember(_))).collect();
+    let expected = [Effect::Remember("public".into()), Effect::Remember("/who".into())];
+    assert_eq!(written, expected.iter().collect::<Vec<_>>());
+    for _ in 0..5 {
+        scene.key(KeyCode::Up);
+        assert!(!scene.shows("› secret"));
+    }
+    scene.alt('2').key(KeyCode::Up).key(KeyCode::Up).key(KeyCode::Up).key(KeyCode::Up);
+    assert!(scene.shows("› secret"));
+}
+
+#[test]
+fn history_is_searched_and_found_lines_can_be_sent() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("first needle").enters("other").enters("second needle");
+    scene.sent();
+    scene.ctrl('r').types("need");
+    assert!(scene.shows("second needle"));
+    scene.ctrl('r');
+    assert!(scene.shows("typed before: need   first needle"));
+    scene.key(KeyCode::Enter).key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("first needle"))]);
+}
+
+#[test]
+fn escape_before_a_key_stands_for_alt() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").key(KeyCode::Esc).types("2");
+    assert!(scene.shows("[2 alice]"));
+}
