@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use actix::prelude::Message;
 
+use super::shrink::Shrink as _;
+
 /// The limits of [`Admission`]; as a message to the listener: from now on.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -100,6 +102,7 @@ impl Admission {
             here.end(joined);
             if here.connected == 0 {
                 self.by_prefix.remove(&prefix);
+                self.by_prefix.shrink_if_sparse();
             }
         }
     }

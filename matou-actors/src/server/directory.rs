@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::names::{Names, Taken};
+use super::shrink::Shrink as _;
 use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, Username, UsernameError};
 
@@ -67,6 +68,7 @@ impl Directory {
     /// Lets a client out; its name is free at once.
     pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Member> {
         let member = self.members.remove(&id)?;
+        self.members.shrink_if_sparse();
         self.names.release(&member.name);
         Some(member)
     }

@@ -40,6 +40,8 @@ pub(crate) struct ShardMeters {
     pub(crate) bytes_out: Count,
     pub(crate) queue_high_water: Count,
     pub(crate) batches: Count,
+    /// Connection actors that are alive.
+    pub(crate) actors: Count,
     frames_in: [Count; KINDS],
     frames_out: [Count; KINDS],
 }
@@ -135,6 +137,7 @@ impl Meters {
         Snapshot {
             uptime_seconds: self.started.elapsed().as_secs(),
             connections: self.connections.value(),
+            connection_actors: sum(&|shard| shard.actors.value()),
             users: self.users.value(),
             accepted: self.accepted.value(),
             joins: self.joins.value(),
@@ -202,6 +205,11 @@ impl Count {
     /// As [`Count::add`] and cheaper, for a number that only one thread changes.
     pub(crate) fn bump(&self, more: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
+    /// The opposite of [`Count::bump`].
+    pub(crate) fn lower(&self, less: u64) {
+        self.0.store(self.0.load(Relaxed).saturating_sub(less), Relaxed);
     }
 
     pub(crate) fn set(&self, value: usize) {

@@ -44,6 +44,7 @@ mod roster;
 mod running;
 mod settings;
 mod shard;
+mod shrink;
 mod snapshot;
 mod tally;
 #[cfg(test)]

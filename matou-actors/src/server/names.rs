@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::ConnectionId;
+use super::shrink::Shrink as _;
 use crate::protocol::{Username, UsernameKey};
 
 /// The names in use. Names are claimed and released; nothing here waits or expires.
@@ -57,6 +58,8 @@ impl Names {
                 }
             }
         }
+        self.by_key.shrink_if_sparse();
+        self.by_look.shrink_if_sparse();
     }
 
     /// Who holds `name`, without regard to case.

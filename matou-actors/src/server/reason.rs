@@ -82,6 +82,19 @@ impl Reason {
         !matches!(self, Self::Io(_) | Self::QueueOverflow(_) | Self::Stalled(_) | Self::Panicked)
     }
 
+    /// Whether the client gets the time to read what was written: not when its stream has ended,
+    /// nor when it broke the rules.
+    pub(crate) fn lingers(&self) -> bool {
+        matches!(
+            self,
+            Self::SignedOut
+                | Self::TooManyNames
+                | Self::JoinTimeout
+                | Self::Shutdown
+                | Self::Kicked(_)
+        )
+    }
+
     /// Whether the client did something that it should not have done.
     pub(crate) fn is_fault(&self) -> bool {
         !matches!(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::Message;
 
 use super::ConnectionId;
+use super::shrink::Shrink as _;
 use super::token_bucket::{Rate, TokenBucket};
 
 /// How many requests there may be, and for how long; as a message to the broker: from now on.
@@ -170,6 +171,7 @@ impl Requests {
     /// `id` left: all its requests, in both directions, are gone.
     pub(crate) fn forget(&mut self, id: ConnectionId) {
         self.rates.remove(&id);
+        self.rates.shrink_if_sparse();
         let asked =
             self.by_source.range(all_of(id)).map(|&(source, target)| Pair { source, target });
         let was_asked =
@@ -191,6 +193,7 @@ impl Requests {
         if let Some(pending) = self.pending.remove(&pair) {
             self.expiries.remove(&pending.expiry);
             self.accepted = self.accepted.saturating_sub(usize::from(pending.accepted));
+            self.pending.shrink_if_sparse();
         }
         self.by_target.remove(&(pair.target, pair.source));
         self.by_source.remove(&(pair.source, pair.target));

@@ -28,6 +28,7 @@ use super::meters::ShardMeters;
 use super::reason::Reason;
 use super::reload::SetLimits;
 use super::settings::Limits;
+use super::shrink::Shrink as _;
 use super::vital::Vital;
 use crate::protocol::Username;
 
@@ -168,6 +169,11 @@ impl Shard {
 }
 
 impl Seat {
+    /// The name is free already, and the client is being said goodbye.
+    fn is_leaving(&self) -> bool {
+        self.output.borrow().is_closed()
+    }
+
     /// Leaves what the socket did not take to the connection.
     fn tell(&self, progress: Progress) {
         match progress {
@@ -270,6 +276,8 @@ impl Handler<Lifecycle> for Shard {
             if seat.is_some_and(|seat| seat.name.is_some()) {
                 self.joined = self.joined.saturating_sub(1);
             }
+            self.seats.shrink_if_sparse();
+            self.by_id.shrink_if_sparse();
             self.say_when_closed();
         }
     }
@@ -293,7 +301,8 @@ impl Handler<ListClients> for Shard {
     type Result = Vec<ClientReport>;
 
     fn handle(&mut self, _: ListClients, _: &mut Context<Self>) -> Self::Result {
-        let reports = self.seats.iter().map(|(_, seat)| ClientReport {
+        let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
+        let reports = here.map(|(_, seat)| ClientReport {
             name: seat.name.as_ref().map(ToString::to_string),
             address: seat.peer,
             age_seconds: seat.accepted_at.elapsed().as_secs(),
@@ -308,7 +317,8 @@ impl Handler<CloseFrom> for Shard {
 
     fn handle(&mut self, CloseFrom(network): CloseFrom, _: &mut Context<Self>) -> usize {
         let mut closed = 0;
-        for (_, seat) in self.seats.iter().filter(|(_, seat)| network.contains(&seat.peer.ip())) {
+        let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
+        for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
             // Cannot flood: an operator's doing, once in a while.
             seat.connection.do_send(Order::Close(Reason::Banned));
             closed += 1;

@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub uptime_seconds: u64,
     /// Connections now, those included that have not joined.
     pub connections: u64,
+    /// Actors of connections that are alive now; for a moment those of connections that ended.
+    pub connection_actors: u64,
     /// Users in the room now.
     pub users: u64,
     /// Connections that were let in.

@@ -42,6 +42,7 @@ fn of_status(status: &Status) -> String {
         ("up for", age(counts.uptime_seconds)),
         ("users", counts.users.to_string()),
         ("connections", counts.connections.to_string()),
+        ("connection actors", counts.connection_actors.to_string()),
         ("bans", status.bans.to_string()),
         ("private requests pending", of_counts(&counts.private_pending)),
         ("connections let in", counts.accepted.to_string()),

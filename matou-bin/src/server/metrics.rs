@@ -69,6 +69,7 @@ fn publish(counts: &Snapshot) {
     let set = |name: &'static str, value: u64| gauge!(name).set(value as f64);
     set("matou_uptime_seconds", counts.uptime_seconds);
     set("matou_connections", counts.connections);
+    set("matou_connection_actors", counts.connection_actors);
     set("matou_users", counts.users);
     for (value, &count) in &counts.private_pending {
         let value = SharedString::from(value.clone().into_owned());
@@ -102,6 +103,7 @@ fn labelled(name: &'static str, label: &'static str, counts: &Counts) {
 fn describe() {
     describe_gauge!("matou_uptime_seconds", Unit::Seconds, "Seconds since the start.");
     describe_gauge!("matou_connections", "Connections, those included that have not joined.");
+    describe_gauge!("matou_connection_actors", "Actors of connections that are alive.");
     describe_gauge!("matou_users", "Users in the room.");
     describe_gauge!(
         "matou_private_requests_pending",

@@ -5,9 +5,11 @@
 //! so a client that floods waits for itself and fills nobody's mailbox.
 
 mod deadlines;
+mod farewell;
 pub(super) mod inbound;
 mod output;
 mod pump;
+mod tuning;
 
 use std::cell::RefCell;
 use std::io;
@@ -17,17 +19,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Recipient};
+use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
 use slog::{Logger, info, warn};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use self::deadlines::{Deadline, Deadlines};
+use self::farewell::Farewell;
 use self::inbound::{Inbound, InboundLimits, Intent};
 pub(crate) use self::output::{Output, Progress};
 use self::pump::Pump;
+use self::tuning::tune;
 use super::directory::Addresses;
 use super::messages::{Lifecycle, Order, Publish, ToRegistry};
 use super::meters::{Meters, ShardMeters};
@@ -38,8 +41,6 @@ use crate::protocol::{Encode, ServerFrame};
 
 /// Bytes that one system call reads; one such buffer serves all connections of a shard.
 const READ_BUFFER: usize = 16 * 1024;
-/// How long a connection that ends may take to write what is queued.
-const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whom the connections speak to.
 #[derive(Clone)]
@@ -82,6 +83,8 @@ pub(crate) struct Connection {
     /// The client is over its rate: read on after this.
     pace: Option<Pin<Box<Sleep>>>,
     deadlines: Deadlines,
+    /// What is still heard from a client that is being said goodbye.
+    farewell: Option<Farewell>,
 }
 
 /// Whether the client is read.
@@ -99,6 +102,8 @@ enum State {
     Alive,
     /// The name is free, what is queued is still written.
     Draining,
+    /// Everything is written; the client may take its time to read it.
+    Lingering,
     /// Nothing is left to do.
     Ended,
 }
@@ -163,7 +168,9 @@ impl Connection {
             starved: true,
             pace: None,
             deadlines: Deadlines::default(),
+            farewell: None,
         };
+        connection.shared.meters.actors.bump(1);
         Ok((Actor::start(connection), output))
     }
 
@@ -214,28 +221,6 @@ impl Connection {
                 self.end(ctx);
             }
         }
-    }
-
-    /// Frees the name at once, then ends: now, or when what is queued has been written.
-    fn close(&mut self, reason: &Reason, ctx: &mut Context<Self>) {
-        if self.state != State::Alive {
-            return;
-        }
-        self.log_end(reason);
-        self.leave();
-        self.state = State::Draining;
-        self.unread = Vec::new();
-        self.output.borrow_mut().close();
-        if self.output.borrow().queued() == 0 || !reason.drains() {
-            self.end(ctx);
-        } else {
-            ctx.run_later(DRAIN_WITHIN, Self::end);
-        }
-    }
-
-    fn end(&mut self, ctx: &mut Context<Self>) {
-        self.state = State::Ended;
-        ctx.stop();
     }
 
     /// Tells the registry, which frees the name.
@@ -320,6 +305,7 @@ impl Connection {
 /// given back, and nobody else notices.
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.shared.meters.actors.lower(1);
         if self.state == State::Alive {
             let reason = if std::thread::panicking() { Reason::Panicked } else { Reason::Shutdown };
             self.log_end(&reason);
@@ -334,57 +320,5 @@ impl Drop for Connection {
         // Cannot flood: once for each connection.
         self.shared.uplinks.listener.do_send(ended);
         self.shared.ended.do_send(ended);
-    }
-}
-
-/// An idle connection is probed after this time, then after each interval, so many times.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
-/// How long the other end may leave anything unacknowledged, probes included: just short of the
-/// two minutes in which the name of somebody who was unplugged is to be free again. A client that
-/// is there acknowledges probes by itself, however quiet its user is.
-#[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(110);
-
-/// Unsent bytes that the kernel takes for a client who does not read. Left to itself it takes
-/// megabytes for each, and a thousand of those are enough to slow down every connection of the
-/// machine; what waits beyond this is in the outbox, where it is shared and bounded.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 128 * 1024;
-
-/// Sends at once what is written, and notices within two minutes when the other end has been
-/// unplugged.
-fn tune(stream: &std::net::TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    let (idle, interval, probes) = KEEPALIVE;
-    let keepalive =
-        TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    {
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        socket.set_tcp_notsent_lowat(UNSENT)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_connection_is_tuned_for_people_who_are_unplugged_or_do_not_read() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        tune(&stream).unwrap();
-        let socket = SockRef::from(&stream);
-        assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
-        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(10));
-        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 6);
-        let user_timeout = socket.tcp_user_timeout().unwrap().unwrap();
-        assert!((60..120).contains(&user_timeout.as_secs()), "{user_timeout:?}");
-        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT);
     }
 }

@@ -47,6 +47,7 @@ impl ActorFuture<Connection> for Pump {
             connection.read(ctx);
             connection.end_pause(task);
         }
+        connection.discard(ctx, task);
         while connection.output.borrow().is_blocked() && connection.state != State::Ended {
             let ready = connection.output.borrow().stream().poll_write_ready(task);
             let progress = match ready {
@@ -154,7 +155,7 @@ impl Connection {
         }
         self.deadlines.cancel(Deadline::Stall, ctx);
         if self.state == State::Draining {
-            self.end(ctx);
+            self.all_written(ctx);
         }
     }
 
