@@ -65,8 +65,8 @@ pub(crate) struct App {
     /// What was cut last.
     pub(super) killed: String,
     pub(super) completion: Option<Completion>,
-    /// Escape was pressed alone: the next key counts as with Alt.
-    pub(super) meta: bool,
+    /// Escape was pressed alone: until then, the next key counts as with Alt.
+    pub(super) meta: Option<Duration>,
     pub(super) caller: Caller,
     pub(super) mouse: bool,
     /// Bare text is shown instead of the screen.
@@ -156,7 +156,7 @@ impl App {
             history: History::new(history),
             killed: String::new(),
             completion: None,
-            meta: false,
+            meta: None,
             caller: Caller::new(settings.notify_mention, settings.notify_private),
             mouse: settings.mouse,
             bare: false,

@@ -83,7 +83,12 @@ const fn spec(
 /// All actions, in the order in which the help page shows them.
 pub(crate) const KEYS: &[KeySpec] = &[
     spec(Action::Help, "help", &["f1"], "this page, and back"),
-    spec(Action::Quit, "quit", &["ctrl-c"], "leave; asks first while files are on their way"),
+    spec(
+        Action::Quit,
+        "quit",
+        &["ctrl-c"],
+        "close what is open in front, else leave; asks first while files are on their way",
+    ),
     spec(Action::Accept, "accept", &["alt-y"], "say yes to the request or file that is shown"),
     spec(Action::Decline, "decline", &["alt-n"], "say no to it"),
     spec(Action::Later, "later", &["alt-z"], "put it behind the others that wait"),

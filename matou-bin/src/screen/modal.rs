@@ -24,6 +24,20 @@ pub(crate) enum Modal {
     CloseTab(Username),
 }
 
+impl Modal {
+    /// Whether the key that leaves closes this instead.
+    pub(crate) fn is_closed_first(&self) -> bool {
+        match self {
+            Self::SignIn(_) | Self::Leave => false,
+            Self::Help(_)
+            | Self::Search(_)
+            | Self::HistorySearch(_)
+            | Self::Paste(_)
+            | Self::CloseTab(_) => true,
+        }
+    }
+}
+
 /// Asking for the user's name.
 #[derive(Debug, Default)]
 pub(crate) struct SignIn {

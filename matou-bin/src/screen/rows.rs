@@ -173,6 +173,8 @@ impl Pane<'_> {
         if aligned {
             row.push(" ".repeat(self.name_width().saturating_sub(width(&head.name))), Style::new());
         }
+        // Signs are no names.
+        let beside = if matches!(entry.body, Body::Said { .. }) { beside } else { "" };
         row.push(isolated_beside(&head.name, beside).into_owned(), head.style);
         if aligned {
             row.push(" ", Style::new());

@@ -1,10 +1,12 @@
 //! What others send cannot act on the terminal, hide, or leave its place.
 
+use crossterm::event::KeyCode;
 use matou_actors::client::Event;
 use ratatui::backend::Backend;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use super::played::Played;
 use crate::screen::stage::{Stage, name};
 
 const HOSTILE: &[&str] = &[
@@ -83,6 +85,33 @@ fn names_in_the_answer_to_who_are_shown_as_they_are() {
     let mut scene = Stage::signed_in((80, 24));
     scene.chat(Event::Present { usernames: vec![name("Élodie"), name("猫"), name("שרה")] });
     assert!(scene.shows("3 here: Élodie, 猫, \u{2068}שרה\u{2069}."), "{}", scene.screen());
+}
+
+#[test]
+fn isolates_do_not_stay_behind_on_the_terminal() {
+    let mut scene = Stage::signed_in((80, 24));
+    let mut played = Played::new(&scene);
+    let mut emulator = vt100::Parser::new(24, 80, 0);
+    let mut same = |scene: &Stage| {
+        emulator.process(played.draw(scene).as_bytes());
+        let text = scene.screen();
+        // Behind the row it is told what wide characters cover.
+        let row = |row: &str| row[1..].split('"').next().map(str::to_owned);
+        let wanted = text.lines().filter_map(row);
+        for (row, wanted) in emulator.screen().rows(0, 80).zip(wanted) {
+            assert_eq!(row.trim_end(), wanted.trim_end());
+        }
+    };
+    for who in ["שרה", "carol", "dave"] {
+        scene.chat(Event::PrivateRequest { from: name(who) }).says(who, "שלום bob");
+        same(&scene);
+    }
+    for _ in 0..3 {
+        same(scene.alt('z'));
+    }
+    same(scene.alt('2').types("שלום"));
+    same(scene.ctrl('u').key(KeyCode::F(1)));
+    same(scene.key(KeyCode::Esc).enters("/transfers"));
 }
 
 #[test]

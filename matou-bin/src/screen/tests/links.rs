@@ -1,15 +1,9 @@
 //! Links that are told to the terminal: whole, where they stand, and no longer than that.
 
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::rc::Rc;
-
 use crossterm::event::KeyCode;
 use matou_actors::client::Event;
-use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
 
-use crate::screen::linked::{self, Linked};
+use super::played::Played;
 use crate::screen::settings::ScreenSettings;
 use crate::screen::stage::Stage;
 
@@ -75,20 +69,6 @@ fn links_can_be_switched_off() {
     assert_eq!(pieces(&scene), [""; 0]);
 }
 
-/// Takes what is written to a terminal.
-#[derive(Clone, Default)]
-struct Out(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What an emulator understood.
 #[derive(Default)]
 struct Emulator {
@@ -110,29 +90,6 @@ impl vt100::Callbacks for Emulator {
         let target = params[1..].join(";");
         self.told.extend(self.begun.take());
         self.begun = (target != ";").then_some(target);
-    }
-}
-
-/// A scene on an emulated terminal.
-struct Played {
-    terminal: Terminal<Linked<Out>>,
-    out: Out,
-}
-
-impl Played {
-    fn new(scene: &Stage) -> Self {
-        let (columns, rows) = scene.app.size;
-        let out = Out::default();
-        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
-        let options = TerminalOptions { viewport };
-        let terminal = Terminal::with_options(Linked::new(out.clone()), options).unwrap();
-        Self { terminal, out }
-    }
-
-    /// What is written to draw `scene` now.
-    fn draw(&mut self, scene: &Stage) -> String {
-        linked::draw(&mut self.terminal, &scene.app).unwrap();
-        String::from_utf8(std::mem::take(&mut *self.out.0.borrow_mut())).unwrap()
     }
 }
 

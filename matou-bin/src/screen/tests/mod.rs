@@ -5,6 +5,7 @@ mod hostile;
 mod links;
 mod looking;
 mod pictures;
+mod played;
 mod snapshots;
 mod talk;
 mod typing;

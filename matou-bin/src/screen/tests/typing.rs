@@ -114,4 +114,20 @@ fn escape_before_a_key_stands_for_alt() {
     let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").key(KeyCode::Esc).types("2");
     assert!(scene.shows("[2 alice]"));
+    scene.key(KeyCode::Esc).wait(3).types("1");
+    assert!(scene.shows("[2 alice]") && scene.shows("› 1"), "not for ever");
+}
+
+#[test]
+fn the_key_that_leaves_closes_what_is_open_in_front_first() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("first needle").sent();
+    scene.types("draft").ctrl('r').types("need").ctrl('c');
+    assert!(scene.shows("› draft"), "{}", scene.screen());
+    scene.ctrl('s').types("x").ctrl('c').key(KeyCode::F(1)).ctrl('c');
+    assert!(scene.shows("› draft") && !scene.shows("Matou: keys"));
+    scene.update(UiEvent::Paste("a\nb".into())).ctrl('c');
+    assert_eq!(scene.sent(), []);
+    scene.ctrl('c');
+    assert_eq!(scene.sent(), [Command::Quit]);
 }

@@ -1,5 +1,7 @@
 //! Keys: first to what is open in front, then by the table of actions, else as text.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::screen::app::App;
@@ -9,6 +11,9 @@ use crate::screen::modal::{Modal, Search};
 use crate::screen::scroll;
 use crate::screen::tab::{Scroll, Session};
 use crate::screen::transfers::Stage;
+
+/// How long Escape waits for the key that it makes one with Alt.
+const META: Duration = Duration::from_secs(2);
 
 impl App {
     pub(super) fn key(&mut self, mut key: KeyEvent) {
@@ -21,10 +26,15 @@ impl App {
             self.effects.push(Effect::EndBare);
             return;
         }
-        if std::mem::take(&mut self.meta) {
+        if self.meta.take().is_some_and(|until| self.now.elapsed < until) {
             key.modifiers.insert(KeyModifiers::ALT);
         }
-        let action = self.keys.action(key);
+        let mut action = self.keys.action(key);
+        if action == Some(Action::Quit) && self.modal.as_ref().is_some_and(Modal::is_closed_first) {
+            // As where the shell searches: out of what is open, not out of the program.
+            key = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+            action = None;
+        }
         match action {
             Some(Action::Quit) => return self.quit(),
             Some(Action::Suspend) => return self.effects.push(Effect::Suspend),
@@ -50,7 +60,7 @@ impl App {
             }
             KeyCode::Esc => {
                 let over = self.completion.take().is_some() || self.flash.take().is_some();
-                self.meta = !over;
+                self.meta = (!over).then(|| self.now.elapsed + META);
             }
             _ => {}
         }

@@ -62,7 +62,11 @@ fn lead(app: &App, room: u16) -> String {
         _ => {
             let title = app.tab().map_or("", |tab| tab.title());
             let typed = app.tab().map_or("", |tab| tab.input.text());
-            format!("{} › ", isolated_beside(&shorten(title, 14), typed))
+            let title = shorten(title, 14);
+            let title = isolated_beside(&title, typed);
+            // A terminal keeps an isolate only behind another character.
+            let edge = if title.starts_with('\u{2068}') { " " } else { "" };
+            format!("{edge}{title} › ")
         }
     }
 }

@@ -67,7 +67,8 @@ impl Areas {
             }
             Some(TabKind::Transfers) => {
                 let wanted = cells(transfers::rows(app)).max(2);
-                let height = wanted.min((main.height * 2 / 3).max(2));
+                // At least one transfer and the hint below it.
+                let height = wanted.min((main.height * 2 / 3).max(3)).min(main.height);
                 let list = Rect { height, ..main };
                 let rest =
                     Rect { y: main.y + height, height: main.height.saturating_sub(height), ..main };

@@ -66,27 +66,29 @@ impl<'a> Painter<'a> {
         let start = x;
         let mut x = x;
         let mut open = 0usize;
-        // Characters without a column wait for the next one; the end of an isolate joins the
-        // one before.
+        // Characters without a column join the one before, as terminals have it: there they go
+        // when that one is drawn again, and nowhere else. At the left edge they wait for the next.
         let mut pending = String::new();
         'spans: for span in spans {
             for grapheme in span.content.graphemes(true) {
                 let wide = cells(grapheme.width());
                 if wide == 0 {
                     match grapheme {
-                        POP_ISOLATE if open == 0 => {}
-                        POP_ISOLATE if x > start => {
-                            self.append(x, y, POP_ISOLATE);
-                            open -= 1;
-                        }
-                        _ => pending.push_str(grapheme),
+                        POP_ISOLATE if open == 0 || x == start => continue,
+                        POP_ISOLATE => open -= 1,
+                        FIRST_STRONG_ISOLATE => open += 1,
+                        _ => {}
+                    }
+                    if x > self.cells.area.x {
+                        self.append(x, y, grapheme);
+                    } else {
+                        pending.push_str(grapheme);
                     }
                     continue;
                 }
                 if x.saturating_add(wide) > end {
                     break 'spans;
                 }
-                open += pending.matches(FIRST_STRONG_ISOLATE).count();
                 self.put(x, y, &format_symbol(&pending, grapheme), span.style);
                 pending.clear();
                 for hidden in x + 1..x + wide {
@@ -154,10 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn isolates_stay_with_the_name_they_are_around() {
+    fn isolates_join_the_character_before_them() {
+        assert_eq!(drawn(5, "a\u{2068}אב\u{2069}c")[..4], ["a\u{2068}", "א", "ב\u{2069}", "c"]);
+        assert_eq!(drawn(3, "日\u{2068}猫")[..2], ["日\u{2068}\u{2069}", " "]);
         assert_eq!(drawn(4, "\u{2068}אב\u{2069}c"), ["\u{2068}א", "ב\u{2069}", "c", " "]);
         assert_eq!(drawn(3, "\u{2068}猫\u{2069}"), ["\u{2068}猫\u{2069}", " ", " "]);
-        assert_eq!(drawn(2, "\u{2068}a\u{2069}\u{2068}b\u{2069}")[1], "\u{2068}b\u{2069}");
+        assert_eq!(
+            drawn(2, "\u{2068}a\u{2069}\u{2068}b\u{2069}"),
+            ["\u{2068}a\u{2069}\u{2068}", "b\u{2069}"]
+        );
         assert_eq!(drawn(1, "\u{2068}ab\u{2069}"), ["\u{2068}a\u{2069}"]);
     }
 }

@@ -8,7 +8,7 @@ use crate::client::sizes::size as bytes;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
 use crate::screen::bidi::sentence;
-use crate::screen::columns::{cells, shorten, width};
+use crate::screen::columns::{cells, shorten, width, wrap};
 use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
 use crate::screen::modal::Modal;
@@ -34,12 +34,15 @@ struct Answer {
     button: Option<Button>,
 }
 
+/// Rows of a question without its answers.
+const MOST_ROWS: usize = 2;
+
 /// Rows that the question takes; none without one.
 pub(super) fn rows(app: &App, columns: u16) -> u16 {
     match question(app) {
         None => 0,
         Some(question) if question.width() <= columns.into() => 1,
-        Some(_) => 2,
+        Some(question) => cells(question.rows(columns.into()).len()) + 1,
     }
 }
 
@@ -67,8 +70,10 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (style, key_style) = (app.theme.style(Role::Prompt), app.theme.style(Role::PromptKey));
     painter.fill(area, style);
     let room = if area.height > 1 { area.width } else { question.answers_at(area) };
-    let text = shorten(&question.text, room.into());
-    painter.text(area.x, area.y, area.right(), &sentence(&text), style);
+    let rows = question.rows(room.into());
+    for (row, y) in rows.iter().zip(area.y..area.bottom()) {
+        painter.text(area.x, y, area.right(), &sentence(row), style);
+    }
     let mut x = question.answers_at(area);
     let y = area.bottom().saturating_sub(1);
     for answer in &question.answers {
@@ -84,6 +89,19 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 }
 
 impl Question {
+    /// The question for so many columns; what does not fit into its last row is left out.
+    fn rows(&self, columns: usize) -> Vec<String> {
+        let room = columns.saturating_sub(1);
+        let text = self.text.trim_start();
+        let mut rows: Vec<_> = wrap(text, room, room);
+        if let Some(last) = rows.get_mut(MOST_ROWS - 1) {
+            last.end = text.len();
+        }
+        rows.truncate(MOST_ROWS);
+        let row = |range| format!(" {}", shorten(text.get(range).unwrap_or(""), room));
+        rows.into_iter().map(row).collect()
+    }
+
     fn width(&self) -> usize {
         width(&self.text) + self.answers_width()
     }

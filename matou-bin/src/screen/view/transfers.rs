@@ -33,6 +33,8 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let dim = app.theme.style(Role::Dim);
     let hint = if app.transfers.listed().next().is_none() {
         " No files yet. /send NAME PATH offers one."
+    } else if area.width < 70 {
+        " Up, Down: choose · Del: stop · ⏎: take"
     } else {
         " Up and Down choose, Delete stops or refuses, Enter takes an offer."
     };
