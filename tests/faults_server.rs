@@ -143,7 +143,7 @@ fn a_client_that_hears_nothing_any_more_is_closed_and_the_others_feel_nothing() 
     let mut scene = Scene::with(&[
         ("LIMITS__MESSAGES_PER_SECOND", "0"),
         ("LIMITS__BYTES_PER_SECOND", "0"),
-        ("LIMITS__QUEUE_BYTES", "65536"),
+        ("LIMITS__QUEUE_BYTES", "524288"),
         ("LIMITS__STALL_SECONDS", "1"),
     ]);
     let proxy = Proxy::once(scene.server.address, Faults::down(Fault::Stall(HEARD)));

@@ -203,3 +203,24 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     }
     (bytes.len() >= length).then_some(length)
 }
+
+#[test]
+fn who_comes_and_goes_too_often_is_heard_later_and_then_refused() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let settings = [("LIMITS__CONNECTS_PER_MINUTE", "60"), ("LIMITS__CONNECT_BURST", "2")];
+    let mut server = Server::with("127.0.0.1:0", &settings);
+    let mut alice = Peer::join(server.address, "alice", &[]);
+    let mut crowd: Vec<Peer> = (0..20).map(|_| Peer::connect(server.address)).collect();
+    let held = server.logged("connections held back");
+    assert!(held["seconds"].as_f64().unwrap() > 0.0, "{held}");
+    let refused = server.logged("connections refused");
+    assert_eq!(refused["reason"], "this address connects too often");
+    let mut last = crowd.pop().unwrap();
+    last.expect_closed();
+    alice.expect_nothing();
+    // The second of the crowd had to wait, and is served all the same.
+    let mut waited = crowd.swap_remove(1);
+    waited.send(&coreq("bob"));
+    waited.expect(&harness::wire::cores(true));
+    alice.expect(&harness::wire::conotif("bob"));
+}

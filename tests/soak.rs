@@ -126,7 +126,12 @@ fn after_a_long_life_everything_has_been_given_back() {
         setting("MATOU_SOAK_CLIENTS").map_or(CLIENTS, |count| usize::try_from(count).unwrap());
     let mut server = Server::with(
         "127.0.0.1:0",
-        &[("LOG__LEVEL", "info"), ("PRIVATE__REQUESTS_PER_MINUTE", "0")],
+        &[
+            ("LOG__LEVEL", "info"),
+            ("PRIVATE__REQUESTS_PER_MINUTE", "0"),
+            // All come from one address.
+            ("LIMITS__CONNECTS_PER_MINUTE", "0"),
+        ],
     );
     let accept = ["--accept-files", "always"];
     let mut pairs: Vec<_> = (0..PAIRS)

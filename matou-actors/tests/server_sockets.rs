@@ -86,7 +86,7 @@ fn stopping_writes_what_was_said_and_closes() {
 #[test]
 fn a_reader_that_never_reads_is_disconnected_and_costs_the_others_nothing() {
     let server = Server::with(|settings| {
-        settings.limits.queue_bytes = 64 * 1024;
+        settings.limits.queue_bytes = 512 * 1024;
         settings.limits.messages_per_second = 0;
         settings.limits.bytes_per_second = 0;
     });

@@ -58,6 +58,7 @@ const MATOU: &str = "\
 clients = 20000
 unjoined = 20000
 unjoined_per_address = 20000
+connects_per_minute = 0
 per_address = 20000
 messages_per_second = 0
 bytes_per_second = 0

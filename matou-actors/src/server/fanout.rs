@@ -18,7 +18,7 @@ use crate::protocol::MessageText;
 use crate::protocol::{Encode, ServerFrame, Username, encode_joined, encode_left, encode_message};
 
 /// The most bytes of a batch, unless one segment alone is larger.
-const MAX_BATCH: usize = 256 * 1024;
+pub(crate) const MAX_BATCH: usize = 256 * 1024;
 
 /// After a batch that took this long to write, more is gathered before the next one: a write
 /// costs about the same however much it carries, so under load waiting saves work.

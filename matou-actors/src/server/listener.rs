@@ -33,6 +33,7 @@ pub(crate) struct Listener {
     bans: Bans,
     accepted: u64,
     refusals: Throttle,
+    holds: Throttle,
     failures: Throttle,
     meters: Arc<Meters>,
     logger: Logger,
@@ -56,6 +57,7 @@ impl Listener {
             bans,
             accepted: 0,
             refusals: Throttle::new(LOG_EVERY),
+            holds: Throttle::new(LOG_EVERY),
             failures: Throttle::new(LOG_EVERY),
             meters,
             logger,
@@ -65,10 +67,16 @@ impl Listener {
 
     fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if let Err(refusal) = self.admit(peer) {
-            turn_away(&stream);
-            self.refused(refusal, 1, Some(peer));
-            return;
+        let hold = match self.admit(peer) {
+            Ok(hold) => hold,
+            Err(refusal) => {
+                turn_away(&stream);
+                self.refused(refusal, 1, Some(peer));
+                return;
+            }
+        };
+        if !hold.is_zero() {
+            self.held_back(peer, hold);
         }
         self.accepted += 1;
         self.meters.accepted.add(1);
@@ -76,7 +84,7 @@ impl Listener {
         let next = usize::try_from(self.accepted).unwrap_or_default() % self.shards.len().max(1);
         match (stream.into_std(), self.shards.get(next)) {
             // Cannot flood: admission limits how many there are.
-            (Ok(stream), Some(shard)) => shard.do_send(Accept { id, stream, peer }),
+            (Ok(stream), Some(shard)) => shard.do_send(Accept { id, stream, peer, hold }),
             (Err(error), _) => {
                 warn!(self.logger, "connection lost"; "peer" => %peer, "reason" => %error);
                 self.admission.ended(peer.ip(), false);
@@ -86,11 +94,20 @@ impl Listener {
         self.meters.connections.set(self.admission.connected());
     }
 
-    fn admit(&mut self, peer: SocketAddr) -> Result<(), Refusal> {
+    fn admit(&mut self, peer: SocketAddr) -> Result<Duration, Refusal> {
         if !self.bans.is_empty() && self.bans.is_banned(peer.ip(), Timestamp::now()) {
             return Err(Refusal::Banned);
         }
-        self.admission.admit(peer.ip(), fastrand::f64())
+        self.admission.admit(peer.ip(), fastrand::f64(), Instant::now())
+    }
+
+    fn held_back(&mut self, peer: SocketAddr, hold: Duration) {
+        self.meters.held_back.add(1);
+        if let Some(unlogged) = self.holds.permit(Instant::now()) {
+            warn!(self.logger, "connections held back"; "peer" => %peer,
+                "reason" => %Refusal::TooOften, "seconds" => hold.as_secs_f32(),
+                "held_back_unlogged_before" => unlogged);
+        }
     }
 
     fn refused(&mut self, refusal: Refusal, times: u64, peer: Option<SocketAddr>) {

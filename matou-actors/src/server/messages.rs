@@ -1,7 +1,7 @@
 //! What the actors of the server say to each other.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::Message;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ pub(crate) struct Accept {
     pub(crate) id: ConnectionId,
     pub(crate) stream: std::net::TcpStream,
     pub(crate) peer: SocketAddr,
+    /// It is heard only after this.
+    pub(crate) hold: Duration,
 }
 
 /// Connection to registry.

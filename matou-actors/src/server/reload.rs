@@ -69,6 +69,11 @@ pub(crate) fn admission_limits(limits: &Limits) -> AdmissionLimits {
         unjoined: limits.unjoined,
         unjoined_per_address: limits.unjoined_per_address,
         per_address: limits.per_address,
+        connects: Rate::new(
+            limits.connects_per_minute,
+            Duration::from_secs(60),
+            limits.connect_burst,
+        ),
     }
 }
 

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::fanout::MAX_BATCH;
 use crate::protocol::{MessageText, Username};
 
 /// The most lines of a message of the day: every newcomer gets them all.
 const MOTD_LINES: usize = 16;
+/// A client whose socket is full for a moment has a batch that waits, and gets the next one behind
+/// it: with less room everybody who is briefly behind would be cut off.
+const LEAST_QUEUE: usize = 2 * MAX_BATCH;
 /// The longest time that a setting may say, in seconds.
 const A_DAY: u64 = 24 * 60 * 60;
 
@@ -80,6 +84,10 @@ pub struct Limits {
     pub unjoined_per_address: usize,
     /// Connections for each address (each /64 in IPv6).
     pub per_address: usize,
+    /// New connections a minute for each address (each /64 in IPv6), on average; 0 is no limit.
+    pub connects_per_minute: u32,
+    /// New connections at once for each address (each /64 in IPv6).
+    pub connect_burst: u32,
     /// Names that one connection may try.
     pub name_attempts: u32,
     /// Seconds from accept to an accepted name.
@@ -194,6 +202,8 @@ impl Default for Limits {
             unjoined: 5_000,
             unjoined_per_address: 2_500,
             per_address: 5_000,
+            connects_per_minute: 600,
+            connect_burst: 5_000,
             name_attempts: 20,
             join_seconds: 120,
             frame_seconds: 10,
@@ -239,11 +249,18 @@ impl ServerSettings {
                 return Err(SettingError { key, value, allowed });
             }
         }
-        if limits.queue_bytes < 64 * 1024 {
+        if limits.connects_per_minute > 0 && limits.connect_burst == 0 {
+            return Err(SettingError {
+                key: "limits.connect_burst",
+                value: "0".into(),
+                allowed: "1 or more while connects_per_minute is set",
+            });
+        }
+        if limits.queue_bytes < LEAST_QUEUE {
             return Err(SettingError {
                 key: "limits.queue_bytes",
                 value: limits.queue_bytes.to_string(),
-                allowed: "65536 or more",
+                allowed: "524288 (two batches of what is said) or more",
             });
         }
         if limits.messages_per_second > 0 && limits.message_burst == 0 {
@@ -327,8 +344,19 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_holds_two_batches_at_least() {
+        assert_eq!(refused(|s| s.limits.queue_bytes = LEAST_QUEUE), None);
+        let mut settings = ServerSettings::default();
+        settings.limits.queue_bytes = LEAST_QUEUE - 1;
+        let error = settings.check().unwrap_err();
+        assert_eq!(error.key, "limits.queue_bytes");
+        assert!(error.allowed.starts_with(&LEAST_QUEUE.to_string()), "{error}");
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_by_its_key() {
         assert_eq!(refused(|s| s.limits.clients = 0), Some("limits.clients"));
+        assert_eq!(refused(|s| s.limits.connect_burst = 0), Some("limits.connect_burst"));
         assert_eq!(refused(|s| s.limits.join_seconds = u64::MAX), Some("limits.join_seconds"));
         assert_eq!(refused(|s| s.room.motd_name = "the server".into()), Some("room.motd_name"));
         assert_eq!(refused(|s| s.room.motd = "a\n\nb\n".into()), None);

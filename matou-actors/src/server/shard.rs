@@ -218,13 +218,13 @@ impl ActorFuture<Shard> for WriteInTurns {
 impl Handler<Accept> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Accept { id, stream, peer }: Accept, _: &mut Context<Self>) {
+    fn handle(&mut self, Accept { id, stream, peer, hold }: Accept, _: &mut Context<Self>) {
         let Some(shared) = &self.shared else { return };
         if self.quiet {
             shared.turned_away(id, peer);
             return;
         }
-        match Connection::start(Rc::clone(shared), id, stream, peer) {
+        match Connection::start(Rc::clone(shared), id, stream, peer, hold) {
             Ok((connection, output)) => {
                 let (accepted_at, name) = (Instant::now(), None);
                 let seat = Seat { connection, output, peer, accepted_at, name };

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub users: u64,
     /// Connections that were let in.
     pub accepted: u64,
+    /// Connections that were let in and heard later, since their address connects too often.
+    pub held_back: u64,
     /// Names that were accepted.
     pub joins: u64,
     /// Names that were refused.

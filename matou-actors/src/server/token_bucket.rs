@@ -38,6 +38,11 @@ impl TokenBucket {
         used.unwrap_or_default().saturating_sub(rate.burst)
     }
 
+    /// Whether nothing of it is used up.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.full_at.is_none_or(|full_at| full_at <= now)
+    }
+
     /// Uses 1 if that keeps within the burst; whether it did.
     pub(crate) fn try_take(&mut self, rate: Rate, now: Instant) -> bool {
         let before = *self;

@@ -46,6 +46,7 @@ fn of_status(status: &Status) -> String {
         ("bans", status.bans.to_string()),
         ("private requests pending", of_counts(&counts.private_pending)),
         ("connections let in", counts.accepted.to_string()),
+        ("connections held back", counts.held_back.to_string()),
         ("connections refused", of_counts(&counts.refusals)),
         ("connections ended", of_counts(&counts.ends)),
         ("names accepted", counts.joins.to_string()),

@@ -78,6 +78,7 @@ fn publish(counts: &Snapshot) {
     }
     set("matou_queue_high_water_bytes", counts.queue_high_water_bytes);
     counter!("matou_accepted_total").absolute(counts.accepted);
+    counter!("matou_held_back_total").absolute(counts.held_back);
     counter!("matou_joins_total").absolute(counts.joins);
     counter!("matou_names_refused_total").absolute(counts.names_refused);
     counter!("matou_received_bytes_total").absolute(counts.bytes_in);
@@ -115,6 +116,10 @@ fn describe() {
         "The most bytes that have waited for one client whose socket took no more."
     );
     describe_counter!("matou_accepted_total", "Connections that were let in.");
+    describe_counter!(
+        "matou_held_back_total",
+        "Connections that were heard later, since their address connects too often."
+    );
     describe_counter!("matou_joins_total", "Names that were accepted.");
     describe_counter!("matou_names_refused_total", "Names that were refused.");
     describe_counter!("matou_refusals_total", "Connections that were not let in, by reason.");

@@ -80,7 +80,7 @@ pub(crate) struct Connection {
     state: State,
     /// No whole frame is in `unread`: the socket has to be read.
     starved: bool,
-    /// The client is over its rate: read on after this.
+    /// The client, or its address, is over its rate: read on after this.
     pace: Option<Pin<Box<Sleep>>>,
     deadlines: Deadlines,
     /// What is still heard from a client that is being said goodbye.
@@ -144,13 +144,14 @@ impl Rules {
 }
 
 impl Connection {
-    /// Starts the actor for an accepted connection on the current event loop. Its output is
-    /// the shard's to write batches to.
+    /// Starts the actor for an accepted connection on the current event loop, which reads it only
+    /// after `hold`. Its output is the shard's to write batches to.
     pub(crate) fn start(
         shared: Rc<Shared>,
         id: ConnectionId,
         stream: std::net::TcpStream,
         peer: SocketAddr,
+        hold: Duration,
     ) -> io::Result<(Addr<Self>, Rc<RefCell<Output>>)> {
         tune(&stream)?;
         let stream = TcpStream::from_std(stream)?;
@@ -166,7 +167,7 @@ impl Connection {
             gate: Gate::Open,
             state: State::Alive,
             starved: true,
-            pace: None,
+            pace: (!hold.is_zero()).then(|| Box::pin(tokio::time::sleep(hold))),
             deadlines: Deadlines::default(),
             farewell: None,
         };
