@@ -66,8 +66,13 @@ impl Hue {
 impl Look {
     pub(super) fn style(self, colors: Colors) -> Style {
         let mut style = Style::new().add_modifier(self.modifiers);
-        if let Some(hue) = self.fg.filter(|_| colors != Colors::None) {
-            style = style.fg(hue.color(colors));
+        match self.fg {
+            // Palettes such as Solarized have the ground's own colour there.
+            Some(Hue(.., Color::DarkGray)) if colors == Colors::Sixteen => {
+                style = style.add_modifier(Modifier::DIM);
+            }
+            Some(hue) if colors != Colors::None => style = style.fg(hue.color(colors)),
+            _ => {}
         }
         if let Some(hue) = self.bg.filter(|_| colors != Colors::None) {
             style = style.bg(hue.color(colors));
@@ -84,6 +89,7 @@ struct Palette {
     warning: Hue,
     error: Hue,
     good: Hue,
+    unread: Hue,
     bar: Hue,
     bar_text: Hue,
     raised: Hue,
@@ -96,6 +102,8 @@ const DARK: Palette = Palette {
     warning: Hue(240, 185, 90, Color::LightYellow),
     error: Hue(240, 113, 120, Color::LightRed),
     good: Hue(130, 200, 130, Color::LightGreen),
+    // Among the 16, light blue on blue can hardly be read.
+    unread: Hue(97, 175, 239, Color::LightCyan),
     bar: Hue(40, 48, 62, Color::Blue),
     bar_text: Hue(214, 222, 235, Color::White),
     raised: Hue(58, 70, 92, Color::Blue),
@@ -108,6 +116,7 @@ const LIGHT: Palette = Palette {
     warning: Hue(150, 85, 0, Color::Magenta),
     error: Hue(185, 20, 40, Color::Red),
     good: Hue(20, 115, 40, Color::Green),
+    unread: Hue(0, 90, 180, Color::Blue),
     bar: Hue(218, 225, 236, Color::Gray),
     bar_text: Hue(30, 36, 48, Color::Black),
     raised: Hue(190, 205, 228, Color::Gray),
@@ -121,11 +130,11 @@ const DARK_NAMES: &[Hue] = &[
     Hue(214, 140, 230, Color::LightMagenta),
     Hue(90, 205, 210, Color::LightCyan),
     Hue(245, 165, 90, Color::Yellow),
-    Hue(160, 165, 250, Color::Blue),
+    Hue(160, 165, 250, Color::LightBlue),
     Hue(120, 220, 175, Color::Green),
     Hue(245, 145, 190, Color::Magenta),
     Hue(190, 200, 100, Color::Cyan),
-    Hue(180, 195, 215, Color::Red),
+    Hue(180, 195, 215, Color::Gray),
 ];
 
 const LIGHT_NAMES: &[Hue] = &[
@@ -163,7 +172,7 @@ fn colored(role: Role, palette: &Palette) -> Look {
         Role::Unread => fg(palette.error),
         Role::Tab | Role::Status => on(palette.bar_text, palette.bar),
         Role::TabActive => bold(on(palette.bar_text, palette.raised)),
-        Role::TabUnread => on(palette.accent, palette.bar),
+        Role::TabUnread => on(palette.unread, palette.bar),
         Role::TabUrgent | Role::StatusWarning => bold(on(palette.warning, palette.bar)),
         Role::Prompt => on(palette.bar_text, palette.raised),
         Role::PromptKey => bold(on(palette.warning, palette.raised)),

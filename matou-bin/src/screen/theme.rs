@@ -295,6 +295,11 @@ mod tests {
         let more = theme(ThemeName::Dark, Colors::TwoHundred, &TerminalHints::default());
         assert!(!matches!(sixteen.name(&bob).fg, Some(Color::Rgb(..) | Color::Indexed(_))));
         assert!(matches!(more.name(&bob).fg, Some(Color::Indexed(_))));
+        for role in [Role::Dim, Role::Presence, Role::Day] {
+            let style = sixteen.style(role);
+            assert_eq!(style.fg, None, "bright black is invisible in some palettes");
+            assert!(style.add_modifier.contains(Modifier::DIM));
+        }
         assert_eq!((nearest(255, 0, 0), nearest(8, 8, 8), nearest(95, 135, 175)), (196, 232, 67));
     }
 

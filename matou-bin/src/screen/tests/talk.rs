@@ -68,6 +68,18 @@ fn text_goes_to_whom_the_tab_belongs() {
 }
 
 #[test]
+fn what_is_said_without_a_connection_stays_to_be_sent_again() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hello");
+    assert!(scene.shows("› hello") && scene.shows("Not connected: this stays"));
+    assert_eq!(scene.sent(), []);
+    scene.chat(Event::Present { usernames: Vec::new() });
+    assert!(scene.shows("Not connected, so nobody knows"));
+    scene.sign_in().key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+}
+
+#[test]
 fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
     let mut scene = Stage::signed_in(SIZE);
     scene.enters("/mgs alice secret");

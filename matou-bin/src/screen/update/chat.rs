@@ -149,6 +149,9 @@ impl App {
         for who in usernames {
             self.people.add(who.clone());
         }
+        if self.link != Link::Up {
+            return self.error("Not connected, so nobody knows who is here. /reconnect");
+        }
         let text = format!("{} here: {}.", usernames.len(), list(usernames, NAMES_TOLD));
         self.notice_in(self.active, &text);
     }

@@ -26,7 +26,8 @@ impl App {
                 self.transfers.progress(id, bytes, size, rate);
             }
             Event::FileReceived { id, from, size, path } => {
-                let text = format!("File #{id} from {from}, {}: {}", bytes(size), shown(&path));
+                let text =
+                    format!("File #{id} from {from} is here, {}: {}", bytes(size), shown(&path));
                 self.ended(id, &from, &text, Stage::Done, Some(&path));
             }
             Event::FileSent { id, to, size, path } => {

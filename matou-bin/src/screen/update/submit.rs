@@ -5,11 +5,11 @@ use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
 use crate::input::{Input, InputContext, parse};
-use crate::screen::app::App;
+use crate::screen::app::{App, Link};
 use crate::screen::event::Effect;
 use crate::screen::history::{Scope, to_file};
 use crate::screen::modal::Modal;
-use crate::screen::tab::Session;
+use crate::screen::tab::{Session, TabKind};
 use crate::text::split_text;
 
 impl App {
@@ -26,6 +26,12 @@ impl App {
         if self.is_transfers() && !is_command {
             self.put_back(&line);
             self.flash("Nobody to talk to here: only commands work, Alt-1 is the room.");
+            return;
+        }
+        let is_public = self.tab().is_some_and(|tab| tab.kind == TabKind::Room) && !is_command;
+        if is_public && matches!(self.link, Link::Down { .. }) {
+            self.put_back(&line);
+            self.flash("Not connected: this stays here until you send it again. /reconnect");
             return;
         }
         let (first, others) = match line.split_once('\n').filter(|_| !is_command) {

@@ -61,6 +61,7 @@ fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_
     let name = &transfer.with;
     let first = format!("{marker}#{} {sign} {towards} {name}  {}", transfer.id, numbers(transfer));
     let first = shorten(&first, area.width.into());
+    painter.fill(Rect { height: 1, ..area }, style);
     painter.text(area.x, area.y, area.right(), &sentence(&first), style);
     painter.spans(area.x, area.y + 1, area.right(), &second_row(app, transfer, area.width.into()));
 }
