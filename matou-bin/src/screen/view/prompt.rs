@@ -132,13 +132,13 @@ fn question(app: &App) -> Option<Question> {
             let quit = app.keys.keys(Action::Quit).into_iter().next().unwrap_or_default();
             return Some(Question {
                 text: format!(" {text}."),
-                answers: vec![fixed(&quit, "cuts and leaves"), fixed("any key", "stays")],
+                answers: vec![fixed(&quit, "cuts and leaves"), fixed("any other key", "stays")],
             });
         }
         Some(Modal::CloseTab(peer)) => {
             return Some(Question {
                 text: format!(" End the private talk with {peer}?"),
-                answers: vec![fixed("y", "ends it"), fixed("any key", "goes on")],
+                answers: vec![fixed("y", "ends it"), fixed("any other key", "goes on")],
             });
         }
         Some(Modal::SignIn(_)) => return None,
