@@ -106,7 +106,7 @@ const DARK: Palette = Palette {
     unread: Hue(97, 175, 239, Color::LightCyan),
     bar: Hue(40, 48, 62, Color::Blue),
     bar_text: Hue(214, 222, 235, Color::White),
-    raised: Hue(58, 70, 92, Color::Blue),
+    raised: Hue(58, 70, 92, Color::Black),
 };
 
 const LIGHT: Palette = Palette {
@@ -119,7 +119,7 @@ const LIGHT: Palette = Palette {
     unread: Hue(0, 90, 180, Color::Blue),
     bar: Hue(218, 225, 236, Color::Gray),
     bar_text: Hue(30, 36, 48, Color::Black),
-    raised: Hue(190, 205, 228, Color::Gray),
+    raised: Hue(190, 205, 228, Color::White),
 };
 
 const DARK_NAMES: &[Hue] = &[
@@ -186,11 +186,10 @@ fn monochrome(role: Role) -> Look {
     let modifiers = match role {
         Role::Text | Role::Presence | Role::Notice | Role::Gauge => Modifier::empty(),
         Role::Dim | Role::Day => Modifier::DIM,
-        Role::Own | Role::Error | Role::Unread | Role::TabActive => Modifier::BOLD,
+        // A question stands above the status line, and apart from it.
+        Role::Own | Role::Error | Role::Unread | Role::TabActive | Role::Prompt => Modifier::BOLD,
         Role::Mention => Modifier::BOLD | Modifier::UNDERLINED,
-        Role::Tab | Role::Status | Role::Prompt | Role::Selected | Role::Match => {
-            Modifier::REVERSED
-        }
+        Role::Tab | Role::Status | Role::Selected | Role::Match => Modifier::REVERSED,
         Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
         Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
             Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED
@@ -210,12 +209,11 @@ fn high_contrast(role: Role) -> Look {
         }
         Role::Own | Role::Gauge => on(white, black, Modifier::BOLD),
         Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
-        Role::Tab | Role::Status | Role::Prompt => on(black, white, Modifier::empty()),
+        Role::Tab | Role::Status => on(black, white, Modifier::empty()),
         Role::TabActive => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
-        Role::TabUnread | Role::PromptKey => {
-            on(black, white, Modifier::BOLD | Modifier::UNDERLINED)
-        }
+        Role::TabUnread => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::PromptKey => on(black, yellow, Modifier::BOLD | Modifier::UNDERLINED),
         Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),
-        Role::Match | Role::Selected => on(black, yellow, Modifier::empty()),
+        Role::Match | Role::Selected | Role::Prompt => on(black, yellow, Modifier::empty()),
     }
 }

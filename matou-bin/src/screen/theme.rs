@@ -304,6 +304,18 @@ mod tests {
     }
 
     #[test]
+    fn a_question_stands_apart_from_the_status_line() {
+        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::HighContrast] {
+            for colors in [Colors::True, Colors::Sixteen] {
+                let theme = theme(name, colors, &TerminalHints::default());
+                let style = |role| theme.style(role);
+                assert_ne!(style(Role::Prompt).bg, style(Role::Status).bg, "{name:?}");
+                assert_ne!(style(Role::Prompt), style(Role::PromptKey), "{name:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_name_keeps_its_colour() {
         let theme = theme(ThemeName::Dark, Colors::True, &TerminalHints::default());
         let style = |name| theme.name(&Username::parse(name).unwrap());
