@@ -23,12 +23,7 @@ use super::theme::{TerminalHints, Theme};
 use super::transfers::Transfers;
 use crate::visible::visible;
 
-/// Private tabs that may be open; more than anybody looks at, and others can open them.
-const MAX_PEER_TABS: usize = 60;
 const ROOM_BYTES: usize = 60 * 1024 * 1024;
-/// Bytes of all private tabs together.
-const PEERS_BYTES: usize = 12 * 1024 * 1024;
-const PEER_LINES: usize = 20_000;
 const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
 /// How long a short message stays in the status line.
 const FLASH: Duration = Duration::from_secs(4);
@@ -210,99 +205,6 @@ impl App {
         matches!(&self.modal, Some(Modal::Search(search)) if search.scan.is_some())
     }
 
-    pub(super) fn tab(&self) -> Option<&Tab> {
-        self.tabs.get(self.active)
-    }
-
-    pub(super) fn tab_mut(&mut self) -> Option<&mut Tab> {
-        self.tabs.get_mut(self.active)
-    }
-
-    pub(super) fn transfers_tab(&self) -> usize {
-        self.tabs.len().saturating_sub(1)
-    }
-
-    pub(super) fn peer_tab(&self, peer: &Username) -> Option<usize> {
-        let key = peer.key();
-        self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.key() == key))
-    }
-
-    /// The tab of `peer`, made when there is none; the room when there are too many.
-    pub(super) fn ensure_tab(&mut self, peer: &Username) -> usize {
-        if let Some(index) = self.peer_tab(peer) {
-            return index;
-        }
-        if self.tabs.len() >= MAX_PEER_TABS + 2 && !self.drop_idle_tab() {
-            return 0;
-        }
-        let index = self.transfers_tab();
-        let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
-        self.tabs.insert(index, Tab::new(TabKind::Peer(peer.clone()), limits));
-        if self.active >= index {
-            self.active += 1;
-        }
-        index
-    }
-
-    /// Closes the oldest private tab in which nothing goes on.
-    fn drop_idle_tab(&mut self) -> bool {
-        let idle = |(index, tab): &(usize, &Tab)| {
-            let quiet = tab.session == super::tab::Session::None && tab.waiting.is_empty();
-            tab.peer().is_some() && quiet && tab.input.is_empty() && *index != self.active
-        };
-        let Some((index, _)) = self.tabs.iter().enumerate().find(idle) else {
-            return false;
-        };
-        self.remove_tab(index);
-        true
-    }
-
-    pub(super) fn remove_tab(&mut self, index: usize) {
-        if self.tabs.get(index).is_some_and(|tab| tab.peer().is_some()) {
-            self.tabs.remove(index);
-            if self.active > index || self.active >= self.tabs.len() {
-                self.active = self.active.saturating_sub(1);
-            }
-            self.show(self.active);
-        }
-    }
-
-    /// Makes tab `index` the active one.
-    pub(super) fn show(&mut self, index: usize) {
-        if index >= self.tabs.len() {
-            return;
-        }
-        if index != self.active {
-            // What was seen stays seen: the unread line moves to the end.
-            if let Some(tab) = self.tab_mut() {
-                tab.buffer.mark_read();
-            }
-            self.completion = None;
-            self.history.settle();
-        }
-        self.active = index;
-        if index == self.transfers_tab() {
-            self.transfers.choose();
-        }
-        self.seen();
-    }
-
-    /// The active tab counts as read when its end is seen and the terminal has the focus.
-    pub(super) fn seen(&mut self) {
-        let has_focus = self.caller.has_focus();
-        if let Some(tab) = self.tab_mut().filter(|tab| tab.scroll == super::tab::Scroll::Bottom)
-            && has_focus
-        {
-            tab.see();
-        }
-    }
-
-    /// Whether what comes to tab `index` is seen at once.
-    pub(super) fn is_seen(&self, index: usize) -> bool {
-        let at_end = self.tabs.get(index).map(|tab| tab.scroll) == Some(super::tab::Scroll::Bottom);
-        index == self.active && at_end && self.caller.has_focus()
-    }
-
     pub(super) fn push(&mut self, index: usize, body: Body, urgent: bool) {
         let entry = Entry { at: self.now.wall, body };
         let seen = self.is_seen(index);
@@ -333,20 +235,6 @@ impl App {
     /// A short message in the status line.
     pub(super) fn flash(&mut self, text: impl Into<String>) {
         self.flash = Some((text.into(), self.now.elapsed + FLASH));
-    }
-
-    /// Private tabs share their memory: the largest one forgets first.
-    fn trim_peers(&mut self) {
-        let peers = || self.tabs.iter().enumerate().filter(|(_, tab)| tab.peer().is_some());
-        let total: usize = peers().map(|(_, tab)| tab.buffer.bytes()).sum();
-        if total > PEERS_BYTES
-            && let Some((index, _)) = peers().max_by_key(|(_, tab)| tab.buffer.bytes())
-            && let Some(tab) = self.tabs.get_mut(index)
-        {
-            // Twice what was added, so that the sum shrinks.
-            tab.buffer.drop_oldest();
-            tab.buffer.drop_oldest();
-        }
     }
 
     pub(super) fn waiting(&self) -> Option<&VecDeque<matou_actors::protocol::MessageText>> {
