@@ -333,10 +333,13 @@ fn it_sleeps_while_nothing_happens() {
 /// How often the threads of a process have begun to wait so far.
 fn wake_ups(id: u32) -> u64 {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
-    let count = |thread: std::fs::DirEntry| {
-        let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.unwrap().trim().parse::<u64>().unwrap()
+    // One that ends meanwhile has no status any more.
+    let status = |thread: std::fs::DirEntry| {
+        std::fs::read_to_string(thread.path().join("status")).unwrap_or_default()
     };
-    threads.map(|thread| count(thread.unwrap())).sum()
+    let count = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.map_or(0, |count| count.trim().parse::<u64>().unwrap())
+    };
+    threads.map_while(Result::ok).map(|thread| count(status(thread))).sum()
 }
