@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::protocol::FrameError;
 
@@ -30,6 +31,8 @@ pub(crate) enum Reason {
     QueueOverflow(usize),
     #[error("reads nothing: {0} bytes wait without progress")]
     Stalled(usize),
+    #[error("not there any more: nothing has come from there for {} s", .0.as_secs())]
+    Vanished(Duration),
     #[error("the server stops")]
     Shutdown,
     #[error("the connection's actor failed")]
@@ -42,7 +45,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 13] = [
+    pub(crate) const LABELS: [&'static str; 14] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -52,6 +55,7 @@ impl Reason {
         "frame_timeout",
         "queue_overflow",
         "stalled",
+        "vanished",
         "shutdown",
         "panicked",
         "kicked",
@@ -70,6 +74,7 @@ impl Reason {
             Self::FrameTimeout => "frame_timeout",
             Self::QueueOverflow(_) => "queue_overflow",
             Self::Stalled(_) => "stalled",
+            Self::Vanished(_) => "vanished",
             Self::Shutdown => "shutdown",
             Self::Panicked => "panicked",
             Self::Kicked(_) => "kicked",
@@ -79,7 +84,14 @@ impl Reason {
 
     /// Whether what is queued should still be written: not to somebody who does not read.
     pub(crate) fn drains(&self) -> bool {
-        !matches!(self, Self::Io(_) | Self::QueueOverflow(_) | Self::Stalled(_) | Self::Panicked)
+        !matches!(
+            self,
+            Self::Io(_)
+                | Self::QueueOverflow(_)
+                | Self::Stalled(_)
+                | Self::Vanished(_)
+                | Self::Panicked
+        )
     }
 
     /// Whether the client gets the time to read what was written: not when its stream has ended,
@@ -102,6 +114,7 @@ impl Reason {
             Self::SignedOut
                 | Self::EndOfStream
                 | Self::Io(_)
+                | Self::Vanished(_)
                 | Self::Shutdown
                 | Self::Kicked(_)
                 | Self::Banned

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
@@ -35,6 +35,14 @@ use crate::protocol::Username;
 /// Sockets that are written in a row before the event loop gets its turn.
 const TURN: usize = 256;
 
+/// Each connection is looked at this often...
+const LOOK_EVERY: u32 = 10;
+/// ... some of them each second.
+const LOOK: Duration = Duration::from_secs(1);
+/// Who has shown no sign of life for so long is gone: the kernel asks after a minute, and then
+/// each ten seconds. With the time until it is noticed that is less than two minutes.
+const GONE_AFTER: Duration = Duration::from_secs(105);
+
 /// Starts the connections of its event loop, writes the room's batches to them, and hands them
 /// what is for each alone.
 pub(crate) struct Shard {
@@ -52,6 +60,7 @@ pub(crate) struct Shard {
     writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
     quiet: bool,
+    looks: u32,
     _vital: Option<Vital>,
 }
 
@@ -95,6 +104,7 @@ impl Shard {
             writing: None,
             closing: None,
             quiet: false,
+            looks: 0,
             _vital: vital,
         }
     }
@@ -158,6 +168,20 @@ impl Shard {
         }
     }
 
+    /// Looks at a part of the connections, and ends those whose clients have been unplugged.
+    fn look(&mut self) {
+        self.looks = (self.looks + 1) % LOOK_EVERY;
+        let part = usize::try_from(self.looks).unwrap_or_default();
+        let step = usize::try_from(LOOK_EVERY).unwrap_or(1);
+        for (_, seat) in self.seats.iter().filter(|(slot, _)| slot % step == part) {
+            let silence = seat.output.borrow().silence().filter(|&silence| silence >= GONE_AFTER);
+            if let Some(silence) = silence {
+                // Cannot flood: once in ten seconds until the connection has ended.
+                seat.connection.do_send(Order::Close(Reason::Vanished(silence)));
+            }
+        }
+    }
+
     fn say_when_closed(&mut self) {
         if self.seats.is_empty()
             && let Some(closed) = self.closing.take()
@@ -193,6 +217,7 @@ impl Actor for Shard {
         let shared = Shared::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
         self.shared = Some(Rc::new(shared));
         ctx.spawn(WriteInTurns);
+        ctx.run_interval(LOOK, |shard, _| shard.look());
     }
 }
 

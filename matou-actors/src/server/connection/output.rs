@@ -7,11 +7,13 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::tuning::silence;
 use crate::server::fanout::Welcome;
 use crate::server::log::Span;
 use crate::server::meters::ShardMeters;
@@ -71,6 +73,11 @@ impl Output {
     pub(super) fn has_unread(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
+    }
+
+    /// How long nothing has come from the client, if the system tells; see [`silence`].
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        silence(&self.stream)
     }
 
     /// Bytes that wait.

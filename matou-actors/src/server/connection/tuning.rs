@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use nix::{getsockopt_impl, libc, sockopt_impl};
 use socket2::{SockRef, TcpKeepalive};
 
 /// An idle connection is probed after this time, then after each interval, so many times.
@@ -36,6 +38,37 @@ pub(super) fn tune(stream: &std::net::TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// How long neither data nor an acknowledgement has come from the other end; `None` where the
+/// system does not tell.
+///
+/// The kernel's own clocks do not see to it that somebody who was unplugged is gone in time: its
+/// probes stop as soon as something is to be sent, and its limit for what is sent begins anew with
+/// that, and is late by up to a minute when the local network says that there is no such host.
+pub(super) fn silence(stream: &tokio::net::TcpStream) -> Option<Duration> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let info = nix::sys::socket::getsockopt(stream, Information).ok()?;
+        let newest = info.tcpi_last_ack_recv.min(info.tcpi_last_data_recv);
+        Some(Duration::from_millis(newest.into()))
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        let _ = stream;
+        None
+    }
+}
+
+// Elsewhere the structure may be larger than what an older kernel fills in.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+sockopt_impl!(
+    /// What the kernel knows of a connection.
+    Information,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +87,24 @@ mod tests {
         let user_timeout = socket.tcp_user_timeout().unwrap().unwrap();
         assert!((60..120).contains(&user_timeout.as_secs()), "{user_timeout:?}");
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT);
+    }
+
+    #[actix::test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    async fn what_comes_from_the_other_end_ends_its_silence() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut theirs =
+            tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut ours, _) = listener.accept().await.unwrap();
+        let long = Duration::from_millis(100);
+        while silence(&ours).unwrap() < long {
+            tokio::time::sleep(long / 10).await;
+        }
+        let before = silence(&ours).unwrap();
+        theirs.write_all(b"x").await.unwrap();
+        ours.read_u8().await.unwrap();
+        assert!(silence(&ours).unwrap() < before + long);
+        assert!(silence(&ours).unwrap() < Duration::from_secs(60));
     }
 }
