@@ -13,8 +13,16 @@ const PER_ARBITER: usize = 4;
 /// Enough for any number of clients; beyond it some systems refuse.
 const PLENTY: u64 = 1 << 20;
 
-/// Raises the soft limit to the hard one, and returns what it is then.
-pub(super) fn raise_limit() -> usize {
+/// How many descriptors there are, and how many of them are taken by what is no client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Descriptors {
+    limit: usize,
+    open: usize,
+}
+
+/// Raises the soft limit to the hard one, and looks what there is then. To be called before the
+/// server starts: what is open then is none of its clients.
+pub(super) fn raise_limit() -> Descriptors {
     let before = getrlimit(Resource::Nofile);
     let wanted = before.maximum.unwrap_or(PLENTY).min(PLENTY);
     let current = before.current.unwrap_or(u64::MAX);
@@ -24,13 +32,14 @@ pub(super) fn raise_limit() -> usize {
             setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: before.maximum });
     }
     let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(now).unwrap_or(usize::MAX)
+    Descriptors { limit: usize::try_from(now).unwrap_or(usize::MAX), open: open_files() }
 }
 
-/// Lowers `limits.clients` to what `limit` descriptors allow, so that operators, metrics and the
+/// Lowers `limits.clients` to what the descriptors allow, so that operators, metrics and the
 /// watchdog always have theirs.
-pub(super) fn fit(settings: &mut ServerSettings, limit: usize, logger: &Logger) {
-    let room = room_for_clients(settings.network.arbiters, open_files(), limit);
+pub(super) fn fit(settings: &mut ServerSettings, descriptors: Descriptors, logger: &Logger) {
+    let Descriptors { limit, open } = descriptors;
+    let room = room_for_clients(settings.network.arbiters, open, limit);
     if settings.limits.clients > room {
         warn!(logger, "fewer clients than configured: the descriptors do not suffice";
             "limits.clients" => settings.limits.clients, "clients" => room,
@@ -47,7 +56,7 @@ fn room_for_clients(arbiters: usize, open: usize, limit: usize) -> usize {
     limit.saturating_sub(open + RESERVE + arbiters * PER_ARBITER).max(1)
 }
 
-/// Descriptors that are open now, before the server has started.
+/// Descriptors that are open now.
 fn open_files() -> usize {
     fs::read_dir("/dev/fd").map_or(8, Iterator::count)
 }
@@ -55,6 +64,21 @@ fn open_files() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_that_are_there_already_do_not_count_against_the_others() {
+        let descriptors = Descriptors { limit: 300, open: 10 };
+        let logger = Logger::root(slog::Discard, slog::o!());
+        let fitted = || {
+            let mut settings = ServerSettings::default();
+            settings.network.arbiters = 1;
+            fit(&mut settings, descriptors, &logger);
+            settings.limits.clients
+        };
+        let at_the_start = fitted();
+        let _clients: Vec<_> = (0..50).map(|_| tempfile::tempfile().unwrap()).collect();
+        assert_eq!((at_the_start, fitted()), (300 - 10 - 16 - 4, at_the_start));
+    }
 
     #[test]
     fn what_the_server_needs_itself_is_not_given_to_clients() {

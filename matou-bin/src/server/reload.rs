@@ -3,7 +3,8 @@
 use matou_actors::server::{Running, ServerSettings};
 use slog::{Logger, error, info, warn};
 
-use super::{descriptors, notify};
+use super::descriptors::{self, Descriptors};
+use super::notify;
 use crate::arguments::ServerArguments;
 use crate::logging::{Log, shifted};
 use crate::settings::{SettingsError, load_server};
@@ -11,12 +12,12 @@ use crate::settings::{SettingsError, load_server};
 /// Where the settings come from: the same file, environment and flags each time.
 pub(super) struct Source<'a> {
     arguments: &'a ServerArguments,
-    descriptors: usize,
+    descriptors: Descriptors,
 }
 
 impl<'a> Source<'a> {
-    /// `descriptors` is how many the process may have.
-    pub(super) fn new(arguments: &'a ServerArguments, descriptors: usize) -> Self {
+    /// `descriptors` is what the process had when it started.
+    pub(super) fn new(arguments: &'a ServerArguments, descriptors: Descriptors) -> Self {
         Self { arguments, descriptors }
     }
 
