@@ -7,6 +7,9 @@ use matou_actors::protocol::{Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
 use crate::text::split_text;
+use crate::visible::is_hidden;
+
+const ESCAPE: char = '\u{1b}';
 
 /// What a line asks for; a long line of text is several.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +50,8 @@ pub(crate) enum InputError {
 
 /// What `line`, without its line end, asks for. A blank line asks for nothing.
 pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
-    let trimmed = line.trim_start();
-    if trimmed.is_empty() {
+    let trimmed = front(line);
+    if line.trim().is_empty() {
         return Ok(Vec::new());
     }
     let Some(command) = trimmed.strip_prefix('/') else { return say(line, context) };
@@ -58,6 +61,26 @@ pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>,
     match find(command) {
         Ok((spec, rest)) => run(spec, rest, context),
         Err(word) => Err(InputError::Unknown { typed: shortened(word), nearest: nearest(word) }),
+    }
+}
+
+/// `line` from the first character on that its user sees. Blanks in front of a command are no
+/// reason to say it to everybody, nor is what cannot be seen: the mark at the beginning of a file,
+/// or an arrow key that a terminal wrote into the line.
+pub(crate) fn front(line: &str) -> &str {
+    let mut rest = line;
+    loop {
+        rest =
+            rest.trim_start_matches(|c: char| c.is_whitespace() || (c != ESCAPE && is_hidden(c)));
+        let Some(sequence) = rest.strip_prefix(ESCAPE) else { return rest };
+        rest = match sequence.strip_prefix('[') {
+            // Parameters, then one final character (ECMA-48, 5.4).
+            Some(parameters) => {
+                let last = parameters.trim_start_matches(|c| matches!(c, '\u{20}'..='\u{3f}'));
+                last.strip_prefix(|c| matches!(c, '\u{40}'..='\u{7e}')).unwrap_or(last)
+            }
+            None => sequence,
+        };
     }
 }
 
@@ -189,6 +212,17 @@ mod tests {
     fn parsed(line: &str) -> Result<Vec<Input>, InputError> {
         let home = Path::new("/home/me");
         parse(line, InputContext { talking_to: None, home: Some(home) })
+    }
+
+    #[test]
+    fn what_cannot_be_seen_in_front_makes_no_command_public() {
+        let tell = Command::Tell { to: name("ann"), text: text("secret") };
+        for front in ["\u{feff}", "\u{1}", "\u{200b} ", "\u{1b}[A", "\u{1b}[1;5C\u{1b}[B", "\u{1b}"]
+        {
+            assert_eq!(command(&format!("{front}/msg ann secret")), tell, "{front:?}");
+        }
+        assert_eq!(command("\u{feff}//x"), Command::Say(text("/x")));
+        assert!(matches!(command("\u{1b}[A is up"), Command::Say(_)));
     }
 
     fn command(line: &str) -> Command {

@@ -4,7 +4,7 @@ use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
-use crate::input::{Input, InputContext, parse};
+use crate::input::{Input, InputContext, front, parse};
 use crate::screen::app::{App, Link};
 use crate::screen::event::Effect;
 use crate::screen::history::{Scope, to_file};
@@ -18,8 +18,8 @@ impl App {
         let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else {
             return;
         };
-        let trimmed = line.trim_start();
-        if trimmed.is_empty() {
+        let trimmed = front(&line);
+        if line.trim().is_empty() {
             return;
         }
         let is_command = trimmed.starts_with('/') && !trimmed.starts_with("//");
