@@ -6,7 +6,7 @@ use std::task::{Context as Task, Poll};
 use std::time::Instant;
 
 use actix::fut::ActorFuture;
-use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient};
+use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHandle};
 use tokio::sync::oneshot;
 
 use super::fanout::Fanout;
@@ -22,8 +22,8 @@ pub(crate) struct Room {
     pub(crate) motd_name: Username,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
     pub(crate) clock: fn() -> Instant,
-    /// A timer runs until the end of gathering.
-    pub(crate) gathering: bool,
+    /// The timer that runs until the end of gathering, and when that is.
+    pub(crate) gathering: Option<(Instant, SpawnHandle)>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
     pub(crate) _vital: Option<Vital>,
@@ -114,12 +114,15 @@ impl Room {
                 shard.do_send(FromRoom::Batch(batch));
             }
         }
-        if let Some(until) = self.fanout.gathering_until().filter(|_| !self.gathering) {
-            self.gathering = true;
-            ctx.run_later(until - now, |room, ctx| {
-                room.gathering = false;
+        let sooner = |until: &Instant| self.gathering.is_none_or(|(other, _)| *until < other);
+        if let Some(until) = self.fanout.gathering_until().filter(sooner) {
+            let timer = ctx.run_later(until - now, |room, ctx| {
+                room.gathering = None;
                 room.flush(ctx);
             });
+            if let Some((_, later)) = self.gathering.replace((until, timer)) {
+                ctx.cancel_future(later);
+            }
         }
         if !self.draining.is_empty() && self.fanout.is_idle() {
             for done in self.draining.drain(..) {

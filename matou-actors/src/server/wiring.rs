@@ -79,7 +79,7 @@ impl Actors {
             motd_name,
             shards: recipients(&shards),
             clock: Instant::now,
-            gathering: false,
+            gathering: None,
             meters: Arc::clone(&meters),
             draining: Vec::new(),
             _vital: vital("room"),

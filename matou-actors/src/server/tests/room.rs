@@ -35,7 +35,7 @@ impl Stage {
             motd_name: name("Server"),
             meters: meters(),
             clock: by_the_hour,
-            gathering: false,
+            gathering: None,
             fanout: Fanout::new(2, true),
             shards: shards.iter().map(Probe::recipient).collect(),
             draining: Vec::new(),
