@@ -1,9 +1,9 @@
 //! What the client tells its user.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::TransferId;
 use crate::protocol::{MessageText, Username};
@@ -150,6 +150,7 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
         /// Where it is.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
     /// A file was handed to the network, whole.
@@ -161,6 +162,7 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
         /// Which file.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
     /// An offer or a transfer ended without a whole file.
@@ -213,8 +215,22 @@ pub struct TransferInfo {
     /// Bytes in all.
     pub size: u64,
     /// The file that is sent, or the `.part` file that is written; `None` for an open offer.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
     pub path: Option<PathBuf>,
+}
+
+/// A path is any bytes, and an event that could not be told would be worse than a path with
+/// U+FFFD in it.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[allow(clippy::ref_option, reason = "as serde calls it")]
+fn lossy_if_any<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => lossy(path, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Whether a file comes or goes.

@@ -18,7 +18,6 @@ struct Timed<'a> {
 pub(super) fn line(event: &Event, now: Timestamp) -> String {
     let time = format!("{now:.3}");
     let json = serde_json::to_string(&Timed { event, time: time.clone() }).or_else(|error| {
-        // A path that is not UTF-8, which JSON cannot hold.
         let message = format!("an event cannot be told as JSON: {error}: {event:?}");
         serde_json::to_string(&Timed { event: &Event::Error { message }, time })
     });
@@ -74,6 +73,7 @@ mod tests {
         let path = PathBuf::from(std::ffi::OsString::from_vec(b"/tmp/\xff".to_vec()));
         let to = Username::parse("Bob").unwrap();
         let event = Event::FileSent { id: TransferId(3), to, size: 9, path };
-        assert_eq!(told(&event)["event"], "error");
+        assert_eq!(told(&event)["event"], "file_sent");
+        assert_eq!(told(&event)["path"], "/tmp/\u{fffd}");
     }
 }
