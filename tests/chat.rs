@@ -34,6 +34,35 @@ fn three_clients_chat() {
 }
 
 #[test]
+fn what_is_piped_in_faster_than_the_server_reads_is_all_said() {
+    // Three seconds' worth: more than anybody waits for a silent server.
+    let rate = [("LIMITS__MESSAGE_BURST", "10"), ("LIMITS__MESSAGES_PER_SECOND", "40")];
+    let server = Server::with("127.0.0.1:0", &rate);
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bob = Client::join(server.address, "Bob");
+    for number in 0..200 {
+        bob.say(&format!("line {number}"));
+    }
+    bob.end_of_input();
+    for number in 0..200 {
+        ada.heard("Bob", &format!("line {number}"));
+    }
+    assert_eq!(bob.ended().1, 0);
+}
+
+#[test]
+fn a_program_is_told_that_not_all_was_heard() {
+    let mut server = Server::start();
+    let mut bob = Client::join(server.address, "Bob");
+    server.process.0.kill().unwrap();
+    bob.any("disconnected");
+    bob.say("into the void");
+    bob.any("error");
+    bob.end_of_input();
+    assert_eq!(bob.ended().1, 1);
+}
+
+#[test]
 fn joined_is_told_of_others_only() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

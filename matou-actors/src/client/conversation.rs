@@ -10,6 +10,9 @@ use crate::protocol::{MessageText, Username};
 
 /// How much may wait for a session to open.
 const MOST_WAITING: usize = 10_000;
+/// Open sessions from which on the user is asked about another one: the other one decides how many
+/// there are, and each has sockets and a thread.
+const MOST_UNASKED: usize = 8;
 
 /// The number of a session or of the attempt to open one; unique within one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +39,8 @@ pub(super) struct Conversation {
     sessions: Vec<SessionId>,
     waiting: VecDeque<Item>,
     crossing: bool,
+    /// Whoever has the name now may be somebody else than the peer of the sessions up to this one.
+    given_up: Option<SessionId>,
 }
 
 /// The user's own request.
@@ -84,6 +89,8 @@ pub(super) enum Remains {
     Nothing,
     /// Another session or attempt goes on.
     More,
+    /// Another session goes on, and does not carry this.
+    Undelivered(Vec<Item>),
     /// It was the last one; this can not be delivered.
     Over(Vec<Item>),
 }
@@ -91,7 +98,15 @@ pub(super) enum Remains {
 impl Conversation {
     pub(super) fn new(name: Username) -> Self {
         let (sessions, waiting) = (Vec::new(), VecDeque::new());
-        Self { name, asked: None, answered: None, sessions, waiting, crossing: false }
+        Self {
+            name,
+            asked: None,
+            answered: None,
+            sessions,
+            waiting,
+            crossing: false,
+            given_up: None,
+        }
     }
 
     /// The name as its owner writes it.
@@ -113,6 +128,11 @@ impl Conversation {
     pub(super) fn is_pending(&self) -> bool {
         self.asked.is_some()
             || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
+    }
+
+    /// The name was free for a time, so that its owner may be another than the peer.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// Something of the user's waits for a session.
@@ -163,7 +183,9 @@ impl Conversation {
         if self.answered.is_some() {
             return Requested::Repeat;
         }
-        if self.asked.is_some() || !self.sessions.is_empty() {
+        let talking =
+            !self.sessions.is_empty() && self.sessions.len() < MOST_UNASKED && !self.is_given_up();
+        if self.asked.is_some() || talking {
             self.crossing = self.asked.is_some();
             self.answered = Some(Answered::Accepted(ticket));
             return Requested::Wanted;
@@ -208,10 +230,15 @@ impl Conversation {
         accepted
     }
 
-    /// The attempt `session` succeeded; whether it is the only session now.
+    /// The attempt `session` succeeded; whether it is the only session now, or the first one with
+    /// whoever has the name now.
     pub(super) fn opened(&mut self, session: SessionId) -> bool {
         self.forget_attempt(session);
-        let first = self.sessions.is_empty();
+        let renewed = self.given_up.is_some_and(|last| session > last);
+        if renewed {
+            self.given_up = None;
+        }
+        let first = renewed || self.sessions.is_empty();
         // One that was asked for while another is open is the better one to talk on: it was
         // asked for because something is wrong with the other. Two requests that crossed lead to
         // equal ones, and changing over would mix up the order of messages.
@@ -259,6 +286,16 @@ impl Conversation {
         if matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_))) {
             self.answered = None;
         }
+        let asking = match self.asked {
+            Some(Asked::Connecting(session)) => Some(session),
+            _ => None,
+        };
+        let answering = match self.answered {
+            Some(Answered::Connecting(session)) => Some(session),
+            _ => None,
+        };
+        let last = self.sessions.iter().copied().chain(asking).chain(answering).max();
+        self.given_up = last.max(self.given_up);
         self.remains(asked || accepted)
     }
 
@@ -291,10 +328,16 @@ impl Conversation {
         if !something_ended {
             return Remains::Nothing;
         }
-        if !self.sessions.is_empty() || self.is_pending() {
+        if self.is_pending() {
             return Remains::More;
         }
-        self.crossing = false;
+        if !self.sessions.is_empty() {
+            return match self.take_waiting() {
+                nothing if nothing.is_empty() => Remains::More,
+                items => Remains::Undelivered(items),
+            };
+        }
+        (self.crossing, self.given_up) = (false, None);
         Remains::Over(self.take_waiting())
     }
 }

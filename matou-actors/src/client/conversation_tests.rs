@@ -127,3 +127,56 @@ fn closing_ends_attempts_too() {
     assert!(bob.is_idle());
     assert_eq!(bob.ended(A), Remains::Nothing);
 }
+
+#[test]
+fn what_waits_for_another_session_is_handed_back_when_none_comes() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A) && bob.opened(A));
+    let file = Item::File(TransferId(1));
+    bob.wait(file.clone()).unwrap();
+    assert_eq!(bob.pursue_another(Ticket(2)), Pursuit::Ask);
+    assert_eq!(bob.expired(Ticket(2)), Remains::Undelivered(vec![file]));
+    assert!(!bob.has_waiting() && bob.sessions() == [A]);
+}
+
+#[test]
+fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A) && bob.opened(A));
+    assert_eq!(bob.requested(Ticket(2)), Requested::Wanted, "bob himself");
+    bob.expired(Ticket(2));
+    bob.unreachable();
+    assert!(bob.is_given_up());
+    assert_eq!(bob.requested(Ticket(3)), Requested::Undecided);
+    assert_eq!(bob.sessions(), [A]);
+    assert!(bob.accept(Ticket(4)) && bob.peer_listening(B));
+    assert!(bob.opened(B), "the user is told of it");
+    assert_eq!(bob.sessions(), [B, A]);
+    assert_eq!(bob.requested(Ticket(5)), Requested::Wanted);
+}
+
+#[test]
+fn an_attempt_from_before_does_not_make_a_stranger_known() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A));
+    bob.unreachable();
+    assert!(bob.opened(A));
+    assert!(bob.is_given_up());
+    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided);
+}
+
+#[test]
+fn a_peer_does_not_open_sessions_without_end() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(SessionId(1)) && bob.opened(SessionId(1)));
+    for number in 2..=8 {
+        assert_eq!(bob.requested(Ticket(number)), Requested::Wanted);
+        assert!(bob.peer_listening(SessionId(number)));
+        bob.opened(SessionId(number));
+    }
+    assert_eq!(bob.requested(Ticket(9)), Requested::Undecided);
+}

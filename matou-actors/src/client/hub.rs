@@ -17,7 +17,7 @@ mod requests;
 mod server;
 mod sessions;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
 use super::conversation::{Conversation, SessionId, Ticket};
+use super::early::Early;
 use super::handle::Inside;
 use super::lane::Lane;
 use super::link::Link;
@@ -59,13 +60,17 @@ pub(super) struct Hub {
     server: Option<ServerName>,
     link: Option<LiveLink>,
     generation: u64,
+    /// How often a name was asked for.
+    asked: u64,
     sign_in: SignIn,
     roster: Roster,
+    /// The user's own messages that have not come back from the server yet.
+    unheard: u64,
     backoff: Backoff,
     /// The wait for the next attempt, to reach the server or to take the name back.
     retry: Option<SpawnHandle>,
     /// Commands that wait for the first sign-in.
-    early: VecDeque<(Command, Option<Result<u64, String>>)>,
+    early: Early,
     /// The first sign-in is complete, and who is here is known.
     ready: bool,
 
@@ -151,10 +156,12 @@ impl Hub {
             server: None,
             link: None,
             generation: 0,
+            asked: 0,
             roster: Roster::default(),
+            unheard: 0,
             backoff: Backoff::default(),
             retry: None,
-            early: VecDeque::new(),
+            early: Early::default(),
             ready: false,
             conversations: HashMap::new(),
             sessions: HashMap::new(),

@@ -11,6 +11,10 @@ pub(super) struct Lane {
     sending: Option<TransferId>,
     incoming: Option<TransferId>,
     closed: Option<String>,
+    /// What comes in is not understood any more: inside a file that nobody takes, or at its end.
+    deaf: bool,
+    /// The own file broke off in the middle, and the other side may not know.
+    cut: bool,
 }
 
 impl Lane {
@@ -61,6 +65,33 @@ impl Lane {
         incoming
     }
 
+    /// Whether no file can come in any more.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf
+    }
+
+    /// No file can come in any more.
+    pub(super) fn deafen(&mut self) {
+        self.deaf = true;
+    }
+
+    /// The own file broke off in the middle.
+    pub(super) fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Whether the connection has to be ended so that the other side learns that a file is cut:
+    /// not while another one still comes in.
+    pub(super) fn has_to_end(&self) -> bool {
+        self.cut && self.incoming.is_none()
+    }
+
+    /// Whether the connection is of no more use in either direction.
+    pub(super) fn is_done(&self) -> bool {
+        let idle = self.sending.is_none() && self.incoming.is_none();
+        idle && self.deaf && self.closed.is_some()
+    }
+
     /// No file can be sent any more; those that wait for it.
     pub(super) fn close(&mut self, reason: String) -> Vec<TransferId> {
         self.closed.get_or_insert(reason);
@@ -98,5 +129,27 @@ mod tests {
         lane.over(TransferId(1));
         lane.enqueue(TransferId(3));
         assert_eq!((lane.turn(), lane.closed()), (None, Some("why")));
+    }
+
+    #[test]
+    fn each_direction_ends_by_itself() {
+        let mut lane = Lane::default();
+        lane.offered(TransferId(1));
+        lane.close("the own file broke".into());
+        assert!(!lane.is_done(), "one comes in, and more may");
+        lane.cut();
+        assert!(!lane.has_to_end());
+        lane.over(TransferId(1));
+        assert!(!lane.is_done() && lane.has_to_end());
+        lane.deafen();
+        assert!(lane.is_done());
+        let mut lane = Lane::default();
+        lane.enqueue(TransferId(1));
+        lane.turn();
+        lane.close("theirs was refused".into());
+        lane.deafen();
+        assert!(!lane.is_done(), "the own one is on its way");
+        lane.over(TransferId(1));
+        assert!(lane.is_done());
     }
 }

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::carry::carry;
 use super::frames::Frames;
 use super::hub::Hub;
 use super::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
@@ -18,8 +19,6 @@ use crate::protocol::{CodecError, ServerFrame};
 
 /// For each address of the server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the server to close after a sign-out.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Reaches the server, and carries frames until either side ends.
 #[derive(Debug)]
@@ -63,20 +62,8 @@ async fn live(generation: u64, name: &ServerName, outbox: &Outbox, hub: &Addr<Hu
     hub.do_send(LinkUp { generation, local, server });
     let (input, output) = stream.into_split();
     let reading = read(generation, Frames::new(input), hub);
-    let writing = outbox.write_to(output);
-    tokio::pin!(reading);
-    tokio::select! {
-        reason = &mut reading => reason,
-        written = writing => match written {
-            Ok(()) => {
-                // The server closes when it has read the sign-out. Closing first, with something
-                // of its unread, would cut off what is still on its way there.
-                let _ = timeout(LINGER, reading).await;
-                "signed out".into()
-            }
-            Err(error) => format!("the connection broke: {error}"),
-        },
-    }
+    // How long the server may take to read all that was said, the hub knows.
+    carry(reading, outbox.write_to(output), None).await
 }
 
 async fn read(

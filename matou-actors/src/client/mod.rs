@@ -6,10 +6,12 @@
 //! `roster`, `backoff`, `conversation`, `lane`, `transfers`, `reachable`, `server_name`.
 
 mod backoff;
+mod carry;
 mod command;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
+mod early;
 mod event;
 mod file_watch;
 mod frames;
@@ -20,6 +22,7 @@ mod link;
 mod messages;
 mod outbox;
 mod outlet;
+mod parting;
 mod reachable;
 mod roster;
 mod server_name;

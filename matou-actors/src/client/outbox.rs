@@ -39,6 +39,8 @@ struct State {
     queue: BytesMut,
     /// Bytes taken from the queue and not yet written.
     in_flight: usize,
+    /// Bytes written in all.
+    written: u64,
     closing: bool,
     gone: bool,
     /// It was waited for in vain since something was written last.
@@ -92,38 +94,50 @@ impl Outbox {
     /// Resolves when it is time to fill in more: at once unless much waits. A socket that takes
     /// nothing at all is not waited for twice.
     pub(super) async fn pace(&self) {
-        if self.state().stalled {
-            return;
-        }
-        if timeout(PATIENCE, self.down_to(HIGH)).await.is_err() {
-            self.state().stalled = true;
+        loop {
+            let before = {
+                let state = self.state();
+                if state.stalled {
+                    return;
+                }
+                state.written
+            };
+            if timeout(PATIENCE, self.down_to(HIGH)).await.is_ok() {
+                return;
+            }
+            let mut state = self.state();
+            state.stalled = state.written == before;
         }
     }
 
     /// Writes whatever is queued, in as few calls as there are waits, until it is closed and
-    /// empty; then shuts `socket` down.
+    /// empty; then shuts `socket` down. When the future is dropped the socket is gone.
     pub(super) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
-        let written = self.write_all(&mut socket).await;
-        self.state().gone = true;
-        self.0.room.notify_waiters();
-        written
+        let _gone = Gone(self);
+        self.write_all(&mut socket).await
     }
 
     async fn write_all(&self, socket: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         loop {
             let work = self.0.work.notified();
-            let (batch, closing) = {
+            let (mut batch, closing) = {
                 let mut state = self.state();
                 let batch = state.queue.split();
                 state.in_flight = batch.len();
                 (batch, state.closing)
             };
             if !batch.is_empty() {
-                socket.write_all(&batch).await?;
-                let mut state = self.state();
-                (state.in_flight, state.stalled) = (0, false);
-                drop(state);
-                self.0.room.notify_waiters();
+                while !batch.is_empty() {
+                    if socket.write_buf(&mut batch).await? == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    let mut state = self.state();
+                    let written = state.in_flight.saturating_sub(batch.len());
+                    state.written = state.written.saturating_add(wide(written));
+                    (state.in_flight, state.stalled) = (batch.len(), false);
+                    drop(state);
+                    self.0.room.notify_waiters();
+                }
             } else if closing {
                 return socket.shutdown().await;
             } else {
@@ -136,6 +150,20 @@ impl Outbox {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells those who wait for room that there is nothing to wait for any more.
+struct Gone<'a>(&'a Outbox);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.state().gone = true;
+        self.0.0.room.notify_waiters();
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 impl State {
@@ -180,5 +208,48 @@ mod tests {
         outbox.down_to(0).await;
         outbox.push(&PeerFrame::Close).unwrap();
         drop(far);
+    }
+
+    #[actix_rt::test]
+    async fn nobody_waits_for_a_socket_that_is_gone() {
+        let (near, _far) = tokio::io::duplex(1);
+        let outbox = Outbox::new(2 * HIGH);
+        while outbox.waiting() < HIGH + 2 {
+            outbox.push(&PeerFrame::Close).unwrap();
+        }
+        let mut writing = Box::pin(outbox.write_to(near));
+        assert!(futures::poll!(&mut writing).is_pending());
+        let mut pace = Box::pin(outbox.pace());
+        assert!(futures::poll!(&mut pace).is_pending());
+        drop(writing);
+        assert!(futures::poll!(&mut pace).is_ready());
+        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_socket_is_waited_for_as_long_as_it_takes_something() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let outbox = Outbox::new(2 * HIGH);
+        // One of them is taken at once.
+        let more = 5;
+        while outbox.waiting() < HIGH + more + 1 {
+            outbox.push(&PeerFrame::Close).unwrap();
+        }
+        let mut writing = Box::pin(outbox.write_to(near));
+        assert!(futures::poll!(&mut writing).is_pending());
+        let mut pace = Box::pin(outbox.pace());
+        for _ in 0..more {
+            assert!(futures::poll!(&mut pace).is_pending());
+            tokio::time::advance(PATIENCE * 9 / 10).await;
+            far.read_u8().await.unwrap();
+            assert!(futures::poll!(&mut writing).is_pending());
+        }
+        assert!(futures::poll!(&mut pace).is_ready(), "as much went as had to");
+        outbox.push(&PeerFrame::Close).unwrap();
+        let mut pace = Box::pin(outbox.pace());
+        assert!(futures::poll!(&mut pace).is_pending());
+        tokio::time::advance(PATIENCE).await;
+        assert!(futures::poll!(&mut pace).is_ready(), "it takes nothing any more");
+        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
     }
 }

@@ -10,11 +10,11 @@ use actix::prelude::*;
 use slog::Logger;
 use tokio::time::timeout;
 
+use super::carry::carry;
 use super::conversation::SessionId;
 use super::file_watch::{FileWatch, Seen};
 use super::frames::Frames;
 use super::hub::Hub;
-use super::link::LINGER;
 use super::messages::{
     FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
     TalkDown, WatchFiles,
@@ -26,6 +26,8 @@ use crate::transfer::Downloads;
 
 /// Bytes that may wait for a peer: some two thousand messages of the longest kind.
 const OUTBOX: usize = 1024 * 1024;
+/// For the peer to close after a goodbye.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
@@ -179,20 +181,7 @@ async fn talk(
     hub: &Addr<Hub>,
 ) -> String {
     let (input, output) = stream.into_split();
-    let reading = read(id, Frames::new(input), hub);
-    let writing = outbox.write_to(output);
-    tokio::pin!(reading);
-    tokio::select! {
-        reason = &mut reading => reason,
-        written = writing => match written {
-            Ok(()) => {
-                // As with the server: what is still on its way must not be cut off.
-                let _ = timeout(LINGER, reading).await;
-                "closed".into()
-            }
-            Err(error) => format!("the connection broke: {error}"),
-        },
-    }
+    carry(read(id, Frames::new(input), hub), outbox.write_to(output), Some(LINGER)).await
 }
 
 async fn read(

@@ -32,6 +32,8 @@ pub struct ClientSettings {
     pub disk_reserve: u64,
     /// How long a private request of the user's own, or of another, waits for its answer.
     pub request_timeout: Duration,
+    /// How long the server may take to say whether the name may be had.
+    pub answer_timeout: Duration,
     /// How long the two connections of a private session may take to be made.
     pub connect_timeout: Duration,
     /// Reconnect to the server after a loss.
@@ -50,6 +52,7 @@ impl Default for ClientSettings {
             private_ports: None,
             disk_reserve: 64 * 1024 * 1024,
             request_timeout: Duration::from_secs(120),
+            answer_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(15),
             reconnect: true,
         }

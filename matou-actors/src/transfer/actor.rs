@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::arrival::arrive;
 use super::mover::{MoveError, Progress, receive_file, send_file};
 use super::pace::{INTERVAL, Moved, Pace};
 use super::{Downloads, FileStamp, PartFile, Source, hold_send_buffer};
@@ -32,6 +33,8 @@ pub struct Transfer {
     began: Instant,
     cancelled: Option<String>,
     orphan: Option<(Instant, u64)>,
+    /// What is shut down to wake the thread, and no more: a file may go the other way.
+    direction: Shutdown,
 }
 
 /// What is to be moved.
@@ -88,13 +91,16 @@ pub enum Verdict {
     },
     /// It could not begin; the connection stands where it stood before.
     NotBegun(String),
-    /// It broke off inside the file, and the connection is of no more use. It is shut down
-    /// already, unless only this side's disk failed: then a file may still go the other way.
+    /// It broke off inside the file, and no other one can follow in this direction. The connection
+    /// is not shut down for it: a file may go the other way.
     Broken {
         /// Why.
         reason: String,
         /// What is left of the file, and where.
         kept: Option<String>,
+        /// The connection has ended, as far as this direction goes. Otherwise the other side does
+        /// not know yet.
+        ended: bool,
     },
 }
 
@@ -111,8 +117,13 @@ pub struct Orphan;
 impl Transfer {
     /// A transfer over `socket`, which must be in blocking mode, that tells `report` under `key`.
     pub fn new(key: u64, job: Job, socket: Arc<TcpStream>, report: Recipient<Report>) -> Self {
+        let direction = match job {
+            Job::Send(_) => Shutdown::Write,
+            Job::Receive { .. } => Shutdown::Read,
+        };
         Self {
             key,
+            direction,
             job: Some(job),
             socket,
             report,
@@ -146,15 +157,19 @@ impl Transfer {
     fn cut(&mut self, reason: String) {
         self.cancelled.get_or_insert(reason);
         // An error means that it is closed already: the thread has seen it.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.socket.shutdown(self.direction);
     }
 
     fn end(&mut self, verdict: Option<Verdict>, ctx: &mut Context<Self>) {
-        let verdict =
-            verdict.unwrap_or_else(|| broken("the transfer's thread died", &self.socket, None));
-        let verdict = match (verdict, self.cancelled.take()) {
-            (Verdict::Broken { kept, .. }, Some(reason)) => Verdict::Broken { reason, kept },
-            (Verdict::NotBegun(_), Some(reason)) => Verdict::Broken { reason, kept: None },
+        let died = || Verdict::Broken {
+            reason: "the transfer's thread died".into(),
+            kept: None,
+            ended: false,
+        };
+        let ended = false;
+        let verdict = match (verdict.unwrap_or_else(died), self.cancelled.take()) {
+            (Verdict::Broken { kept, .. }, Some(reason)) => Verdict::Broken { reason, kept, ended },
+            (Verdict::NotBegun(_), Some(reason)) => Verdict::Broken { reason, kept: None, ended },
             (other, _) => other,
         };
         if let Verdict::Whole { size, .. } = verdict
@@ -227,7 +242,7 @@ fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdi
                 let _ = begun.send((part.path(), size));
                 match receive_file(socket, size, part.file(), progress) {
                     Ok(()) => finish(part, size),
-                    Err(error) => cut(&error, &part, socket, progress.bytes(), size),
+                    Err(error) => cut(&error, &part, progress.bytes(), size),
                 }
             }
             Err(error) => Verdict::NotBegun(error.to_string()),
@@ -245,12 +260,11 @@ fn send(
     let _ = begun.send((path.clone(), *size));
     match send_with_header(file, *size, socket, progress) {
         Ok(()) => Verdict::Whole { path, size: *size },
-        Err(error) => {
-            let reason = why_not_sent(&error, &path, progress.bytes(), *size);
-            let verdict = broken(&reason, socket, None);
-            abort(socket);
-            verdict
-        }
+        Err(error) => Verdict::Broken {
+            reason: why_not_sent(&error, &path, progress.bytes(), *size),
+            kept: None,
+            ended: is_of_the_connection(&error),
+        },
     }
 }
 
@@ -280,42 +294,28 @@ fn send_with_header(
     frame.encode(&mut header);
     let _ = hold_send_buffer(socket);
     std::io::Write::write_all(&mut socket, &header).map_err(MoveError::Socket)?;
-    send_file(file, size, socket, progress)
+    send_file(file, size, socket, progress)?;
+    // Before it is there an end of the connection would still take it away.
+    arrive(socket).map_err(MoveError::Socket)
 }
 
 fn finish(part: PartFile, size: u64) -> Verdict {
     match part.finish() {
         Ok(path) => Verdict::Whole { path, size },
-        Err(error) => Verdict::Broken { reason: error.to_string(), kept: None },
+        // The connection stands behind the file.
+        Err(error) => Verdict::Broken { reason: error.to_string(), kept: None, ended: false },
     }
 }
 
-fn cut(error: &MoveError, part: &PartFile, socket: &TcpStream, bytes: u64, size: u64) -> Verdict {
+fn cut(error: &MoveError, part: &PartFile, bytes: u64, size: u64) -> Verdict {
     let kept = Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()));
-    match error {
-        MoveError::File(error) => {
-            Verdict::Broken { reason: format!("cannot write: {error}"), kept }
-        }
-        other => broken(&other.to_string(), socket, kept),
-    }
+    let reason = match error {
+        MoveError::File(error) => format!("cannot write: {error}"),
+        other => other.to_string(),
+    };
+    Verdict::Broken { reason, kept, ended: is_of_the_connection(error) }
 }
 
-fn broken(reason: &str, socket: &TcpStream, kept: Option<String>) -> Verdict {
-    // An error means that it is closed already.
-    let _ = socket.shutdown(Shutdown::Both);
-    Verdict::Broken { reason: reason.into(), kept }
-}
-
-/// Ends the connection even if the other side takes nothing: behind a closed window the end that
-/// `shutdown` queues would only be seen when the file is taken.
-fn abort(socket: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    {
-        // An error means that it is closed already.
-        let _ = rustix::net::connect_unspec(socket);
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = socket;
-    }
+fn is_of_the_connection(error: &MoveError) -> bool {
+    matches!(error, MoveError::Socket(_) | MoveError::Ended)
 }

@@ -6,6 +6,7 @@
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
 mod actor;
+mod arrival;
 mod downloads;
 mod extension;
 #[cfg(target_os = "linux")]
@@ -16,8 +17,11 @@ mod pace;
 mod portable;
 mod round_trip;
 mod source;
+#[cfg(target_os = "linux")]
+mod tcp_info;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
+pub use arrival::abort;
 pub use downloads::{DownloadError, Downloads, PartFile};
 pub use extension::extension;
 pub use mover::{MoveError, Progress, receive_file, send_file};

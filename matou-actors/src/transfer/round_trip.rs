@@ -20,24 +20,13 @@ pub fn hold_send_buffer(socket: &TcpStream) -> io::Result<()> {
 mod kernel {
     use std::net::TcpStream;
 
-    use nix::libc;
-
-    #[derive(Clone, Copy)]
-    struct TcpInfo;
-
-    nix::getsockopt_impl!(
-        TcpInfo,
-        libc::IPPROTO_TCP,
-        libc::TCP_INFO,
-        libc::tcp_info,
-        nix::sys::socket::sockopt::GetStruct<libc::tcp_info>
-    );
+    use crate::transfer::tcp_info::tcp_info;
 
     /// Microseconds up to which a round trip is that of a local network.
     const SHORT: u32 = 5_000;
 
     pub(super) fn is_short(socket: &TcpStream) -> bool {
-        nix::sys::socket::getsockopt(socket, TcpInfo).is_ok_and(|info| info.tcpi_rtt <= SHORT)
+        tcp_info(socket).is_ok_and(|info| info.round_trip <= SHORT)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::exit::Failure;
 use crate::signals::Signals;
 
 /// How long the client may take to leave once a signal, or a reader that went away, says so.
-const LEAVE_WITHIN: Duration = Duration::from_secs(4);
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many events are rendered before typed lines and signals get their turn.
 const EVENTS_AT_ONCE: usize = 256;
@@ -99,8 +99,8 @@ impl Console {
             (_, Ending::Done) => Ok(()),
             (_, Ending::Refused(username)) => Err(Failure::Refused(username)),
             (_, Ending::Unheard) => Err(Failure::Runtime(
-                "the server was not there at the end of the input: what was typed last was not \
-                 heard; see --server HOST[:PORT]"
+                "not all that was typed was heard: the server was not there, or took no more; send \
+                 again what did not arrive, and see --server HOST[:PORT]"
                     .into(),
             )),
             (_, Ending::Nameless) => Err(Failure::Usage(
@@ -214,6 +214,7 @@ impl Running {
 
     /// Signs out, in a time that is limited.
     fn leave(&mut self) {
+        self.conversation.ended();
         self.more_lines = false;
         self.commands.clear();
         self.commands.push_back(Command::Quit);

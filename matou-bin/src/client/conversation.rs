@@ -26,6 +26,15 @@ pub(super) struct Conversation {
     /// The last name that was refused and that no other one has replaced.
     refused: Option<Username>,
     home: Option<PathBuf>,
+    /// The own name, once signed in.
+    own: Option<Username>,
+    /// Public messages that were typed, and those of them that have come back.
+    said: u64,
+    heard: u64,
+    /// The server was there at the end of the lines, or came later.
+    was_there: bool,
+    /// Somebody ended it from outside.
+    ended: bool,
 }
 
 /// Who types.
@@ -61,7 +70,7 @@ pub(super) enum Ending {
     Nameless,
     /// With this name refused, and no other one.
     Refused(Username),
-    /// At the end of the lines, when the server was not there to hear them.
+    /// When the server was not there at the end of the lines, or had not heard them all.
     Unheard,
 }
 
@@ -75,7 +84,18 @@ impl Conversation {
             (Standing::Nameless, vec![question()])
         };
         let audience = if can_ask { Audience::Person } else { Audience::Program };
-        (Self { audience, standing, refused: None, home }, effects)
+        let conversation = Self {
+            audience,
+            standing,
+            refused: None,
+            home,
+            own: None,
+            said: 0,
+            heard: 0,
+            was_there: false,
+            ended: false,
+        };
+        (conversation, effects)
     }
 
     /// Whether lines should be read. A program that writes at once waits until the first attempt
@@ -91,7 +111,14 @@ impl Conversation {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
         match parse(line, InputContext { talking_to: None, home: self.home.as_deref() }) {
-            Ok(inputs) => inputs.into_iter().flat_map(effects).collect(),
+            Ok(inputs) => {
+                let effects: Vec<_> = inputs.into_iter().flat_map(effects).collect();
+                let said = effects
+                    .iter()
+                    .filter(|effect| matches!(effect, Effect::Command(Command::Say(_))));
+                self.said = said.fold(self.said, |count, _| count + 1);
+                effects
+            }
             Err(error) => vec![Effect::Show(Event::Error { message: error.to_string() })],
         }
     }
@@ -104,6 +131,7 @@ impl Conversation {
     /// No more lines will be typed.
     pub(super) fn end_of_lines(&mut self) -> Vec<Effect> {
         self.audience = Audience::Nobody;
+        self.was_there = self.standing == Standing::SignedIn;
         let nameless = self.standing == Standing::Nameless;
         vec![Effect::Command(if nameless { Command::Quit } else { Command::Finish })]
     }
@@ -115,10 +143,13 @@ impl Conversation {
             self.standing = Standing::Waiting;
         }
         match &event {
-            Event::Connected { .. } => {
+            Event::Connected { username, .. } => {
                 self.standing = Standing::SignedIn;
                 self.refused = None;
+                self.own = Some(username.clone());
+                self.was_there = true;
             }
+            Event::Message { from, .. } if self.own.as_ref() == Some(from) => self.heard += 1,
             Event::Disconnected { .. } if self.standing == Standing::SignedIn => {
                 self.standing = Standing::Waiting;
             }
@@ -137,12 +168,20 @@ impl Conversation {
         effects
     }
 
+    /// Somebody ends it from outside, whatever is under way.
+    pub(super) fn ended(&mut self) {
+        self.ended = true;
+    }
+
     /// How it ended.
     pub(super) fn ending(self) -> Ending {
+        let unheard = self.audience != Audience::Person && self.said > self.heard;
         match (self.refused, self.audience, self.standing) {
             (Some(username), Audience::Program | Audience::Nobody, _) => Ending::Refused(username),
             (None, Audience::Program | Audience::Nobody, Standing::Nameless) => Ending::Nameless,
-            (None, Audience::Nobody, Standing::Starting | Standing::Waiting) => Ending::Unheard,
+            _ if self.ended => Ending::Done,
+            (None, Audience::Nobody, _) if !self.was_there => Ending::Unheard,
+            _ if unheard => Ending::Unheard,
             _ => Ending::Done,
         }
     }
@@ -255,6 +294,31 @@ mod tests {
         let (mut conversation, _) = Conversation::new(true, false, None);
         conversation.line("/quit");
         assert_eq!(conversation.ending(), Ending::Done);
+    }
+
+    #[test]
+    fn what_did_not_come_back_was_not_heard() {
+        let said = |from: &str| Event::Message {
+            from: name(from),
+            text: matou_actors::protocol::MessageText::parse("a").unwrap(),
+        };
+        let typed = |heard: &[&str]| {
+            let (mut conversation, _) = Conversation::new(true, false, None);
+            conversation.event(connected());
+            conversation.line("a");
+            conversation.line("a");
+            conversation.end_of_lines();
+            for from in heard {
+                conversation.event(said(from));
+            }
+            conversation.event(Event::Disconnected { reason: "gone".into() });
+            conversation
+        };
+        assert_eq!(typed(&["Bob", "Ann"]).ending(), Ending::Unheard);
+        assert_eq!(typed(&["Bob", "Ann", "Bob"]).ending(), Ending::Done);
+        let mut interrupted = typed(&[]);
+        interrupted.ended();
+        assert_eq!(interrupted.ending(), Ending::Done);
     }
 
     #[test]

@@ -185,6 +185,7 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         request_timeout: Duration::from_secs(private.request_seconds),
         connect_timeout: Duration::from_secs(private.connect_seconds),
         reconnect: client.reconnect,
+        ..ClientSettings::default()
     })
 }
 

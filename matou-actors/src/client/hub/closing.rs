@@ -3,22 +3,26 @@
 //! 1. After `Finish`: whatever the user typed or sent comes to its end, requests included.
 //! 2. Files that still move are cut; PVDISCO goes to every peer and DISCO to the server, each
 //!    behind what was queued, and each connection is shut down once its outbox is empty.
-//! 3. When the others have closed too, or at a deadline, `Closed` is told, as the last event.
+//! 3. When the others have closed too, or nothing moves any more, `Closed` is told, as the last
+//!    event. The server reads slowly what was typed fast: that is waited for.
 //! 4. When it is taken, the actors stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
 use super::{Hub, Leaving};
-use crate::client::Event;
 use crate::client::conversation::Conversation;
-use crate::client::link::LINGER;
 use crate::client::messages::HangUp;
+use crate::client::outbox::Outbox;
+use crate::client::parting::{OnTheWay, Parting};
+use crate::client::{Command, Event};
 use crate::protocol::ClientFrame;
 
-/// For everything to be flushed and closed.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// How long nothing may move before the user does not wait any more.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 impl Hub {
     /// Signs out once nothing is under way.
@@ -40,10 +44,6 @@ impl Hub {
         if self.conversations.values().any(pending) {
             return;
         }
-        let unsent = std::mem::take(&mut self.early).len();
-        if unsent > 0 {
-            self.error(format!("{unsent} of your lines were not sent: you are not signed in"));
-        }
         self.leave(ctx);
     }
 
@@ -53,6 +53,22 @@ impl Hub {
             return;
         }
         self.leaving = Leaving::Now;
+        let mut unsaid = 0_usize;
+        for (command, _) in self.early.take() {
+            match command {
+                Command::Say(_) => unsaid += 1,
+                command => self.never_sent(command, "you are not signed in"),
+            }
+        }
+        if unsaid > 0 {
+            let messages = if unsaid == 1 { "message was" } else { "messages were" };
+            self.error(format!("{unsaid} of your {messages} not said: you are not signed in"));
+        }
+        let waiting = self.conversations.iter_mut().map(|(key, with)| (key.clone(), with));
+        let waiting: Vec<_> = waiting.map(|(key, with)| (key, with.take_waiting())).collect();
+        for (key, items) in waiting {
+            self.undelivered(&key, items, "you signed out");
+        }
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
         }
@@ -73,18 +89,54 @@ impl Hub {
             }
             _ => self.drop_link(),
         }
-        ctx.run_later(DEADLINE + LINGER, |hub, ctx| {
-            hub.drop_link();
-            for session in hub.sessions.values() {
-                // Once in its life.
-                session.addr.do_send(HangUp);
+        let mut parting = Parting::new(PATIENCE, Instant::now(), self.on_the_way());
+        ctx.run_interval(LOOK, move |hub, ctx| {
+            if parting.is_over(Instant::now(), hub.on_the_way()) {
+                hub.give_up(ctx);
             }
-            hub.sessions.clear();
-            hub.movers.clear();
-            hub.close_if_empty(ctx);
-            hub.flush(ctx);
         });
         self.close_if_empty(ctx);
+    }
+
+    fn on_the_way(&self) -> OnTheWay {
+        let link = self.link.iter().map(|link| &link.outbox);
+        let sessions = self.sessions.values().filter_map(|live| live.open.as_ref());
+        let outboxes = link.chain(sessions.map(|open| &open.outbox));
+        OnTheWay { unheard: self.unheard, unwritten: outboxes.map(Outbox::waiting).sum() }
+    }
+
+    /// Waits no more for what the others do not take.
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        if self.leaving != Leaving::Now {
+            return;
+        }
+        self.tell_unheard();
+        self.drop_link();
+        for session in std::mem::take(&mut self.sessions).into_values() {
+            // Once in its life.
+            session.addr.do_send(HangUp);
+            if session.open.is_some_and(|open| open.outbox.waiting() > 0) {
+                self.error(format!(
+                    "not all messages to {} were sent: it does not read",
+                    session.peer
+                ));
+            }
+        }
+        self.movers.clear();
+        self.close_if_empty(ctx);
+        self.flush(ctx);
+    }
+
+    /// Says how many of the user's messages nobody may have read.
+    pub(super) fn tell_unheard(&mut self) {
+        let count = std::mem::take(&mut self.unheard);
+        if count > 0 {
+            let messages = if count == 1 { "message" } else { "messages" };
+            self.error(format!(
+                "{count} {messages} did not come back from the server: look what arrived, and \
+                 send the rest again"
+            ));
+        }
     }
 
     /// Tells `Closed` once every connection is closed.

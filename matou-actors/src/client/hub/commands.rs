@@ -6,14 +6,12 @@ use actix::prelude::*;
 
 use super::{Hub, Leaving, UNREAD};
 use crate::client::conversation::{Conversation, Item, Pursuit};
+use crate::client::early::Checked;
 use crate::client::messages::Run;
 use crate::client::outbox::Outbox;
 use crate::client::sign_in::Wish;
 use crate::client::{Command, Event};
 use crate::protocol::{ClientFrame, MessageText, Username, UsernameKey};
-
-/// Commands that may wait for the first sign-in.
-const MOST_EARLY: usize = 10_000;
 
 impl Handler<Run> for Hub {
     type Result = ResponseFuture<()>;
@@ -40,7 +38,7 @@ impl Hub {
     pub(super) fn run(
         &mut self,
         command: Command,
-        checked: Option<Result<u64, String>>,
+        checked: Checked,
         ctx: &mut Context<Self>,
     ) -> Option<Outbox> {
         if matches!(self.leaving, Leaving::Now | Leaving::Over) {
@@ -51,7 +49,7 @@ impl Hub {
             return None;
         }
         match command {
-            Command::SignIn(name) => self.sign_in(name),
+            Command::SignIn(name) => self.sign_in(name, ctx),
             Command::Say(text) => return self.say(text),
             Command::Tell { to, text } => return self.deliver_text(&to, text, ctx),
             Command::Send { to, path } => self.deliver_file(&to, path, checked, ctx),
@@ -75,7 +73,7 @@ impl Hub {
 
     /// Runs what was typed before the first sign-in.
     pub(super) fn run_early(&mut self, ctx: &mut Context<Self>) {
-        for (command, checked) in std::mem::take(&mut self.early) {
+        for (command, checked) in self.early.take() {
             self.run(command, checked, ctx);
         }
     }
@@ -88,23 +86,31 @@ impl Hub {
         needs_server && !self.ready
     }
 
-    fn keep_early(&mut self, command: Command, checked: Option<Result<u64, String>>) {
-        if self.early.len() >= MOST_EARLY {
-            let reason = "too much waits for the sign-in; sign in first";
-            return match command {
-                Command::Tell { to, text } => {
-                    let (texts, reason) = (vec![text], reason.into());
-                    self.tell(Event::Undelivered { to, texts, reason });
-                }
-                _ => self.error(format!("this was not sent: {reason}")),
-            };
+    fn keep_early(&mut self, command: Command, checked: Checked) {
+        if let Err(command) = self.early.keep(command, checked) {
+            self.never_sent(command, "too much waits for the sign-in; sign in first");
         }
-        self.early.push_back((command, checked));
     }
 
-    fn sign_in(&mut self, name: Username) {
+    /// Says that `command`, which needs the server, comes to nothing.
+    pub(super) fn never_sent(&mut self, command: Command, reason: &str) {
+        match command {
+            Command::Tell { to, text } => {
+                let (texts, reason) = (vec![text], reason.into());
+                self.tell(Event::Undelivered { to, texts, reason });
+            }
+            Command::Send { to, path } => {
+                self.error(format!("{} was not sent to {to}: {reason}", path.display()));
+            }
+            Command::Open(name) => self.error(format!("{name} was not asked: {reason}")),
+            Command::Say(text) => self.error(format!("{:?} was not said: {reason}", text.as_str())),
+            _ => {}
+        }
+    }
+
+    fn sign_in(&mut self, name: Username, ctx: &mut Context<Self>) {
         match self.sign_in.wish(name) {
-            Wish::Ask(name) => self.send(&ClientFrame::Join((&name).into())),
+            Wish::Ask(name) => self.ask(&name, ctx),
             Wish::Later => {}
             Wish::Busy(asked) => {
                 self.error(format!("the server has not answered yet whether you may be {asked}"));
@@ -121,10 +127,11 @@ impl Hub {
             return None;
         }
         let outbox = self.link.as_ref()?.outbox.clone();
-        if outbox.push(&ClientFrame::Say(text)).is_err() {
-            self.error(
+        match outbox.push(&ClientFrame::Say(text)) {
+            Ok(()) => self.unheard += 1,
+            Err(_) => self.error(
                 "the server takes no messages now, so yours was not sent; send it again later",
-            );
+            ),
         }
         Some(outbox)
     }
@@ -156,7 +163,7 @@ impl Hub {
         &mut self,
         to: &Username,
         path: PathBuf,
-        checked: Option<Result<u64, String>>,
+        checked: Checked,
         ctx: &mut Context<Self>,
     ) {
         let size = match checked {

@@ -13,10 +13,11 @@ use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::client::transfers::Stage;
 use crate::client::{Direction, Event, TransferId};
 use crate::protocol::UsernameKey;
-use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
+use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict, abort};
 
 /// For what was sent before a session ended.
 const GRACE: Duration = Duration::from_secs(5);
+const CLOSED: &str = "the file connection is closed";
 
 impl Hub {
     /// A file's session is open: it waits for its turn.
@@ -52,6 +53,13 @@ impl Hub {
             let reason = format!(
                 "not sent: the file connection with {name} is closed, and the server is needed \
                  to make another; send it again once you are connected"
+            );
+            return self.fail(id, reason);
+        }
+        if with.is_given_up() {
+            let reason = format!(
+                "not sent: the file connection is closed, and {name} left the server meanwhile, so \
+                 that the name may be somebody else's now; /close {name} first, then send it again"
             );
             return self.fail(id, reason);
         }
@@ -158,8 +166,6 @@ impl Hub {
     /// No file can be sent over a session any more; those that wait go over another one.
     pub(super) fn close_lane(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
-        // Once in its life.
-        live.addr.do_send(LeaveFiles);
         let LiveSession { peer, open: Some(open), .. } = live else { return };
         let (key, closed) = (peer.key(), live.closed || self.leaving == Leaving::Now);
         for id in open.lane.close(reason.into()) {
@@ -174,13 +180,52 @@ impl Hub {
         }
     }
 
-    /// Closes a file connection of no more use; one that still sends a file only after it.
+    /// No file can come in over a session any more, and so none is sent over it any more either:
+    /// the other side has to find a connection that works in both directions.
+    pub(super) fn deafen(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
+        let Some(live) = self.sessions.get_mut(&session) else { return };
+        // Once or twice in its life.
+        live.addr.do_send(LeaveFiles);
+        if let Some(open) = &mut live.open {
+            open.lane.deafen();
+        }
+        self.close_lane(session, reason, ctx);
+    }
+
+    /// Ends a file connection that is of no more use in either direction. What was sent over it
+    /// has arrived; what comes in is not wanted, and who sends it has to learn that at once.
     pub(super) fn shut_lane(&mut self, session: SessionId) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.over) else { return };
         let Some(open) = &live.open else { return };
-        if open.lane.closed().is_some() && open.lane.sending().is_none() {
-            // An error means that it is closed already.
-            let _ = open.files.shutdown(Shutdown::Both);
+        if open.lane.is_done() {
+            abort(&open.files);
+        }
+    }
+
+    /// A file broke off on its way. What goes the other way is another thing.
+    fn broken(&mut self, id: TransferId, reason: String, ended: bool, ctx: &mut Context<Self>) {
+        let Some(entry) = self.transfers.get(id) else { return };
+        let (direction, session) = (entry.info.direction, entry.session);
+        self.fail(id, reason);
+        let Some(session) = session else { return };
+        match direction {
+            Direction::Incoming => self.deafen(session, CLOSED, ctx),
+            Direction::Outgoing => {
+                self.close_lane(session, CLOSED, ctx);
+                let Some(open) = self.open_session(session).filter(|_| !ended) else { return };
+                // An error means that it is closed already.
+                let _ = open.files.shutdown(Shutdown::Write);
+                open.lane.cut();
+            }
+        }
+    }
+
+    /// Ends a connection in which a file was cut, once nothing comes in over it.
+    fn end_if_cut(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        let Some(open) = self.open_session(session) else { return };
+        if open.lane.has_to_end() && !open.lane.is_deaf() {
+            abort(&open.files);
+            self.deafen(session, CLOSED, ctx);
         }
     }
 
@@ -239,18 +284,15 @@ impl Handler<Report> for Hub {
                 match verdict {
                     Verdict::Whole { path, size } => self.whole(id, path, size, ctx),
                     Verdict::NotBegun(reason) => self.not_begun(id, reason),
-                    Verdict::Broken { reason, kept } => {
-                        self.fail(
-                            id,
-                            kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}")),
-                        );
-                        if let Some(session) = session {
-                            self.close_lane(session, "the file connection is closed", ctx);
-                        }
+                    Verdict::Broken { reason, kept, ended } => {
+                        let reason =
+                            kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}"));
+                        self.broken(id, reason, ended, ctx);
                     }
                 }
                 if let Some(session) = session {
                     self.next_file(session, ctx);
+                    self.end_if_cut(session, ctx);
                     self.shut_lane(session);
                 }
                 self.leave_if_done(ctx);

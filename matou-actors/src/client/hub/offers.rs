@@ -76,13 +76,16 @@ impl Hub {
         self.fail(id, reason.into());
     }
 
-    /// Refuses an offer: talk goes on, and files that wait go over another connection.
+    /// Refuses an offer: talk goes on, files that wait go over another connection, and the
+    /// connection is closed once a file that goes the other way is through.
     fn refuse_offer(&mut self, id: TransferId, reason: &str, ctx: &mut Context<Self>) {
         let session = self.transfers.get(id).and_then(|entry| entry.session);
-        self.drop_offer(id, reason);
-        if let Some(session) = session {
-            self.close_lane(session, reason, ctx);
-        }
+        let Some(session) = session.filter(|session| self.open_session(*session).is_some()) else {
+            return self.drop_offer(id, reason);
+        };
+        self.fail(id, reason.into());
+        self.deafen(session, reason, ctx);
+        self.shut_lane(session);
     }
 
     pub(super) fn tell_offer(&mut self, id: TransferId) {
@@ -123,9 +126,7 @@ impl Handler<HeaderSeen> for Hub {
         let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
             return;
         };
-        // One that came while the connection was being closed.
-        let over = live.over;
-        let usable = |open: &&mut OpenSession| over || open.lane.closed().is_none();
+        let usable = |open: &&mut OpenSession| !open.lane.is_deaf();
         let Some(open) = live.open.as_mut().filter(usable) else { return };
         let id = self.transfers.offered(live.peer.clone(), size, session);
         open.lane.offered(id);
@@ -153,11 +154,9 @@ impl Handler<FilesDown> for Hub {
         {
             self.fail(offer, reason.clone());
         }
-        self.close_lane(session, &reason, ctx);
-        if self.open_session(session).is_some_and(|open| open.lane.incoming().is_none()) {
-            // A sender that breaks the protocol is not left to send what nobody reads.
-            self.shut_lane(session);
-        }
+        self.deafen(session, &reason, ctx);
+        // A sender that breaks the protocol is not left to send what nobody reads.
+        self.shut_lane(session);
         if self.sessions.get(&session).is_some_and(|live| live.over) {
             self.hang_up(session);
         }

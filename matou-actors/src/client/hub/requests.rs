@@ -234,10 +234,14 @@ impl Hub {
     }
 
     pub(super) fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {
-        if let Remains::Over(undelivered) = remains {
-            self.undelivered(key, undelivered, reason);
-            if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
-                self.tell(Event::PrivateClosed { with, reason: reason.into() });
+        match remains {
+            Remains::Nothing | Remains::More => {}
+            Remains::Undelivered(items) => self.undelivered(key, items, reason),
+            Remains::Over(items) => {
+                self.undelivered(key, items, reason);
+                if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
+                    self.tell(Event::PrivateClosed { with, reason: reason.into() });
+                }
             }
         }
         self.tidy(key);

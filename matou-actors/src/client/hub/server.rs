@@ -67,7 +67,31 @@ impl Hub {
         if self.link.is_none() {
             self.connect(ctx);
         } else if let Some(name) = self.sign_in.ask() {
-            self.send(&ClientFrame::Join((&name).into()));
+            self.ask(&name, ctx);
+        }
+    }
+
+    /// Asks for `name`. A server that does not answer is none.
+    pub(super) fn ask(&mut self, name: &Username, ctx: &mut Context<Self>) {
+        self.send(&ClientFrame::Join(name.into()));
+        self.asked += 1;
+        let (asked, generation) = (self.asked, self.generation);
+        ctx.run_later(self.settings.answer_timeout, move |hub, ctx| {
+            let still = hub.asked == asked && hub.generation == generation;
+            if still && hub.sign_in.is_asking() {
+                let server = hub.server.as_ref().map(ToString::to_string).unwrap_or_default();
+                let reason = format!("{server} does not answer: is it a server of Matou?");
+                hub.cut_link(reason, ctx);
+            }
+        });
+    }
+
+    /// Ends the connection to the server for `reason`.
+    fn cut_link(&self, reason: String, ctx: &mut Context<Self>) {
+        if let Some(link) = &self.link {
+            // Once in its life.
+            link.addr.do_send(HangUp);
+            ctx.notify(LinkDown { generation: self.generation, reason });
         }
     }
 
@@ -84,7 +108,7 @@ impl Hub {
             Answer::Held(name) => {
                 self.try_later(format!("the name {name} is still taken"), ctx);
             }
-            Answer::Unasked => self.distrust("an answer that nobody asked for"),
+            Answer::Unasked => self.distrust("an answer that nobody asked for", ctx),
         }
     }
 
@@ -95,7 +119,7 @@ impl Hub {
             Arrival::Present => self.tell(Event::Joined { username: who, present: true }),
             Arrival::New => self.tell(Event::Joined { username: who, present: false }),
             Arrival::Known => {}
-            Arrival::TooMany => self.distrust("more names than there can be"),
+            Arrival::TooMany => self.distrust("more names than there can be", ctx),
         }
         if own {
             // Only now it is known who is here, and so who can be written to.
@@ -123,6 +147,9 @@ impl Hub {
             ServerFrame::Joined(who) => self.arrived(who, ctx),
             ServerFrame::Message { from, text } => {
                 self.roster.spoke(&from);
+                if self.sign_in.me() == Some(&from) {
+                    self.unheard = self.unheard.saturating_sub(1);
+                }
                 if self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
                     self.tell(Event::Message { from, text });
                 }
@@ -137,11 +164,9 @@ impl Hub {
     }
 
     /// The server does what no server may: the connection ends.
-    fn distrust(&mut self, what: &str) {
+    fn distrust(&self, what: &str, ctx: &mut Context<Self>) {
         warn!(self.logger, "the server breaks the protocol"; "reason" => what);
-        if let Some(link) = &self.link {
-            link.outbox.close();
-        }
+        self.cut_link(format!("the server breaks the protocol: {what}"), ctx);
     }
 }
 
@@ -155,7 +180,7 @@ impl Handler<LinkUp> for Hub {
         link.up = Some(Up { local, server, joined: None });
         debug!(self.logger, "reached the server"; "peer" => %up.server);
         if let Some(name) = self.sign_in.connected() {
-            self.send(&ClientFrame::Join((&name).into()));
+            self.ask(&name, ctx);
         }
         self.flush(ctx);
     }
@@ -184,9 +209,9 @@ impl Handler<LinkDown> for Hub {
         }
         let Some(link) = self.link.take() else { return };
         let was_joined = self.sign_in.lost();
-        let unsent = link.outbox.waiting();
         self.roster.clear();
         if self.leaving == Leaving::Now {
+            self.tell_unheard();
             self.close_if_empty(ctx);
             return self.flush(ctx);
         }
@@ -197,9 +222,7 @@ impl Handler<LinkDown> for Hub {
         if was_joined {
             self.tell(Event::Disconnected { reason: down.reason.clone() });
             self.all_unreachable("the server is lost");
-            if unsent > 0 {
-                self.error("the connection was lost before all you typed was sent: look what arrived, and send the rest again");
-            }
+            self.tell_unheard();
         } else if !self.ready && self.generation == 1 {
             let next =
                 if self.settings.reconnect { "trying again" } else { "/reconnect tries again" };

@@ -108,9 +108,16 @@ impl Handler<SessionUp> for Hub {
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let first = with.opened(id);
         let waiting = with.take_waiting();
+        let another = first && with.sessions().len() > 1;
         if first {
-            let address = address.ip().to_canonical();
-            self.tell(Event::PrivateOpened { with: peer, address });
+            let (with, address) = (peer.clone(), address.ip().to_canonical());
+            self.tell(Event::PrivateOpened { with, address });
+        }
+        if another {
+            self.notice(format!(
+                "the name {peer} was free for a time: what you say goes over the new session, and \
+                 whoever is at the other end of the older one may be somebody else"
+            ));
         }
         for item in waiting {
             match item {
@@ -149,14 +156,15 @@ impl Handler<TalkDown> for Hub {
 
     fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
         let Some(live) = self.sessions.get_mut(&down.session) else { return };
-        if live.closed {
-            return self.hang_up(down.session);
-        }
-        live.over = true;
-        let (key, name) = (live.peer.key(), live.peer.clone());
+        let (key, name, closed) = (live.peer.key(), live.peer.clone(), live.closed);
+        live.over |= !closed;
         let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
         if unsent > 0 {
             self.error(format!("not all messages to {name} were sent: {}", down.reason));
+        }
+        if closed {
+            self.flush(ctx);
+            return self.hang_up(down.session);
         }
         self.orphan_files_of(down.session, &down.reason, ctx);
         self.session_ended(&key, down.session, &down.reason);

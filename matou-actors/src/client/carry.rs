@@ -1,0 +1,68 @@
+//! One connection in both directions, from its first frame to its end.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Reads and writes until the connection has ended, which `reading` tells with the reason, and
+/// `writing` with `Ok` when everything was written and the connection is closed from here.
+///
+/// The other side closes when it has read all: closing first, with something of it unread, would
+/// cut off what is still on its way there. So after `Ok` it is waited for, `patience` long.
+pub(super) async fn carry(
+    reading: impl Future<Output = String>,
+    writing: impl Future<Output = io::Result<()>>,
+    patience: Option<Duration>,
+) -> String {
+    tokio::pin!(reading);
+    let written = tokio::select! {
+        reason = &mut reading => return reason,
+        written = writing => written,
+    };
+    match (written, patience) {
+        (Ok(()), None) => reading.await,
+        (Ok(()), Some(patience)) => {
+            timeout(patience, reading).await.unwrap_or_else(|_| "closed".into())
+        }
+        (Err(error), _) => {
+            // What came before is still told. A connection that cannot be written to has an end.
+            reading.await;
+            format!("the connection broke: {error}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn what_the_other_side_sent_is_read_after_it_takes_nothing_more() {
+        let read = Cell::new(0);
+        let reading = async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+                read.set(read.get() + 1);
+            }
+            "it is gone".to_owned()
+        };
+        let writing = async { Err(io::ErrorKind::BrokenPipe.into()) };
+        let reason = carry(reading, writing, None).await;
+        assert!(read.get() == 10 && reason.contains("broke"), "{} {reason}", read.get());
+    }
+
+    #[actix_rt::test]
+    async fn the_other_side_closes_first() {
+        let reading = async {
+            tokio::task::yield_now().await;
+            "it has closed".to_owned()
+        };
+        let reason = carry(reading, async { Ok(()) }, None).await;
+        assert_eq!(reason, "it has closed");
+        let silent = std::future::pending();
+        assert_eq!(carry(silent, async { Ok(()) }, Some(Duration::ZERO)).await, "closed");
+    }
+}

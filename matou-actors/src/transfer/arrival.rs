@@ -1,0 +1,53 @@
+//! What became of bytes that the kernel has taken, and the end of a connection that cannot wait.
+
+use std::io;
+use std::net::TcpStream;
+
+/// Waits until the other side's kernel has all that was sent, or the connection has ended before
+/// that, which is an error. Until then the end of the connection, from either side, could take
+/// back what seems to be sent. Blocks, for as long as the other side takes nothing.
+#[cfg(target_os = "linux")]
+pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
+    use std::time::Duration;
+
+    use super::tcp_info::{State, tcp_info};
+
+    // Nothing tells of it, so it is looked at: at once, after a round trip, and then less often.
+    const FIRST: Duration = Duration::from_micros(250);
+    const LAST: Duration = Duration::from_millis(50);
+
+    let mut pause = FIRST;
+    loop {
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        let info = tcp_info(socket)?;
+        if info.waiting == 0 && info.state != State::Closed {
+            return Ok(());
+        }
+        if info.state != State::Sending {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LAST);
+    }
+}
+
+/// The kernel does not say.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn arrive(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
+/// Ends the connection even if the other side takes nothing: behind a closed window the end that
+/// `shutdown` queues would only be seen when the file is taken. What came in and was not read is
+/// lost by it.
+pub fn abort(socket: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        // An error means that it is closed already.
+        let _ = rustix::net::connect_unspec(socket);
+    }
+    // Wakes whoever reads or writes.
+    let _ = socket.shutdown(std::net::Shutdown::Both);
+}

@@ -1,0 +1,110 @@
+//! What must not be lost, or be told, when something else comes to its end.
+#![allow(clippy::unwrap_used)] // A test may fail where it likes.
+
+mod client_support;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use client_support::{FakeRoom, Person, pair, text};
+use matou_actors::client::{Command, Event};
+use matou_actors::protocol::ServerFrame;
+
+/// More than the buffers of two sockets hold.
+const BIG: usize = 20_000_000;
+
+fn content(of: u8, size: usize) -> Vec<u8> {
+    (0..size).map(|at| of ^ u8::try_from(at % 251).unwrap()).collect()
+}
+
+#[actix_rt::test]
+async fn refusing_a_file_does_not_cut_the_own_one() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    ann.send_file(&bob, &ann.write("a", &content(1, BIG))).await;
+    bob.send_file(&ann, &bob.write("b", &content(2, BIG))).await;
+    let (refused, _) = ann.expect_offer().await;
+    let (wanted, _) = bob.expect_offer().await;
+    ann.send(Command::Refuse(refused)).await;
+    ann.expect_failed().await;
+    bob.send(Command::Take(wanted)).await;
+    let path = bob.expect_received().await;
+    assert!(std::fs::read(path).unwrap() == content(1, BIG));
+    ann.expect_sent().await;
+    assert!(bob.expect_failed().await.contains("refused"));
+}
+
+#[actix_rt::test]
+async fn cancelling_the_own_file_does_not_cut_theirs() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    ann.send_file(&bob, &ann.write("a", &content(1, BIG))).await;
+    let event = ann.expect("the own file", |event| matches!(event, Event::FileStarted(_))).await;
+    let Event::FileStarted(own) = event else { unreachable!() };
+    bob.expect_offer().await;
+    bob.send_file(&ann, &bob.write("b", &content(2, BIG))).await;
+    let (theirs, _) = ann.expect_offer().await;
+    ann.send(Command::Cancel(own.id)).await;
+    assert!(ann.expect_failed().await.contains("cancelled"));
+    ann.send(Command::Take(theirs)).await;
+    let path = ann.expect_received().await;
+    assert!(std::fs::read(path).unwrap() == content(2, BIG));
+    // Now that nothing comes in any more, bob is told as well.
+    bob.expect_failed().await;
+}
+
+#[actix_rt::test]
+async fn a_file_that_is_here_survives_the_failure_of_the_own_one() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    bob.send_file(&ann, &bob.write("b", &content(2, BIG))).await;
+    ann.expect_offer().await;
+    ann.send_file(&bob, &ann.write("a", &content(1, 10_000))).await;
+    ann.expect_sent().await;
+    let (offer, _) = bob.expect_offer().await;
+    ann.send(Command::Quit).await;
+    ann.rest().await;
+    bob.expect_failed().await;
+    bob.send(Command::Take(offer)).await;
+    let path = bob.expect_received().await;
+    assert!(std::fs::read(path).unwrap() == content(1, 10_000));
+}
+
+#[actix_rt::test]
+async fn what_waits_for_a_session_is_told_when_the_user_leaves() {
+    let room = FakeRoom::open().await;
+    let bob = Person::join("bob", &room).await;
+    let mut ann = Person::join("ann", &room).await;
+    ann.meet(&bob).await;
+    ann.tell(&bob, "one").await;
+    ann.tell(&bob, "two").await;
+    ann.send(Command::Quit).await;
+    let told = ann.rest().await.into_iter().find_map(|event| match event {
+        Event::Undelivered { texts, .. } => Some(texts),
+        _ => None,
+    });
+    assert_eq!(told, Some(vec![text("one"), text("two")]));
+}
+
+#[actix_rt::test]
+async fn a_server_that_does_not_answer_is_left() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = mute.local_addr().unwrap();
+    let mut ann = Person::start("ann", address, |settings| {
+        settings.answer_timeout = Duration::from_millis(50);
+    });
+    ann.expect_error("does not answer").await;
+    ann.expect("another attempt", |event| matches!(event, Event::Reconnecting { .. })).await;
+}
+
+#[actix_rt::test]
+async fn whoever_takes_a_name_that_was_given_up_has_to_ask() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    room.inject(&ann.name, &ServerFrame::Left(bob.name.clone()));
+    ann.expect("left", |event| matches!(event, Event::Left { .. })).await;
+    room.inject(&ann.name, &ServerFrame::PrivateRequested { from: bob.name.clone() });
+    ann.expect("the question", |event| matches!(event, Event::PrivateRequest { .. })).await;
+    ann.tell(&bob, "to the one I know").await;
+    bob.expect_text(&ann, "to the one I know").await;
+}
