@@ -175,7 +175,7 @@ impl Conversation {
 
     /// How it ended.
     pub(super) fn ending(self) -> Ending {
-        let unheard = self.audience != Audience::Person && self.said > self.heard;
+        let unheard = self.audience == Audience::Nobody && self.said > self.heard;
         match (self.refused, self.audience, self.standing) {
             (Some(username), Audience::Program | Audience::Nobody, _) => Ending::Refused(username),
             (None, Audience::Program | Audience::Nobody, Standing::Nameless) => Ending::Nameless,
