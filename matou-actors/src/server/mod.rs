@@ -16,7 +16,7 @@
 //!   order of the room is the order of the room's. The registry speaks to room and broker, the
 //!   broker to the room, and none of them back, so nothing can wait in a circle.
 //! - What decides is pure and knows no actor: `names`, `directory`, `requests`, `admission`,
-//!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `connection::inbound`.
+//!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `patrol`, `connection::inbound`.
 
 mod accept;
 pub mod admin;
@@ -35,6 +35,7 @@ mod meters;
 mod monitor;
 mod names;
 mod outbox;
+mod patrol;
 mod reason;
 mod registry;
 mod reload;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
@@ -25,6 +25,7 @@ use super::messages::{
     Accept, CloseAll, FromRoom, Lifecycle, Order, QuiesceAll, ToConnection, Written,
 };
 use super::meters::ShardMeters;
+use super::patrol::Patrol;
 use super::reason::Reason;
 use super::reload::SetLimits;
 use super::settings::Limits;
@@ -34,14 +35,6 @@ use crate::protocol::Username;
 
 /// Sockets that are written in a row before the event loop gets its turn.
 const TURN: usize = 256;
-
-/// Each connection is looked at this often...
-const LOOK_EVERY: u32 = 10;
-/// ... some of them each second.
-const LOOK: Duration = Duration::from_secs(1);
-/// Who has shown no sign of life for so long is gone: the kernel asks after a minute, and then
-/// each ten seconds. With the time until it is noticed that is less than two minutes.
-const GONE_AFTER: Duration = Duration::from_secs(105);
 
 /// Starts the connections of its event loop, writes the room's batches to them, and hands them
 /// what is for each alone.
@@ -60,7 +53,7 @@ pub(crate) struct Shard {
     writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
     quiet: bool,
-    looks: u32,
+    patrol: Patrol,
     _vital: Option<Vital>,
 }
 
@@ -104,9 +97,14 @@ impl Shard {
             writing: None,
             closing: None,
             quiet: false,
-            looks: 0,
+            patrol: Patrol::default(),
             _vital: vital,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_patrol(self, patrol: Patrol) -> Self {
+        Self { patrol, ..self }
     }
 
     fn admit(&mut self, id: ConnectionId, name: Username, welcome: Welcome) {
@@ -170,13 +168,12 @@ impl Shard {
 
     /// Looks at a part of the connections, and ends those whose clients have been unplugged.
     fn look(&mut self) {
-        self.looks = (self.looks + 1) % LOOK_EVERY;
-        let part = usize::try_from(self.looks).unwrap_or_default();
-        let step = usize::try_from(LOOK_EVERY).unwrap_or(1);
-        for (_, seat) in self.seats.iter().filter(|(slot, _)| slot % step == part) {
-            let silence = seat.output.borrow().silence().filter(|&silence| silence >= GONE_AFTER);
-            if let Some(silence) = silence {
-                // Cannot flood: once in ten seconds until the connection has ended.
+        self.patrol.advance();
+        let patrol = self.patrol;
+        for (_, seat) in self.seats.iter().filter(|(slot, _)| patrol.visits(*slot)) {
+            let silence = seat.output.borrow().silence();
+            if let Some(silence) = silence.filter(|&silence| patrol.is_gone(silence)) {
+                // Cannot flood: once a round until the connection has ended.
                 seat.connection.do_send(Order::Close(Reason::Vanished(silence)));
             }
         }
@@ -217,7 +214,7 @@ impl Actor for Shard {
         let shared = Shared::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
         self.shared = Some(Rc::new(shared));
         ctx.spawn(WriteInTurns);
-        ctx.run_interval(LOOK, |shard, _| shard.look());
+        ctx.run_interval(self.patrol.step(), |shard, _| shard.look());
     }
 }
 

@@ -5,6 +5,7 @@ mod probe;
 mod registry;
 mod room;
 mod set_up;
+mod shard;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

@@ -3,7 +3,9 @@
 use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
-use crate::server::messages::{FromRoom, Relay, ToBroker, ToConnection, ToRoom};
+use crate::server::messages::{
+    FromRoom, Lifecycle, Publish, Relay, ToBroker, ToConnection, ToRegistry, ToRoom, Written,
+};
 
 /// A message that some actor of the server sends and a probe may receive.
 pub(super) trait Probed: Message<Result = ()> + Send + Unpin + 'static {}
@@ -13,6 +15,10 @@ impl Probed for ToBroker {}
 impl Probed for ToConnection {}
 impl Probed for FromRoom {}
 impl Probed for Relay {}
+impl Probed for ToRegistry {}
+impl Probed for Publish {}
+impl Probed for Lifecycle {}
+impl Probed for Written {}
 
 /// The test's end of a mocked address.
 pub(super) struct Probe<M: Probed> {
@@ -36,6 +42,11 @@ impl<M: Probed> Probe<M> {
 
     pub(super) fn recipient(&self) -> Recipient<M> {
         self.address.clone().recipient()
+    }
+
+    /// The next that is sent here.
+    pub(super) async fn next(&mut self) -> M {
+        self.received.recv().await.unwrap()
     }
 
     /// Everything that was sent here and not yet looked at, in order.

@@ -1,0 +1,42 @@
+//! A shard, with a real connection.
+
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use actix::prelude::Actor;
+
+use super::probe::Probe;
+use super::{id, meters};
+use crate::server::connection::Uplinks;
+use crate::server::messages::{Accept, ToRegistry};
+use crate::server::patrol::Patrol;
+use crate::server::settings::Limits;
+use crate::server::shard::Shard;
+
+#[actix::test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+async fn a_client_that_shows_no_sign_of_life_is_gone() {
+    let (mut registry, listener) = (Probe::start(), Probe::start());
+    let (room, written) = (Probe::start(), Probe::start());
+    let meters = meters();
+    let uplinks = Uplinks {
+        registry: registry.recipient(),
+        room: room.recipient(),
+        listener: listener.recipient(),
+        meters: meters.clone(),
+        logger: slog::Logger::root(slog::Discard, slog::o!()),
+    };
+    let patrol = Patrol::new(Duration::from_millis(5), Duration::from_millis(300));
+    let shard = Shard::new(0, uplinks, written.recipient(), Limits::default(), None);
+    let shard = shard.with_patrol(patrol).start();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Nothing asks it before the patience is over, so it is as good as unplugged.
+    let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+    let (stream, peer) = socket.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    shard.send(Accept { id: id(1), stream, peer, hold: Duration::ZERO }).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
+    assert!(matches!(told, ToRegistry::Leave { id: gone } if gone == id(1)), "{told:?}");
+    assert_eq!(meters.snapshot().ends["vanished"], 1);
+    drop(client);
+}
