@@ -93,7 +93,7 @@ async fn connect(name: &ServerName) -> io::Result<(TcpStream, SocketAddr, Socket
     for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
         match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                sockets::tune(&stream)?;
+                sockets::tune_for_messages(&stream)?;
                 let local = stream.local_addr()?;
                 return Ok((stream, local, address));
             }

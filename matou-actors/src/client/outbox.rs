@@ -13,8 +13,9 @@ use crate::protocol::Encode;
 
 /// From so many waiting bytes on, whoever fills the outbox is slowed down.
 const HIGH: usize = 256 * 1024;
-/// For a socket to take something before nobody waits for it any more.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For a socket to take something before nobody waits for it any more. A server that reads twenty
+/// messages a second frees what the kernel calls room every few seconds only.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The sending end of a socket. Clones are the same outbox.
 #[derive(Clone, Debug)]

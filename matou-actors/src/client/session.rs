@@ -165,7 +165,7 @@ fn prepare(
     messages: &tokio::net::TcpStream,
     files: tokio::net::TcpStream,
 ) -> io::Result<TcpStream> {
-    sockets::tune(messages)?;
+    sockets::tune_for_messages(messages)?;
     sockets::tune(&files)?;
     let files = files.into_std()?;
     // Movers block; the watch for headers asks each read not to.

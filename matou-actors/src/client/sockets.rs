@@ -19,6 +19,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Gone after so many questions without answer.
 const KEEPALIVE_PROBES: u32 = 6;
+/// Bytes of messages that the kernel holds; it takes twice as much for its own accounts.
+const MESSAGES: usize = 64 * 1024;
 
 /// The two connections of a session.
 #[derive(Debug)]
@@ -45,6 +47,14 @@ pub(super) fn tune(socket: &impl AsFd) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)
+}
+
+/// The same for a connection that carries messages. What the other side reads slowly waits in the
+/// outbox: the kernel says that a large buffer takes more only once a third of it is free, and
+/// until then a slow reader looks like one that does not read.
+pub(super) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
+    tune(socket)?;
+    SockRef::from(socket).set_send_buffer_size(MESSAGES)
 }
 
 /// The address to listen on for `peer`, while the server is reached from `local`.
