@@ -19,4 +19,6 @@ pub mod client;
 pub mod fuzzing;
 pub mod protocol;
 pub mod server;
+#[cfg(target_os = "linux")]
+mod tcp_info;
 pub mod transfer;

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
     use std::time::Duration;
 
-    use super::tcp_info::{State, tcp_info};
+    use crate::tcp_info::{State, tcp_info};
 
     // Nothing tells of it, so it is looked at: at once, after a round trip, and then less often.
     const FIRST: Duration = Duration::from_micros(250);

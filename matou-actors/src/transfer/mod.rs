@@ -17,8 +17,6 @@ mod pace;
 mod portable;
 mod round_trip;
 mod source;
-#[cfg(target_os = "linux")]
-mod tcp_info;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 pub use arrival::abort;

@@ -20,7 +20,7 @@ pub fn hold_send_buffer(socket: &TcpStream) -> io::Result<()> {
 mod kernel {
     use std::net::TcpStream;
 
-    use crate::transfer::tcp_info::tcp_info;
+    use crate::tcp_info::tcp_info;
 
     /// Microseconds up to which a round trip is that of a local network.
     const SHORT: u32 = 5_000;

@@ -3,8 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-use nix::{getsockopt_impl, libc, sockopt_impl};
 use socket2::{SockRef, TcpKeepalive};
 
 /// An idle connection is probed after this time, then after each interval, so many times.
@@ -45,29 +43,16 @@ pub(super) fn tune(stream: &std::net::TcpStream) -> io::Result<()> {
 /// probes stop as soon as something is to be sent, and its limit for what is sent begins anew with
 /// that, and is late by up to a minute when the local network says that there is no such host.
 pub(super) fn silence(stream: &tokio::net::TcpStream) -> Option<Duration> {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(target_os = "linux")]
     {
-        let info = nix::sys::socket::getsockopt(stream, Information).ok()?;
-        let newest = info.tcpi_last_ack_recv.min(info.tcpi_last_data_recv);
-        Some(Duration::from_millis(newest.into()))
+        crate::tcp_info::silence(stream).ok()
     }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(not(target_os = "linux"))]
     {
         let _ = stream;
         None
     }
 }
-
-// Elsewhere the structure may be larger than what an older kernel fills in.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-sockopt_impl!(
-    /// What the kernel knows of a connection.
-    Information,
-    GetOnly,
-    libc::IPPROTO_TCP,
-    libc::TCP_INFO,
-    libc::tcp_info
-);
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +75,7 @@ mod tests {
     }
 
     #[actix::test]
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(target_os = "linux")]
     async fn what_comes_from_the_other_end_ends_its_silence() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,7 +14,7 @@ use crate::server::settings::Limits;
 use crate::server::shard::Shard;
 
 #[actix::test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(target_os = "linux")]
 async fn a_client_that_shows_no_sign_of_life_is_gone() {
     let (mut registry, listener) = (Probe::start(), Probe::start());
     let (room, written) = (Probe::start(), Probe::start());
