@@ -79,7 +79,11 @@ pub(crate) fn front(line: &str) -> &str {
                 let last = parameters.trim_start_matches(|c| matches!(c, '\u{20}'..='\u{3f}'));
                 last.strip_prefix(|c| matches!(c, '\u{40}'..='\u{7e}')).unwrap_or(last)
             }
-            None => sequence,
+            // Arrow keys in the application mode of a terminal (single shift three).
+            None => match sequence.strip_prefix('O') {
+                Some(key) => key.strip_prefix(|c: char| c.is_ascii_alphabetic()).unwrap_or(key),
+                None => sequence,
+            },
         };
     }
 }
@@ -217,8 +221,15 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_in_front_makes_no_command_public() {
         let tell = Command::Tell { to: name("ann"), text: text("secret") };
-        for front in ["\u{feff}", "\u{1}", "\u{200b} ", "\u{1b}[A", "\u{1b}[1;5C\u{1b}[B", "\u{1b}"]
-        {
+        for front in [
+            "\u{feff}",
+            "\u{1}",
+            "\u{200b} ",
+            "\u{1b}[A",
+            "\u{1b}[1;5C\u{1b}[B",
+            "\u{1b}OA",
+            "\u{1b}",
+        ] {
             assert_eq!(command(&format!("{front}/msg ann secret")), tell, "{front:?}");
         }
         assert_eq!(command("\u{feff}//x"), Command::Say(text("/x")));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use matou_actors::protocol::Username;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::event::{Listing, UiEvent};
@@ -19,6 +21,8 @@ const QUEUE: usize = 8192;
 const HISTORY_BYTES: u64 = 512 * 1024;
 /// Names of a folder that are looked at.
 const MAX_NAMES: usize = 20_000;
+/// Where pasted text waits until it is sent.
+const PASTED: &str = "pasted";
 /// Files of the chat log that are kept open.
 const OPEN_LOGS: usize = 8;
 
@@ -47,7 +51,8 @@ impl Disk {
     /// Starts it; what comes of the jobs is told by `answers`. `folder` is made when needed.
     pub(super) fn start(folder: PathBuf, answers: UnboundedSender<UiEvent>) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let worker = Worker { folder, answers, logs: VecDeque::new(), complained: false };
+        let (logs, pasted) = (VecDeque::new(), Vec::new());
+        let worker = Worker { folder, answers, logs, pasted, complained: false };
         let builder = std::thread::Builder::new().name("screen-disk".into());
         let thread = builder.spawn(move || worker.run(&queue))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -72,20 +77,23 @@ impl Drop for Disk {
 /// The lines of the history file in `folder`, oldest first; shortens it when it has grown.
 pub(super) fn history(folder: &Path) -> Vec<String> {
     let path = folder.join("history");
-    let Ok(text) = tail(&path) else {
+    let Ok((text, is_whole)) = tail(&path) else {
         return Vec::new();
     };
     let lines = from_file(&text);
-    if text.lines().count() > 2 * lines.len() {
+    if !is_whole || text.lines().count() > 2 * lines.len() {
         let kept: String = lines.iter().map(|line| to_file(line) + "\n").collect();
         let fresh = folder.join("history.new");
+        // One that was left behind in the middle of this.
+        let _ = fs::remove_file(&fresh);
         // Without it, the file is merely longer than it needs to be.
         let _ = write_new(&fresh, &kept).and_then(|()| fs::rename(&fresh, &path));
     }
     lines
 }
 
-fn tail(path: &Path) -> io::Result<String> {
+/// The end of the file, from the beginning of a line on, and whether that is all of it.
+fn tail(path: &Path) -> io::Result<(String, bool)> {
     let mut file = open(OpenOptions::new().read(true), path)?;
     let skipped = file.metadata()?.len().saturating_sub(HISTORY_BYTES);
     file.seek(SeekFrom::Start(skipped))?;
@@ -95,18 +103,21 @@ fn tail(path: &Path) -> io::Result<String> {
     // Where the beginning is missing, the first line is only a part of one.
     let whole =
         if skipped > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-    Ok(whole.to_owned())
+    Ok((whole.to_owned(), skipped == 0))
 }
 
 struct Worker {
     folder: PathBuf,
     answers: UnboundedSender<UiEvent>,
     logs: VecDeque<(String, File)>,
+    /// What was pasted for somebody: nothing of it stays behind.
+    pasted: Vec<PathBuf>,
     complained: bool,
 }
 
 impl Worker {
     fn run(mut self, queue: &Receiver<Job>) {
+        sweep(&self.folder.join(PASTED));
         while let Ok(job) = queue.recv() {
             match job {
                 Job::Remember(line) => {
@@ -123,10 +134,18 @@ impl Worker {
                 }
                 Job::StorePaste(to, text) => {
                     let stored = self.store(&text).map_err(|error| error.to_string());
+                    self.pasted.extend(stored.clone());
                     self.answer(UiEvent::Stored(to, stored));
                 }
-                Job::RemovePaste(path) => drop(fs::remove_file(path)),
+                Job::RemovePaste(path) => {
+                    self.pasted.retain(|other| *other != path);
+                    drop(fs::remove_file(path));
+                }
             }
+        }
+        for path in &self.pasted {
+            // Nobody is there any more to be told.
+            let _ = fs::remove_file(path);
         }
     }
 
@@ -168,7 +187,7 @@ impl Worker {
     }
 
     fn store(&self, text: &str) -> io::Result<PathBuf> {
-        let folder = self.folder.join("pasted");
+        let folder = self.folder.join(PASTED);
         make_folder(&folder)?;
         let pid = std::process::id();
         for number in 0..10_000 {
@@ -179,6 +198,19 @@ impl Worker {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+/// Removes what a client that was killed left behind.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_NAMES) {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("paste-")?.split('-').next());
+        let process = number.and_then(|number| number.parse().ok()).and_then(Pid::from_raw);
+        if process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH)) {
+            // It is looked at again the next time.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -270,10 +302,39 @@ mod tests {
         let bob = Username::parse("bob").unwrap();
         disk.add(Job::StorePaste(bob.clone(), "a\nb".into()));
         disk.add(Job::List(folder.path().into()));
-        drop(disk);
-        let Ok(UiEvent::Stored(to, Ok(path))) = events.try_recv() else { panic!("not stored") };
-        assert_eq!((to, fs::read_to_string(path).unwrap().as_str()), (bob, "a\nb"));
-        let Ok(UiEvent::Listed(listing)) = events.try_recv() else { panic!("not listed") };
+        let Some(UiEvent::Stored(to, Ok(path))) = events.blocking_recv() else {
+            panic!("not stored")
+        };
+        assert_eq!((to, fs::read_to_string(&path).unwrap().as_str()), (bob, "a\nb"));
+        let Some(UiEvent::Listed(listing)) = events.blocking_recv() else { panic!("not listed") };
         assert_eq!(listing.names, [("pasted".to_owned(), true)]);
+        drop(disk);
+        assert!(!path.exists(), "nothing of it stays behind");
+    }
+
+    #[test]
+    fn what_a_killed_client_left_behind_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        make_folder(&folder.path().join(PASTED)).unwrap();
+        let of = |process: u32| folder.path().join(PASTED).join(format!("paste-{process}-0.txt"));
+        let (theirs, own) = (of(ended.id()), of(std::process::id()));
+        for path in [&theirs, &own] {
+            write_new(path, "secret").unwrap();
+        }
+        let (answers, _events) = unbounded_channel();
+        drop(Disk::start(folder.path().into(), answers).unwrap());
+        assert!(!theirs.exists() && own.exists());
+    }
+
+    #[test]
+    fn a_history_that_has_grown_is_shortened_whatever_its_lines_are_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        write_new(&path, &format!("{}\n", "x".repeat(9_000)).repeat(100)).unwrap();
+        write_new(&folder.path().join("history.new"), "left behind").unwrap();
+        assert!(!history(folder.path()).is_empty());
+        assert!(fs::metadata(path).unwrap().len() <= HISTORY_BYTES);
     }
 }

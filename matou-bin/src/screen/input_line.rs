@@ -221,10 +221,34 @@ impl InputLine {
 
     /// The line in rows of at most `columns`, with what cannot be seen made visible.
     pub(crate) fn rows(&self, columns: usize) -> InputRows {
+        let mut cursor = (0, 0);
+        let mut rows = self.lay_out(columns, |start, place| {
+            if start == self.cursor {
+                cursor = place;
+            }
+        });
+        if cursor.1 >= rows.len() {
+            rows.push(String::new());
+        }
+        InputRows { rows, cursor }
+    }
+
+    /// Puts the cursor at this place of [`InputLine::rows`].
+    pub(crate) fn click(&mut self, columns: usize, column: usize, row: usize) {
+        let mut clicked = None;
+        self.lay_out(columns, |start, (x, y)| {
+            if clicked.is_none() && (y, x) >= (row, column) {
+                clicked = Some(start);
+            }
+        });
+        self.cursor = clicked.unwrap_or(self.text.len());
+    }
+
+    /// The rows, and for each grapheme and the end of the text where it is, as column and row.
+    fn lay_out(&self, columns: usize, mut at: impl FnMut(usize, (usize, usize))) -> Vec<String> {
         let columns = columns.max(2);
         let mut rows = vec![String::new()];
         let mut used = 0;
-        let mut cursor = (0, 0);
         for (start, grapheme) in self.text.grapheme_indices(true) {
             let shown = if grapheme == "\n" { "".into() } else { visible(grapheme) };
             let wide = columns::width(&shown);
@@ -232,9 +256,7 @@ impl InputLine {
                 rows.push(String::new());
                 used = 0;
             }
-            if start == self.cursor {
-                cursor = (used, rows.len() - 1);
-            }
+            at(start, (used, rows.len() - 1));
             if grapheme == "\n" {
                 rows.push(String::new());
                 used = 0;
@@ -245,29 +267,9 @@ impl InputLine {
             }
             used += wide;
         }
-        if self.cursor >= self.text.len() {
-            if used >= columns {
-                rows.push(String::new());
-                used = 0;
-            }
-            cursor = (used, rows.len() - 1);
-        }
-        InputRows { rows, cursor }
-    }
-
-    /// Puts the cursor at this place of [`InputLine::rows`].
-    pub(crate) fn click(&mut self, columns: usize, column: usize, row: usize) {
-        let before = self.cursor;
-        let positions: Vec<usize> =
-            self.text.grapheme_indices(true).map(|(start, _)| start).collect();
-        for at in positions.into_iter().chain([self.text.len()]) {
-            self.cursor = at;
-            let (x, y) = self.rows(columns).cursor;
-            if (y, x) >= (row, column) {
-                return;
-            }
-        }
-        self.cursor = before.max(self.text.len());
+        let end = if used >= columns { (0, rows.len()) } else { (used, rows.len() - 1) };
+        at(self.text.len(), end);
+        rows
     }
 
     fn cut(&mut self, range: Range<usize>) -> String {

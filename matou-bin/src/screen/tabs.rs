@@ -30,13 +30,14 @@ impl App {
         self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.key() == key))
     }
 
-    /// The tab of `peer`, made when there is none; the room when there are too many.
+    /// The tab of `peer`, made when there is none. Never another tab: what is private would be
+    /// taken for public there.
     pub(super) fn ensure_tab(&mut self, peer: &Username) -> usize {
         if let Some(index) = self.peer_tab(peer) {
             return index;
         }
-        if self.tabs.len() >= MAX_PEER_TABS + 2 && !self.drop_idle_tab() {
-            return 0;
+        if self.tabs.len() >= MAX_PEER_TABS + 2 {
+            self.drop_a_tab();
         }
         let index = self.transfers_tab();
         let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
@@ -47,17 +48,17 @@ impl App {
         index
     }
 
-    /// Closes the oldest private tab in which nothing goes on.
-    fn drop_idle_tab(&mut self) -> bool {
-        let idle = |(index, tab): &(usize, &Tab)| {
-            let quiet = tab.session == Session::None && tab.waiting.is_empty();
-            tab.peer().is_some() && quiet && tab.input.is_empty() && *index != self.active
+    /// Closes a private tab: the oldest of those in which the least goes on.
+    fn drop_a_tab(&mut self) {
+        let goes_on = |tab: &Tab| {
+            let open = matches!(tab.session, Session::Open(_));
+            (open, !tab.waiting.is_empty(), !tab.input.is_empty(), tab.session != Session::None)
         };
-        let Some((index, _)) = self.tabs.iter().enumerate().find(idle) else {
-            return false;
-        };
-        self.remove_tab(index);
-        true
+        let others = self.tabs.iter().enumerate();
+        let others = others.filter(|(index, tab)| tab.peer().is_some() && *index != self.active);
+        if let Some((index, _)) = others.min_by_key(|(index, tab)| (goes_on(tab), *index)) {
+            self.remove_tab(index);
+        }
     }
 
     pub(super) fn remove_tab(&mut self, index: usize) {

@@ -132,3 +132,31 @@ fn others_can_open_only_so_many_tabs() {
     assert!(scene.app.tabs.len() <= 62);
     assert!(scene.app.asks.count() <= 100);
 }
+
+#[test]
+fn another_session_for_files_does_not_hide_that_one_is_open() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2');
+    for state in [RequestState::Asked, RequestState::Connecting] {
+        scene.chat(Event::PrivateState { with: name("alice"), state });
+    }
+    scene.enters("still open");
+    assert!(!scene.shows("waits"));
+    scene.chat(Event::PrivateRequest { from: name("alice") }).alt('n').enters("and now");
+    assert!(!scene.shows("waits"));
+}
+
+#[test]
+fn private_talk_never_goes_to_the_room_however_many_talk() {
+    let mut scene = Stage::signed_in(SIZE);
+    let names: Vec<_> =
+        ('a'..='z').flat_map(|a| ('a'..='c').map(move |b| format!("{a}{b}"))).collect();
+    for who in &names {
+        scene.chat(Event::PrivateRequest { from: name(who) });
+    }
+    for who in &names {
+        scene.opens(who).whispers(who, "bob", "psst");
+    }
+    scene.alt('1');
+    assert!(!scene.shows("psst"), "{}", scene.screen());
+}

@@ -131,3 +131,27 @@ fn the_key_that_leaves_closes_what_is_open_in_front_first() {
     scene.ctrl('c');
     assert_eq!(scene.sent(), [Command::Quit]);
 }
+
+#[test]
+fn private_text_is_not_kept_whatever_its_first_line_is() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2');
+    for text in ["\nsecret words", " \nsecret words"] {
+        scene.update(UiEvent::Paste(text.into())).types("e").key(KeyCode::Enter);
+        assert!(!scene.sent().is_empty(), "{text:?}");
+    }
+    let kept = scene.effects.iter().any(|effect| matches!(effect, Effect::Remember(_)));
+    assert!(!kept, "{:?}", scene.effects);
+    scene.alt('1').key(KeyCode::Up);
+    assert!(!scene.shows("secret"));
+}
+
+#[test]
+fn a_click_finds_its_place_in_a_long_line_at_once() {
+    let mut line = crate::screen::input_line::InputLine::default();
+    // Laid out once for each of its characters it would take minutes.
+    line.insert(&"word ".repeat(6_000));
+    line.click(80, 3, 100);
+    line.insert("|");
+    assert_eq!(line.text().find('|'), Some(80 * 100 + 3));
+}

@@ -32,9 +32,15 @@ impl App {
         }
     }
 
+    fn is_open(&self, index: usize) -> bool {
+        self.tabs.get(index).is_some_and(|tab| matches!(tab.session, Session::Open(_)))
+    }
+
     fn requested(&mut self, from: Username) {
         let index = self.ensure_tab(&from);
-        self.set_session(index, Session::Asking);
+        if !self.is_open(index) {
+            self.set_session(index, Session::Asking);
+        }
         let text = format!("{from} asks for a private talk. /accept {from} or /decline {from}");
         self.push(index, Body::Notice(visible(&text).into()), true);
         self.call(Reason::Private, &format!("{from} asks for a private talk"));
@@ -43,6 +49,11 @@ impl App {
 
     fn request_state(&mut self, with: &Username, state: RequestState) {
         let index = self.ensure_tab(with);
+        if self.is_open(index) {
+            // Another session beside the one that is talked on, for files.
+            self.asks.drop_request(with);
+            return;
+        }
         let (session, text) = match state {
             RequestState::Asked => (
                 Session::Asked,

@@ -96,7 +96,9 @@ impl App {
             }
             Command::Decline(peer) => {
                 self.asks.drop_request(peer);
-                if let Some(index) = self.peer_tab(peer) {
+                if let Some(index) = self.peer_tab(peer)
+                    && self.tabs.get(index).is_some_and(|tab| tab.session == Session::Asking)
+                {
                     self.set_session(index, Session::None);
                 }
             }
@@ -138,8 +140,9 @@ impl App {
 
     /// Commands and public text are kept between runs; private text never leaves its tab.
     fn remember(&mut self, line: &str, is_command: bool, inputs: &[Input]) {
-        let private =
-            inputs.iter().any(|input| matches!(input, Input::Command(Command::Tell { .. })));
+        // Not only by what the first line says: it may be blank.
+        let private = (!is_command && self.talking_to().is_some())
+            || inputs.iter().any(|input| matches!(input, Input::Command(Command::Tell { .. })));
         let scope = match (private, is_command, self.talking_to()) {
             (true, false, Some(peer)) => Scope::Private(peer),
             (true, ..) => Scope::ThisRun,
