@@ -35,6 +35,29 @@ async fn refusing_a_file_does_not_cut_the_own_one() {
 }
 
 #[actix_rt::test]
+async fn files_that_cross_and_are_both_refused_are_offered_again() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    ann.send_file(&bob, &ann.write("a", &content(1, BIG))).await;
+    bob.send_file(&ann, &bob.write("b", &content(2, BIG))).await;
+    for person in [&mut ann, &mut bob] {
+        let (id, _) = person.expect_offer().await;
+        person.send(Command::Refuse(id)).await;
+    }
+    // Neither own file is taken, and so both would keep the other side from learning of it.
+    for person in [&mut ann, &mut bob] {
+        let told = |event: &Event| match event {
+            Event::FileOffered { .. } => true,
+            Event::FileFailed { reason, .. } => reason.contains("the other side"),
+            _ => false,
+        };
+        person.expect("theirs again, or that the own one was refused", told).await;
+        person.send(Command::Quit).await;
+        person.rest().await;
+    }
+}
+
+#[actix_rt::test]
 async fn cancelling_the_own_file_does_not_cut_theirs() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;

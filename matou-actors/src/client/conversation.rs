@@ -41,6 +41,8 @@ pub(super) struct Conversation {
     crossing: bool,
     /// Whoever has the name now may be somebody else than the peer of the sessions up to this one.
     given_up: Option<SessionId>,
+    /// The last session with the former owner of the name.
+    past: Option<SessionId>,
 }
 
 /// The user's own request.
@@ -82,6 +84,20 @@ pub(super) enum Requested {
     Undecided,
 }
 
+/// What a session that has opened is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// The only one.
+    First,
+    /// One more with the same peer.
+    Another,
+    /// The first one with whoever has the name now. Those with its former owner are not talked on
+    /// any more, and what waited was meant for them.
+    Renewed { former: Vec<SessionId>, waiting: Vec<Item> },
+    /// One with the former owner of the name, too late.
+    Late,
+}
+
 /// What remains when a session, an attempt or a request ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Remains {
@@ -106,6 +122,7 @@ impl Conversation {
             waiting,
             crossing: false,
             given_up: None,
+            past: None,
         }
     }
 
@@ -183,9 +200,8 @@ impl Conversation {
         if self.answered.is_some() {
             return Requested::Repeat;
         }
-        let talking =
-            !self.sessions.is_empty() && self.sessions.len() < MOST_UNASKED && !self.is_given_up();
-        if self.asked.is_some() || talking {
+        let talking = !self.sessions.is_empty() && self.sessions.len() < MOST_UNASKED;
+        if (self.asked.is_some() || talking) && !self.is_given_up() {
             self.crossing = self.asked.is_some();
             self.answered = Some(Answered::Accepted(ticket));
             return Requested::Wanted;
@@ -230,15 +246,18 @@ impl Conversation {
         accepted
     }
 
-    /// The attempt `session` succeeded; whether it is the only session now, or the first one with
-    /// whoever has the name now.
-    pub(super) fn opened(&mut self, session: SessionId) -> bool {
+    /// The attempt `session` succeeded.
+    pub(super) fn opened(&mut self, session: SessionId) -> Opened {
         self.forget_attempt(session);
-        let renewed = self.given_up.is_some_and(|last| session > last);
-        if renewed {
-            self.given_up = None;
+        if self.past.is_some_and(|last| session <= last) {
+            return Opened::Late;
         }
-        let first = renewed || self.sessions.is_empty();
+        if let Some(last) = self.given_up.take_if(|last| session > *last) {
+            (self.past, self.crossing) = (Some(last), false);
+            let former = std::mem::replace(&mut self.sessions, vec![session]);
+            return Opened::Renewed { former, waiting: self.take_waiting() };
+        }
+        let first = self.sessions.is_empty();
         // One that was asked for while another is open is the better one to talk on: it was
         // asked for because something is wrong with the other. Two requests that crossed lead to
         // equal ones, and changing over would mix up the order of messages.
@@ -247,7 +266,7 @@ impl Conversation {
         } else {
             self.sessions.insert(0, session);
         }
-        first
+        if first { Opened::First } else { Opened::Another }
     }
 
     /// What waited for a session, in order.
@@ -266,24 +285,28 @@ impl Conversation {
     /// The time limit of `ticket` is over.
     pub(super) fn expired(&mut self, ticket: Ticket) -> Remains {
         let asked = self.asked == Some(Asked::Unanswered(ticket));
-        let accepted = self.answered == Some(Answered::Accepted(ticket));
+        let answered = matches!(
+            self.answered,
+            Some(Answered::Accepted(of) | Answered::Undecided(of)) if of == ticket
+        );
         if asked {
             self.asked = None;
         }
-        if accepted || self.answered == Some(Answered::Undecided(ticket)) {
+        if answered {
             self.answered = None;
         }
-        self.remains(asked || accepted)
+        self.remains(asked || answered)
     }
 
     /// The other one left or the server is lost: no unfinished request can be answered.
     pub(super) fn unreachable(&mut self) -> Remains {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
-        let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
+        let unfinished =
+            matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_)));
         if asked {
             self.asked = None;
         }
-        if matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_))) {
+        if unfinished {
             self.answered = None;
         }
         let asking = match self.asked {
@@ -296,7 +319,7 @@ impl Conversation {
         };
         let last = self.sessions.iter().copied().chain(asking).chain(answering).max();
         self.given_up = last.max(self.given_up);
-        self.remains(asked || accepted)
+        self.remains(asked || unfinished)
     }
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.

@@ -23,7 +23,7 @@ fn what_was_typed_before_the_session_is_delivered_in_order_once_it_is_open() {
         assert_eq!(bob.pursue(Ticket(2)), Pursuit::Pending);
     }
     assert!(bob.peer_accepted(A));
-    assert!(bob.opened(A));
+    assert_eq!(bob.opened(A), Opened::First);
     assert_eq!(bob.take_waiting(), items);
     assert_eq!(bob.pursue(Ticket(3)), Pursuit::Open);
 }
@@ -59,8 +59,8 @@ fn requests_that_cross_are_both_wanted_and_the_first_session_is_talked_on() {
     assert_eq!(bob.requested(Ticket(2)), Requested::Wanted);
     assert_eq!(bob.requested(Ticket(3)), Requested::Repeat);
     assert!(bob.peer_listening(A) && bob.peer_accepted(B));
-    assert!(bob.opened(A));
-    assert!(!bob.opened(B));
+    assert_eq!(bob.opened(A), Opened::First);
+    assert_eq!(bob.opened(B), Opened::Another);
     assert_eq!(bob.sessions(), [A, B]);
     assert_eq!(bob.ended(A), Remains::More);
     assert_eq!(bob.ended(B), Remains::Over(Vec::new()));
@@ -132,7 +132,8 @@ fn closing_ends_attempts_too() {
 fn what_waits_for_another_session_is_handed_back_when_none_comes() {
     let mut bob = bob();
     bob.pursue(Ticket(1));
-    assert!(bob.peer_accepted(A) && bob.opened(A));
+    assert!(bob.peer_accepted(A));
+    assert_eq!(bob.opened(A), Opened::First);
     let file = Item::File(TransferId(1));
     bob.wait(file.clone()).unwrap();
     assert_eq!(bob.pursue_another(Ticket(2)), Pursuit::Ask);
@@ -144,7 +145,8 @@ fn what_waits_for_another_session_is_handed_back_when_none_comes() {
 fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
     let mut bob = bob();
     bob.pursue(Ticket(1));
-    assert!(bob.peer_accepted(A) && bob.opened(A));
+    assert!(bob.peer_accepted(A));
+    assert_eq!(bob.opened(A), Opened::First);
     assert_eq!(bob.requested(Ticket(2)), Requested::Wanted, "bob himself");
     bob.expired(Ticket(2));
     bob.unreachable();
@@ -152,8 +154,10 @@ fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
     assert_eq!(bob.requested(Ticket(3)), Requested::Undecided);
     assert_eq!(bob.sessions(), [A]);
     assert!(bob.accept(Ticket(4)) && bob.peer_listening(B));
-    assert!(bob.opened(B), "the user is told of it");
-    assert_eq!(bob.sessions(), [B, A]);
+    bob.wait(text("to the former one")).unwrap();
+    let waiting = vec![text("to the former one")];
+    assert_eq!(bob.opened(B), Opened::Renewed { former: vec![A], waiting });
+    assert_eq!(bob.sessions(), [B]);
     assert_eq!(bob.requested(Ticket(5)), Requested::Wanted);
 }
 
@@ -163,16 +167,46 @@ fn an_attempt_from_before_does_not_make_a_stranger_known() {
     bob.pursue(Ticket(1));
     assert!(bob.peer_accepted(A));
     bob.unreachable();
-    assert!(bob.opened(A));
+    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided, "although the user waits for bob");
+    assert_eq!(bob.opened(A), Opened::First);
     assert!(bob.is_given_up());
-    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided);
+    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
+}
+
+#[test]
+fn a_session_with_the_former_owner_of_a_name_does_not_open_behind_that_with_the_new_one() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A));
+    bob.unreachable();
+    bob.requested(Ticket(2));
+    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
+    assert_eq!(bob.opened(A), Opened::Late);
+    assert_eq!(bob.sessions(), [B]);
+}
+
+#[test]
+fn requests_that_crossed_before_do_not_put_a_new_owner_behind_the_former_one() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.requested(Ticket(2));
+    assert!(bob.peer_accepted(A));
+    assert_eq!(bob.opened(A), Opened::First);
+    bob.unreachable();
+    bob.requested(Ticket(3));
+    assert!(bob.accept(Ticket(4)) && bob.peer_listening(B));
+    assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
+    assert_eq!(bob.sessions(), [B]);
 }
 
 #[test]
 fn a_peer_does_not_open_sessions_without_end() {
     let mut bob = bob();
     bob.pursue(Ticket(1));
-    assert!(bob.peer_accepted(SessionId(1)) && bob.opened(SessionId(1)));
+    assert!(bob.peer_accepted(SessionId(1)));
+    assert_eq!(bob.opened(SessionId(1)), Opened::First);
     for number in 2..=8 {
         assert_eq!(bob.requested(Ticket(number)), Requested::Wanted);
         assert!(bob.peer_listening(SessionId(number)));

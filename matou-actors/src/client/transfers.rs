@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// The session that it goes over, once there is one.
     pub(super) session: Option<SessionId>,
+    /// It is cut only to be sent again over another connection.
+    pub(super) again: bool,
 }
 
 /// How far one of them is.
@@ -93,7 +95,7 @@ impl Transfers {
         self.last += 1;
         let id = TransferId(self.last);
         let info = TransferInfo { id, direction, with, bytes: 0, size, path };
-        self.entries.insert(id, Entry { info: info.clone(), stage, session });
+        self.entries.insert(id, Entry { info: info.clone(), stage, session, again: false });
         info
     }
 }

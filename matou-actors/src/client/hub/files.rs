@@ -10,13 +10,15 @@ use actix::prelude::*;
 use super::{Hub, Leaving, LiveSession, OpenSession};
 use crate::client::conversation::{Item, SessionId};
 use crate::client::messages::{LeaveFiles, WatchFiles};
-use crate::client::transfers::Stage;
+use crate::client::transfers::{Entry, Stage};
 use crate::client::{Direction, Event, TransferId};
 use crate::protocol::UsernameKey;
 use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict, abort};
 
 /// For what was sent before a session ended.
 const GRACE: Duration = Duration::from_secs(5);
+/// For a sender to see that a file has arrived, which it looks for every 50 ms.
+const SEEN: Duration = Duration::from_millis(500);
 const CLOSED: &str = "the file connection is closed";
 
 impl Hub {
@@ -140,6 +142,13 @@ impl Hub {
         });
     }
 
+    /// Nothing else asks whether a session that is over is of use any more.
+    pub(super) fn linger_if_over(&self, session: SessionId, ctx: &mut Context<Self>) {
+        if self.sessions.get(&session).is_some_and(|live| live.over) {
+            Self::linger(session, ctx);
+        }
+    }
+
     pub(super) fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
         self.sessions.get_mut(&id)?.open.as_mut()
     }
@@ -202,11 +211,36 @@ impl Hub {
         }
     }
 
+    /// Sees to it that a refusal is learnt of although an own file is on the same connection: one
+    /// that nobody takes is sent again over another.
+    pub(super) fn free_lane(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        let Some(id) = self.open_session(session).and_then(|open| open.lane.sending()) else {
+            return;
+        };
+        let before = self.transfers.get(id).map(|entry| entry.info.bytes);
+        ctx.run_later(GRACE, move |hub, ctx| {
+            let sending = hub.open_session(session).and_then(|open| open.lane.sending());
+            let Some(entry) = hub.transfers.get_mut(id).filter(|_| sending == Some(id)) else {
+                return;
+            };
+            if Some(entry.info.bytes) == before {
+                entry.again = true;
+                hub.cut(id, CLOSED);
+            } else {
+                hub.free_lane(session, ctx);
+            }
+        });
+    }
+
     /// A file broke off on its way. What goes the other way is another thing.
     fn broken(&mut self, id: TransferId, reason: String, ended: bool, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.get(id) else { return };
-        let (direction, session) = (entry.info.direction, entry.session);
-        self.fail(id, reason);
+        let (direction, session, again) = (entry.info.direction, entry.session, entry.again);
+        if again {
+            self.take_back(id);
+        } else {
+            self.fail(id, reason);
+        }
         let Some(session) = session else { return };
         match direction {
             Direction::Incoming => self.deafen(session, CLOSED, ctx),
@@ -220,6 +254,33 @@ impl Hub {
         }
     }
 
+    /// A file that was cut only to go over another connection waits for that.
+    fn take_back(&mut self, id: TransferId) {
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        (entry.stage, entry.again, entry.info.bytes) = (Stage::Waiting, false, 0);
+        if let Some(open) = entry.session.take().and_then(|session| self.open_session(session)) {
+            open.lane.over(id);
+        }
+    }
+
+    /// Ends a connection that is of no more use, once its other side has seen that a file which
+    /// came over it has arrived: an end before that would make it a failure there.
+    fn end_soon(session: SessionId, ctx: &mut Context<Self>) {
+        ctx.run_later(SEEN, move |hub, ctx| {
+            hub.end_if_cut(session, ctx);
+            hub.shut_lane(session);
+        });
+    }
+
+    /// Finds another connection for a file that was taken back.
+    fn send_again(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+        let waits = |entry: &&Entry| entry.stage == Stage::Waiting && entry.session.is_none();
+        let key = self.transfers.get(id).filter(waits).map(|entry| entry.info.with.key());
+        if let Some(key) = key {
+            self.enqueue_file(&key, id, ctx);
+        }
+    }
+
     /// Ends a connection in which a file was cut, once nothing comes in over it.
     fn end_if_cut(&mut self, session: SessionId, ctx: &mut Context<Self>) {
         let Some(open) = self.open_session(session) else { return };
@@ -229,7 +290,7 @@ impl Hub {
         }
     }
 
-    fn whole(&mut self, id: TransferId, path: PathBuf, size: u64, ctx: &mut Context<Self>) {
+    fn whole(&mut self, id: TransferId, path: PathBuf, size: u64) {
         let Some(entry) = self.transfers.remove(id) else { return };
         self.offers.remove(&id);
         let with = entry.info.with;
@@ -240,9 +301,6 @@ impl Hub {
             if incoming && !live.closed {
                 // Once for each file.
                 live.addr.do_send(WatchFiles { offered: None });
-            }
-            if live.over {
-                Self::linger(session, ctx);
             }
         }
         self.tell(match entry.info.direction {
@@ -282,18 +340,19 @@ impl Handler<Report> for Hub {
             Outcome::Ended(verdict) => {
                 self.movers.remove(&id);
                 match verdict {
-                    Verdict::Whole { path, size } => self.whole(id, path, size, ctx),
+                    Verdict::Whole { path, size } => self.whole(id, path, size),
                     Verdict::NotBegun(reason) => self.not_begun(id, reason),
                     Verdict::Broken { reason, kept, ended } => {
                         let reason =
                             kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}"));
                         self.broken(id, reason, ended, ctx);
+                        self.send_again(id, ctx);
                     }
                 }
                 if let Some(session) = session {
                     self.next_file(session, ctx);
-                    self.end_if_cut(session, ctx);
-                    self.shut_lane(session);
+                    Self::end_soon(session, ctx);
+                    self.linger_if_over(session, ctx);
                 }
                 self.leave_if_done(ctx);
             }

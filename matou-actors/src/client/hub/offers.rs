@@ -86,6 +86,8 @@ impl Hub {
         self.fail(id, reason.into());
         self.deafen(session, reason, ctx);
         self.shut_lane(session);
+        self.free_lane(session, ctx);
+        self.linger_if_over(session, ctx);
     }
 
     pub(super) fn tell_offer(&mut self, id: TransferId) {

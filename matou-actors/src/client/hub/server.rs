@@ -129,12 +129,11 @@ impl Hub {
     }
 
     fn left(&mut self, who: Username) {
-        let key = who.key();
-        if !self.roster.left(&who) {
-            return;
+        let was_here = self.roster.left(&who);
+        self.peer_unreachable(&who.key(), &format!("{who} left"));
+        if was_here {
+            self.tell(Event::Left { username: who });
         }
-        self.peer_unreachable(&key, &format!("{who} left"));
-        self.tell(Event::Left { username: who });
     }
 
     fn frame(&mut self, frame: ServerFrame, ctx: &mut Context<Self>) {

@@ -4,7 +4,7 @@ use actix::prelude::*;
 
 use super::{Hub, Leaving, LiveSession, OpenSession};
 use crate::client::Event;
-use crate::client::conversation::{Item, SessionId};
+use crate::client::conversation::{Item, Opened, SessionId};
 use crate::client::lane::Lane;
 use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
 use crate::client::session::{Role, Session};
@@ -106,17 +106,28 @@ impl Handler<SessionUp> for Hub {
         }
         let key = peer.key();
         let Some(with) = self.conversations.get_mut(&key) else { return };
-        let first = with.opened(id);
+        let opened = with.opened(id);
+        if opened == Opened::Late {
+            self.close_session(id, "somebody else has the name now");
+            return self.flush(ctx);
+        }
         let waiting = with.take_waiting();
-        let another = first && with.sessions().len() > 1;
-        if first {
+        if let Opened::Renewed { former, waiting } = &opened {
+            const WHY: &str =
+                "the name was free for a time, and this session is with its new owner";
+            for session in former {
+                self.close_session(*session, WHY);
+            }
+            self.undelivered(&key, waiting.clone(), WHY);
+        }
+        if opened != Opened::Another {
             let (with, address) = (peer.clone(), address.ip().to_canonical());
             self.tell(Event::PrivateOpened { with, address });
         }
-        if another {
+        if matches!(opened, Opened::Renewed { .. }) {
             self.notice(format!(
-                "the name {peer} was free for a time: what you say goes over the new session, and \
-                 whoever is at the other end of the older one may be somebody else"
+                "{peer} left the server meanwhile and the name was free: this may be somebody \
+                 else, and what was open with {peer} before is closed"
             ));
         }
         for item in waiting {
