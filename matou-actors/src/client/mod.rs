@@ -3,7 +3,8 @@
 //! Inside: `hub` owns the state and routes; `link` is the connection to the server, `session`
 //! each private one, [`crate::transfer::Transfer`] each file on its way. What they tell each
 //! other is in `messages`. The deciding parts know no actor, socket or clock: `sign_in`,
-//! `roster`, `backoff`, `conversation`, `lane`, `transfers`, `reachable`, `server_name`.
+//! `roster`, `backoff`, `conversation`, `lane`, `transfers`, `early`, `parting`, `reachable`,
+//! `server_name`.
 
 mod backoff;
 mod carry;
