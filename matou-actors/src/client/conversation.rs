@@ -3,7 +3,7 @@
 //! Either side may ask, both may ask at once, and each request stands alone: two that cross both
 //! lead to a session. All of them are listened to, and one is talked on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::TransferId;
 use crate::protocol::{MessageText, Username};
@@ -39,8 +39,9 @@ pub(super) struct Conversation {
     sessions: Vec<SessionId>,
     waiting: VecDeque<Item>,
     crossing: bool,
-    /// Whoever has the name now may be somebody else than the peer of the sessions up to this one.
-    given_up: Option<SessionId>,
+    /// Each time that the name was given up, the last session with its owner until then: whoever
+    /// has the name now may be somebody else.
+    given_up: BTreeSet<SessionId>,
     /// The last session with the former owner of the name.
     past: Option<SessionId>,
 }
@@ -121,7 +122,7 @@ impl Conversation {
             sessions,
             waiting,
             crossing: false,
-            given_up: None,
+            given_up: BTreeSet::new(),
             past: None,
         }
     }
@@ -149,7 +150,7 @@ impl Conversation {
 
     /// The name was free for a time, so that its owner may be another than the peer.
     pub(super) fn is_given_up(&self) -> bool {
-        self.given_up.is_some()
+        !self.given_up.is_empty()
     }
 
     /// Something of the user's waits for a session.
@@ -248,11 +249,12 @@ impl Conversation {
 
     /// The attempt `session` succeeded.
     pub(super) fn opened(&mut self, session: SessionId) -> Opened {
-        self.forget_attempt(session);
         if self.past.is_some_and(|last| session <= last) {
             return Opened::Late;
         }
-        if let Some(last) = self.given_up.take_if(|last| session > *last) {
+        self.forget_attempt(session);
+        let still = self.given_up.split_off(&session);
+        if let Some(last) = std::mem::replace(&mut self.given_up, still).pop_last() {
             (self.past, self.crossing) = (Some(last), false);
             let former = std::mem::replace(&mut self.sessions, vec![session]);
             return Opened::Renewed { former, waiting: self.take_waiting() };
@@ -318,7 +320,7 @@ impl Conversation {
             _ => None,
         };
         let last = self.sessions.iter().copied().chain(asking).chain(answering).max();
-        self.given_up = last.max(self.given_up);
+        self.given_up.extend(last);
         self.remains(asked || unfinished)
     }
 
@@ -360,7 +362,8 @@ impl Conversation {
                 items => Remains::Undelivered(items),
             };
         }
-        (self.crossing, self.given_up) = (false, None);
+        self.crossing = false;
+        self.given_up.clear();
         Remains::Over(self.take_waiting())
     }
 }

@@ -183,8 +183,11 @@ fn a_session_with_the_former_owner_of_a_name_does_not_open_behind_that_with_the_
     bob.requested(Ticket(2));
     assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
     assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
+    let late = text("said meanwhile");
+    bob.wait(late.clone()).unwrap();
     assert_eq!(bob.opened(A), Opened::Late);
     assert_eq!(bob.sessions(), [B]);
+    assert_eq!(bob.ended(A), Remains::Undelivered(vec![late]), "it waited for that attempt");
 }
 
 #[test]
@@ -213,4 +216,19 @@ fn a_peer_does_not_open_sessions_without_end() {
         bob.opened(SessionId(number));
     }
     assert_eq!(bob.requested(Ticket(9)), Requested::Undecided);
+}
+
+#[test]
+fn a_name_that_was_given_up_twice_had_three_owners() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    assert!(bob.peer_accepted(A));
+    assert_eq!(bob.opened(A), Opened::First);
+    bob.unreachable();
+    bob.requested(Ticket(2));
+    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    bob.unreachable();
+    let opened = bob.opened(B);
+    assert_eq!(opened, Opened::Renewed { former: vec![A], waiting: Vec::new() });
+    assert_eq!(bob.requested(Ticket(4)), Requested::Undecided, "the third one");
 }

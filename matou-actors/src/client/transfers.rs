@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) session: Option<SessionId>,
     /// It is cut only to be sent again over another connection.
     pub(super) again: bool,
+    /// It was sent again before, which is done once.
+    pub(super) was_again: bool,
 }
 
 /// How far one of them is.
@@ -95,7 +97,10 @@ impl Transfers {
         self.last += 1;
         let id = TransferId(self.last);
         let info = TransferInfo { id, direction, with, bytes: 0, size, path };
-        self.entries.insert(id, Entry { info: info.clone(), stage, session, again: false });
+        self.entries.insert(
+            id,
+            Entry { info: info.clone(), stage, session, again: false, was_again: false },
+        );
         info
     }
 }

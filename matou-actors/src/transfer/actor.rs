@@ -170,6 +170,11 @@ impl Transfer {
         let verdict = match (verdict.unwrap_or_else(died), self.cancelled.take()) {
             (Verdict::Broken { kept, .. }, Some(reason)) => Verdict::Broken { reason, kept, ended },
             (Verdict::NotBegun(_), Some(reason)) => Verdict::Broken { reason, kept: None, ended },
+            // It came too late, and yet nothing can be sent behind it.
+            (Verdict::Whole { .. }, Some(reason)) if self.direction == Shutdown::Write => {
+                let reason = format!("{reason}, after all of it had been sent");
+                Verdict::Broken { reason, kept: None, ended }
+            }
             (other, _) => other,
         };
         if let Verdict::Whole { size, .. } = verdict

@@ -20,6 +20,8 @@ use crate::signals::Signals;
 
 /// How long the client may take to leave once a signal, or a reader that went away, says so.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// How long whoever reads the output may take to read the last lines of it then.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// How many events are rendered before typed lines and signals get their turn.
 const EVENTS_AT_ONCE: usize = 256;
@@ -148,13 +150,18 @@ impl Running {
                     }
                     self.leave();
                 }
-                () = until(deadline), if deadline.is_some() => break,
+                () = until(deadline), if deadline.is_some() => {
+                    let effects = self.conversation.given_up();
+                    self.perform(effects);
+                    break;
+                }
             }
         }
+        let last = self.deadline.map(|deadline| deadline.max(Instant::now() + LAST_LINES));
         tokio::select! {
             written = output.finish(self.shown.drain(..)) => written,
             _ = signals.next() => Ok(()),
-            () = until(self.deadline), if self.deadline.is_some() => Ok(()),
+            () = until(last), if last.is_some() => Ok(()),
         }
     }
 

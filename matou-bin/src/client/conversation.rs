@@ -173,6 +173,16 @@ impl Conversation {
         self.ended = true;
     }
 
+    /// The client did not come to its end in time.
+    pub(super) fn given_up(&self) -> Vec<Effect> {
+        let unheard = self.said.saturating_sub(self.heard);
+        if unheard == 0 {
+            return Vec::new();
+        }
+        let message = format!("{unheard} of your messages may not have been heard");
+        vec![Effect::Show(Event::Error { message })]
+    }
+
     /// How it ended.
     pub(super) fn ending(self) -> Ending {
         let unheard = self.audience == Audience::Nobody && self.said > self.heard;
@@ -316,7 +326,10 @@ mod tests {
         };
         assert_eq!(typed(&["Bob", "Ann"]).ending(), Ending::Unheard);
         assert_eq!(typed(&["Bob", "Ann", "Bob"]).ending(), Ending::Done);
+        assert!(typed(&["Bob", "Bob"]).given_up().is_empty());
         let mut interrupted = typed(&[]);
+        assert!(matches!(&interrupted.given_up()[..], [Effect::Show(Event::Error { message })]
+            if message.starts_with('2')));
         interrupted.ended();
         assert_eq!(interrupted.ending(), Ending::Done);
     }

@@ -29,7 +29,9 @@ impl Hub {
         id: TransferId,
         ctx: &mut Context<Self>,
     ) {
-        let Some(with) = self.conversations.get(key) else { return };
+        let Some(with) = self.conversations.get(key) else {
+            return self.fail(id, "not sent: the private session is over".into());
+        };
         let lanes = with.sessions().iter().filter_map(|session| {
             let lane = &self.sessions.get(session)?.open.as_ref()?.lane;
             lane.closed().is_none().then_some(*session)
@@ -223,27 +225,41 @@ impl Hub {
             let Some(entry) = hub.transfers.get_mut(id).filter(|_| sending == Some(id)) else {
                 return;
             };
-            if Some(entry.info.bytes) == before {
-                entry.again = true;
-                hub.cut(id, CLOSED);
-            } else {
-                hub.free_lane(session, ctx);
+            if Some(entry.info.bytes) != before {
+                return hub.free_lane(session, ctx);
             }
+            entry.again = !entry.was_again;
+            entry.was_again = true;
+            hub.cut(
+                id,
+                "nobody took it, and a file that came over the same connection ended early",
+            );
         });
+    }
+
+    /// Whether a file that was cut in `session` may go over another one with the same peer.
+    fn may_go_on(&self, session: SessionId) -> bool {
+        let live = self.sessions.get(&session).filter(|live| !live.over && !live.closed);
+        let with = live.and_then(|live| self.conversations.get(&live.peer.key()));
+        let same = with.is_some_and(|with| with.sessions().contains(&session));
+        same && self.leaving != Leaving::Now
     }
 
     /// A file broke off on its way. What goes the other way is another thing.
     fn broken(&mut self, id: TransferId, reason: String, ended: bool, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.get(id) else { return };
         let (direction, session, again) = (entry.info.direction, entry.session, entry.again);
-        if again {
+        if again && session.is_some_and(|session| self.may_go_on(session)) {
             self.take_back(id);
         } else {
             self.fail(id, reason);
         }
         let Some(session) = session else { return };
         match direction {
-            Direction::Incoming => self.deafen(session, CLOSED, ctx),
+            Direction::Incoming => {
+                self.deafen(session, CLOSED, ctx);
+                self.free_lane(session, ctx);
+            }
             Direction::Outgoing => {
                 self.close_lane(session, CLOSED, ctx);
                 let Some(open) = self.open_session(session).filter(|_| !ended) else { return };

@@ -108,7 +108,10 @@ impl Handler<SessionUp> for Hub {
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let opened = with.opened(id);
         if opened == Opened::Late {
-            self.close_session(id, "somebody else has the name now");
+            const WHY: &str = "somebody else has the name now";
+            self.session_ended(&key, id, WHY);
+            self.close_session(id, WHY);
+            self.leave_if_done(ctx);
             return self.flush(ctx);
         }
         let waiting = with.take_waiting();
