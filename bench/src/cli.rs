@@ -40,10 +40,10 @@ enum Action {
     /// Run the file scenarios only.
     Files {
         /// MiB of the file.
-        #[arg(long, default_value_t = 2048)]
+        #[arg(long, default_value_t = 1024)]
         mebibytes: u64,
         /// Runs of each.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value_t = 9)]
         rounds: usize,
         #[command(flatten)]
         options: Suite,
@@ -111,7 +111,7 @@ pub(crate) fn run() -> Outcome<()> {
     match Arguments::parse().action {
         Action::All(suite) => run_suite(
             suite::all(),
-            Extent { mebibytes: 2048, rounds: 3, patience: suite.patience() },
+            Extent { mebibytes: 1024, rounds: 9, patience: suite.patience() },
             &suite,
         ),
         Action::Quick(suite) => run_suite(
