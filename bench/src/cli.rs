@@ -40,7 +40,7 @@ enum Action {
     /// Run the file scenarios only.
     Files {
         /// MiB of the file.
-        #[arg(long, default_value_t = 1024)]
+        #[arg(long, default_value_t = 2048)]
         mebibytes: u64,
         /// Runs of each.
         #[arg(long, default_value_t = 9)]
@@ -111,7 +111,7 @@ pub(crate) fn run() -> Outcome<()> {
     match Arguments::parse().action {
         Action::All(suite) => run_suite(
             suite::all(),
-            Extent { mebibytes: 1024, rounds: 9, patience: suite.patience() },
+            Extent { mebibytes: 2048, rounds: 9, patience: suite.patience() },
             &suite,
         ),
         Action::Quick(suite) => run_suite(

@@ -258,7 +258,7 @@ fn pictures(session: &Session) -> Vec<(&'static str, String)> {
             "B",
             &[("resident_bytes_per_client", "resident")],
         ),
-        ("files", "files", "A file of 1 GiB over loopback", "MB/s", &[("mb_per_s", "throughput")]),
+        ("files", "files", "A file of 2 GiB over loopback", "MB/s", &[("mb_per_s", "throughput")]),
     ];
     let mut pictures = Vec::new();
     for (name, scenario, title, unit, series) in charts {
