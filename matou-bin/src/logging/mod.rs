@@ -3,7 +3,7 @@
 mod escape;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -59,14 +59,12 @@ impl Log {
                 Self { logger: Logger::root(slog::Discard, o!()), guard: None, level }
             }
             (Target::File(path), LogFormat::Json) => Self::json(level, open(path)?),
-            (Target::File(path), LogFormat::Text) => {
-                Self::text(level, PlainDecorator::new(open(path)?))
-            }
+            (Target::File(path), LogFormat::Text) => Self::text(level, plain(open(path)?)),
             (_, LogFormat::Json) => Self::json(level, io::stderr()),
             (Target::Stderr, LogFormat::Text) if coloured() => {
                 Self::text(level, TermDecorator::new().stderr().build())
             }
-            (_, LogFormat::Text) => Self::text(level, PlainDecorator::new(io::stderr())),
+            (_, LogFormat::Text) => Self::text(level, plain(io::stderr())),
         })
     }
 
@@ -125,6 +123,12 @@ impl Log {
         let drain = queue.filter(move |record| record.level().as_usize() <= least.load(Relaxed));
         Self { logger: Logger::root(drain.ignore_res(), o!()), guard: Some(guard), level }
     }
+}
+
+/// Writes a line at once: the format hands over each of its words by itself, and a system call for
+/// every word was most of what a line cost.
+fn plain(out: impl Write + Send + 'static) -> impl slog_term::Decorator + Send + 'static {
+    PlainDecorator::new(BufWriter::new(out))
 }
 
 /// `level` made `louder` steps more talkative (or, below zero, quieter).
@@ -195,6 +199,35 @@ mod tests {
         assert_eq!(value["address"], "\u{202e}[::]:1");
         assert_eq!(value["count"], 3);
         value["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    }
+
+    #[test]
+    fn a_line_is_written_at_once() {
+        struct Writes(mpsc::Sender<Vec<u8>>);
+        impl Write for Writes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.send(bytes.to_vec());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let level = || Arc::new(AtomicUsize::new(Level::Info.as_usize()));
+        let (text, text_writes) = mpsc::channel();
+        let (json, json_writes) = mpsc::channel();
+        let logs = [Log::text(level(), plain(Writes(text))), Log::json(level(), Writes(json))];
+        for log in logs {
+            info!(log.logger, "joined"; "name" => "ann", "address" => "[::1]:7");
+            info!(log.logger, "left"; "name" => "ann");
+            log.finish();
+        }
+        for writes in [text_writes, json_writes] {
+            let written: Vec<Vec<u8>> = writes.try_iter().collect();
+            assert_eq!(written.len(), 2, "{written:?}");
+            assert!(written.iter().all(|line| line.ends_with(b"\n")), "{written:?}");
+        }
     }
 
     #[test]
