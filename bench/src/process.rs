@@ -27,6 +27,27 @@ pub(crate) fn machine_cpu() -> Outcome<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
+/// For how long threads of a process were ready to run and no core was free for them.
+pub(crate) fn waited(pid: u32) -> Outcome<Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context("list threads")?;
+    let mut nanos = 0;
+    for task in tasks.flatten() {
+        // A thread may end meanwhile; the kernel may be built without these figures.
+        let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let field = stat.split_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
+        nanos += field.unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// CPU time that the hypervisor gave to other machines while this one wanted it.
+pub(crate) fn stolen() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("read the machine's CPU time")?;
+    let field = stat.lines().next().unwrap_or_default().split_whitespace().nth(8);
+    let ticks = field.and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
 /// Resident memory of a process in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {

@@ -135,17 +135,34 @@ impl Session {
 
     /// The median, over the rounds, of a figure's ratio to the same figure of another subject or
     /// scenario in the same round: what changes from round to round falls out of it.
-    pub(crate) fn ratio(
+    pub(crate) fn ratio(&self, of: (&str, &str), base: (&str, &str), figure: &str) -> Option<f64> {
+        median(self.ratios(of, base, figure))
+    }
+
+    /// The lower quartile, the median and the upper quartile of those ratios.
+    pub(crate) fn quartiles(
+        &self,
+        of: (&str, &str),
+        base: (&str, &str),
+        figure: &str,
+    ) -> Option<[f64; 3]> {
+        let mut ratios = self.ratios(of, base, figure);
+        ratios.sort_by(f64::total_cmp);
+        let at = |quarter: usize| ratios.get((ratios.len().checked_sub(1)? * quarter + 2) / 4);
+        Some([*at(1)?, median(ratios.clone())?, *at(3)?])
+    }
+
+    fn ratios(
         &self,
         (scenario, subject): (&str, &str),
         (base_scenario, base): (&str, &str),
         figure: &str,
-    ) -> Option<f64> {
+    ) -> Vec<f64> {
         let ratios = self.done(scenario, subject).filter_map(|run| {
             let base = self.done(base_scenario, base).find(|other| other.round == run.round)?;
             Some(run.figures.value(figure)? / base.figures.value(figure)?)
         });
-        median(ratios.collect())
+        ratios.collect()
     }
 }
 
@@ -180,6 +197,14 @@ mod tests {
         assert_eq!(session.ratio(("s", "b"), ("s", "a"), "x"), Some(2.0));
         assert_eq!(session.median("s", "a", "x"), Some(2.0));
         assert_eq!(session.median("s", "c", "x"), None);
+    }
+
+    #[test]
+    fn quartiles_enclose_half_of_the_ratios() {
+        let runs = (0..9).flat_map(|round| [run("a", round, 1.0), run("b", round, round as f64)]);
+        let session = Session { runs: runs.collect(), ..Session::default() };
+        assert_eq!(session.quartiles(("s", "b"), ("s", "a"), "x"), Some([2.0, 4.0, 6.0]));
+        assert_eq!(session.quartiles(("s", "c"), ("s", "a"), "x"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a file does to the messages of the connection next to it.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(super) fn during_a_file(mover: Mover, ground: &Ground) -> Outcome<Figures> {
     thread::sleep(IDLE);
     let idle = idle.stop()?;
     let talk = Talk::start()?;
-    mover::pair(mover, &ground.source(), &ground.copy(0), ground.size())?;
+    let copy = File::create(ground.copy(0)).context("make the copy")?;
+    mover::pair(mover, &ground.source(), &copy, ground.size())?;
     let busy = talk.stop()?;
     std::fs::remove_file(ground.copy(0)).context("remove the copy")?;
     let micros =

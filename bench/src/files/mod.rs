@@ -2,6 +2,7 @@
 
 mod message;
 mod mover;
+mod paired;
 mod peer;
 mod together;
 
@@ -14,6 +15,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::TempDir;
 
 use self::mover::Mover;
+pub(crate) use self::paired::PAIRED;
 use self::peer::Peer;
 use crate::error::{BenchError, Context, Outcome};
 use crate::process::{self, Cores};
@@ -37,6 +39,8 @@ pub(crate) struct Extent {
 /// Runs all file scenarios and adds what came out to the session.
 pub(crate) fn run(session: &mut Session, extent: Extent, results: Option<&Path>) -> Outcome<()> {
     process::pin(Cores::All);
+    println!("-- files: short turns");
+    paired::run(session, extent)?;
     let patience = extent.patience;
     let ground = Ground::new(extent.mebibytes)?;
     println!("-- files: {} MiB, from memory to memory over loopback", extent.mebibytes);
@@ -161,7 +165,8 @@ impl Ground {
     fn move_once(&self, mover: Mover) -> Outcome<Figures> {
         let watch = MemoryWatch::start();
         let (start, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
-        mover::pair(mover, &self.source(), &self.copy(0), self.size)?;
+        let copy = File::create(self.copy(0)).context("make the copy")?;
+        mover::pair(mover, &self.source(), &copy, self.size)?;
         let seconds = start.elapsed().as_secs_f64();
         let cpu = cpu(UsageWho::RUSAGE_SELF)? - before;
         let grown = watch.stop();

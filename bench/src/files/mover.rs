@@ -87,12 +87,11 @@ impl Mover {
 }
 
 /// Moves a file from one thread to another, and returns when it is whole.
-pub(super) fn pair(mover: Mover, source: &Path, copy: &Path, size: u64) -> Outcome<()> {
+pub(super) fn pair(mover: Mover, source: &Path, copy: &File, size: u64) -> Outcome<()> {
     let (sender, receiver) = connection()?;
     let source = File::open(source).context("open the file")?;
     let sending = thread::spawn(move || mover.send(&source, size, &sender));
-    let copy = File::create(copy).context("make the copy")?;
-    mover.receive(&receiver, size, &copy)?;
+    mover.receive(&receiver, size, copy)?;
     sending.join().map_err(|_| BenchError::Invalid("the sending thread failed".into()))?
 }
 

@@ -10,9 +10,11 @@ use std::path::Path;
 
 use self::svg::Row;
 use crate::error::{Context, Outcome};
+use crate::files::PAIRED;
 use crate::session::Session;
 
 const BARE: &str = "bare fan-out";
+const BARE_LOOP: &str = "bare sendfile + splice";
 
 /// Writes the pictures next to the document and the tables into it.
 pub(crate) fn write(session: &Session, document: &Path) -> Outcome<()> {
@@ -197,7 +199,47 @@ fn files(session: &Session) -> String {
             ],
         ),
     ];
-    tables(session, &scenarios)
+    paired(session) + &tables(session, &scenarios)
+}
+
+/// The bare loop and Matou in short turns: ratios within a round.
+fn paired(session: &Session) -> String {
+    let base = (PAIRED, BARE_LOOP);
+    let mut table = Table::new(&[
+        "",
+        "throughput to the bare loop's",
+        "CPU to the bare loop's",
+        "MB/s",
+        "CPU s a GiB, both sides",
+    ]);
+    let subjects = session.subjects(PAIRED);
+    if subjects.is_empty() {
+        return String::new();
+    }
+    for subject in subjects {
+        let ratio = |figure: &str| {
+            let quartiles = session.quartiles((PAIRED, subject), base, figure);
+            quartiles.map_or_else(
+                || failed(session, PAIRED, subject),
+                |[low, middle, high]| {
+                    format!("{} ({} to {})", number(middle), number(low), number(high))
+                },
+            )
+        };
+        let cell = |figure: &str| {
+            let median = session.median(PAIRED, subject, figure);
+            median.map_or_else(|| failed(session, PAIRED, subject), number)
+        };
+        let ratios = match subject {
+            BARE_LOOP => ["1".into(), "1".into()],
+            _ => [ratio("mb_per_s"), ratio("cpu_s_per_gib")],
+        };
+        let [throughput, cost] = ratios;
+        let figures = [cell("mb_per_s"), cell("cpu_s_per_gib")];
+        table.row(&[&[subject.to_owned(), throughput, cost], figures.as_slice()].concat());
+    }
+    let title = "Short turns over memory that is there already: median (and quartiles) of ratios";
+    format!("**{title}** (`{PAIRED}`)\n\n{}\n", table.finish())
 }
 
 /// A scenario, its title, and its figures with their column heads.

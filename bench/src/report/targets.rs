@@ -1,6 +1,7 @@
 //! What was promised, what came out, and whether it was kept.
 
-use super::{BARE, Table, number};
+use super::{BARE, BARE_LOOP, Table, number};
+use crate::files::PAIRED;
 use crate::session::Session;
 
 const MATOU: &str = "Matou";
@@ -68,8 +69,7 @@ fn rooms(session: &Session) -> Vec<Target> {
 }
 
 fn files(session: &Session) -> Vec<Target> {
-    let bare = "bare sendfile + splice";
-    let ratio = |figure: &str| session.ratio(("files", MATOU), ("files", bare), figure);
+    let ratio = |figure: &str| session.ratio((PAIRED, MATOU), (PAIRED, BARE_LOOP), figure);
     let median = |scenario: &str, figure: &str| session.median(scenario, MATOU, figure);
     vec![
         Target {

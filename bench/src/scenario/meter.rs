@@ -14,6 +14,8 @@ pub(super) struct Meter {
     server: f64,
     generator: f64,
     machine: f64,
+    waited: f64,
+    stolen: f64,
     deliveries: u64,
 }
 
@@ -24,6 +26,8 @@ impl Meter {
             server: process::cpu(server.pid())?.as_secs_f64(),
             generator: process::cpu(std::process::id())?.as_secs_f64(),
             machine: process::machine_cpu()?.as_secs_f64(),
+            waited: process::waited(server.pid())?.as_secs_f64(),
+            stolen: process::stolen()?.as_secs_f64(),
             start: Instant::now(),
             deliveries,
         })
@@ -49,6 +53,9 @@ impl Meter {
         figures.set("server_cores", server_cpu / seconds);
         figures.set("generator_cores", generator / seconds);
         figures.set("other_cores", ((machine - server_cpu - generator) / seconds).max(0.0));
+        let waited = process::waited(server.pid())?.as_secs_f64() - self.waited;
+        figures.set("server_waited_ms", waited.max(0.0) * 1e3);
+        figures.set("stolen_ms", (process::stolen()?.as_secs_f64() - self.stolen) * 1e3);
         figures.set("peak_mb", process::memory(server.pid())?.peak as f64 / 1e6);
         Ok(())
     }

@@ -4,16 +4,15 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::mover::{MoveError, Progress, piece, wide};
 use super::portable::{self, again};
+use super::stride::Stride;
 
-/// Bytes asked of one `sendfile`: a blocking one returns only when it has moved them all, and
-/// progress is counted between calls.
-const SEND_PIECE: usize = 1024 * 1024;
 /// The pipe between socket and file, and so the bytes that one `splice` moves at most: the
 /// largest that an unprivileged process may ask for.
 const PIPE: usize = 1024 * 1024;
@@ -25,9 +24,12 @@ pub(super) fn send(
     progress: &Progress,
 ) -> Result<(), MoveError> {
     let mut at = 0;
+    // A blocking `sendfile` returns only when it has moved all that it was asked for.
+    let mut stride = Stride::new();
     while at < size {
-        let count = piece(size - at, SEND_PIECE);
+        let (start, count) = (Instant::now(), piece(size - at, stride.bytes()));
         let sent = again(|| Ok(rustix::fs::sendfile(socket, file, Some(&mut at), count)?));
+        stride = stride.after(start.elapsed());
         match sent {
             Ok(0) => return Err(MoveError::Shrunk),
             Ok(sent) => progress.add(sent),

@@ -17,6 +17,8 @@ mod pace;
 mod portable;
 mod round_trip;
 mod source;
+#[cfg(target_os = "linux")]
+mod stride;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 pub use arrival::abort;

@@ -1,0 +1,58 @@
+//! How much to ask of one blocking call that counts only when it is done.
+
+use std::time::Duration;
+
+/// Bytes of the first call, and of every one where the network is slow.
+const LEAST: usize = 1024 * 1024;
+/// More gains nothing, and would hide for longer how far a peer is that became slow meanwhile.
+const MOST: usize = 8 * 1024 * 1024;
+/// A call that was shorter than this could have moved more.
+const QUICK: Duration = Duration::from_millis(10);
+/// A call that was longer than this hides progress from whoever watches.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// Bytes to ask for, from how long the last calls took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stride(usize);
+
+impl Stride {
+    /// The first one.
+    pub(super) fn new() -> Self {
+        Self(LEAST)
+    }
+
+    /// Bytes to ask for now.
+    pub(super) fn bytes(self) -> usize {
+        self.0
+    }
+
+    /// What to ask for after a call that took so long.
+    pub(super) fn after(self, took: Duration) -> Self {
+        if took < QUICK {
+            Self((self.0 * 2).min(MOST))
+        } else if took > SLOW {
+            Self((self.0 / 2).max(LEAST))
+        } else {
+            self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_network_gets_long_calls_and_a_slow_one_short_ones() {
+        let mut stride = Stride::new();
+        for _ in 0..10 {
+            stride = stride.after(Duration::from_millis(1));
+        }
+        assert_eq!(stride.bytes(), MOST);
+        assert_eq!(stride.after(Duration::from_millis(20)), stride, "long enough, short enough");
+        for _ in 0..10 {
+            stride = stride.after(Duration::from_secs(1));
+        }
+        assert_eq!(stride.bytes(), LEAST);
+    }
+}
