@@ -6,41 +6,58 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
     interval: Duration,
-    burst: Duration,
+    burst: u32,
 }
 
 impl Rate {
     /// `count` in each `period` on average and `burst` at once; a count of 0 is no limit.
     pub(crate) fn new(count: u32, period: Duration, burst: u32) -> Option<Self> {
-        let interval = period.checked_div(count)?;
-        Some(Self { interval, burst: interval.saturating_mul(burst) })
+        Some(Self { interval: period.checked_div(count)?, burst })
+    }
+
+    /// How long it takes to fill a bucket of which the whole burst is used up.
+    fn burst(self) -> Duration {
+        self.interval.saturating_mul(self.burst)
     }
 }
 
-/// What one has used up, as the time at which nothing of it will be left (GCRA, ITU-T I.371).
+/// What one has used up, as the time at which nothing of it will be left (GCRA, ITU-T I.371), and
+/// the rate which that is true of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TokenBucket {
-    full_at: Option<Instant>,
+    used: Option<(Instant, Rate)>,
 }
 
 impl TokenBucket {
     /// Uses `cost`, and tells how long to wait before the next use: nothing is ever refused, it
     /// only slows down.
     pub(crate) fn pay(&mut self, rate: Rate, cost: u32, now: Instant) -> Duration {
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        self.full_at = Some(full_at + rate.interval.saturating_mul(cost));
+        let full_at = now + self.left(rate, now) + rate.interval.saturating_mul(cost);
+        self.used = Some((full_at, rate));
         self.debt(rate, now)
     }
 
     /// How long to wait before the next use.
     pub(crate) fn debt(&self, rate: Rate, now: Instant) -> Duration {
-        let used = self.full_at.map(|full_at| full_at.saturating_duration_since(now));
-        used.unwrap_or_default().saturating_sub(rate.burst)
+        self.left(rate, now).saturating_sub(rate.burst())
+    }
+
+    /// The time until nothing will be used up. Under another rate than the last one that is for
+    /// as many uses, but for no larger a share of the burst: a time that was taken over as it is
+    /// would lock people out when a rate is raised, and too many uses when a burst is reduced.
+    fn left(&self, rate: Rate, now: Instant) -> Duration {
+        let Some((full_at, paid)) = self.used else { return Duration::ZERO };
+        let left = full_at.saturating_duration_since(now);
+        if paid == rate {
+            return left;
+        }
+        let same_uses = scale(left, rate.interval, paid.interval);
+        same_uses.min(scale(left, rate.burst(), paid.burst()))
     }
 
     /// Whether nothing of it is used up.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        self.full_at.is_none_or(|full_at| full_at <= now)
+        self.used.is_none_or(|(full_at, _)| full_at <= now)
     }
 
     /// Uses 1 if that keeps within the burst; whether it did.
@@ -52,6 +69,12 @@ impl TokenBucket {
         }
         allowed
     }
+}
+
+/// `time` in the proportion of `new` to `old`.
+fn scale(time: Duration, new: Duration, old: Duration) -> Duration {
+    let scaled = time.as_nanos().saturating_mul(new.as_nanos()).checked_div(old.as_nanos());
+    Duration::from_nanos(u64::try_from(scaled.unwrap_or_default()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -87,6 +110,33 @@ mod tests {
         assert!(bucket.try_take(rate, start + SECOND / 10));
         let later = start + 100 * SECOND;
         assert_eq!((0..10).filter(|_| bucket.try_take(rate, later)).count(), 5);
+    }
+
+    #[test]
+    fn a_new_rate_does_not_lock_out_who_had_used_up_the_old_one() {
+        let (minute, now) = (60 * SECOND, Instant::now());
+        let rate = Rate::new(600, minute, 5000).unwrap();
+        let mut bucket = TokenBucket::default();
+        assert_eq!(bucket.pay(rate, 5050, now), 5 * SECOND);
+        let debt = |count, burst| bucket.debt(Rate::new(count, minute, burst).unwrap(), now);
+        assert_eq!(debt(1200, 5000), 5 * SECOND / 2, "50 uses too many at the new rate");
+        assert_eq!(debt(300, 5000), 10 * SECOND);
+        assert_eq!(debt(600, 1000), SECOND, "as large a share of a smaller burst");
+        assert_eq!(debt(600, 6000), Duration::ZERO, "a larger burst has room for more");
+        let faster = Rate::new(1200, minute, 5000).unwrap();
+        assert_eq!(bucket.pay(faster, 1, now), 5 * SECOND / 2 + SECOND / 20);
+        assert_eq!(bucket.debt(faster, now + 3 * SECOND), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rate_faster_than_the_clock_can_be_set_and_unset() {
+        let (slow, fast) =
+            (Rate::new(1, SECOND, 1).unwrap(), Rate::new(u32::MAX, SECOND, 1).unwrap());
+        let mut bucket = TokenBucket::default();
+        let now = Instant::now();
+        assert_eq!(bucket.pay(slow, 3, now), 2 * SECOND);
+        assert_eq!(bucket.pay(fast, 1, now), Duration::ZERO);
+        assert_eq!(bucket.pay(slow, 1, now), Duration::ZERO);
     }
 
     #[test]
