@@ -1,15 +1,16 @@
 //! The actor that carries out what operators ask, one thing at a time.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::{Actor, ActorFutureExt, AtomicResponse, Context, Handler};
 use bytes::BytesMut;
+use futures::future::{join, try_join_all};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
+use super::keep::Keeper;
 use super::{
     Ask, ClientReport, CloseFrom, DeskSettings, Errand, Fail, ListClients, Request, Response,
     SetBans, Status,
@@ -22,11 +23,15 @@ use crate::server::wiring::Actors;
 
 /// How long the other actors and the disk may take.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How long each part of a change of the bans may take: less, so that the answer can say which part
+/// it was.
+const PART_WITHIN: Duration = Duration::from_secs(8);
 
 /// Serves operators. The one place where bans change.
 pub(super) struct Desk {
     actors: Actors,
     settings: DeskSettings,
+    keeper: Keeper,
     errands: mpsc::Sender<Errand>,
 }
 
@@ -46,7 +51,7 @@ enum Work {
 /// The bans, to be written to their file.
 struct Keep {
     bans: Bans,
-    file: PathBuf,
+    keeper: Keeper,
 }
 
 impl Desk {
@@ -55,7 +60,8 @@ impl Desk {
         settings: DeskSettings,
         errands: mpsc::Sender<Errand>,
     ) -> Self {
-        Self { actors, settings, errands }
+        let keeper = Keeper::new(settings.bans_file.clone());
+        Self { actors, settings, keeper, errands }
     }
 
     /// Decides, and changes the bans; what has to be waited for is left to [`Work::finish`].
@@ -110,7 +116,7 @@ impl Desk {
     fn bans_changed(&self) -> Keep {
         // Cannot flood: operators are served one after the other.
         self.actors.listener.do_send(SetBans(self.settings.bans.clone()));
-        Keep { bans: self.settings.bans.clone(), file: self.settings.bans_file.clone() }
+        Keep { bans: self.settings.bans.clone(), keeper: self.keeper.clone() }
     }
 }
 
@@ -143,12 +149,10 @@ impl Work {
             Self::Done(response) => response,
             Self::Clients(actors) => Response::Clients(clients(&actors).await?),
             Self::Ban { actors, ban, kept } => {
-                let mut disconnected = 0;
-                for shard in &actors.shards {
-                    disconnected += shard.send(CloseFrom(ban.network)).await.map_err(stopping)?;
-                }
-                kept.save().await?;
-                Response::Banned { ban, disconnected }
+                // Neither may keep the other from being done.
+                let (saved, closed) = join(kept.save(), close_from(&actors, ban.network)).await;
+                saved?;
+                Response::Banned { ban, disconnected: closed? }
             }
             Self::Unban { network, kept } => {
                 kept.save().await?;
@@ -191,16 +195,19 @@ impl Work {
 
 impl Keep {
     async fn save(self) -> Result<(), String> {
-        if self.file.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let saved = tokio::task::spawn_blocking(move || {
-            bans::save(&self.file, &self.bans, Timestamp::now())
-                .map_err(|error| format!("{}: {error}", self.file.display()))
-        });
-        saved.await.map_err(|error| error.to_string())?.map_err(|error| {
-            format!("done, but only until the server stops, since it could not be saved: {error}")
-        })
+        self.keeper.save(self.bans, PART_WITHIN).await
+    }
+}
+
+/// Disconnects everybody from `network`; how many those are.
+async fn close_from(actors: &Actors, network: IpNet) -> Result<usize, String> {
+    let closing = actors.shards.iter().map(|shard| shard.send(CloseFrom(network)));
+    match tokio::time::timeout(PART_WITHIN, try_join_all(closing)).await {
+        Ok(closed) => Ok(closed.map_err(stopping)?.into_iter().sum()),
+        Err(_) => Err(format!(
+            "{network} is banned, but not everybody from there may be disconnected: an event loop \
+             does not answer; if that lasts, restart the server"
+        )),
     }
 }
 
@@ -260,4 +267,48 @@ fn message(text: &str) -> Result<MessageText, String> {
 
 fn stopping(_: impl std::fmt::Debug) -> String {
     "the server is stopping".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use actix::prelude::Arbiter;
+    use slog::{Discard, Logger, o};
+
+    use super::*;
+    use crate::protocol::Username;
+    use crate::server::settings::ServerSettings;
+
+    #[actix::test]
+    async fn a_ban_is_saved_although_an_event_loop_hangs() {
+        tokio::time::pause();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bans.json");
+        let other = Arbiter::new();
+        let (until_the_end, end) = channel::<()>();
+        assert!(other.spawn_fn(move || {
+            let _ = end.recv();
+        }));
+        let logger = Logger::root(Discard, o!());
+        let (failed, _failures) = mpsc::unbounded_channel();
+        let settings = ServerSettings::default();
+        let actors = Actors::start(&settings, vec![], Bans::default(), &[other], &failed, &logger);
+        let settings = DeskSettings {
+            listening: vec![],
+            bans: Bans::default(),
+            bans_file: file.clone(),
+            speaker: Username::parse("Server").unwrap(),
+            test_panics: false,
+        };
+        let desk = Desk::new(actors.unwrap(), settings, mpsc::channel(1).0).start();
+        let network = "192.0.2.0/24".into();
+        let ban = Request::Ban { network, seconds: None, reason: None };
+        let answer = desk.send(Ask(ban)).await.unwrap();
+        let Response::Error { message } = answer else { panic!("{answer:?}") };
+        assert!(message.contains("192.0.2.0/24 is banned, but"), "{message}");
+        let saved = bans::load(&file, Timestamp::now()).unwrap();
+        assert!(saved.is_banned([192, 0, 2, 1].into(), Timestamp::now()));
+        drop(until_the_end);
+    }
 }

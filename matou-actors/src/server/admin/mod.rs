@@ -1,6 +1,7 @@
 //! The desk at which operators are served: one actor that asks the others on their behalf.
 
 mod desk;
+mod keep;
 mod socket;
 mod wire;
 
