@@ -258,6 +258,9 @@ fn new_ban(
     if reason.len() > LONGEST_REASON {
         return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
     }
+    if reason.contains(char::is_control) {
+        return Err("the reason has a control character; it is one line of text".into());
+    }
     Ok(Ban { network, until: until.transpose()?, reason })
 }
 
@@ -279,6 +282,16 @@ mod tests {
     use super::*;
     use crate::protocol::Username;
     use crate::server::settings::ServerSettings;
+
+    #[test]
+    fn a_reason_is_one_line() {
+        let ban =
+            |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Timestamp::UNIX_EPOCH);
+        assert_eq!(ban("\"spåm\"").unwrap().reason, "\"spåm\"");
+        for reason in ["a\nb", "\u{1}", "\u{7f}", "\u{9b}"] {
+            ban(reason).unwrap_err();
+        }
+    }
 
     #[actix::test]
     async fn a_ban_is_saved_although_an_event_loop_hangs() {

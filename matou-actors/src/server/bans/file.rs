@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Ban, Bans};
+use super::{Ban, Bans, NotANetwork};
 
 /// The most bytes that are read: more than the most bans with the longest reasons take.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -31,14 +31,13 @@ pub(crate) fn load(path: &Path, now: Timestamp) -> Result<Bans, BansFileError> {
     .map_err(|error| failed(error.to_string()))?;
     let listed: Vec<Ban> =
         serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    let mut bans = Bans::default();
-    for ban in listed {
-        let network = super::network(&ban.network.to_string());
-        let network = network.map_err(|error| failed(error.to_string()))?;
-        bans.add(Ban { network, ..ban }, now).map_err(|error| failed(error.to_string()))?;
-    }
-    bans.expire(now);
-    Ok(bans)
+    let parsed = listed.into_iter().map(|ban| {
+        let network = super::network(&ban.network.to_string())?;
+        Ok(Ban { network, ..ban })
+    });
+    let parsed: Vec<Ban> =
+        parsed.collect::<Result<_, NotANetwork>>().map_err(|error| failed(error.to_string()))?;
+    Bans::of(parsed, now).map_err(|error| failed(error.to_string()))
 }
 
 /// Writes `bans` to `path`: after a crash at any moment the file holds the old bans or the new
@@ -60,6 +59,9 @@ pub(crate) fn save(path: &Path, bans: &Bans, now: Timestamp) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use super::super::{LONGEST_REASON, MOST};
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -88,6 +90,27 @@ mod tests {
         let left = load(&path, later).unwrap();
         assert_eq!(left.in_force(later).collect::<Vec<_>>(), [&forever]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn the_most_bans_with_the_longest_reasons_can_be_loaded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.json");
+        let later = "9999-12-30T22:00:00.999999999Z".parse().unwrap();
+        // A quotation mark is two bytes in the file, as much as any character that is let in.
+        let reason = "\"".repeat(LONGEST_REASON);
+        let network = |number: usize| {
+            let number = u128::try_from(number).unwrap();
+            IpAddr::from((u128::MAX - number).to_be_bytes()).into()
+        };
+        let listed = (0..MOST).map(|number| Ban {
+            network: network(number),
+            until: Some(later),
+            reason: reason.clone(),
+        });
+        let bans = Bans::of(listed, NOW).unwrap();
+        save(&path, &bans, NOW).unwrap();
+        assert_eq!(load(&path, NOW).unwrap(), bans);
     }
 
     #[test]

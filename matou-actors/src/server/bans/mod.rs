@@ -14,7 +14,7 @@ pub(crate) use self::file::{load, save};
 
 /// The most bans.
 const MOST: usize = 10_000;
-/// The most bytes of a ban's reason.
+/// The most bytes of a ban's reason, which has no control characters: each takes six in the file.
 pub(crate) const LONGEST_REASON: usize = 256;
 
 /// One ban.
@@ -54,6 +54,17 @@ pub(crate) enum NotANetwork {
 }
 
 impl Bans {
+    /// Those of `listed` that hold at `now`; of several of the same network the last.
+    pub(crate) fn of(
+        listed: impl IntoIterator<Item = Ban>,
+        now: Timestamp,
+    ) -> Result<Self, TooMany> {
+        let mut bans = Self::default();
+        bans.by_network.extend(listed.into_iter().map(|ban| (ban.network, ban)));
+        bans.expire(now);
+        if bans.by_network.len() > MOST { Err(TooMany) } else { Ok(bans) }
+    }
+
     /// Adds `ban`, in place of one of the same network; those that have ended are forgotten.
     pub(crate) fn add(&mut self, ban: Ban, now: Timestamp) -> Result<(), TooMany> {
         self.expire(now);
@@ -144,6 +155,11 @@ mod tests {
         bans
     }
 
+    fn many(count: usize) -> impl Iterator<Item = Ban> {
+        let addresses = (0..u32::try_from(count).unwrap()).map(std::net::Ipv4Addr::from_bits);
+        addresses.map(|address| ban(&address.to_string(), None))
+    }
+
     #[test]
     fn an_address_is_banned_by_itself_and_by_its_networks() {
         let bans = bans(&["192.0.2.7", "198.51.100.0/24", "2001:db8:0:1::/64"]);
@@ -168,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_the_last_word_on_a_network_holds_and_what_has_ended_does_not_count() {
+        let listed = || [ban("192.0.2.7", None), ban("192.0.2.7", Some(10))];
+        assert_eq!(Bans::of(listed(), at(9)).unwrap().in_force(at(9)).count(), 1);
+        assert!(Bans::of(listed(), at(10)).unwrap().is_empty());
+        let ended = |address: Ban| Ban { until: Some(at(10)), ..address };
+        let listed = many(MOST + 1).map(ended).chain([ban("198.51.100.1", None)]);
+        assert_eq!(Bans::of(listed, at(10)).unwrap(), bans(&["198.51.100.1"]));
+    }
+
+    #[test]
     fn the_last_word_on_a_network_holds() {
         let mut bans = bans(&["192.0.2.0/24"]);
         bans.add(ban("192.0.2.0/24", Some(5)), at(0)).unwrap();
@@ -179,11 +205,8 @@ mod tests {
 
     #[test]
     fn there_are_so_many_bans_and_no_more() {
-        let mut bans = Bans::default();
-        for i in 0..u32::try_from(MOST).unwrap() {
-            let address = IpAddr::V4(std::net::Ipv4Addr::from_bits(i));
-            bans.by_network.insert(address.into(), ban(&address.to_string(), None));
-        }
+        let mut bans = Bans::of(many(MOST), at(0)).unwrap();
+        assert_eq!(Bans::of(many(MOST + 1), at(0)), Err(TooMany));
         assert_eq!(bans.add(ban("192.0.2.1", None), at(0)), Err(TooMany));
         assert_eq!(bans.add(ban("0.0.0.5", None), at(0)), Ok(()));
     }
