@@ -2,17 +2,23 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::exit::Failure;
 
-/// The socket's file, which is removed in the end.
+/// The socket's file, which is removed in the end. To be dropped before the listener: until then
+/// nobody else's file can have its number.
 #[derive(Debug)]
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and number.
+    inode: (u64, u64),
+}
 
 /// Listens at `path`, readable and writable by its owner only. A socket that a server left
 /// behind which is no more is replaced.
@@ -30,7 +36,7 @@ fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
         if !there.file_type().is_socket() {
             return Err(io::Error::other("there is something else, which is left alone"));
         }
-        if UnixStream::connect(path).is_ok() {
+        if is_served(path)? {
             return Err(io::Error::other("another server answers there"));
         }
         fs::remove_file(path)?;
@@ -39,20 +45,43 @@ fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
-    let bound = (bound?, SocketFile(path.to_owned()));
+    let listener = bound?;
+    let file = SocketFile { path: path.to_owned(), inode: inode(path)? };
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(bound)
+    Ok((listener, file))
+}
+
+/// Whether somebody listens at `path`; an error when that cannot be told.
+fn is_served(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Whoever has more waiting than it takes would be waited for.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        outcome => outcome.map(|()| true),
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let there = fs::symlink_metadata(path)?;
+    Ok((there.dev(), there.ino()))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have been faster.
-        let _ = fs::remove_file(&self.0);
+        // Somebody may have been faster, and another server may have put its own there.
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -65,6 +94,43 @@ mod tests {
         assert!(error.contains("another server answers"), "{error}");
         drop(first);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_server_with_many_waiting_answers_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin");
+        let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        busy.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        busy.listen(0).unwrap();
+        let waiting = UnixStream::connect(&path).unwrap();
+        let (outcome, outcomes) = std::sync::mpsc::channel();
+        let asked = path.clone();
+        std::thread::spawn(move || outcome.send(listen(&asked).unwrap_err().to_string()));
+        let error = outcomes.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(error.contains("another server answers"), "{error}");
+        assert!(path.exists());
+        drop((waiting, busy));
+    }
+
+    #[test]
+    fn a_socket_of_which_nothing_is_known_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin");
+        let _another_kind = UnixDatagram::bind(&path).unwrap();
+        listen(&path).unwrap_err();
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn another_servers_socket_stays_when_this_one_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin");
+        let (_listener, file) = listen(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _another = UnixListener::bind(&path).unwrap();
+        drop(file);
+        assert!(path.exists());
     }
 
     #[test]
