@@ -50,6 +50,11 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<Info> {
     Ok(Info { state, round_trip: info.beginning.rtt, waiting })
 }
 
+/// How many bytes the other end has acknowledged, Linux 4.6 or later.
+pub(crate) fn acknowledged(socket: &impl AsFd) -> io::Result<u64> {
+    Ok(getsockopt(socket, Longer)?.bytes_acked)
+}
+
 /// How long neither data nor an acknowledgement has come from the other end.
 pub(crate) fn silence(socket: &impl AsFd) -> io::Result<Duration> {
     let info = getsockopt(socket, Shorter)?;
@@ -78,7 +83,9 @@ struct Beginning {
 #[derive(Clone, Copy)]
 struct Since46 {
     beginning: Beginning,
-    _rates_and_bytes: [u64; 4],
+    _rates: [u64; 2],
+    bytes_acked: u64,
+    _bytes_received: u64,
     _segments: [u32; 2],
     notsent_bytes: u32,
     _min_rtt: u32,
@@ -114,6 +121,7 @@ mod tests {
             offset_of!(libc::tcp_info, tcpi_last_ack_recv)
         );
         assert_eq!(offset_of!(Beginning, rtt), offset_of!(libc::tcp_info, tcpi_rtt));
+        assert_eq!(offset_of!(Since46, bytes_acked), offset_of!(libc::tcp_info, tcpi_bytes_acked));
         assert_eq!(
             offset_of!(Since46, notsent_bytes),
             offset_of!(libc::tcp_info, tcpi_notsent_bytes)

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::tuning::silence;
+use super::tuning::{acknowledged, silence};
 use crate::server::fanout::Welcome;
 use crate::server::log::Span;
 use crate::server::meters::ShardMeters;
@@ -43,6 +43,15 @@ pub(crate) enum Progress {
     Blocked,
     /// The connection cannot go on.
     Failed(Reason),
+}
+
+/// How much of what was queued has gone; when it is the same later on, the client took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    written: u64,
+    /// The system calls a socket writable only when half of what it holds unsent has gone, which
+    /// on a slow line takes longer than a client may be without progress.
+    acknowledged: Option<u64>,
 }
 
 impl Output {
@@ -85,9 +94,9 @@ impl Output {
         self.outbox.queued()
     }
 
-    /// Bytes written so far.
-    pub(super) fn written(&self) -> u64 {
-        self.written
+    /// How far the client is; a system call.
+    pub(super) fn taken(&self) -> Taken {
+        Taken { written: self.written, acknowledged: acknowledged(&self.stream) }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -182,5 +191,44 @@ impl Output {
             [only] => self.stream.try_write(only),
             several => self.stream.try_write_vectored(several),
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::super::tuning::tune;
+    use super::*;
+
+    #[actix::test]
+    async fn who_takes_less_than_the_socket_waits_for_has_taken_something() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(8 * 1024).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        tune(&stream).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        stream.writable().await.unwrap();
+        let mut output = Output::new(stream, usize::MAX / 2, Arc::default());
+        assert!(matches!(output.send(vec![0; 4 << 20].into()), Progress::Blocked));
+        let before = output.taken();
+        (&client).read_exact(&mut [0; 16 * 1024]).unwrap();
+        let taken = async {
+            while output.taken() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, taken).await.unwrap();
+        assert!(matches!(output.unblock(), Progress::Blocked));
+        assert_eq!(output.taken().written, before.written, "the socket waits for more room");
     }
 }

@@ -165,17 +165,17 @@ impl Connection {
             return;
         }
         let limit = Duration::from_secs(self.shared.rules().limits.stall_seconds);
-        let before = self.output.borrow().written();
+        let before = self.output.borrow().taken();
         let deadline = ctx.run_later(limit, move |connection, ctx| {
             connection.deadlines.take(Deadline::Stall);
             // The socket may be writable for long: the server was too busy to write.
             let progress = connection.output.borrow_mut().unblock();
             connection.wrote(progress, ctx);
-            let (queued, written) = {
+            let (queued, taken) = {
                 let output = connection.output.borrow();
-                (output.queued(), output.written())
+                (output.queued(), output.taken())
             };
-            if queued > 0 && written == before {
+            if queued > 0 && taken == before {
                 connection.close(&Reason::Stalled(queued), ctx);
             } else if queued > 0 {
                 connection.watch_progress(ctx);

@@ -54,6 +54,19 @@ pub(super) fn silence(stream: &tokio::net::TcpStream) -> Option<Duration> {
     }
 }
 
+/// How many bytes the client's system has acknowledged; `None` where ours does not tell.
+pub(super) fn acknowledged(stream: &tokio::net::TcpStream) -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        crate::tcp_info::acknowledged(stream).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
