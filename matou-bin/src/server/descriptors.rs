@@ -3,11 +3,15 @@
 use std::fs;
 
 use matou_actors::server::ServerSettings;
+use matou_actors::server::admin::OPERATORS;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slog::{Logger, warn};
 
-/// Descriptors for operators, metrics, the service manager, files and whatever comes.
-const RESERVE: usize = 16;
+/// Descriptors for listening sockets and their spares, signals, the service manager, files and
+/// whatever comes.
+const OWN: usize = 16;
+/// Descriptors for all that is no client: strangers to the metrics cannot shut out operators.
+const RESERVE: usize = OWN + OPERATORS + super::http::AT_ONCE;
 /// Descriptors of an event loop.
 const PER_ARBITER: usize = 4;
 /// Enough for any number of clients; beyond it some systems refuse.
@@ -77,12 +81,12 @@ mod tests {
         };
         let at_the_start = fitted();
         let _clients: Vec<_> = (0..50).map(|_| tempfile::tempfile().unwrap()).collect();
-        assert_eq!((at_the_start, fitted()), (300 - 10 - 16 - 4, at_the_start));
+        assert_eq!((at_the_start, fitted()), (300 - 10 - 40 - 4, at_the_start));
     }
 
     #[test]
     fn what_the_server_needs_itself_is_not_given_to_clients() {
-        assert_eq!(room_for_clients(2, 10, 1024), 1024 - 10 - 16 - 8);
+        assert_eq!(room_for_clients(2, 10, 1024), 1024 - 10 - 40 - 8);
         assert_eq!(room_for_clients(2, 10, 20), 1, "somebody can always connect");
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::metrics::Exporter;
 
 /// Requests at a time; more wait in the kernel's queue.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// The longest head of a request in bytes.
 const LONGEST_HEAD: usize = 8 * 1024;
 /// How long a request may take, from accept to the last byte of the answer.

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use slog::Logger;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::socket::OPERATORS;
 pub use self::wire::{ClientReport, Request, Response, Status};
 
 use self::desk::Desk;

@@ -16,7 +16,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 use super::{Ask, Request, Response};
 
 /// Operators at a time; more wait in the kernel's queue.
-const OPERATORS: usize = 8;
+pub const OPERATORS: usize = 8;
 /// The longest request in bytes.
 const LONGEST_REQUEST: usize = 16 * 1024;
 /// How long an operator may think before the next request.
