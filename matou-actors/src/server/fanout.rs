@@ -75,7 +75,9 @@ struct ShardState {
     written_at: Option<(Instant, Duration)>,
     publishers: VecDeque<(u64, ConnectionId)>,
     relays: VecDeque<(u64, ConnectionId, Bytes)>,
-    said_at: Option<Instant>,
+    /// The segments with messages that were not taken yet: where each starts, and when the oldest
+    /// of its messages was read.
+    said: VecDeque<(u64, Instant)>,
     taken: Tally,
 }
 
@@ -89,7 +91,7 @@ impl Fanout {
             written_at: None,
             publishers: VecDeque::new(),
             relays: VecDeque::new(),
-            said_at: None,
+            said: VecDeque::new(),
             taken: Tally::default(),
         };
         let shards = (0..shards).map(|_| shard()).collect();
@@ -143,11 +145,14 @@ impl Fanout {
     /// carries them ([`Batch::published`]) and publishes no more until then, so that what waits
     /// here is bounded by what each client may have in flight.
     pub(crate) fn publish(&mut self, said: &Publish) {
+        let start = self.log.sealed();
         self.log.append(|out| out.extend_from_slice(&said.frames));
         self.tally.said += said.count;
         let end = self.log.end();
         for shard in &mut self.shards {
-            shard.said_at.get_or_insert(said.at);
+            if shard.said.back().is_none_or(|&(last, _)| last != start) {
+                shard.said.push_back((start, said.at));
+            }
         }
         if let Some(shard) = self.shards.get_mut(said.route.shard) {
             shard.publishers.push_back((end, said.route.id));
@@ -219,7 +224,7 @@ impl ShardState {
 
     fn not_before(&self) -> Option<Instant> {
         let (written_at, gather) = self.written_at?;
-        let somebody_waits = self.said_at.is_some() || !self.relays.is_empty();
+        let somebody_waits = !self.said.is_empty() || !self.relays.is_empty();
         let gather = if somebody_waits { gather } else { GATHER_ANNOUNCEMENTS };
         Some(written_at + gather)
     }
@@ -231,11 +236,11 @@ impl ShardState {
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
         let due = self.relays.partition_point(|&(end, ..)| end <= position);
         let relayed = self.relays.drain(..due).map(|(_, id, frame)| (id, frame)).collect();
+        let told = self.said.partition_point(|&(start, _)| start < position);
+        let said_at = self.said.drain(..told).next().map(|(_, at)| at);
         self.busy_since = Some(now);
-        let (said_at, nothing) = (self.said_at, Tally::default());
-        let mut batch = Batch { span, relayed, published, said_at, tally: nothing };
+        let mut batch = Batch { span, relayed, published, said_at, tally: Tally::default() };
         if position == log_end {
-            self.said_at = None;
             batch.tally = tally.since(self.taken);
             self.taken = tally;
         }
@@ -319,6 +324,25 @@ mod tests {
         let batches = fanout.flush(now);
         assert_eq!(text(&batches[0].1, 0), ["x: two", "x: three"]);
         assert!(batches[0].1.published.is_empty(), "a publisher is told by its own shard");
+    }
+
+    #[test]
+    fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
+        let start = Instant::now();
+        let mut fanout = Fanout::new(1, true);
+        let route = Route { shard: 0, id: ALICE };
+        for second in 0..12 {
+            let at = start + Duration::from_secs(second);
+            let frames = Bytes::from(vec![0; MAX_BATCH / 4]);
+            fanout.publish(&Publish { route, frames, count: 1, at });
+        }
+        for second in [0, 4, 8] {
+            let said_at = fanout.flush(start)[0].1.said_at;
+            assert_eq!(said_at, Some(start + Duration::from_secs(second)));
+            fanout.written(0, start);
+        }
+        fanout.enter(BOB, &name("bob"));
+        assert_eq!(fanout.flush(start + GATHER_ANNOUNCEMENTS)[0].1.said_at, None);
     }
 
     #[test]

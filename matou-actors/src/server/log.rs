@@ -52,6 +52,11 @@ impl Log {
         self.last.end() + offset(self.open.len())
     }
 
+    /// The offset of the first byte that is not sealed yet: where its segment will start.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.last.end()
+    }
+
     /// Appends what `encode` writes: whole frames, so that every segment holds whole frames.
     pub(crate) fn append(&mut self, encode: impl FnOnce(&mut BytesMut)) {
         if self.open.capacity() - self.open.len() < 4096 {
