@@ -48,7 +48,7 @@ impl Handler<ToBroker> for Broker {
         match message {
             ToBroker::Forget { id } => self.requests.forget(id),
             ToBroker::Step { from, to, step } => match self.decide(&from, &to, step) {
-                Ok(frame) => self.send(&to, &frame),
+                Ok(frame) => self.send(&from, &to, &frame),
                 Err(ignored) => {
                     self.meters.private.ignored.add(1);
                     debug!(self.logger, "private step ignored";
@@ -101,12 +101,13 @@ impl Broker {
         }
     }
 
-    fn send(&self, to: &Member, frame: &ServerFrame) {
+    fn send(&self, from: &Member, to: &Member, frame: &ServerFrame) {
         let mut out = BytesMut::new();
         frame.encode(&mut out);
         self.meters.hub_sent(frame.kind(), 1);
         // Cannot flood: pending requests are limited for each target, and each of their steps
         // works once.
-        self.room.do_send(Relay { to: to.route, frame: out.freeze() });
+        let (from, to, frame) = (from.route.id, to.route, out.freeze());
+        self.room.do_send(Relay { from, to, frame });
     }
 }

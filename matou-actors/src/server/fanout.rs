@@ -159,8 +159,13 @@ impl Fanout {
         }
     }
 
-    /// Sends a frame to one client, behind everything that was said and announced before.
-    pub(crate) fn relay(&mut self, to: Route, frame: Bytes) {
+    /// Sends a frame about a step of `from` to one client, behind everything that was said and
+    /// announced before; nothing when `from` is not here. A leave takes a shorter way to the room
+    /// than the step before it, and nobody is to be asked by somebody who is known to be gone.
+    pub(crate) fn relay(&mut self, from: ConnectionId, to: Route, frame: Bytes) {
+        if !self.roster.has(from) {
+            return;
+        }
         let end = self.log.end();
         if let Some(shard) = self.shards.get_mut(to.shard) {
             shard.relays.push_back((end, to.id, frame));
@@ -429,15 +434,30 @@ mod tests {
         assert_eq!(fanout.flush(start).len(), 2);
         (0..2).for_each(|shard| fanout.written(shard, start));
         fanout.enter(BOB, &name("bob"));
-        fanout.relay(Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
+        fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
         let batches = fanout.flush(start);
         let [(0, batch)] = &batches[..] else { panic!("only her shard hurries: {batches:?}") };
         assert_eq!(text(batch, 0), ["Joined(\"bob\")"]);
         assert_eq!(batch.relayed, [(ALICE, Bytes::from_static(b"bob asks"))]);
-        fanout.relay(Route { shard: 0, id: ALICE }, Bytes::from_static(b"again"));
+        fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"again"));
         assert!(fanout.flush(start).is_empty());
         fanout.written(0, start);
         let [(0, batch)] = &fanout.flush(start)[..] else { panic!("a frame is due") };
         assert!(batch.span.is_none() && batch.relayed.len() == 1);
+    }
+    #[test]
+    fn nobody_is_asked_by_somebody_who_has_left() {
+        let start = Instant::now();
+        let mut fanout = Fanout::new(1, true);
+        fanout.enter(ALICE, &name("alice"));
+        fanout.enter(BOB, &name("bob"));
+        fanout.leave(BOB);
+        let again = ConnectionId(3);
+        fanout.enter(again, &name("bob"));
+        let alice = Route { shard: 0, id: ALICE };
+        fanout.relay(BOB, alice, Bytes::from_static(b"bob asks"));
+        fanout.relay(again, alice, Bytes::from_static(b"the new bob asks"));
+        let relayed = &fanout.flush(start)[0].1.relayed;
+        assert_eq!(relayed, &[(ALICE, Bytes::from_static(b"the new bob asks"))]);
     }
 }

@@ -88,10 +88,12 @@ pub(crate) struct Publish {
     pub(crate) at: Instant,
 }
 
-/// Broker to room: a frame for one client, which gets it behind all that was said before.
+/// Broker to room: a frame for one client, which gets it behind all that was said before; nobody
+/// gets it when the one whose step it tells of has left.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Relay {
+    pub(crate) from: ConnectionId,
     pub(crate) to: Route,
     pub(crate) frame: Bytes,
 }

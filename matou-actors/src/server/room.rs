@@ -67,8 +67,8 @@ impl Handler<Publish> for Room {
 impl Handler<Relay> for Room {
     type Result = ();
 
-    fn handle(&mut self, Relay { to, frame }: Relay, _: &mut Context<Self>) {
-        self.fanout.relay(to, frame);
+    fn handle(&mut self, Relay { from, to, frame }: Relay, _: &mut Context<Self>) {
+        self.fanout.relay(from, to, frame);
     }
 }
 

@@ -39,6 +39,10 @@ impl Roster {
         self.members.len()
     }
 
+    pub(crate) fn has(&self, id: ConnectionId) -> bool {
+        self.members.contains_key(&id)
+    }
+
     /// The name that left, if it was here.
     pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Username> {
         let name = self.members.remove(&id)?;

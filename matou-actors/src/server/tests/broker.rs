@@ -71,8 +71,9 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
     for (from, to, step, shard, bytes) in steps {
         stage.step(from, to, step).await;
         match &stage.room.take().await[..] {
-            [Relay { to: whom, frame }] => {
-                assert_eq!((*whom, &frame[..]), (to.route, bytes), "{step:?}");
+            [Relay { from: source, to: whom, frame }] => {
+                assert_eq!((*source, *whom), (from.route.id, to.route), "{step:?}");
+                assert_eq!(&frame[..], bytes, "{step:?}");
                 assert_eq!(whom.shard, shard);
             }
             other => panic!("{step:?}: {other:?}"),
@@ -167,7 +168,7 @@ async fn a_user_on_the_servers_machine_is_told_by_the_servers_address_to_others_
             ports: ports(40_000, 40_001),
         });
         match &stage.room.take().await[..] {
-            [Relay { to, frame }] if to.shard == 1 => assert_eq!(frame, &expected),
+            [Relay { to, frame, .. }] if to.shard == 1 => assert_eq!(frame, &expected),
             other => panic!("{other:?}"),
         }
     }

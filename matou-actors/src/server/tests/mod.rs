@@ -75,7 +75,7 @@ fn encoded(frame: &ServerFrame) -> Bytes {
 /// The frames that the broker sent to clients of the shard with that index, in words.
 fn relayed(relays: &[Relay], shard: usize) -> Vec<(u64, String)> {
     let here = relays.iter().filter(|relay| relay.to.shard == shard);
-    here.map(|Relay { to, frame }| (to.id.0, in_words(Order::Send(frame.clone())))).collect()
+    here.map(|Relay { to, frame, .. }| (to.id.0, in_words(Order::Send(frame.clone())))).collect()
 }
 
 /// What a connection is told, in words that can be compared.
