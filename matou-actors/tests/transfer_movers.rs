@@ -103,3 +103,16 @@ fn shutting_the_socket_down_ends_both_movers() {
     cut.shutdown(Shutdown::Both).unwrap();
     assert!(receiver.join().unwrap().is_err());
 }
+
+#[test]
+fn a_receiver_that_is_told_to_stop_does_although_there_is_more_to_read() {
+    let (mut near, far) = connection();
+    near.write_all(&[0; 100]).unwrap();
+    // Shutting down alone leaves what has come, and whatever else comes, to be read.
+    far.shutdown(Shutdown::Read).unwrap();
+    let (target, progress) = (file(b""), Progress::default());
+    progress.stop();
+    let received = receive_file(&far, 100, &target, &progress);
+    assert!(matches!(received, Err(MoveError::Ended)), "{received:?}");
+    assert_eq!(progress.bytes(), 0);
+}

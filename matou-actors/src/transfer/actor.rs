@@ -156,6 +156,7 @@ impl Transfer {
 
     fn cut(&mut self, reason: String) {
         self.cancelled.get_or_insert(reason);
+        self.progress.stop();
         // An error means that it is closed already: the thread has seen it.
         let _ = self.socket.shutdown(self.direction);
     }

@@ -57,6 +57,9 @@ pub(super) fn receive(
     };
     let mut left = size;
     while left > 0 {
+        if progress.stopped() {
+            return Err(MoveError::Ended);
+        }
         let taken = match splice(socket.as_fd(), pipe.input.as_fd(), piece(left, capacity)) {
             Ok(0) => return Err(MoveError::Ended),
             Ok(taken) => taken,

@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a mover is, for whoever watches it from another thread.
+/// How far a mover is, and whether it shall go on, for whoever watches it from another thread.
 #[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
+pub struct Progress {
+    bytes: AtomicU64,
+    stopped: AtomicBool,
+}
 
 /// Why a file did not move whole.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +18,7 @@ pub enum MoveError {
     /// The file has fewer bytes than promised.
     #[error("the file became shorter while it was sent")]
     Shrunk,
-    /// The other side ended the connection inside the file.
+    /// The connection was ended inside the file, from the other side or by [`Progress::stop`].
     #[error("the connection ended inside the file")]
     Ended,
     /// The connection broke.
@@ -63,11 +66,21 @@ pub fn receive_file(
 impl Progress {
     /// Bytes moved so far.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Has a receiving mover end where it is: one that has bytes to read does not notice that its
+    /// socket was shut down, and would go on for as long as more come.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, bytes: usize) {
-        self.0.fetch_add(wide(bytes), Ordering::Relaxed);
+        self.bytes.fetch_add(wide(bytes), Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(125);
 const WINDOW: Duration = Duration::from_secs(3);
 
 /// What is worth telling about a transfer that moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes so far.
     pub bytes: u64,
@@ -23,33 +23,34 @@ pub struct Moved {
 #[derive(Debug, Default)]
 pub struct Pace {
     samples: VecDeque<(Duration, u64)>,
-    told: Option<(Duration, u64)>,
+    told: Option<(Duration, Moved)>,
 }
 
 impl Pace {
     /// Takes the count at `now`; `Some` when it changed since it was told last, which was long
-    /// enough ago.
+    /// enough ago, and once more when it has stood still for the whole window: at a rate of 0.
     pub fn sample(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
-        let (told_at, told_bytes) = self.told.unwrap_or_default();
+        let (told_at, told) = self.told.unwrap_or_default();
         if now.saturating_sub(told_at) < INTERVAL {
             return None;
         }
-        let rate = self.rate(now, bytes);
-        if bytes == told_bytes {
+        let moved = Moved { bytes, rate: self.rate(now, bytes) };
+        let stopped = told.rate > 0 && now.saturating_sub(told_at) >= WINDOW;
+        if bytes == told.bytes && !stopped {
             return None;
         }
-        self.told = Some((now, bytes));
-        Some(Moved { bytes, rate })
+        self.told = Some((now, moved));
+        Some(moved)
     }
 
     /// The telling of a transfer that is whole: made unless it was made already.
     pub fn finish(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
-        if self.told.is_some_and(|(_, told)| told == bytes) {
+        if self.told.is_some_and(|(_, told)| told.bytes == bytes) {
             return None;
         }
-        let rate = self.rate(now, bytes);
-        self.told = Some((now, bytes));
-        Some(Moved { bytes, rate })
+        let moved = Moved { bytes, rate: self.rate(now, bytes) };
+        self.told = Some((now, moved));
+        Some(moved)
     }
 
     fn rate(&mut self, now: Duration, bytes: u64) -> u64 {
@@ -96,6 +97,19 @@ mod tests {
         assert!(pace.sample(ms(200), 10).is_some());
         assert_eq!(pace.sample(ms(400), 10), None);
         assert!(pace.sample(ms(600), 11).is_some());
+    }
+
+    #[test]
+    fn that_it_stopped_is_told_once() {
+        let mut pace = Pace::default();
+        for at in 1..=10 {
+            pace.sample(ms(at * 200), at * 1000);
+        }
+        let later: Vec<Moved> =
+            (11..100).filter_map(|at| pace.sample(ms(at * 200), 10_000)).collect();
+        assert_eq!(later, [Moved { bytes: 10_000, rate: 0 }]);
+        assert!(pace.sample(ms(20_000), 30_000).is_some_and(|moved| moved.rate > 0));
+        assert_eq!(pace.finish(ms(21_000), 30_000), None);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub(super) fn receive(
     let mut buffer = vec![0; BUFFER];
     let mut left = size;
     while left > 0 {
+        if progress.stopped() {
+            return Err(MoveError::Ended);
+        }
         let wanted = buffer.get_mut(..piece(left, BUFFER)).unwrap_or_default();
         let read = again(|| socket.read(wanted)).map_err(MoveError::Socket)?;
         if read == 0 {

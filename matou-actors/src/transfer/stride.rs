@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Bytes of the first call, and of every one where the network is slow.
-const LEAST: usize = 1024 * 1024;
+/// Bytes of the first call.
+const FIRST: usize = 256 * 1024;
+/// At a modem's speed, a call every second.
+const LEAST: usize = 16 * 1024;
 /// More gains nothing, and would hide for longer how far a peer is that became slow meanwhile.
 const MOST: usize = 8 * 1024 * 1024;
 /// A call that was shorter than this could have moved more.
@@ -18,7 +20,7 @@ pub(super) struct Stride(usize);
 impl Stride {
     /// The first one.
     pub(super) fn new() -> Self {
-        Self(LEAST)
+        Self(FIRST)
     }
 
     /// Bytes to ask for now.
@@ -31,7 +33,8 @@ impl Stride {
         if took < QUICK {
             Self((self.0 * 2).min(MOST))
         } else if took > SLOW {
-            Self((self.0 / 2).max(LEAST))
+            let times = usize::try_from(took.as_millis() / SLOW.as_millis()).unwrap_or(usize::MAX);
+            Self((self.0 / times.max(2)).max(LEAST))
         } else {
             self
         }
@@ -50,9 +53,7 @@ mod tests {
         }
         assert_eq!(stride.bytes(), MOST);
         assert_eq!(stride.after(Duration::from_millis(20)), stride, "long enough, short enough");
-        for _ in 0..10 {
-            stride = stride.after(Duration::from_secs(1));
-        }
-        assert_eq!(stride.bytes(), LEAST);
+        assert_eq!(stride.after(Duration::from_millis(60)).bytes(), MOST / 2);
+        assert_eq!(stride.after(Duration::from_secs(60)).bytes(), LEAST);
     }
 }
