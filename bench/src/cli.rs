@@ -43,7 +43,7 @@ enum Action {
         #[arg(long, default_value_t = 2048)]
         mebibytes: u64,
         /// Runs of each.
-        #[arg(long, default_value_t = 9)]
+        #[arg(long, default_value_t = 3)]
         rounds: usize,
         #[command(flatten)]
         options: Suite,
@@ -111,7 +111,7 @@ pub(crate) fn run() -> Outcome<()> {
     match Arguments::parse().action {
         Action::All(suite) => run_suite(
             suite::all(),
-            Extent { mebibytes: 2048, rounds: 9, patience: suite.patience() },
+            Extent { mebibytes: 2048, rounds: 3, patience: suite.patience() },
             &suite,
         ),
         Action::Quick(suite) => run_suite(

@@ -50,6 +50,16 @@ pub(super) struct Metronome {
     sender: usize,
     times: SendTimes,
     histogram: Histogram<u64>,
+    late: Late,
+}
+
+/// Deliveries that took too long, and how many may.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    /// Nanoseconds after which one is late.
+    after: u64,
+    count: u64,
+    allowed: f64,
 }
 
 impl Metronome {
@@ -62,7 +72,19 @@ impl Metronome {
             sender: 0,
             times: SendTimes::new(),
             histogram: figures::latency_histogram()?,
+            late: Late { after: u64::MAX, count: 0, allowed: f64::MAX },
         })
+    }
+
+    /// Ends [`play`](Self::play) as soon as more than `allowed` deliveries took longer than
+    /// `most`.
+    pub(super) fn insist(&mut self, most: Duration, allowed: f64) {
+        self.late = Late { after: nanos(most), count: 0, allowed };
+    }
+
+    /// Whether more deliveries were late than may be.
+    pub(super) fn too_late(&self) -> bool {
+        self.late.count as f64 > self.late.allowed
     }
 
     /// Sends for a time.
@@ -72,7 +94,7 @@ impl Metronome {
         let mut due = start as f64;
         loop {
             let now = self.clock.now();
-            if now >= end {
+            if now >= end || self.too_late() {
                 return Ok(());
             }
             // No more than a few at once, so that reading does not wait for a flood of sending.
@@ -86,7 +108,7 @@ impl Metronome {
             let wait = Duration::from_secs_f64((due - now as f64).max(0.0) / 1e9);
             // The kernel rounds up to a millisecond: the last one is spent polling.
             let wait = wait.saturating_sub(Duration::from_millis(1)).min(Duration::from_millis(10));
-            pool.poll(wait, &mut Listener { times: &self.times, histogram: &mut self.histogram })?;
+            pool.poll(wait, &mut self.listener())?;
             if pool.gone() > 0 {
                 let gone = pool.gone();
                 return Err(BenchError::Invalid(format!("the server closed {gone} clients")));
@@ -116,7 +138,7 @@ impl Metronome {
     /// Waits for what is still on its way, and makes sure that everything came.
     pub(super) fn drain<D: Dialect>(&mut self, pool: &mut Pool<D>) -> Outcome<()> {
         let all = self.expected::<D>(pool);
-        let mut listener = Listener { times: &self.times, histogram: &mut self.histogram };
+        let mut listener = self.listener();
         let what = "delivering everything";
         pool.until(DRAIN_LIMIT, what, &mut listener, |pool| pool.deliveries() >= all)?;
         if pool.deliveries() != all {
@@ -124,6 +146,10 @@ impl Metronome {
             return Err(BenchError::Invalid(format!("{found} deliveries instead of {all}")));
         }
         Ok(())
+    }
+
+    fn listener(&mut self) -> Listener<'_> {
+        Listener { times: &self.times, histogram: &mut self.histogram, late: &mut self.late }
     }
 
     /// Deliveries of everything sent so far.
@@ -147,13 +173,16 @@ impl Metronome {
 struct Listener<'a> {
     times: &'a SendTimes,
     histogram: &'a mut Histogram<u64>,
+    late: &'a mut Late,
 }
 
 impl Watch for Listener<'_> {
     #[inline]
     fn delivery(&mut self, _: usize, text: &[u8], now: u64, _: &mut Orders) {
         if let Some(stamp) = Stamp::decode(text) {
-            self.histogram.saturating_record(self.times.since(stamp.sequence, now));
+            let took = self.times.since(stamp.sequence, now);
+            self.histogram.saturating_record(took);
+            self.late.count += u64::from(took > self.late.after);
         }
     }
 }
