@@ -6,6 +6,7 @@ mod links;
 mod looking;
 mod pictures;
 mod played;
+mod sending;
 mod snapshots;
 mod talk;
 mod typing;

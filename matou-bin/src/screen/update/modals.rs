@@ -9,6 +9,8 @@ use crate::screen::event::Effect;
 use crate::screen::keys::Action;
 use crate::screen::modal::{HistorySearch, Modal, Search, SignIn};
 
+use super::submit::NOT_CONNECTED;
+
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
         match self.modal.take() {
@@ -134,13 +136,20 @@ impl App {
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
         let small = text.len() <= super::super::input_line::MAX_INPUT;
         match (key.code, peer) {
+            (KeyCode::Esc, _) => self.flash("Nothing was sent."),
+            // A chord has another meaning: it must not publish what was pasted, nor drop it.
+            _ if !is_typed(key) => self.modal = Some(Modal::Paste(text)),
             (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
             (KeyCode::Char('e'), _) if small => self.insert(&text),
+            _ if is_yes(key) && self.is_unheard() && small => {
+                self.flash(NOT_CONNECTED);
+                self.insert(&text);
+            }
             _ if is_yes(key) && !self.is_transfers() && small => {
                 self.scroll_bottom();
                 self.say(text.split('\n'));
             }
-            (KeyCode::Esc | KeyCode::Char('n'), _) => self.flash("Nothing was sent."),
+            (KeyCode::Char('n'), _) => self.flash("Nothing was sent."),
             _ => self.modal = Some(Modal::Paste(text)),
         }
     }
@@ -178,5 +187,5 @@ fn is_typed(key: KeyEvent) -> bool {
 }
 
 fn is_yes(key: KeyEvent) -> bool {
-    matches!(key.code, KeyCode::Char('y' | 'Y') | KeyCode::Enter)
+    is_typed(key) && matches!(key.code, KeyCode::Char('y' | 'Y') | KeyCode::Enter)
 }

@@ -12,35 +12,42 @@ use crate::screen::modal::Modal;
 use crate::screen::tab::{Session, TabKind};
 use crate::text::split_text;
 
+/// Why what is said in public stays in the line.
+pub(super) const NOT_CONNECTED: &str =
+    "Not connected: this stays here until you send it again. /reconnect";
+
 impl App {
     /// Sends the line that was typed.
     pub(super) fn submit(&mut self) {
         let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else {
             return;
         };
-        let trimmed = front(&line);
         if line.trim().is_empty() {
             return;
         }
-        let is_command = trimmed.starts_with('/') && !trimmed.starts_with("//");
+        let is_command = begins_command(&line);
         if self.is_transfers() && !is_command {
             self.put_back(&line);
             self.flash("Nobody to talk to here: only commands work, Alt-1 is the room.");
             return;
         }
-        let is_public = self.tab().is_some_and(|tab| tab.kind == TabKind::Room) && !is_command;
-        if is_public && matches!(self.link, Link::Down { .. }) {
+        if !is_command && self.is_unheard() {
             self.put_back(&line);
-            self.flash("Not connected: this stays here until you send it again. /reconnect");
+            self.flash(NOT_CONNECTED);
             return;
         }
-        let (first, others) = match line.split_once('\n').filter(|_| !is_command) {
-            Some((first, others)) => (first, others),
-            None => (line.as_str(), ""),
-        };
+        // A command may hold a text of several lines.
+        let lines = if is_command { vec![line.as_str()] } else { line.split('\n').collect() };
+        if !is_command && lines.iter().any(|line| begins_command(line)) {
+            self.put_back(&line);
+            self.flash("Nothing was sent: a command has to come first, // says it as text.");
+            return;
+        }
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
         let context = InputContext { talking_to: peer.as_ref(), home: self.home.as_deref() };
-        match parse(first, context) {
+        let parsed: Result<Vec<_>, _> =
+            lines.into_iter().map(|line| parse(line, context)).collect();
+        match parsed.map(|lines| lines.into_iter().flatten().collect::<Vec<_>>()) {
             Ok(inputs) => {
                 self.remember(&line, is_command, &inputs);
                 self.scroll_bottom();
@@ -50,7 +57,6 @@ impl App {
                         Input::Help(about) => self.help(about),
                     }
                 }
-                self.say(others.split('\n'));
             }
             Err(problem) => {
                 self.history.add(line.clone(), Scope::ThisRun);
@@ -58,6 +64,12 @@ impl App {
                 self.put_back(&line);
             }
         }
+    }
+
+    /// Whether what is said in the active tab is public and no server is there to hear it.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
+            && matches!(self.link, Link::Down { .. })
     }
 
     /// Says `lines` to whom the active tab belongs, whatever they begin with.
@@ -159,4 +171,10 @@ impl App {
             tab.input.set(line);
         }
     }
+}
+
+/// Whether `line` begins with one slash, as its user sees it.
+fn begins_command(line: &str) -> bool {
+    let seen = front(line);
+    seen.starts_with('/') && !seen.starts_with("//")
 }
