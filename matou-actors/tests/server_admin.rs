@@ -99,6 +99,7 @@ fn a_kicked_user_is_told_why_and_the_others_see_a_leave() {
     assert_eq!(stage.ask(&kick("BOB")), Response::Kicked { name: "bob".into() });
     let told = "You were disconnected by an operator: too loud";
     assert_eq!(bob.receive(), message("Server", told));
+    assert_eq!(stage.server.monitor.snapshot().frames_out["MSGBC"], 1);
     assert!(bob.is_closed());
     assert_eq!(alice.receive(), left("bob"));
     assert!(error(stage.ask(&kick("bob"))).contains("nobody here is called bob"));

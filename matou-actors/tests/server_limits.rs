@@ -94,6 +94,7 @@ fn a_new_message_of_the_day_and_roster_hold_for_the_next_newcomer() {
     let expected =
         [answer, joined("bob"), message("Server", "Welcome."), message("Server", "Be kind.")];
     assert_eq!(got, expected);
+    assert_eq!(count(&server.monitor.snapshot().frames_out, "MSGBC"), 2);
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(crate) struct Fanout {
     log: Log,
     roster: Roster,
     replay_roster: bool,
-    motd: Option<Bytes>,
+    /// The frames of the message of the day, and how many.
+    motd: (Bytes, u64),
     tally: Tally,
     shards: Vec<ShardState>,
 }
@@ -64,6 +65,8 @@ pub(crate) struct Welcome {
     pub(crate) start: u64,
     /// How many CONOTIF of others are among the parts.
     pub(crate) announced: u64,
+    /// How many MSGBC are among the parts.
+    pub(crate) said: u64,
 }
 
 #[derive(Debug)]
@@ -96,7 +99,7 @@ impl Fanout {
         };
         let shards = (0..shards).map(|_| shard()).collect();
         let (roster, tally) = (Roster::default(), Tally::default());
-        Self { log, roster, replay_roster, motd: None, tally, shards }
+        Self { log, roster, replay_roster, motd: Default::default(), tally, shards }
     }
 
     /// Sets whether newcomers are told who is here.
@@ -110,7 +113,7 @@ impl Fanout {
         for text in lines {
             encode_message(from, text, &mut out);
         }
-        self.motd = Some(out.freeze()).filter(|motd| !motd.is_empty());
+        self.motd = (out.freeze(), u64::try_from(lines.len()).unwrap_or_default());
     }
 
     /// Lets `name` in and announces it; what the newcomer gets first.
@@ -128,9 +131,10 @@ impl Fanout {
         self.log.append(|out| out.extend_from_slice(&arrival));
         self.tally.joined += 1;
         parts.push(arrival.freeze());
-        parts.extend(self.motd.clone());
+        let (motd, said) = self.motd.clone();
+        parts.extend(Some(motd).filter(|_| said > 0));
         self.roster.enter(id, name.clone());
-        Welcome { parts, start: self.log.end(), announced }
+        Welcome { parts, start: self.log.end(), announced, said }
     }
 
     /// Lets a client out and announces it to those who remain; nothing when it was not here.

@@ -95,6 +95,7 @@ impl Registry {
         };
         let Some(from) = self.directory.member(route.id) else { return };
         let Some(to) = self.directory.find(&claimed) else {
+            self.meters.private.ignored.add(1);
             debug!(self.logger, "private step ignored";
                 "username" => &from.name, "step" => ?step, "reason" => "no such user",
                 "to" => %claimed.as_str().escape_debug());

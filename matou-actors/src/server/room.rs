@@ -46,6 +46,7 @@ impl Handler<ToRoom> for Room {
                 let welcome = self.fanout.enter(route.id, &name);
                 self.meters.hub_sent(Kind::CORES, 1);
                 self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
+                self.meters.hub_sent(Kind::MSGBC, welcome.said);
                 if let Some(shard) = self.shards.get(route.shard) {
                     // Cannot flood: one for each connection that joins.
                     shard.do_send(FromRoom::Admit { id: route.id, name, welcome });

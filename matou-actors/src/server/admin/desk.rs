@@ -15,7 +15,7 @@ use super::{
     Ask, ClientReport, CloseFrom, DeskSettings, Errand, Fail, ListClients, Request, Response,
     SetBans, Status,
 };
-use crate::protocol::{ClaimedName, MessageText, encode_message};
+use crate::protocol::{ClaimedName, Kind, MessageText, encode_message};
 use crate::server::bans::{self, Ban, Bans, LONGEST_REASON};
 use crate::server::messages::{Announce, Find, Order, ToConnection};
 use crate::server::reason::Reason;
@@ -165,6 +165,7 @@ impl Work {
                     return Err(format!("nobody here is called {name}; `clients` lists who is"));
                 };
                 let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
+                actors.meters.hub_sent(Kind::MSGBC, 1);
                 for order in
                     [Order::Send(farewell.freeze()), Order::Close(Reason::Kicked(reason.into()))]
                 {

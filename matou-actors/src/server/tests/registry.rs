@@ -1,5 +1,7 @@
 //! The registry between probes: who gets a name, and what passes on to room and broker.
 
+use std::sync::Arc;
+
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
@@ -7,6 +9,7 @@ use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, t
 use crate::server::Route;
 use crate::server::directory::Directory;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::meters::Meters;
 use crate::server::registry::Registry;
 
 struct Stage {
@@ -14,14 +17,16 @@ struct Stage {
     room: Probe<ToRoom>,
     broker: Probe<ToBroker>,
     shards: [Probe<ToConnection>; 2],
+    meters: Arc<Meters>,
 }
 
 impl Stage {
     fn start() -> Self {
         let (room, broker) = (Probe::start(), Probe::start());
         let shards = [Probe::start(), Probe::start()];
+        let meters = meters();
         let registry = Registry {
-            meters: meters(),
+            meters: meters.clone(),
             directory: Directory::new(Some(&name("Server"))),
             room: room.recipient(),
             broker: broker.recipient(),
@@ -29,7 +34,7 @@ impl Stage {
             logger: Logger::root(Discard, o!()),
             _vital: None,
         };
-        Self { registry: registry.start(), room, broker, shards }
+        Self { registry: registry.start(), room, broker, shards, meters }
     }
 
     /// Hands a COREQ over without waiting for what comes of it.
@@ -172,6 +177,7 @@ async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
         stage.steps(route(0, 1), PrivateStep::Request { to: claim(nobody) }).await;
         assert_eq!(stage.told().await[0], [(1, "Resume".into())], "{nobody:?}");
     }
+    assert_eq!(stage.meters.snapshot().private["ignored"], 4);
     stage.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
     assert_eq!(stage.told().await[1], [(9, "Resume".into())], "not joined any more");
     assert_eq!(stage.broker.take().await.len(), 0);
