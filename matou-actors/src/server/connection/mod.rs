@@ -312,11 +312,14 @@ impl Drop for Connection {
             self.log_end(&reason);
             self.leave();
         }
-        // Borrowed only when this is a panic in the middle of a write.
-        let joined = self.output.try_borrow_mut().is_ok_and(|mut output| {
-            output.close();
-            output.is_welcomed()
-        });
+        let joined = match self.output.try_borrow_mut() {
+            Ok(mut output) => {
+                output.close();
+                output.is_welcomed()
+            }
+            // This is a panic in the middle of a write.
+            Err(_) => self.inbound.username().is_some(),
+        };
         let ended = Lifecycle::Ended { id: self.id, peer: self.peer, joined };
         // Cannot flood: once for each connection.
         self.shared.uplinks.listener.do_send(ended);

@@ -1,6 +1,7 @@
 //! The server's actors, one at a time, with probes at the addresses of all the others.
 
 mod broker;
+mod connection;
 mod probe;
 mod registry;
 mod room;

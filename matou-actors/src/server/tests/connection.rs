@@ -1,0 +1,68 @@
+//! A connection between probes, with a real socket.
+
+use std::cell::RefCell;
+use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::Addr;
+
+use super::probe::Probe;
+use super::{id, meters, name};
+use crate::server::connection::{Connection, Output, Shared, Uplinks};
+use crate::server::fanout::Welcome;
+use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
+use crate::server::settings::Limits;
+
+struct Stage {
+    connection: Addr<Connection>,
+    output: Rc<RefCell<Output>>,
+    _client: TcpStream,
+    _registry: Probe<ToRegistry>,
+    _room: Probe<Publish>,
+    listener: Probe<Lifecycle>,
+    _shard: Probe<Lifecycle>,
+}
+
+impl Stage {
+    fn start() -> Self {
+        let (registry, room) = (Probe::start(), Probe::start());
+        let (listener, shard) = (Probe::start(), Probe::start());
+        let uplinks = Uplinks {
+            registry: registry.recipient(),
+            room: room.recipient(),
+            listener: listener.recipient(),
+            meters: meters(),
+            logger: slog::Logger::root(slog::Discard, slog::o!()),
+        };
+        let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), Limits::default()));
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let (stream, peer) = socket.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (connection, output) =
+            Connection::start(common, id(1), stream, peer, Duration::ZERO).unwrap();
+        Self {
+            connection,
+            output,
+            _client: client,
+            _registry: registry,
+            _room: room,
+            listener,
+            _shard: shard,
+        }
+    }
+}
+
+#[actix::test]
+async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back() {
+    let mut stage = Stage::start();
+    let welcome = Welcome { parts: Vec::new(), start: 0, announced: 0, said: 0 };
+    stage.output.borrow_mut().welcome(welcome);
+    stage.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
+    // As it is while a write is under way.
+    std::mem::forget(stage.output.borrow_mut());
+    stage.connection.do_send(Order::Fail);
+    let ended = tokio::time::timeout(Duration::from_secs(30), stage.listener.next()).await.unwrap();
+    assert!(matches!(ended, Lifecycle::Ended { joined: true, .. }), "{ended:?}");
+}
