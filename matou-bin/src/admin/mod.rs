@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::server::admin::{Request, Response};
+use matou_actors::server::admin::{OPERATORS, Request, Response};
 
 use crate::arguments::{AdminArguments, Order};
 use crate::exit::Failure;
@@ -22,17 +22,8 @@ const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 /// Asks, and shows the answer.
 pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
     let socket = socket(arguments)?;
-    let line = ask(&socket, &request(&arguments.order)).map_err(|error| {
-        let next = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                "; is the server running, and is this its admin.socket?"
-            }
-            io::ErrorKind::PermissionDenied => "; be the user who runs the server, or root",
-            _ => "",
-        };
-        let socket = socket.display();
-        Failure::Runtime(format!("cannot ask the server at {socket}: {error}{next}"))
-    })?;
+    let line =
+        ask(&socket, &request(&arguments.order)).map_err(|error| cannot_ask(&socket, &error))?;
     let response: Response = serde_json::from_str(&line)
         .map_err(|error| Failure::Runtime(format!("the server's answer is odd: {error}")))?;
     let text = match &response {
@@ -51,6 +42,24 @@ pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
         Response::Error { message } => Err(Failure::Runtime(message)),
         _ => Ok(()),
     }
+}
+
+fn cannot_ask(socket: &Path, error: &io::Error) -> Failure {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied, TimedOut, WouldBlock};
+    let why = match error.kind() {
+        NotFound | ConnectionRefused => {
+            format!("{error}; is the server running, and is this its admin.socket?")
+        }
+        PermissionDenied => format!("{error}; be the user who runs the server, or root"),
+        // Two names for a read that took too long.
+        WouldBlock | TimedOut => format!(
+            "no answer within {} s; it serves {OPERATORS} operators at a time: try again, and look \
+             in its log if that does not help",
+            ANSWER_WITHIN.as_secs()
+        ),
+        _ => error.to_string(),
+    };
+    Failure::Runtime(format!("cannot ask the server at {}: {why}", socket.display()))
 }
 
 fn socket(arguments: &AdminArguments) -> Result<PathBuf, Failure> {
@@ -103,5 +112,23 @@ fn ask(socket: &Path, request: &Request) -> io::Result<String> {
         Ok(answer)
     } else {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server did not answer in full"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_whose_seats_are_all_taken_is_told_of_in_words() {
+        let (_server, mut client) = UnixStream::pair().unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let late = client.read(&mut [0; 1]).unwrap_err();
+        let failure = cannot_ask(Path::new("/run/admin"), &late).to_string();
+        assert_eq!(
+            failure,
+            "cannot ask the server at /run/admin: no answer within 20 s; it serves 8 operators at \
+             a time: try again, and look in its log if that does not help"
+        );
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use actix::prelude::Recipient;
 use futures::{SinkExt, StreamExt};
 use slog::{Logger, info, warn};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_util::codec::{Framed, LinesCodec};
+use tokio::time::{Instant, timeout};
+use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
 use super::{Ask, Request, Response};
 
@@ -19,6 +20,9 @@ use super::{Ask, Request, Response};
 pub const OPERATORS: usize = 8;
 /// The longest request in bytes.
 const LONGEST_REQUEST: usize = 16 * 1024;
+/// How long an operator has a seat, so that others get one too; a request that was heard is
+/// answered.
+const SEATED: Duration = Duration::from_secs(300);
 /// How long an operator may think before the next request.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request may take.
@@ -68,8 +72,14 @@ async fn converse(
 ) -> Result<(), String> {
     let uid = stream.peer_cred().map(|who| who.uid()).map_err(|error| error.to_string())?;
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_REQUEST));
-    while let Ok(Some(line)) = timeout(IDLE, lines.next()).await {
-        let line = line.map_err(|error| error.to_string())?;
+    let start = Instant::now();
+    while let Some(patience) = patience(start.elapsed()) {
+        let Ok(Some(line)) = timeout(patience, lines.next()).await else { break };
+        let line = match line {
+            Ok(line) => line,
+            Err(LinesCodecError::MaxLineLengthExceeded) => return refuse_long(lines).await,
+            Err(LinesCodecError::Io(error)) => return Err(error.to_string()),
+        };
         let response = match serde_json::from_str::<Request>(&line) {
             Ok(request) => {
                 info!(logger, "operator asks"; "uid" => uid, "request" => ?request);
@@ -80,13 +90,40 @@ async fn converse(
         if let Response::Error { message } = &response {
             warn!(logger, "operator's request failed"; "uid" => uid, "reason" => message);
         }
-        let text = serde_json::to_string(&response).map_err(|error| error.to_string())?;
-        match timeout(READ_WITHIN, lines.send(text)).await {
-            Ok(sent) => sent.map_err(|error| error.to_string())?,
-            Err(_) => return Err("the answer was not read in time".into()),
-        }
+        tell(&mut lines, &response).await?;
     }
     Ok(())
+}
+
+/// How long to wait for the next request of somebody who has had the seat for that long.
+fn patience(seated: Duration) -> Option<Duration> {
+    let left = SEATED.saturating_sub(seated);
+    (!left.is_zero()).then(|| left.min(IDLE))
+}
+
+async fn tell(
+    lines: &mut Framed<UnixStream, LinesCodec>,
+    response: &Response,
+) -> Result<(), String> {
+    let text = serde_json::to_string(response).map_err(|error| error.to_string())?;
+    match timeout(READ_WITHIN, lines.send(text)).await {
+        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Err(_) => Err("the answer was not read in time".into()),
+    }
+}
+
+/// Answers a request that is too long, and ends the conversation.
+async fn refuse_long(mut lines: Framed<UnixStream, LinesCodec>) -> Result<(), String> {
+    let reason = format!("a request has at most {LONGEST_REQUEST} bytes");
+    tell(&mut lines, &Response::error(&reason)).await?;
+    // Whoever still writes does not read yet.
+    let mut stream = lines.into_inner();
+    let last_words = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(READ_WITHIN, last_words).await;
+    Err(reason)
 }
 
 async fn answer(desk: &Recipient<Ask>, request: Request) -> Response {
@@ -94,5 +131,54 @@ async fn answer(desk: &Recipient<Ask>, request: Request) -> Response {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Response::error("the server is stopping"),
         Err(_) => Response::error("the server did not answer in time; see its log"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::prelude::{Actor, Context, Handler, MessageResult};
+    use slog::{Discard, o};
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    struct Yes;
+
+    impl Actor for Yes {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Ask> for Yes {
+        type Result = MessageResult<Ask>;
+
+        fn handle(&mut self, _: Ask, _: &mut Context<Self>) -> MessageResult<Ask> {
+            MessageResult(Response::Said)
+        }
+    }
+
+    /// An operator's end of a conversation.
+    fn seated() -> Framed<UnixStream, LinesCodec> {
+        let (operator, server) = UnixStream::pair().unwrap();
+        actix_rt::spawn(async move {
+            let logger = Logger::root(Discard, o!());
+            let _ = converse(server, &Yes.start().recipient(), &logger).await;
+        });
+        Framed::new(operator, LinesCodec::new())
+    }
+
+    #[test]
+    fn whoever_asks_and_asks_gives_up_the_seat() {
+        let waits = |seconds| patience(Duration::from_secs(seconds)).map(|left| left.as_secs());
+        assert_eq!([0, 200, 290, 300, 301].map(waits), [Some(60), Some(60), Some(10), None, None]);
+    }
+
+    #[actix::test]
+    async fn a_request_that_is_too_long_is_answered() {
+        let mut operator = seated();
+        let long = format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(4 << 20));
+        timeout(DEADLINE, operator.send(long)).await.unwrap().unwrap();
+        let answer = timeout(DEADLINE, operator.next()).await.unwrap().unwrap().unwrap();
+        assert!(answer.contains("at most 16384 bytes"), "{answer}");
     }
 }
