@@ -90,7 +90,7 @@ pub struct Limits {
     pub connect_burst: u32,
     /// Names that one connection may try.
     pub name_attempts: u32,
-    /// Seconds from accept to an accepted name.
+    /// Seconds from accept to an accepted name, not counting those that it is held back.
     pub join_seconds: u64,
     /// Seconds for the rest of a frame once it has begun.
     pub frame_seconds: u64,

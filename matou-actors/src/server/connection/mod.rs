@@ -250,7 +250,12 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let limit = Duration::from_secs(self.shared.rules().limits.join_seconds);
+        let allowed = Duration::from_secs(self.shared.rules().limits.join_seconds);
+        // Nobody can join while they are held back.
+        let held = self.pace.as_ref().map_or(Duration::ZERO, |pace| {
+            pace.deadline().saturating_duration_since(tokio::time::Instant::now())
+        });
+        let limit = held + allowed;
         let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
             connection.close(&Reason::JoinTimeout, ctx);
         };

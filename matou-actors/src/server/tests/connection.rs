@@ -1,6 +1,7 @@
 //! A connection between probes, with a real socket.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use crate::server::settings::Limits;
 struct Stage {
     connection: Addr<Connection>,
     output: Rc<RefCell<Output>>,
-    _client: TcpStream,
-    _registry: Probe<ToRegistry>,
+    client: TcpStream,
+    registry: Probe<ToRegistry>,
     _room: Probe<Publish>,
     listener: Probe<Lifecycle>,
     _shard: Probe<Lifecycle>,
@@ -26,6 +27,10 @@ struct Stage {
 
 impl Stage {
     fn start() -> Self {
+        Self::with(&Limits::default(), Duration::ZERO)
+    }
+
+    fn with(limits: &Limits, hold: Duration) -> Self {
         let (registry, room) = (Probe::start(), Probe::start());
         let (listener, shard) = (Probe::start(), Probe::start());
         let uplinks = Uplinks {
@@ -35,23 +40,25 @@ impl Stage {
             meters: meters(),
             logger: slog::Logger::root(slog::Discard, slog::o!()),
         };
-        let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), Limits::default()));
+        let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
         let (stream, peer) = socket.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
-        let (connection, output) =
-            Connection::start(common, id(1), stream, peer, Duration::ZERO).unwrap();
-        Self {
-            connection,
-            output,
-            _client: client,
-            _registry: registry,
-            _room: room,
-            listener,
-            _shard: shard,
-        }
+        let (connection, output) = Connection::start(common, id(1), stream, peer, hold).unwrap();
+        Self { connection, output, client, registry, _room: room, listener, _shard: shard }
     }
+}
+
+#[actix::test]
+async fn the_time_to_join_begins_when_a_connection_is_no_longer_held_back() {
+    let limits = Limits { join_seconds: 1, ..Limits::default() };
+    let mut stage = Stage::with(&limits, Duration::from_secs(5));
+    stage.client.write_all(b"\0\0\0\0\x05alice").unwrap();
+    // From now on time passes whenever there is nothing to do.
+    tokio::time::pause();
+    let told = stage.registry.next().await;
+    assert!(matches!(told, ToRegistry::Join { .. }), "{told:?}");
 }
 
 #[actix::test]
