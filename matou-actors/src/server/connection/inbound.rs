@@ -58,7 +58,7 @@ pub(crate) enum Intent {
 #[derive(Debug)]
 enum Phase {
     Unnamed,
-    Asking,
+    Asking(ClaimedName),
     Joined(Username),
 }
 
@@ -87,7 +87,17 @@ impl Inbound {
     pub(crate) fn username(&self) -> Option<&Username> {
         match &self.phase {
             Phase::Joined(name) => Some(name),
-            Phase::Unnamed | Phase::Asking => None,
+            Phase::Unnamed | Phase::Asking(_) => None,
+        }
+    }
+
+    /// The name for the log, escaped: the one under which the client has joined, or the one that
+    /// it asks for, and that the registry may have given and logged already; else empty.
+    pub(crate) fn called(&self) -> String {
+        match &self.phase {
+            Phase::Joined(name) => name.to_string(),
+            Phase::Asking(claimed) => claimed.as_str().escape_debug().to_string(),
+            Phase::Unnamed => String::new(),
         }
     }
 
@@ -159,8 +169,8 @@ impl Inbound {
                 if self.attempts > limits.name_attempts {
                     return Err(Reason::TooManyNames);
                 }
-                self.phase = Phase::Asking;
                 let ClientFrame::Join(claimed) = frame else { return Ok(None) };
+                self.phase = Phase::Asking(claimed.clone());
                 return Ok(Some(Intent::Join(claimed)));
             }
             _ => return Err(Reason::NotJoined),
@@ -195,5 +205,27 @@ impl Inbound {
         if let Some(rate) = limits.bytes {
             self.bytes.pay(rate, length, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_name_is_logged_by_it() {
+        let limits = InboundLimits::new(&Limits::default());
+        let mut inbound = Inbound::new();
+        assert_eq!(inbound.called(), "");
+        let meters = ShardMeters::default();
+        let asks = b"\0\0\0\0\x07al\x1b[2Jx";
+        let next = inbound.next(asks, &limits, Instant::now(), &meters).unwrap();
+        assert!(matches!(next, (12, Next::Intent(Intent::Join(_)))), "{next:?}");
+        assert_eq!(inbound.called(), "al\\u{1b}[2Jx");
+        assert_eq!(inbound.username(), None);
+        inbound.refused();
+        assert_eq!(inbound.called(), "");
+        inbound.accepted(Username::parse("alice").unwrap());
+        assert_eq!(inbound.called(), "alice");
     }
 }

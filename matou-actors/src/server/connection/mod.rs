@@ -233,8 +233,9 @@ impl Connection {
     fn log_end(&self, reason: &Reason) {
         self.shared.uplinks.meters.ended(reason);
         let logger = &self.shared.uplinks.logger;
-        let username = self.inbound.username().map_or("", |name| name.as_str());
-        let event = if username.is_empty() { "connection ended" } else { "left" };
+        let username = self.inbound.called();
+        let joined = self.inbound.username().is_some();
+        let event = if joined { "left" } else { "connection ended" };
         let (peer, reason_text) = (self.peer, reason.to_string());
         if reason.is_fault() {
             warn!(logger, "{}", event;
