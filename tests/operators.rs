@@ -260,9 +260,13 @@ fn the_service_manager_is_told_and_the_watchdog_is_fed() {
     stage.server.process.signal(Signal::SIGHUP);
     told("RELOADING=1");
     told("READY=1");
+    // Somebody who does not end makes the stop last.
+    let _alice = stage.join("alice", &[]);
     stage.server.process.signal(Signal::SIGTERM);
     told("STOPPING=1");
     assert_eq!(stage.server.process.exit().code(), Some(0));
+    let hungry = |line: &&String| line.contains("watchdog");
+    assert_eq!(stage.server.log.rest().iter().find(hungry), None);
 }
 
 #[test]

@@ -87,10 +87,12 @@ async fn serve(
     if let Some(listener) = sockets.metrics {
         publish_metrics(listener, &running, logger)?;
     }
-    actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
+    let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
     tell_addresses(&running, logger);
     notify::ready(logger);
     let outcome = attend(source, &mut running, &mut signals, &mut errands, log).await;
+    // The first actor that is stopped would not answer it any more.
+    feeder.abort();
     notify::stopping(logger);
     running.stop().await;
     outcome
