@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::{Actor, Addr, Context, Handler, Message};
+use actix::prelude::{Context, Handler, Message, Recipient};
+use futures::future::try_join_all;
 use tokio::time::timeout;
 
 use super::admin::Fail;
@@ -55,25 +56,28 @@ impl Monitor {
 
     /// Whether every actor without which the server cannot go on answers within 5 s.
     pub async fn check(&self) -> Result<(), Unhealthy> {
-        answers("listener", &self.actors.listener).await?;
-        answers("registry", &self.actors.registry).await?;
-        answers("room", &self.actors.room).await?;
-        answers("broker", &self.actors.broker).await?;
-        for shard in &self.actors.shards {
-            answers("shard", shard).await?;
-        }
-        Ok(())
+        let Actors { listener, registry, room, broker, shards, .. } = self.actors.clone();
+        let hub = [
+            ("listener", listener.recipient()),
+            ("registry", registry.recipient()),
+            ("room", room.recipient()),
+            ("broker", broker.recipient()),
+        ];
+        let shards = shards.into_iter().map(|shard| ("shard", shard.recipient()));
+        all_answer(hub.into_iter().chain(shards)).await
     }
 }
 
-async fn answers<A>(name: &'static str, actor: &Addr<A>) -> Result<(), Unhealthy>
-where
-    A: Actor<Context = Context<A>> + Handler<Ping>,
-{
-    match timeout(ANSWER_WITHIN, actor.send(Ping)).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Unhealthy(name)),
-    }
+/// Asks all at once: whoever waits for this counts on one patience, not on the sum.
+async fn all_answer(
+    actors: impl Iterator<Item = (&'static str, Recipient<Ping>)>,
+) -> Result<(), Unhealthy> {
+    let answers =
+        actors.map(async |(name, actor)| match timeout(ANSWER_WITHIN, actor.send(Ping)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Unhealthy(name)),
+        });
+    try_join_all(answers).await.map(drop)
 }
 
 /// What every vital actor answers to.
@@ -97,3 +101,41 @@ macro_rules! answer {
 }
 
 answer!(Listener Registry Room Broker Shard);
+
+#[cfg(test)]
+mod tests {
+    use actix::prelude::{Actor, ResponseFuture};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    struct Slow(Duration);
+
+    impl Actor for Slow {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Ping> for Slow {
+        type Result = ResponseFuture<()>;
+
+        fn handle(&mut self, _: Ping, _: &mut Context<Self>) -> ResponseFuture<()> {
+            Box::pin(tokio::time::sleep(self.0))
+        }
+    }
+
+    fn slow(seconds: u64) -> Recipient<Ping> {
+        Slow(Duration::from_secs(seconds)).start().recipient()
+    }
+
+    #[actix::test]
+    async fn many_slow_actors_take_no_longer_than_one() {
+        tokio::time::pause();
+        let start = Instant::now();
+        let well = [("room", slow(4)), ("broker", slow(4)), ("shard", slow(4))];
+        assert_eq!(all_answer(well.into_iter()).await, Ok(()));
+        assert_eq!(start.elapsed().as_secs(), 4);
+        let ill = [("room", slow(4)), ("broker", slow(6)), ("shard", slow(4))];
+        assert_eq!(all_answer(ill.into_iter()).await, Err(Unhealthy("broker")));
+        assert_eq!(start.elapsed().as_secs(), 4 + 5);
+    }
+}
