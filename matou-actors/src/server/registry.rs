@@ -1,9 +1,12 @@
 //! The registry actor: unique names, and the way from a name to a connection.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as Task, Poll};
 
-use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
+use actix::fut::ActorFuture;
+use actix::prelude::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
 use super::Route;
@@ -20,6 +23,8 @@ pub(crate) struct Registry {
     pub(crate) room: Recipient<ToRoom>,
     pub(crate) broker: Recipient<ToBroker>,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
+    /// What connections are told once the mailbox is empty.
+    pub(crate) answers: Vec<(Route, Order)>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
     pub(crate) _vital: Option<Vital>,
@@ -27,6 +32,30 @@ pub(crate) struct Registry {
 
 impl Actor for Registry {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.spawn(AnswerAfterMailbox);
+    }
+}
+
+/// Polled by actix after each emptying of the mailbox. actix empties it without a pause: if a
+/// connection was answered meanwhile and asked again, many of them on other event loops would
+/// keep it from ever being empty, and what shares this event loop, the broker included, from
+/// its turn.
+struct AnswerAfterMailbox;
+
+impl ActorFuture<Registry> for AnswerAfterMailbox {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        registry: &mut Registry,
+        _: &mut Context<Registry>,
+        _: &mut Task<'_>,
+    ) -> Poll<()> {
+        registry.answer();
+        Poll::Pending
+    }
 }
 
 // No send below can flood: a connection forwards one thing and then reads no further until it
@@ -41,7 +70,7 @@ impl Handler<ToRegistry> for Registry {
             }
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
-                self.order(route, Order::Resume);
+                self.answers.push((route, Order::Resume));
             }
             ToRegistry::Leave { id } => {
                 if self.directory.leave(id).is_some() {
@@ -82,7 +111,7 @@ impl Registry {
                 self.meters.names_refused.add(1);
                 self.meters.hub_sent(Kind::CORES, 1);
                 self.log_refusal(peer, claimed, refused);
-                self.order(route, Order::Refuse);
+                self.answers.push((route, Order::Refuse));
             }
         }
     }
@@ -104,9 +133,12 @@ impl Registry {
         self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
     }
 
-    fn order(&self, route: Route, order: Order) {
-        if let Some(shard) = self.shards.get(route.shard) {
-            shard.do_send(ToConnection { id: route.id, order });
+    /// Tells the connections whose requests were dealt with.
+    pub(super) fn answer(&mut self) {
+        for (Route { shard, id }, order) in std::mem::take(&mut self.answers) {
+            if let Some(shard) = self.shards.get(shard) {
+                shard.do_send(ToConnection { id, order });
+            }
         }
     }
 

@@ -97,6 +97,7 @@ impl Actors {
             room: room.clone().recipient(),
             broker: broker.clone().recipient(),
             shards: recipients(&shards),
+            answers: Vec::new(),
             meters: Arc::clone(&meters),
             logger: logger.clone(),
             _vital: vital("registry"),

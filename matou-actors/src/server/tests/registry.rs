@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::prelude::{Actor, Addr};
+use actix::prelude::{Actor, Addr, Context, Handler as _};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, told};
@@ -25,15 +25,7 @@ impl Stage {
         let (room, broker) = (Probe::start(), Probe::start());
         let shards = [Probe::start(), Probe::start()];
         let meters = meters();
-        let registry = Registry {
-            meters: meters.clone(),
-            directory: Directory::new(Some(&name("Server"))),
-            room: room.recipient(),
-            broker: broker.recipient(),
-            shards: shards.iter().map(Probe::recipient).collect(),
-            logger: Logger::root(Discard, o!()),
-            _vital: None,
-        };
+        let registry = registry(&room, &broker, &shards, &meters);
         Self { registry: registry.start(), room, broker, shards, meters }
     }
 
@@ -66,6 +58,24 @@ impl Stage {
     async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
         let [first, second] = &mut self.shards;
         [told(first.take().await), told(second.take().await)]
+    }
+}
+
+fn registry(
+    room: &Probe<ToRoom>,
+    broker: &Probe<ToBroker>,
+    shards: &[Probe<ToConnection>],
+    meters: &Arc<Meters>,
+) -> Registry {
+    Registry {
+        meters: meters.clone(),
+        directory: Directory::new(Some(&name("Server"))),
+        room: room.recipient(),
+        broker: broker.recipient(),
+        shards: shards.iter().map(Probe::recipient).collect(),
+        answers: Vec::new(),
+        logger: Logger::root(Discard, o!()),
+        _vital: None,
     }
 }
 
@@ -181,4 +191,19 @@ async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
     stage.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
     assert_eq!(stage.told().await[1], [(9, "Resume".into())], "not joined any more");
     assert_eq!(stage.broker.take().await.len(), 0);
+}
+
+#[actix::test]
+async fn nobody_is_answered_and_asks_again_before_the_mailbox_is_empty() {
+    let (room, broker, meters) = (Probe::start(), Probe::start(), meters());
+    let mut shards = [Probe::start()];
+    let mut registry = registry(&room, &broker, &shards, &meters);
+    let mut ctx = Context::new();
+    let step = PrivateStep::Request { to: claim("nobody") };
+    registry.handle(join(route(0, 1), "alice"), &mut ctx);
+    registry.handle(ToRegistry::Private { route: route(0, 1), step }, &mut ctx);
+    registry.handle(join(route(0, 2), "alice"), &mut ctx);
+    assert_eq!(told(shards[0].take().await), []);
+    registry.answer();
+    assert_eq!(told(shards[0].take().await), [(1, "Resume".into()), refused(2)]);
 }

@@ -46,6 +46,7 @@ impl Stage {
             room: room.recipient(),
             broker: broker.clone().recipient(),
             shards: vec![shard.recipient()],
+            answers: Vec::new(),
             logger,
             _vital: None,
         };
