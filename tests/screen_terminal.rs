@@ -180,6 +180,19 @@ fn the_shell_gets_its_terminal_back_and_gives_it_again() {
 }
 
 #[test]
+fn bare_text_stays_bare_in_another_size() {
+    let server = Server::start();
+    let bob = &mut Screen::join(&server, "bob").terminal;
+    bob.types("\x1bl");
+    bob.puts_out("any key goes back", 1);
+    bob.resize(100, 30);
+    bob.puts_out("any key goes back", 2);
+    assert!(!bob.shows("any key goes back").contains("room"), "nothing is drawn over it");
+    bob.types("x");
+    bob.input_is("room ›");
+}
+
+#[test]
 fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
     let server = Server::start();
     for place in ["screen", "thread"] {

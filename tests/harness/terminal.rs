@@ -103,6 +103,18 @@ impl Terminal {
         }
     }
 
+    /// Waits until `text` has come out so many times, seen or not.
+    pub(crate) fn puts_out(&self, text: &str, times: usize) {
+        let start = Instant::now();
+        let mut seen = self.seen.0.lock().unwrap();
+        while String::from_utf8_lossy(&seen.bytes).matches(text).count() < times {
+            let left = DEADLINE.saturating_sub(start.elapsed());
+            let screen = seen.parser.screen().contents();
+            assert!(!left.is_zero(), "not {times} times {text:?}; the screen is\n{screen}");
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
     /// Waits until `text` is on the screen.
     pub(crate) fn shows(&self, text: &str) -> String {
         self.wait(text, |screen| screen.contents().contains(text))

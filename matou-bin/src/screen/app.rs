@@ -174,6 +174,11 @@ impl App {
         std::mem::take(&mut self.dirty) && !self.bare
     }
 
+    /// Whether bare text is shown, over which nothing is drawn.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     /// How long nothing changes by itself: the clock, a countdown, a short message.
     pub(crate) fn idle_for(&self) -> Duration {
         if self.is_searching() {

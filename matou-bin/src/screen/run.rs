@@ -175,7 +175,8 @@ impl Session<'_> {
         loop {
             let since = drawn.elapsed();
             pending |= self.app.take_dirty();
-            if pending && since >= FRAME {
+            let due = pending && !self.app.is_bare();
+            if due && since >= FRAME {
                 if let Err(error) = self.draw() {
                     return (Err(error.into()), open.then_some(events));
                 }
@@ -183,7 +184,7 @@ impl Session<'_> {
                 continue;
             }
             let idle = self.app.idle_for();
-            let wait = if pending { FRAME.saturating_sub(since).min(idle) } else { idle };
+            let wait = if due { FRAME.saturating_sub(since).min(idle) } else { idle };
             let step = tokio::select! {
                 biased;
                 () = panicked.notified() => return (Err(ScreenError::Panicked), open.then_some(events)),
@@ -192,9 +193,8 @@ impl Session<'_> {
                     match signal {
                         Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
                         Signal::Stop => self.stop(&mut signals).await,
-                        Signal::Continue => self.screen.enter().map(|()| Flow::On),
-                        // Whatever is drawn is drawn in the size that the terminal has.
-                        Signal::Resize => Ok(Flow::On),
+                        Signal::Continue => self.enter(),
+                        Signal::Resize => self.resize(),
                     }
                 }
                 event = keyboard.next() => self.take_input(event, &mut keyboard),
@@ -219,10 +219,21 @@ impl Session<'_> {
 
     fn draw(&mut self) -> io::Result<()> {
         // A resize may be seen here before it is told.
-        let size = self.screen.size()?;
-        let _ = self.update(UiEvent::Resize(size.0, size.1))?;
+        let _ = self.resize()?;
         self.app.take_dirty();
         self.screen.draw(&self.app)
+    }
+
+    /// Takes over the size that the terminal has; bare text is shown anew.
+    fn resize(&mut self) -> io::Result<Flow> {
+        let (columns, rows) = self.screen.size()?;
+        self.update(UiEvent::Resize(columns, rows))
+    }
+
+    /// Takes the terminal again.
+    fn enter(&mut self) -> io::Result<Flow> {
+        self.screen.enter()?;
+        self.resize()
     }
 
     /// Keys that are there already are taken in together.
@@ -295,8 +306,7 @@ impl Session<'_> {
         self.screen.leave();
         super::signals::stop_self()?;
         signals.continued().await;
-        self.screen.enter()?;
-        Ok(Flow::On)
+        self.enter()
     }
 }
 

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+#[cfg(test)]
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use jiff::civil::date;
 use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
 use matou_actors::protocol::{MessageText, Username};
@@ -183,6 +185,13 @@ impl Stage {
     /// Presses a key with Ctrl.
     pub(crate) fn ctrl(&mut self, c: char) -> &mut Self {
         self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
+    }
+
+    /// Clicks at this column and row.
+    pub(crate) fn click(&mut self, column: u16, row: u16) -> &mut Self {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let modifiers = KeyModifiers::NONE;
+        self.update(UiEvent::Mouse(MouseEvent { kind, column, row, modifiers }))
     }
 
     /// The commands sent since this was asked last.

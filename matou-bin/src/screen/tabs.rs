@@ -64,6 +64,11 @@ impl App {
     pub(super) fn remove_tab(&mut self, index: usize) {
         if self.tabs.get(index).is_some_and(|tab| tab.peer().is_some()) {
             self.tabs.remove(index);
+            if self.active == index {
+                // A private draft comes back in no other tab.
+                self.completion = None;
+                self.history.settle();
+            }
             if self.active > index || self.active >= self.tabs.len() {
                 self.active = self.active.saturating_sub(1);
             }
@@ -78,7 +83,7 @@ impl App {
         }
         if index != self.active {
             // What was seen stays seen: the unread line moves to the end.
-            if let Some(tab) = self.tab_mut() {
+            if let Some(tab) = self.tab_mut().filter(|tab| tab.unread == 0) {
                 tab.buffer.mark_read();
             }
             self.completion = None;

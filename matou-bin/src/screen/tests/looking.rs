@@ -1,7 +1,7 @@
 //! What is seen: scrolling, searching, the mouse, bare text, and nothing drawn in vain.
 
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
-use matou_actors::client::{Command, Event};
+use matou_actors::client::{Command, Direction, Event, TransferId};
 
 use crate::screen::event::{Effect, UiEvent};
 use crate::screen::stage::{Stage, name};
@@ -91,6 +91,55 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     mouse(&mut scene, click, (70, 5));
     assert!(scene.shows("asks") && scene.shows("for a private talk"), "{}", scene.screen());
     assert_eq!(scene.sent(), [], "a click alone asks nobody");
+}
+
+#[test]
+fn a_click_selects_the_transfer_that_it_is_on() {
+    let mut scene = Stage::signed_in((80, 12));
+    for id in 1..=9 {
+        scene.moves(id, Direction::Incoming, 1, 1);
+    }
+    scene.enters("/transfers");
+    for _ in 0..8 {
+        scene.key(KeyCode::Down);
+    }
+    // Drawn from row 1 on, each in two rows, the hint below them.
+    let shown = |scene: &Stage, row: u16| {
+        let screen = scene.screen();
+        let line = screen.lines().nth(row.into()).unwrap_or("");
+        line.split(['#', ' ']).find_map(|word| word.parse().ok()).map(TransferId)
+    };
+    let first = shown(&scene, 1);
+    assert!(first.is_some() && shown(&scene, 3).is_some(), "{}", scene.screen());
+    scene.click(5, 4);
+    assert_eq!(scene.app.transfers.selected, shown(&scene, 3));
+    scene.click(5, 1);
+    assert_eq!(scene.app.transfers.selected, first);
+    let hint = scene.screen().lines().position(|row| row.contains("Up and Down choose")).unwrap();
+    scene.click(5, u16::try_from(hint).unwrap());
+    assert_eq!(scene.app.transfers.selected, first, "the hint is no transfer");
+}
+
+#[test]
+fn bare_text_is_shown_anew_in_another_size() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.says("alice", "hello").alt('l').update(UiEvent::Resize(100, 30));
+    let shown = scene.effects.iter().filter(|effect| matches!(effect, Effect::Bare(_)));
+    assert_eq!(shown.count(), 2);
+    assert!(scene.app.is_bare());
+}
+
+#[test]
+fn the_unread_line_stays_above_the_first_message_that_was_never_seen() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..100 {
+        scene.says("carol", &format!("hay {n}"));
+    }
+    scene.opens("alice").key(KeyCode::PageUp).says("carol", "first");
+    scene.alt('2').says("carol", "second").alt('1').key(KeyCode::End);
+    let screen = scene.screen();
+    let at = |what: &str| screen.find(what).unwrap_or_else(|| panic!("no {what}: {screen}"));
+    assert!(at("hay 99") < at("unread") && at("unread") < at("first"), "{screen}");
 }
 
 #[test]

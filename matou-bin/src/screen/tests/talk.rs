@@ -89,6 +89,16 @@ fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
 }
 
 #[test]
+fn a_private_draft_does_not_come_back_in_another_tab() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("said before").opens("alice").opens("carol").alt('2');
+    scene.types("for alice alone").key(KeyCode::Up).alt('w').key(KeyCode::Char('y'));
+    assert!(scene.shows("[2 carol]"));
+    scene.key(KeyCode::Down);
+    assert!(!scene.shows("for alice alone"), "{}", scene.screen());
+}
+
+#[test]
 fn leaving_asks_once_while_files_are_on_their_way() {
     let mut scene = Stage::signed_in(SIZE);
     scene.chat(started(1)).ctrl('c');

@@ -224,7 +224,7 @@ impl App {
     }
 
     /// What is seen of the active tab, as text that a terminal can select and open links in.
-    fn show_bare(&mut self) {
+    pub(super) fn show_bare(&mut self) {
         let height = self.pane_height();
         let Some((pane, tab)) = self.pane().zip(self.tab()) else {
             return;

@@ -30,7 +30,7 @@ impl App {
             UiEvent::Key(key) => self.key(key),
             UiEvent::Paste(text) => self.paste(&text),
             UiEvent::Mouse(mouse) => self.mouse(mouse),
-            UiEvent::Resize(columns, rows) => self.size = (columns, rows),
+            UiEvent::Resize(columns, rows) => self.resize((columns, rows)),
             UiEvent::Focus(focus) => self.focus(focus),
             UiEvent::Chat(event) => self.chat(event),
             UiEvent::Listed(listing) => self.listed(&listing),
@@ -56,6 +56,13 @@ impl App {
     pub(crate) fn no_shell(&mut self) {
         self.flash("No shell started this, so there is none to go back to.");
         self.dirty = true;
+    }
+
+    fn resize(&mut self, size: (u16, u16)) {
+        self.size = size;
+        if self.bare {
+            self.show_bare();
+        }
     }
 
     fn tick(&mut self) {

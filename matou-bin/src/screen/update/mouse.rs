@@ -55,8 +55,7 @@ impl App {
             self.click_roster(usize::from(at.y - roster.y));
         } else if areas.transfers.is_some_and(|list| list.contains(at)) {
             let row = areas.transfers.map_or(0, |list| usize::from(at.y - list.y));
-            let id = self.transfers.listed().nth(self.transfer_at(row)).map(|t| t.id);
-            self.transfers.selected = id.or(self.transfers.selected);
+            self.transfers.selected = self.transfer_at(row).or(self.transfers.selected);
         } else if areas.input.contains(at) {
             let (column, row) = (at.x - areas.input.x, at.y - areas.input.y);
             self.click_input(usize::from(column), usize::from(row));

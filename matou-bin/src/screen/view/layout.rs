@@ -1,5 +1,6 @@
 //! Where everything stands: shared by drawing, scrolling and clicks.
 
+use matou_actors::client::TransferId;
 use matou_actors::protocol::Username;
 use ratatui::layout::Rect;
 
@@ -121,9 +122,10 @@ impl App {
     }
 
     /// Which transfer stands in `row` of the list.
-    pub(in crate::screen) fn transfer_at(&self, row: usize) -> usize {
+    pub(in crate::screen) fn transfer_at(&self, row: usize) -> Option<TransferId> {
         let height = self.areas().transfers.map_or(0, |list| list.height.into());
-        transfers::first_shown(self, height) + row / transfers::ROWS_EACH
+        let at = row / transfers::ROWS_EACH;
+        transfers::seen(self, height).nth(at).map(|transfer| transfer.id)
     }
 
     /// A click into the input line.

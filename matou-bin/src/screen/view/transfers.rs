@@ -22,11 +22,12 @@ pub(super) fn rows(app: &App) -> usize {
     app.transfers.listed().count() * ROWS_EACH + 1
 }
 
-/// The first transfer that is seen, so that the selected one is.
-pub(super) fn first_shown(app: &App, height: usize) -> usize {
-    let fit = (height / ROWS_EACH).max(1);
+/// The transfers that are seen in `height` rows, the last of which is the hint: the selected one
+/// is among them.
+pub(super) fn seen(app: &App, height: usize) -> impl Iterator<Item = &Transfer> {
+    let fit = height.saturating_sub(1) / ROWS_EACH;
     let at = app.transfers.listed().position(|t| Some(t.id) == app.transfers.selected);
-    (at.unwrap_or(0) + 1).saturating_sub(fit)
+    app.transfers.listed().skip((at.unwrap_or(0) + 1).saturating_sub(fit.max(1))).take(fit)
 }
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
@@ -38,11 +39,8 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     } else {
         " Up and Down choose, Delete stops or refuses, Enter takes an offer."
     };
-    let height = usize::from(area.height);
-    let list = height.saturating_sub(1);
-    let first = first_shown(app, list);
     let mut y = area.y;
-    for transfer in app.transfers.listed().skip(first).take(list / ROWS_EACH) {
+    for transfer in seen(app, area.height.into()) {
         draw_one(app, transfer, Rect { y, height: 2, ..area }, painter);
         y += 2;
     }
