@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use actix::prelude::Arbiter;
+use futures::future::join_all;
 use jiff::Timestamp;
 use slog::{Logger, info, warn};
 use tokio::net::TcpListener;
@@ -21,6 +22,9 @@ use super::wiring::Actors;
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// How long the shards may take to stop reading. One that hangs must not cost the others their
+/// farewell.
+const QUIESCE_WITHIN: Duration = Duration::from_secs(1);
 /// How long what was said may take to reach the shards once nobody is read any more.
 const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 
@@ -145,9 +149,8 @@ impl Running {
     async fn stop_orderly(&self) {
         // An actor that is gone already has nothing left to stop.
         let _ = self.actors.listener.send(StopAccepting).await;
-        for shard in &self.actors.shards {
-            let _ = shard.send(QuiesceAll).await;
-        }
+        let quiescing = self.actors.shards.iter().map(|shard| shard.send(QuiesceAll));
+        let _ = timeout(QUIESCE_WITHIN, join_all(quiescing)).await;
         let (drained, wait) = oneshot::channel();
         self.actors.room.do_send(Drain(drained)); // Sent once.
         let _ = timeout(DRAIN_WITHIN, wait).await;
@@ -156,7 +159,7 @@ impl Running {
             shard.do_send(CloseAll(closed)); // Sent once.
             wait
         });
-        futures::future::join_all(closing.collect::<Vec<_>>()).await;
+        join_all(closing.collect::<Vec<_>>()).await;
     }
 }
 
@@ -164,5 +167,45 @@ fn shard_count(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         count => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use bytes::BytesMut;
+    use slog::{Discard, o};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::protocol::{ClaimedName, ClientFrame, Encode};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[actix::test]
+    async fn an_event_loop_that_hangs_does_not_cost_the_others_their_farewell() {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut settings = ServerSettings::default();
+        settings.network.arbiters = 3;
+        let server = start(&settings, vec![listener], Logger::root(Discard, o!())).unwrap();
+        // The first lands on the second event loop, which will hang, the next on the third.
+        let _first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        let mut join = BytesMut::new();
+        ClientFrame::Join(ClaimedName::unchecked("bob").unwrap()).encode(&mut join);
+        second.write_all(&join).await.unwrap();
+        timeout(DEADLINE, second.read_u8()).await.unwrap().unwrap();
+        let (until_the_end, end) = channel::<()>();
+        assert!(server.arbiters.first().unwrap().spawn_fn(move || {
+            let _ = end.recv();
+        }));
+        tokio::time::pause();
+        timeout(STOP_WITHIN, server.stop_orderly()).await.unwrap_err();
+        tokio::time::resume();
+        timeout(DEADLINE, second.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+        drop(until_the_end);
     }
 }
