@@ -17,6 +17,16 @@ const HIGH: usize = 256 * 1024;
 /// messages a second frees what the kernel calls room every few seconds only.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long whoever fills an outbox is held up by its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As long as it takes something: a server reads slowly what was said fast.
+    Progress,
+    /// Once, whatever it takes meanwhile, until it has caught up: a peer decides how little it
+    /// takes, and everything else that the user wants waits behind.
+    Once,
+}
+
 /// The sending end of a socket. Clones are the same outbox.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox(Arc<Shared>);
@@ -29,6 +39,7 @@ pub(super) struct Full;
 struct Shared {
     state: Mutex<State>,
     limit: usize,
+    pace: Pace,
     /// Something to write, or nothing more to come.
     work: Notify,
     /// Some was written, or the socket is gone.
@@ -44,16 +55,17 @@ struct State {
     written: u64,
     closing: bool,
     gone: bool,
-    /// It was waited for in vain since something was written last.
+    /// It was waited for in vain, and has not made up for it.
     stalled: bool,
 }
 
 impl Outbox {
     /// An empty outbox for at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, pace: Pace) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             limit,
+            pace,
             work: Notify::new(),
             room: Notify::new(),
         }))
@@ -92,8 +104,8 @@ impl Outbox {
         }
     }
 
-    /// Resolves when it is time to fill in more: at once unless much waits. A socket that takes
-    /// nothing at all is not waited for twice.
+    /// Resolves when it is time to fill in more: at once unless much waits. A socket that was
+    /// waited for in vain is not waited for twice.
     pub(super) async fn pace(&self) {
         loop {
             let before = {
@@ -107,7 +119,7 @@ impl Outbox {
                 return;
             }
             let mut state = self.state();
-            state.stalled = state.written == before;
+            state.stalled = self.0.pace == Pace::Once || state.written == before;
         }
     }
 
@@ -135,7 +147,8 @@ impl Outbox {
                     let mut state = self.state();
                     let written = state.in_flight.saturating_sub(batch.len());
                     state.written = state.written.saturating_add(wide(written));
-                    (state.in_flight, state.stalled) = (batch.len(), false);
+                    state.in_flight = batch.len();
+                    state.stalled &= self.0.pace == Pace::Once && state.waiting() > HIGH;
                     drop(state);
                     self.0.room.notify_waiters();
                 }
@@ -183,7 +196,7 @@ mod tests {
     #[actix_rt::test]
     async fn what_is_queued_is_written_before_the_end() {
         let (near, mut far) = tokio::io::duplex(2);
-        let outbox = Outbox::new(100);
+        let outbox = Outbox::new(100, Pace::Once);
         for _ in 0..10 {
             outbox.push(&PeerFrame::Close).unwrap();
         }
@@ -198,7 +211,7 @@ mod tests {
     #[actix_rt::test]
     async fn it_takes_no_more_than_its_limit_and_tells_when_there_is_room() {
         let (near, mut far) = tokio::io::duplex(1);
-        let outbox = Outbox::new(2);
+        let outbox = Outbox::new(2, Pace::Once);
         outbox.push(&PeerFrame::Close).unwrap();
         outbox.push(&PeerFrame::Close).unwrap();
         assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
@@ -214,7 +227,7 @@ mod tests {
     #[actix_rt::test]
     async fn nobody_waits_for_a_socket_that_is_gone() {
         let (near, _far) = tokio::io::duplex(1);
-        let outbox = Outbox::new(2 * HIGH);
+        let outbox = Outbox::new(2 * HIGH, Pace::Progress);
         while outbox.waiting() < HIGH + 2 {
             outbox.push(&PeerFrame::Close).unwrap();
         }
@@ -230,7 +243,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_socket_is_waited_for_as_long_as_it_takes_something() {
         let (near, mut far) = tokio::io::duplex(1);
-        let outbox = Outbox::new(2 * HIGH);
+        let outbox = Outbox::new(2 * HIGH, Pace::Progress);
         // One of them is taken at once.
         let more = 5;
         while outbox.waiting() < HIGH + more + 1 {
@@ -252,5 +265,29 @@ mod tests {
         tokio::time::advance(PATIENCE).await;
         assert!(futures::poll!(&mut pace).is_ready(), "it takes nothing any more");
         assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_trickles_holds_nobody_up_until_it_has_caught_up() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let outbox = Outbox::new(2 * HIGH, Pace::Once);
+        // One of them is taken at once.
+        while outbox.waiting() < HIGH + 3 {
+            outbox.push(&PeerFrame::Close).unwrap();
+        }
+        let mut writing = Box::pin(outbox.write_to(near));
+        assert!(futures::poll!(&mut writing).is_pending());
+        let mut pace = Box::pin(outbox.pace());
+        assert!(futures::poll!(&mut pace).is_pending());
+        far.read_u8().await.unwrap();
+        assert!(futures::poll!(&mut writing).is_pending());
+        tokio::time::advance(PATIENCE).await;
+        assert!(futures::poll!(&mut pace).is_ready(), "although it took something");
+        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
+        far.read_u8().await.unwrap();
+        assert!(futures::poll!(&mut writing).is_pending());
+        outbox.push(&PeerFrame::Close).unwrap();
+        let mut pace = Box::pin(outbox.pace());
+        assert!(futures::poll!(&mut pace).is_pending(), "it had caught up");
     }
 }

@@ -19,7 +19,7 @@ use super::messages::{
     FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
     TalkDown, WatchFiles,
 };
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Pace};
 use super::sockets::{self, Listeners, Pair};
 use crate::protocol::{CodecError, PeerFrame, PortPair};
 use crate::transfer::Downloads;
@@ -63,7 +63,7 @@ impl Session {
             Ok(files) => Arc::new(files),
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
-        let outbox = Outbox::new(OUTBOX);
+        let outbox = Outbox::new(OUTBOX, Pace::Once);
         self.hub.do_send(SessionUp {
             session: self.id,
             peer: pair.peer,

@@ -9,7 +9,7 @@ use super::{Hub, Leaving, LiveLink, Up};
 use crate::client::Event;
 use crate::client::link::Link;
 use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
-use crate::client::outbox::Outbox;
+use crate::client::outbox::{Outbox, Pace};
 use crate::client::roster::Arrival;
 use crate::client::sign_in::Answer;
 use crate::protocol::{ClientFrame, ServerFrame, Username};
@@ -22,7 +22,7 @@ impl Hub {
     pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
         let Some(server) = self.server.clone().filter(|_| self.link.is_none()) else { return };
         self.generation += 1;
-        let outbox = Outbox::new(OUTBOX);
+        let outbox = Outbox::new(OUTBOX, Pace::Progress);
         let link = Link {
             generation: self.generation,
             server,
