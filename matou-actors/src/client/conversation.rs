@@ -325,7 +325,11 @@ impl Conversation {
     }
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
-    pub(super) fn close(&mut self) -> (Vec<SessionId>, Vec<Item>) {
+    /// `None` when there is neither: a request that only waits for the user is left to them.
+    pub(super) fn close(&mut self) -> Option<(Vec<SessionId>, Vec<Item>)> {
+        if self.sessions.is_empty() && !self.is_pending() {
+            return None;
+        }
         let mut sessions = std::mem::take(&mut self.sessions);
         if let Some(Asked::Connecting(session)) = self.asked.take() {
             sessions.push(session);
@@ -334,7 +338,7 @@ impl Conversation {
             sessions.push(session);
         }
         self.crossing = false;
-        (sessions, self.take_waiting())
+        Some((sessions, self.take_waiting()))
     }
 
     fn forget_attempt(&mut self, session: SessionId) -> bool {

@@ -123,9 +123,17 @@ fn closing_ends_attempts_too() {
     bob.peer_accepted(A);
     bob.peer_listening(B);
     bob.wait(text("hi")).unwrap();
-    assert_eq!(bob.close(), (vec![A, B], vec![text("hi")]));
+    assert_eq!(bob.close(), Some((vec![A, B], vec![text("hi")])));
     assert!(bob.is_idle());
     assert_eq!(bob.ended(A), Remains::Nothing);
+}
+
+#[test]
+fn closing_nothing_leaves_a_request_to_the_user() {
+    let mut bob = bob();
+    assert_eq!(bob.requested(Ticket(1)), Requested::Undecided);
+    assert_eq!(bob.close(), None);
+    assert!(bob.accept(Ticket(2)), "it still waits");
 }
 
 #[test]

@@ -80,15 +80,11 @@ impl Hub {
 
     pub(super) fn close(&mut self, name: &Username) {
         let key = name.key();
-        let Some(with) = self.conversations.get_mut(&key) else {
+        let with = self.conversations.get_mut(&key);
+        let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
+        let Some((name, (sessions, undelivered))) = closed else {
             return self.error(format!("there is no private session with {name}"));
         };
-        let pending = with.is_pending();
-        let (sessions, undelivered) = with.close();
-        let name = with.name().clone();
-        if sessions.is_empty() && !pending {
-            return self.error(format!("there is no private session with {name}"));
-        }
         for session in sessions {
             self.close_session(session, "you closed the private session");
         }
