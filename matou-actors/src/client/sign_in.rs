@@ -65,6 +65,11 @@ impl SignIn {
         self.name.is_some() && self.stage != Stage::Joined
     }
 
+    /// The server was asked for a name and has not answered.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.stage == Stage::Asked
+    }
+
     /// The server is reached; the name to ask for.
     pub(super) fn connected(&mut self) -> Option<Username> {
         self.stage = Stage::Idle;
@@ -140,7 +145,9 @@ mod tests {
         sign_in.answered(true);
         assert!(sign_in.lost());
         assert_eq!(sign_in.connected(), Some(name("ann")));
+        assert!(sign_in.is_unanswered());
         assert_eq!(sign_in.answered(false), Answer::Held(name("ann")));
+        assert!(sign_in.is_asking() && !sign_in.is_unanswered(), "no, for now, is an answer");
         assert_eq!(sign_in.ask(), Some(name("ann")));
         assert_eq!(sign_in.answered(true), Answer::Joined(name("ann")));
     }

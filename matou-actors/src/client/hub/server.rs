@@ -78,7 +78,7 @@ impl Hub {
         let (asked, generation) = (self.asked, self.generation);
         ctx.run_later(self.settings.answer_timeout, move |hub, ctx| {
             let still = hub.asked == asked && hub.generation == generation;
-            if still && hub.sign_in.is_asking() {
+            if still && hub.sign_in.is_unanswered() {
                 let server = hub.server.as_ref().map(ToString::to_string).unwrap_or_default();
                 let reason = format!("{server} does not answer: is it a server of Matou?");
                 hub.cut_link(reason, ctx);
