@@ -50,14 +50,21 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         ));
     }
     let log = start_log(&file, mode)?;
-    let system = actix::System::new();
     let outcome = match rendering(mode) {
-        None => system.block_on(show(file.screen, settings, &log, home)),
-        Some(rendering) => {
-            system.block_on(talk(settings, &log, Console { rendering, can_ask, home }))
-        }
+        None => to_its_end(show(file.screen, settings, &log, home)),
+        Some(rendering) => to_its_end(talk(settings, &log, Console { rendering, can_ask, home })),
     };
     log.finish();
+    outcome
+}
+
+/// Runs what lasts as long as the program does.
+fn to_its_end<T>(talk: impl Future<Output = T>) -> T {
+    let system = actix::System::new();
+    let outcome = system.block_on(talk);
+    // Dropped, it would wait without limit for a lookup or a file system that does not answer,
+    // although everything is over. The end of the process waits for neither.
+    std::mem::forget(system);
     outcome
 }
 
@@ -128,4 +135,32 @@ fn start_log(file: &ClientFile, mode: Mode) -> Result<Log, Failure> {
     Log::start(file.log.level, file.log.format, target).map_err(|error| {
         Failure::Runtime(format!("cannot log to {}: {error}; see log.file", path.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_does_not_answer_keeps_nobody_from_leaving() {
+        let (answer, stuck) = mpsc::channel::<()>();
+        let (done, left) = mpsc::channel();
+        thread::spawn(move || {
+            to_its_end(async move {
+                let (asked, asking) = tokio::sync::oneshot::channel();
+                tokio::task::spawn_blocking(move || {
+                    asked.send(()).unwrap();
+                    let _ = stuck.recv();
+                });
+                asking.await.unwrap();
+            });
+            done.send(()).unwrap();
+        });
+        left.recv_timeout(Duration::from_secs(20)).unwrap();
+        drop(answer);
+    }
 }
