@@ -99,9 +99,11 @@ impl Conversation {
     }
 
     /// Whether lines should be read. A program that writes at once waits until the first attempt
-    /// to sign in has come to something: it may write more than can be kept until then.
+    /// to sign in has come to something: it may write more than can be kept until then. Once its
+    /// name is refused nothing that it writes is for anybody, nor is it another name.
     pub(super) fn listens(&self) -> bool {
-        self.audience != Audience::Program || self.standing != Standing::Starting
+        self.audience != Audience::Program
+            || !matches!(self.standing, Standing::Starting | Standing::Nameless)
     }
 
     /// A line was typed.
@@ -280,6 +282,7 @@ mod tests {
         let effects = conversation.event(Event::Refused { username: name("Bob") });
         assert!(matches!(effects[0], Effect::Show(Event::Refused { .. })));
         assert_eq!(commands(&effects), [&Command::Quit]);
+        assert!(!conversation.listens(), "what it says next is no name");
         assert_eq!(conversation.ending(), Ending::Refused(name("Bob")));
     }
 
