@@ -6,9 +6,9 @@ mod client_support;
 use std::path::Path;
 use std::process::Command as Process;
 
-use client_support::{FakeRoom, Person, RawPeer, name, text};
+use client_support::{FakeRoom, Person, RawPeer, name, text, within};
 use matou_actors::client::{Command, Event, RequestState};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn header(size: i64) -> Vec<u8> {
     [&[14], &size.to_be_bytes()[..]].concat()
@@ -132,6 +132,26 @@ async fn a_stuck_peer_stops_neither_the_room_nor_quitting() {
     ann.send(Command::Quit).await;
     let rest = ann.rest().await;
     assert!(rest.iter().any(|event| matches!(event, Event::FileFailed { .. })), "{rest:#?}");
+}
+
+#[actix_rt::test]
+async fn a_closed_session_ends_although_its_peer_does_not_read() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    // More than the sockets hold, and less than makes the user wait.
+    socket2::SockRef::from(&eve.messages).set_recv_buffer_size(4096).unwrap();
+    for _ in 0..500 {
+        ann.send(Command::Tell { to: name("eve"), text: text(&"x".repeat(500)) }).await;
+    }
+    ann.send(Command::Close(name("eve"))).await;
+    ann.expect_closed().await;
+    // Nothing but time passes from here on.
+    tokio::time::pause();
+    ann.expect_error("not all messages to eve were sent").await;
+    tokio::time::resume();
+    let end = within("the end", eve.messages.read_to_end(&mut Vec::new())).await;
+    assert!(end.is_err() || end.is_ok_and(|read| read < 500 * 505));
 }
 
 #[actix_rt::test]

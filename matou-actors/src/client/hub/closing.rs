@@ -13,7 +13,6 @@ use actix::prelude::*;
 
 use super::{Hub, Leaving};
 use crate::client::conversation::Conversation;
-use crate::client::messages::HangUp;
 use crate::client::outbox::Outbox;
 use crate::client::parting::{OnTheWay, Parting};
 use crate::client::{Command, Event};
@@ -74,7 +73,7 @@ impl Hub {
         }
         let sessions: Vec<_> = self.sessions.keys().copied().collect();
         for session in sessions {
-            self.close_session(session, "you signed out");
+            self.close_session(session, "you signed out", ctx);
         }
         for id in self.transfers.ids() {
             self.cancel(id, ctx);
@@ -112,16 +111,11 @@ impl Hub {
         }
         self.tell_unheard();
         self.drop_link();
-        for session in std::mem::take(&mut self.sessions).into_values() {
-            // Once in its life.
-            session.addr.do_send(HangUp);
-            if session.open.is_some_and(|open| open.outbox.waiting() > 0) {
-                self.error(format!(
-                    "not all messages to {} were sent: it does not read",
-                    session.peer
-                ));
-            }
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.give_up_session(session);
         }
+        self.sessions.clear();
         self.movers.clear();
         self.close_if_empty(ctx);
         self.flush(ctx);

@@ -56,7 +56,7 @@ impl Hub {
             Command::Open(name) => self.open(&name, ctx),
             Command::Accept(name) => self.accept(&name, ctx),
             Command::Decline(name) => self.decline(&name),
-            Command::Close(name) => self.close(&name),
+            Command::Close(name) => self.close(&name, ctx),
             Command::Take(id) => self.take(id, ctx),
             Command::Refuse(id) => self.refuse(id, ctx),
             Command::Cancel(id) => self.cancel(id, ctx),

@@ -78,7 +78,7 @@ impl Hub {
         self.tidy(&name.key());
     }
 
-    pub(super) fn close(&mut self, name: &Username) {
+    pub(super) fn close(&mut self, name: &Username, ctx: &mut Context<Self>) {
         let key = name.key();
         let with = self.conversations.get_mut(&key);
         let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
@@ -86,7 +86,7 @@ impl Hub {
             return self.error(format!("there is no private session with {name}"));
         };
         for session in sessions {
-            self.close_session(session, "you closed the private session");
+            self.close_session(session, "you closed the private session", ctx);
         }
         self.undelivered(&key, undelivered, "you closed it");
         self.tell(Event::PrivateClosed { with: name, reason: "you closed it".into() });

@@ -1,5 +1,7 @@
 //! Private sessions: opening them, talking on them, and their end.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 
 use super::{Hub, Leaving, LiveSession, OpenSession};
@@ -9,6 +11,9 @@ use crate::client::lane::Lane;
 use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
 use crate::client::session::{Role, Session};
 use crate::protocol::{ClientFrame, MessageText, PeerFrame, Username, UsernameKey};
+
+/// For the peer of a closed session to take something more of what was said before.
+const FAREWELL: Duration = Duration::from_secs(4);
 
 impl Hub {
     pub(super) fn start_session(
@@ -34,7 +39,7 @@ impl Hub {
     }
 
     /// Says goodbye on a session; its transfers are cut.
-    pub(super) fn close_session(&mut self, id: SessionId, reason: &str) {
+    pub(super) fn close_session(&mut self, id: SessionId, reason: &str, ctx: &mut Context<Self>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.closed = true;
         match &session.open {
@@ -46,10 +51,37 @@ impl Hub {
                 // When it is full the end of the connection says the same.
                 let _ = open.outbox.push(&PeerFrame::Close);
                 open.outbox.close();
+                let waiting = open.outbox.waiting();
                 self.cut_files_of(id, reason);
+                Self::see_off(id, waiting, ctx);
             }
             // Once in its life.
             None => session.addr.do_send(HangUp),
+        }
+    }
+
+    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
+    fn see_off(id: SessionId, waiting: usize, ctx: &mut Context<Self>) {
+        ctx.run_later(FAREWELL, move |hub, ctx| {
+            // Whoever signs out waits for all connections together.
+            let leaving = matches!(hub.leaving, Leaving::Now | Leaving::Over);
+            let Some(live) = hub.sessions.get(&id).filter(|_| !leaving) else { return };
+            let left = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
+            if left < waiting {
+                return Self::see_off(id, left, ctx);
+            }
+            hub.give_up_session(id);
+            hub.flush(ctx);
+        });
+    }
+
+    /// Ends a session whose peer does not read to its end.
+    pub(super) fn give_up_session(&mut self, id: SessionId) {
+        self.hang_up(id);
+        let Some(live) = self.sessions.get(&id) else { return };
+        if live.open.as_ref().is_some_and(|open| open.outbox.waiting() > 0) {
+            let peer = live.peer.clone();
+            self.error(format!("not all messages to {peer} were sent: it does not read"));
         }
     }
 
@@ -102,7 +134,7 @@ impl Handler<SessionUp> for Hub {
         live.open = Some(OpenSession { address, outbox, files, lane: Lane::default() });
         let (peer, closed) = (live.peer.clone(), live.closed);
         if closed || self.leaving == Leaving::Now {
-            return self.close_session(id, "you closed the private session");
+            return self.close_session(id, "you closed the private session", ctx);
         }
         let key = peer.key();
         let Some(with) = self.conversations.get_mut(&key) else { return };
@@ -110,7 +142,7 @@ impl Handler<SessionUp> for Hub {
         if opened == Opened::Late {
             const WHY: &str = "somebody else has the name now";
             self.session_ended(&key, id, WHY);
-            self.close_session(id, WHY);
+            self.close_session(id, WHY, ctx);
             self.leave_if_done(ctx);
             return self.flush(ctx);
         }
@@ -119,7 +151,7 @@ impl Handler<SessionUp> for Hub {
             const WHY: &str =
                 "the name was free for a time, and this session is with its new owner";
             for session in former {
-                self.close_session(*session, WHY);
+                self.close_session(*session, WHY, ctx);
             }
             self.undelivered(&key, waiting.clone(), WHY);
         }
