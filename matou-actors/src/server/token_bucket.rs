@@ -23,9 +23,19 @@ impl Rate {
 
 /// What one has used up, as the time at which nothing of it will be left (GCRA, ITU-T I.371), and
 /// the rate which that is true of.
+///
+/// Every connection has some of them, so they are small.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TokenBucket {
-    used: Option<(Instant, Rate)>,
+    used: Option<(Instant, Basis)>,
+}
+
+/// A rate, exact enough for proportions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Basis {
+    /// Seconds.
+    interval: f32,
+    burst: u32,
 }
 
 impl TokenBucket {
@@ -33,7 +43,7 @@ impl TokenBucket {
     /// only slows down.
     pub(crate) fn pay(&mut self, rate: Rate, cost: u32, now: Instant) -> Duration {
         let full_at = now + self.left(rate, now) + rate.interval.saturating_mul(cost);
-        self.used = Some((full_at, rate));
+        self.used = Some((full_at, Basis::of(rate)));
         self.debt(rate, now)
     }
 
@@ -48,11 +58,12 @@ impl TokenBucket {
     fn left(&self, rate: Rate, now: Instant) -> Duration {
         let Some((full_at, paid)) = self.used else { return Duration::ZERO };
         let left = full_at.saturating_duration_since(now);
-        if paid == rate {
+        let basis = Basis::of(rate);
+        if paid == basis {
             return left;
         }
-        let same_uses = scale(left, rate.interval, paid.interval);
-        same_uses.min(scale(left, rate.burst(), paid.burst()))
+        let same_uses = scale(left, basis.interval(), paid.interval());
+        same_uses.min(scale(left, basis.full(), paid.full()))
     }
 
     /// Whether nothing of it is used up.
@@ -71,10 +82,23 @@ impl TokenBucket {
     }
 }
 
-/// `time` in the proportion of `new` to `old`.
-fn scale(time: Duration, new: Duration, old: Duration) -> Duration {
-    let scaled = time.as_nanos().saturating_mul(new.as_nanos()).checked_div(old.as_nanos());
-    Duration::from_nanos(u64::try_from(scaled.unwrap_or_default()).unwrap_or(u64::MAX))
+impl Basis {
+    fn of(Rate { interval, burst }: Rate) -> Self {
+        Self { interval: interval.as_secs_f32(), burst }
+    }
+
+    fn interval(self) -> f64 {
+        f64::from(self.interval)
+    }
+
+    fn full(self) -> f64 {
+        self.interval() * f64::from(self.burst)
+    }
+}
+
+/// `time` in the proportion of `new` to `old`; nothing where the old rate took no time.
+fn scale(time: Duration, new: f64, old: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * new / old).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -332,3 +332,16 @@ impl Drop for Connection {
         self.shared.ended.do_send(ended);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_small() {
+        // There are thousands, and the runtime rounds what holds one up to 128 bytes: a little
+        // more in here may cost that much in memory for each.
+        let size = size_of::<Connection>();
+        assert!(size <= 200, "{size} bytes: measure an idle client before this is raised");
+    }
+}
