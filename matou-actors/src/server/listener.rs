@@ -19,10 +19,11 @@ use super::admission::{Admission, AdmissionLimits, Refusal};
 use super::bans::Bans;
 use super::messages::{Accept, Lifecycle, StopAccepting};
 use super::meters::Meters;
-use super::throttle::Throttle;
+use super::throttle::{Throttle, Throttles};
 use super::vital::Vital;
 
-/// Refusals and failures are logged once in this time: strangers can cause any number of them.
+/// Refusals, for each reason, and failures are logged once in this time: strangers can cause any
+/// number of them.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Lets people in while [`Admission`] has room for them.
@@ -32,7 +33,7 @@ pub(crate) struct Listener {
     admission: Admission,
     bans: Bans,
     accepted: u64,
-    refusals: Throttle,
+    refusals: Throttles<Refusal>,
     holds: Throttle,
     failures: Throttle,
     meters: Arc<Meters>,
@@ -56,7 +57,7 @@ impl Listener {
             admission: Admission::new(limits),
             bans,
             accepted: 0,
-            refusals: Throttle::new(LOG_EVERY),
+            refusals: Throttles::new(LOG_EVERY),
             holds: Throttle::new(LOG_EVERY),
             failures: Throttle::new(LOG_EVERY),
             meters,
@@ -112,7 +113,7 @@ impl Listener {
 
     fn refused(&mut self, refusal: Refusal, times: u64, peer: Option<SocketAddr>) {
         self.meters.refused(refusal, times);
-        if let Some(unlogged) = self.refusals.permit(Instant::now()) {
+        if let Some(unlogged) = self.refusals.permit(refusal, Instant::now()) {
             let peer = peer.map_or("unknown".into(), |peer| peer.to_string());
             warn!(self.logger, "connections refused"; "peer" => peer, "reason" => %refusal,
                 "refused" => times, "refused_unlogged_before" => unlogged);

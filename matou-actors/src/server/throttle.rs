@@ -1,5 +1,7 @@
 //! Log lines that a stranger can cause: the first at once, the others counted.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 /// Lets one line through in each interval and counts those in between.
@@ -26,6 +28,25 @@ impl Throttle {
     }
 }
 
+/// A throttle for each of a few reasons: one that is frequent does not hide the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Throttles<R> {
+    interval: Duration,
+    by_reason: HashMap<R, Throttle>,
+}
+
+impl<R: Eq + Hash> Throttles<R> {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, by_reason: HashMap::new() }
+    }
+
+    /// As [`Throttle::permit`], among the lines with this reason.
+    pub(crate) fn permit(&mut self, reason: R, now: Instant) -> Option<u64> {
+        let throttle = self.by_reason.entry(reason);
+        throttle.or_insert_with(|| Throttle::new(self.interval)).permit(now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +57,16 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let permits = [0, 1, 9, 10, 11, 40, 50].map(|seconds| throttle.permit(at(seconds)));
         assert_eq!(permits, [Some(0), None, None, Some(2), None, Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn a_frequent_reason_does_not_hide_a_rare_one() {
+        let (mut throttles, start) = (Throttles::new(Duration::from_secs(10)), Instant::now());
+        let mut permit = |reason, at| throttles.permit(reason, start + Duration::from_secs(at));
+        assert_eq!(
+            ["often", "often", "full"].map(|reason| permit(reason, 1)),
+            [Some(0), None, Some(0)]
+        );
+        assert_eq!(["often", "full"].map(|reason| permit(reason, 11)), [Some(1), Some(0)]);
     }
 }
