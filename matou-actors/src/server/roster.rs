@@ -1,71 +1,122 @@
 //! Who is in the room, and the frames that tell a newcomer.
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
 
 use super::ConnectionId;
 use crate::protocol::{Username, encode_joined};
 
+/// The most members of a run.
+const RUN: usize = 256;
+
 /// Everybody in the room, in the order of their connections.
 ///
-/// The CONOTIF of everybody are kept encoded in runs whose sizes at least halve, so that an
-/// arrival copies few bytes and all newcomers share the runs.
+/// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
+/// whoever comes or goes changes one run, and newcomers share all the others with those before.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    members: BTreeMap<ConnectionId, Username>,
-    runs: Vec<Bytes>,
-    stale: bool,
+    runs: Vec<Run>,
+}
+
+/// Some members in a row, at least one.
+#[derive(Debug)]
+struct Run {
+    members: Vec<(ConnectionId, Username)>,
+    encoded: Option<Bytes>,
 }
 
 impl Roster {
+    /// Adds somebody who is not here.
     pub(crate) fn enter(&mut self, id: ConnectionId, name: Username) {
-        if !self.stale {
-            let mut run = BytesMut::new();
-            encode_joined(&name, &mut run);
-            while let Some(last) = self.runs.pop_if(|last| last.len() <= run.len()) {
-                let mut joined = BytesMut::with_capacity(last.len() + run.len());
-                joined.extend_from_slice(&last);
-                joined.extend_from_slice(&run);
-                run = joined;
-            }
-            self.runs.push(run.freeze());
+        let place = self.place(id);
+        let is_last = place + 1 == self.runs.len();
+        let Some(run) = self.runs.get_mut(place) else {
+            return self.runs.push(Run::new(vec![(id, name)]));
+        };
+        let at = run.members.partition_point(|&(other, _)| other < id);
+        run.members.insert(at, (id, name));
+        run.encoded = None;
+        if run.members.len() > RUN {
+            // Most come in the order of their connections, and fill one run after the other.
+            let kept = if is_last { RUN } else { RUN / 2 };
+            let rest = run.members.split_off(kept);
+            self.runs.insert(place + 1, Run::new(rest));
         }
-        self.members.insert(id, name);
     }
 
     /// How many are here.
     pub(crate) fn len(&self) -> usize {
-        self.members.len()
+        self.runs.iter().map(|run| run.members.len()).sum()
     }
 
     pub(crate) fn has(&self, id: ConnectionId) -> bool {
-        self.members.contains_key(&id)
+        self.runs.get(self.place(id)).is_some_and(|run| run.find(id).is_some())
     }
 
     /// The name that left, if it was here.
     pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Username> {
-        let name = self.members.remove(&id)?;
-        self.stale = true;
+        let place = self.place(id);
+        let run = self.runs.get_mut(place)?;
+        let (_, name) = run.members.remove(run.find(id)?);
+        run.encoded = None;
+        if run.members.is_empty() {
+            self.runs.remove(place);
+        } else {
+            self.join(place);
+            self.join(place.saturating_sub(1));
+        }
         Some(name)
     }
 
     /// One CONOTIF for each member, as a few shared runs of bytes.
     pub(crate) fn replay(&mut self) -> impl Iterator<Item = Bytes> + '_ {
-        if self.stale {
-            let mut run = BytesMut::new();
-            for name in self.members.values() {
-                encode_joined(name, &mut run);
-            }
-            self.runs = if run.is_empty() { Vec::new() } else { vec![run.freeze()] };
-            self.stale = false;
+        self.runs.iter_mut().map(Run::encoded)
+    }
+
+    /// The run where `id` is, or would be.
+    fn place(&self, id: ConnectionId) -> usize {
+        let starts_before = |run: &Run| run.members.first().is_some_and(|&(first, _)| first <= id);
+        self.runs.partition_point(starts_before).saturating_sub(1)
+    }
+
+    /// Makes one run of that one and the next if they are short: else there would be as many for
+    /// the few who stay as there were for a crowd.
+    fn join(&mut self, place: usize) {
+        if let Some([run, next]) = self.runs.get_mut(place..place.saturating_add(2))
+            && run.members.len() + next.members.len() <= RUN / 2
+        {
+            run.members.append(&mut next.members);
+            run.encoded = None;
+            self.runs.remove(place + 1);
         }
-        self.runs.iter().cloned()
+    }
+}
+
+impl Run {
+    fn new(members: Vec<(ConnectionId, Username)>) -> Self {
+        Self { members, encoded: None }
+    }
+
+    fn find(&self, id: ConnectionId) -> Option<usize> {
+        self.members.binary_search_by_key(&id, |&(id, _)| id).ok()
+    }
+
+    fn encoded(&mut self) -> Bytes {
+        let encode = || {
+            let mut out = BytesMut::new();
+            for (_, name) in &self.members {
+                encode_joined(name, &mut out);
+            }
+            // The room that is left over would be kept with the bytes.
+            Bytes::copy_from_slice(&out)
+        };
+        self.encoded.get_or_insert_with(encode).clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::protocol::{Decode, ServerFrame};
 
@@ -103,12 +154,45 @@ mod tests {
     }
 
     #[test]
-    fn a_large_roster_is_few_runs() {
+    fn whoever_comes_or_goes_the_others_are_the_same_bytes_as_before() {
         let mut roster = Roster::default();
         for i in 0..10_000 {
             roster.enter(ConnectionId(i), Username::parse(&format!("u{i}")).unwrap());
         }
-        assert!(roster.replay().count() <= 16);
+        let before: Vec<_> = roster.replay().collect();
+        assert_eq!(before.len(), 10_000_usize.div_ceil(RUN));
+        roster.leave(ConnectionId(5000)).unwrap();
+        roster.enter(ConnectionId(10_000), Username::parse("new").unwrap());
+        let after = roster.replay();
+        let changed = before.iter().zip(after).filter(|(old, new)| old.as_ptr() != new.as_ptr());
+        assert_eq!(changed.count(), 2, "the run of the one who left and the last one");
+    }
+
+    #[test]
+    fn whatever_the_order_everybody_is_in_place_and_the_runs_are_few() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut roster, mut model) = (Roster::default(), BTreeMap::new());
+        for crowd in [4000, 30, 2000, 0] {
+            while model.len() < crowd {
+                let id = random.u64(0..100_000);
+                if model.insert(id, format!("user{id}")).is_none() {
+                    roster.enter(ConnectionId(id), Username::parse(&model[&id]).unwrap());
+                }
+            }
+            let mut all: Vec<u64> = model.keys().copied().collect();
+            random.shuffle(&mut all);
+            for id in all.into_iter().skip(crowd) {
+                assert!(roster.has(ConnectionId(id)));
+                let name = roster.leave(ConnectionId(id)).unwrap();
+                assert_eq!(Some(name.to_string()), model.remove(&id));
+                assert!(!roster.has(ConnectionId(id)));
+            }
+            assert_eq!(
+                (names(&mut roster), roster.len()),
+                (model.values().cloned().collect(), crowd)
+            );
+            assert!(roster.runs.len() <= crowd.div_ceil(RUN / 4), "{}", roster.runs.len());
+        }
     }
 
     #[test]
