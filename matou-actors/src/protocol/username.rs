@@ -66,7 +66,7 @@ impl Username {
         [fold(&as_written).into(), fold(&folded).into()]
     }
 
-    /// Whether the name stands outside ASCII, and so can pass for another one.
+    /// Whether the name stays within ASCII; one that does not can pass for another one.
     pub(crate) fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }

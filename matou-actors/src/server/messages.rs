@@ -147,7 +147,8 @@ pub(crate) enum Order {
     Fail,
 }
 
-/// Connection to listener and shard: it has joined or ended.
+/// What became of a connection: the shard tells the listener that it has joined, the connection tells
+/// both that it has ended.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Lifecycle {
