@@ -26,11 +26,8 @@ pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
         ask(&socket, &request(&arguments.order)).map_err(|error| cannot_ask(&socket, &error))?;
     let response: Response = serde_json::from_str(&line)
         .map_err(|error| Failure::Runtime(format!("the server's answer is odd: {error}")))?;
-    let text = match &response {
-        _ if arguments.json => json_escaped(&line).into_owned(),
-        Response::Error { .. } => String::new(),
-        response => show::text(response),
-    };
+    let text =
+        if arguments.json { json_escaped(&line).into_owned() } else { show::text(&response) };
     match write!(io::stdout(), "{text}") {
         // Whoever reads has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
