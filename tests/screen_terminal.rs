@@ -221,6 +221,33 @@ fn signals_end_it_with_a_clean_terminal_and_a_reason() {
 }
 
 #[test]
+fn a_disk_that_hangs_keeps_neither_the_terminal_nor_the_name() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let home = tempfile::tempdir().unwrap();
+    let logs = home.path().join(".local/state/matou/logs");
+    std::fs::create_dir_all(&logs).unwrap();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    for day in [today, today.tomorrow().unwrap()] {
+        // Whoever opens it to write waits until somebody reads.
+        let path = logs.join(format!("public-{day}.log"));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
+    let address = server.address.to_string();
+    let arguments = ["client", "--server", &address, "--username", "bob"];
+    let variables = environment(&home, &[("MATOU_CLIENT__SCREEN__CHAT_LOG", "public")]);
+    let mut bob = Terminal::run(SIZE, MATOU, &arguments, &variables);
+    bob.shows("as bob.");
+    other.say("for the log");
+    bob.shows("for the log");
+    bob.types("/quit\r");
+    other.wait("left", |event| event["username"] == "bob");
+    assert!(bob.exit().success());
+    assert_eq!(bob.modes(), untouched());
+    bob.shows("the disk hangs");
+}
+
+#[test]
 fn a_terminal_that_is_gone_ends_it() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");

@@ -69,8 +69,14 @@ pub(crate) struct App {
     /// Pasted text that is being sent as files.
     pub(super) paste_files: Vec<PasteFile>,
     pub(super) flash: Option<(String, Duration)>,
-    /// Since when the client is signing out.
+    /// Public messages of the user that have not come back.
+    pub(super) unheard: usize,
+    /// When something of the user's moved last while the client is signing out.
     pub(super) leaving: Option<Duration>,
+    /// The client took too long to sign out.
+    pub(super) cut_off: bool,
+    /// What went wrong meanwhile.
+    pub(super) last_words: Vec<String>,
     pub(super) effects: Vec<Effect>,
     pub(super) dirty: bool,
 }
@@ -157,7 +163,10 @@ impl App {
             bare: false,
             paste_files: Vec::new(),
             flash: None,
+            unheard: 0,
             leaving: None,
+            cut_off: false,
+            last_words: Vec::new(),
             effects: Vec::new(),
             dirty: true,
         };

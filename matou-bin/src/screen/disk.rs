@@ -1,16 +1,19 @@
 //! Files of the state folder, on a thread of their own so that a slow disk delays no key.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use matou_actors::protocol::Username;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::event::{Listing, UiEvent};
 use super::history::{from_file, to_file};
@@ -41,36 +44,59 @@ pub(super) enum Job {
     RemovePaste(PathBuf),
 }
 
-/// The thread that does the jobs. Finishes those that wait when dropped.
+/// The thread that does the jobs. When this is dropped it does those that wait, and ends.
 pub(super) struct Disk {
-    jobs: Option<SyncSender<Job>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    jobs: SyncSender<Job>,
+    /// Closed when the thread has ended.
+    ended: oneshot::Receiver<Infallible>,
+    complained: bool,
 }
 
 impl Disk {
-    /// Starts it; what comes of the jobs is told by `answers`. `folder` is made when needed.
-    pub(super) fn start(folder: PathBuf, answers: UnboundedSender<UiEvent>) -> io::Result<Self> {
+    /// Starts it; what comes of the jobs is told by `answers`. `folder` is made when needed;
+    /// without one nothing can be kept.
+    pub(super) fn start(
+        folder: Option<PathBuf>,
+        answers: UnboundedSender<UiEvent>,
+    ) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
+        let (running, ended) = oneshot::channel();
         let (logs, pasted) = (VecDeque::new(), Vec::new());
         let worker = Worker { folder, answers, logs, pasted, complained: false };
-        let builder = std::thread::Builder::new().name("screen-disk".into());
-        let thread = builder.spawn(move || worker.run(&queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        std::thread::Builder::new().name("screen-disk".into()).spawn(move || {
+            worker.run(&queue);
+            drop(running);
+        })?;
+        Ok(Self { jobs, ended, complained: false })
     }
 
-    /// Gives it `job`; false when too many wait.
-    pub(super) fn add(&self, job: Job) -> bool {
-        self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            // It has told about its own problems; a panic was printed.
-            let _ = thread.join();
+    /// Gives it `job`. When too many wait it is not done, and what is to be told of that comes
+    /// back: for what nobody asked for, only once.
+    pub(super) fn add(&mut self, job: Job) -> Option<UiEvent> {
+        let (TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.jobs.try_send(job).err()?;
+        let slow = "the disk is too slow";
+        match job {
+            Job::List(folder) => {
+                let text = format!("{} cannot be looked through: {slow}.", folder.display());
+                Some(UiEvent::DiskFailed(text))
+            }
+            Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
+            // The rest of them is removed at the end.
+            Job::RemovePaste(_) => None,
+            Job::Remember(_) | Job::Log(..) => {
+                let text = format!("History or chat log will have gaps: {slow}.");
+                let again = std::mem::replace(&mut self.complained, true);
+                (!again).then_some(UiEvent::DiskFailed(text))
+            }
         }
+    }
+
+    /// Waits until the jobs are done, at most so long; false when they are not. A disk may hang
+    /// for ever, and the thread with it.
+    pub(super) async fn finish(self, limit: Duration) -> bool {
+        drop(self.jobs);
+        tokio::time::timeout(limit, self.ended).await.is_ok()
     }
 }
 
@@ -107,7 +133,7 @@ fn tail(path: &Path) -> io::Result<(String, bool)> {
 }
 
 struct Worker {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     answers: UnboundedSender<UiEvent>,
     logs: VecDeque<(String, File)>,
     /// What was pasted for somebody: nothing of it stays behind.
@@ -117,7 +143,9 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, queue: &Receiver<Job>) {
-        sweep(&self.folder.join(PASTED));
+        if let Some(folder) = &self.folder {
+            sweep(&folder.join(PASTED));
+        }
         while let Ok(job) = queue.recv() {
             match job {
                 Job::Remember(line) => {
@@ -154,8 +182,13 @@ impl Worker {
         if let Err(error) = done
             && !std::mem::replace(&mut self.complained, true)
         {
-            let folder = self.folder.display();
-            let text = format!("{what} in {folder} cannot be written: {error}. Check that folder.");
+            let text = match &self.folder {
+                Some(folder) => {
+                    let folder = folder.display();
+                    format!("{what} in {folder} cannot be written: {error}. Check that folder.")
+                }
+                None => format!("{what} cannot be written: {error}."),
+            };
             self.answer(UiEvent::DiskFailed(text));
         }
     }
@@ -165,9 +198,14 @@ impl Worker {
         let _ = self.answers.send(event);
     }
 
+    fn folder(&self) -> io::Result<&Path> {
+        self.folder.as_deref().ok_or_else(|| io::Error::other("there is no home folder, set HOME"))
+    }
+
     fn remember(&self, line: &str) -> io::Result<()> {
-        make_folder(&self.folder)?;
-        append(&self.folder.join("history"))?.write_all(format!("{line}\n").as_bytes())
+        let folder = self.folder()?;
+        make_folder(folder)?;
+        append(&folder.join("history"))?.write_all(format!("{line}\n").as_bytes())
     }
 
     fn log(&mut self, name: String, line: &str) -> io::Result<()> {
@@ -175,7 +213,7 @@ impl Worker {
         let mut entry = if let Some(entry) = at.and_then(|at| self.logs.remove(at)) {
             entry
         } else {
-            let folder = self.folder.join("logs");
+            let folder = self.folder()?.join("logs");
             make_folder(&folder)?;
             let file = append(&folder.join(&name))?;
             (name, file)
@@ -187,7 +225,7 @@ impl Worker {
     }
 
     fn store(&self, text: &str) -> io::Result<PathBuf> {
-        let folder = self.folder.join(PASTED);
+        let folder = self.folder()?.join(PASTED);
         make_folder(&folder)?;
         let pid = std::process::id();
         for number in 0..10_000 {
@@ -249,17 +287,71 @@ mod tests {
 
     use super::*;
 
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(future)
+    }
+
+    fn finish(disk: Disk) {
+        assert!(wait(disk.finish(DEADLINE)));
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_left_behind_and_complained_of_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        // Whoever opens it to write waits until somebody reads.
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let (answers, _events) = unbounded_channel();
+        let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+        let mut told = Vec::new();
+        for _ in 0..3 * QUEUE {
+            told.extend(disk.add(Job::Remember("x".into())));
+        }
+        assert!(matches!(&told[..], [UiEvent::DiskFailed(_)]), "{told:?}");
+        let listed = disk.add(Job::List(folder.path().into()));
+        assert!(matches!(listed, Some(UiEvent::DiskFailed(text)) if text.contains("looked")));
+        let to = Username::parse("bob").unwrap();
+        let stored = disk.add(Job::StorePaste(to, "a".into()));
+        assert!(matches!(stored, Some(UiEvent::Stored(_, Err(_)))), "what is pasted is told of");
+        assert!(!wait(disk.finish(Duration::from_millis(1))));
+        // Lets the thread go on, and end.
+        drop(OpenOptions::new().read(true).write(true).open(&path).unwrap());
+    }
+
+    #[test]
+    fn without_a_state_folder_that_is_said_once_and_folders_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (answers, mut events) = unbounded_channel();
+        let mut disk = Disk::start(None, answers).unwrap();
+        for job in [
+            Job::Remember("x".into()),
+            Job::Log("public.log".into(), "x".into()),
+            Job::List(folder.path().into()),
+        ] {
+            assert!(disk.add(job).is_none());
+        }
+        finish(disk);
+        assert!(
+            matches!(events.try_recv(), Ok(UiEvent::DiskFailed(text)) if text.contains("HOME"))
+        );
+        assert!(matches!(events.try_recv(), Ok(UiEvent::Listed(_))));
+        assert!(events.try_recv().is_err());
+    }
+
     #[test]
     fn lines_are_appended_to_files_of_the_user_alone() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let (answers, _events) = unbounded_channel();
-        let disk = Disk::start(state.clone(), answers).unwrap();
+        let mut disk = Disk::start(Some(state.clone()), answers).unwrap();
         for n in 0..3 {
-            assert!(disk.add(Job::Remember(format!("line {n}"))));
-            assert!(disk.add(Job::Log("public.log".into(), format!("said {n}"))));
+            assert!(disk.add(Job::Remember(format!("line {n}"))).is_none());
+            assert!(disk.add(Job::Log("public.log".into(), format!("said {n}"))).is_none());
         }
-        drop(disk);
+        finish(disk);
         assert_eq!(history(&state), ["line 0", "line 1", "line 2"]);
         let log = state.join("logs/public.log");
         assert_eq!(fs::read_to_string(&log).unwrap(), "said 0\nsaid 1\nsaid 2\n");
@@ -274,10 +366,10 @@ mod tests {
         let target = folder.path().join("target");
         std::os::unix::fs::symlink(&target, folder.path().join("history")).unwrap();
         let (answers, mut events) = unbounded_channel();
-        let disk = Disk::start(folder.path().into(), answers).unwrap();
+        let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
         disk.add(Job::Remember("x".into()));
         disk.add(Job::Remember("y".into()));
-        drop(disk);
+        finish(disk);
         assert!(!target.exists());
         assert!(matches!(events.try_recv(), Ok(UiEvent::DiskFailed(_))));
         assert!(events.try_recv().is_err(), "said once only");
@@ -298,7 +390,7 @@ mod tests {
     fn names_of_a_folder_are_listed_and_pasted_text_is_stored() {
         let folder = tempfile::tempdir().unwrap();
         let (answers, mut events) = unbounded_channel();
-        let disk = Disk::start(folder.path().into(), answers).unwrap();
+        let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
         let bob = Username::parse("bob").unwrap();
         disk.add(Job::StorePaste(bob.clone(), "a\nb".into()));
         disk.add(Job::List(folder.path().into()));
@@ -308,7 +400,7 @@ mod tests {
         assert_eq!((to, fs::read_to_string(&path).unwrap().as_str()), (bob, "a\nb"));
         let Some(UiEvent::Listed(listing)) = events.blocking_recv() else { panic!("not listed") };
         assert_eq!(listing.names, [("pasted".to_owned(), true)]);
-        drop(disk);
+        finish(disk);
         assert!(!path.exists(), "nothing of it stays behind");
     }
 
@@ -324,7 +416,7 @@ mod tests {
             write_new(path, "secret").unwrap();
         }
         let (answers, _events) = unbounded_channel();
-        drop(Disk::start(folder.path().into(), answers).unwrap());
+        finish(Disk::start(Some(folder.path().into()), answers).unwrap());
         assert!(!theirs.exists() && own.exists());
     }
 

@@ -3,7 +3,7 @@
 //! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
 //! no actor delays a key.
 
-use std::io;
+use std::io::{self, Write};
 use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use super::settings::ScreenSettings;
 use super::signals::{Signal, Signals};
 use super::terminal::{Screen, restore};
 use super::theme::TerminalHints;
+use crate::visible::visible;
 
 /// At most 60 frames a second.
 pub(super) const FRAME: Duration = Duration::from_nanos(16_666_667);
@@ -31,6 +32,8 @@ pub(super) const FRAME: Duration = Duration::from_nanos(16_666_667);
 pub(super) const BATCH: usize = 256;
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
+/// How long the disk may take to do what waits for it then.
+const DISK_END: Duration = Duration::from_secs(2);
 /// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.
 const PANIC_SWITCH: &str = "MATOU_TEST_PANIC";
 
@@ -59,6 +62,9 @@ pub(crate) enum ScreenError {
     /// The client has ended by itself.
     #[error("{0}")]
     Client(String),
+    /// Not all that was typed went out; a line for each.
+    #[error("{0}")]
+    Unsent(String),
     /// Something panicked; the panic itself is printed above.
     #[error("a part of the program failed; what it said stands above")]
     Panicked,
@@ -111,30 +117,55 @@ async fn show(
         history,
     })?;
     let (answers, disk_events) = unbounded_channel();
-    let disk = folder.map(|folder| Disk::start(folder, answers.clone())).transpose()?;
-    let commands = forward(handle.clone());
+    let disk = Disk::start(folder, answers.clone())?;
+    let commands = forward(handle);
     let mut session =
         Session { app, screen: &mut screen, disk, answers, commands, started, suspend: false };
     let outcome = session.turn(events, disk_events, signals, panicked).await;
-    drop(session);
+    let Session { mut app, disk, commands, .. } = session;
+    // Before anything that may hang.
     drop(screen);
     let (outcome, events) = outcome;
-    sign_out(handle, events).await;
+    let (closed, written) =
+        tokio::join!(sign_out(&mut app, &commands, events), disk.finish(DISK_END));
+    if !written {
+        tell("the disk hangs: the end of history and chat log may be missing");
+    }
+    let words = app.last_words(closed);
+    if matches!(outcome, Ok(None)) && !words.is_empty() {
+        return Err(ScreenError::Unsent(words.join("\n")));
+    }
+    for line in &words {
+        tell(line);
+    }
     outcome
 }
 
-/// Whatever ended the screen, the server is told; not waited for longer than a moment.
-async fn sign_out(handle: Handle, events: Option<Events>) {
+/// Tells whoever still reads what the program says after the screen.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "matou: {}", visible(line));
+}
+
+/// Whatever ended the screen, the server is told; not waited for longer than a moment. False when
+/// that was too short.
+async fn sign_out(
+    app: &mut App,
+    commands: &UnboundedSender<Command>,
+    events: Option<Events>,
+) -> bool {
     let Some(mut events) = events else {
-        return;
+        return true;
     };
+    app.part();
+    // Behind what was typed. Nobody takes it when the client has ended.
+    let _ = commands.send(Command::Quit);
     let all = async {
-        if handle.send(Command::Quit).await.is_ok() {
-            while events.recv().await.is_some() {}
+        while let Some(event) = events.recv().await {
+            app.heard(&event);
         }
     };
     // A client that hangs is left to the end of the process.
-    let _ = tokio::time::timeout(SIGN_OUT, all).await;
+    tokio::time::timeout(SIGN_OUT, all).await.is_ok()
 }
 
 /// What ends the loop, with the events while the client has not closed.
@@ -143,7 +174,7 @@ type Ended = (Result<Option<&'static str>, ScreenError>, Option<Events>);
 struct Session<'a> {
     app: App,
     screen: &'a mut Screen,
-    disk: Option<Disk>,
+    disk: Disk,
     answers: UnboundedSender<UiEvent>,
     commands: UnboundedSender<Command>,
     started: Instant,
@@ -294,10 +325,10 @@ impl Session<'_> {
         Ok(Flow::On)
     }
 
-    fn disk(&self, job: Job) {
-        if !self.disk.as_ref().is_some_and(|disk| disk.add(job)) {
-            let text = "The state folder cannot be used or is too slow; something was not written.";
-            let _ = self.answers.send(UiEvent::DiskFailed(text.into()));
+    fn disk(&mut self, job: Job) {
+        if let Some(told) = self.disk.add(job) {
+            // The receiver lives as long as the loop.
+            let _ = self.answers.send(told);
         }
     }
 

@@ -113,6 +113,37 @@ fn leaving_asks_once_while_files_are_on_their_way() {
 }
 
 #[test]
+fn leaving_waits_while_the_own_messages_come_back() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("one").enters("two").enters("/quit").sent();
+    scene.wait(4).says("bob", "one").wait(4).says("alice", "hello");
+    assert_eq!(scene.effects, [], "one came back in time");
+    scene.wait(2);
+    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)), "what others say is no reason");
+    assert_eq!(scene.app.last_words(false), ["1 of your messages may not have been heard"]);
+}
+
+#[test]
+fn what_goes_wrong_while_leaving_is_told_after_the_screen() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::Error { message: "before".into() }).enters("one").enters("/quit");
+    let (to, texts, reason) = (name("alice"), vec![text("psst")], "you signed out".to_owned());
+    scene.chat(Event::Undelivered { to, texts, reason });
+    scene.chat(Event::Error { message: "1 message did not come back".into() });
+    scene.chat(Event::Closed);
+    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    let expected = ["not sent to alice (you signed out): psst", "1 message did not come back"];
+    assert_eq!(scene.app.last_words(true), expected);
+}
+
+#[test]
+fn who_leaves_with_nothing_on_its_way_is_told_nothing() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("one").says("bob", "one").enters("/quit").chat(Event::Closed);
+    assert_eq!(scene.app.last_words(true), Vec::<String>::new());
+}
+
+#[test]
 fn leaving_takes_no_longer_than_its_limit() {
     let mut scene = Stage::signed_in(SIZE);
     scene.enters("/quit");

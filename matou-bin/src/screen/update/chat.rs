@@ -23,6 +23,7 @@ const NAMES_TOLD: usize = 200;
 impl App {
     /// Something that the client tells.
     pub(super) fn chat(&mut self, event: Event) {
+        self.heard(&event);
         match event {
             Event::Connected { server, username } => self.connected(server, username),
             Event::Refused { username } => self.refused(&username),

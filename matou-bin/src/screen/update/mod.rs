@@ -4,6 +4,7 @@ mod chat;
 mod editing;
 mod files;
 mod keys;
+mod leaving;
 mod modals;
 mod mouse;
 mod private;
@@ -15,9 +16,6 @@ use super::modal::Modal;
 use super::scroll;
 use super::tab::TabKind;
 use crate::client::sizes::size as bytes;
-
-/// How long the client may take to sign out before the screen leaves without it.
-const LEAVE_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl App {
     /// Takes `event` in and says what is to be done outside.
@@ -41,17 +39,6 @@ impl App {
         std::mem::take(&mut self.effects)
     }
 
-    /// Signs out; the screen closes when the client has.
-    pub(super) fn leave(&mut self) {
-        if self.leaving.is_some() {
-            self.effects.push(Effect::Exit(None));
-            return;
-        }
-        self.modal = None;
-        self.leaving = Some(self.now.elapsed);
-        self.effects.push(Effect::Send(matou_actors::client::Command::Quit));
-    }
-
     /// There is no shell to go back to.
     pub(crate) fn no_shell(&mut self) {
         self.flash("No shell started this, so there is none to go back to.");
@@ -72,9 +59,7 @@ impl App {
         }
         // A countdown is on the screen.
         self.dirty |= matches!(self.link, super::app::Link::Down { next: Some(_), .. });
-        if self.leaving.is_some_and(|since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT) {
-            self.effects.push(Effect::Exit(None));
-        }
+        self.leave_late();
         self.search_on();
     }
 

@@ -123,8 +123,8 @@ impl App {
             }
             Command::Unignore(peer) => self.ignored.retain(|other| other.key() != peer.key()),
             Command::ListTransfers => self.show(self.transfers_tab()),
+            Command::Say(_) => self.unheard += 1,
             Command::SignIn(_)
-            | Command::Say(_)
             | Command::Send { .. }
             | Command::Close(_)
             | Command::Cancel(_)

@@ -1,0 +1,78 @@
+//! Leaving: how long the client may take to sign out, and what it says last.
+
+use std::time::Duration;
+
+use matou_actors::client::{Command, Event};
+
+use crate::screen::app::App;
+use crate::screen::event::Effect;
+
+/// How long nothing of the user's may move before the screen leaves without the client, which
+/// gives up by itself before that.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// Lines that are told after the screen is gone.
+const MAX_LAST_WORDS: usize = 100;
+
+impl App {
+    /// Signs out; the screen closes when the client has.
+    pub(super) fn leave(&mut self) {
+        if self.leaving.is_some() {
+            self.effects.push(Effect::Exit(None));
+            return;
+        }
+        self.modal = None;
+        self.part();
+        self.effects.push(Effect::Send(Command::Quit));
+    }
+
+    /// From now on, what goes wrong is told after the screen is gone.
+    pub(crate) fn part(&mut self) {
+        self.leaving.get_or_insert(self.now.elapsed);
+    }
+
+    /// Leaves without a client that does not come to an end.
+    pub(super) fn leave_late(&mut self) {
+        let over = |since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT;
+        if self.leaving.is_some_and(over) {
+            self.cut_off = true;
+            self.effects.push(Effect::Exit(None));
+        }
+    }
+
+    /// Takes note of what `event` means for the user's own messages, and for signing out.
+    pub(crate) fn heard(&mut self, event: &Event) {
+        match event {
+            Event::Message { from, .. } if self.is_me(from) => {
+                self.unheard = self.unheard.saturating_sub(1);
+            }
+            // What others do is no reason to stay.
+            Event::Message { .. } | Event::Joined { .. } | Event::Left { .. } => return,
+            // The client itself tells of them then.
+            Event::Disconnected { .. } => self.unheard = 0,
+            _ => {}
+        }
+        let Some(since) = &mut self.leaving else { return };
+        *since = self.now.elapsed;
+        match event {
+            Event::Error { message } => self.last_words.push(message.clone()),
+            Event::Undelivered { to, texts, reason } => {
+                let words = texts.iter().map(|text| format!("not sent to {to} ({reason}): {text}"));
+                self.last_words.extend(words);
+            }
+            _ => {}
+        }
+        self.last_words.truncate(MAX_LAST_WORDS);
+    }
+
+    /// What the user has to know once the screen is gone. `closed` is whether the client has
+    /// signed out by then.
+    pub(crate) fn last_words(self, closed: bool) -> Vec<String> {
+        let mut words = self.last_words;
+        if words.is_empty() && self.unheard > 0 {
+            words.push(format!("{} of your messages may not have been heard", self.unheard));
+        } else if words.is_empty() && self.cut_off && !closed {
+            words.push("signing out took too long: what you sent last may not have arrived".into());
+        }
+        words
+    }
+}
