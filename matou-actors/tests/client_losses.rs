@@ -131,3 +131,20 @@ async fn whoever_takes_a_name_that_was_given_up_has_to_ask() {
     ann.tell(&bob, "to the one I know").await;
     bob.expect_text(&ann, "to the one I know").await;
 }
+
+#[actix_rt::test]
+async fn a_request_that_ends_beside_an_open_session_is_told() {
+    let room = FakeRoom::open().await;
+    let (mut ann, bob) = pair(&room).await;
+    room.inject(&ann.name, &ServerFrame::Left(bob.name.clone()));
+    room.inject(&ann.name, &ServerFrame::PrivateRequested { from: bob.name.clone() });
+    ann.expect("the question", |event| matches!(event, Event::PrivateRequest { .. })).await;
+    room.close();
+    let over = |event: &Event| match event {
+        Event::PrivateRequestOver { from, reason } => {
+            *from == bob.name && reason.contains("server is lost")
+        }
+        _ => false,
+    };
+    ann.expect("that nobody asks any more", over).await;
+}

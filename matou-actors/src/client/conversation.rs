@@ -148,6 +148,11 @@ impl Conversation {
             || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
     }
 
+    /// A request of the other one waits for the user.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.answered, Some(Answered::Undecided(_)))
+    }
+
     /// The name was free for a time, so that its owner may be another than the peer.
     pub(super) fn is_given_up(&self) -> bool {
         !self.given_up.is_empty()
@@ -213,7 +218,7 @@ impl Conversation {
 
     /// The user accepts; false when nobody asked.
     pub(super) fn accept(&mut self, ticket: Ticket) -> bool {
-        let undecided = matches!(self.answered, Some(Answered::Undecided(_)));
+        let undecided = self.is_asked();
         if undecided {
             self.answered = Some(Answered::Accepted(ticket));
         }
@@ -222,7 +227,7 @@ impl Conversation {
 
     /// The user declines; false when nobody asked.
     pub(super) fn decline(&mut self) -> bool {
-        let undecided = matches!(self.answered, Some(Answered::Undecided(_)));
+        let undecided = self.is_asked();
         if undecided {
             self.answered = None;
         }

@@ -74,6 +74,14 @@ pub enum Event {
         /// Who asks.
         from: Username,
     },
+    /// A private request that waited for the user is void, while something else goes on with
+    /// whoever asked: else [`Event::PrivateClosed`] says so.
+    PrivateRequestOver {
+        /// Who asked.
+        from: Username,
+        /// Why.
+        reason: String,
+    },
     /// How the user's own private request, or the answer to one, stands before it is open.
     PrivateState {
         /// With whom.

@@ -96,6 +96,7 @@ fn harmless(mut event: Event) -> Event {
     match &mut event {
         Event::Disconnected { reason }
         | Event::Reconnecting { reason, .. }
+        | Event::PrivateRequestOver { reason, .. }
         | Event::PrivateClosed { reason, .. }
         | Event::Undelivered { reason, .. }
         | Event::FileFailed { reason, .. }

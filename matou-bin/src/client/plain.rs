@@ -52,6 +52,9 @@ impl Plain {
             Event::PrivateRequest { from } => {
                 format!("? {from} asks for a private session: /accept {from} or /decline {from}")
             }
+            Event::PrivateRequestOver { from, reason } => {
+                format!("* {from} does not ask for a private session any more: {reason}")
+            }
             Event::PrivateState { with, state: RequestState::Asked } => {
                 format!("* asked {with} for a private session; /close {with} withdraws it")
             }

@@ -119,11 +119,8 @@ impl Hub {
     fn limit(key: &UsernameKey, ticket: Ticket, limit: Duration, ctx: &mut Context<Self>) {
         let key = key.clone();
         ctx.run_later(limit, move |hub, ctx| {
-            if let Some(with) = hub.conversations.get_mut(&key) {
-                let remains = with.expired(ticket);
-                hub.remains(&key, remains, "no answer in time; /open asks again");
-                hub.leave_if_done(ctx);
-            }
+            hub.wind_up(&key, |with| with.expired(ticket), "no answer in time; /open asks again");
+            hub.leave_if_done(ctx);
             hub.flush(ctx);
         });
     }
@@ -216,10 +213,7 @@ impl Hub {
 
     /// Nobody answers the unfinished requests with this user any more.
     pub(super) fn peer_unreachable(&mut self, key: &UsernameKey, why: &str) {
-        if let Some(with) = self.conversations.get_mut(key) {
-            let remains = with.unreachable();
-            self.remains(key, remains, why);
-        }
+        self.wind_up(key, Conversation::unreachable, why);
     }
 
     pub(super) fn all_unreachable(&mut self, why: &str) {
@@ -227,6 +221,23 @@ impl Hub {
         for key in keys {
             self.peer_unreachable(&key, why);
         }
+    }
+
+    /// Has `end` end requests with somebody, and tells what comes of it.
+    fn wind_up(
+        &mut self,
+        key: &UsernameKey,
+        end: impl FnOnce(&mut Conversation) -> Remains,
+        why: &str,
+    ) {
+        let Some(with) = self.conversations.get_mut(key) else { return };
+        let was_asked = with.is_asked();
+        let remains = end(with);
+        if was_asked && !with.is_asked() && !matches!(remains, Remains::Over(_)) {
+            let from = with.name().clone();
+            self.tell(Event::PrivateRequestOver { from, reason: why.into() });
+        }
+        self.remains(key, remains, why);
     }
 
     pub(super) fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {

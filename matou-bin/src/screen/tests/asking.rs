@@ -35,6 +35,16 @@ fn nobody_is_asked_about_somebody_who_has_left() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_request_that_ended_beside_a_talk() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
+    assert!(scene.shows("alice asks for a private talk"));
+    let reason = "the server is lost".into();
+    scene.chat(Event::PrivateRequestOver { from: name("alice"), reason });
+    assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
+}
+
+#[test]
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
     let mut scene = Stage::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));

@@ -17,6 +17,7 @@ impl App {
     pub(super) fn private(&mut self, event: Event) {
         match event {
             Event::PrivateRequest { from } => self.requested(from),
+            Event::PrivateRequestOver { from, reason } => self.request_over(&from, &reason),
             Event::PrivateState { with, state } => self.request_state(&with, state),
             Event::PrivateOpened { with, address } => self.opened(&with, address),
             Event::PrivateMessage { from, to, text } => self.private_message(&from, &to, &text),
@@ -45,6 +46,15 @@ impl App {
         self.push(index, Body::Notice(visible(&text).into()), true);
         self.call(Reason::Private, &format!("{from} asks for a private talk"));
         self.asks.add(Ask::Private { from });
+    }
+
+    fn request_over(&mut self, from: &Username, reason: &str) {
+        self.asks.drop_request(from);
+        let Some(index) = self.peer_tab(from) else { return };
+        self.notice_in(
+            index,
+            &format!("{from} does not ask for a private talk any more: {reason}"),
+        );
     }
 
     fn request_state(&mut self, with: &Username, state: RequestState) {
