@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use client_support::{FakeRoom, Person, RawPeer, name, text, within};
-use matou_actors::client::{Command, Event, RequestState};
+use matou_actors::client::{Command, Event, Policy, RequestState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn header(size: i64) -> Vec<u8> {
@@ -115,6 +115,52 @@ async fn an_offer_that_its_sender_withdraws_fails() {
     assert!(ann.expect_failed().await.contains("closed"));
     ann.send(Command::Tell { to: name("eve"), text: text("fine") }).await;
     is_said(&mut ann, "fine").await;
+}
+
+#[actix_rt::test]
+async fn what_is_known_of_somebody_has_an_end_although_they_are_ignored() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    eve.files.write_all(&header(10)).await.unwrap();
+    ann.expect_offer().await;
+    ann.send(Command::Ignore(name("eve"))).await;
+    eve.files.shutdown().await.unwrap();
+    ann.expect_failed().await;
+}
+
+#[actix_rt::test]
+async fn what_runs_with_somebody_who_is_ignored_is_listed() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    eve.files.write_all(&header(10)).await.unwrap();
+    let (id, _) = ann.expect_offer().await;
+    ann.send(Command::Take(id)).await;
+    ann.expect("started", |event| matches!(event, Event::FileStarted(_))).await;
+    ann.send(Command::Ignore(name("eve"))).await;
+    ann.send(Command::ListTransfers).await;
+    let event = ann.expect("a list", |event| matches!(event, Event::Transfers { .. })).await;
+    let Event::Transfers { transfers } = event else { unreachable!() };
+    assert_eq!(transfers.iter().map(|info| info.id).collect::<Vec<_>>(), [id]);
+}
+
+#[actix_rt::test]
+async fn the_settings_answer_the_offers_of_somebody_who_is_ignored_no_more() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join_with("ann", &room, |settings| {
+        settings.accept_files = Policy::Always;
+    })
+    .await;
+    // In the way of the folder, so that the offer stands.
+    std::fs::write(ann.downloads(), "").unwrap();
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    eve.files.write_all(&header(10)).await.unwrap();
+    ann.expect_error("not taken").await;
+    ann.send(Command::Ignore(name("eve"))).await;
+    std::fs::remove_file(ann.downloads()).unwrap();
+    ann.send(Command::Unignore(name("eve"))).await;
+    ann.expect("started", |event| matches!(event, Event::FileStarted(_))).await;
 }
 
 #[actix_rt::test]

@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) again: bool,
     /// It was sent again before, which is done once.
     pub(super) was_again: bool,
+    /// The user knows of it, and so has to learn of its end.
+    pub(super) told: bool,
 }
 
 /// How far one of them is.
@@ -64,8 +66,14 @@ impl Transfers {
     }
 
     /// All of them, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Those that the user knows of, by number.
     pub(super) fn list(&self) -> Vec<TransferInfo> {
-        self.entries.values().map(|entry| entry.info.clone()).collect()
+        let told = self.iter().filter(|entry| entry.told);
+        told.map(|entry| entry.info.clone()).collect()
     }
 
     /// Those that go over `session`.
@@ -99,7 +107,14 @@ impl Transfers {
         let info = TransferInfo { id, direction, with, bytes: 0, size, path };
         self.entries.insert(
             id,
-            Entry { info: info.clone(), stage, session, again: false, was_again: false },
+            Entry {
+                info: info.clone(),
+                stage,
+                session,
+                again: false,
+                was_again: false,
+                told: stage != Stage::Offered,
+            },
         );
         info
     }
@@ -119,6 +134,11 @@ mod tests {
         let sent = transfers.outgoing(bob, "a".into(), 5);
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
+        let hidden = transfers.offered(Username::parse("eve").unwrap(), 5, SessionId(1));
+        assert_eq!(transfers.list().len(), 1, "not told yet");
+        transfers.get_mut(hidden).unwrap().told = true;
+        assert_eq!(transfers.list().len(), 2);
+        transfers.remove(hidden).unwrap();
         assert!(transfers.of(SessionId(1)).is_empty());
     }
 }

@@ -63,7 +63,7 @@ impl Hub {
             Command::ListTransfers => self.list_transfers(),
             Command::ListPresent => self.tell(Event::Present { usernames: self.roster.names() }),
             Command::Ignore(name) => self.ignore(&name),
-            Command::Unignore(name) => self.unignore(&name),
+            Command::Unignore(name) => self.unignore(&name, ctx),
             Command::Reconnect => self.reconnect(ctx),
             Command::Quit => self.leave(ctx),
             Command::Finish => self.finish(),
@@ -238,11 +238,11 @@ impl Hub {
         self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
     }
 
-    fn unignore(&mut self, name: &Username) {
+    fn unignore(&mut self, name: &Username, ctx: &mut Context<Self>) {
         if !self.ignored.remove(&name.key()) {
             return self.error(format!("{name} was not ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
-        self.tell_offers_of(&name.key());
+        self.tell_offers_of(&name.key(), ctx);
     }
 }

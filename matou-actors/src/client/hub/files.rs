@@ -84,8 +84,7 @@ impl Hub {
         }
         self.offers.remove(&id);
         self.movers.remove(&id);
-        let hidden = entry.stage == Stage::Offered && self.ignored.contains(&entry.info.with.key());
-        if !hidden {
+        if entry.told {
             self.tell(Event::FileFailed { id, reason });
         }
     }

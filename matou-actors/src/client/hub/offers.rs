@@ -14,8 +14,7 @@ use crate::transfer::{FileStamp, Job, Transfer};
 
 impl Hub {
     pub(super) fn list_transfers(&mut self) {
-        let mut transfers = self.transfers.list();
-        transfers.retain(|info| !self.ignored.contains(&info.with.key()));
+        let transfers = self.transfers.list();
         self.tell(Event::Transfers { transfers });
     }
 
@@ -26,7 +25,7 @@ impl Hub {
             return self.error(format!("no file is offered under #{id}; /transfers lists them"));
         };
         let Some(offer) = self.offers.get(&id) else { return };
-        entry.stage = Stage::Taken;
+        (entry.stage, entry.told) = (Stage::Taken, true);
         let stamp = FileStamp::new(&entry.info.with, jiff::Zoned::now().datetime());
         let (size, session) = (entry.info.size, entry.session);
         let downloads = Arc::clone(&self.downloads);
@@ -58,12 +57,12 @@ impl Hub {
         }
     }
 
-    /// Tells the offers of somebody again.
-    pub(super) fn tell_offers_of(&mut self, key: &UsernameKey) {
-        for info in self.transfers.list() {
-            if info.with.key() == *key {
-                self.tell_offer(info.id);
-            }
+    /// Tells the offers of somebody who was ignored.
+    pub(super) fn tell_offers_of(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
+        let of = self.transfers.iter().filter(|entry| entry.stage == Stage::Offered);
+        let of = of.filter(|entry| entry.info.with.key() == *key).map(|entry| entry.info.id);
+        for id in of.collect::<Vec<_>>() {
+            self.present_offer(id, ctx);
         }
     }
 
@@ -90,14 +89,19 @@ impl Hub {
         self.linger_if_over(session, ctx);
     }
 
-    pub(super) fn tell_offer(&mut self, id: TransferId) {
-        let (Some(entry), Some(offer)) = (self.transfers.get(id), self.offers.get(&id)) else {
+    /// Tells an offer, and answers it as the settings say.
+    fn present_offer(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+        let (Some(entry), Some(offer)) = (self.transfers.get_mut(id), self.offers.get(&id)) else {
             return;
         };
-        if entry.stage == Stage::Offered {
-            let (from, size) = (entry.info.with.clone(), entry.info.size);
-            let (address, free) = (offer.address, offer.free);
-            self.tell(Event::FileOffered { id, from, size, address, free });
+        entry.told = true;
+        let (from, size) = (entry.info.with.clone(), entry.info.size);
+        let (address, free) = (offer.address, offer.free);
+        self.tell(Event::FileOffered { id, from, size, address, free });
+        match self.settings.accept_files {
+            Policy::Ask => {}
+            Policy::Always => self.take(id, ctx),
+            Policy::Never => self.refuse_offer(id, "files are refused by your settings", ctx),
         }
     }
 
@@ -137,12 +141,7 @@ impl Handler<HeaderSeen> for Hub {
         if self.ignored.contains(&live.peer.key()) {
             return;
         }
-        self.tell_offer(id);
-        match self.settings.accept_files {
-            Policy::Ask => {}
-            Policy::Always => self.take(id, ctx),
-            Policy::Never => self.refuse_offer(id, "files are refused by your settings", ctx),
-        }
+        self.present_offer(id, ctx);
         self.flush(ctx);
     }
 }
