@@ -142,6 +142,22 @@ async fn ignored_people_are_not_shown() {
 }
 
 #[actix_rt::test]
+async fn nobody_ignores_themselves() {
+    let room = FakeRoom::open().await;
+    let early = "ann, who is not known yet";
+    let mut ann = Person::start("ann", room.address, |settings| settings.username = None);
+    ann.send(Command::Ignore(name("ann"))).await;
+    ann.expect(early, |event| matches!(event, Event::Notice { .. })).await;
+    ann.send(Command::SignIn(name("ann"))).await;
+    ann.expect("connected", |event| matches!(event, Event::Connected { .. })).await;
+    ann.send(Command::Ignore(name("ANN"))).await;
+    ann.expect_error("is you").await;
+    ann.send(Command::Say(text("heard"))).await;
+    let heard = Event::Message { from: name("ann"), text: text("heard") };
+    ann.expect("the own words", |event| *event == heard).await;
+}
+
+#[actix_rt::test]
 async fn a_slow_reader_of_events_loses_nothing_and_can_quit() {
     const MESSAGES: usize = 20_000;
     let room = FakeRoom::open().await;

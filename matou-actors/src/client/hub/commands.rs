@@ -234,6 +234,9 @@ impl Hub {
     }
 
     fn ignore(&mut self, name: &Username) {
+        if self.sign_in.me().is_some_and(|me| me.key() == name.key()) {
+            return self.error(format!("{name} is you, so nobody was ignored"));
+        }
         self.ignored.insert(name.key());
         self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
     }

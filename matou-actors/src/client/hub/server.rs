@@ -146,10 +146,11 @@ impl Hub {
             ServerFrame::Joined(who) => self.arrived(who, ctx),
             ServerFrame::Message { from, text } => {
                 self.roster.spoke(&from);
-                if self.sign_in.me() == Some(&from) {
+                let own = self.sign_in.me() == Some(&from);
+                if own {
                     self.unheard = self.unheard.saturating_sub(1);
                 }
-                if self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
+                if own || self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
                     self.tell(Event::Message { from, text });
                 }
             }
