@@ -133,6 +133,22 @@ async fn whoever_takes_a_name_that_was_given_up_has_to_ask() {
 }
 
 #[actix_rt::test]
+async fn a_peer_is_not_said_to_have_left_when_the_own_link_was_lost() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    room.drop_everybody();
+    ann.expect("connected again", |event| matches!(event, Event::Connected { .. })).await;
+    let path = ann.write("a", &content(1, BIG));
+    ann.send_file(&bob, &path).await;
+    let (offer, _) = bob.expect_offer().await;
+    bob.send(Command::Refuse(offer)).await;
+    ann.expect_failed().await;
+    ann.send_file(&bob, &path).await;
+    let reason = ann.expect_failed().await;
+    assert!(reason.contains("bob or you left"), "{reason}");
+}
+
+#[actix_rt::test]
 async fn a_request_that_ends_beside_an_open_session_is_told() {
     let room = FakeRoom::open().await;
     let (mut ann, bob) = pair(&room).await;

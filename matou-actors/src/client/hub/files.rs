@@ -62,8 +62,9 @@ impl Hub {
         }
         if with.is_given_up() {
             let reason = format!(
-                "not sent: the file connection is closed, and {name} left the server meanwhile, so \
-                 that the name may be somebody else's now; /close {name} first, then send it again"
+                "not sent: the file connection is closed, and {name} or you left the server \
+                 meanwhile, so that the name may be somebody else's now; /close {name} first, then \
+                 send it again"
             );
             return self.fail(id, reason);
         }

@@ -149,7 +149,7 @@ impl Handler<SessionUp> for Hub {
         let waiting = with.take_waiting();
         if let Opened::Renewed { former, waiting } = &opened {
             const WHY: &str =
-                "the name was free for a time, and this session is with its new owner";
+                "the name may have been free for a time, and somebody else have it now";
             for session in former {
                 self.close_session(*session, WHY, ctx);
             }
@@ -161,8 +161,8 @@ impl Handler<SessionUp> for Hub {
         }
         if matches!(opened, Opened::Renewed { .. }) {
             self.notice(format!(
-                "{peer} left the server meanwhile and the name was free: this may be somebody \
-                 else, and what was open with {peer} before is closed"
+                "{peer} or you left the server meanwhile, so that the name was free: this may be \
+                 somebody else, and what was open with {peer} before is closed"
             ));
         }
         for item in waiting {
