@@ -215,6 +215,14 @@ impl App {
         wait.max(Duration::from_millis(1))
     }
 
+    pub(super) fn is_me(&self, who: &Username) -> bool {
+        self.me.as_ref().is_some_and(|me| me.key() == who.key())
+    }
+
+    pub(super) fn is_ignored(&self, who: &Username) -> bool {
+        self.ignored.iter().any(|other| other.key() == who.key())
+    }
+
     pub(super) fn is_searching(&self) -> bool {
         matches!(&self.modal, Some(Modal::Search(search)) if search.scan.is_some())
     }

@@ -39,7 +39,7 @@ pub(crate) enum Ask {
 impl Asks {
     /// Adds a question behind the others.
     pub(crate) fn add(&mut self, ask: Ask) {
-        if self.0.len() < MAX_ASKS && !self.0.contains(&ask) {
+        if self.0.len() < MAX_ASKS && !self.0.iter().any(|other| other.is_same(&ask)) {
             self.0.push_back(ask);
         }
     }
@@ -76,7 +76,7 @@ impl Asks {
 
     /// The request of `who` is answered or void.
     pub(crate) fn drop_request(&mut self, who: &Username) {
-        self.0.retain(|ask| !matches!(ask, Ask::Private { from } if from == who));
+        self.0.retain(|ask| !matches!(ask, Ask::Private { from } if from.key() == who.key()));
     }
 
     /// The file is taken, refused or gone.
@@ -95,6 +95,14 @@ impl Ask {
     pub(crate) fn from(&self) -> &Username {
         match self {
             Self::Private { from } | Self::File { from, .. } => from,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Private { from }, Self::Private { from: who }) => from.key() == who.key(),
+            (Self::File { id, .. }, Self::File { id: other, .. }) => id == other,
+            _ => false,
         }
     }
 
@@ -128,11 +136,11 @@ mod tests {
         let mut asks = Asks::default();
         asks.add(request("a"));
         asks.add(request("b"));
-        asks.add(request("a"));
+        asks.add(request("A"));
         assert_eq!(asks.count(), 2);
         asks.later();
         assert_eq!(asks.first(), Some(&request("b")));
-        asks.drop_request(request("b").from());
+        asks.drop_request(request("B").from());
         assert_eq!(asks.take(), Some(request("a")));
         for n in 0..1000 {
             asks.add(request(&format!("n{n}")));

@@ -73,8 +73,8 @@ impl Chord {
         let code = match code {
             KeyCode::Char(c) => {
                 modifiers.remove(KeyModifiers::SHIFT);
-                let held = modifiers.contains(KeyModifiers::CONTROL);
-                KeyCode::Char(if held { c.to_ascii_lowercase() } else { c })
+                let held = modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+                KeyCode::Char(if held { lower(c) } else { c })
             }
             KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
             code => code,
@@ -83,6 +83,15 @@ impl Chord {
             modifiers.insert(KeyModifiers::SHIFT);
         }
         Self { code, modifiers }
+    }
+}
+
+/// `c` as it is without shift and caps lock.
+fn lower(c: char) -> char {
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(lower), None) => lower,
+        _ => c,
     }
 }
 

@@ -253,6 +253,9 @@ mod tests {
         assert_eq!(found(KeyCode::Char('N'), KeyModifiers::CONTROL), Some(Action::NextTab));
         assert_eq!(found(KeyCode::Char('x'), KeyModifiers::NONE), None);
         assert_eq!(found(KeyCode::Char('3'), KeyModifiers::ALT), Some(Action::Tab(3)));
+        assert_eq!(found(KeyCode::Char('Y'), KeyModifiers::ALT), Some(Action::Accept));
+        assert_eq!(Chord::parse("Alt-Y"), Chord::parse("alt-y"), "as it is shown");
+        assert_eq!(Chord::parse("alt-É"), Chord::parse("alt-é"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Who is in the room, and who is talking.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use matou_actors::protocol::{Username, UsernameKey};
 
@@ -40,7 +40,7 @@ impl People {
         if self.speakers.front() == Some(who) {
             return;
         }
-        self.speakers.retain(|speaker| speaker != who);
+        self.speakers.retain(|speaker| speaker.key() != who.key());
         self.speakers.push_front(who.clone());
         self.speakers.truncate(MAX_SPEAKERS);
     }
@@ -58,6 +58,12 @@ impl People {
     /// Everybody, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Username> {
         self.present.values()
+    }
+
+    /// Everybody but those, by name.
+    pub(crate) fn except(&self, those: BTreeSet<UsernameKey>) -> impl Iterator<Item = &Username> {
+        let others = self.present.iter().filter(move |(key, _)| !those.contains(*key));
+        others.map(|(_, who)| who)
     }
 
     /// The people whose name begins with `prefix` without regard to case: who spoke last comes

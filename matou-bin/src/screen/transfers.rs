@@ -123,9 +123,12 @@ impl Transfers {
         open.chain(self.all.values().rev().filter(|transfer| transfer.has_ended()))
     }
 
-    /// How many have been accepted and have not ended.
-    pub(crate) fn under_way(&self) -> usize {
-        self.all.values().filter(|t| matches!(t.stage, Stage::Waiting | Stage::Moving)).count()
+    /// How many have been accepted and have not ended, and how many bytes are left of them.
+    pub(crate) fn under_way(&self) -> (usize, u64) {
+        let accepted = |t: &&Transfer| matches!(t.stage, Stage::Waiting | Stage::Moving);
+        self.all.values().filter(accepted).fold((0, 0u64), |(count, left), transfer| {
+            (count + 1, left.saturating_add(transfer.size.saturating_sub(transfer.bytes)))
+        })
     }
 
     /// Bytes a second in sum, coming and going.
@@ -205,13 +208,24 @@ mod tests {
         let mut transfers = Transfers::default();
         transfers.put(transfer(1, Stage::Waiting));
         transfers.progress(TransferId(1), 500, 1000, 100);
-        assert_eq!((transfers.under_way(), transfers.rates()), (1, (100, 0)));
+        assert_eq!((transfers.under_way(), transfers.rates()), ((1, 500), (100, 0)));
         assert_eq!(transfers.of(TransferId(1)).unwrap().seconds_left(), Some(5));
         transfers.end(TransferId(1), Stage::Done, Some("/x".into()));
         let ended = transfers.of(TransferId(1)).unwrap();
-        assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, 0, 0));
+        assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, 0, (0, 0)));
         transfers.progress(TransferId(1), 500, 1000, 100);
         assert_eq!(transfers.rates(), (0, 0));
+    }
+
+    #[test]
+    fn what_is_offered_is_not_under_way_and_sizes_of_others_overflow_nothing() {
+        let mut transfers = Transfers::default();
+        let address = [127, 0, 0, 1].into();
+        transfers.put(transfer(1, Stage::Waiting));
+        transfers.put(Transfer { size: u64::MAX, ..transfer(2, Stage::Offered { address }) });
+        assert_eq!(transfers.under_way(), (1, 1000));
+        transfers.put(Transfer { size: u64::MAX, ..transfer(2, Stage::Waiting) });
+        assert_eq!(transfers.under_way(), (2, u64::MAX));
     }
 
     #[test]

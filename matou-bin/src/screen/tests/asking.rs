@@ -26,6 +26,20 @@ fn requests_are_answered_by_one_key_each_in_turn() {
 }
 
 #[test]
+fn names_are_the_same_in_every_case() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.chat(Event::PrivateRequest { from: name("alice") }).enters("/decline ALICE");
+    assert!(!scene.shows("alice asks for a private talk Alt-Y") && !scene.shows("Alt-Y"));
+    scene.enters("/ignore CAROL");
+    assert!(scene.shows("× carol"), "{}", scene.screen());
+    scene
+        .enters("/query Dave")
+        .chat(Event::PrivateState { with: name("DAVE"), state: RequestState::Asked });
+    scene.alt('1');
+    assert_eq!(scene.app.roster_names().filter(|who| who.key() == name("dave").key()).count(), 1);
+}
+
+#[test]
 fn nobody_is_asked_about_somebody_who_has_left() {
     let mut scene = Stage::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") });

@@ -1,6 +1,6 @@
 //! What is seen: scrolling, searching, the mouse, bare text, and nothing drawn in vain.
 
-use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use matou_actors::client::{Command, Direction, Event, TransferId};
 
 use crate::screen::event::{Effect, UiEvent};
@@ -71,7 +71,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     scene.opens("alice");
     scene.chat(Event::PrivateRequest { from: name("carol") });
     let mouse = |scene: &mut Stage, kind, at: (u16, u16)| {
-        let modifiers = crossterm::event::KeyModifiers::NONE;
+        let modifiers = KeyModifiers::NONE;
         scene.update(UiEvent::Mouse(MouseEvent { kind, column: at.0, row: at.1, modifiers }));
     };
     let click = MouseEventKind::Down(MouseButton::Left);
@@ -91,6 +91,47 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     mouse(&mut scene, click, (70, 5));
     assert!(scene.shows("asks") && scene.shows("for a private talk"), "{}", scene.screen());
     assert_eq!(scene.sent(), [], "a click alone asks nobody");
+}
+
+#[test]
+fn the_list_of_people_is_never_empty_while_somebody_is_here() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..60 {
+        scene.chat(Event::Joined { username: name(&format!("n{n}")), present: true });
+    }
+    for _ in 0..5 {
+        scene.update(UiEvent::Key(KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT)));
+    }
+    assert!(scene.shows("猫"), "{}", scene.screen());
+    for n in 0..60 {
+        scene.chat(Event::Left { username: name(&format!("n{n}")) });
+    }
+    for who in ["alice", "carol", "猫"] {
+        assert!(scene.shows(who), "{who}: {}", scene.screen());
+    }
+}
+
+#[test]
+fn a_click_on_how_many_more_there_are_opens_no_tab() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..60 {
+        scene.chat(Event::Joined { username: name(&format!("n{n}")), present: true });
+    }
+    let screen = scene.screen();
+    let row = screen.lines().position(|row| row.contains("more")).unwrap();
+    let row = u16::try_from(row).unwrap();
+    scene.click(70, row);
+    assert_eq!(scene.app.tabs.len(), 2);
+    scene.click(70, row - 1);
+    assert_eq!(scene.app.tabs.len(), 3);
+}
+
+#[test]
+fn a_file_that_comes_while_the_list_is_looked_at_can_be_taken_at_once() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("/transfers").sent();
+    scene.offers(1).offers(2).key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Take(TransferId(1))], "what comes moves nothing");
 }
 
 #[test]

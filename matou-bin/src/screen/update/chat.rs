@@ -52,10 +52,6 @@ impl App {
         }
     }
 
-    pub(super) fn is_me(&self, who: &Username) -> bool {
-        self.me.as_ref().is_some_and(|me| me.key() == who.key())
-    }
-
     fn connected(&mut self, server: String, username: Username) {
         self.people.clear();
         self.people.add(username.clone());

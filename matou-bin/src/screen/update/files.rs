@@ -17,6 +17,13 @@ use crate::visible::visible;
 impl App {
     /// Something about a file that the client tells.
     pub(super) fn file(&mut self, event: Event) {
+        self.take_in(event);
+        if self.is_transfers() && self.transfers.selected.is_none() {
+            self.transfers.choose();
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
         match event {
             Event::FileOffered { id, from, size, address, free } => {
                 self.offered(id, &from, size, address, free);

@@ -86,10 +86,8 @@ impl App {
             Action::PageDown => self.scroll_down(self.pane_height().saturating_sub(1).max(1)),
             Action::Top => self.scroll_top(),
             Action::Bottom => self.scroll_bottom(),
-            Action::RosterUp => {
-                self.roster_offset = self.roster_offset.saturating_sub(self.pane_height());
-            }
-            Action::RosterDown => self.scroll_roster(self.pane_height()),
+            Action::RosterUp => self.scroll_roster(true, self.pane_height()),
+            Action::RosterDown => self.scroll_roster(false, self.pane_height()),
             Action::Search => self.start_search(),
             Action::Mouse => self.toggle_mouse(),
             Action::Bare => self.show_bare(),
@@ -113,7 +111,7 @@ impl App {
 
     fn quit(&mut self) {
         let asked = matches!(self.modal, Some(Modal::Leave));
-        if !asked && self.leaving.is_none() && self.transfers.under_way() > 0 {
+        if !asked && self.leaving.is_none() && self.transfers.under_way().0 > 0 {
             self.modal = Some(Modal::Leave);
         } else {
             self.leave();
@@ -201,9 +199,11 @@ impl App {
         self.seen();
     }
 
-    pub(super) fn scroll_roster(&mut self, rows: usize) {
-        let last = self.people.count().saturating_sub(self.pane_height());
-        self.roster_offset = (self.roster_offset + rows).min(last);
+    pub(super) fn scroll_roster(&mut self, up: bool, rows: usize) {
+        let height = self.pane_height();
+        let above = self.roster_above(height);
+        self.roster_offset = if up { above.saturating_sub(rows) } else { above + rows };
+        self.roster_offset = self.roster_above(height);
     }
 
     fn start_search(&mut self) {

@@ -98,9 +98,7 @@ impl App {
 
     /// `2 files, 12.3 MB to go`.
     pub(super) fn under_way(&self) -> Option<String> {
-        let count = self.transfers.under_way();
-        let open = self.transfers.listed().filter(|transfer| !transfer.has_ended());
-        let left: u64 = open.map(|transfer| transfer.size.saturating_sub(transfer.bytes)).sum();
+        let (count, left) = self.transfers.under_way();
         match count {
             0 => None,
             1 => Some(format!("1 file is on its way, {} to go", bytes(left))),

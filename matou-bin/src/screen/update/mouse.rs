@@ -20,11 +20,7 @@ impl App {
                 if let Some(Modal::Help(offset)) = &mut self.modal {
                     *offset = if up { offset.saturating_sub(WHEEL) } else { *offset + WHEEL };
                 } else if areas.roster.is_some_and(|roster| roster.contains(at)) {
-                    if up {
-                        self.roster_offset = self.roster_offset.saturating_sub(WHEEL);
-                    } else {
-                        self.scroll_roster(WHEEL);
-                    }
+                    self.scroll_roster(up, WHEEL);
                 } else if up {
                     self.scroll_up(WHEEL);
                 } else {
@@ -52,7 +48,7 @@ impl App {
                 None => {}
             }
         } else if let Some(roster) = areas.roster.filter(|roster| roster.contains(at)) {
-            self.click_roster(usize::from(at.y - roster.y));
+            self.click_roster(usize::from(at.y - roster.y), roster.height.into());
         } else if areas.transfers.is_some_and(|list| list.contains(at)) {
             let row = areas.transfers.map_or(0, |list| usize::from(at.y - list.y));
             self.transfers.selected = self.transfer_at(row).or(self.transfers.selected);
@@ -63,8 +59,8 @@ impl App {
     }
 
     /// A click on a name opens a tab for it; nobody is asked before something is typed there.
-    fn click_roster(&mut self, row: usize) {
-        let Some(who) = self.roster_names().nth(row + self.roster_offset).cloned() else {
+    fn click_roster(&mut self, row: usize, height: usize) {
+        let Some(who) = self.roster_seen(height).0.get(row).copied().cloned() else {
             return;
         };
         if self.is_me(&who) {

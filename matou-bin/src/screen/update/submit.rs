@@ -117,7 +117,7 @@ impl App {
             Command::Take(id) | Command::Refuse(id) => self.asks.drop_file(*id),
             Command::Ignore(peer) => {
                 self.asks.drop_from(peer);
-                if !self.ignored.contains(peer) {
+                if !self.is_ignored(peer) {
                     self.ignored.push(peer.clone());
                 }
             }

@@ -117,8 +117,25 @@ impl App {
             .filter(|tab| tab.session != crate::screen::tab::Session::None)
             .filter_map(|tab| tab.peer())
             .collect();
-        let others = special.clone();
-        special.into_iter().chain(self.people.all().filter(move |who| !others.contains(who)))
+        let others = self.people.except(special.iter().map(|who| who.key()).collect());
+        special.into_iter().chain(others)
+    }
+
+    /// How many names of the roster are above the `height` rows of it that are seen: its end is
+    /// never left, however many have gone meanwhile.
+    pub(in crate::screen) fn roster_above(&self, height: usize) -> usize {
+        self.roster_offset.min(self.roster_names().count().saturating_sub(height))
+    }
+
+    /// The names that are seen in `height` rows of the roster, and how many are below them; those
+    /// are told in the last row.
+    pub(in crate::screen) fn roster_seen(&self, height: usize) -> (Vec<&Username>, usize) {
+        let above = self.roster_above(height);
+        let left = self.roster_names().count() - above;
+        let fit = if left > height { height.saturating_sub(1) } else { height };
+        let seen: Vec<_> = self.roster_names().skip(above).take(fit).collect();
+        let below = left - seen.len();
+        (seen, below)
     }
 
     /// Which transfer stands in `row` of the list.

@@ -18,12 +18,11 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
         painter.text(border, y, area.x, "│", dim);
     }
     let height = usize::from(area.height);
-    let names = app.roster_names().skip(app.roster_offset).take(height);
-    let mut shown = 0;
-    for (who, y) in names.zip(area.y..) {
+    let (names, below) = app.roster_seen(height);
+    for (who, y) in names.into_iter().zip(area.y..area.bottom()) {
         let (sign, sign_style) = sign(app, who);
         let name_style =
-            if app.is_own(who) { app.theme.style(Role::Own) } else { app.theme.name(who) };
+            if app.is_me(who) { app.theme.style(Role::Own) } else { app.theme.name(who) };
         let name = shorten(who.as_str(), usize::from(area.width).saturating_sub(2));
         let spans = [
             Span::styled(sign, app.theme.style(sign_style)),
@@ -31,24 +30,19 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
             Span::styled(isolated(&name), name_style),
         ];
         painter.spans(area.x, y, area.right(), &spans);
-        shown += 1;
     }
-    let all = app.roster_names().count();
-    let below = all.saturating_sub(app.roster_offset + shown);
-    if below > 0 && shown > 0 {
-        let text = format!("  … {} more", below + 1);
-        let y = area.bottom() - 1;
-        painter.clear(Rect { y, height: 1, ..area }, app.theme.style(Role::Text));
-        painter.text(area.x, y, area.right(), &text, dim);
+    if below > 0 && height > 0 {
+        let text = format!("  … {below} more");
+        painter.text(area.x, area.bottom() - 1, area.right(), &text, dim);
     }
 }
 
 /// How it stands between the user and `who`.
 fn sign(app: &App, who: &Username) -> (&'static str, Role) {
-    if app.is_own(who) {
+    if app.is_me(who) {
         return ("›", Role::Own);
     }
-    if app.ignored.contains(who) {
+    if app.is_ignored(who) {
         return ("×", Role::Dim);
     }
     let session = app.peer_tab(who).and_then(|index| app.tabs.get(index)).map(|tab| tab.session);

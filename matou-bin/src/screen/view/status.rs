@@ -93,10 +93,3 @@ fn choice(candidates: &[String], index: usize) -> String {
     }
     text
 }
-
-impl App {
-    /// Whether `who` is the user.
-    pub(super) fn is_own(&self, who: &matou_actors::protocol::Username) -> bool {
-        self.me.as_ref() == Some(who)
-    }
-}

@@ -85,7 +85,7 @@ fn text(app: &App, index: usize, tab: &Tab) -> String {
         (count, false) => format!(" +{}", short(count)),
         (count, true) => format!(" !{}", short(count)),
     };
-    let active = app.transfers.under_way();
+    let active = app.transfers.under_way().0;
     let moving = match tab.kind {
         TabKind::Transfers if active > 0 => format!(" ⇅{active}"),
         _ => String::new(),
