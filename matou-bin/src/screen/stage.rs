@@ -187,6 +187,13 @@ impl Stage {
         self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
     }
 
+    /// Turns the wheel of the mouse.
+    pub(crate) fn wheel(&mut self, up: bool) -> &mut Self {
+        let kind = if up { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown };
+        let modifiers = KeyModifiers::NONE;
+        self.update(UiEvent::Mouse(MouseEvent { kind, column: 5, row: 5, modifiers }))
+    }
+
     /// Clicks at this column and row.
     pub(crate) fn click(&mut self, column: u16, row: u16) -> &mut Self {
         let kind = MouseEventKind::Down(MouseButton::Left);

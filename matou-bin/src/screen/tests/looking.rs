@@ -24,6 +24,42 @@ fn search_goes_to_what_it_finds_and_escape_comes_back() {
 }
 
 #[test]
+fn a_search_that_ends_at_the_end_has_seen_it() {
+    let mut scene = Stage::signed_in(SIZE);
+    for n in 0..100 {
+        scene.says("carol", &format!("hay {n}"));
+    }
+    scene.key(KeyCode::PageUp).says("carol", "the needle");
+    assert!(scene.shows("room +1"));
+    scene.ctrl('s').types("needle").key(KeyCode::Enter);
+    assert!(scene.shows("the needle") && !scene.shows("room +1"), "{}", scene.screen());
+}
+
+#[test]
+fn the_help_page_has_an_end_and_other_keys_close_it() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.key(KeyCode::F(1));
+    for _ in 0..100 {
+        scene.wheel(false);
+    }
+    let end = scene.screen();
+    scene.key(KeyCode::End);
+    assert_eq!(scene.screen(), end);
+    scene.wheel(true);
+    assert_ne!(scene.screen(), end, "it goes back at once");
+    scene.key(KeyCode::End).update(UiEvent::Resize(80, 50));
+    let screen = scene.screen();
+    let last = screen.lines().nth(48).unwrap();
+    assert_ne!(last.trim_matches('"').trim(), "", "{screen}");
+    for code in [KeyCode::Tab, KeyCode::Left, KeyCode::Backspace, KeyCode::Char('x')] {
+        scene.key(code);
+        assert!(!scene.shows("any other key closes"), "{code:?}");
+        scene.key(KeyCode::F(1));
+        assert!(scene.shows("any other key closes"));
+    }
+}
+
+#[test]
 fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
     let mut scene = Stage::signed_in(SIZE);
     for n in 0..100 {

@@ -110,12 +110,36 @@ fn history_is_searched_and_found_lines_can_be_sent() {
 }
 
 #[test]
+fn a_search_for_nothing_finds_nothing() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("first needle").types("draft").ctrl('r').types("n").key(KeyCode::Backspace);
+    scene.key(KeyCode::Enter);
+    assert!(scene.shows("› draft"), "{}", scene.screen());
+}
+
+#[test]
+fn a_paste_into_what_is_open_is_taken_or_said_to_be_dropped() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("first needle").enters("other").ctrl('r');
+    scene.update(UiEvent::Paste("need\nmore".into()));
+    assert!(scene.shows("typed before: need   first needle"), "{}", scene.screen());
+    scene.ctrl('c').update(UiEvent::Paste("a\nb".into())).update(UiEvent::Paste("c\nd".into()));
+    assert!(scene.shows("Send 2 lines?") && scene.shows("What was pasted now is dropped"));
+}
+
+#[test]
 fn escape_before_a_key_stands_for_alt() {
     let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").key(KeyCode::Esc).types("2");
     assert!(scene.shows("[2 alice]"));
     scene.key(KeyCode::Esc).wait(3).types("1");
     assert!(scene.shows("[2 alice]") && scene.shows("› 1"), "not for ever");
+    scene.alt('a');
+    assert!(scene.shows("Nothing new"));
+    scene.key(KeyCode::Esc).types("1");
+    assert!(scene.shows("[1 room]"), "whatever stands in the status line");
+    scene.types("/q").key(KeyCode::Tab).key(KeyCode::Esc).types("2");
+    assert!(scene.shows("[2 alice]"));
 }
 
 #[test]

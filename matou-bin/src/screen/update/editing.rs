@@ -75,14 +75,24 @@ impl App {
             return;
         }
         self.caller.typed(self.now.elapsed);
-        if let Some(modal) = &mut self.modal {
-            let one_line = text.split(['\r', '\n']).next().unwrap_or("");
-            match modal {
-                Modal::SignIn(form) => drop(form.input.insert(one_line.trim())),
-                Modal::Search(search) => drop(search.input.insert(one_line)),
-                _ => {}
+        let one_line = text.split(['\r', '\n']).next().unwrap_or("");
+        match &mut self.modal {
+            Some(Modal::SignIn(form)) => {
+                form.input.insert(one_line.trim());
+                return;
             }
-            return self.search_changed();
+            Some(Modal::Search(search)) => {
+                search.input.insert(one_line);
+                return self.search_changed();
+            }
+            Some(Modal::HistorySearch(search)) => {
+                let search = std::mem::take(search);
+                return self.narrow_history(search, one_line);
+            }
+            Some(Modal::Paste(_) | Modal::Leave | Modal::CloseTab(_) | Modal::Help(_)) => {
+                return self.flash("What was pasted now is dropped: first close what is open.");
+            }
+            None => {}
         }
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.strip_suffix('\n').unwrap_or(&text);

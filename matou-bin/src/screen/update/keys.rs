@@ -59,8 +59,9 @@ impl App {
                 self.insert(c.encode_utf8(&mut [0; 4]));
             }
             KeyCode::Esc => {
-                let over = self.completion.take().is_some() || self.flash.take().is_some();
-                self.meta = (!over).then(|| self.now.elapsed + META);
+                self.completion = None;
+                self.flash = None;
+                self.meta = Some(self.now.elapsed + META);
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ use matou_actors::protocol::Username;
 
 use crate::screen::app::App;
 use crate::screen::event::Effect;
+use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
 use crate::screen::modal::{HistorySearch, Modal, Search, SignIn};
 
@@ -53,7 +54,8 @@ impl App {
 
     fn help_key(&mut self, offset: usize, key: KeyEvent, action: Option<Action>) {
         let page = usize::from(self.size.1).saturating_sub(4).max(1);
-        let last = self.help_rows().saturating_sub(page);
+        let last = self.help_last();
+        let offset = offset.min(last);
         let offset = match (action, key.code) {
             (Some(Action::PageUp), _) => offset.saturating_sub(page),
             (Some(Action::PageDown), _) | (None, KeyCode::Char(' ')) => offset + page,
@@ -61,8 +63,7 @@ impl App {
             (Some(Action::Newer), _) => offset + 1,
             (Some(Action::Home | Action::Top), _) => 0,
             (Some(Action::End | Action::Bottom), _) => last,
-            (Some(Action::Help | Action::Submit) | None, _) => return,
-            _ => offset,
+            _ => return,
         };
         self.modal = Some(Modal::Help(offset.min(last)));
     }
@@ -78,7 +79,8 @@ impl App {
             return;
         };
         match action {
-            Some(Action::Submit) => return,
+            // What was found may be the end.
+            Some(Action::Submit) => return self.seen(),
             Some(Action::Search | Action::Older) => search.next(&tab.buffer, false),
             Some(Action::HistorySearch | Action::Newer) => search.next(&tab.buffer, true),
             action => {
@@ -99,7 +101,6 @@ impl App {
     }
 
     fn history_key(&mut self, mut search: HistorySearch, key: KeyEvent, action: Option<Action>) {
-        let peer = self.talking_to();
         let before = match (action, key.code) {
             (Some(Action::HistorySearch | Action::Older), _) => {
                 search.found.as_ref().map(|(index, _)| *index)
@@ -109,8 +110,7 @@ impl App {
                 None
             }
             (None, KeyCode::Char(c)) if is_typed(key) => {
-                search.needle.push(c);
-                search.found.as_ref().map(|(index, _)| index + 1)
+                return self.narrow_history(search, c.encode_utf8(&mut [0; 4]));
             }
             (None, _) => return,
             (Some(action), _) => {
@@ -124,17 +124,34 @@ impl App {
                 return;
             }
         };
-        let found = self.history.search(&search.needle, before, peer.as_ref());
-        search.failed = found.is_none();
-        if let Some((index, line)) = found.filter(|_| !search.needle.is_empty()) {
-            search.found = Some((index, line.to_owned()));
+        self.search_history(search, before);
+    }
+
+    /// Adds `text` to what is searched for in what was typed before.
+    pub(super) fn narrow_history(&mut self, mut search: HistorySearch, text: &str) {
+        let room = MAX_INPUT.saturating_sub(search.needle.len());
+        search.needle.extend(text.chars().filter(|c| !c.is_control()).take(room / 4));
+        let before = search.found.as_ref().map(|(index, _)| index + 1);
+        self.search_history(search, before);
+    }
+
+    fn search_history(&mut self, mut search: HistorySearch, before: Option<usize>) {
+        let peer = self.talking_to();
+        if search.needle.is_empty() {
+            (search.found, search.failed) = (None, false);
+        } else {
+            let found = self.history.search(&search.needle, before, peer.as_ref());
+            search.failed = found.is_none();
+            if let Some((index, line)) = found {
+                search.found = Some((index, line.to_owned()));
+            }
         }
         self.modal = Some(Modal::HistorySearch(search));
     }
 
     fn paste_key(&mut self, text: String, key: KeyEvent) {
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
-        let small = text.len() <= super::super::input_line::MAX_INPUT;
+        let small = text.len() <= MAX_INPUT;
         match (key.code, peer) {
             (KeyCode::Esc, _) => self.flash("Nothing was sent."),
             // A chord has another meaning: it must not publish what was pasted, nor drop it.

@@ -17,8 +17,11 @@ impl App {
         match event.kind {
             MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
                 let up = event.kind == MouseEventKind::ScrollUp;
-                if let Some(Modal::Help(offset)) = &mut self.modal {
-                    *offset = if up { offset.saturating_sub(WHEEL) } else { *offset + WHEEL };
+                if let Some(Modal::Help(offset)) = self.modal {
+                    let last = self.help_last();
+                    let offset = offset.min(last);
+                    let to = if up { offset.saturating_sub(WHEEL) } else { offset + WHEEL };
+                    self.modal = Some(Modal::Help(to.min(last)));
                 } else if areas.roster.is_some_and(|roster| roster.contains(at)) {
                     self.scroll_roster(up, WHEEL);
                 } else if up {

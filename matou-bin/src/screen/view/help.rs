@@ -24,7 +24,9 @@ pub(super) fn draw(app: &App, area: Rect, offset: usize, painter: &mut Painter<'
     painter.fill(Rect { height: 1, ..area }, bar);
     painter.text(area.x, top, area.right(), " Matou: keys and commands", bar);
     let page = page(app, area.width.into());
-    let room = usize::from(area.height.saturating_sub(2));
+    let room = room(area.height);
+    // The terminal may have grown.
+    let offset = offset.min(last(&page, area.height));
     for (row, y) in page.iter().skip(offset).take(room).zip(top + 1..bottom) {
         painter.spans(area.x, y, area.right(), &row.spans);
     }
@@ -33,6 +35,15 @@ pub(super) fn draw(app: &App, area: Rect, offset: usize, painter: &mut Painter<'
     let text =
         format!(" {shown}/{} · PgUp, PgDn, Up, Down scroll · any other key closes", page.len());
     painter.text(area.x, bottom, area.right(), &shorten(&text, area.width.into()), bar);
+}
+
+/// Rows above the first one that is seen, when the end of `page` is.
+pub(super) fn last(page: &[Row], height: u16) -> usize {
+    page.len().saturating_sub(room(height))
+}
+
+fn room(height: u16) -> usize {
+    height.saturating_sub(2).into()
 }
 
 /// All rows for a screen of so many columns.

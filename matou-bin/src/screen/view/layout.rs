@@ -155,8 +155,9 @@ impl App {
         }
     }
 
-    /// Rows of the help page.
-    pub(in crate::screen) fn help_rows(&self) -> usize {
-        help::page(self, self.size.0.into()).len()
+    /// Rows of the help page above the first one that is seen, at its end.
+    pub(in crate::screen) fn help_last(&self) -> usize {
+        let (columns, rows) = self.size;
+        help::last(&help::page(self, columns.into()), rows)
     }
 }
