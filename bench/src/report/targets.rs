@@ -1,6 +1,7 @@
 //! What was promised, what came out, and whether it was kept.
 
-use super::{BARE, BARE_LOOP, Table, number};
+use super::table::{Table, number};
+use super::{BARE, BARE_LOOP};
 use crate::files::PAIRED;
 use crate::session::Session;
 

@@ -12,6 +12,7 @@
 mod closing;
 mod commands;
 mod files;
+mod lanes;
 mod offers;
 mod requests;
 mod server;
