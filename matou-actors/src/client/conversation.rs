@@ -330,7 +330,7 @@ impl Conversation {
     }
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
-    /// `None` when there is neither: a request that only waits for the user is left to them.
+    /// `None` when there is neither. A request that waits for the user is left to them.
     pub(super) fn close(&mut self) -> Option<(Vec<SessionId>, Vec<Item>)> {
         if self.sessions.is_empty() && !self.is_pending() {
             return None;
@@ -339,8 +339,10 @@ impl Conversation {
         if let Some(Asked::Connecting(session)) = self.asked.take() {
             sessions.push(session);
         }
-        if let Some(Answered::Connecting(session)) = self.answered.take() {
-            sessions.push(session);
+        match self.answered.take() {
+            Some(Answered::Connecting(session)) => sessions.push(session),
+            Some(undecided @ Answered::Undecided(_)) => self.answered = Some(undecided),
+            Some(Answered::Accepted(_)) | None => {}
         }
         self.crossing = false;
         Some((sessions, self.take_waiting()))

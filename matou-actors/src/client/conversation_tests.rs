@@ -137,6 +137,18 @@ fn closing_nothing_leaves_a_request_to_the_user() {
 }
 
 #[test]
+fn closing_a_session_leaves_a_request_beside_it_to_the_user() {
+    let mut bob = bob();
+    bob.pursue(Ticket(1));
+    bob.peer_accepted(A);
+    bob.opened(A);
+    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided);
+    assert_eq!(bob.close(), Some((vec![A], vec![])));
+    assert_eq!(bob.ended(A), Remains::Nothing);
+    assert!(bob.accept(Ticket(3)), "it still waits");
+}
+
+#[test]
 fn what_waits_for_another_session_is_handed_back_when_none_comes() {
     let mut bob = bob();
     bob.pursue(Ticket(1));

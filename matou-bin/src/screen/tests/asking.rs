@@ -49,6 +49,17 @@ fn nobody_is_asked_about_somebody_who_has_left() {
 }
 
 #[test]
+fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
+    let closed = || Event::PrivateClosed { with: name("alice"), reason: "it broke".into() };
+    scene.chat(closed());
+    assert!(scene.shows("alice asks for a private talk") && scene.shows("Alt-Y"));
+    scene.chat(closed());
+    assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
+}
+
+#[test]
 fn nobody_is_asked_about_a_request_that_ended_beside_a_talk() {
     let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
