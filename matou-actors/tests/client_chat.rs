@@ -114,6 +114,25 @@ async fn a_server_that_is_not_there_is_an_error_and_is_tried_again() {
 }
 
 #[actix_rt::test]
+async fn a_server_that_is_not_there_is_told_each_time_when_nobody_tries_again() {
+    let room = FakeRoom::open().await;
+    let address = room.address;
+    room.close();
+    let mut ann = Person::start("ann", address, |settings| settings.reconnect = false);
+    for _ in 0..2 {
+        let Event::Disconnected { reason } = ann.next().await else { panic!("in silence") };
+        assert!(reason.contains("cannot reach"), "{reason}");
+        ann.send(Command::SignIn(name("ann"))).await;
+        ann.expect(
+            "what to do",
+            |event| matches!(event, Event::Notice { message } if message.contains("/reconnect")),
+        )
+        .await;
+        ann.send(Command::Reconnect).await;
+    }
+}
+
+#[actix_rt::test]
 async fn a_server_that_breaks_the_protocol_is_left() {
     let room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;

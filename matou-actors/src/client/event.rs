@@ -30,7 +30,8 @@ pub enum Event {
         /// The name asked for.
         username: Username,
     },
-    /// The connection to the server is gone; private sessions and transfers go on.
+    /// The connection to the server is gone, or could not be made and nobody tries again by
+    /// themselves; private sessions and transfers go on.
     Disconnected {
         /// Why.
         reason: String,

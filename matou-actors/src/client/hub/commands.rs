@@ -111,6 +111,9 @@ impl Hub {
     fn sign_in(&mut self, name: Username, ctx: &mut Context<Self>) {
         match self.sign_in.wish(name) {
             Wish::Ask(name) => self.ask(&name, ctx),
+            Wish::Later if self.link.is_none() && self.retry.is_none() => {
+                self.notice("not connected to the server; /reconnect tries again, with this name");
+            }
             Wish::Later => {}
             Wish::Busy(asked) => {
                 self.error(format!("the server has not answered yet whether you may be {asked}"));

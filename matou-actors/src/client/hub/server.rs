@@ -223,10 +223,10 @@ impl Handler<LinkDown> for Hub {
             self.tell(Event::Disconnected { reason: down.reason.clone() });
             self.all_unreachable("the server is lost");
             self.tell_unheard();
+        } else if !self.settings.reconnect {
+            self.tell(Event::Disconnected { reason: down.reason.clone() });
         } else if !self.ready && self.generation == 1 {
-            let next =
-                if self.settings.reconnect { "trying again" } else { "/reconnect tries again" };
-            self.error(format!("{}; {next}", down.reason));
+            self.error(format!("{}; trying again", down.reason));
         }
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);

@@ -80,6 +80,23 @@ fn what_is_said_without_a_connection_stays_to_be_sent_again() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
+    let gone = || Event::Disconnected { reason: "cannot reach it".into() };
+    let mut scene = Stage::new(SIZE, Some("bob"), ScreenSettings::default());
+    scene.chat(gone()).enters("hello");
+    assert!(scene.shows("Not connected to chat.example:6286: cannot"), "{}", scene.screen());
+    assert!(scene.shows("› hello") && scene.sent().is_empty(), "nothing is kept in silence");
+    scene.wait(10);
+    assert!(scene.shows("/reconnect tries again"), "{}", scene.screen());
+
+    let mut scene = Stage::new(SIZE, None, ScreenSettings::default());
+    scene.enters("bob").chat(gone()).sent();
+    assert!(scene.shows("Not connected: cannot reach it.") && scene.shows("› bob"));
+    scene.key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::SignIn(name("bob")), Command::Reconnect]);
+}
+
+#[test]
 fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
     let mut scene = Stage::signed_in(SIZE);
     scene.enters("/mgs alice secret");

@@ -77,7 +77,18 @@ impl App {
 
     fn disconnected(&mut self, reason: String) {
         self.people.clear();
-        self.error_in(ROOM, &format!("The connection to {} is lost: {reason}", self.server));
+        let server = &self.server;
+        let text = match self.link {
+            Link::Up => format!("The connection to {server} is lost: {reason}"),
+            Link::Connecting | Link::Down { .. } => format!("Not connected to {server}: {reason}"),
+        };
+        self.error_in(ROOM, &text);
+        if let Some(Modal::SignIn(form)) = &mut self.modal {
+            form.problem = Some(format!("Not connected: {reason}."));
+            if let Some(name) = form.asked.take() {
+                form.input.set(name.as_str());
+            }
+        }
         self.link = Link::Down { reason, next: None };
     }
 

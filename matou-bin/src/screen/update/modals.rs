@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
-use crate::screen::app::App;
+use crate::screen::app::{App, Link};
 use crate::screen::event::Effect;
 use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
@@ -44,6 +44,10 @@ impl App {
                     form.input.take();
                     self.me = Some(name.clone());
                     self.effects.push(Effect::Send(Command::SignIn(name)));
+                    if matches!(self.link, Link::Down { next: None, .. }) {
+                        // Nobody else does, and no command can be typed here.
+                        self.effects.push(Effect::Send(Command::Reconnect));
+                    }
                 }
                 Err(problem) => form.problem = Some(format!("That is no name: {problem}.")),
             },

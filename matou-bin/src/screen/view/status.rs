@@ -38,7 +38,8 @@ fn left(app: &App) -> (String, Role) {
     match &app.link {
         Link::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
         Link::Down { next: None, .. } => {
-            (format!(" Not connected to {server}"), Role::StatusWarning)
+            let text = format!(" Not connected to {server}, /reconnect tries again");
+            (text, Role::StatusWarning)
         }
         Link::Down { next: Some((attempt, at)), reason } => {
             let left = at.saturating_sub(app.now.elapsed);
