@@ -38,6 +38,7 @@ use actix::Actor;
 pub use command::{Command, TransferId};
 pub use event::{Direction, Event, RequestState, TransferInfo};
 pub use handle::{Closed, Events, Handle};
+pub use server_name::ServerName;
 pub use settings::{ClientSettings, Policy};
 
 /// Starts a client inside the running actix system and returns at once; everything that

@@ -7,14 +7,19 @@ use crate::protocol::DEFAULT_PORT;
 
 /// A host, which may have many addresses, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServerName {
+pub struct ServerName {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
 impl ServerName {
-    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`. Whether it is there is found
+    /// out later.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with `text`, and what is expected, in words for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let wrong = |what: &str| format!("the server {text:?} {what}: write HOST or HOST:PORT");
         let named = |host: &str, port| Self { host: host.into(), port };

@@ -1,11 +1,11 @@
 //! The state of the screen: what is known of the chat, and what is open in front of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use matou_actors::client::TransferId;
-use matou_actors::protocol::Username;
+use matou_actors::protocol::{Username, UsernameKey};
 
 use super::asks::Asks;
 use super::buffer::Limits;
@@ -18,7 +18,7 @@ use super::modal::{Modal, SignIn};
 use super::notify::Caller;
 use super::people::People;
 use super::settings::{ChatLog, ScreenSettings, WrongSetting};
-use super::tab::{Tab, TabKind};
+use super::tab::{Session, Tab, TabKind};
 use super::theme::{TerminalHints, Theme};
 use super::transfers::Transfers;
 use crate::visible::visible;
@@ -51,6 +51,8 @@ pub(crate) struct App {
     /// The room, one for each peer, the transfers.
     pub(super) tabs: Vec<Tab>,
     pub(super) active: usize,
+    /// Open sessions of those whose tabs had to go; as many as the client keeps open.
+    pub(super) untabbed: BTreeMap<UsernameKey, Session>,
     /// Rows of the roster above the first one that is seen.
     pub(super) roster_offset: usize,
     pub(super) transfers: Transfers,
@@ -150,6 +152,7 @@ impl App {
             ignored: Vec::new(),
             tabs: vec![room, transfers],
             active: 0,
+            untabbed: BTreeMap::new(),
             roster_offset: 0,
             transfers: Transfers::default(),
             asks: Asks::default(),

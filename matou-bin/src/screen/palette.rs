@@ -36,30 +36,79 @@ pub(super) fn name_hues(theme: ThemeName) -> &'static [Hue] {
     }
 }
 
+/// `color` on a terminal with so many.
+pub(super) fn fit(color: Color, colors: Colors) -> Color {
+    match (color, colors) {
+        (_, Colors::None) => Color::Reset,
+        (Color::Rgb(red, green, blue), Colors::TwoHundred) => {
+            Color::Indexed(nearest((red, green, blue)))
+        }
+        (Color::Rgb(red, green, blue), Colors::Sixteen) => named((red, green, blue)),
+        (Color::Indexed(index), Colors::Sixteen) => {
+            let known = extended().find(|(other, _)| *other == index);
+            match (known, NAMED.get(usize::from(index))) {
+                (Some((_, rgb)), _) => named(rgb),
+                (None, Some((color, _))) => *color,
+                (None, None) => color,
+            }
+        }
+        (color, _) => color,
+    }
+}
+
+type Rgb = (u8, u8, u8);
+
+/// The 16, as xterm shows them.
+const NAMED: [(Color, Rgb); 16] = [
+    (Color::Black, (0, 0, 0)),
+    (Color::Red, (205, 0, 0)),
+    (Color::Green, (0, 205, 0)),
+    (Color::Yellow, (205, 205, 0)),
+    (Color::Blue, (0, 0, 238)),
+    (Color::Magenta, (205, 0, 205)),
+    (Color::Cyan, (0, 205, 205)),
+    (Color::Gray, (229, 229, 229)),
+    (Color::DarkGray, (127, 127, 127)),
+    (Color::LightRed, (255, 0, 0)),
+    (Color::LightGreen, (0, 255, 0)),
+    (Color::LightYellow, (255, 255, 0)),
+    (Color::LightBlue, (92, 92, 255)),
+    (Color::LightMagenta, (255, 0, 255)),
+    (Color::LightCyan, (0, 255, 255)),
+    (Color::White, (255, 255, 255)),
+];
+
+/// The nearest of the 16.
+fn named(color: Rgb) -> Color {
+    let nearest = NAMED.iter().min_by_key(|(_, other)| distance(color, *other));
+    nearest.map_or(Color::Reset, |(name, _)| *name)
+}
+
 /// The nearest of xterm's 6x6x6 cube and 24 greys.
-pub(super) fn nearest(red: u8, green: u8, blue: u8) -> u8 {
+pub(super) fn nearest(color: Rgb) -> u8 {
+    extended().min_by_key(|(_, other)| distance(color, *other)).map_or(7, |(index, _)| index)
+}
+
+/// Xterm's colours behind the 16.
+fn extended() -> impl Iterator<Item = (u8, Rgb)> {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let distance = |(r, g, b): (u8, u8, u8)| {
-        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-        square(red, r) + square(green, g) + square(blue, b)
-    };
     let cube = (0u8..216).map(|n| {
         let level = |n: u8| LEVELS.get(usize::from(n % 6)).copied().unwrap_or(0);
         (16 + n, (level(n / 36), level(n / 6), level(n)))
     });
     let greys = (0u8..24).map(|n| (232 + n, (8 + 10 * n, 8 + 10 * n, 8 + 10 * n)));
-    cube.chain(greys).min_by_key(|(_, color)| distance(*color)).map_or(7, |(index, _)| index)
+    cube.chain(greys)
+}
+
+fn distance(a: Rgb, b: Rgb) -> u32 {
+    let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
 }
 
 impl Hue {
     pub(super) fn color(self, colors: Colors) -> Color {
         let Self(red, green, blue, named) = self;
-        match colors {
-            Colors::None => Color::Reset,
-            Colors::Sixteen | Colors::Auto => named,
-            Colors::TwoHundred => Color::Indexed(nearest(red, green, blue)),
-            Colors::True => Color::Rgb(red, green, blue),
-        }
+        if colors == Colors::Sixteen { named } else { fit(Color::Rgb(red, green, blue), colors) }
     }
 }
 

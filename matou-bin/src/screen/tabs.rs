@@ -41,7 +41,9 @@ impl App {
         }
         let index = self.transfers_tab();
         let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
-        self.tabs.insert(index, Tab::new(TabKind::Peer(peer.clone()), limits));
+        let mut tab = Tab::new(TabKind::Peer(peer.clone()), limits);
+        tab.session = self.untabbed.remove(&peer.key()).unwrap_or_default();
+        self.tabs.insert(index, tab);
         if self.active >= index {
             self.active += 1;
         }
@@ -56,7 +58,10 @@ impl App {
         };
         let others = self.tabs.iter().enumerate();
         let others = others.filter(|(index, tab)| tab.peer().is_some() && *index != self.active);
-        if let Some((index, _)) = others.min_by_key(|(index, tab)| (goes_on(tab), *index)) {
+        if let Some((index, tab)) = others.min_by_key(|(index, tab)| (goes_on(tab), *index)) {
+            if let (Some(peer), Session::Open(_)) = (tab.peer(), tab.session) {
+                self.untabbed.insert(peer.key(), tab.session);
+            }
             self.remove_tab(index);
         }
     }

@@ -6,7 +6,7 @@ use matou_actors::protocol::Username;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-use super::palette::{look, name_hues, nearest};
+use super::palette::{fit, look, name_hues};
 use super::settings::WrongSetting;
 
 /// What is drawn.
@@ -145,7 +145,9 @@ impl Theme {
                 let allowed = "a style such as \"bold #ffaa00 on black\" is expected";
                 return Err(WrongSetting::new(setting(), text, allowed));
             };
-            styles.insert(*known, style.fit(colors));
+            let fitted = |color: Option<Color>| color.map(|color| fit(color, colors));
+            let style = Style { fg: fitted(style.fg), bg: fitted(style.bg), ..style };
+            styles.insert(*known, style);
         }
         let names = name_hues(name).iter().map(|hue| Style::new().fg(hue.color(colors)));
         Ok(Self { styles, names: names.collect() })
@@ -212,24 +214,8 @@ impl TerminalHints {
     }
 }
 
-/// A style of the configuration, fitted to the colours there are.
-struct Configured(Style);
-
-impl Configured {
-    fn fit(self, colors: Colors) -> Style {
-        let fit = |color: Color| match (color, colors) {
-            (_, Colors::None) => Color::Reset,
-            (Color::Rgb(r, g, b), Colors::TwoHundred | Colors::Sixteen) => {
-                Color::Indexed(nearest(r, g, b))
-            }
-            (color, _) => color,
-        };
-        Style { fg: self.0.fg.map(fit), bg: self.0.bg.map(fit), ..self.0 }
-    }
-}
-
 /// `bold #ffaa00 on black` as a style.
-fn parse(text: &str) -> Option<Configured> {
+fn parse(text: &str) -> Option<Style> {
     let mut style = Style::new();
     let mut words = text.split_whitespace();
     while let Some(word) = words.next() {
@@ -243,7 +229,7 @@ fn parse(text: &str) -> Option<Configured> {
             color => style.fg(color.parse().ok()?),
         };
     }
-    Some(Configured(style))
+    Some(style)
 }
 
 #[cfg(test)]
@@ -300,7 +286,10 @@ mod tests {
             assert_eq!(style.fg, None, "bright black is invisible in some palettes");
             assert!(style.add_modifier.contains(Modifier::DIM));
         }
-        assert_eq!((nearest(255, 0, 0), nearest(8, 8, 8), nearest(95, 135, 175)), (196, 232, 67));
+        let nearest = |color| fit(color, Colors::TwoHundred);
+        for (rgb, index) in [((255, 0, 0), 196), ((8, 8, 8), 232), ((95, 135, 175), 67)] {
+            assert_eq!(nearest(Color::Rgb(rgb.0, rgb.1, rgb.2)), Color::Indexed(index));
+        }
     }
 
     #[test]
@@ -334,6 +323,22 @@ mod tests {
         assert_eq!(style.bg, Some(Color::Black));
         assert!(over("own", "shiny").unwrap_err().to_string().contains("screen.styles.own"));
         assert!(over("owm", "bold").unwrap_err().to_string().contains("status_warning"));
+    }
+
+    #[test]
+    fn styles_of_the_configuration_use_no_more_colours_than_there_are() {
+        for (style, fg) in [
+            ("#ff1010", Color::LightRed),
+            ("#000010", Color::Black),
+            ("196", Color::LightRed),
+            ("3", Color::Yellow),
+            ("green", Color::Green),
+        ] {
+            let overrides = [("own".to_owned(), style.to_owned())].into();
+            let hints = TerminalHints::default();
+            let theme = Theme::new(ThemeName::Dark, Colors::Sixteen, &hints, &overrides).unwrap();
+            assert_eq!(theme.style(Role::Own).fg, Some(fg), "{style}");
+        }
     }
 
     #[test]

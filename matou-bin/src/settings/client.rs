@@ -2,12 +2,11 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::client::{ClientSettings, Policy};
+use matou_actors::client::{ClientSettings, Policy, ServerName};
 use matou_actors::protocol::Username;
 use matou_actors::server::{LogFormat, LogLevel};
 use serde::Deserialize;
@@ -166,11 +165,11 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
             return Err(wrong(key, &seconds, "1 or more is expected"));
         }
     }
-    if !is_server(&client.server) {
+    if ServerName::parse(&client.server).is_err() {
         return Err(wrong(
             "client.server",
             &client.server,
-            "HOST or HOST:PORT is expected, with a port from 1 to 65535",
+            "HOST, HOST:PORT or [ADDRESS]:PORT is expected, with a port from 1 to 65535",
         ));
     }
     Ok(ClientSettings {
@@ -187,23 +186,6 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         reconnect: client.reconnect,
         ..ClientSettings::default()
     })
-}
-
-/// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]` or `[ADDRESS]:PORT`. Whether the host is there is
-/// found out later.
-fn is_server(text: &str) -> bool {
-    let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
-        Some(None) => return false,
-        Some(Some((address, rest))) => {
-            (address, rest.strip_prefix(':').or((!rest.is_empty()).then_some("")))
-        }
-        None if text.matches(':').count() == 1 => {
-            let (host, port) = text.split_once(':').unwrap_or_default();
-            (host, Some(port))
-        }
-        None => (text, None),
-    };
-    !host.trim().is_empty() && port.is_none_or(|port| port.parse::<NonZeroU16>().is_ok())
 }
 
 fn username(name: &str) -> Result<Option<Username>, Wrong> {

@@ -192,6 +192,8 @@ fn a_client_setting_that_cannot_work_is_named() {
         ("[client]\nserver = \"h:0\"", "client.toml: client.server = \"h:0\""),
         ("[client]\nserver = \":1\"", "client.toml: client.server = \":1\""),
         ("[client]\nserver = \"[::1]1\"", "client.toml: client.server = \"[::1]1\""),
+        ("[client]\nserver = \"a:b:c\"", "client.toml: client.server = \"a:b:c\""),
+        ("[client]\nserver = \"fe80::1%e\"", "client.toml: client.server = \"fe80::1%e\""),
         ("[files]\ndownloads = \"\"", "client.toml: files.downloads = \"\""),
         ("[files]\naccept = \"maybe\"", "client.toml: files.accept = \"maybe\""),
         ("[private]\nlisten = \"here\"", "client.toml: private.listen = \"here\""),

@@ -169,6 +169,24 @@ fn others_can_open_only_so_many_tabs() {
 }
 
 #[test]
+fn a_session_is_open_although_its_tab_had_to_go() {
+    let mut scene = Stage::signed_in(SIZE);
+    let names: Vec<_> = (0..70).map(|n| format!("n{n}")).collect();
+    for who in &names {
+        scene.opens(who);
+    }
+    assert!(scene.app.peer_tab(&name("n0")).is_none() && scene.app.peer_tab(&name("n1")).is_none());
+    scene.chat(Event::PrivateClosed { with: name("n1"), reason: "they left".into() });
+    for (who, question) in [("n0", true), ("n1", false)] {
+        let index = scene.app.ensure_tab(&name(who));
+        scene.app.show(index);
+        scene.alt('w');
+        assert_eq!(scene.shows(&format!("End the private talk with {who}?")), question, "{who}");
+        scene.key(KeyCode::Esc);
+    }
+}
+
+#[test]
 fn another_session_for_files_does_not_hide_that_one_is_open() {
     let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").alt('2');

@@ -115,6 +115,7 @@ impl App {
     }
 
     fn session_closed(&mut self, with: &Username, reason: &str) {
+        self.untabbed.remove(&with.key());
         let Some(index) = self.peer_tab(with) else {
             // The tab was closed together with its session.
             self.asks.drop_request(with);
