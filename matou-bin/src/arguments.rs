@@ -150,7 +150,7 @@ pub(crate) struct ClientArguments {
     /// Sign in under this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// Lines to read and lines to type; chosen by itself when the output is no terminal.
+    /// Lines to read and lines to type; chosen by itself without a terminal to draw on.
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
     /// One JSON object a line, for programs.

@@ -141,7 +141,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "ignore",
         aliases: &[],
         arguments: &[Argument::Peer],
-        help: "show nothing more of somebody",
+        help: "show no messages, requests or offers of somebody",
         action: Action::Peer(Command::Ignore),
     },
     CommandSpec {

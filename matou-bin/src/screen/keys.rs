@@ -205,6 +205,11 @@ impl KeyMap {
         self.0.get(&Chord::of(event)).copied()
     }
 
+    /// The shortest key of `action` as it is shown; nothing when it has none.
+    pub(crate) fn key(&self, action: Action) -> Option<String> {
+        self.keys(action).into_iter().next()
+    }
+
     /// The keys of `action` as they are shown: `Ctrl-N`.
     pub(crate) fn keys(&self, action: Action) -> Vec<String> {
         let mut keys: Vec<String> = self

@@ -6,10 +6,8 @@ use super::entry::{Body, Entry, Said};
 use super::event::Effect;
 use super::settings::ChatLog;
 use super::tab::TabKind;
+use super::tabs::ROOM;
 use matou_actors::protocol::Username;
-
-/// The index of the room's tab.
-const ROOM: usize = 0;
 
 impl App {
     /// Writes `entry` of tab `index` to its file, when it is to be kept.

@@ -6,6 +6,8 @@ use super::app::App;
 use super::buffer::Limits;
 use super::tab::{Scroll, Session, Tab, TabKind};
 
+/// The index of the room's tab, which stays.
+pub(super) const ROOM: usize = 0;
 /// Private tabs that may be open; more than anybody looks at, and others can open them.
 const MAX_PEER_TABS: usize = 60;
 /// Bytes of all private tabs together.
@@ -19,6 +21,10 @@ impl App {
 
     pub(super) fn tab_mut(&mut self) -> Option<&mut Tab> {
         self.tabs.get_mut(self.active)
+    }
+
+    pub(super) fn is_transfers(&self) -> bool {
+        self.tab().is_some_and(|tab| tab.kind == TabKind::Transfers)
     }
 
     pub(super) fn transfers_tab(&self) -> usize {

@@ -97,6 +97,20 @@ fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
 }
 
 #[test]
+fn keys_are_told_as_they_are_configured() {
+    let keys = [("quit", "f10"), ("submit", "f9"), ("tab_1", "f2")];
+    let keys = keys.map(|(action, key)| (action.to_owned(), vec![key.to_owned()])).into();
+    let settings = ScreenSettings { keys, ..ScreenSettings::default() };
+    let mut scene = Stage::new(SIZE, None, settings);
+    assert!(scene.shows("F9 signs in, F10 leaves"), "{}", scene.screen());
+    scene.types("bob").key(KeyCode::F(9)).sign_in();
+    scene.types("/transfers").key(KeyCode::F(9)).types("hello").key(KeyCode::F(9));
+    assert!(scene.shows("only commands work, F2 is the room"));
+    scene.key(KeyCode::F(10));
+    assert!(scene.shows("F10 leaves at once"));
+}
+
+#[test]
 fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
     let mut scene = Stage::signed_in(SIZE);
     scene.enters("/mgs alice secret");

@@ -14,9 +14,9 @@ use crate::screen::notify::Reason;
 use crate::screen::people::mentions;
 use crate::screen::sentence::list;
 use crate::screen::tab::Session;
+use crate::screen::tabs::ROOM;
 use crate::visible::visible;
 
-const ROOM: usize = 0;
 /// Names that the answer to `/who` spells out.
 const NAMES_TOLD: usize = 200;
 

@@ -14,7 +14,6 @@ use super::app::App;
 use super::event::{Effect, Now, UiEvent};
 use super::modal::Modal;
 use super::scroll;
-use super::tab::TabKind;
 use crate::client::sizes::size as bytes;
 
 impl App {
@@ -104,9 +103,5 @@ impl App {
             1 => Some(format!("1 file is on its way, {} to go", bytes(left))),
             _ => Some(format!("{count} files are on their way, {} to go", bytes(left))),
         }
-    }
-
-    pub(super) fn is_transfers(&self) -> bool {
-        self.tab().is_some_and(|tab| tab.kind == TabKind::Transfers)
     }
 }

@@ -8,6 +8,7 @@ use crate::input::{Input, InputContext, front, parse};
 use crate::screen::app::{App, Link};
 use crate::screen::event::Effect;
 use crate::screen::history::{Scope, to_file};
+use crate::screen::keys::Action;
 use crate::screen::modal::Modal;
 use crate::screen::tab::{Session, TabKind};
 use crate::text::split_text;
@@ -28,7 +29,9 @@ impl App {
         let is_command = begins_command(&line);
         if self.is_transfers() && !is_command {
             self.put_back(&line);
-            self.flash("Nobody to talk to here: only commands work, Alt-1 is the room.");
+            let key = self.keys.key(Action::Tab(1));
+            let room = key.map_or_else(String::new, |key| format!(", {key} is the room"));
+            self.flash(format!("Nobody to talk to here: only commands work{room}."));
             return;
         }
         if !is_command && self.is_unheard() {

@@ -129,7 +129,7 @@ fn question(app: &App) -> Option<Question> {
         Some(Modal::Paste(text)) => return Some(paste(app, text)),
         Some(Modal::Leave) => {
             let text = app.under_way().unwrap_or_else(|| "Files are on their way".into());
-            let quit = app.keys.keys(Action::Quit).into_iter().next().unwrap_or_default();
+            let quit = app.keys.key(Action::Quit).unwrap_or_default();
             return Some(Question {
                 text: format!(" {text}."),
                 answers: vec![fixed(&quit, "cuts and leaves"), fixed("any other key", "stays")],
@@ -161,7 +161,7 @@ fn asked(app: &App, ask: &Ask) -> Question {
             (text, "take", "refuse")
         }
     };
-    let key = |action| app.keys.keys(action).into_iter().next().unwrap_or_default();
+    let key = |action| app.keys.key(action).unwrap_or_default();
     let answer = |action, label, button| Answer { key: key(action), label, button: Some(button) };
     let mut answers = vec![
         answer(Action::Accept, yes, Button::Accept),
@@ -182,7 +182,7 @@ fn paste(app: &App, text: &str) -> Question {
     let peer = app.tab().and_then(|tab| tab.peer());
     let mut answers = Vec::new();
     let small = text.len() <= MAX_INPUT;
-    let asked = if small && !app.is_transfers_tab() {
+    let asked = if small && !app.is_transfers() {
         answers.push(fixed("y", "send"));
         answers.push(fixed("e", "edit"));
         format!(" Send {lines} lines?")
@@ -205,10 +205,4 @@ fn bytes_of(text: &str) -> String {
 
 fn fixed(key: &str, label: &'static str) -> Answer {
     Answer { key: key.to_owned(), label, button: None }
-}
-
-impl App {
-    fn is_transfers_tab(&self) -> bool {
-        self.active == self.transfers_tab()
-    }
 }

@@ -6,6 +6,7 @@ use super::paint::Painter;
 use crate::screen::app::App;
 use crate::screen::bidi::{isolated_text, sentence};
 use crate::screen::columns::{cells, shorten, width, wrap};
+use crate::screen::keys::Action;
 use crate::screen::modal::SignIn;
 use crate::screen::theme::Role;
 use crate::visible::visible;
@@ -55,10 +56,11 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
 fn frame(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let style = app.theme.style(Role::Dim);
     let inside = usize::from(area.width.saturating_sub(2));
-    let title = " Enter signs in, Ctrl-C leaves ";
+    let key = |action| app.keys.key(action).unwrap_or_else(|| "(no key)".into());
+    let title = format!(" {} signs in, {} leaves ", key(Action::Submit), key(Action::Quit));
     let rest = inside.saturating_sub(width(" Matou ") + 1);
     let top = format!("╭─ Matou {}╮", "─".repeat(rest));
-    let title = shorten(title, inside);
+    let title = shorten(&title, inside);
     let bottom = format!("╰{title}{}╯", "─".repeat(inside.saturating_sub(width(&title))));
     painter.text(area.x, area.y, area.right(), &top, style);
     for y in area.y + 1..area.bottom().saturating_sub(1) {

@@ -7,6 +7,7 @@ use crate::client::sizes::size as bytes;
 use crate::screen::app::{App, Link};
 use crate::screen::bidi::sentence;
 use crate::screen::columns::{cells, shorten, width};
+use crate::screen::keys::Action;
 use crate::screen::tab::Scroll;
 use crate::screen::theme::Role;
 use crate::visible::visible;
@@ -26,7 +27,9 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 
 fn left(app: &App) -> (String, Role) {
     if app.leaving.is_some() {
-        return (" Signing out… Ctrl-C leaves at once".into(), Role::StatusWarning);
+        let key = app.keys.key(Action::Quit);
+        let at_once = key.map_or_else(String::new, |key| format!(" {key} leaves at once"));
+        return (format!(" Signing out…{at_once}"), Role::StatusWarning);
     }
     if let Some((candidates, index)) = app.completion.as_ref().and_then(|c| c.choice()) {
         return (choice(candidates, index), Role::Status);
