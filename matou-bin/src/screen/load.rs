@@ -12,7 +12,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use super::app::App;
 use super::event::{Now, UiEvent};
 use super::linked::{self, Linked};
-use super::run::{BATCH, FRAME};
+use super::session::{BATCH, FRAME};
 use super::stage::{Stage, name, text};
 
 /// What is put on the screen.

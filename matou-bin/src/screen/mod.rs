@@ -33,7 +33,7 @@ mod rows;
 mod run;
 mod scroll;
 mod search;
-mod sentence;
+mod session;
 mod settings;
 mod signals;
 mod stage;

@@ -79,6 +79,16 @@ impl People {
     }
 }
 
+/// `ann, bob and 3 more`: at most `limit` names.
+pub(crate) fn list(names: &[Username], limit: usize) -> String {
+    let told: Vec<_> = names.iter().take(limit).map(Username::as_str).collect();
+    let told = told.join(", ");
+    match names.len().saturating_sub(limit) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}
+
 /// Whether `text` has `name` in it as a word of its own, without regard to case.
 pub(crate) fn mentions(text: &str, name: &Username) -> bool {
     mention(text, name).is_some()

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use matou_actors::client::{Direction, TransferId, TransferInfo};
 use matou_actors::protocol::Username;
+
+use crate::client::sizes::time_left;
 
 /// Ended transfers that stay in the list.
 const MAX_ENDED: usize = 100;
@@ -164,14 +167,15 @@ impl Transfer {
         matches!(self.stage, Stage::Done | Stage::Failed { .. })
     }
 
-    /// Seconds left at the present rate, when it moves.
-    pub(crate) fn seconds_left(&self) -> Option<u64> {
-        self.size.saturating_sub(self.bytes).checked_div(self.rate)
+    /// The time left at the present rate, when it moves.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        time_left(self.bytes, self.size, self.rate)
     }
 }
 
-/// `1:05` or `2:03:04`: seconds for people.
-pub(crate) fn clock(seconds: u64) -> String {
+/// `1:05` or `2:03:04`: a time that changes while somebody looks at it.
+pub(crate) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
         0 => format!("{minutes}:{seconds:02}"),
@@ -199,8 +203,9 @@ mod tests {
 
     #[test]
     fn times_are_for_people() {
-        assert_eq!((clock(65).as_str(), clock(7384).as_str()), ("1:05", "2:03:04"));
-        assert_eq!(clock(u64::MAX), "days");
+        let shown = |seconds| clock(Duration::from_secs(seconds));
+        assert_eq!((shown(65).as_str(), shown(7384).as_str()), ("1:05", "2:03:04"));
+        assert_eq!(shown(u64::MAX), "days");
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
         transfers.put(transfer(1, Stage::Waiting));
         transfers.progress(TransferId(1), 500, 1000, 100);
         assert_eq!((transfers.under_way(), transfers.rates()), ((1, 500), (100, 0)));
-        assert_eq!(transfers.of(TransferId(1)).unwrap().seconds_left(), Some(5));
+        assert_eq!(transfers.of(TransferId(1)).unwrap().time_left(), Some(Duration::from_secs(5)));
         transfers.end(TransferId(1), Stage::Done, Some("/x".into()));
         let ended = transfers.of(TransferId(1)).unwrap();
         assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, 0, (0, 0)));

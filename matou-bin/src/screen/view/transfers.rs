@@ -72,7 +72,7 @@ fn numbers(transfer: &Transfer) -> String {
         Stage::Done => format!("{size}, whole"),
         Stage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
         Stage::Moving => {
-            let left = transfer.seconds_left().map(clock).unwrap_or_default();
+            let left = transfer.time_left().map(clock).unwrap_or_default();
             format!("{} of {size}  {}/s  {left} left", bytes(transfer.bytes), bytes(transfer.rate))
         }
     }

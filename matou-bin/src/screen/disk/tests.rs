@@ -1,0 +1,144 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(future)
+}
+
+fn finish(disk: Disk) {
+    assert!(wait(disk.finish(DEADLINE)));
+}
+
+#[test]
+fn a_disk_that_hangs_is_left_behind_and_complained_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    // Whoever opens it to write waits until somebody reads.
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (answers, _events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 * QUEUE {
+        told.extend(disk.add(Job::Remember("x".into())));
+    }
+    assert!(matches!(&told[..], [UiEvent::DiskFailed(_)]), "{told:?}");
+    let listed = disk.add(Job::List(folder.path().into()));
+    assert!(matches!(listed, Some(UiEvent::DiskFailed(text)) if text.contains("looked")));
+    let to = Username::parse("bob").unwrap();
+    let stored = disk.add(Job::StorePaste(to, "a".into()));
+    assert!(matches!(stored, Some(UiEvent::Stored(_, Err(_)))), "what is pasted is told of");
+    assert!(!wait(disk.finish(Duration::from_millis(1))));
+    // Lets the thread go on, and end.
+    drop(OpenOptions::new().read(true).write(true).open(&path).unwrap());
+}
+
+#[test]
+fn without_a_state_folder_that_is_said_once_and_folders_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, mut events) = unbounded_channel();
+    let mut disk = Disk::start(None, answers).unwrap();
+    for job in [
+        Job::Remember("x".into()),
+        Job::Log("public.log".into(), "x".into()),
+        Job::List(folder.path().into()),
+    ] {
+        assert!(disk.add(job).is_none());
+    }
+    finish(disk);
+    assert!(matches!(events.try_recv(), Ok(UiEvent::DiskFailed(text)) if text.contains("HOME")));
+    assert!(matches!(events.try_recv(), Ok(UiEvent::Listed(_))));
+    assert!(events.try_recv().is_err());
+}
+
+#[test]
+fn lines_are_appended_to_files_of_the_user_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (answers, _events) = unbounded_channel();
+    let mut disk = Disk::start(Some(state.clone()), answers).unwrap();
+    for n in 0..3 {
+        assert!(disk.add(Job::Remember(format!("line {n}"))).is_none());
+        assert!(disk.add(Job::Log("public.log".into(), format!("said {n}"))).is_none());
+    }
+    finish(disk);
+    assert_eq!(history(&state), ["line 0", "line 1", "line 2"]);
+    let log = state.join("logs/public.log");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "said 0\nsaid 1\nsaid 2\n");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&log), mode(&state.join("history"))), (0o600, 0o600));
+    assert_eq!(mode(&state.join("logs")), 0o700);
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target");
+    std::os::unix::fs::symlink(&target, folder.path().join("history")).unwrap();
+    let (answers, mut events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    disk.add(Job::Remember("x".into()));
+    disk.add(Job::Remember("y".into()));
+    finish(disk);
+    assert!(!target.exists());
+    assert!(matches!(events.try_recv(), Ok(UiEvent::DiskFailed(_))));
+    assert!(events.try_recv().is_err(), "said once only");
+}
+
+#[test]
+fn a_history_that_has_grown_is_shortened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    let all: Vec<_> = (0..5000).map(|n| n.to_string()).collect();
+    fs::write(&path, all.join("\n") + "\n").unwrap();
+    let lines = history(folder.path());
+    assert_eq!((lines.len(), lines.last().unwrap().as_str()), (1000, "4999"));
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1000);
+}
+
+#[test]
+fn names_of_a_folder_are_listed_and_pasted_text_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, mut events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    let bob = Username::parse("bob").unwrap();
+    disk.add(Job::StorePaste(bob.clone(), "a\nb".into()));
+    disk.add(Job::List(folder.path().into()));
+    let Some(UiEvent::Stored(to, Ok(path))) = events.blocking_recv() else { panic!("not stored") };
+    assert_eq!((to, fs::read_to_string(&path).unwrap().as_str()), (bob, "a\nb"));
+    let Some(UiEvent::Listed(listing)) = events.blocking_recv() else { panic!("not listed") };
+    assert_eq!(listing.names, [("pasted".to_owned(), true)]);
+    finish(disk);
+    assert!(!path.exists(), "nothing of it stays behind");
+}
+
+#[test]
+fn what_a_killed_client_left_behind_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    make_folder(&folder.path().join(PASTED)).unwrap();
+    let of = |process: u32| folder.path().join(PASTED).join(format!("paste-{process}-0.txt"));
+    let (theirs, own) = (of(ended.id()), of(std::process::id()));
+    for path in [&theirs, &own] {
+        write_new(path, "secret").unwrap();
+    }
+    let (answers, _events) = unbounded_channel();
+    finish(Disk::start(Some(folder.path().into()), answers).unwrap());
+    assert!(!theirs.exists() && own.exists());
+}
+
+#[test]
+fn a_history_that_has_grown_is_shortened_whatever_its_lines_are_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    write_new(&path, &format!("{}\n", "x".repeat(9_000)).repeat(100)).unwrap();
+    write_new(&folder.path().join("history.new"), "left behind").unwrap();
+    assert!(!history(folder.path()).is_empty());
+    assert!(fs::metadata(path).unwrap().len() <= HISTORY_BYTES);
+}
