@@ -248,6 +248,25 @@ fn a_disk_that_hangs_keeps_neither_the_terminal_nor_the_name() {
 }
 
 #[test]
+fn a_disk_that_hangs_at_the_start_can_be_interrupted() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join(".local/state/matou");
+    std::fs::create_dir_all(&state).unwrap();
+    // Whoever opens it to read waits until somebody writes.
+    let path = state.join("history");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let address = server.address.to_string();
+    let arguments = ["client", "--server", &address, "--username", "bob"];
+    let mut bob = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, &[]));
+    other.wait("joined", |event| event["username"] == "bob");
+    bob.signal(Signal::SIGINT);
+    assert!(!bob.exit().success());
+    assert_eq!(bob.modes(), untouched());
+}
+
+#[test]
 fn a_terminal_that_is_gone_ends_it() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");

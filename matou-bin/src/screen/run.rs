@@ -86,15 +86,16 @@ async fn show(
     handle: Handle,
     events: Events,
 ) -> Result<Option<&'static str>, ScreenError> {
-    let panicked = restore_on_panic();
-    let signals = Signals::new()?;
     let folder = state_folder();
-    let mut screen = Screen::take(options.settings.mouse)?;
-    let started = Instant::now();
+    // Before the terminal and the signals are taken: while a disk hangs, Ctrl-C still ends this.
     let history = match &folder {
         Some(folder) if options.settings.history => disk::history(folder),
         _ => Vec::new(),
     };
+    let panicked = restore_on_panic();
+    let signals = Signals::new()?;
+    let mut screen = Screen::take(options.settings.mouse)?;
+    let started = Instant::now();
     let app = App::new(Start {
         settings: options.settings,
         hints: TerminalHints::from_environment(),
