@@ -77,11 +77,21 @@ struct ShardState {
     /// When the last batch was written, and how long to gather after it.
     written_at: Option<(Instant, Duration)>,
     publishers: VecDeque<(u64, ConnectionId)>,
-    relays: VecDeque<(u64, ConnectionId, Bytes)>,
+    relays: VecDeque<Relayed>,
     /// The segments with messages that were not taken yet: where each starts, and when the oldest
     /// of its messages was read.
     said: VecDeque<(u64, Instant)>,
     taken: Tally,
+}
+
+/// A frame about a step of somebody.
+#[derive(Debug)]
+struct Relayed {
+    from: ConnectionId,
+    to: ConnectionId,
+    frame: Bytes,
+    /// The end of the log that it comes behind.
+    end: u64,
 }
 
 impl Fanout {
@@ -137,9 +147,13 @@ impl Fanout {
         Welcome { parts, start: self.log.end(), announced, said }
     }
 
-    /// Lets a client out and announces it to those who remain; nothing when it was not here.
+    /// Lets a client out and announces it to those who remain; nothing when it was not here. What
+    /// it wanted of others and was not handed out yet is void: they would read it behind the leave.
     pub(crate) fn leave(&mut self, id: ConnectionId) {
         if let Some(name) = self.roster.leave(id) {
+            for shard in &mut self.shards {
+                shard.relays.retain(|relayed| relayed.from != id);
+            }
             self.log.append(|out| encode_left(&name, out));
             self.tally.left += 1;
         }
@@ -172,7 +186,7 @@ impl Fanout {
         }
         let end = self.log.end();
         if let Some(shard) = self.shards.get_mut(to.shard) {
-            shard.relays.push_back((end, to.id, frame));
+            shard.relays.push_back(Relayed { from, to: to.id, frame, end });
         }
     }
 
@@ -243,8 +257,9 @@ impl ShardState {
         let position = self.reader.position();
         let carried = self.publishers.partition_point(|&(end, _)| end <= position);
         let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
-        let due = self.relays.partition_point(|&(end, ..)| end <= position);
-        let relayed = self.relays.drain(..due).map(|(_, id, frame)| (id, frame)).collect();
+        let due = self.relays.partition_point(|relayed| relayed.end <= position);
+        let due = self.relays.drain(..due);
+        let relayed = due.map(|Relayed { to, frame, .. }| (to, frame)).collect();
         let told = self.said.partition_point(|&(start, _)| start < position);
         let said_at = self.said.drain(..told).next().map(|(_, at)| at);
         self.busy_since = Some(now);

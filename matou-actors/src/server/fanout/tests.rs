@@ -189,6 +189,21 @@ fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
     assert!(batch.span.is_none() && batch.relayed.len() == 1);
 }
 #[test]
+fn who_leaves_takes_back_what_was_not_handed_out() {
+    let start = Instant::now();
+    let mut fanout = Fanout::new(1, true);
+    fanout.enter(ALICE, &name("alice"));
+    fanout.enter(BOB, &name("bob"));
+    assert_eq!(fanout.flush(start).len(), 1);
+    fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
+    fanout.leave(BOB);
+    fanout.written(0, start);
+    let batches = fanout.flush(start + GATHER_ANNOUNCEMENTS);
+    assert_eq!(batches.len(), 1);
+    assert!(batches[0].1.relayed.is_empty(), "she would read it behind the leave");
+}
+
+#[test]
 fn nobody_is_asked_by_somebody_who_has_left() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
