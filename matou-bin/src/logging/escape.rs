@@ -66,29 +66,8 @@ impl RecordDecorator for Escaping<'_> {
     }
 }
 
-/// Collects a JSON line and writes it at once, with characters that act or hide as `\uXXXX`.
-///
-/// Such characters can only stand inside strings, so the line says the same as before.
-pub(super) struct EscapingJsonWriter<W> {
-    out: W,
-    line: Vec<u8>,
-}
-
-impl<W: Write> EscapingJsonWriter<W> {
-    pub(super) fn new(out: W) -> Self {
-        Self { out, line: Vec::new() }
-    }
-}
-
-impl<W: Write> Write for EscapingJsonWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.line.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
-        self.out.write_all(json_escaped(&String::from_utf8_lossy(&line)).as_bytes())?;
-        self.out.flush()
-    }
+/// A JSON line with the characters that act or hide as `\uXXXX`. Such characters can only stand
+/// inside strings, so the line says the same as before.
+pub(super) fn escape_json(line: &[u8]) -> Vec<u8> {
+    json_escaped(&String::from_utf8_lossy(line)).as_bytes().to_vec()
 }

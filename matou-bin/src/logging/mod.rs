@@ -1,9 +1,10 @@
 //! The log: one line an event, written by a thread of its own, never waited for by an actor.
 
 mod escape;
+mod lines;
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
@@ -17,7 +18,8 @@ use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
 use slog_term::{FullFormat, PlainDecorator, TermDecorator};
 
-use escape::{EscapingDecorator, EscapingJsonWriter};
+use escape::{EscapingDecorator, escape_json};
+use lines::Lines;
 
 /// Lines that may wait for a slow terminal or disk; more are dropped and counted.
 const QUEUE: usize = 8192;
@@ -59,12 +61,16 @@ impl Log {
                 Self { logger: Logger::root(slog::Discard, o!()), guard: None, level }
             }
             (Target::File(path), LogFormat::Json) => Self::json(level, open(path)?),
-            (Target::File(path), LogFormat::Text) => Self::text(level, plain(open(path)?)),
+            (Target::File(path), LogFormat::Text) => {
+                Self::text(level, PlainDecorator::new(Lines::plain(open(path)?)))
+            }
             (_, LogFormat::Json) => Self::json(level, io::stderr()),
             (Target::Stderr, LogFormat::Text) if coloured() => {
                 Self::text(level, TermDecorator::new().stderr().build())
             }
-            (_, LogFormat::Text) => Self::text(level, plain(io::stderr())),
+            (_, LogFormat::Text) => {
+                Self::text(level, PlainDecorator::new(Lines::plain(io::stderr())))
+            }
         })
     }
 
@@ -86,7 +92,7 @@ impl Log {
     }
 
     fn json(level: Arc<AtomicUsize>, out: impl Write + Send + 'static) -> Self {
-        let drain = Json::new(EscapingJsonWriter::new(out))
+        let drain = Json::new(Lines::finished(out, escape_json))
             .set_flush(true)
             .add_key_value(o!(
                 "time" => FnValue(|_| format!("{:.3}", Timestamp::now())),
@@ -123,12 +129,6 @@ impl Log {
         let drain = queue.filter(move |record| record.level().as_usize() <= least.load(Relaxed));
         Self { logger: Logger::root(drain.ignore_res(), o!()), guard: Some(guard), level }
     }
-}
-
-/// Writes a line at once: the format hands over each of its words by itself, and a system call for
-/// every word was most of what a line cost.
-fn plain(out: impl Write + Send + 'static) -> impl slog_term::Decorator + Send + 'static {
-    PlainDecorator::new(BufWriter::new(out))
 }
 
 /// `level` made `louder` steps more talkative (or, below zero, quieter).
@@ -217,7 +217,10 @@ mod tests {
         let level = || Arc::new(AtomicUsize::new(Level::Info.as_usize()));
         let (text, text_writes) = mpsc::channel();
         let (json, json_writes) = mpsc::channel();
-        let logs = [Log::text(level(), plain(Writes(text))), Log::json(level(), Writes(json))];
+        let logs = [
+            Log::text(level(), PlainDecorator::new(Lines::plain(Writes(text)))),
+            Log::json(level(), Writes(json)),
+        ];
         for log in logs {
             info!(log.logger, "joined"; "name" => "ann", "address" => "[::1]:7");
             info!(log.logger, "left"; "name" => "ann");
