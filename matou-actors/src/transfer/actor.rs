@@ -30,6 +30,8 @@ pub struct Transfer {
     report: Recipient<Report>,
     progress: Arc<Progress>,
     pace: Pace,
+    /// Bytes of the file, once it has begun.
+    size: Option<u64>,
     began: Instant,
     cancelled: Option<String>,
     orphan: Option<(Instant, u64)>,
@@ -129,6 +131,7 @@ impl Transfer {
             report,
             progress: Arc::default(),
             pace: Pace::default(),
+            size: None,
             began: Instant::now(),
             cancelled: None,
             orphan: None,
@@ -142,7 +145,10 @@ impl Transfer {
 
     fn sample(&mut self) {
         let bytes = self.progress.bytes();
-        if let Some(moved) = self.pace.sample(self.began.elapsed(), bytes) {
+        // All of it was told: that it stands still until the other side has it is no news.
+        let whole = |moved: &Moved| moved.rate == 0 && Some(moved.bytes) == self.size;
+        let moved = self.pace.sample(self.began.elapsed(), bytes);
+        if let Some(moved) = moved.filter(|moved| !whole(moved)) {
             self.tell(Outcome::Moved(moved));
         }
         if let Some((since, seen)) = &mut self.orphan {
@@ -207,6 +213,7 @@ impl Actor for Transfer {
         }
         ctx.spawn(begun.into_actor(self).map(|begun, actor, ctx| {
             if let Ok((path, size)) = begun {
+                actor.size = Some(size);
                 actor.began = Instant::now();
                 actor.tell(Outcome::Begun { path, size });
                 ctx.run_interval(INTERVAL, |actor, _| actor.sample());

@@ -6,8 +6,8 @@ use std::time::Duration;
 const FIRST: usize = 256 * 1024;
 /// At a modem's speed, a call every second.
 const LEAST: usize = 16 * 1024;
-/// More gains nothing, and would hide for longer how far a peer is that became slow meanwhile.
-const MOST: usize = 8 * 1024 * 1024;
+/// More gains a percent, and would hide for longer how far a peer is that became slow meanwhile.
+const MOST: usize = 2 * 1024 * 1024;
 /// A call that was shorter than this could have moved more.
 const QUICK: Duration = Duration::from_millis(10);
 /// A call that was longer than this hides progress from whoever watches.
