@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
 /// Everything that the server listens on.
 struct Sockets {
     clients: Vec<TcpListener>,
-    operators: Option<(UnixListener, SocketFile)>,
+    operators: Option<(SocketFile, UnixListener)>,
     metrics: Option<TcpListener>,
 }
 
@@ -77,7 +77,7 @@ async fn serve(
     source.fit(&mut settings, logger);
     let mut running =
         matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
-    let (operators, _socket_file) = sockets.operators.unzip();
+    let (_socket_file, operators) = sockets.operators.unzip();
     // Without operators, a channel that nothing comes out of.
     let (_nobody, mut errands) = mpsc::channel(1);
     if let Some(operators) = operators {

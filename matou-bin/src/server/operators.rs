@@ -22,7 +22,7 @@ pub(super) struct SocketFile {
 
 /// Listens at `path`, readable and writable by its owner only. A socket that a server left
 /// behind which is no more is replaced.
-pub(super) fn listen(path: &Path) -> Result<(UnixListener, SocketFile), Failure> {
+pub(super) fn listen(path: &Path) -> Result<(SocketFile, UnixListener), Failure> {
     listen_at(path).map_err(|error| {
         Failure::Runtime(format!(
             "cannot listen for operators at {}: {error} (setting admin.socket)",
@@ -31,7 +31,7 @@ pub(super) fn listen(path: &Path) -> Result<(UnixListener, SocketFile), Failure>
     })
 }
 
-fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+fn listen_at(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     if let Ok(there) = fs::symlink_metadata(path) {
         if !there.file_type().is_socket() {
             return Err(io::Error::other("there is something else, which is left alone"));
@@ -48,7 +48,7 @@ fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let listener = bound?;
     let file = SocketFile { path: path.to_owned(), inode: inode(path)? };
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok((listener, file))
+    Ok((file, listener))
 }
 
 /// Whether somebody listens at `path`; an error when that cannot be told.
@@ -126,7 +126,7 @@ mod tests {
     fn another_servers_socket_stays_when_this_one_goes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin");
-        let (_listener, file) = listen(&path).unwrap();
+        let (file, _listener) = listen(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let _another = UnixListener::bind(&path).unwrap();
         drop(file);

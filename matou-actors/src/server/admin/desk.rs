@@ -151,8 +151,12 @@ impl Work {
             Self::Ban { actors, ban, kept } => {
                 // Neither may keep the other from being done.
                 let (saved, closed) = join(kept.save(), close_from(&actors, ban.network)).await;
-                saved?;
-                Response::Banned { ban, disconnected: closed? }
+                let disconnected = match (saved, closed) {
+                    (Ok(()), closed) => closed?,
+                    (Err(unsaved), Ok(_)) => return Err(unsaved),
+                    (Err(unsaved), Err(open)) => return Err(format!("{unsaved}; and {open}")),
+                };
+                Response::Banned { ban, disconnected }
             }
             Self::Unban { network, kept } => {
                 kept.save().await?;

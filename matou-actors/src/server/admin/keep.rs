@@ -44,8 +44,8 @@ impl Keeper {
         let saved = tokio::time::timeout(patience, writing).await;
         saved.unwrap_or_else(|_| Err("the disk takes too long".into())).map_err(|error| {
             format!(
-                "done, but only until the server stops, since it could not be saved: {shown}: \
-                 {error}; the next ban or unban that can be saved saves this one too"
+                "done, but not saved, and so only until the server stops: {shown}: {error}; the \
+                 next ban or unban that can be saved saves this one too"
             )
         })
     }

@@ -18,7 +18,7 @@ use crate::server::settings::Limits;
 struct Stage {
     connection: Addr<Connection>,
     output: Rc<RefCell<Output>>,
-    client: TcpStream,
+    _client: TcpStream,
     registry: Probe<ToRegistry>,
     _room: Probe<Publish>,
     listener: Probe<Lifecycle>,
@@ -27,10 +27,11 @@ struct Stage {
 
 impl Stage {
     fn start() -> Self {
-        Self::with(&Limits::default(), Duration::ZERO)
+        Self::with(&Limits::default(), Duration::ZERO, &[])
     }
 
-    fn with(limits: &Limits, hold: Duration) -> Self {
+    /// A connection over which the client has said something already.
+    fn with(limits: &Limits, hold: Duration, said: &[u8]) -> Self {
         let (registry, room) = (Probe::start(), Probe::start());
         let (listener, shard) = (Probe::start(), Probe::start());
         let uplinks = Uplinks {
@@ -42,19 +43,23 @@ impl Stage {
         };
         let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let mut client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
         let (stream, peer) = socket.accept().unwrap();
+        if !said.is_empty() {
+            client.write_all(said).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
+        }
         stream.set_nonblocking(true).unwrap();
         let (connection, output) = Connection::start(common, id(1), stream, peer, hold).unwrap();
-        Self { connection, output, client, registry, _room: room, listener, _shard: shard }
+        Self { connection, output, _client: client, registry, _room: room, listener, _shard: shard }
     }
 }
 
 #[actix::test]
 async fn the_time_to_join_begins_when_a_connection_is_no_longer_held_back() {
     let limits = Limits { join_seconds: 1, ..Limits::default() };
-    let mut stage = Stage::with(&limits, Duration::from_secs(5));
-    stage.client.write_all(b"\0\0\0\0\x05alice").unwrap();
+    let mut stage = Stage::with(&limits, Duration::from_secs(5), b"\0\0\0\0\x05alice");
     // From now on time passes whenever there is nothing to do.
     tokio::time::pause();
     let told = stage.registry.next().await;
