@@ -117,8 +117,12 @@ pub(crate) fn run(
     }
     for task in tasks {
         println!("-- {}", name(task.scenario));
+        let brands: Vec<Brand> =
+            task.brands.iter().copied().filter(|brand| present.contains(brand)).collect();
         for round in 0..task.rounds {
-            for brand in task.brands.iter().copied().filter(|brand| present.contains(brand)) {
+            // Who begins changes, so that nobody always comes behind the same neighbour.
+            let turn = round % brands.len().max(1);
+            for brand in brands.iter().copied().cycle().skip(turn).take(brands.len()) {
                 // What took its whole time without coming to an end will do so again.
                 let (scenario, subject) = (name(task.scenario), brand.title());
                 if session.failure(&scenario, subject).is_some() {
