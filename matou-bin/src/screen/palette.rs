@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::theme::{Colors, Role, ThemeName};
+use super::theme::{Colors, Role};
 
 /// A colour as red, green and blue, and which of the 16 stands for it.
 #[derive(Clone, Copy)]
@@ -16,23 +16,32 @@ pub(super) struct Look {
     modifiers: Modifier,
 }
 
+/// A theme whose colours are known.
+#[derive(Clone, Copy)]
+pub(super) enum Base {
+    Dark,
+    Light,
+    Monochrome,
+    HighContrast,
+}
+
 /// How `theme` draws `role`.
-pub(super) fn look(theme: ThemeName, role: Role) -> Look {
+pub(super) fn look(theme: Base, role: Role) -> Look {
     match theme {
-        ThemeName::Light => colored(role, &LIGHT),
-        ThemeName::Monochrome => monochrome(role),
-        ThemeName::HighContrast => high_contrast(role),
-        ThemeName::Dark | ThemeName::Auto => colored(role, &DARK),
+        Base::Light => colored(role, &LIGHT),
+        Base::Monochrome => monochrome(role),
+        Base::HighContrast => high_contrast(role),
+        Base::Dark => colored(role, &DARK),
     }
 }
 
 /// The colours that names get.
-pub(super) fn name_hues(theme: ThemeName) -> &'static [Hue] {
+pub(super) fn name_hues(theme: Base) -> &'static [Hue] {
     match theme {
-        ThemeName::Light => LIGHT_NAMES,
-        ThemeName::Monochrome => &[],
-        ThemeName::HighContrast => STRONG_NAMES,
-        ThemeName::Dark | ThemeName::Auto => DARK_NAMES,
+        Base::Light => LIGHT_NAMES,
+        Base::Monochrome => &[],
+        Base::HighContrast => STRONG_NAMES,
+        Base::Dark => DARK_NAMES,
     }
 }
 
