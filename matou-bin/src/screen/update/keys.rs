@@ -59,9 +59,10 @@ impl App {
                 self.insert(c.encode_utf8(&mut [0; 4]));
             }
             KeyCode::Esc => {
-                self.completion = None;
                 self.flash = None;
-                self.meta = Some(self.now.elapsed + META);
+                // Whoever dismisses a completion goes on typing.
+                let dismissed = self.completion.take().is_some();
+                self.meta = (!dismissed).then(|| self.now.elapsed + META);
             }
             _ => {}
         }
