@@ -11,7 +11,8 @@ const RUN: usize = 256;
 /// Everybody in the room, in the order of their connections.
 ///
 /// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
-/// whoever comes or goes changes one run, and newcomers share all the others with those before.
+/// whoever goes changes one run, and newcomers share all the others with those before. Whoever
+/// comes last, as most do, adds to what is encoded and changes little of it.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     runs: Vec<Run>,
@@ -21,26 +22,43 @@ pub(crate) struct Roster {
 #[derive(Debug)]
 struct Run {
     members: Vec<(ConnectionId, Username)>,
-    encoded: Option<Bytes>,
+    /// All of them in their order, in pieces of which each has fewer than the one before; or none.
+    encoded: Vec<Piece>,
+}
+
+/// The CONOTIF of some members in a row.
+#[derive(Debug)]
+struct Piece {
+    members: usize,
+    frames: Bytes,
 }
 
 impl Roster {
     /// Adds somebody who is not here.
     pub(crate) fn enter(&mut self, id: ConnectionId, name: Username) {
-        let place = self.place(id);
-        let is_last = place + 1 == self.runs.len();
-        let Some(run) = self.runs.get_mut(place) else {
-            return self.runs.push(Run::new(vec![(id, name)]));
-        };
-        let at = run.members.partition_point(|&(other, _)| other < id);
-        run.members.insert(at, (id, name));
-        run.encoded = None;
-        if run.members.len() > RUN {
-            // Most come in the order of their connections, and fill one run after the other.
-            let kept = if is_last { RUN } else { RUN / 2 };
-            let rest = run.members.split_off(kept);
-            self.runs.insert(place + 1, Run::new(rest));
+        let mut place = self.place(id);
+        if self.runs.get(place).is_some_and(|run| run.members.len() >= RUN) {
+            place = self.part(place, id);
         }
+        match self.runs.get_mut(place) {
+            Some(run) => run.enter(id, name),
+            None => self.runs.push(Run::new(vec![(id, name)])),
+        }
+    }
+
+    /// Makes room for `id` in or behind the run at `place`; where it belongs then.
+    fn part(&mut self, place: usize, id: ConnectionId) -> usize {
+        let is_last_run = place + 1 == self.runs.len();
+        let Some(run) = self.runs.get_mut(place) else { return place };
+        // Most come in the order of their connections, and fill one run after the other.
+        let comes_last = run.members.last().is_some_and(|&(last, _)| last < id);
+        if !(comes_last && is_last_run) {
+            let rest = run.members.split_off(RUN / 2);
+            run.encoded.clear();
+            self.runs.insert(place + 1, Run::new(rest));
+            return self.place(id);
+        }
+        place + 1
     }
 
     /// How many are here.
@@ -57,7 +75,7 @@ impl Roster {
         let place = self.place(id);
         let run = self.runs.get_mut(place)?;
         let (_, name) = run.members.remove(run.find(id)?);
-        run.encoded = None;
+        run.encoded.clear();
         if run.members.is_empty() {
             self.runs.remove(place);
         } else {
@@ -69,7 +87,7 @@ impl Roster {
 
     /// One CONOTIF for each member, as a few shared runs of bytes.
     pub(crate) fn replay(&mut self) -> impl Iterator<Item = Bytes> + '_ {
-        self.runs.iter_mut().map(Run::encoded)
+        self.runs.iter_mut().flat_map(Run::encoded)
     }
 
     /// The run where `id` is, or would be.
@@ -85,7 +103,7 @@ impl Roster {
             && run.members.len() + next.members.len() <= RUN / 2
         {
             run.members.append(&mut next.members);
-            run.encoded = None;
+            run.encoded.clear();
             self.runs.remove(place + 1);
         }
     }
@@ -93,23 +111,54 @@ impl Roster {
 
 impl Run {
     fn new(members: Vec<(ConnectionId, Username)>) -> Self {
-        Self { members, encoded: None }
+        Self { members, encoded: Vec::new() }
     }
 
     fn find(&self, id: ConnectionId) -> Option<usize> {
         self.members.binary_search_by_key(&id, |&(id, _)| id).ok()
     }
 
-    fn encoded(&mut self) -> Bytes {
-        let encode = || {
-            let mut out = BytesMut::new();
-            for (_, name) in &self.members {
-                encode_joined(name, &mut out);
-            }
-            // The room that is left over would be kept with the bytes.
-            Bytes::copy_from_slice(&out)
-        };
-        self.encoded.get_or_insert_with(encode).clone()
+    fn enter(&mut self, id: ConnectionId, name: Username) {
+        let at = self.members.partition_point(|&(other, _)| other < id);
+        if at < self.members.len() {
+            self.encoded.clear();
+        } else if !self.encoded.is_empty() {
+            self.encoded.push(Piece::of([&name]));
+            self.merge();
+        }
+        self.members.insert(at, (id, name));
+    }
+
+    /// Makes one piece of the last two while the last has as many members: so there are few
+    /// pieces, and a name is not copied often.
+    fn merge(&mut self) {
+        while let [.., before, last] = &mut self.encoded[..]
+            && last.members >= before.members
+        {
+            let frames = [&before.frames[..], &last.frames[..]].concat();
+            let members = before.members + last.members;
+            *before = Piece { members, frames: frames.into() };
+            self.encoded.pop();
+        }
+    }
+
+    fn encoded(&mut self) -> impl Iterator<Item = Bytes> + '_ {
+        if self.encoded.is_empty() {
+            self.encoded.push(Piece::of(self.members.iter().map(|(_, name)| name)));
+        }
+        self.encoded.iter().map(|piece| piece.frames.clone())
+    }
+}
+
+impl Piece {
+    fn of<'a>(names: impl IntoIterator<Item = &'a Username>) -> Self {
+        let (mut out, mut members) = (BytesMut::new(), 0);
+        for name in names {
+            encode_joined(name, &mut out);
+            members += 1;
+        }
+        // The room that is left over would be kept with the bytes.
+        Self { members, frames: Bytes::copy_from_slice(&out) }
     }
 }
 
@@ -165,7 +214,24 @@ mod tests {
         roster.enter(ConnectionId(10_000), Username::parse("new").unwrap());
         let after = roster.replay();
         let changed = before.iter().zip(after).filter(|(old, new)| old.as_ptr() != new.as_ptr());
-        assert_eq!(changed.count(), 2, "the run of the one who left and the last one");
+        assert_eq!(changed.count(), 1, "the run of the one who left");
+    }
+
+    #[test]
+    fn who_comes_last_is_added_in_few_pieces_and_copied_seldom() {
+        let mut roster = Roster::default();
+        let mut copied = 0;
+        for i in 0..1024_usize {
+            let before: Vec<Bytes> = roster.replay().collect();
+            let id = u64::try_from(i).unwrap();
+            roster.enter(ConnectionId(id), Username::parse(&format!("u{i:04}")).unwrap());
+            let after: Vec<Bytes> = roster.replay().collect();
+            let new = |piece: &&Bytes| !before.iter().any(|old| old.as_ptr() == piece.as_ptr());
+            copied += after.iter().filter(new).map(Bytes::len).sum::<usize>();
+            assert!(after.len() <= 1024 / RUN + 9, "{} pieces of {}", after.len(), i + 1);
+        }
+        let all: usize = roster.replay().map(|piece| piece.len()).sum();
+        assert!(copied <= 10 * all, "{copied} bytes copied for {all}");
     }
 
     #[test]
