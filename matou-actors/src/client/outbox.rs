@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) enum Pace {
     /// As long as it takes something: a server reads slowly what was said fast.
     Progress,
-    /// Once, whatever it takes meanwhile, until it has caught up: a peer decides how little it
-    /// takes, and everything else that the user wants waits behind.
+    /// Once, whatever it takes meanwhile, until it has caught up or taken much: a peer decides how
+    /// little it takes, and everything else that the user wants waits behind.
     Once,
 }
 
@@ -55,8 +55,8 @@ struct State {
     written: u64,
     closing: bool,
     gone: bool,
-    /// It was waited for in vain, and has not made up for it.
-    stalled: bool,
+    /// It was waited for in vain when so much had been written, and has not made up for it.
+    stalled: Option<u64>,
 }
 
 impl Outbox {
@@ -110,7 +110,7 @@ impl Outbox {
         loop {
             let before = {
                 let state = self.state();
-                if state.stalled {
+                if state.stalled.is_some() {
                     return;
                 }
                 state.written
@@ -119,7 +119,8 @@ impl Outbox {
                 return;
             }
             let mut state = self.state();
-            state.stalled = self.0.pace == Pace::Once || state.written == before;
+            let in_vain = self.0.pace == Pace::Once || state.written == before;
+            state.stalled = in_vain.then_some(state.written);
         }
     }
 
@@ -148,7 +149,7 @@ impl Outbox {
                     let written = state.in_flight.saturating_sub(batch.len());
                     state.written = state.written.saturating_add(wide(written));
                     state.in_flight = batch.len();
-                    state.stalled &= self.0.pace == Pace::Once && state.waiting() > HIGH;
+                    state.make_up(self.0.pace);
                     drop(state);
                     self.0.room.notify_waiters();
                 }
@@ -183,6 +184,17 @@ fn wide(count: usize) -> u64 {
 impl State {
     fn waiting(&self) -> usize {
         self.queue.len() + self.in_flight
+    }
+
+    /// Something was written: whoever takes as much as others wait for is waited for again.
+    fn make_up(&mut self, pace: Pace) {
+        let made_up = |since: u64| match pace {
+            Pace::Progress => true,
+            Pace::Once => self.waiting() <= HIGH || self.written - since >= wide(HIGH),
+        };
+        if self.stalled.is_some_and(made_up) {
+            self.stalled = None;
+        }
     }
 }
 
@@ -289,5 +301,26 @@ mod tests {
         outbox.push(&PeerFrame::Close).unwrap();
         let mut pace = Box::pin(outbox.pace());
         assert!(futures::poll!(&mut pace).is_pending(), "it had caught up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_much_again_is_waited_for_although_more_comes_as_fast() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let outbox = Outbox::new(4 * HIGH, Pace::Once);
+        let fill = || {
+            while outbox.waiting() < 3 * HIGH {
+                outbox.push(&PeerFrame::Close).unwrap();
+            }
+        };
+        fill();
+        let writing = outbox.clone();
+        tokio::spawn(async move { writing.write_to(near).await });
+        outbox.pace().await;
+        far.read_exact(&mut vec![0; HIGH / 2]).await.unwrap();
+        fill();
+        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "that is not much");
+        far.read_exact(&mut vec![0; HIGH / 2 + 2]).await.unwrap();
+        fill();
+        assert!(futures::poll!(Box::pin(outbox.pace())).is_pending());
     }
 }
