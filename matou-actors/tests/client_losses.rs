@@ -164,3 +164,16 @@ async fn a_request_that_ends_beside_an_open_session_is_told() {
     };
     ann.expect("that nobody asks any more", over).await;
 }
+
+#[actix_rt::test]
+async fn a_request_is_told_again_when_the_session_beside_it_is_closed() {
+    let room = FakeRoom::open().await;
+    let (mut ann, bob) = pair(&room).await;
+    let asks = |event: &Event| matches!(event, Event::PrivateRequest { .. });
+    room.inject(&ann.name, &ServerFrame::Left(bob.name.clone()));
+    room.inject(&ann.name, &ServerFrame::PrivateRequested { from: bob.name.clone() });
+    ann.expect("the question", asks).await;
+    ann.send(Command::Close(bob.name.clone())).await;
+    ann.expect("the end", |event| matches!(event, Event::PrivateClosed { .. })).await;
+    ann.expect("the question again", asks).await;
+}

@@ -70,7 +70,8 @@ pub enum Event {
         /// The names.
         usernames: Vec<Username>,
     },
-    /// Somebody asks for a private session: [`super::Command::Accept`] or `Decline`.
+    /// Somebody asks for a private session: [`super::Command::Accept`] or `Decline`. Told again
+    /// when a session with them opens or ends and the question is still open.
     PrivateRequest {
         /// Who asks.
         from: Username,

@@ -32,6 +32,8 @@ pub struct Transfer {
     pace: Pace,
     /// Bytes of the file, once it has begun.
     size: Option<u64>,
+    /// Bytes that were told last.
+    told: u64,
     began: Instant,
     cancelled: Option<String>,
     orphan: Option<(Instant, u64)>,
@@ -132,6 +134,7 @@ impl Transfer {
             progress: Arc::default(),
             pace: Pace::default(),
             size: None,
+            told: 0,
             began: Instant::now(),
             cancelled: None,
             orphan: None,
@@ -146,9 +149,10 @@ impl Transfer {
     fn sample(&mut self) {
         let bytes = self.progress.bytes();
         // All of it was told: that it stands still until the other side has it is no news.
-        let whole = |moved: &Moved| moved.rate == 0 && Some(moved.bytes) == self.size;
+        let whole = bytes == self.told && Some(bytes) == self.size;
         let moved = self.pace.sample(self.began.elapsed(), bytes);
-        if let Some(moved) = moved.filter(|moved| !whole(moved)) {
+        if let Some(moved) = moved.filter(|_| !whole) {
+            self.told = bytes;
             self.tell(Outcome::Moved(moved));
         }
         if let Some((since, seen)) = &mut self.orphan {

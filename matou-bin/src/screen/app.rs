@@ -75,8 +75,6 @@ pub(crate) struct App {
     pub(super) unheard: usize,
     /// When something of the user's moved last while the client is signing out.
     pub(super) leaving: Option<Duration>,
-    /// The client took too long to sign out.
-    pub(super) cut_off: bool,
     /// What went wrong meanwhile.
     pub(super) last_words: Vec<String>,
     pub(super) effects: Vec<Effect>,
@@ -168,7 +166,6 @@ impl App {
             flash: None,
             unheard: 0,
             leaving: None,
-            cut_off: false,
             last_words: Vec::new(),
             effects: Vec::new(),
             dirty: true,

@@ -182,6 +182,12 @@ impl Stage {
 /// What only tests look at.
 #[cfg(test)]
 impl Stage {
+    /// Lets time pass without anybody looking.
+    pub(crate) fn passes(&mut self, seconds: u64) -> &mut Self {
+        self.milliseconds += seconds * 1000;
+        self
+    }
+
     /// Presses a key with Ctrl.
     pub(crate) fn ctrl(&mut self, c: char) -> &mut Self {
         self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))

@@ -90,6 +90,7 @@ impl Hub {
         }
         self.undelivered(&key, undelivered, "you closed it");
         self.tell(Event::PrivateClosed { with: name, reason: "you closed it".into() });
+        self.still_asked(&key);
         self.tidy(&key);
     }
 
@@ -248,10 +249,20 @@ impl Hub {
                 self.undelivered(key, items, reason);
                 if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
                     self.tell(Event::PrivateClosed { with, reason: reason.into() });
+                    self.still_asked(key);
                 }
             }
         }
         self.tidy(key);
+    }
+
+    /// Asks the user again when a request waits for them beside what they were told of: what was
+    /// told sounds as if nothing did.
+    pub(super) fn still_asked(&mut self, key: &UsernameKey) {
+        let with = self.conversations.get(key).filter(|with| with.is_asked());
+        if let Some(from) = with.map(|with| with.name().clone()) {
+            self.tell(Event::PrivateRequest { from });
+        }
     }
 
     /// Forgets a conversation in which nothing goes on.

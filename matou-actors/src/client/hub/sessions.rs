@@ -158,6 +158,7 @@ impl Handler<SessionUp> for Hub {
         if opened != Opened::Another {
             let (with, address) = (peer.clone(), address.ip().to_canonical());
             self.tell(Event::PrivateOpened { with, address });
+            self.still_asked(&key);
         }
         if matches!(opened, Opened::Renewed { .. }) {
             self.notice(format!(

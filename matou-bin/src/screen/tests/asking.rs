@@ -53,9 +53,19 @@ fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
     let mut scene = Stage::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     let closed = || Event::PrivateClosed { with: name("alice"), reason: "it broke".into() };
-    scene.chat(closed());
+    scene.chat(closed()).chat(Event::PrivateRequest { from: name("alice") });
     assert!(scene.shows("alice asks for a private talk") && scene.shows("Alt-Y"));
     scene.chat(closed());
+    assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
+}
+
+#[test]
+fn closing_a_tab_declines_who_asks_beside_the_session() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
+    scene.alt('2').sent();
+    scene.alt('w').key(KeyCode::Char('y'));
+    assert_eq!(scene.sent(), [Command::Decline(name("alice")), Command::Close(name("alice"))]);
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
 }
 

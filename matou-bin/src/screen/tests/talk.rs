@@ -93,7 +93,7 @@ fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
     scene.enters("bob").chat(gone()).sent();
     assert!(scene.shows("Not connected: cannot reach it.") && scene.shows("› bob"));
     scene.key(KeyCode::Enter);
-    assert_eq!(scene.sent(), [Command::SignIn(name("bob")), Command::Reconnect]);
+    assert_eq!(scene.sent(), [Command::Reconnect, Command::SignIn(name("bob"))]);
 }
 
 #[test]
@@ -152,6 +152,34 @@ fn leaving_waits_while_the_own_messages_come_back() {
     scene.wait(2);
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)), "what others say is no reason");
     assert_eq!(scene.app.last_words(false), ["1 of your messages may not have been heard"]);
+}
+
+#[test]
+fn a_busy_room_keeps_nobody_who_leaves() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("/quit").sent();
+    for _ in 0..6 {
+        scene.passes(1).says("alice", "hello");
+    }
+    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+}
+
+#[test]
+fn who_leaves_without_the_client_is_told_that_something_may_be_lost() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.opens("alice").alt('2').enters("psst").ctrl('c').ctrl('c');
+    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    let words = scene.app.last_words(false);
+    assert!(words.concat().contains("may not have arrived"), "{words:?}");
+}
+
+#[test]
+fn what_is_typed_after_leaving_stays_in_the_line() {
+    let mut scene = Stage::signed_in(SIZE);
+    scene.enters("/quit").sent();
+    scene.enters("/msg alice psst").enters("");
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("Signing out") && scene.shows("/msg alice psst"), "{}", scene.screen());
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl App {
         self.error_in(ROOM, &text);
         if let Some(Modal::SignIn(form)) = &mut self.modal {
             form.problem = Some(format!("Not connected: {reason}."));
-            if let Some(name) = form.asked.take() {
+            if let Some(name) = form.asked.take().filter(|_| form.input.text().is_empty()) {
                 form.input.set(name.as_str());
             }
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use matou_actors::client::Command;
 
 use crate::screen::app::App;
 use crate::screen::event::Effect;
@@ -162,13 +163,16 @@ impl App {
         let Some(index) = self.peer_tab(peer) else {
             return;
         };
-        let command = match self.tabs.get(index).map(|tab| tab.session) {
-            None | Some(Session::None) => None,
-            Some(Session::Asking) => Some(matou_actors::client::Command::Decline(peer.clone())),
-            Some(_) => Some(matou_actors::client::Command::Close(peer.clone())),
-        };
+        let session = self.tabs.get(index).map_or(Session::None, |tab| tab.session);
+        let asks = self.asks.requests().any(|from| from.key() == peer.key());
+        // What is declined is not asked again when the session beside it ends.
+        if asks || session == Session::Asking {
+            self.effects.push(Effect::Send(Command::Decline(peer.clone())));
+        }
+        if !matches!(session, Session::None | Session::Asking) {
+            self.effects.push(Effect::Send(Command::Close(peer.clone())));
+        }
         self.asks.drop_request(peer);
-        self.effects.extend(command.map(Effect::Send));
         self.remove_tab(index);
     }
 
@@ -240,7 +244,7 @@ impl App {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
             Some((id, Stage::Offered { .. })) => {
-                self.perform(matou_actors::client::Command::Take(id));
+                self.perform(Command::Take(id));
             }
             _ => self.flash("Enter takes a file that is offered."),
         }
@@ -250,10 +254,10 @@ impl App {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
             Some((id, Stage::Offered { .. })) => {
-                self.perform(matou_actors::client::Command::Refuse(id));
+                self.perform(Command::Refuse(id));
             }
             Some((id, Stage::Waiting | Stage::Moving)) => {
-                self.perform(matou_actors::client::Command::Cancel(id));
+                self.perform(Command::Cancel(id));
             }
             _ => self.flash("Delete stops a file that is on its way."),
         }

@@ -34,7 +34,6 @@ impl App {
     pub(super) fn leave_late(&mut self) {
         let over = |since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT;
         if self.leaving.is_some_and(over) {
-            self.cut_off = true;
             self.effects.push(Effect::Exit(None));
         }
     }
@@ -45,8 +44,11 @@ impl App {
             Event::Message { from, .. } if self.is_me(from) => {
                 self.unheard = self.unheard.saturating_sub(1);
             }
-            // What others do is no reason to stay.
-            Event::Message { .. } | Event::Joined { .. } | Event::Left { .. } => return,
+            // What others do is no reason to stay, nor is a file, which signing out ends.
+            Event::Message { .. }
+            | Event::Joined { .. }
+            | Event::Left { .. }
+            | Event::FileProgress { .. } => return,
             // The client itself tells of them then.
             Event::Disconnected { .. } => self.unheard = 0,
             _ => {}
@@ -68,9 +70,13 @@ impl App {
     /// signed out by then.
     pub(crate) fn last_words(self, closed: bool) -> Vec<String> {
         let mut words = self.last_words;
-        if words.is_empty() && self.unheard > 0 {
+        // A client that came to its end has said itself what was lost.
+        if closed || !words.is_empty() {
+            return words;
+        }
+        if self.unheard > 0 {
             words.push(format!("{} of your messages may not have been heard", self.unheard));
-        } else if words.is_empty() && self.cut_off && !closed {
+        } else {
             words.push("signing out took too long: what you sent last may not have arrived".into());
         }
         words

@@ -35,6 +35,8 @@ impl App {
             UiEvent::DiskFailed(problem) => self.error(&problem),
             UiEvent::Tick => self.tick(),
         }
+        // In a busy room there is no tick.
+        self.leave_late();
         std::mem::take(&mut self.effects)
     }
 
@@ -58,7 +60,6 @@ impl App {
         }
         // A countdown is on the screen.
         self.dirty |= matches!(self.link, super::app::Link::Down { next: Some(_), .. });
-        self.leave_late();
         self.search_on();
     }
 

@@ -10,8 +10,6 @@ use crate::screen::input_line::MAX_INPUT;
 use crate::screen::keys::Action;
 use crate::screen::modal::{HistorySearch, Modal, Search, SignIn};
 
-use super::submit::NOT_CONNECTED;
-
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
         match self.modal.take() {
@@ -43,11 +41,12 @@ impl App {
                     form.asked = Some(name.clone());
                     form.input.take();
                     self.me = Some(name.clone());
-                    self.effects.push(Effect::Send(Command::SignIn(name)));
                     if matches!(self.link, Link::Down { next: None, .. }) {
                         // Nobody else does, and no command can be typed here.
                         self.effects.push(Effect::Send(Command::Reconnect));
+                        self.link = Link::Connecting;
                     }
+                    self.effects.push(Effect::Send(Command::SignIn(name)));
                 }
                 Err(problem) => form.problem = Some(format!("That is no name: {problem}.")),
             },
@@ -162,9 +161,9 @@ impl App {
             _ if !is_typed(key) => self.modal = Some(Modal::Paste(text)),
             (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
             (KeyCode::Char('e'), _) if small => self.insert(&text),
-            _ if is_yes(key) && self.is_unheard() && small => {
-                self.flash(NOT_CONNECTED);
-                self.insert(&text);
+            _ if is_yes(key) && (self.is_unheard() || self.leaving.is_some()) => {
+                self.flash("Not connected: nothing was sent so far.");
+                self.modal = Some(Modal::Paste(text));
             }
             _ if is_yes(key) && !self.is_transfers() && small => {
                 self.scroll_bottom();

@@ -37,10 +37,6 @@ impl App {
         self.tabs.get(index).is_some_and(|tab| matches!(tab.session, Session::Open(_)))
     }
 
-    fn is_asking(&self, index: usize) -> bool {
-        self.tabs.get(index).is_some_and(|tab| matches!(tab.session, Session::Asking))
-    }
-
     fn requested(&mut self, from: Username) {
         let index = self.ensure_tab(&from);
         if !self.is_open(index) {
@@ -116,18 +112,13 @@ impl App {
 
     fn session_closed(&mut self, with: &Username, reason: &str) {
         self.untabbed.remove(&with.key());
+        // One that still waits is told again.
+        self.asks.drop_request(with);
         let Some(index) = self.peer_tab(with) else {
             // The tab was closed together with its session.
-            self.asks.drop_request(with);
             return;
         };
-        // What ends is a session or the user's own request; that of the other one waits on.
-        let waits =
-            !self.is_asking(index) && self.asks.requests().any(|from| from.key() == with.key());
-        if !waits {
-            self.asks.drop_request(with);
-        }
-        self.set_session(index, if waits { Session::Asking } else { Session::None });
+        self.set_session(index, Session::None);
         self.notice_in(index, &format!("No private talk with {with} any more: {reason}"));
     }
 

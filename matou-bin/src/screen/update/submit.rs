@@ -51,6 +51,10 @@ impl App {
         let parsed: Result<Vec<_>, _> =
             lines.into_iter().map(|line| parse(line, context)).collect();
         match parsed.map(|lines| lines.into_iter().flatten().collect::<Vec<_>>()) {
+            Ok(inputs) if self.leaving.is_some() && !inputs.iter().all(is_quit) => {
+                // The status line says that it is signing out.
+                self.put_back(&line);
+            }
             Ok(inputs) => {
                 self.remember(&line, is_command, &inputs);
                 self.scroll_bottom();
@@ -180,4 +184,8 @@ impl App {
 fn begins_command(line: &str) -> bool {
     let seen = front(line);
     seen.starts_with('/') && !seen.starts_with("//")
+}
+
+fn is_quit(input: &Input) -> bool {
+    matches!(input, Input::Command(Command::Quit | Command::Finish))
 }
