@@ -40,16 +40,14 @@ impl Roster {
         if self.runs.get(place).is_some_and(|run| run.members.len() >= RUN) {
             place = self.part(place, id);
         }
-        match self.runs.get_mut(place) {
-            Some(run) => run.enter(id, name),
-            None => {
-                // Behind a run that is full there are many to come: no growing in steps.
-                let many = if self.runs.is_empty() { 1 } else { RUN };
-                let mut run = Run::new(Vec::with_capacity(many));
-                run.enter(id, name);
-                self.runs.push(run);
-            }
+        if let Some(run) = self.runs.get_mut(place) {
+            return run.enter(id, name);
         }
+        // Behind a run that is full there are many to come: no growing in steps.
+        let many = if self.runs.is_empty() { 1 } else { RUN };
+        let mut run = Run::new(Vec::with_capacity(many));
+        run.enter(id, name);
+        self.runs.push(run);
     }
 
     /// Makes room for `id` in or behind the run at `place`; where it belongs then.
