@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -143,7 +145,7 @@ impl Output {
     pub(super) fn unblock(&mut self) -> Progress {
         self.blocked = false;
         self.meters.queue_high_water.raise(self.outbox.queued());
-        self.write()
+        self.write(TcpStream::try_write)
     }
 
     fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> Progress {
@@ -151,7 +153,7 @@ impl Output {
             return Progress::Done;
         }
         let overflow = queue(&mut self.outbox);
-        let progress = if self.blocked { Progress::Done } else { self.write() };
+        let progress = if self.blocked { Progress::Done } else { self.write(send_now) };
         if overflow && self.blocked {
             // Said once: from now on nothing is taken.
             self.closed = true;
@@ -161,9 +163,9 @@ impl Output {
         progress
     }
 
-    fn write(&mut self) -> Progress {
+    fn write(&mut self, one: fn(&TcpStream, &[u8]) -> io::Result<usize>) -> Progress {
         while !self.outbox.is_empty() {
-            match self.write_once() {
+            match self.write_once(one) {
                 Ok(written) => {
                     self.outbox.advance(written);
                     let bytes = u64::try_from(written).unwrap_or_default();
@@ -184,13 +186,23 @@ impl Output {
         Progress::Done
     }
 
-    fn write_once(&self) -> io::Result<usize> {
+    fn write_once(&self, one: fn(&TcpStream, &[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let filled = self.outbox.slices(&mut slices);
         match slices.get(..filled).unwrap_or_default() {
-            [only] => self.stream.try_write(only),
+            [only] => one(&self.stream, only),
             several => self.stream.try_write_vectored(several),
         }
+    }
+}
+
+/// Writes to a socket that is not known to be full without asking the runtime, which would look
+/// it up in memory of its own for each delivery.
+fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        // The runtime waits for room only when it has met the full socket itself.
+        Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
+        sent => Ok(sent?),
     }
 }
 
