@@ -78,11 +78,6 @@ impl Downloads {
         Self { given: path, reserve, resolved: OnceLock::new() }
     }
 
-    /// The folder as the user named it.
-    pub fn path(&self) -> &Path {
-        &self.given
-    }
-
     /// Free bytes in the folder, when they can be known.
     pub fn free(&self) -> Option<u64> {
         free_bytes(&self.open().ok()?.0).ok()

@@ -69,5 +69,5 @@ impl RecordDecorator for Escaping<'_> {
 /// A JSON line with the characters that act or hide as `\uXXXX`. Such characters can only stand
 /// inside strings, so the line says the same as before.
 pub(super) fn escape_json(line: &[u8]) -> Vec<u8> {
-    json_escaped(&String::from_utf8_lossy(line)).as_bytes().to_vec()
+    json_escaped(&String::from_utf8_lossy(line)).into_owned().into_bytes()
 }
