@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use matou_actors::protocol::Username;
 
+use crate::sanitize::sanitize;
 use crate::settings::SettingsError;
-use crate::visible::visible;
 
 /// Why the program ends without having done what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Failure {
 pub(crate) fn code(outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     for line in failure.to_string().lines() {
-        let _ = writeln!(io::stderr(), "matou: {}", visible(line));
+        let _ = writeln!(io::stderr(), "matou: {}", sanitize(line));
     }
     ExitCode::from(failure.code())
 }

@@ -6,8 +6,8 @@ use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::{Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
+use crate::sanitize::is_hidden;
 use crate::text::split_text;
-use crate::visible::is_hidden;
 
 const ESCAPE: char = '\u{1b}';
 

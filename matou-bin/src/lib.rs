@@ -13,12 +13,12 @@ mod exit;
 mod generate;
 mod input;
 mod logging;
+mod sanitize;
 mod screen;
 mod server;
 mod settings;
 mod signals;
 mod text;
-mod visible;
 
 use std::process::ExitCode;
 

@@ -11,8 +11,8 @@ use matou_actors::server::admin::{OPERATORS, Request, Response};
 
 use crate::arguments::{AdminArguments, Order};
 use crate::exit::Failure;
+use crate::sanitize::json_escaped;
 use crate::settings::load_server;
-use crate::visible::json_escaped;
 
 /// How long the server may take; it gives up earlier by itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);

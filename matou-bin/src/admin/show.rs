@@ -5,18 +5,18 @@ use std::fmt::Write;
 use matou_actors::server::admin::{ClientReport, Response, Status};
 use matou_actors::server::{Ban, Counts};
 
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 /// The lines that say what `response` says.
 pub(super) fn text(response: &Response) -> String {
     match response {
         Response::Status(status) => of_status(status),
         Response::Clients(clients) => of_clients(clients),
-        Response::Kicked { name } => format!("{} was disconnected.\n", visible(name)),
+        Response::Kicked { name } => format!("{} was disconnected.\n", sanitize(name)),
         Response::Banned { ban, disconnected } => {
             format!("Banned: {}; connections ended: {disconnected}.\n", of_ban(ban))
         }
-        Response::Unbanned { network } => format!("{} is no longer banned.\n", visible(network)),
+        Response::Unbanned { network } => format!("{} is no longer banned.\n", sanitize(network)),
         Response::Bans(bans) if bans.is_empty() => "Nobody is banned.\n".into(),
         Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
         Response::Said => "Said to everybody.\n".into(),
@@ -60,7 +60,7 @@ fn of_status(status: &Status) -> String {
         ("private steps", of_counts(&counts.private)),
     ];
     lines.iter().fold(String::new(), |mut text, (label, value)| {
-        let _ = writeln!(text, "{label:<25} {}", visible(value)); // A String takes all.
+        let _ = writeln!(text, "{label:<25} {}", sanitize(value)); // A String takes all.
         text
     })
 }
@@ -77,7 +77,7 @@ fn of_counts(counts: &Counts) -> String {
 fn of_clients(clients: &[ClientReport]) -> String {
     let mut text = format!("{:<33} {:<47} {:>9} {:>12}\n", "NAME", "ADDRESS", "AGE", "QUEUED");
     for client in clients {
-        let name = client.name.as_deref().map_or("-".into(), visible);
+        let name = client.name.as_deref().map_or("-".into(), sanitize);
         // A String takes all.
         let _ = writeln!(
             text,
@@ -93,7 +93,7 @@ fn of_clients(clients: &[ClientReport]) -> String {
 fn of_ban(ban: &Ban) -> String {
     let until = ban.until.map_or("for ever".into(), |until| format!("until {until:.0}"));
     let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
-    visible(&format!("{} {until}{reason}", ban.network)).into_owned()
+    sanitize(&format!("{} {until}{reason}", ban.network)).into_owned()
 }
 
 /// Two units are enough to know how old something is.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use matou_actors::client::Event;
 use serde::Serialize;
 
-use crate::visible::json_escaped;
+use crate::sanitize::json_escaped;
 
 #[derive(Serialize)]
 struct Timed<'a> {
@@ -39,7 +39,7 @@ mod tests {
     fn told(event: &Event) -> Value {
         let line = line(event, Timestamp::UNIX_EPOCH);
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
-        assert!(!line.trim_end().chars().any(crate::visible::is_hidden));
+        assert!(!line.trim_end().chars().any(crate::sanitize::is_hidden));
         serde_json::from_str(&line).unwrap()
     }
 

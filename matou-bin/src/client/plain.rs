@@ -9,7 +9,7 @@ use jiff::Zoned;
 use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
 
 use super::sizes::{duration, size, time_left};
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 /// Renders events; remembers how far transfers were when last told.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Plain {
     /// The lines that tell `event`, each with its line end; may be empty.
     pub(super) fn lines(&mut self, event: &Event, now: &Zoned) -> String {
         let Some(text) = self.text(event) else { return String::new() };
-        format!("{} {}\n", now.strftime("%H:%M:%S"), visible(&text))
+        format!("{} {}\n", now.strftime("%H:%M:%S"), sanitize(&text))
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each event")]

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use slog::{OwnedKVList, Record};
 use slog_term::{Decorator, RecordDecorator};
 
-use crate::visible::{json_escaped, visible};
+use crate::sanitize::{json_escaped, sanitize};
 
-/// Writes messages, keys and values through [`visible`]; colours and line ends of the decorator
+/// Writes messages, keys and values through [`sanitize`]; colours and line ends of the decorator
 /// within stay.
 pub(super) struct EscapingDecorator<D>(pub(super) D);
 
@@ -32,7 +32,7 @@ impl Write for Escaping<'_> {
             self.inner.write_all(bytes)?;
         } else {
             // Formatting hands over whole pieces of text, never half a character.
-            self.inner.write_all(visible(&String::from_utf8_lossy(bytes)).as_bytes())?;
+            self.inner.write_all(sanitize(&String::from_utf8_lossy(bytes)).as_bytes())?;
         }
         Ok(bytes.len())
     }

@@ -180,7 +180,7 @@ mod tests {
             let written = std::fs::read_to_string(&path).unwrap();
             assert_eq!(written.lines().count(), 1, "{written}");
             let line = written.trim_end_matches('\n');
-            assert!(!line.chars().any(crate::visible::is_hidden), "{line}");
+            assert!(!line.chars().any(crate::sanitize::is_hidden), "{line}");
         }
     }
 

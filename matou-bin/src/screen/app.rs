@@ -21,7 +21,7 @@ use super::settings::{ChatLog, ScreenSettings, WrongSetting};
 use super::tab::{Session, Tab, TabKind};
 use super::theme::{TerminalHints, Theme};
 use super::transfers::Transfers;
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 const ROOM_BYTES: usize = 60 * 1024 * 1024;
 const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
@@ -241,12 +241,12 @@ impl App {
 
     /// Something that the user should know, in tab `index`.
     pub(super) fn notice_in(&mut self, index: usize, text: &str) {
-        self.push(index, Body::Notice(visible(text).into()), false);
+        self.push(index, Body::Notice(sanitize(text).into()), false);
     }
 
     /// Something that went wrong, in tab `index`.
     pub(super) fn error_in(&mut self, index: usize, text: &str) {
-        self.push(index, Body::Error(visible(text).into()), false);
+        self.push(index, Body::Error(sanitize(text).into()), false);
     }
 
     /// Something that went wrong, where the user looks.

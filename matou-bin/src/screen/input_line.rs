@@ -5,7 +5,7 @@ use std::ops::Range;
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use super::columns;
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 /// The longest text that can be typed or pasted into the line, in bytes.
 pub(crate) const MAX_INPUT: usize = 32 * 1024;
@@ -250,7 +250,7 @@ impl InputLine {
         let mut rows = vec![String::new()];
         let mut used = 0;
         for (start, grapheme) in self.text.grapheme_indices(true) {
-            let shown = if grapheme == "\n" { "".into() } else { visible(grapheme) };
+            let shown = if grapheme == "\n" { "".into() } else { sanitize(grapheme) };
             let wide = columns::width(&shown);
             if used + wide > columns {
                 rows.push(String::new());

@@ -20,7 +20,7 @@ use super::settings::ScreenSettings;
 use super::signals::Signals;
 use super::terminal::{Screen, restore};
 use super::theme::TerminalHints;
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
@@ -133,7 +133,7 @@ async fn show(
 
 /// Tells whoever still reads what the program says after the screen.
 fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "matou: {}", visible(line));
+    let _ = writeln!(io::stderr(), "matou: {}", sanitize(line));
 }
 
 /// Whatever ended the screen, the server is told; not waited for longer than a moment. False when

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::visible::visible;
+use crate::sanitize::sanitize;
 
 /// Why the settings cannot be used: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub(crate) enum SettingsError {
 /// Enough of a value to recognise it.
 fn shown(value: &str) -> String {
     const SHOWN: usize = 200;
-    let mut text = visible(value).into_owned();
+    let mut text = sanitize(value).into_owned();
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push_str("...");

@@ -150,7 +150,7 @@ fn nothing_that_is_said_ends_the_sequence_or_begins_one() {
         assert!(emulator.begun.is_none(), "{hostile:?}: {bytes:?}");
         for target in emulator.told {
             let address = target.split_once(';').unwrap().1;
-            let shown = crate::visible::visible(hostile);
+            let shown = crate::sanitize::sanitize(hostile);
             assert!(shown.contains(address) || address.contains('%'), "{hostile:?}: {address}");
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use matou_actors::client::Event;
 use matou_actors::protocol::{MessageText, Username};
 
+use crate::sanitize::sanitize;
 use crate::screen::app::{App, Link};
 use crate::screen::buffer::Move;
 use crate::screen::entry::{Body, Said};
@@ -14,7 +15,6 @@ use crate::screen::notify::Reason;
 use crate::screen::people::{list, mentions};
 use crate::screen::tab::Session;
 use crate::screen::tabs::ROOM;
-use crate::visible::visible;
 
 /// Names that the answer to `/who` spells out.
 const NAMES_TOLD: usize = 200;
@@ -47,7 +47,7 @@ impl App {
     /// Calls the user, unless they look.
     pub(super) fn call(&mut self, reason: Reason, text: &str) {
         if let Some(how) = self.caller.call(reason, self.now.elapsed) {
-            self.effects.push(Effect::Notify(how, visible(text).into_owned()));
+            self.effects.push(Effect::Notify(how, sanitize(text).into_owned()));
         }
     }
 
@@ -138,7 +138,7 @@ impl App {
         if kind == Said::Mention {
             self.call(Reason::Mention, &format!("{from}: {text}"));
         }
-        let body = Body::Said { from: from.clone(), text: visible(text.as_str()).into(), kind };
+        let body = Body::Said { from: from.clone(), text: sanitize(text.as_str()).into(), kind };
         self.push(ROOM, body, kind == Said::Mention);
     }
 

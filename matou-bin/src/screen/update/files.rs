@@ -6,13 +6,13 @@ use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
 use crate::client::sizes::size as bytes;
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
 use crate::screen::entry::Body;
 use crate::screen::event::Effect;
 use crate::screen::notify::Reason;
 use crate::screen::transfers::{Stage, Transfer};
-use crate::visible::visible;
 
 impl App {
     /// Something about a file that the client tells.
@@ -112,13 +112,13 @@ impl App {
     }
 
     fn failed(&mut self, id: TransferId, reason: &str) {
-        let stage = Stage::Failed { reason: visible(reason).into() };
+        let stage = Stage::Failed { reason: sanitize(reason).into() };
         let text = format!("File #{id} failed: {reason}");
         match self.transfers.of(id).map(|transfer| transfer.with.clone()) {
             Some(with) => {
                 self.asks.drop_file(id);
                 self.transfers.end(id, stage, None);
-                let body = || Body::Error(visible(&text).into());
+                let body = || Body::Error(sanitize(&text).into());
                 self.push(self.transfers_tab(), body(), false);
                 if let Some(index) = self.peer_tab(&with) {
                     self.push(index, body(), false);
@@ -131,7 +131,7 @@ impl App {
 
     /// In the tab of `peer` and in that of the transfers.
     fn tell(&mut self, peer: &Username, text: &str, urgent: bool) {
-        let body = || Body::Notice(visible(text).into());
+        let body = || Body::Notice(sanitize(text).into());
         let index = self.ensure_tab(peer);
         self.push(index, body(), urgent);
         self.push(self.transfers_tab(), body(), false);
@@ -151,5 +151,5 @@ impl App {
 }
 
 fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy()).into_owned()
+    sanitize(&path.to_string_lossy()).into_owned()
 }

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use matou_actors::client::{Event, RequestState};
 use matou_actors::protocol::{MessageText, Username};
 
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::asks::Ask;
 use crate::screen::entry::{Body, Said};
 use crate::screen::notify::Reason;
 use crate::screen::tab::Session;
-use crate::visible::visible;
 
 impl App {
     /// Something private that the client tells.
@@ -43,7 +43,7 @@ impl App {
             self.set_session(index, Session::Asking);
         }
         let text = format!("{from} asks for a private talk. /accept {from} or /decline {from}");
-        self.push(index, Body::Notice(visible(&text).into()), true);
+        self.push(index, Body::Notice(sanitize(&text).into()), true);
         self.call(Reason::Private, &format!("{from} asks for a private talk"));
         self.asks.add(Ask::Private { from });
     }
@@ -106,7 +106,7 @@ impl App {
             self.call(Reason::Private, &format!("{from} (private): {text}"));
         }
         let kind = if own { Said::Own } else { Said::Other };
-        let body = Body::Said { from: from.clone(), text: visible(text.as_str()).into(), kind };
+        let body = Body::Said { from: from.clone(), text: sanitize(text.as_str()).into(), kind };
         self.push(index, body, !own);
     }
 

@@ -3,13 +3,13 @@
 use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::bidi::{isolated_beside, isolated_text};
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::input_line::InputRows;
 use crate::screen::modal::Modal;
 use crate::screen::theme::Role;
-use crate::visible::visible;
 
 /// Columns in front of what is typed.
 pub(super) fn lead_width(app: &App, room: u16) -> u16 {
@@ -75,11 +75,11 @@ fn shown(app: &App, columns: usize) -> InputRows {
     match &app.modal {
         Some(Modal::Search(search)) => search.input.rows(columns),
         Some(Modal::HistorySearch(search)) => {
-            let needle = visible(&search.needle).into_owned();
+            let needle = sanitize(&search.needle).into_owned();
             let at = width(&needle);
             let found = match &search.found {
                 Some((_, line)) if !search.needle.is_empty() => {
-                    format!("   {}", visible(&line.replace('\n', " ")))
+                    format!("   {}", sanitize(&line.replace('\n', " ")))
                 }
                 _ => String::new(),
             };

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::bidi::isolated_text;
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::links::Piece;
 use crate::screen::scroll;
 use crate::screen::theme::Role;
-use crate::visible::visible;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (Some(pane), Some(tab)) = (app.pane(), app.tab()) else {
@@ -37,7 +37,7 @@ pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let lead = format!(" … waits{more}: ");
     let room = usize::from(area.width).saturating_sub(width(&lead));
-    let text = visible(first.as_str());
+    let text = sanitize(first.as_str());
     let text = format!("{lead}{}", isolated_text(&shorten(&text, room)));
     painter.text(area.x, area.y, area.right(), &text, app.theme.style(Role::Dim));
 }

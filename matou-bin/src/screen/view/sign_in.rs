@@ -3,13 +3,13 @@
 use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::bidi::{isolated_text, sentence};
 use crate::screen::columns::{cells, shorten, width, wrap};
 use crate::screen::keys::Action;
 use crate::screen::modal::SignIn;
 use crate::screen::theme::Role;
-use crate::visible::visible;
 
 const SIZE: (u16, u16) = (54, 8);
 /// Columns beside the form that are too few to show anything.
@@ -33,7 +33,7 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     frame(app, area, painter);
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
     let room = usize::from(inner.width);
-    let server = format!("Your name on {}?", visible(&app.server));
+    let server = format!("Your name on {}?", sanitize(&app.server));
     painter.text(inner.x, inner.y, inner.right(), &shorten(&server, room), text);
     painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
     let input = form.input.rows(room.saturating_sub(3));
@@ -41,7 +41,7 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     let typed = isolated_text(typed);
     painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(Role::Own));
     let (below, style) = match (&form.problem, &form.asked) {
-        (Some(problem), _) => (visible(problem).into_owned(), app.theme.style(Role::Error)),
+        (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
         (None, Some(name)) => (format!("Asking for {name}…"), dim),
         (None, None) => ("Letters and digits of any script.".to_owned(), dim),
     };

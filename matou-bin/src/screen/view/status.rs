@@ -4,13 +4,13 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
+use crate::sanitize::sanitize;
 use crate::screen::app::{App, Link};
 use crate::screen::bidi::sentence;
 use crate::screen::columns::{cells, shorten, width};
 use crate::screen::keys::Action;
 use crate::screen::tab::Scroll;
 use crate::screen::theme::Role;
-use crate::visible::visible;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (left, role) = left(app);
@@ -35,9 +35,9 @@ fn left(app: &App) -> (String, Role) {
         return (choice(candidates, index), Role::Status);
     }
     if let Some((text, _)) = &app.flash {
-        return (format!(" {}", visible(text)), Role::StatusWarning);
+        return (format!(" {}", sanitize(text)), Role::StatusWarning);
     }
-    let server = visible(&app.server);
+    let server = sanitize(&app.server);
     match &app.link {
         Link::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
         Link::Down { next: None, .. } => {
@@ -50,7 +50,7 @@ fn left(app: &App) -> (String, Role) {
             let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
             let text = format!(
                 " Not connected: attempt {attempt} {when}, /reconnect tries at once ({})",
-                visible(reason)
+                sanitize(reason)
             );
             (text, Role::StatusWarning)
         }
@@ -91,7 +91,7 @@ fn choice(candidates: &[String], index: usize) -> String {
     let from = index.saturating_sub(2);
     let mut text = format!(" {}/{}:", index + 1, candidates.len());
     for (number, candidate) in candidates.iter().enumerate().skip(from).take(20) {
-        let word = visible(candidate.trim_end().trim_end_matches(':')).into_owned();
+        let word = sanitize(candidate.trim_end().trim_end_matches(':')).into_owned();
         let (open, close) = if number == index { (" [", "]") } else { (" ", "") };
         text.extend([open, &word, close]);
     }

@@ -6,12 +6,12 @@ use ratatui::text::Span;
 
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
+use crate::sanitize::sanitize;
 use crate::screen::app::App;
 use crate::screen::bidi::sentence;
 use crate::screen::columns::shorten;
 use crate::screen::theme::Role;
 use crate::screen::transfers::{Stage, Transfer, clock};
-use crate::visible::visible;
 
 /// Rows of one transfer.
 pub(super) const ROWS_EACH: usize = 2;
@@ -82,7 +82,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
     let dim = app.theme.style(Role::Dim);
     let path = || {
         let path = transfer.path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        visible(&path.unwrap_or_default()).into_owned()
+        sanitize(&path.unwrap_or_default()).into_owned()
     };
     match &transfer.stage {
         Stage::Moving => {

@@ -1,34 +1,33 @@
-//! Text from outside as text that can be shown: nothing in it acts on a terminal, hides, or
-//! paints over its neighbours.
+//! Makes untrusted text safe to display: no control sequences, no hidden characters, nothing
+//! that paints over neighbouring text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
-/// Combining marks that one base may carry; more only serve to paint over other lines.
+/// Combining marks allowed on one base character; more only serve to paint over other lines.
 const MAX_MARKS: usize = 6;
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const DOTTED_CIRCLE: char = '\u{25cc}';
 
-/// `text` with every control, bidi and invisible character as `<U+XXXX>`.
+/// Replaces every control, bidi and invisible character by `<U+XXXX>`.
 ///
-/// Joiners and variation selectors stay where they shape what is seen: inside emoji, after
-/// letters of scripts that join. More than a few combining marks on one base are counted
-/// instead of shown.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    // Almost all text is printable ASCII.
+/// Joiners and variation selectors are kept where they affect rendering: inside emoji and after
+/// letters of joining scripts. Excess combining marks on one base are counted, not shown.
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
+    // Fast path: almost all text is printable ASCII.
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(rewrite(text))
 }
 
-/// JSON text that says the same as `json`, with the characters that act or hide as `\uXXXX`.
+/// Equivalent JSON in which control and hidden characters are written as `\uXXXX`.
 ///
-/// Outside of strings there are none but line ends, and they stay.
+/// Outside of strings, JSON has no such characters except line breaks, which are kept.
 pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
     if json.bytes().all(|byte| matches!(byte, 0x20..=0x7e | b'\n')) {
         return Cow::Borrowed(json);
@@ -37,7 +36,7 @@ pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
     for c in json.chars() {
         if c != '\n' && is_hidden(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(escaped, "\\u{unit:04x}"); // A String takes all.
+                let _ = write!(escaped, "\\u{unit:04x}"); // Writing to a String cannot fail.
             }
         } else {
             escaped.push(c);
@@ -46,13 +45,13 @@ pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether `c` acts instead of being seen: a control, format or bidi character, a line or
-/// paragraph separator, or one that has no width.
+/// Whether `c` has no visible form of its own: a control, format or bidi character, a line or
+/// paragraph separator, or a character without width.
 pub(crate) fn is_hidden(c: char) -> bool {
     use GeneralCategory as G;
     match c.general_category() {
         G::Control | G::LineSeparator | G::ParagraphSeparator => true,
-        // Signs that stand before a number are format characters, yet are seen.
+        // Prepended number signs are format characters, but visible.
         G::Format => !matches!(
             c,
             '\u{600}'
@@ -67,7 +66,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
         ),
         // Spaces of unusual width; the ideographic and the no-break space are in common use.
         G::SpaceSeparator => matches!(c, '\u{1680}' | '\u{2000}'..='\u{200a}'),
-        // U+2800 is a braille pattern without dots: a blank that is no space.
+        // U+2800, the braille pattern without dots, looks blank but is not a space.
         _ => c == '\u{2800}' || is_ignorable(c),
     }
 }
@@ -84,7 +83,7 @@ fn rewrite(text: &str) -> String {
         }
         state.end_marks(&mut out);
         if is_hidden(c) && !state.allows(c, next) {
-            // Writing to a string cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(out, "<U+{:04X}>", u32::from(c));
             state.previous = None;
         } else {
@@ -97,12 +96,12 @@ fn rewrite(text: &str) -> String {
     out
 }
 
-/// What came before the character at hand.
+/// Context from the characters before the current one.
 #[derive(Default)]
 struct State {
-    /// The character before, unless it was written as its code.
+    /// The previous character, unless it was escaped.
     previous: Option<char>,
-    /// Marks since the last base.
+    /// Combining marks since the last base character.
     marks: usize,
     in_flag: bool,
 }
@@ -127,7 +126,7 @@ impl State {
         self.marks = 0;
     }
 
-    /// Whether the hidden character `c` shapes something that is seen.
+    /// Whether the hidden character `c` affects how its visible neighbours are rendered.
     fn allows(&self, c: char, next: Option<char>) -> bool {
         let Some(previous) = self.previous else {
             return false;
@@ -150,7 +149,7 @@ fn is_mark(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
 
-/// Letters and vowel signs of the scripts from Arabic to Sinhala, whose shape joiners change.
+/// Letters and vowel signs of the scripts from Arabic to Sinhala, which joiners reshape.
 fn is_joining(c: char) -> bool {
     matches!(c, '\u{600}'..='\u{dff}') && !c.is_ascii()
 }
@@ -159,7 +158,7 @@ fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
-/// `Default_Ignorable_Code_Point` as far as it is not of category Cf.
+/// `Default_Ignorable_Code_Point`, except those of category Cf.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -176,15 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_seen_stays() {
+    fn visible_text_is_unchanged() {
         for text in ["hello, world", "Élodie", "e\u{301}", "猫", "👨‍👩‍👧‍👦", "❤️", "1️⃣", "👩🏽‍🚀", "🏳️‍🌈"]
         {
-            assert_eq!(visible(text), text);
+            assert_eq!(sanitize(text), text);
         }
     }
 
     #[test]
-    fn what_acts_or_hides_is_spelled_out() {
+    fn control_characters_are_escaped() {
         let table = [
             ("\u{1b}[2J", "<U+001B>[2J"),
             ("a\u{7}\r\nb", "a<U+0007><U+000D><U+000A>b"),
@@ -197,12 +196,12 @@ mod tests {
             ("\u{2028}\u{e0041}", "<U+2028><U+E0041>"),
         ];
         for (text, shown) in table {
-            assert_eq!(visible(text), shown);
+            assert_eq!(sanitize(text), shown);
         }
     }
 
     #[test]
-    fn ordinary_text_of_many_scripts_stays_as_it_is() {
+    fn text_of_many_scripts_is_unchanged() {
         for text in [
             "plain ASCII ~ text",
             "Ça été naïf — «oui»…",
@@ -214,12 +213,12 @@ mod tests {
             "می\u{200c}خواهم",
             "ภาษาไทย ที่",
         ] {
-            assert_eq!(visible(text), text);
+            assert_eq!(sanitize(text), text);
         }
     }
 
     #[test]
-    fn what_hides_moves_or_reorders_is_written_out() {
+    fn hidden_and_reordering_characters_are_escaped() {
         for (text, shown) in [
             ("a\u{1b}[2Jb", "a<U+001B>[2Jb"),
             ("a\u{9b}31mb", "a<U+009B>31mb"),
@@ -234,21 +233,21 @@ mod tests {
             ("a\u{fff9}b\u{1d173}\u{206a}", "a<U+FFF9>b<U+1D173><U+206A>"),
             ("a\u{2003}b", "a<U+2003>b"),
         ] {
-            assert_eq!(visible(text), shown, "{}", text.escape_unicode());
+            assert_eq!(sanitize(text), shown, "{}", text.escape_unicode());
         }
     }
 
     #[test]
-    fn a_heap_of_marks_is_counted_and_a_lone_mark_gets_a_base() {
+    fn excess_combining_marks_are_counted_and_a_lone_mark_gets_a_base() {
         let heap = format!("a{}b", "\u{301}".repeat(50));
-        assert_eq!(visible(&heap), format!("a{}<+44 marks>b", "\u{301}".repeat(6)));
-        assert_eq!(visible("\u{301}a"), "\u{25cc}\u{301}a");
+        assert_eq!(sanitize(&heap), format!("a{}<+44 marks>b", "\u{301}".repeat(6)));
+        assert_eq!(sanitize("\u{301}a"), "\u{25cc}\u{301}a");
     }
 
     proptest::proptest! {
         #[test]
-        fn what_is_visible_stays_visible(text in "\\PC{0,40}|.{0,40}") {
-            let once = visible(&text).into_owned();
+        fn no_control_character_survives(text in "\\PC{0,40}|.{0,40}") {
+            let once = sanitize(&text).into_owned();
             proptest::prop_assert!(!once.chars().any(char::is_control));
         }
     }
