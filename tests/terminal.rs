@@ -29,7 +29,7 @@ fn asks_until_a_name_is_accepted(mode: &str, connected: &str) {
     let mut lines = Lines::new("terminal", terminal.master.try_clone_reader().unwrap());
     let mut keys = terminal.master.take_writer().unwrap();
     let asked = |lines: &mut Lines| {
-        lines.wait("a question", |line| line.contains("type the name").then_some(()));
+        lines.wait("a question", |line| line.contains("Enter your name").then_some(()));
     };
     asked(&mut lines);
     keys.write_all(b"not a name\n").unwrap();

@@ -1,35 +1,35 @@
-//! The one table of what can be typed after a slash: parsing, `/help` and completion read it.
+//! The table of slash commands. Parsing, `/help` and completion all read it.
 
 use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::Username;
 
-/// One command that a user can type.
+/// A slash command.
 #[derive(Debug)]
 pub(crate) struct CommandSpec {
     /// The word after the slash.
     pub(crate) name: &'static str,
-    /// Other words for the same, some of two words (`dcc send`).
+    /// Alternative names, some of two words (`dcc send`).
     pub(crate) aliases: &'static [&'static str],
-    /// What follows, in order; says how to complete it.
+    /// The arguments in order; also determines completion.
     pub(crate) arguments: &'static [Argument],
-    /// What it does, in one line.
+    /// One line of help.
     pub(crate) help: &'static str,
-    /// What it means to the client.
+    /// The effect on the client.
     pub(crate) action: Action,
 }
 
-/// What an argument is, and so how to complete it.
+/// The kind of an argument, which determines its completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argument {
-    /// Anybody who is here.
+    /// Anyone in the room.
     Peer,
-    /// Somebody with whom a private session is open, being made or asked for.
+    /// A peer with an open, connecting or requested private session.
     Session,
-    /// Somebody who asks for a private session.
+    /// A peer with a pending private request.
     Asking,
-    /// Somebody who is ignored.
+    /// An ignored peer.
     Ignored,
-    /// The number of a file that is offered.
+    /// The number of an offered file.
     Offer,
     /// The number of any transfer.
     Transfer,
@@ -37,7 +37,7 @@ pub(crate) enum Argument {
     Path,
     /// Text: the rest of the line.
     Text,
-    /// The name of a command; may be left out.
+    /// The name of a command; optional.
     Command,
 }
 
@@ -48,13 +48,13 @@ pub(crate) enum Action {
     Tell,
     /// A name, then a path: [`Command::Send`].
     Send,
-    /// A name, or nobody for the one whom the user is talking to.
+    /// A name; defaults to the current peer.
     Peer(fn(Username) -> Command),
     /// A number.
     Transfer(fn(TransferId) -> Command),
     /// Nothing.
     Nothing(fn() -> Command),
-    /// Nothing or a command: shown by the terminal side itself.
+    /// An optional command name; rendered by the user interface.
     Help,
 }
 
@@ -64,21 +64,21 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "msg",
         aliases: &["pv"],
         arguments: &[Argument::Peer, Argument::Text],
-        help: "say something in private; asks for a session first if none is open",
+        help: "send a private message; requests a session first if none is open",
         action: Action::Tell,
     },
     CommandSpec {
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Path],
-        help: "send a file (the rest of the line is its path, ~ is your home)",
+        help: "send a file (PATH is the rest of the line; ~ is your home directory)",
         action: Action::Send,
     },
     CommandSpec {
         name: "open",
         aliases: &["query"],
         arguments: &[Argument::Peer],
-        help: "ask for a private session",
+        help: "request a private session",
         action: Action::Peer(Command::Open),
     },
     CommandSpec {
@@ -92,35 +92,35 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "decline",
         aliases: &[],
         arguments: &[Argument::Asking],
-        help: "forget a private request; who asked is not told",
+        help: "ignore a private request; the sender is not told",
         action: Action::Peer(Command::Decline),
     },
     CommandSpec {
         name: "close",
         aliases: &[],
         arguments: &[Argument::Session],
-        help: "end a private session, or withdraw your request for one",
+        help: "close a private session, or withdraw your request for one",
         action: Action::Peer(Command::Close),
     },
     CommandSpec {
         name: "take",
         aliases: &[],
         arguments: &[Argument::Offer],
-        help: "receive the file that is offered under this number",
+        help: "accept the file offered under this number",
         action: Action::Transfer(Command::Take),
     },
     CommandSpec {
         name: "refuse",
         aliases: &[],
         arguments: &[Argument::Offer],
-        help: "refuse the file that is offered under this number; talk goes on",
+        help: "decline the file offered under this number; the session stays open",
         action: Action::Transfer(Command::Refuse),
     },
     CommandSpec {
         name: "cancel",
         aliases: &[],
         arguments: &[Argument::Transfer],
-        help: "stop a transfer, in whichever direction",
+        help: "cancel a transfer, in either direction",
         action: Action::Transfer(Command::Cancel),
     },
     CommandSpec {
@@ -134,49 +134,49 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "who",
         aliases: &["names"],
         arguments: &[],
-        help: "list who is here",
+        help: "list the people in the room",
         action: Action::Nothing(|| Command::ListPresent),
     },
     CommandSpec {
         name: "ignore",
         aliases: &[],
         arguments: &[Argument::Peer],
-        help: "show no messages, requests or offers of somebody",
+        help: "hide messages, requests and offers from this person",
         action: Action::Peer(Command::Ignore),
     },
     CommandSpec {
         name: "unignore",
         aliases: &[],
         arguments: &[Argument::Ignored],
-        help: "undo /ignore",
+        help: "stop ignoring this person",
         action: Action::Peer(Command::Unignore),
     },
     CommandSpec {
         name: "reconnect",
         aliases: &[],
         arguments: &[],
-        help: "connect to the server now instead of waiting for the next attempt",
+        help: "reconnect now instead of waiting for the next attempt",
         action: Action::Nothing(|| Command::Reconnect),
     },
     CommandSpec {
         name: "help",
         aliases: &[],
         arguments: &[Argument::Command],
-        help: "show all commands, or one",
+        help: "list all commands, or explain one",
         action: Action::Help,
     },
     CommandSpec {
         name: "quit",
         aliases: &["exit"],
         arguments: &[],
-        help: "sign out and leave; cuts transfers that are in progress",
+        help: "sign out and exit; aborts running transfers",
         action: Action::Nothing(|| Command::Quit),
     },
 ];
 
-/// The command that `line` (without its slash) begins with, and what follows it.
+/// The command at the start of `line` (without its slash), and the rest of the line.
 ///
-/// The error is the word that is no command.
+/// The error is the unknown word.
 pub(crate) fn find(line: &str) -> Result<(&'static CommandSpec, &str), &str> {
     COMMANDS
         .iter()
@@ -186,7 +186,7 @@ pub(crate) fn find(line: &str) -> Result<(&'static CommandSpec, &str), &str> {
         .ok_or_else(|| line.split_whitespace().next().unwrap_or_default())
 }
 
-/// The command name or alias closest to `word`, if one is close enough to be meant.
+/// The command name or alias closest to `word`, if it is a plausible typo.
 pub(crate) fn nearest(word: &str) -> Option<&'static str> {
     let word: String = word.chars().take(32).flat_map(char::to_lowercase).collect();
     let names = COMMANDS.iter().flat_map(CommandSpec::names);
@@ -195,17 +195,17 @@ pub(crate) fn nearest(word: &str) -> Option<&'static str> {
     (distance <= word.chars().count().div_ceil(2)).then_some(name)
 }
 
-/// The lines of `/help`: usage and meaning of each command, then what is no command.
+/// The lines of `/help`: usage and explanation of each command.
 pub(crate) fn help() -> Vec<String> {
     let width = COMMANDS.iter().map(|spec| spec.usage().len()).max().unwrap_or_default();
-    let text = ("TEXT".to_owned(), "say something to everybody; //x says \"/x\"".to_owned());
+    let text = ("TEXT".to_owned(), "send to the room; //x sends \"/x\"".to_owned());
     std::iter::once(text)
         .chain(COMMANDS.iter().map(|spec| (spec.usage(), spec.explanation())))
         .map(|(usage, meaning)| format!("{usage:width$}  {meaning}"))
         .collect()
 }
 
-/// The line of `/help` for the command that has this name.
+/// The `/help` line of one command.
 pub(crate) fn help_about(name: &str) -> Vec<String> {
     let specs = COMMANDS.iter().filter(|spec| spec.name == name);
     specs.map(|spec| format!("{}  {}", spec.usage(), spec.explanation())).collect()
@@ -217,7 +217,7 @@ impl CommandSpec {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// How to type it: `/msg NAME TEXT`.
+    /// The usage line: `/msg NAME TEXT`.
     pub(crate) fn usage(&self) -> String {
         let mut usage = format!("/{}", self.name);
         for argument in self.arguments {
@@ -227,7 +227,7 @@ impl CommandSpec {
         usage
     }
 
-    /// What it does, and its other names.
+    /// The help text and the aliases.
     pub(crate) fn explanation(&self) -> String {
         if self.aliases.is_empty() {
             return self.help.to_owned();
@@ -238,7 +238,7 @@ impl CommandSpec {
 }
 
 impl Argument {
-    /// What stands for it in usage lines.
+    /// The placeholder in usage lines.
     pub(crate) fn placeholder(self) -> &'static str {
         match self {
             Self::Peer | Self::Session | Self::Asking | Self::Ignored => "NAME",
@@ -250,7 +250,7 @@ impl Argument {
     }
 }
 
-/// What follows the words of `name` at the start of `line`, without regard to case.
+/// The rest of `line` after the words of `name`, compared case-insensitively.
 fn without_words<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     name.split(' ').try_fold(line, |rest, word| {
         let rest = rest.trim_start();
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_stands_for_two_commands() {
+    fn command_names_and_aliases_are_unique() {
         let mut seen = HashSet::new();
         for name in COMMANDS.iter().flat_map(CommandSpec::names) {
             assert!(seen.insert(name), "{name}");
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_finds_the_nearest_name() {
+    fn a_typo_suggests_the_nearest_name() {
         for (typed, meant) in
             [("mgs", "msg"), ("quti", "quit"), ("SEDN", "send"), ("transfer", "transfers")]
         {
@@ -296,9 +296,9 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_shows_what_help_shows() {
+    fn the_readme_matches_help() {
         let help = help().join("\n");
-        assert!(include_str!("../../README.md").contains(&help), "put this there:\n{help}");
+        assert!(include_str!("../../README.md").contains(&help), "expected:\n{help}");
     }
 
     #[test]

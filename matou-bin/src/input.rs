@@ -1,4 +1,4 @@
-//! A typed line as what it asks for.
+//! Parses a typed line into commands.
 
 use std::path::{Path, PathBuf};
 
@@ -11,44 +11,44 @@ use crate::text::split_text;
 
 const ESCAPE: char = '\u{1b}';
 
-/// What a line asks for; a long line of text is several.
+/// The meaning of a line; a long line of text becomes several.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Input {
-    /// Something for the client to do.
+    /// A command for the client.
     Command(Command),
-    /// The help page, or what it says of one command, by its name.
+    /// The help page, or the help for the command of this name.
     Help(Option<&'static str>),
 }
 
-/// What the meaning of a line depends on.
+/// The context in which a line is parsed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InputContext<'a> {
-    /// To whom text goes, and who is meant when a command leaves the name out; nobody is the
-    /// public room.
+    /// The current private peer: receives text, and is the default for commands without a name.
+    /// `None` is the public room.
     pub(crate) talking_to: Option<&'a Username>,
-    /// What `~` stands for.
+    /// The home directory, for `~`.
     pub(crate) home: Option<&'a Path>,
 }
 
-/// Why nothing was done with a line. Shows what was typed: escape it before it is drawn.
+/// Why a line was rejected. Quotes the input, so it must be sanitized before display.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InputError {
-    #[error("/{typed} is no command{}; /help lists all, and // in front says it as text",
-        .nearest.map(|name| format!(", did you mean /{name}?")).unwrap_or_default())]
+    #[error("Unknown command /{typed}{}; /help lists all commands, // in front sends it as text",
+        .nearest.map(|name| format!(": did you mean /{name}?")).unwrap_or_default())]
     Unknown { typed: String, nearest: Option<&'static str> },
-    #[error("something is missing, type it as {0}")]
+    #[error("Usage: {0}")]
     Missing(String),
-    #[error("{extra:?} is too much, type it as {usage}")]
+    #[error("Unexpected {extra:?}. Usage: {usage}")]
     Extra { usage: String, extra: String },
-    #[error("{0:?} is no name: {1}")]
+    #[error("{0:?} is not a valid name: {1}")]
     Name(String, UsernameError),
-    #[error("{0:?} is no number of a transfer; /transfers lists them")]
+    #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
-    #[error("nothing was sent: the text has only characters that cannot be sent")]
+    #[error("Nothing sent: the text contains only characters that cannot be sent")]
     NothingToSend,
 }
 
-/// What `line`, without its line end, asks for. A blank line asks for nothing.
+/// Parses `line`, without its line ending. A blank line is no command.
 pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
     let trimmed = front(line);
     if line.trim().is_empty() {
@@ -64,9 +64,9 @@ pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>,
     }
 }
 
-/// `line` from the first character on that its user sees. Blanks in front of a command are no
-/// reason to say it to everybody, nor is what cannot be seen: the mark at the beginning of a file,
-/// or an arrow key that a terminal wrote into the line.
+/// `line` from its first visible character on. A command must not become a public message because
+/// of leading whitespace or invisible input, such as a byte order mark or the escape sequence of
+/// an arrow key.
 pub(crate) fn front(line: &str) -> &str {
     let mut rest = line;
     loop {
@@ -79,7 +79,7 @@ pub(crate) fn front(line: &str) -> &str {
                 let last = parameters.trim_start_matches(|c| matches!(c, '\u{20}'..='\u{3f}'));
                 last.strip_prefix(|c| matches!(c, '\u{40}'..='\u{7e}')).unwrap_or(last)
             }
-            // Arrow keys in the application mode of a terminal (single shift three).
+            // Arrow keys in application cursor mode (single shift three).
             None => match sequence.strip_prefix('O') {
                 Some(key) => key.strip_prefix(|c: char| c.is_ascii_alphabetic()).unwrap_or(key),
                 None => sequence,
@@ -164,7 +164,7 @@ fn help_about(rest: &str) -> Result<Option<&'static str>, InputError> {
     }
 }
 
-/// The first word, and what follows it without the space between.
+/// The first word, and the rest without the whitespace between them.
 fn first_word(text: &str) -> (Option<&str>, &str) {
     let (word, behind) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     ((!word.is_empty()).then_some(word), behind.trim_start())
@@ -190,7 +190,7 @@ fn expand(path: &str, home: Option<&Path>) -> PathBuf {
     PathBuf::from(shellexpand::tilde_with_context(path, home).as_ref())
 }
 
-/// Enough of something typed to recognise it.
+/// Shortens quoted input to a recognisable length.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_in_front_makes_no_command_public() {
+    fn invisible_leading_characters_do_not_make_a_command_public() {
         let tell = Command::Tell { to: name("ann"), text: text("secret") };
         for front in [
             "\u{feff}",
@@ -241,12 +241,12 @@ mod tests {
         assert_eq!(inputs.len(), 1, "{line}");
         match inputs.remove(0) {
             Input::Command(command) => command,
-            Input::Help(_) => panic!("{line} is help"),
+            Input::Help(_) => panic!("{line} parsed as help"),
         }
     }
 
     #[test]
-    fn every_command_of_the_table_means_what_it_says() {
+    fn every_command_parses() {
         let tell = Command::Tell { to: name("Bob"), text: text("hi  there") };
         let send = Command::Send { to: name("Bob"), path: "/tmp/my file".into() };
         let id = TransferId(7);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_command_is_an_error_with_the_nearest_name() {
+    fn an_unknown_command_is_an_error_that_suggests_the_nearest_name() {
         let error = parsed("/mgs Bob secret").unwrap_err();
         assert_eq!(error, InputError::Unknown { typed: "mgs".into(), nearest: Some("msg") });
         assert!(error.to_string().contains("did you mean /msg?"));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_too_much_is_an_error() {
+    fn missing_or_extra_arguments_are_errors() {
         for line in ["/msg", "/msg Bob", "/send Bob ", "/open", "/take", "/close"] {
             assert!(matches!(parsed(line), Err(InputError::Missing(_))), "{line}");
         }
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_typed_is_lost_in_silence() {
+    fn unsendable_text_is_an_error() {
         assert_eq!(parsed(""), Ok(vec![]));
         assert_eq!(parsed("   "), Ok(vec![]));
         assert_eq!(parsed("\u{1}\u{2}"), Err(InputError::NothingToSend));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_several_messages_in_order() {
+    fn long_text_becomes_several_messages_in_order() {
         let line = format!("/msg Bob {}", "word ".repeat(300));
         let inputs = parsed(&line).unwrap();
         assert_eq!(inputs.len(), 3);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_private_talk_text_and_nameless_commands_mean_the_other_one() {
+    fn in_a_private_tab_text_and_nameless_commands_address_the_peer() {
         let bob = name("Bob");
         let context = InputContext { talking_to: Some(&bob), home: None };
         let one = |line| parse(line, context).unwrap().remove(0);

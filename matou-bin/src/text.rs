@@ -1,27 +1,27 @@
-//! Typed text of any length as messages that fit the protocol.
+//! Splits typed text of any length into protocol messages.
 
 use matou_actors::protocol::{MAX_MESSAGE, MessageText};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The messages that `text` becomes; none when nothing of it can be sent.
+/// Splits `text` into messages; none if nothing in it can be sent.
 ///
-/// Tabs and line ends become spaces, other control characters are dropped. Text over
-/// [`MAX_MESSAGE`] bytes is split behind a space, else between graphemes, else (inside a single
-/// grapheme that is larger) between characters. The messages joined are the whole text again.
+/// Tabs and line breaks become spaces; other control characters are dropped. Text longer than
+/// [`MAX_MESSAGE`] bytes is split after a space, else between graphemes, else (inside a single
+/// larger grapheme) between characters. The messages concatenate to the whole text.
 pub(crate) fn split_text(text: &str) -> Vec<MessageText> {
     let cleaned = clean(text);
     let mut rest = cleaned.as_str();
     let mut messages = Vec::new();
     while !rest.is_empty() {
-        let (message, behind) = rest.split_at(message_length(rest));
+        let (message, remainder) = rest.split_at(message_length(rest));
         // Cannot fail: neither empty, nor too long, nor with a control character.
         messages.extend(MessageText::parse(message));
-        rest = behind;
+        rest = remainder;
     }
     messages
 }
 
-/// The text on one line, without control characters.
+/// `text` on one line, without control characters.
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -38,7 +38,7 @@ fn clean(text: &str) -> String {
     cleaned
 }
 
-/// How many bytes at the front of `text`, which is not empty, make the next message.
+/// The length in bytes of the next message at the start of `text`, which is not empty.
 fn message_length(text: &str) -> usize {
     if text.len() <= MAX_MESSAGE {
         return text.len();
@@ -61,8 +61,8 @@ fn message_length(text: &str) -> usize {
     }
 }
 
-/// The most that one message may hold and one character more, which tells whether the last
-/// grapheme goes on. What follows has no influence, and so is not looked at.
+/// The longest possible message plus one character, which decides whether the last grapheme
+/// continues. Text beyond that cannot matter, so it is not scanned.
 fn window(text: &str) -> &str {
     let end = text
         .char_indices()
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_one_message() {
+    fn text_that_fits_is_one_message() {
         assert_eq!(parts("hello  world "), ["hello  world "]);
         assert_eq!(parts(&"a".repeat(512)).len(), 1);
     }
 
     #[test]
-    fn tabs_and_line_ends_become_spaces_and_other_controls_are_dropped() {
+    fn tabs_and_line_breaks_become_spaces_and_other_controls_are_dropped() {
         assert_eq!(parts("a\tb\r\nc\rd\ne\u{85}f"), ["a b c d e f"]);
         assert_eq!(parts("a\u{0}\u{1b}[31mb\u{7f}\u{9b}c"), ["a[31mbc"]);
         assert!(parts("\u{1}\u{2}\u{7f}").is_empty());
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_split_behind_a_space() {
+    fn long_text_is_split_after_a_space() {
         let text = "word ".repeat(200);
         let parts = parts(&text);
         assert_eq!(parts.concat(), text);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grapheme_that_ends_with_the_message_is_not_cut_from_its_mark() {
+    fn a_grapheme_at_the_end_of_a_message_keeps_its_marks() {
         let parts = parts(&format!("{}e\u{301}", "a".repeat(511)));
         assert_eq!(parts, ["a".repeat(511), "e\u{301}".to_owned()]);
     }
@@ -140,7 +140,7 @@ mod tests {
         }
 
         #[test]
-        fn a_split_is_behind_a_space_or_between_graphemes(text in "[a-z é👩🏽]{513,900}") {
+        fn splits_are_after_a_space_or_between_graphemes(text in "[a-z é👩🏽]{513,900}") {
             for part in parts(&text).iter().rev().skip(1) {
                 let spaced = part.ends_with(' ');
                 prop_assert!(spaced || !part.contains(' '), "{:?}", part);

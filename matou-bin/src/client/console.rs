@@ -1,5 +1,5 @@
-//! The client without a screen: lines from standard input become commands, events become lines
-//! on standard output. Nothing here waits for one side while the other has something to do.
+//! The line-based client: lines from standard input become commands, events become lines on
+//! standard output. Neither direction ever blocks the other.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,27 +18,27 @@ use super::typed::{Line, Lines};
 use crate::exit::Failure;
 use crate::signals::Signals;
 
-/// How long the client may take to leave once a signal, or a reader that went away, says so.
-const LEAVE_WITHIN: Duration = Duration::from_secs(5);
-/// How long whoever reads the output may take to read the last lines of it then.
-const LAST_LINES: Duration = Duration::from_millis(500);
+/// The deadline for shutting down after a signal or the loss of the output's reader.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The additional time granted for writing the last lines of output.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many events are rendered before typed lines and signals get their turn.
-const EVENTS_AT_ONCE: usize = 256;
-/// How many bytes of lines go to the output in one piece.
-const BYTES_AT_ONCE: usize = 16 * 1024;
+/// Events rendered in one go before input lines and signals are polled again.
+const EVENT_BATCH: usize = 256;
+/// Lines are written in chunks of about this many bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
 
-/// A client without a screen.
+/// The line-based client.
 pub(super) struct Console {
-    /// How events look.
+    /// The output format.
     pub(super) rendering: Rendering,
-    /// A person can be asked for a name.
+    /// Whether the user can be prompted for a name.
     pub(super) can_ask: bool,
-    /// What `~` stands for.
+    /// The home directory, for `~`.
     pub(super) home: Option<PathBuf>,
 }
 
-/// How events look.
+/// The output format.
 pub(super) enum Rendering {
     /// Lines for people.
     Plain(Plain),
@@ -47,7 +47,7 @@ pub(super) enum Rendering {
 }
 
 impl Rendering {
-    /// The lines that tell `event`, each with its line end; may be empty.
+    /// The lines for `event`, each with its line ending; may be empty.
     fn lines(&mut self, event: &Event) -> String {
         match self {
             Self::Plain(plain) => plain.lines(event, &Zoned::now()),
@@ -56,24 +56,24 @@ impl Rendering {
     }
 }
 
-/// The work under way.
+/// A running client.
 struct Running {
     rendering: Rendering,
     conversation: Conversation,
-    /// Commands that the client has not taken yet.
+    /// Commands not yet accepted by the client.
     commands: VecDeque<Command>,
-    /// Lines that the output has not taken yet.
-    shown: VecDeque<String>,
-    /// Standard input has more lines.
+    /// Chunks not yet accepted by the output.
+    unwritten: VecDeque<String>,
+    /// Standard input has not ended.
     more_lines: bool,
-    /// Nobody reads the output any more.
-    unread: bool,
-    /// When to give up waiting for the client to close.
+    /// The reader of the output is gone.
+    output_closed: bool,
+    /// When to stop waiting for the client to close.
     deadline: Option<Instant>,
 }
 
 impl Console {
-    /// Talks until the client has closed. `named` is whether it has a name to sign in with.
+    /// Runs until the client has closed. `named` is whether it has a name to sign in with.
     pub(super) async fn run(
         self,
         named: bool,
@@ -86,13 +86,13 @@ impl Console {
             rendering: self.rendering,
             conversation,
             commands: VecDeque::new(),
-            shown: VecDeque::new(),
+            unwritten: VecDeque::new(),
             more_lines: true,
-            unread: false,
+            output_closed: false,
             deadline: None,
         };
         running.perform(effects);
-        let written = running.talk(handle, events, signals).await;
+        let written = running.drive(handle, events, signals).await;
         let ending = running.conversation.ending();
         match (written, ending) {
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -100,22 +100,21 @@ impl Console {
             }
             (_, Ending::Done) => Ok(()),
             (_, Ending::Refused(username)) => Err(Failure::Refused(username)),
-            (_, Ending::Unheard) => Err(Failure::Runtime(
-                "not all that was typed was heard: the server was not there, or took no more; send \
-                 again what did not arrive, and see --server HOST[:PORT]"
+            (_, Ending::Unsent) => Err(Failure::Runtime(
+                "some messages were not sent because the server could not be reached; check \
+                 --server HOST[:PORT] and send them again"
                     .into(),
             )),
             (_, Ending::Nameless) => Err(Failure::Usage(
-                "a name is needed: type one when asked, or give one with --username NAME".into(),
+                "a name is required: enter one when prompted, or use --username NAME".into(),
             )),
         }
     }
 }
 
 impl Running {
-    /// Ends when the client has closed, or has not although it should have. The error is the
-    /// output's.
-    async fn talk(
+    /// Returns when the client has closed or missed its deadline. The error is the output's.
+    async fn drive(
         &mut self,
         handle: Handle,
         mut events: Events,
@@ -127,64 +126,65 @@ impl Running {
             let command = self.commands.front().cloned();
             let deadline = self.deadline;
             tokio::select! {
-                room = output.room(), if !self.shown.is_empty() => match room {
-                    Ok(room) => if let Some(line) = self.shown.pop_front() { room.send(line) },
-                    Err(_) => self.unread(),
+                permit = output.permit(), if !self.unwritten.is_empty() => match permit {
+                    Ok(permit) => if let Some(chunk) = self.unwritten.pop_front() { permit.send(chunk) },
+                    Err(_) => self.on_output_closed(),
                 },
-                event = events.recv(), if self.shown.is_empty() => match event {
-                    Some(event) => self.told(event, &mut events),
+                event = events.recv(), if self.unwritten.is_empty() => match event {
+                    Some(event) => self.on_event(event, &mut events),
                     None => break,
                 },
                 line = lines.next(), if self.wants_lines() => {
-                    self.typed(line);
+                    self.on_line(line);
                 }
-                taken = send(&handle, command), if !self.commands.is_empty() => {
+                sent = send(&handle, command), if !self.commands.is_empty() => {
                     self.commands.pop_front();
-                    if taken.is_err() {
+                    if sent.is_err() {
                         self.commands.clear();
                     }
                 }
                 _ = signals.next() => {
                     if self.deadline.is_some() {
-                        break; // Told twice: now.
+                        break; // The second signal exits at once.
                     }
                     self.leave();
                 }
                 () = until(deadline), if deadline.is_some() => {
-                    let effects = self.conversation.given_up();
+                    let effects = self.conversation.on_timeout();
                     self.perform(effects);
                     break;
                 }
             }
         }
-        let last = self.deadline.map(|deadline| deadline.max(Instant::now() + LAST_LINES));
+        let flush_deadline =
+            self.deadline.map(|deadline| deadline.max(Instant::now() + FLUSH_TIMEOUT));
         tokio::select! {
-            written = output.finish(self.shown.drain(..)) => written,
+            written = output.finish(self.unwritten.drain(..)) => written,
             _ = signals.next() => Ok(()),
-            () = until(last), if last.is_some() => Ok(()),
+            () = until(flush_deadline), if flush_deadline.is_some() => Ok(()),
         }
     }
 
-    /// Something happened, and maybe more that is there already.
-    fn told(&mut self, event: Event, events: &mut Events) {
-        let more = std::iter::from_fn(|| events.try_recv()).take(EVENTS_AT_ONCE);
+    /// Handles `event` and those already queued behind it.
+    fn on_event(&mut self, event: Event, events: &mut Events) {
+        let more = std::iter::from_fn(|| events.try_recv()).take(EVENT_BATCH);
         for event in std::iter::once(event).chain(more) {
-            let effects = self.conversation.event(event);
+            let effects = self.conversation.on_event(event);
             self.perform(effects);
         }
     }
 
     fn wants_lines(&self) -> bool {
-        self.more_lines && self.commands.is_empty() && self.conversation.listens()
+        self.more_lines && self.commands.is_empty() && self.conversation.accepts_lines()
     }
 
-    fn typed(&mut self, line: Option<Line>) {
+    fn on_line(&mut self, line: Option<Line>) {
         let effects = match line {
-            Some(Ok(line)) => self.conversation.line(&line),
-            Some(Err(reason)) => Conversation::unreadable_line(&reason),
+            Some(Ok(line)) => self.conversation.on_line(&line),
+            Some(Err(reason)) => Conversation::on_unreadable_line(&reason),
             None => {
                 self.more_lines = false;
-                self.conversation.end_of_lines()
+                self.conversation.on_end_of_input()
             }
         };
         self.perform(effects);
@@ -196,7 +196,7 @@ impl Running {
                 Effect::Command(command) => self.commands.push_back(command),
                 Effect::Show(event) => {
                     let lines = self.rendering.lines(&event);
-                    if !self.unread {
+                    if !self.output_closed {
                         self.show(lines);
                     }
                 }
@@ -205,27 +205,27 @@ impl Running {
     }
 
     fn show(&mut self, lines: String) {
-        match self.shown.back_mut() {
-            Some(last) if last.len() < BYTES_AT_ONCE => last.push_str(&lines),
+        match self.unwritten.back_mut() {
+            Some(last) if last.len() < CHUNK_BYTES => last.push_str(&lines),
             _ if lines.is_empty() => {}
-            _ => self.shown.push_back(lines),
+            _ => self.unwritten.push_back(lines),
         }
     }
 
-    /// Nobody reads what is shown: there is nobody to stay for.
-    fn unread(&mut self) {
-        self.unread = true;
-        self.shown.clear();
+    /// Without a reader there is no reason to stay.
+    fn on_output_closed(&mut self) {
+        self.output_closed = true;
+        self.unwritten.clear();
         self.leave();
     }
 
-    /// Signs out, in a time that is limited.
+    /// Signs out, with a deadline.
     fn leave(&mut self) {
-        self.conversation.ended();
+        self.conversation.on_interrupt();
         self.more_lines = false;
         self.commands.clear();
         self.commands.push_back(Command::Quit);
-        self.deadline = Some(Instant::now() + LEAVE_WITHIN);
+        self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
     }
 }
 

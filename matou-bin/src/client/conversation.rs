@@ -1,5 +1,5 @@
-//! What a typed line and an event mean to a client without a screen: who is asked for a name,
-//! when to give up. Pure: the console performs the effects.
+//! The pure logic of the line-based client: interprets input lines and events, prompts for a
+//! name, decides when to exit. The console performs the effects.
 
 use std::path::PathBuf;
 
@@ -9,53 +9,53 @@ use matou_actors::protocol::Username;
 use crate::commands::{help, help_about};
 use crate::input::{Input, InputContext, parse};
 
-/// Something for the console to do.
+/// An action for the console.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Effect {
-    /// Hand this to the client.
+    /// Send this to the client.
     Command(Command),
     /// Show this.
     Show(Event),
 }
 
-/// How the conversation stands.
+/// The state of the conversation.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    audience: Audience,
-    standing: Standing,
-    /// The last name that was refused and that no other one has replaced.
+    input: InputSource,
+    sign_in: SignIn,
+    /// The last refused name, unless another one has been entered since.
     refused: Option<Username>,
     home: Option<PathBuf>,
-    /// The own name, once signed in.
+    /// The user's own name, once signed in.
     own: Option<Username>,
-    /// Public messages that were typed, and those of them that have come back.
+    /// Public messages entered, and those of them echoed by the server.
     said: u64,
-    heard: u64,
-    /// The server was there at the end of the lines, or came later.
-    was_there: bool,
-    /// Somebody ended it from outside.
-    ended: bool,
+    echoed: u64,
+    /// Signed in at end of input, or later.
+    reached_server: bool,
+    /// Interrupted by a signal or the loss of the output's reader.
+    interrupted: bool,
 }
 
-/// Who types.
+/// Where input lines come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Audience {
-    /// A person, who can be asked.
+enum InputSource {
+    /// A user at a terminal, who can be prompted.
     Person,
-    /// A program, which cannot.
+    /// A program, which cannot be prompted.
     Program,
-    /// Nobody any more.
-    Nobody,
+    /// Input has ended.
+    Ended,
 }
 
-/// How the user stands with the server.
+/// The progress of signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Without a name: the next line is one.
+enum SignIn {
+    /// No name yet: the next line is taken as one.
     Nameless,
-    /// With a name, and nothing heard of the server yet.
+    /// A name is set; no event has arrived yet.
     Starting,
-    /// With a name that the server has not accepted yet, or has lost.
+    /// Waiting for the server to accept the name, first or again.
     Waiting,
     /// Signed in.
     SignedIn,
@@ -64,52 +64,52 @@ enum Standing {
 /// How the conversation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// As the user wanted.
+    /// As requested by the user.
     Done,
     /// Without a name.
     Nameless,
-    /// With this name refused, and no other one.
+    /// The name was refused and not replaced.
     Refused(Username),
-    /// When the server was not there at the end of the lines, or had not heard them all.
-    Unheard,
+    /// The server was not reachable at end of input, or did not receive every message.
+    Unsent,
 }
 
 impl Conversation {
-    /// A conversation that begins, with the effects of its beginning. `named` is whether the
-    /// client has a name to sign in with.
+    /// A new conversation with its initial effects. `named` is whether the client has a name to
+    /// sign in with.
     pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
-        let (standing, effects) = if named {
-            (Standing::Starting, Vec::new())
+        let (sign_in, effects) = if named {
+            (SignIn::Starting, Vec::new())
         } else {
-            (Standing::Nameless, vec![question()])
+            (SignIn::Nameless, vec![name_prompt()])
         };
-        let audience = if can_ask { Audience::Person } else { Audience::Program };
+        let input = if can_ask { InputSource::Person } else { InputSource::Program };
         let conversation = Self {
-            audience,
-            standing,
+            input,
+            sign_in,
             refused: None,
             home,
             own: None,
             said: 0,
-            heard: 0,
-            was_there: false,
-            ended: false,
+            echoed: 0,
+            reached_server: false,
+            interrupted: false,
         };
         (conversation, effects)
     }
 
-    /// Whether lines should be read. A program that writes at once waits until the first attempt
-    /// to sign in has come to something: it may write more than can be kept until then. Once its
-    /// name is refused nothing that it writes is for anybody, nor is it another name.
-    pub(super) fn listens(&self) -> bool {
-        self.audience != Audience::Program
-            || !matches!(self.standing, Standing::Starting | Standing::Nameless)
+    /// Whether input lines should be read. Lines from a program wait for the outcome of the first
+    /// attempt to sign in, since they could exceed what can be buffered. Once its name is refused
+    /// they are neither messages nor another name.
+    pub(super) fn accepts_lines(&self) -> bool {
+        self.input != InputSource::Program
+            || !matches!(self.sign_in, SignIn::Starting | SignIn::Nameless)
     }
 
-    /// A line was typed.
-    pub(super) fn line(&mut self, line: &str) -> Vec<Effect> {
+    /// Handles an input line.
+    pub(super) fn on_line(&mut self, line: &str) -> Vec<Effect> {
         let trimmed = line.trim();
-        if self.standing == Standing::Nameless && !trimmed.starts_with('/') {
+        if self.sign_in == SignIn::Nameless && !trimmed.starts_with('/') {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
         match parse(line, InputContext { talking_to: None, home: self.home.as_deref() }) {
@@ -125,41 +125,41 @@ impl Conversation {
         }
     }
 
-    /// A line was typed that is no text.
-    pub(super) fn unreadable_line(reason: &str) -> Vec<Effect> {
-        vec![Effect::Show(Event::Error { message: format!("nothing was sent: {reason}") })]
+    /// Handles an input line that is not text.
+    pub(super) fn on_unreadable_line(reason: &str) -> Vec<Effect> {
+        vec![Effect::Show(Event::Error { message: format!("Nothing sent: {reason}") })]
     }
 
-    /// No more lines will be typed.
-    pub(super) fn end_of_lines(&mut self) -> Vec<Effect> {
-        self.audience = Audience::Nobody;
-        self.was_there = self.standing == Standing::SignedIn;
-        let nameless = self.standing == Standing::Nameless;
+    /// Handles the end of input.
+    pub(super) fn on_end_of_input(&mut self) -> Vec<Effect> {
+        self.input = InputSource::Ended;
+        self.reached_server = self.sign_in == SignIn::SignedIn;
+        let nameless = self.sign_in == SignIn::Nameless;
         vec![Effect::Command(if nameless { Command::Quit } else { Command::Finish })]
     }
 
-    /// The client told something.
-    pub(super) fn event(&mut self, event: Event) -> Vec<Effect> {
+    /// Handles an event of the client.
+    pub(super) fn on_event(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.standing == Standing::Starting {
-            self.standing = Standing::Waiting;
+        if self.sign_in == SignIn::Starting {
+            self.sign_in = SignIn::Waiting;
         }
         match &event {
             Event::Connected { username, .. } => {
-                self.standing = Standing::SignedIn;
+                self.sign_in = SignIn::SignedIn;
                 self.refused = None;
                 self.own = Some(username.clone());
-                self.was_there = true;
+                self.reached_server = true;
             }
-            Event::Message { from, .. } if self.own.as_ref() == Some(from) => self.heard += 1,
-            Event::Disconnected { .. } if self.standing == Standing::SignedIn => {
-                self.standing = Standing::Waiting;
+            Event::Message { from, .. } if self.own.as_ref() == Some(from) => self.echoed += 1,
+            Event::Disconnected { .. } if self.sign_in == SignIn::SignedIn => {
+                self.sign_in = SignIn::Waiting;
             }
             Event::Refused { username } => {
                 self.refused = Some(username.clone());
-                self.standing = Standing::Nameless;
-                effects.push(if self.audience == Audience::Person {
-                    question()
+                self.sign_in = SignIn::Nameless;
+                effects.push(if self.input == InputSource::Person {
+                    name_prompt()
                 } else {
                     Effect::Command(Command::Quit)
                 });
@@ -170,30 +170,35 @@ impl Conversation {
         effects
     }
 
-    /// Somebody ends it from outside, whatever is under way.
-    pub(super) fn ended(&mut self) {
-        self.ended = true;
+    /// Handles an external interruption.
+    pub(super) fn on_interrupt(&mut self) {
+        self.interrupted = true;
     }
 
-    /// The client did not come to its end in time.
-    pub(super) fn given_up(&self) -> Vec<Effect> {
-        let unheard = self.said.saturating_sub(self.heard);
-        if unheard == 0 {
+    /// Handles a client that missed its shutdown deadline.
+    pub(super) fn on_timeout(&self) -> Vec<Effect> {
+        let unsent = self.said.saturating_sub(self.echoed);
+        if unsent == 0 {
             return Vec::new();
         }
-        let message = format!("{unheard} of your messages may not have been heard");
+        let message = match unsent {
+            1 => "1 message may not have been sent".to_owned(),
+            count => format!("{count} messages may not have been sent"),
+        };
         vec![Effect::Show(Event::Error { message })]
     }
 
-    /// How it ended.
+    /// The outcome.
     pub(super) fn ending(self) -> Ending {
-        let unheard = self.audience == Audience::Nobody && self.said > self.heard;
-        match (self.refused, self.audience, self.standing) {
-            (Some(username), Audience::Program | Audience::Nobody, _) => Ending::Refused(username),
-            (None, Audience::Program | Audience::Nobody, Standing::Nameless) => Ending::Nameless,
-            _ if self.ended => Ending::Done,
-            (None, Audience::Nobody, _) if !self.was_there => Ending::Unheard,
-            _ if unheard => Ending::Unheard,
+        let unsent = self.input == InputSource::Ended && self.said > self.echoed;
+        match (self.refused, self.input, self.sign_in) {
+            (Some(username), InputSource::Program | InputSource::Ended, _) => {
+                Ending::Refused(username)
+            }
+            (None, InputSource::Program | InputSource::Ended, SignIn::Nameless) => Ending::Nameless,
+            _ if self.interrupted => Ending::Done,
+            (None, InputSource::Ended, _) if !self.reached_server => Ending::Unsent,
+            _ if unsent => Ending::Unsent,
             _ => Ending::Done,
         }
     }
@@ -201,19 +206,19 @@ impl Conversation {
     fn sign_in(&mut self, name: &str) -> Vec<Effect> {
         match Username::parse(name) {
             Ok(username) => {
-                self.standing = Standing::Waiting;
+                self.sign_in = SignIn::Waiting;
                 vec![Effect::Command(Command::SignIn(username))]
             }
             Err(error) => {
-                let message = format!("{name:?} is no name: {error}");
-                vec![Effect::Show(Event::Error { message }), question()]
+                let message = format!("{name:?} is not a valid name: {error}");
+                vec![Effect::Show(Event::Error { message }), name_prompt()]
             }
         }
     }
 }
 
-fn question() -> Effect {
-    let message = "type the name to sign in with: 1 to 32 bytes of letters and digits".into();
+fn name_prompt() -> Effect {
+    let message = "Enter your name (letters and digits, at most 32 bytes):".into();
     Effect::Show(Event::Notice { message })
 }
 
@@ -251,116 +256,116 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_the_first_line_is_one() {
+    fn without_a_name_the_first_line_is_the_name() {
         let (mut conversation, effects) = Conversation::new(false, true, None);
         assert!(matches!(effects[..], [Effect::Show(Event::Notice { .. })]));
-        assert_eq!(commands(&conversation.line("a b")), NONE);
-        assert_eq!(commands(&conversation.line(" Bob ")), [&Command::SignIn(name("Bob"))]);
-        conversation.event(connected());
-        assert!(matches!(commands(&conversation.line("Bob"))[..], [Command::Say(_)]));
+        assert_eq!(commands(&conversation.on_line("a b")), NONE);
+        assert_eq!(commands(&conversation.on_line(" Bob ")), [&Command::SignIn(name("Bob"))]);
+        conversation.on_event(connected());
+        assert!(matches!(commands(&conversation.on_line("Bob"))[..], [Command::Say(_)]));
     }
 
     #[test]
-    fn commands_work_while_a_name_is_asked_for() {
+    fn commands_work_at_the_name_prompt() {
         let (mut conversation, _) = Conversation::new(false, true, None);
-        assert_eq!(commands(&conversation.line("/quit")), [&Command::Quit]);
+        assert_eq!(commands(&conversation.on_line("/quit")), [&Command::Quit]);
     }
 
     #[test]
-    fn a_refused_name_asks_again_where_somebody_can_be_asked() {
+    fn a_refused_name_prompts_an_interactive_user_again() {
         let (mut conversation, _) = Conversation::new(true, true, None);
-        let effects = conversation.event(Event::Refused { username: name("Bob") });
+        let effects = conversation.on_event(Event::Refused { username: name("Bob") });
         assert_eq!(commands(&effects), NONE);
-        assert_eq!(commands(&conversation.line("Bob2")), [&Command::SignIn(name("Bob2"))]);
-        conversation.event(connected());
+        assert_eq!(commands(&conversation.on_line("Bob2")), [&Command::SignIn(name("Bob2"))]);
+        conversation.on_event(connected());
         assert_eq!(conversation.ending(), Ending::Done);
     }
 
     #[test]
-    fn a_refused_name_ends_a_client_that_cannot_ask() {
+    fn a_refused_name_ends_a_non_interactive_client() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        let effects = conversation.event(Event::Refused { username: name("Bob") });
+        let effects = conversation.on_event(Event::Refused { username: name("Bob") });
         assert!(matches!(effects[0], Effect::Show(Event::Refused { .. })));
         assert_eq!(commands(&effects), [&Command::Quit]);
-        assert!(!conversation.listens(), "what it says next is no name");
+        assert!(!conversation.accepts_lines(), "its next line is not taken as a name");
         assert_eq!(conversation.ending(), Ending::Refused(name("Bob")));
     }
 
     #[test]
-    fn the_end_of_the_lines_finishes_what_was_typed() {
+    fn end_of_input_finishes_pending_commands() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        conversation.event(connected());
-        assert_eq!(commands(&conversation.end_of_lines()), [&Command::Finish]);
+        conversation.on_event(connected());
+        assert_eq!(commands(&conversation.on_end_of_input()), [&Command::Finish]);
         assert_eq!(conversation.ending(), Ending::Done);
         let (mut conversation, _) = Conversation::new(false, true, None);
-        assert_eq!(commands(&conversation.end_of_lines()), [&Command::Quit]);
+        assert_eq!(commands(&conversation.on_end_of_input()), [&Command::Quit]);
         assert_eq!(conversation.ending(), Ending::Nameless);
     }
 
     #[test]
-    fn the_end_of_the_lines_without_a_server_is_no_success() {
+    fn end_of_input_without_a_server_is_a_failure() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        conversation.event(connected());
-        conversation.event(Event::Disconnected { reason: "gone".into() });
-        conversation.end_of_lines();
-        assert_eq!(conversation.ending(), Ending::Unheard);
+        conversation.on_event(connected());
+        conversation.on_event(Event::Disconnected { reason: "gone".into() });
+        conversation.on_end_of_input();
+        assert_eq!(conversation.ending(), Ending::Unsent);
         let (mut conversation, _) = Conversation::new(true, false, None);
-        conversation.line("/quit");
+        conversation.on_line("/quit");
         assert_eq!(conversation.ending(), Ending::Done);
     }
 
     #[test]
-    fn what_did_not_come_back_was_not_heard() {
+    fn messages_without_an_echo_count_as_unsent() {
         let said = |from: &str| Event::Message {
             from: name(from),
             text: matou_actors::protocol::MessageText::parse("a").unwrap(),
         };
         let typed = |heard: &[&str]| {
             let (mut conversation, _) = Conversation::new(true, false, None);
-            conversation.event(connected());
-            conversation.line("a");
-            conversation.line("a");
-            conversation.end_of_lines();
+            conversation.on_event(connected());
+            conversation.on_line("a");
+            conversation.on_line("a");
+            conversation.on_end_of_input();
             for from in heard {
-                conversation.event(said(from));
+                conversation.on_event(said(from));
             }
-            conversation.event(Event::Disconnected { reason: "gone".into() });
+            conversation.on_event(Event::Disconnected { reason: "gone".into() });
             conversation
         };
-        assert_eq!(typed(&["Bob", "Ann"]).ending(), Ending::Unheard);
+        assert_eq!(typed(&["Bob", "Ann"]).ending(), Ending::Unsent);
         assert_eq!(typed(&["Bob", "Ann", "Bob"]).ending(), Ending::Done);
-        assert!(typed(&["Bob", "Bob"]).given_up().is_empty());
+        assert!(typed(&["Bob", "Bob"]).on_timeout().is_empty());
         let mut interrupted = typed(&[]);
-        assert!(matches!(&interrupted.given_up()[..], [Effect::Show(Event::Error { message })]
+        assert!(matches!(&interrupted.on_timeout()[..], [Effect::Show(Event::Error { message })]
             if message.starts_with('2')));
-        interrupted.ended();
+        interrupted.on_interrupt();
         assert_eq!(interrupted.ending(), Ending::Done);
     }
 
     #[test]
-    fn a_program_is_listened_to_once_something_was_heard_of_the_server() {
+    fn lines_of_a_program_are_read_after_the_first_event() {
         for event in [connected(), Event::Error { message: "cannot reach it".into() }] {
             let (mut conversation, _) = Conversation::new(true, false, None);
-            assert!(!conversation.listens());
-            conversation.event(event);
-            assert!(conversation.listens());
+            assert!(!conversation.accepts_lines());
+            conversation.on_event(event);
+            assert!(conversation.accepts_lines());
         }
-        assert!(Conversation::new(true, true, None).0.listens());
+        assert!(Conversation::new(true, true, None).0.accepts_lines());
     }
 
     #[test]
-    fn an_unknown_command_is_shown_as_an_error_and_not_sent() {
+    fn an_unknown_command_is_an_error_and_not_sent() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        let effects = conversation.line("/mgs Bob secret");
+        let effects = conversation.on_line("/mgs Bob secret");
         assert!(matches!(&effects[..], [Effect::Show(Event::Error { message })]
             if message.contains("/msg")));
     }
 
     #[test]
-    fn help_is_shown_a_line_at_a_time() {
+    fn help_is_one_notice_per_line() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        let effects = conversation.line("/help");
+        let effects = conversation.on_line("/help");
         assert_eq!(effects.len(), help().len());
-        assert_eq!(conversation.line("/help send").len(), 1);
+        assert_eq!(conversation.on_line("/help send").len(), 1);
     }
 }

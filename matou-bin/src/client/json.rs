@@ -1,4 +1,4 @@
-//! Events as JSON lines.
+//! Renders events as JSON lines.
 
 use jiff::Timestamp;
 use matou_actors::client::Event;
@@ -14,11 +14,11 @@ struct Timed<'a> {
     time: String,
 }
 
-/// `event` as one JSON object and a line end.
+/// `event` as one JSON object and a line break.
 pub(super) fn line(event: &Event, now: Timestamp) -> String {
     let time = format!("{now:.3}");
     let json = serde_json::to_string(&Timed { event, time: time.clone() }).or_else(|error| {
-        let message = format!("an event cannot be told as JSON: {error}: {event:?}");
+        let message = format!("cannot encode an event as JSON: {error}: {event:?}");
         serde_json::to_string(&Timed { event: &Event::Error { message }, time })
     });
     let mut line = json.map(|json| json_escaped(&json).into_owned()).unwrap_or_default();
@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    fn told(event: &Event) -> Value {
+    fn rendered(event: &Event) -> Value {
         let line = line(event, Timestamp::UNIX_EPOCH);
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
         assert!(!line.trim_end().chars().any(crate::sanitize::is_hidden));
@@ -48,7 +48,7 @@ mod tests {
         let from = Username::parse("Bob").unwrap();
         let text = MessageText::parse("\u{202e}é \"hi\"").unwrap();
         assert_eq!(
-            told(&Event::Message { from: from.clone(), text }),
+            rendered(&Event::Message { from: from.clone(), text }),
             json!({"event": "message", "from": "Bob", "text": "\u{202e}é \"hi\"",
                 "time": "1970-01-01T00:00:00.000Z"})
         );
@@ -61,19 +61,19 @@ mod tests {
             path: None,
         });
         assert_eq!(
-            told(&started),
+            rendered(&started),
             json!({"event": "file_started", "id": 3, "direction": "incoming", "with": "Bob",
                 "bytes": 0, "size": 9, "time": "1970-01-01T00:00:00.000Z"})
         );
     }
 
     #[test]
-    fn a_path_that_is_not_utf8_is_still_told() {
+    fn a_path_that_is_not_utf8_is_still_reported() {
         use std::os::unix::ffi::OsStringExt;
         let path = PathBuf::from(std::ffi::OsString::from_vec(b"/tmp/\xff".to_vec()));
         let to = Username::parse("Bob").unwrap();
         let event = Event::FileSent { id: TransferId(3), to, size: 9, path };
-        assert_eq!(told(&event)["event"], "file_sent");
-        assert_eq!(told(&event)["path"], "/tmp/\u{fffd}");
+        assert_eq!(rendered(&event)["event"], "file_sent");
+        assert_eq!(rendered(&event)["path"], "/tmp/\u{fffd}");
     }
 }

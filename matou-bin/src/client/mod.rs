@@ -1,4 +1,4 @@
-//! `matou-bin client`: settings, log, and one of the ways to show events and take commands.
+//! `matou-bin client`: settings, log, and the choice of user interface.
 
 mod console;
 mod conversation;
@@ -21,18 +21,18 @@ use crate::screen::{self, ScreenError, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
 
-/// How the client shows itself.
+/// The user interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// A full screen.
+    /// The full-screen interface.
     Screen,
-    /// Lines for people, without any escape sequence.
+    /// Lines for people, without escape sequences.
     Plain,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Talks until the user leaves.
+/// Runs the client until the user leaves.
 pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let home = home();
     let path = arguments.config.clone().or_else(own_file);
@@ -44,26 +44,28 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let can_ask = io::stdin().is_terminal();
     if settings.username.is_none() && !can_ask {
         return Err(Failure::Usage(
-            "a name is needed: give one with --username NAME, MATOU_CLIENT__CLIENT__USERNAME or \
+            "a name is required: use --username NAME, MATOU_CLIENT__CLIENT__USERNAME or \
              client.username in the configuration file"
                 .into(),
         ));
     }
     let log = start_log(&file, mode)?;
     let outcome = match rendering(mode) {
-        None => to_its_end(show(file.screen, settings, &log, home)),
-        Some(rendering) => to_its_end(talk(settings, &log, Console { rendering, can_ask, home })),
+        None => run_to_completion(show(file.screen, settings, &log, home)),
+        Some(rendering) => {
+            run_to_completion(talk(settings, &log, Console { rendering, can_ask, home }))
+        }
     };
     log.finish();
     outcome
 }
 
-/// Runs what lasts as long as the program does.
-fn to_its_end<T>(talk: impl Future<Output = T>) -> T {
+/// Runs the future that lasts as long as the program.
+fn run_to_completion<T>(talk: impl Future<Output = T>) -> T {
     let system = actix::System::new();
     let outcome = system.block_on(talk);
-    // Dropped, it would wait without limit for a lookup or a file system that does not answer,
-    // although everything is over. The end of the process waits for neither.
+    // Dropping the system would wait indefinitely for a blocked DNS lookup or file system; exiting
+    // the process does not.
     std::mem::forget(system);
     outcome
 }
@@ -86,8 +88,8 @@ async fn show(
     match screen::run(options, client).await {
         Ok(None) => Ok(()),
         Ok(Some(signal)) => {
-            // Whoever hung up does not read it.
-            let _ = writeln!(io::stderr(), "matou: ended by {signal}");
+            // After a hangup there may be no reader.
+            let _ = writeln!(io::stderr(), "matou: stopped by {signal}");
             Ok(())
         }
         Err(error @ ScreenError::Setting(_)) => Err(Failure::Usage(error.to_string())),
@@ -95,7 +97,7 @@ async fn show(
     }
 }
 
-/// The user's own configuration file, if there is one.
+/// The user's configuration file, if it exists.
 fn own_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     let folders = etcetera::choose_base_strategy().ok()?;
@@ -103,7 +105,7 @@ fn own_file() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// A screen only where there is one: a terminal on both ends that can place a cursor.
+/// The screen needs a terminal with cursor addressing on both standard streams.
 fn mode(arguments: &ClientArguments) -> Mode {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     if arguments.json {
@@ -115,7 +117,7 @@ fn mode(arguments: &ClientArguments) -> Mode {
     }
 }
 
-/// How lines are written, where there are lines.
+/// The output format of the line-based modes.
 fn rendering(mode: Mode) -> Option<Rendering> {
     match mode {
         Mode::Screen => None,
@@ -128,7 +130,7 @@ fn start_log(file: &ClientFile, mode: Mode) -> Result<Log, Failure> {
     let path = Path::new(&file.log.file);
     let target = match (file.log.file.is_empty(), mode) {
         (false, _) => Target::File(path),
-        // Lines would run through the screen.
+        // Log lines would garble the screen.
         (true, Mode::Screen) => Target::Nowhere,
         (true, Mode::Plain | Mode::Json) => Target::PlainStderr,
     };
@@ -146,11 +148,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_system_that_does_not_answer_keeps_nobody_from_leaving() {
+    fn a_blocked_file_system_does_not_delay_the_exit() {
         let (answer, stuck) = mpsc::channel::<()>();
         let (done, left) = mpsc::channel();
         thread::spawn(move || {
-            to_its_end(async move {
+            run_to_completion(async move {
                 let (asked, asking) = tokio::sync::oneshot::channel();
                 tokio::task::spawn_blocking(move || {
                     asked.send(()).unwrap();

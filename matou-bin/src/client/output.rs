@@ -1,5 +1,4 @@
-//! Standard output, written by a thread of its own: a reader that stops reading stops nothing
-//! else.
+//! Writes standard output on a dedicated thread, so that a stalled reader blocks nothing else.
 
 use std::io::{self, Write};
 use std::thread;
@@ -7,53 +6,52 @@ use std::thread;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 
-/// Pieces of text that may wait to be written.
+/// The capacity of the write queue, in chunks.
 const QUEUE: usize = 16;
 
-/// Takes pieces of text and writes them in order.
+/// Writes chunks of text in order.
 pub(super) struct Output {
-    pieces: mpsc::Sender<String>,
+    chunks: mpsc::Sender<String>,
     done: oneshot::Receiver<io::Result<()>>,
 }
 
-/// Room for one piece.
-pub(super) type Room<'a> = mpsc::Permit<'a, String>;
+/// A permit to write one chunk.
+pub(super) type Permit<'a> = mpsc::Permit<'a, String>;
 
 impl Output {
-    /// Starts to write to standard output.
+    /// Starts the writer of standard output.
     pub(super) fn start() -> Self {
-        let (pieces, mut queue) = mpsc::channel(QUEUE);
-        let (tell, done) = oneshot::channel();
+        let (chunks, mut queue) = mpsc::channel(QUEUE);
+        let (finished, done) = oneshot::channel();
         thread::spawn(move || {
-            let _ = tell.send(write_all(&mut queue, &mut io::stdout().lock()));
+            let _ = finished.send(write_all(&mut queue, &mut io::stdout().lock()));
         });
-        Self { pieces, done }
+        Self { chunks, done }
     }
 
-    /// Waits for room for one piece; an error when nobody reads any more. Nothing is lost when
-    /// the future is dropped.
-    pub(super) async fn room(&self) -> Result<Room<'_>, SendError<()>> {
-        self.pieces.reserve().await
+    /// Waits for space for one chunk; an error once the reader is gone. Cancel safe.
+    pub(super) async fn permit(&self) -> Result<Permit<'_>, SendError<()>> {
+        self.chunks.reserve().await
     }
 
-    /// Writes `rest`, and waits until everything is written or an error says that it cannot be.
+    /// Writes `rest`, and waits until everything is written or writing fails.
     pub(super) async fn finish(self, rest: impl Iterator<Item = String>) -> io::Result<()> {
-        for piece in rest {
-            if self.pieces.send(piece).await.is_err() {
+        for chunk in rest {
+            if self.chunks.send(chunk).await.is_err() {
                 break; // The result below says why.
             }
         }
-        drop(self.pieces);
+        drop(self.chunks);
         self.done.await.unwrap_or(Ok(()))
     }
 }
 
-/// Flushes whenever nothing more waits, so that a line is seen at once and a flood is fast.
+/// Flushes whenever the queue is empty: single lines appear at once, bursts are fast.
 fn write_all(queue: &mut mpsc::Receiver<String>, out: &mut impl Write) -> io::Result<()> {
-    while let Some(piece) = queue.blocking_recv() {
-        out.write_all(piece.as_bytes())?;
-        while let Ok(piece) = queue.try_recv() {
-            out.write_all(piece.as_bytes())?;
+    while let Some(chunk) = queue.blocking_recv() {
+        out.write_all(chunk.as_bytes())?;
+        while let Ok(chunk) = queue.try_recv() {
+            out.write_all(chunk.as_bytes())?;
         }
         out.flush()?;
     }

@@ -1,5 +1,5 @@
-//! Events as lines for people, screen readers and pipes: no escape byte, no colour, nothing that
-//! is told twice.
+//! Renders events as lines for people, screen readers and pipes: no escape sequences, no colour,
+//! nothing repeated.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,19 +7,20 @@ use std::time::Duration;
 
 use jiff::Zoned;
 use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
+use matou_actors::protocol::Username;
 
 use super::sizes::{duration, size, time_left};
 use crate::sanitize::sanitize;
 
-/// Renders events; remembers how far transfers were when last told.
+/// Renders events; remembers the last reported progress of each transfer.
 #[derive(Debug, Default)]
 pub(super) struct Plain {
-    /// The last quarter that was told of each transfer.
+    /// The last quarter reported for each transfer.
     quarters: HashMap<TransferId, u64>,
 }
 
 impl Plain {
-    /// The lines that tell `event`, each with its line end; may be empty.
+    /// The lines for `event`, each with its line ending; may be empty.
     pub(super) fn lines(&mut self, event: &Event, now: &Zoned) -> String {
         let Some(text) = self.text(event) else { return String::new() };
         format!("{} {}\n", now.strftime("%H:%M:%S"), sanitize(&text))
@@ -33,13 +34,15 @@ impl Plain {
             }
             Event::Refused { username } => {
                 format!(
-                    "! the server refused the name {username}: taken, too alike, or not allowed"
+                    "! the server refused the name {username}: it is taken, too similar to a taken one, or not allowed"
                 )
             }
             Event::Disconnected { reason } => format!("! disconnected: {reason}"),
             Event::Reconnecting { attempt, delay_ms, reason } => {
                 let delay = Duration::from_millis(*delay_ms).as_secs_f64();
-                format!("* attempt {attempt} in {delay:.1} s ({reason}); /reconnect tries now")
+                format!(
+                    "* reconnecting in {delay:.1} s (attempt {attempt}: {reason}); /reconnect tries now"
+                )
             }
             Event::Joined { username, present: true } => format!("* {username} is here"),
             Event::Joined { username, present: false } => format!("* {username} joined"),
@@ -47,27 +50,27 @@ impl Plain {
             Event::Message { from, text } => format!("<{from}> {text}"),
             Event::Present { usernames } => {
                 let names: Vec<_> = usernames.iter().map(AsRef::as_ref).collect();
-                format!("* {} here: {}", usernames.len(), names.join(", "))
+                format!("* {} in the room: {}", usernames.len(), names.join(", "))
             }
             Event::PrivateRequest { from } => {
-                format!("? {from} asks for a private session: /accept {from} or /decline {from}")
+                format!("? {from} requests a private session: /accept {from} or /decline {from}")
             }
             Event::PrivateRequestOver { from, reason } => {
-                format!("* {from} does not ask for a private session any more: {reason}")
+                format!("* private request from {from} ended: {reason}")
             }
             Event::PrivateState { with, state: RequestState::Asked } => {
-                format!("* asked {with} for a private session; /close {with} withdraws it")
+                format!(
+                    "* requested a private session with {with}; /close {with} withdraws the request"
+                )
             }
             Event::PrivateState { with, state: RequestState::Connecting } => {
                 format!("* connecting to {with}")
             }
             Event::PrivateOpened { with, address } => {
-                format!("* private session with {with} ({address}) is open")
+                format!("* private session with {with} ({address}) opened")
             }
             Event::PrivateMessage { from, to, text } => format!("[{from} to {to}] {text}"),
-            Event::PrivateClosed { with, reason } => {
-                format!("* private session with {with} is closed: {reason}")
-            }
+            Event::PrivateClosed { with, reason } => private_closed(with, reason),
             Event::Undelivered { to, texts, reason } => {
                 let messages = if texts.len() == 1 { "message" } else { "messages" };
                 format!("! {} {messages} to {to} not delivered: {reason}", texts.len())
@@ -86,11 +89,11 @@ impl Plain {
             }
             Event::FileReceived { id, from, size: bytes, path } => {
                 self.quarters.remove(id);
-                format!("* file #{id} from {from} is here, {}: {}", size(*bytes), shown(path))
+                format!("* file #{id} from {from} received, {}: {}", size(*bytes), shown(path))
             }
             Event::FileSent { id, to, size: bytes, path } => {
                 self.quarters.remove(id);
-                format!("* file #{id} to {to} is sent, {}: {}", size(*bytes), shown(path))
+                format!("* file #{id} to {to} sent, {}: {}", size(*bytes), shown(path))
             }
             Event::FileFailed { id, reason } => {
                 self.quarters.remove(id);
@@ -107,17 +110,25 @@ impl Plain {
         })
     }
 
-    /// One line for each quarter of a file.
+    /// One line per quarter of a file.
     fn progress(&mut self, id: TransferId, bytes: u64, all: u64, rate: u64) -> Option<String> {
         let quarter = bytes / (all / 4).max(1);
-        let told = self.quarters.entry(id).or_default();
-        if quarter <= *told || bytes >= all {
+        let reported = self.quarters.entry(id).or_default();
+        if quarter <= *reported || bytes >= all {
             return None;
         }
-        *told = quarter;
+        *reported = quarter;
         let left = time_left(bytes, all, rate).map(|left| format!(", {} left", duration(left)));
         let left = left.unwrap_or_default();
         Some(format!("* file #{id}: {} of {}, {}/s{left}", size(bytes), size(all), size(rate)))
+    }
+}
+
+fn private_closed(with: &Username, reason: &str) -> String {
+    match reason {
+        "closed" => format!("* {with} closed the private session"),
+        "you closed it" => format!("* you closed the private session with {with}"),
+        reason => format!("* private session with {with} ended: {reason}"),
     }
 }
 
@@ -144,37 +155,37 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use matou_actors::protocol::{MessageText, Username};
+    use matou_actors::protocol::MessageText;
 
     use super::*;
 
-    fn told(plain: &mut Plain, event: &Event) -> String {
+    fn rendered(plain: &mut Plain, event: &Event) -> String {
         let now: Zoned = "2026-01-02T03:04:05+00:00[UTC]".parse().unwrap();
         plain.lines(event, &now)
     }
 
     #[test]
-    fn a_message_is_one_harmless_line() {
+    fn a_message_is_sanitized_to_one_line() {
         let from = Username::parse("Bob").unwrap();
         let text = MessageText::parse("hi \u{202e}there").unwrap();
-        let line = told(&mut Plain::default(), &Event::Message { from, text });
+        let line = rendered(&mut Plain::default(), &Event::Message { from, text });
         assert_eq!(line, "03:04:05 <Bob> hi <U+202E>there\n");
     }
 
     #[test]
-    fn text_of_reasons_cannot_act_or_break_the_line() {
+    fn reasons_are_sanitized_to_one_line() {
         let event = Event::Disconnected { reason: "\u{1b}[2J\nx".into() };
-        let line = told(&mut Plain::default(), &event);
+        let line = rendered(&mut Plain::default(), &event);
         assert_eq!(line, "03:04:05 ! disconnected: <U+001B>[2J<U+000A>x\n");
     }
 
     #[test]
-    fn progress_is_told_once_a_quarter() {
+    fn progress_is_reported_once_per_quarter() {
         let mut plain = Plain::default();
         let lines: Vec<_> = (0..=100)
             .map(|percent| {
                 let (id, bytes) = (TransferId(1), percent * 1_000);
-                told(&mut plain, &Event::FileProgress { id, bytes, size: 100_000, rate: 1_000 })
+                rendered(&mut plain, &Event::FileProgress { id, bytes, size: 100_000, rate: 1_000 })
             })
             .filter(|line| !line.is_empty())
             .collect();

@@ -1,8 +1,8 @@
-//! Sizes, rates and durations as people read them.
+//! Human-readable sizes, rates and durations.
 
 use std::time::Duration;
 
-/// Decimal units, as disks and networks are sold: `999 B`, `1.2 kB`, `34.5 MB`.
+/// Decimal units, as for disks and networks: `999 B`, `1.2 kB`, `34.5 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
         (1_000_000_000_000_000, "PB"),
@@ -13,7 +13,7 @@ pub(crate) fn size(bytes: u64) -> String {
     ];
     match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => {
-            // Rounded down: what is said to have arrived has arrived.
+            // Rounded down, so that progress is never overstated.
             format!("{}.{} {name}", bytes / unit, bytes % unit / (unit / 10))
         }
         None => format!("{bytes} B"),
@@ -30,7 +30,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// How long `size - bytes` take at `rate` bytes a second; unknown while nothing moves.
+/// The time that `size - bytes` take at `rate` bytes per second; unknown at rate 0.
 pub(crate) fn time_left(bytes: u64, size: u64, rate: u64) -> Option<Duration> {
     size.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs)
 }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_one_digit_behind_the_point() {
+    fn sizes_have_one_decimal() {
         let table = [
             (0, "0 B"),
             (999, "999 B"),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_two_units_at_most() {
+    fn durations_have_at_most_two_units() {
         for (seconds, shown) in [(7, "7 s"), (200, "3 min 20 s"), (7_530, "2 h 5 min")] {
             assert_eq!(duration(Duration::from_secs(seconds)), shown);
         }

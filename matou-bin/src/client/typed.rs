@@ -1,15 +1,15 @@
-//! Standard input as lines, read by a thread of its own that never keeps the program from
-//! ending.
+//! Reads standard input line by line on a dedicated thread, which never delays the exit of the
+//! program.
 
 use std::io::{self, BufRead};
 use std::thread;
 
 use tokio::sync::mpsc;
 
-/// Lines that may wait.
+/// The capacity of the line queue.
 const QUEUE: usize = 64;
 
-/// A line without its end, or why there is none.
+/// A line without its ending, or why it cannot be used.
 pub(super) type Line = Result<String, String>;
 
 /// The lines of standard input.
@@ -23,7 +23,7 @@ impl Lines {
         Self(lines)
     }
 
-    /// The next line; `None` at the end of the input.
+    /// The next line; `None` at end of input.
     pub(super) async fn next(&mut self) -> Option<Line> {
         self.0.recv().await
     }
@@ -53,7 +53,7 @@ fn text(mut line: Vec<u8>) -> Line {
     if line.ends_with(b"\r") {
         line.pop();
     }
-    String::from_utf8(line).map_err(|_| "the line is not UTF-8".into())
+    String::from_utf8(line).map_err(|_| "the line is not valid UTF-8".into())
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_lose_their_ends_only() {
+    fn only_line_endings_are_removed() {
         let (sender, mut receiver) = mpsc::channel(9);
         read(&mut &b"a\n b \r\n\n\xff\nlast"[..], &sender);
         drop(sender);

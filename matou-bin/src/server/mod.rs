@@ -128,7 +128,7 @@ async fn attend(
             },
             failure = running.failed() => {
                 crit!(log.logger, "stopping"; "reason" => %failure);
-                return Err(Failure::Vital(failure.to_string()));
+                return Err(Failure::Critical(failure.to_string()));
             }
         }
     }
