@@ -79,7 +79,7 @@ fn with_80_descriptors_200_connections_are_let_in_or_turned_away() {
         ("NETWORK__ARBITERS", "2"),
     ];
     let mut server = Server::launch(command, &settings);
-    let warned = |line: &String| line.contains("the descriptors do not suffice");
+    let warned = |line: &String| line.contains("too few file descriptors");
     assert!(server.log.seen.iter().any(warned), "{:?}", server.log.seen);
 
     let seen: Vec<Value> =

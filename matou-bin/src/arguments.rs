@@ -1,4 +1,4 @@
-//! The command line as it was typed. What it means is decided where it is used.
+//! The command line arguments, uninterpreted.
 
 use std::path::PathBuf;
 
@@ -8,122 +8,122 @@ use jiff::{Span, SpanRelativeTo};
 
 use crate::settings::Flag;
 
-/// Chat and file drop for a LAN, a class, a ship or your own server.
+/// Chat and file transfer for a LAN, a classroom, a ship or your own server.
 #[derive(Debug, Parser)]
 #[command(name = "matou-bin", version, about, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// What to be.
+    /// The role to run.
     #[command(subcommand)]
     pub(crate) role: Role,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   all went well
-  1   something failed while running (a port in use, a broken terminal)
-  2   a flag or a setting is wrong
-  3   the server refused the name and nobody can be asked for another one
-  70  a vital part of the server failed";
+  0   success
+  1   runtime failure (a port in use, an unusable terminal)
+  2   invalid flag or setting
+  3   the server refused the name, and the user cannot be prompted for another one
+  70  a critical actor of the server failed";
 
 /// Server or client.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
-    /// Serve a room: tells who comes and goes, passes messages on, introduces private peers.
+    /// Run a server: hosts the room, relays messages, sets up private sessions.
     Server(ServerArguments),
-    /// Join a room: talk, in public and in private, and send files.
+    /// Run a client: chat in public and in private, send and receive files.
     Client(ClientArguments),
-    /// Ask a running server on this machine, or tell it something.
+    /// Control a running server on this machine.
     Admin(AdminArguments),
-    /// Write the completions for a shell to standard output.
+    /// Write shell completions to standard output.
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Write the manual: one page to standard output, or all pages into a folder.
+    /// Write the man pages: the main page to standard output, or all pages into a folder.
     Manual {
-        /// The folder; man looks into share/man/man1.
+        /// The destination folder, such as /usr/local/share/man/man1.
         folder: Option<PathBuf>,
     },
 }
 
-/// How to serve.
+/// Arguments of `server`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ServerArguments {
-    /// Read settings from this file (config/server.toml holds every key).
+    /// Read settings from this file (config/server.toml documents every key).
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[arg(
         long,
         value_name = "HOST:PORT",
-        help = "Listen here; port 0 is any free port, [::] is IPv6 and IPv4"
+        help = "Listen on this address; port 0 is any free port, [::] is IPv6 and IPv4"
     )]
     pub(crate) listen: Option<String>,
-    /// Check the settings and end: exit code 0 when they are right, 2 when not.
+    /// Check the settings and exit: code 0 if they are valid, 2 if not.
     #[arg(long)]
     pub(crate) check_config: bool,
     #[command(flatten)]
-    pub(crate) loudness: Loudness,
+    pub(crate) verbosity: Verbosity,
 }
 
-/// What an operator wants.
+/// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct AdminArguments {
-    /// The server's settings, of which admin.socket is used.
+    /// Find the socket in this server configuration file (admin.socket).
     #[arg(short, long, global = true, value_name = "FILE", conflicts_with = "socket")]
     pub(crate) config: Option<PathBuf>,
-    /// The server's socket, as its admin.socket says.
+    /// The server's operator socket (its setting admin.socket).
     #[arg(short, long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// Answer with one JSON object.
+    /// Print the response as one JSON object.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) order: Order,
 }
 
-/// What an operator can do.
+/// Operator commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Order {
-    /// Show how the server is and what it has counted.
+    /// Show the server's status and counters.
     Status,
-    /// Show who is connected: name, address, age, bytes that wait.
+    /// List connections: name, address, age, queued bytes.
     Clients,
     /// Disconnect a user.
     Kick {
-        /// The user, without regard to case.
+        /// The user's name, case-insensitive.
         name: String,
-        /// What the user is told.
+        /// The reason, shown to the user.
         #[arg(trailing_var_arg = true)]
         reason: Vec<String>,
     },
-    /// Disconnect an address or network, and let nobody in from it.
+    /// Ban an address or network, and disconnect its clients.
     Ban {
         #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64")]
         network: String,
-        /// For how long, such as 30m, 12h or 7d; for ever without it.
+        /// The duration, such as 30m, 12h or 7d; permanent by default.
         #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
         time: Option<u64>,
-        /// Why, for the operators.
+        /// The reason, shown to operators.
         #[arg(trailing_var_arg = true)]
         reason: Vec<String>,
     },
-    /// End a ban.
+    /// Lift a ban.
     Unban {
-        /// As `bans` shows it.
+        /// The address or network as listed by `bans`.
         network: String,
     },
-    /// Show the bans.
+    /// List the bans.
     Bans,
-    /// Say something to everybody, in the name that says the message of the day.
+    /// Send a message to everyone, under the name set by `room.motd_name`.
     Notice {
-        /// What to say.
+        /// The message.
         #[arg(required = true, trailing_var_arg = true)]
         text: Vec<String>,
     },
-    /// Read the settings again, as SIGHUP does.
+    /// Reload the settings, as SIGHUP does.
     Reload,
     /// Stop the server.
     Shutdown,
@@ -136,54 +136,54 @@ pub(crate) enum Order {
     },
 }
 
-/// How to join.
+/// Arguments of `client`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ClientArguments {
-    /// Read settings from this file (config/client.toml holds every key) instead of
+    /// Read settings from this file (config/client.toml documents every key) instead of
     /// matou/client.toml in your configuration folder.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The server; port 6286 unless told otherwise.
+    /// The server to connect to; the default port is 6286.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<String>,
     /// Sign in under this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// Lines to read and lines to type; chosen by itself without a terminal to draw on.
+    /// Read and print plain lines; the default without a suitable terminal.
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
-    /// One JSON object a line, for programs.
+    /// Print one JSON object per event, for programs.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Put received files into this folder.
+    /// Save received files in this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) downloads: Option<String>,
-    /// What to do with files that are offered.
+    /// How to answer offered files.
     #[arg(long, value_name = "POLICY", value_parser = POLICIES)]
     pub(crate) accept_files: Option<String>,
-    /// What to do with private requests.
+    /// How to answer private requests.
     #[arg(long, value_name = "POLICY", value_parser = POLICIES)]
     pub(crate) accept_private: Option<String>,
     #[command(flatten)]
-    pub(crate) loudness: Loudness,
+    pub(crate) verbosity: Verbosity,
 }
 
 const POLICIES: [&str; 3] = ["ask", "always", "never"];
 
-/// How much to log.
+/// Verbosity of the log.
 #[derive(Debug, Args)]
-pub(crate) struct Loudness {
-    /// Log more; twice for everything.
+pub(crate) struct Verbosity {
+    /// Log more; -vv logs everything.
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
-    /// Log less; twice for errors only.
+    /// Log less; -qq logs errors only.
     #[arg(short, long, action = clap::ArgAction::Count)]
     quiet: u8,
 }
 
-impl Loudness {
-    /// Steps above the configured level; negative ones are below.
+impl Verbosity {
+    /// Steps above (or, if negative, below) the configured level.
     pub(crate) fn steps(&self) -> i16 {
         i16::from(self.verbose) - i16::from(self.quiet)
     }
@@ -191,7 +191,7 @@ impl Loudness {
 
 /// `text` such as `7d` or `1h 30m` in seconds, days of 24 hours.
 fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no time; examples: 30m, 12h, 7d");
+    let wrong = || format!("{text:?} is not a duration; examples: 30m, 12h, 7d");
     let span: Span = text.parse().map_err(|_| wrong())?;
     let days = SpanRelativeTo::days_are_24_hours();
     let time = span.to_duration(days).map_err(|_| wrong())?;
@@ -199,14 +199,14 @@ fn seconds(text: &str) -> Result<u64, String> {
 }
 
 impl ServerArguments {
-    /// What the flags set.
+    /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         flags([("--listen", "network.listen", self.listen.as_ref())])
     }
 }
 
 impl ClientArguments {
-    /// What the flags set.
+    /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         flags([
             ("--server", "client.server", self.server.as_ref()),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_with_their_units() {
+    fn durations_have_units() {
         assert_eq!(seconds("30m"), Ok(1800));
         assert_eq!(seconds("7d"), Ok(7 * 86_400));
         assert_eq!(seconds("1w"), Ok(7 * 86_400));

@@ -1,4 +1,4 @@
-//! Completions and manual pages, from the one definition of the command line.
+//! Generates shell completions and man pages from the command line definition.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -28,19 +28,19 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
         .map_err(|error| {
             let folder = folder.display();
-            Failure::Runtime(format!("cannot write the manual into {folder}: {error}"))
+            Failure::Runtime(format!("cannot write man pages to {folder}: {error}"))
         })
 }
 
 fn show(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
+        // The reader has closed the pipe on purpose.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),
         _ => Ok(()),
     }
 }
 
 fn failed(error: &io::Error) -> Failure {
-    Failure::Runtime(format!("cannot write: {error}"))
+    Failure::Runtime(format!("cannot write to standard output: {error}"))
 }

@@ -1,4 +1,4 @@
-//! The signals that ask the program to end.
+//! The termination signals.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals from now on.
+    /// Installs the handlers.
     pub(crate) fn new() -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Runtime(format!("cannot catch signals: {error}"));
         Ok(Self {
@@ -24,7 +24,7 @@ impl Signals {
         })
     }
 
-    /// The name of the next one. Nothing is lost when the future is dropped.
+    /// The name of the next signal. Cancel safe.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

@@ -1,4 +1,4 @@
-//! `matou-bin admin`: one request to a running server, and its answer for people or programs.
+//! `matou-bin admin`: sends one request to a running server and prints the response.
 
 mod show;
 
@@ -14,22 +14,23 @@ use crate::exit::Failure;
 use crate::sanitize::json_escaped;
 use crate::settings::load_server;
 
-/// How long the server may take; it gives up earlier by itself.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// More than the longest answer, that of all clients, has in bytes.
-const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+/// The deadline for a response; longer than the server's own.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// An upper bound in bytes for the longest response, the list of all clients.
+const MAX_RESPONSE: u64 = 64 * 1024 * 1024;
 
-/// Asks, and shows the answer.
+/// Sends the request and prints the response.
 pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
     let socket = socket(arguments)?;
     let line =
-        ask(&socket, &request(&arguments.order)).map_err(|error| cannot_ask(&socket, &error))?;
-    let response: Response = serde_json::from_str(&line)
-        .map_err(|error| Failure::Runtime(format!("the server's answer is odd: {error}")))?;
+        ask(&socket, &request(&arguments.order)).map_err(|error| cannot_reach(&socket, &error))?;
+    let response: Response = serde_json::from_str(&line).map_err(|error| {
+        Failure::Runtime(format!("unexpected response from the server: {error}"))
+    })?;
     let text =
         if arguments.json { json_escaped(&line).into_owned() } else { show::text(&response) };
     match write!(io::stdout(), "{text}") {
-        // Whoever reads has seen enough.
+        // The reader has closed the pipe on purpose.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(Failure::Runtime(format!("cannot write: {error}")));
         }
@@ -41,22 +42,22 @@ pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
     }
 }
 
-fn cannot_ask(socket: &Path, error: &io::Error) -> Failure {
+fn cannot_reach(socket: &Path, error: &io::Error) -> Failure {
     use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied, TimedOut, WouldBlock};
     let why = match error.kind() {
         NotFound | ConnectionRefused => {
             format!("{error}; is the server running, and is this its admin.socket?")
         }
-        PermissionDenied => format!("{error}; be the user who runs the server, or root"),
-        // Two names for a read that took too long.
+        PermissionDenied => format!("{error}; run this as the server's user or as root"),
+        // Both mean a read timeout.
         WouldBlock | TimedOut => format!(
-            "no answer within {} s; it serves {OPERATORS} operators at a time: try again, and look \
-             in its log if that does not help",
-            ANSWER_WITHIN.as_secs()
+            "no response within {} s (at most {OPERATORS} operators are served at a time); try \
+             again, then see the server's log",
+            RESPONSE_TIMEOUT.as_secs()
         ),
         _ => error.to_string(),
     };
-    Failure::Runtime(format!("cannot ask the server at {}: {why}", socket.display()))
+    Failure::Runtime(format!("cannot reach the server at {}: {why}", socket.display()))
 }
 
 fn socket(arguments: &AdminArguments) -> Result<PathBuf, Failure> {
@@ -67,7 +68,7 @@ fn socket(arguments: &AdminArguments) -> Result<PathBuf, Failure> {
     let socket = load_server(file, std::env::vars_os().collect(), &[])?.admin.socket;
     if socket.as_os_str().is_empty() {
         return Err(Failure::Usage(
-            "which server? Give --socket PATH, or --config FILE of a server whose settings have \
+            "no server given: use --socket PATH, or --config FILE of a server that sets \
              admin.socket"
                 .into(),
         ));
@@ -98,17 +99,20 @@ fn request(order: &Order) -> Request {
 
 fn ask(socket: &Path, request: &Request) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
     let mut line = serde_json::to_string(request)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
-    BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)?;
+    BufReader::new(stream.take(MAX_RESPONSE)).read_line(&mut answer)?;
     if answer.ends_with('\n') {
         Ok(answer)
     } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server did not answer in full"))
+        Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the server closed the connection before the response was complete",
+        ))
     }
 }
 
@@ -117,15 +121,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_whose_seats_are_all_taken_is_told_of_in_words() {
+    fn a_busy_server_is_a_clear_error() {
         let (_server, mut client) = UnixStream::pair().unwrap();
         client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         let late = client.read(&mut [0; 1]).unwrap_err();
-        let failure = cannot_ask(Path::new("/run/admin"), &late).to_string();
+        let failure = cannot_reach(Path::new("/run/admin"), &late).to_string();
         assert_eq!(
             failure,
-            "cannot ask the server at /run/admin: no answer within 20 s; it serves 8 operators at \
-             a time: try again, and look in its log if that does not help"
+            "cannot reach the server at /run/admin: no response within 20 s (at most 8 \
+             operators are served at a time); try again, then see the server's log"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A server's answers as text for people.
+//! Renders a server's responses as text.
 
 use std::fmt::Write;
 
@@ -7,29 +7,29 @@ use matou_actors::server::{Ban, Counts};
 
 use crate::sanitize::sanitize;
 
-/// The lines that say what `response` says.
+/// The text of `response`.
 pub(super) fn text(response: &Response) -> String {
     match response {
         Response::Status(status) => of_status(status),
         Response::Clients(clients) => of_clients(clients),
         Response::Kicked { name } => format!("{} was disconnected.\n", sanitize(name)),
         Response::Banned { ban, disconnected } => {
-            format!("Banned: {}; connections ended: {disconnected}.\n", of_ban(ban))
+            format!("Banned {}; {disconnected} connections closed.\n", of_ban(ban))
         }
         Response::Unbanned { network } => format!("{} is no longer banned.\n", sanitize(network)),
-        Response::Bans(bans) if bans.is_empty() => "Nobody is banned.\n".into(),
+        Response::Bans(bans) if bans.is_empty() => "No bans.\n".into(),
         Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
-        Response::Said => "Said to everybody.\n".into(),
+        Response::Said => "Notice sent.\n".into(),
         Response::Reloaded { needs_restart } if needs_restart.is_empty() => {
-            "The settings were read again and hold.\n".into()
+            "Settings reloaded.\n".into()
         }
         Response::Reloaded { needs_restart } => format!(
-            "The settings were read again and hold, except those that need a restart: {}.\n",
+            "Settings reloaded, except those that need a restart: {}.\n",
             needs_restart.join(", ")
         ),
-        Response::Stopping => "The server stops.\n".into(),
+        Response::Stopping => "The server is stopping.\n".into(),
         Response::Panicking => "The actor was told to panic.\n".into(),
-        // It is told as the failure that it is.
+        // Reported as an error by the caller.
         Response::Error { .. } => String::new(),
     }
 }
@@ -40,27 +40,27 @@ fn of_status(status: &Status) -> String {
     let lines = [
         ("version", status.version.clone()),
         ("listening", listening.join(", ")),
-        ("up for", age(counts.uptime_seconds)),
+        ("uptime", age(counts.uptime_seconds)),
         ("users", counts.users.to_string()),
         ("connections", counts.connections.to_string()),
         ("connection actors", counts.connection_actors.to_string()),
         ("bans", status.bans.to_string()),
-        ("private requests pending", of_counts(&counts.private_pending)),
-        ("connections let in", counts.accepted.to_string()),
-        ("connections held back", counts.held_back.to_string()),
+        ("pending private requests", of_counts(&counts.private_pending)),
+        ("connections accepted", counts.accepted.to_string()),
+        ("connections delayed", counts.held_back.to_string()),
         ("connections refused", of_counts(&counts.refusals)),
-        ("connections ended", of_counts(&counts.ends)),
+        ("connections closed", of_counts(&counts.ends)),
         ("names accepted", counts.joins.to_string()),
         ("names refused", counts.names_refused.to_string()),
         ("frames received", of_counts(&counts.frames_in)),
         ("frames sent", of_counts(&counts.frames_out)),
         ("bytes received", counts.bytes_in.to_string()),
         ("bytes sent", counts.bytes_out.to_string()),
-        ("longest queue in bytes", counts.queue_high_water_bytes.to_string()),
-        ("private steps", of_counts(&counts.private)),
+        ("longest queue (bytes)", counts.queue_high_water_bytes.to_string()),
+        ("private session steps", of_counts(&counts.private)),
     ];
     lines.iter().fold(String::new(), |mut text, (label, value)| {
-        let _ = writeln!(text, "{label:<25} {}", sanitize(value)); // A String takes all.
+        let _ = writeln!(text, "{label:<25} {}", sanitize(value)); // Writing to a String cannot fail.
         text
     })
 }
@@ -78,7 +78,7 @@ fn of_clients(clients: &[ClientReport]) -> String {
     let mut text = format!("{:<33} {:<47} {:>9} {:>12}\n", "NAME", "ADDRESS", "AGE", "QUEUED");
     for client in clients {
         let name = client.name.as_deref().map_or("-".into(), sanitize);
-        // A String takes all.
+        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "{name:<33} {:<47} {:>9} {:>12}",
@@ -91,12 +91,12 @@ fn of_clients(clients: &[ClientReport]) -> String {
 }
 
 fn of_ban(ban: &Ban) -> String {
-    let until = ban.until.map_or("for ever".into(), |until| format!("until {until:.0}"));
+    let until = ban.until.map_or("permanently".into(), |until| format!("until {until:.0}"));
     let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
     sanitize(&format!("{} {until}{reason}", ban.network)).into_owned()
 }
 
-/// Two units are enough to know how old something is.
+/// A duration in at most two units.
 fn age(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -112,13 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_have_two_units() {
+    fn ages_have_at_most_two_units() {
         let ages = [59, 60, 3599, 3600, 90_000].map(age);
         assert_eq!(ages, ["59s", "1m 0s", "59m 59s", "1h 0m", "1d 1h"]);
     }
 
     #[test]
-    fn clients_are_a_table_in_which_nothing_hides() {
+    fn the_client_table_is_sanitized() {
         let client = ClientReport {
             name: Some("a\u{202e}b".into()),
             address: "[2001:db8::1]:5000".parse().unwrap(),
@@ -134,10 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_says_until_when_and_why() {
+    fn a_ban_shows_its_end_and_reason() {
         let mut ban =
             Ban { network: "192.0.2.0/24".parse().unwrap(), until: None, reason: String::new() };
-        assert_eq!(of_ban(&ban), "192.0.2.0/24 for ever");
+        assert_eq!(of_ban(&ban), "192.0.2.0/24 permanently");
         ban.until = Some("2030-01-02T03:04:05Z".parse().unwrap());
         ban.reason = "spam".into();
         assert_eq!(of_ban(&ban), "192.0.2.0/24 until 2030-01-02T03:04:05Z: spam");

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let variables = std::env::vars_os().collect();
     let (mut file, settings) =
         load_client(path.as_deref(), variables, &arguments.flags(), home.as_deref())?;
-    file.log.level = shifted(file.log.level, arguments.loudness.steps());
+    file.log.level = shifted(file.log.level, arguments.verbosity.steps());
     let mode = mode(arguments);
     let can_ask = io::stdin().is_terminal();
     if settings.username.is_none() && !can_ask {

@@ -1,4 +1,4 @@
-//! What is logged cannot act on the terminal that shows it, nor pass for another line.
+//! Sanitizes log records: they can neither control the terminal nor forge other lines.
 
 use std::io::{self, Write};
 
@@ -7,8 +7,7 @@ use slog_term::{Decorator, RecordDecorator};
 
 use crate::sanitize::{json_escaped, sanitize};
 
-/// Writes messages, keys and values through [`sanitize`]; colours and line ends of the decorator
-/// within stay.
+/// Sanitizes messages, keys and values; keeps the colours and line breaks of the inner decorator.
 pub(super) struct EscapingDecorator<D>(pub(super) D);
 
 impl<D: Decorator> Decorator for EscapingDecorator<D> {
@@ -16,22 +15,22 @@ impl<D: Decorator> Decorator for EscapingDecorator<D> {
     where
         F: FnOnce(&mut dyn RecordDecorator) -> io::Result<()>,
     {
-        self.0.with_record(record, values, |inner| f(&mut Escaping { inner, own: true }))
+        self.0.with_record(record, values, |inner| f(&mut Escaping { inner, trusted: true }))
     }
 }
 
 struct Escaping<'a> {
     inner: &'a mut dyn RecordDecorator,
-    /// What is being written is the format's own: blanks, commas, the line end.
-    own: bool,
+    /// Whether the current output is the format's own: blanks, commas, the line break.
+    trusted: bool,
 }
 
 impl Write for Escaping<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.own {
+        if self.trusted {
             self.inner.write_all(bytes)?;
         } else {
-            // Formatting hands over whole pieces of text, never half a character.
+            // Formatting passes whole strings, never partial characters.
             self.inner.write_all(sanitize(&String::from_utf8_lossy(bytes)).as_bytes())?;
         }
         Ok(bytes.len())
@@ -43,9 +42,9 @@ impl Write for Escaping<'_> {
 }
 
 macro_rules! parts {
-    ($($name:ident $own:literal)*) => {$(
+    ($($name:ident $trusted:literal)*) => {$(
         fn $name(&mut self) -> io::Result<()> {
-            self.own = $own;
+            self.trusted = $trusted;
             self.inner.$name()
         }
     )*};
@@ -66,8 +65,8 @@ impl RecordDecorator for Escaping<'_> {
     }
 }
 
-/// A JSON line with the characters that act or hide as `\uXXXX`. Such characters can only stand
-/// inside strings, so the line says the same as before.
+/// Escapes control and hidden characters of a JSON line as `\uXXXX`. They occur only inside
+/// strings, so the line stays equivalent.
 pub(super) fn escape_json(line: &[u8]) -> Vec<u8> {
     json_escaped(&String::from_utf8_lossy(line)).into_owned().into_bytes()
 }

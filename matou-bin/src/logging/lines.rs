@@ -1,24 +1,24 @@
-//! A writer of whole lines.
+//! A line-buffered writer.
 
 use std::io::{self, Write};
 
-/// Collects a line until it is flushed, and writes it at once: what formats lines hands over each
-/// of their words by itself, and a system call for every word was most of what a line cost. A line
-/// that cannot be written whole is forgotten, so that no other one is glued to its beginning.
+/// Buffers a line until it is flushed and writes it with one system call: formatters emit many small
+/// pieces, and a call per piece dominated the cost of a line. A line that cannot be written is
+/// discarded, so that the next one is not appended to its beginning.
 pub(super) struct Lines<W> {
     out: W,
     line: Vec<u8>,
-    /// What to make of a line that is whole.
+    /// The transformation of a complete line.
     finish: fn(&[u8]) -> Vec<u8>,
 }
 
 impl<W: Write> Lines<W> {
-    /// Writes lines as they are.
+    /// Writes lines unchanged.
     pub(super) fn plain(out: W) -> Self {
         Self::finished(out, <[u8]>::to_vec)
     }
 
-    /// Writes what `finish` makes of each line.
+    /// Applies `finish` to each line before writing.
     pub(super) fn finished(out: W, finish: fn(&[u8]) -> Vec<u8>) -> Self {
         Self { out, line: Vec::new(), finish }
     }
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes, and then no more until there is room again.
+    /// Accepts a limited number of bytes.
     #[derive(Clone, Default)]
     struct Disk(Rc<RefCell<(usize, Vec<u8>)>>);
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_costs_the_lines_that_find_it_full_and_no_other() {
+    fn a_full_disk_loses_only_the_lines_written_while_full() {
         let disk = Disk::default();
         let mut lines = Lines::plain(disk.clone());
         for (line, room, fits) in [("one\n", 4, true), ("two\n", 0, false), ("three\n", 9, true)] {

@@ -1,4 +1,4 @@
-//! The log: one line an event, written by a thread of its own, never waited for by an actor.
+//! The log: one line per event, written by a dedicated thread; never blocks an actor.
 
 mod escape;
 mod lines;
@@ -21,35 +21,35 @@ use slog_term::{FullFormat, PlainDecorator, TermDecorator};
 use escape::{EscapingDecorator, escape_json};
 use lines::Lines;
 
-/// Lines that may wait for a slow terminal or disk; more are dropped and counted.
+/// The capacity of the queue, in lines; more are dropped and counted.
 const QUEUE: usize = 8192;
-/// How long [`Log::finish`] waits for what cannot read.
-const FINISH_WITHIN: Duration = Duration::from_millis(500);
+/// How long [`Log::finish`] waits for a stalled output.
+const FINISH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Where log lines go.
+/// The destination of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target<'a> {
-    /// Standard error, in colours where it is a terminal that takes them.
+    /// Standard error, coloured if it is a terminal that supports it.
     Stderr,
-    /// Standard error, without any escape sequence.
+    /// Standard error, without escape sequences.
     PlainStderr,
-    /// A file, appended to.
+    /// A file, opened for appending.
     File(&'a Path),
     /// Nowhere.
     Nowhere,
 }
 
-/// A running log. What was logged is written out by [`Log::finish`].
+/// A running log. [`Log::finish`] flushes it.
 pub(crate) struct Log {
-    /// What to log with.
+    /// The logger.
     pub(crate) logger: Logger,
     guard: Option<AsyncGuard>,
-    /// The least important level that is logged, as slog counts.
+    /// The current level, as numbered by slog.
     level: Arc<AtomicUsize>,
 }
 
 impl Log {
-    /// Starts to log what is at least as important as `level`.
+    /// Starts logging at `level`.
     pub(crate) fn start(
         level: LogLevel,
         format: LogFormat,
@@ -74,21 +74,21 @@ impl Log {
         })
     }
 
-    /// Logs what is at least as important as `level` from now on.
+    /// Changes the level.
     pub(crate) fn set_level(&self, level: LogLevel) {
         self.level.store(slog_level(level).as_usize(), Relaxed);
     }
 
-    /// Writes out what was logged, as far as whoever reads it takes it in time.
+    /// Flushes the log, within a time limit.
     pub(crate) fn finish(self) {
         let Some(guard) = self.guard else { return };
         let (done, wait) = mpsc::channel();
-        // Dropping the guard waits for the writing thread, for ever if its terminal is stopped.
+        // Dropping the guard joins the writer thread, which blocks while its terminal is stopped.
         thread::spawn(move || {
             drop(guard);
             let _ = done.send(());
         });
-        let _ = wait.recv_timeout(FINISH_WITHIN);
+        let _ = wait.recv_timeout(FINISH_TIMEOUT);
     }
 
     fn json(level: Arc<AtomicUsize>, out: impl Write + Send + 'static) -> Self {
@@ -125,18 +125,18 @@ impl Log {
             .overflow_strategy(OverflowStrategy::DropAndReport)
             .thread_name("log".into())
             .build_with_guard();
-        let least = Arc::clone(&level);
-        let drain = queue.filter(move |record| record.level().as_usize() <= least.load(Relaxed));
+        let current = Arc::clone(&level);
+        let drain = queue.filter(move |record| record.level().as_usize() <= current.load(Relaxed));
         Self { logger: Logger::root(drain.ignore_res(), o!()), guard: Some(guard), level }
     }
 }
 
-/// `level` made `louder` steps more talkative (or, below zero, quieter).
-pub(crate) fn shifted(level: LogLevel, louder: i16) -> LogLevel {
+/// `level` raised by `steps` (or, if negative, lowered).
+pub(crate) fn shifted(level: LogLevel, steps: i16) -> LogLevel {
     const LEVELS: [LogLevel; 5] =
         [LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
     let at = LEVELS.iter().position(|&other| other == level).unwrap_or_default();
-    let wanted = i16::try_from(at).unwrap_or_default().saturating_add(louder).clamp(0, 4);
+    let wanted = i16::try_from(at).unwrap_or_default().saturating_add(steps).clamp(0, 4);
     usize::try_from(wanted).ok().and_then(|at| LEVELS.get(at)).copied().unwrap_or(level)
 }
 
@@ -150,7 +150,7 @@ fn slog_level(level: LogLevel) -> Level {
     }
 }
 
-/// Appends; readable by its owner only, since names and addresses are in it.
+/// Opens the log file for appending, readable by its owner only: it contains names and addresses.
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options().append(true).create(true).mode(0o600).open(path)
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_text_stays_one_harmless_line() {
+    fn hostile_text_is_sanitized_to_one_line() {
         let folder = tempfile::tempdir().unwrap();
         for format in [LogFormat::Text, LogFormat::Json] {
             let path = folder.path().join(format!("{format:?}"));
@@ -185,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_says_back_what_was_logged() {
+    fn a_json_line_round_trips() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let log = Log::start(LogLevel::Info, LogFormat::Json, Target::File(&path)).unwrap();
         info!(log.logger, "listening"; "address" => "\u{202e}[::]:1", "count" => 3);
-        slog::debug!(log.logger, "not important enough");
+        slog::debug!(log.logger, "below the level");
         log.finish();
         let line = std::fs::read_to_string(&path).unwrap();
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_written_at_once() {
+    fn each_line_is_one_write() {
         struct Writes(mpsc::Sender<Vec<u8>>);
         impl Write for Writes {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_can_change_while_the_log_runs() {
+    fn the_level_can_change_at_runtime() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let log = Log::start(LogLevel::Info, LogFormat::Text, Target::File(&path)).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_shift_and_stop_at_their_ends() {
+    fn shifted_levels_are_clamped() {
         assert_eq!(shifted(LogLevel::Info, 1), LogLevel::Debug);
         assert_eq!(shifted(LogLevel::Info, 9), LogLevel::Trace);
         assert_eq!(shifted(LogLevel::Warning, -1), LogLevel::Error);

@@ -1,4 +1,4 @@
-//! Listening sockets for `HOST:PORT`.
+//! Opens the listening sockets for `HOST:PORT`.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,9 +8,9 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::exit::Failure;
 
-/// Listens on every address that `network.listen` stands for.
+/// Listens on every address that `network.listen` resolves to.
 ///
-/// `[::]` takes IPv4 too; where there is no IPv6 it is 0.0.0.0.
+/// `[::]` also accepts IPv4; without IPv6 support it falls back to 0.0.0.0.
 pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> {
     let wanted = &network.listen;
     let mut addresses: Vec<SocketAddr> =
@@ -19,7 +19,7 @@ pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> 
     addresses.dedup();
     let mut listeners = Vec::new();
     for mut address in addresses {
-        // A name's second address gets the port that was chosen for its first.
+        // All addresses of a host name share the port chosen for the first.
         if let (0, Some(first)) = (address.port(), listeners.first()) {
             address.set_port(port(first).map_err(|error| cannot(wanted, &error))?);
         }
@@ -48,7 +48,7 @@ fn listen_exactly(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> 
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    // A restarted server takes its port back although old connections still linger.
+    // Allows a restarted server to reuse its port while old connections linger.
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
@@ -63,12 +63,12 @@ fn no_ipv6(error: &io::Error) -> bool {
 fn cannot(address: &str, error: &io::Error) -> Failure {
     let next = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            ": the port is in use, stop the program that uses it or choose another one with \
-             --listen HOST:PORT (port 0 is any free one)"
+            "; the port is in use: stop the program that uses it, or choose another port with \
+             --listen HOST:PORT (port 0 is any free port)"
         }
-        io::ErrorKind::PermissionDenied => ": choose a port from 1024 on, or 0 for any free one",
+        io::ErrorKind::PermissionDenied => "; choose port 1024 or above, or 0 for any free port",
         io::ErrorKind::AddrNotAvailable => {
-            ": this machine does not have the address, [::] stands for all that it has"
+            "; this machine does not have that address: [::] listens on all its addresses"
         }
         _ => "",
     };
@@ -84,27 +84,27 @@ mod tests {
     }
 
     #[test]
-    fn port_0_is_a_free_port() {
+    fn port_0_is_any_free_port() {
         let listeners = listeners(&network("127.0.0.1:0")).unwrap();
         assert_ne!(port(&listeners[0]).unwrap(), 0);
     }
 
     #[test]
-    fn the_unspecified_address_takes_ipv4() {
+    fn the_unspecified_address_accepts_ipv4() {
         let listeners = listeners(&network("[::]:0")).unwrap();
         let port = port(&listeners[0]).unwrap();
         std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     }
 
     #[test]
-    fn a_host_name_is_all_its_addresses_on_one_port() {
+    fn all_addresses_of_a_host_name_share_one_port() {
         let listeners = listeners(&network("localhost:0")).unwrap();
         let ports: Vec<_> = listeners.iter().map(|listener| port(listener).unwrap()).collect();
         assert!(ports.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
-    fn a_port_in_use_is_named() {
+    fn a_port_in_use_is_named_in_the_error() {
         let first = listeners(&network("127.0.0.1:0")).unwrap();
         let address = first[0].local_addr().unwrap().to_string();
         let error = listeners(&network(&address)).unwrap_err().to_string();

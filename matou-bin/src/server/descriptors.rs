@@ -1,4 +1,4 @@
-//! The descriptors that the process may have: one for each connection and some of its own.
+//! File descriptor limits: one per connection, plus those the server needs itself.
 
 use std::fs;
 
@@ -8,30 +8,30 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slog::{Logger, warn};
 
 /// Descriptors for listening sockets and their spares, signals, the service manager, files and
-/// whatever comes.
+/// a margin.
 const OWN: usize = 16;
-/// Descriptors for all that is no client: strangers to the metrics cannot shut out operators.
-const RESERVE: usize = OWN + OPERATORS + super::http::AT_ONCE;
-/// Descriptors of an event loop.
+/// Descriptors reserved from clients, so that neither operators nor metrics are locked out.
+const RESERVE: usize = OWN + OPERATORS + super::http::MAX_CONCURRENT;
+/// Descriptors per event loop.
 const PER_ARBITER: usize = 4;
-/// Enough for any number of clients; beyond it some systems refuse.
+/// The highest limit to request; some systems reject higher ones.
 const PLENTY: u64 = 1 << 20;
 
-/// How many descriptors there are, and how many of them are taken by what is no client.
+/// The descriptor limit, and the descriptors in use by other things than clients.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Descriptors {
     limit: usize,
     open: usize,
 }
 
-/// Raises the soft limit to the hard one, and looks what there is then. To be called before the
-/// server starts: what is open then is none of its clients.
+/// Raises the soft limit to the hard limit. Must be called before the server starts, so that no
+/// open descriptor belongs to a client.
 pub(super) fn raise_limit() -> Descriptors {
     let before = getrlimit(Resource::Nofile);
     let wanted = before.maximum.unwrap_or(PLENTY).min(PLENTY);
     let current = before.current.unwrap_or(u64::MAX);
     if current < wanted {
-        // What is not allowed is not needed by everybody: the server then takes fewer clients.
+        // On failure the server accepts fewer clients.
         let _ =
             setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: before.maximum });
     }
@@ -39,13 +39,13 @@ pub(super) fn raise_limit() -> Descriptors {
     Descriptors { limit: usize::try_from(now).unwrap_or(usize::MAX), open: open_files() }
 }
 
-/// Lowers `limits.clients` to what the descriptors allow, so that operators, metrics and the
-/// watchdog always have theirs.
+/// Lowers `limits.clients` to what the descriptor limit allows, reserving those for operators,
+/// metrics and the watchdog.
 pub(super) fn fit(settings: &mut ServerSettings, descriptors: Descriptors, logger: &Logger) {
     let Descriptors { limit, open } = descriptors;
     let room = room_for_clients(settings.network.arbiters, open, limit);
     if settings.limits.clients > room {
-        warn!(logger, "fewer clients than configured: the descriptors do not suffice";
+        warn!(logger, "limits.clients lowered: too few file descriptors";
             "limits.clients" => settings.limits.clients, "clients" => room,
             "descriptors" => limit, "next" => "raise ulimit -n or LimitNOFILE");
         settings.limits.clients = room;
@@ -60,7 +60,7 @@ fn room_for_clients(arbiters: usize, open: usize, limit: usize) -> usize {
     limit.saturating_sub(open + RESERVE + arbiters * PER_ARBITER).max(1)
 }
 
-/// Descriptors that are open now.
+/// The number of open descriptors.
 fn open_files() -> usize {
     fs::read_dir("/dev/fd").map_or(8, Iterator::count)
 }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_that_are_there_already_do_not_count_against_the_others() {
+    fn connected_clients_do_not_lower_the_limit_on_reload() {
         let descriptors = Descriptors { limit: 300, open: 10 };
         let logger = Logger::root(slog::Discard, slog::o!());
         let fitted = || {
@@ -79,14 +79,14 @@ mod tests {
             fit(&mut settings, descriptors, &logger);
             settings.limits.clients
         };
-        let at_the_start = fitted();
+        let at_start = fitted();
         let _clients: Vec<_> = (0..50).map(|_| tempfile::tempfile().unwrap()).collect();
-        assert_eq!((at_the_start, fitted()), (300 - 10 - 40 - 4, at_the_start));
+        assert_eq!((at_start, fitted()), (300 - 10 - 40 - 4, at_start));
     }
 
     #[test]
-    fn what_the_server_needs_itself_is_not_given_to_clients() {
+    fn reserved_descriptors_are_not_given_to_clients() {
         assert_eq!(room_for_clients(2, 10, 1024), 1024 - 10 - 40 - 8);
-        assert_eq!(room_for_clients(2, 10, 20), 1, "somebody can always connect");
+        assert_eq!(room_for_clients(2, 10, 20), 1, "at least one client can always connect");
     }
 }

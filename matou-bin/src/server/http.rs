@@ -1,4 +1,4 @@
-//! `/metrics` and `/healthz`: just enough HTTP for those who scrape and probe.
+//! `/metrics` and `/healthz`: a minimal HTTP server for scrapers and health checks.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -13,35 +13,35 @@ use tokio::time::timeout;
 
 use super::metrics::Exporter;
 
-/// Requests at a time; more wait in the kernel's queue.
-pub(super) const AT_ONCE: usize = 16;
-/// The longest head of a request in bytes.
-const LONGEST_HEAD: usize = 8 * 1024;
-/// How long a request may take, from accept to the last byte of the answer.
-const WITHIN: Duration = Duration::from_secs(15);
-/// How long to wait after a failed accept.
-const BACK_OFF: Duration = Duration::from_millis(500);
+/// Concurrent requests; more wait in the listen backlog.
+pub(super) const MAX_CONCURRENT: usize = 16;
+/// The longest request head in bytes.
+const MAX_HEAD: usize = 8 * 1024;
+/// The time limit for a request, from accept to the last byte of the response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The delay after a failed accept.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(500);
 
-/// Answers on `listener` until the runtime ends.
+/// Serves requests on `listener` until the runtime ends.
 pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     actix_rt::spawn(exporter.clone().upkeep());
     actix_rt::spawn(async move {
-        let seats = Arc::new(Semaphore::new(AT_ONCE));
-        while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let exporter = exporter.clone();
                     actix_rt::spawn(async move {
-                        // Whoever goes away or dawdles has only itself to blame.
-                        let _ = timeout(WITHIN, answer(stream, &exporter)).await;
-                        drop(seat);
+                        // Errors and timeouts concern only this client.
+                        let _ = timeout(REQUEST_TIMEOUT, answer(stream, &exporter)).await;
+                        drop(permit);
                     });
                 }
                 Err(error) => {
                     warn!(logger, "metrics request not accepted"; "reason" => %error);
-                    tokio::time::sleep(BACK_OFF).await;
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
 async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        if head.len() > LONGEST_HEAD || stream.read_buf(&mut head).await? == 0 {
+        if head.len() > MAX_HEAD || stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
     }
@@ -63,10 +63,10 @@ async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
             Err(problem) => ("503 Service Unavailable", format!("{problem}\n")),
         },
         Some(("GET" | "HEAD", _)) => {
-            ("404 Not Found", "there are /metrics and /healthz\n".to_owned())
+            ("404 Not Found", "not found; available: /metrics and /healthz\n".to_owned())
         }
-        Some(_) => ("405 Method Not Allowed", "only GET\n".into()),
-        None => ("400 Bad Request", "not a request\n".into()),
+        Some(_) => ("405 Method Not Allowed", "method not allowed; use GET\n".into()),
+        None => ("400 Bad Request", "malformed request\n".into()),
     };
     let length = body.len();
     let mut response = format!(
@@ -80,7 +80,7 @@ async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// Method and path of a request's head.
+/// The method and path of a request head.
 fn request(head: &[u8]) -> Option<(&str, &str)> {
     let line = head.split(|&byte| byte == b'\r').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split(' ');
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_says_what_is_asked_for() {
+    fn the_request_line_is_parsed() {
         assert_eq!(request(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), Some(("GET", "/metrics")));
         assert_eq!(request(b"GET /healthz?a=b HTTP/1.0\r\n\r\n"), Some(("GET", "/healthz")));
         for bad in [&b"GET /\r\n\r\n"[..], b"", b"\xff / HTTP/1.1\r\n", b"GET / x HTTP/1.1\r\n"] {

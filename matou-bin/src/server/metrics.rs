@@ -1,4 +1,4 @@
-//! The server's counts as Prometheus metrics.
+//! Exports the server's counters as Prometheus metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use crate::exit::Failure;
 
 const FANOUT: &str = "matou_fanout_seconds";
-/// Upper bounds of the histogram's buckets in seconds.
+/// Upper bounds of the histogram buckets in seconds.
 const BUCKETS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// How often the recorded latencies are sorted into their buckets when nobody asks for them.
+/// How often recorded latencies are aggregated when nothing scrapes them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The metrics of one server.
@@ -28,7 +28,7 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts to record the latencies of `monitor`'s server.
+    /// Starts recording the latencies of the monitored server.
     pub(super) fn new(monitor: Monitor) -> Result<Self, Failure> {
         let builder = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)
@@ -42,19 +42,19 @@ impl Exporter {
         Ok(Self { recorder: Arc::new(recorder), handle, monitor })
     }
 
-    /// All metrics, in the text format of Prometheus.
+    /// All metrics in the Prometheus text format.
     pub(super) fn render(&self) -> String {
         with_local_recorder(&*self.recorder, || publish(&self.monitor.snapshot()));
         self.handle.run_upkeep();
         self.handle.render()
     }
 
-    /// Whether the server is well; otherwise what is wrong.
+    /// Checks the health of the server; the error describes the problem.
     pub(super) async fn check(&self) -> Result<(), String> {
         self.monitor.check().await.map_err(|error| error.to_string())
     }
 
-    /// Keeps the latencies that wait to be sorted few, until the runtime ends.
+    /// Aggregates recorded latencies regularly, until the runtime ends.
     pub(super) async fn upkeep(self) {
         let mut ticks = tokio::time::interval(UPKEEP);
         loop {
@@ -84,8 +84,8 @@ fn publish(counts: &Snapshot) {
     counter!("matou_received_bytes_total").absolute(counts.bytes_in);
     counter!("matou_sent_bytes_total").absolute(counts.bytes_out);
     counter!("matou_batches_total").absolute(counts.batches);
-    let of = |label: &str| counts.ends.get(label).copied().unwrap_or_default();
-    let slow = of("queue_overflow") + of("stalled");
+    let ended = |label: &str| counts.ends.get(label).copied().unwrap_or_default();
+    let slow = ended("queue_overflow") + ended("stalled");
     counter!("matou_slow_disconnects_total").absolute(slow);
     labelled("matou_refusals_total", "reason", &counts.refusals);
     labelled("matou_ends_total", "reason", &counts.ends);
@@ -103,28 +103,31 @@ fn labelled(name: &'static str, label: &'static str, counts: &Counts) {
 
 fn describe() {
     describe_gauge!("matou_uptime_seconds", Unit::Seconds, "Seconds since the start.");
-    describe_gauge!("matou_connections", "Connections, those included that have not joined.");
-    describe_gauge!("matou_connection_actors", "Actors of connections that are alive.");
+    describe_gauge!("matou_connections", "Connections, including those that have not joined.");
+    describe_gauge!("matou_connection_actors", "Live connection actors.");
     describe_gauge!("matou_users", "Users in the room.");
     describe_gauge!(
         "matou_private_requests_pending",
-        "Private requests that are pending, by what they wait for."
+        "Pending private requests, by what they await."
     );
     describe_gauge!(
         "matou_queue_high_water_bytes",
         Unit::Bytes,
-        "The most bytes that have waited for one client whose socket took no more."
+        "The largest number of bytes queued for one client."
     );
-    describe_counter!("matou_accepted_total", "Connections that were let in.");
+    describe_counter!("matou_accepted_total", "Connections accepted.");
     describe_counter!(
         "matou_held_back_total",
-        "Connections that were heard later, since their address connects too often."
+        "Connections delayed because their address connects too often."
     );
-    describe_counter!("matou_joins_total", "Names that were accepted.");
-    describe_counter!("matou_names_refused_total", "Names that were refused.");
-    describe_counter!("matou_refusals_total", "Connections that were not let in, by reason.");
-    describe_counter!("matou_ends_total", "Connections that ended, by reason.");
-    describe_counter!("matou_slow_disconnects_total", "Clients that read too slowly to stay.");
+    describe_counter!("matou_joins_total", "Names accepted.");
+    describe_counter!("matou_names_refused_total", "Names refused.");
+    describe_counter!("matou_refusals_total", "Connections refused, by reason.");
+    describe_counter!("matou_ends_total", "Connections closed, by reason.");
+    describe_counter!(
+        "matou_slow_disconnects_total",
+        "Clients disconnected for reading too slowly."
+    );
     describe_counter!("matou_frames_received_total", "Frames from clients, by type.");
     describe_counter!("matou_frames_sent_total", "Frames queued for clients, by type.");
     describe_counter!("matou_received_bytes_total", Unit::Bytes, "Bytes read from clients.");
@@ -134,7 +137,7 @@ fn describe() {
     describe_histogram!(
         FANOUT,
         Unit::Seconds,
-        "From reading the oldest message of a batch to having offered it to every socket of an \
-         event loop."
+        "Time from reading the oldest message of a batch to having offered it to every socket \
+         of an event loop."
     );
 }

@@ -1,4 +1,4 @@
-//! `matou-bin server`: settings, log, sockets and signals around the library's server.
+//! `matou-bin server`: settings, log, sockets and signals for the library's server.
 
 mod bind;
 mod descriptors;
@@ -28,13 +28,13 @@ use crate::signals::Signals;
 /// Lets operators make actors panic: for tests of what happens then.
 const TEST_PANICS: &str = "MATOU_TEST_PANICS";
 
-/// Serves until a signal or an operator says to stop.
+/// Runs the server until a signal or an operator stops it.
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     let source = Source::new(arguments, descriptors::raise_limit());
     let settings = source.read()?;
     if arguments.check_config {
-        // Whoever closed the output has the exit code.
-        let _ = writeln!(std::io::stdout(), "The settings can work.");
+        // Without a reader the exit code is enough.
+        let _ = writeln!(std::io::stdout(), "Configuration OK.");
         return Ok(());
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
@@ -72,13 +72,13 @@ async fn serve(
     log: &Log,
 ) -> Result<(), Failure> {
     let logger = &log.logger;
-    // Signals are caught before anybody can know that the server is there.
+    // Signals are caught before the server is reachable.
     let mut signals = Signals::new()?;
     source.fit(&mut settings, logger);
     let mut running =
         matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
     let (_socket_file, operators) = sockets.operators.unzip();
-    // Without operators, a channel that nothing comes out of.
+    // Without operators, a channel that never yields.
     let (_nobody, mut errands) = mpsc::channel(1);
     if let Some(operators) = operators {
         let test_panics = std::env::var_os(TEST_PANICS).is_some();
@@ -88,17 +88,17 @@ async fn serve(
         publish_metrics(listener, &running, logger)?;
     }
     let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
-    tell_addresses(&running, logger);
+    log_addresses(&running, logger);
     notify::ready(logger);
     let outcome = attend(source, &mut running, &mut signals, &mut errands, log).await;
-    // The first actor that is stopped would not answer it any more.
+    // Stopped actors no longer answer the watchdog.
     feeder.abort();
     notify::stopping(logger);
     running.stop().await;
     outcome
 }
 
-/// Does what signals and operators ask, until one of them or a failure ends it.
+/// Handles signals and operator requests until one of them, or a failure, stops the server.
 async fn attend(
     source: &Source<'_>,
     running: &mut Running,
@@ -109,7 +109,7 @@ async fn attend(
     loop {
         tokio::select! {
             name = signals.next() => match name {
-                // The outcome is in the log, where whoever sent the signal looks for it.
+                // The outcome is logged.
                 "SIGHUP" => drop(source.reload(running, log)),
                 name => {
                     info!(log.logger, "stopping"; "reason" => name);
@@ -144,8 +144,8 @@ fn publish_metrics(
     http::serve(listener, Exporter::new(running.monitor())?, logger.clone()).map_err(failed)?;
     info!(logger, "metrics"; "address" => %address);
     if !address.ip().is_loopback() {
-        warn!(logger, "metrics can be read by others"; "address" => %address,
-            "next" => "set metrics.listen to 127.0.0.1, or close the port to strangers");
+        warn!(logger, "metrics are readable from the network"; "address" => %address,
+            "next" => "set metrics.listen to 127.0.0.1, or restrict the port with a firewall");
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn tell_addresses(running: &Running, logger: &Logger) {
+fn log_addresses(running: &Running, logger: &Logger) {
     for address in running.addresses() {
         info!(logger, "listening"; "address" => %address);
     }
@@ -170,14 +170,14 @@ fn refused(error: StartError) -> Failure {
     }
 }
 
-/// A panic is a line in the log like any other, so that no format breaks and nothing is lost.
+/// Logs panics like any other record, so that they are kept and the format stays intact.
 fn log_panics(logger: Logger) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let payload = panic.payload();
-        let said = payload.downcast_ref::<&str>().copied();
-        let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let said = said.unwrap_or("no message");
-        crit!(logger, "panic"; "reason" => said, "place" => place);
+        let message = payload.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let message = message.unwrap_or("no message");
+        crit!(logger, "panic"; "reason" => message, "place" => place);
     }));
 }

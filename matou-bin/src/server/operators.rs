@@ -1,4 +1,4 @@
-//! The socket for operators: for the user who runs the server, and nobody else.
+//! The operators' socket, accessible only to the server's own user.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -11,17 +11,16 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::exit::Failure;
 
-/// The socket's file, which is removed in the end. To be dropped before the listener: until then
-/// nobody else's file can have its number.
+/// The socket file, removed on drop. Drop it before the listener, which keeps its inode number from
+/// being reused.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and number.
+    /// Device and inode number.
     inode: (u64, u64),
 }
 
-/// Listens at `path`, readable and writable by its owner only. A socket that a server left
-/// behind which is no more is replaced.
+/// Listens at `path`, accessible to its owner only. Replaces the stale socket of a dead server.
 pub(super) fn listen(path: &Path) -> Result<(SocketFile, UnixListener), Failure> {
     listen_at(path).map_err(|error| {
         Failure::Runtime(format!(
@@ -34,14 +33,14 @@ pub(super) fn listen(path: &Path) -> Result<(SocketFile, UnixListener), Failure>
 fn listen_at(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     if let Ok(there) = fs::symlink_metadata(path) {
         if !there.file_type().is_socket() {
-            return Err(io::Error::other("there is something else, which is left alone"));
+            return Err(io::Error::other("the path exists and is not a socket"));
         }
         if is_served(path)? {
-            return Err(io::Error::other("another server answers there"));
+            return Err(io::Error::other("another server is using it"));
         }
         fs::remove_file(path)?;
     }
-    // From the first moment on nobody else can connect.
+    // The umask closes the window before set_permissions.
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
@@ -51,10 +50,10 @@ fn listen_at(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     Ok((file, listener))
 }
 
-/// Whether somebody listens at `path`; an error when that cannot be told.
+/// Whether a process is listening at `path`; an error if that cannot be determined.
 fn is_served(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Whoever has more waiting than it takes would be waited for.
+    // A full backlog must not block.
     socket.set_nonblocking(true)?;
     match socket.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
@@ -70,7 +69,7 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have been faster, and another server may have put its own there.
+        // The file may have been removed or replaced by another server.
         if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
@@ -85,19 +84,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_is_its_owners_and_goes_with_the_server() {
+    fn the_socket_is_private_and_removed_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin");
         let first = listen(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let error = listen(&path).unwrap_err().to_string();
-        assert!(error.contains("another server answers"), "{error}");
+        assert!(error.contains("another server is using it"), "{error}");
         drop(first);
         assert!(!path.exists());
     }
 
     #[test]
-    fn a_server_with_many_waiting_answers_too() {
+    fn a_server_with_a_full_backlog_counts_as_running() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin");
         let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -108,7 +107,7 @@ mod tests {
         let asked = path.clone();
         std::thread::spawn(move || outcome.send(listen(&asked).unwrap_err().to_string()));
         let error = outcomes.recv_timeout(Duration::from_secs(30)).unwrap();
-        assert!(error.contains("another server answers"), "{error}");
+        assert!(error.contains("another server is using it"), "{error}");
         assert!(path.exists());
         drop((waiting, busy));
     }

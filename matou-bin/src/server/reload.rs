@@ -1,4 +1,4 @@
-//! Reading the settings, at the start and again while the server runs.
+//! Reads the settings, at start and on reload.
 
 use matou_actors::server::{Running, ServerSettings};
 use slog::{Logger, error, info, warn};
@@ -9,34 +9,34 @@ use crate::arguments::ServerArguments;
 use crate::logging::{Log, shifted};
 use crate::settings::{SettingsError, load_server};
 
-/// Where the settings come from: the same file, environment and flags each time.
+/// The sources of the settings: the same file, environment and flags each time.
 pub(super) struct Source<'a> {
     arguments: &'a ServerArguments,
     descriptors: Descriptors,
 }
 
 impl<'a> Source<'a> {
-    /// `descriptors` is what the process had when it started.
+    /// `descriptors` is the state at process start.
     pub(super) fn new(arguments: &'a ServerArguments, descriptors: Descriptors) -> Self {
         Self { arguments, descriptors }
     }
 
-    /// The settings as they are now.
+    /// Reads the current settings.
     pub(super) fn read(&self) -> Result<ServerSettings, SettingsError> {
         let (file, flags) = (self.arguments.config.as_deref(), self.arguments.flags());
         let mut settings = load_server(file, std::env::vars_os().collect(), &flags)?;
-        let steps = self.arguments.loudness.steps();
+        let steps = self.arguments.verbosity.steps();
         settings.log.level = shifted(settings.log.level, steps);
         Ok(settings)
     }
 
-    /// Lowers what the process has too few descriptors for.
+    /// Lowers the limits that exceed the available descriptors.
     pub(super) fn fit(&self, settings: &mut ServerSettings, logger: &Logger) {
         descriptors::fit(settings, self.descriptors, logger);
     }
 
-    /// Applies the settings as they are now: all that can change, or, when one of them is wrong,
-    /// none. Returns the keys that differ and need a restart, or what is wrong.
+    /// Applies the current settings: everything that can change at runtime, or, if any setting is
+    /// invalid, nothing. Returns the changed keys that need a restart, or the error.
     pub(super) fn reload(
         &self,
         running: &mut Running,
@@ -49,7 +49,7 @@ impl<'a> Source<'a> {
             Ok((kept, settings.log.level))
         });
         notify::ready(&log.logger);
-        // Told at the old level: a server that becomes quiet says that first.
+        // Logged at the old level, so that a change to a quieter level is still reported.
         match outcome.as_ref().map(|(kept, _)| kept) {
             Ok(kept) if kept.is_empty() => info!(log.logger, "reloaded"),
             Ok(kept) => warn!(log.logger, "reloaded; some keys need a restart";
