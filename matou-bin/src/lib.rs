@@ -1,7 +1,7 @@
 //! Matou: chat and file drop for a LAN, a class, a ship or your own server.
 //!
-//! The program as a library, so that `examples/` can measure and picture the screen. The binary
-//! only calls [`main`].
+//! The program as a library, so that `examples/` can measure and draw the screen (feature
+//! `testing`). The binary only calls [`main`].
 
 #![forbid(unsafe_code)]
 
@@ -26,8 +26,9 @@ use clap::Parser;
 
 use arguments::{Arguments, Role};
 
+#[cfg(feature = "testing")]
 #[doc(hidden)]
-pub use screen::{load, pictures};
+pub use screen::testing::{load, pictures};
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {

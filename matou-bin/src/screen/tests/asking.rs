@@ -3,15 +3,15 @@
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Event, RequestState, TransferId};
 
-use crate::screen::event::{Effect, UiEvent};
-use crate::screen::settings::Notify;
-use crate::screen::stage::{Stage, address, name, text};
+use crate::screen::config::settings::Notify;
+use crate::screen::state::event::{Effect, UiEvent};
+use crate::screen::testing::test_screen::{TestScreen, address, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
 
 #[test]
 fn requests_are_answered_by_one_key_each_in_turn() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for who in ["alice", "carol", "dave"] {
         scene.chat(Event::PrivateRequest { from: name(who) });
     }
@@ -27,7 +27,7 @@ fn requests_are_answered_by_one_key_each_in_turn() {
 
 #[test]
 fn names_are_the_same_in_every_case() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") }).enters("/decline ALICE");
     assert!(!scene.shows("alice asks for a private talk Alt-Y") && !scene.shows("Alt-Y"));
     scene.enters("/ignore CAROL");
@@ -41,7 +41,7 @@ fn names_are_the_same_in_every_case() {
 
 #[test]
 fn nobody_is_asked_about_somebody_who_has_left() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") });
     assert!(scene.shows("alice asks for a private talk") && scene.shows("alice?"));
     scene.chat(Event::Left { username: name("alice") });
@@ -50,7 +50,7 @@ fn nobody_is_asked_about_somebody_who_has_left() {
 
 #[test]
 fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     let closed = || Event::PrivateClosed { with: name("alice"), reason: "it broke".into() };
     scene.chat(closed()).chat(Event::PrivateRequest { from: name("alice") });
@@ -61,7 +61,7 @@ fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
 
 #[test]
 fn closing_a_tab_declines_who_asks_beside_the_session() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     scene.alt('2').sent();
     scene.alt('w').key(KeyCode::Char('y'));
@@ -71,7 +71,7 @@ fn closing_a_tab_declines_who_asks_beside_the_session() {
 
 #[test]
 fn nobody_is_asked_about_a_request_that_ended_beside_a_talk() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     assert!(scene.shows("alice asks for a private talk"));
     let reason = "the server is lost".into();
@@ -81,7 +81,7 @@ fn nobody_is_asked_about_a_request_that_ended_beside_a_talk() {
 
 #[test]
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
-    let mut scene = Stage::signed_in((100, 24));
+    let mut scene = TestScreen::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
     scene.chat(Event::FileOffered { id, from: name("alice"), size, address: address(), free });
     assert!(scene.shows("alice offers file #7, 5.0 MB, but only 1.0 MB free, from 192.168.1.7"));
@@ -91,7 +91,7 @@ fn an_offer_shows_who_where_how_big_and_what_is_free() {
 
 #[test]
 fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/msg alice one").enters("/msg alice two").alt('2');
     assert!(scene.shows("waits and 1 more: one"));
     scene.opens("alice").whispers("bob", "alice", "one");
@@ -105,7 +105,7 @@ fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
 
 #[test]
 fn what_is_not_delivered_is_told_where_the_user_looks_and_nowhere_else() {
-    let mut scene = Stage::signed_in((120, 24));
+    let mut scene = TestScreen::signed_in((120, 24));
     let undelivered = |to: &str| Event::Undelivered {
         to: name(to),
         texts: vec![text("hello?")],
@@ -122,7 +122,7 @@ fn what_is_not_delivered_is_told_where_the_user_looks_and_nowhere_else() {
 
 #[test]
 fn alt_a_goes_to_what_concerns_the_user_first() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").opens("carol").alt('2');
     scene.says("dave", "to all").whispers("carol", "bob", "to you");
     assert!(scene.shows("1 room +1") && scene.shows("3 carol !1"));
@@ -136,7 +136,7 @@ fn alt_a_goes_to_what_concerns_the_user_first() {
 
 #[test]
 fn closing_a_tab_ends_its_session_after_a_question() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').alt('w').key(KeyCode::Char('n'));
     assert_eq!(scene.sent(), []);
     scene.alt('w').key(KeyCode::Char('y'));
@@ -150,8 +150,8 @@ fn closing_a_tab_ends_its_session_after_a_question() {
 
 #[test]
 fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
-    let mut scene = Stage::signed_in(SIZE);
-    let calls = |scene: &mut Stage| {
+    let mut scene = TestScreen::signed_in(SIZE);
+    let calls = |scene: &mut TestScreen| {
         let effects = std::mem::take(&mut scene.effects);
         effects.iter().filter(|effect| matches!(effect, Effect::Notify(..))).count()
     };
@@ -168,19 +168,19 @@ fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
 
 #[test]
 fn others_can_open_only_so_many_tabs() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..500 {
         scene.chat(Event::PrivateRequest { from: name(&format!("n{n}")) });
         scene
             .chat(Event::PrivateState { with: name(&format!("n{n}")), state: RequestState::Asked });
     }
     assert!(scene.app.tabs.len() <= 62);
-    assert!(scene.app.asks.count() <= 100);
+    assert!(scene.app.prompts.count() <= 100);
 }
 
 #[test]
 fn a_session_is_open_although_its_tab_had_to_go() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     let names: Vec<_> = (0..70).map(|n| format!("n{n}")).collect();
     for who in &names {
         scene.opens(who);
@@ -198,7 +198,7 @@ fn a_session_is_open_although_its_tab_had_to_go() {
 
 #[test]
 fn another_session_for_files_does_not_hide_that_one_is_open() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2');
     for state in [RequestState::Asked, RequestState::Connecting] {
         scene.chat(Event::PrivateState { with: name("alice"), state });
@@ -211,7 +211,7 @@ fn another_session_for_files_does_not_hide_that_one_is_open() {
 
 #[test]
 fn private_talk_never_goes_to_the_room_however_many_talk() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     let names: Vec<_> =
         ('a'..='z').flat_map(|a| ('a'..='c').map(move |b| format!("{a}{b}"))).collect();
     for who in &names {

@@ -6,8 +6,8 @@ use ratatui::backend::Backend;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::played::Played;
-use crate::screen::stage::{Stage, name};
+use super::recorder::Recorder;
+use crate::screen::testing::test_screen::{TestScreen, name};
 
 const HOSTILE: &[&str] = &[
     "\u{202e}gnp.exe \u{2066}isolated \u{200b}\u{feff}hidden",
@@ -24,7 +24,7 @@ const HOSTILE: &[&str] = &[
 #[test]
 fn hostile_text_is_shown_and_stays_in_its_row() {
     for size in [(40, 16), (80, 24), (200, 60)] {
-        let mut scene = Stage::signed_in(size);
+        let mut scene = TestScreen::signed_in(size);
         for text in HOSTILE {
             scene.says("alice", text);
         }
@@ -40,7 +40,7 @@ fn hostile_text_is_shown_and_stays_in_its_row() {
 #[test]
 fn no_cell_holds_anything_that_a_terminal_obeys() {
     for text in HOSTILE {
-        let mut scene = Stage::signed_in((60, 20));
+        let mut scene = TestScreen::signed_in((60, 20));
         scene.says("alice", text).types(text);
         let reason = format!("{text}\u{1b}]0;title\u{7}");
         scene.chat(Event::Notice { message: reason.clone() });
@@ -61,7 +61,7 @@ fn no_cell_holds_anything_that_a_terminal_obeys() {
 
 #[test]
 fn beside_letters_from_right_to_left_nothing_is_reordered() {
-    let mut scene = Stage::signed_in((80, 24));
+    let mut scene = TestScreen::signed_in((80, 24));
     scene.says("123", "שלום, 45");
     assert!(scene.shows("\u{2068}123\u{2069} │ \u{2068}שלום, 45\u{2069}"), "{}", scene.screen());
     scene.says("שרה", "bob: hi").says("alice", "שלום bob 7");
@@ -82,18 +82,18 @@ fn beside_letters_from_right_to_left_nothing_is_reordered() {
 
 #[test]
 fn names_in_the_answer_to_who_are_shown_as_they_are() {
-    let mut scene = Stage::signed_in((80, 24));
+    let mut scene = TestScreen::signed_in((80, 24));
     scene.chat(Event::Present { usernames: vec![name("Élodie"), name("猫"), name("שרה")] });
     assert!(scene.shows("3 here: Élodie, 猫, \u{2068}שרה\u{2069}."), "{}", scene.screen());
 }
 
 #[test]
 fn isolates_do_not_stay_behind_on_the_terminal() {
-    let mut scene = Stage::signed_in((80, 24));
-    let mut played = Played::new(&scene);
+    let mut scene = TestScreen::signed_in((80, 24));
+    let mut recorder = Recorder::new(&scene);
     let mut emulator = vt100::Parser::new(24, 80, 0);
-    let mut same = |scene: &Stage| {
-        emulator.process(played.draw(scene).as_bytes());
+    let mut same = |scene: &TestScreen| {
+        emulator.process(recorder.draw(scene).as_bytes());
         let text = scene.screen();
         // Behind the row it is told what wide characters cover.
         let row = |row: &str| row[1..].split('"').next().map(str::to_owned);
@@ -116,7 +116,7 @@ fn isolates_do_not_stay_behind_on_the_terminal() {
 
 #[test]
 fn isolates_are_balanced_in_every_row() {
-    let mut scene = Stage::signed_in((80, 24));
+    let mut scene = TestScreen::signed_in((80, 24));
     for text in HOSTILE {
         scene.says("שרה", text);
     }

@@ -3,18 +3,18 @@
 use crossterm::event::KeyCode;
 use matou_actors::client::Event;
 
-use super::played::Played;
-use crate::screen::settings::ScreenSettings;
-use crate::screen::stage::Stage;
+use super::recorder::Recorder;
+use crate::screen::config::settings::ScreenSettings;
+use crate::screen::testing::test_screen::TestScreen;
 
 const LONG: &str = "https://files.example/a/path/that/is/wider/than/forty;x=1&y=2";
 
 /// The text of each piece with its link, as `text -> id address`.
-fn pieces(scene: &Stage) -> Vec<String> {
+fn pieces(scene: &TestScreen) -> Vec<String> {
     let terminal = scene.terminal();
     let cells = terminal.backend().buffer();
     let links = scene.links();
-    let piece = |piece: &crate::screen::links::Piece| {
+    let piece = |piece: &crate::screen::text::links::Piece| {
         let text: String = piece.columns.clone().map(|x| cells[(x, piece.y)].symbol()).collect();
         format!("{text} -> {} {}", piece.link.id, piece.link.address.as_str())
     };
@@ -23,7 +23,7 @@ fn pieces(scene: &Stage) -> Vec<String> {
 
 #[test]
 fn every_piece_of_a_broken_link_leads_to_all_of_it() {
-    let mut scene = Stage::signed_in((40, 12));
+    let mut scene = TestScreen::signed_in((40, 12));
     scene.says("alice", LONG);
     let (first, rest) = LONG.split_at(27);
     let expected = [first, rest].map(|piece| format!("{piece} -> 2.0 {LONG}"));
@@ -32,7 +32,7 @@ fn every_piece_of_a_broken_link_leads_to_all_of_it() {
 
 #[test]
 fn several_links_in_one_message_are_told_apart() {
-    let mut scene = Stage::signed_in((200, 24));
+    let mut scene = TestScreen::signed_in((200, 24));
     scene.says("alice", "日本 http://a.example/é, (http://b.example) and http://a.example/é!");
     assert_eq!(
         pieces(&scene),
@@ -46,7 +46,7 @@ fn several_links_in_one_message_are_told_apart() {
 
 #[test]
 fn a_row_is_broken_before_a_link_rather_than_in_it() {
-    let mut scene = Stage::signed_in((40, 12));
+    let mut scene = TestScreen::signed_in((40, 12));
     let link = "https://files.example/minutes/2026-11";
     scene.says("alice", &format!("see {link}")).says("carol", link);
     assert_eq!(pieces(&scene), [format!("{link} -> 2.0 {link}"), format!("{link} -> 3.0 {link}")]);
@@ -54,7 +54,7 @@ fn a_row_is_broken_before_a_link_rather_than_in_it() {
 
 #[test]
 fn what_covers_the_messages_leads_nowhere() {
-    let mut scene = Stage::signed_in((80, 12));
+    let mut scene = TestScreen::signed_in((80, 12));
     scene.says("alice", "http://a.example/");
     assert_eq!(pieces(&scene).len(), 1);
     scene.key(KeyCode::F(1));
@@ -64,7 +64,7 @@ fn what_covers_the_messages_leads_nowhere() {
 #[test]
 fn links_can_be_switched_off() {
     let settings = ScreenSettings { links: false, ..ScreenSettings::default() };
-    let mut scene = Stage::new((80, 12), Some("bob"), settings);
+    let mut scene = TestScreen::new((80, 12), Some("bob"), settings);
     scene.sign_in().says("alice", "http://a.example/");
     assert_eq!(pieces(&scene), [""; 0]);
 }
@@ -101,31 +101,31 @@ fn emulated(bytes: &str) -> Emulator {
 
 #[test]
 fn the_terminal_is_told_once_of_each_link() {
-    let mut scene = Stage::signed_in((40, 12));
+    let mut scene = TestScreen::signed_in((40, 12));
     scene.says("alice", LONG);
-    let mut played = Played::new(&scene);
-    let bytes = played.draw(&scene);
+    let mut recorder = Recorder::new(&scene);
+    let bytes = recorder.draw(&scene);
     let opened = format!("\u{1b}]8;id=2.0;{LONG}\u{1b}\\");
     assert_eq!(bytes.matches(&opened).count(), 1, "{bytes:?}");
     assert_eq!(bytes.matches("\u{1b}]8;;\u{1b}\\").count(), 1);
     // The mark that made the cells be drawn goes with the next frame.
-    played.draw(&scene);
+    recorder.draw(&scene);
     scene.types("x");
-    assert!(!played.draw(&scene).contains("\u{1b}]"), "what has not changed is not told again");
+    assert!(!recorder.draw(&scene).contains("\u{1b}]"), "what has not changed is not told again");
 }
 
 #[test]
 fn cells_that_look_the_same_are_told_when_they_lead_elsewhere() {
-    let mut scene = Stage::signed_in((80, 24));
-    let mut played = Played::new(&scene);
-    let mut told = |scene: &Stage| emulated(&played.draw(scene)).told;
+    let mut scene = TestScreen::signed_in((80, 24));
+    let mut recorder = Recorder::new(&scene);
+    let mut told = |scene: &TestScreen| emulated(&recorder.draw(scene)).told;
     scene.says("alice", "http://a.example/");
     assert_eq!(told(&scene).len(), 1);
     // One row further up stands the same text: the same cells lead to another message's link.
     scene.says("alice", "http://a.example/");
     assert_eq!(told(&scene), ["id=2.0;http://a.example/", "id=3.0;http://a.example/"]);
     scene.app.links = false;
-    let bytes = played.draw(&scene);
+    let bytes = recorder.draw(&scene);
     assert!(emulated(&bytes).told.is_empty());
     assert_eq!(bytes.matches("http://a.example/").count(), 2, "drawn again as mere text");
 }
@@ -141,10 +141,10 @@ fn nothing_that_is_said_ends_the_sequence_or_begins_one() {
         "http://a.example/\u{2028}\u{e0041}\u{301}\u{301}",
         "http://\u{1b}]8;;http://b.example/\u{1b}\\a.example/",
     ] {
-        let mut scene = Stage::signed_in((80, 24));
+        let mut scene = TestScreen::signed_in((80, 24));
         // Words from outside that are no messages may hold control characters.
         scene.chat(Event::Notice { message: hostile.into() });
-        let bytes = Played::new(&scene).draw(&scene);
+        let bytes = Recorder::new(&scene).draw(&scene);
         let emulator = emulated(&bytes);
         assert_eq!(emulator.others, 0, "{hostile:?}: {bytes:?}");
         assert!(emulator.begun.is_none(), "{hostile:?}: {bytes:?}");

@@ -3,14 +3,14 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use matou_actors::client::{Command, Direction, Event, TransferId};
 
-use crate::screen::event::{Effect, UiEvent};
-use crate::screen::stage::{Stage, name};
+use crate::screen::state::event::{Effect, UiEvent};
+use crate::screen::testing::test_screen::{TestScreen, name};
 
 const SIZE: (u16, u16) = (80, 24);
 
 #[test]
 fn search_goes_to_what_it_finds_and_escape_comes_back() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.says("alice", "the needle");
     for n in 0..200 {
         scene.says("carol", &format!("hay {n}"));
@@ -25,7 +25,7 @@ fn search_goes_to_what_it_finds_and_escape_comes_back() {
 
 #[test]
 fn a_search_that_ends_at_the_end_has_seen_it() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..100 {
         scene.says("carol", &format!("hay {n}"));
     }
@@ -37,7 +37,7 @@ fn a_search_that_ends_at_the_end_has_seen_it() {
 
 #[test]
 fn the_help_page_has_an_end_and_other_keys_close_it() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.key(KeyCode::F(1));
     for _ in 0..100 {
         scene.wheel(false);
@@ -61,7 +61,7 @@ fn the_help_page_has_an_end_and_other_keys_close_it() {
 
 #[test]
 fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..100 {
         scene.says("carol", &format!("hay {n}"));
     }
@@ -78,7 +78,7 @@ fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
 
 #[test]
 fn the_countdown_to_the_next_attempt_counts() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });
     let reason = "connection refused".to_owned();
     scene.chat(Event::Reconnecting { attempt: 2, delay_ms: 5000, reason });
@@ -92,7 +92,7 @@ fn the_countdown_to_the_next_attempt_counts() {
 
 #[test]
 fn nothing_is_drawn_again_while_nothing_happens() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     assert!(scene.app.take_dirty());
     scene.wait(10);
     assert!(!scene.app.take_dirty());
@@ -103,10 +103,10 @@ fn nothing_is_drawn_again_while_nothing_happens() {
 
 #[test]
 fn the_mouse_switches_tabs_scrolls_and_answers() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice");
     scene.chat(Event::PrivateRequest { from: name("carol") });
-    let mouse = |scene: &mut Stage, kind, at: (u16, u16)| {
+    let mouse = |scene: &mut TestScreen, kind, at: (u16, u16)| {
         let modifiers = KeyModifiers::NONE;
         scene.update(UiEvent::Mouse(MouseEvent { kind, column: at.0, row: at.1, modifiers }));
     };
@@ -131,7 +131,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
 
 #[test]
 fn the_list_of_people_is_never_empty_while_somebody_is_here() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..60 {
         scene.chat(Event::Joined { username: name(&format!("n{n}")), present: true });
     }
@@ -149,7 +149,7 @@ fn the_list_of_people_is_never_empty_while_somebody_is_here() {
 
 #[test]
 fn a_click_on_how_many_more_there_are_opens_no_tab() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..60 {
         scene.chat(Event::Joined { username: name(&format!("n{n}")), present: true });
     }
@@ -164,7 +164,7 @@ fn a_click_on_how_many_more_there_are_opens_no_tab() {
 
 #[test]
 fn a_file_that_comes_while_the_list_is_looked_at_can_be_taken_at_once() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/transfers").sent();
     scene.offers(1).offers(2).key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Take(TransferId(1))], "what comes moves nothing");
@@ -172,7 +172,7 @@ fn a_file_that_comes_while_the_list_is_looked_at_can_be_taken_at_once() {
 
 #[test]
 fn a_click_selects_the_transfer_that_it_is_on() {
-    let mut scene = Stage::signed_in((80, 12));
+    let mut scene = TestScreen::signed_in((80, 12));
     for id in 1..=9 {
         scene.moves(id, Direction::Incoming, 1, 1);
     }
@@ -181,7 +181,7 @@ fn a_click_selects_the_transfer_that_it_is_on() {
         scene.key(KeyCode::Down);
     }
     // Drawn from row 1 on, each in two rows, the hint below them.
-    let shown = |scene: &Stage, row: u16| {
+    let shown = |scene: &TestScreen, row: u16| {
         let screen = scene.screen();
         let line = screen.lines().nth(row.into()).unwrap_or("");
         line.split(['#', ' ']).find_map(|word| word.parse().ok()).map(TransferId)
@@ -199,16 +199,16 @@ fn a_click_selects_the_transfer_that_it_is_on() {
 
 #[test]
 fn bare_text_is_shown_anew_in_another_size() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.says("alice", "hello").alt('l').update(UiEvent::Resize(100, 30));
-    let shown = scene.effects.iter().filter(|effect| matches!(effect, Effect::Bare(_)));
+    let shown = scene.effects.iter().filter(|effect| matches!(effect, Effect::CopyMode(_)));
     assert_eq!(shown.count(), 2);
-    assert!(scene.app.is_bare());
+    assert!(scene.app.in_copy_mode());
 }
 
 #[test]
 fn the_unread_line_stays_above_the_first_message_that_was_never_seen() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..100 {
         scene.says("carol", &format!("hay {n}"));
     }
@@ -221,14 +221,14 @@ fn the_unread_line_stays_above_the_first_message_that_was_never_seen() {
 
 #[test]
 fn bare_text_holds_whole_lines_and_any_key_comes_back() {
-    let mut scene = Stage::signed_in((40, 10));
+    let mut scene = TestScreen::signed_in((40, 10));
     let link = format!("https://example.org/{}", "x".repeat(100));
     scene.says("alice", &link).alt('l');
-    let Some(Effect::Bare(lines)) = scene.effects.last() else { panic!("not bare") };
+    let Some(Effect::CopyMode(lines)) = scene.effects.last() else { panic!("not bare") };
     assert_eq!(lines.last(), Some(&format!("12:00 alice: {link}")));
     scene.says("alice", "meanwhile");
     assert!(!scene.app.take_dirty(), "nothing is drawn over the bare text");
     scene.key(KeyCode::Char('x'));
-    assert_eq!(scene.effects.last(), Some(&Effect::EndBare));
+    assert_eq!(scene.effects.last(), Some(&Effect::EndCopyMode));
     assert!(!scene.shows("› x"));
 }

@@ -5,7 +5,7 @@ mod hostile;
 mod links;
 mod looking;
 mod pictures;
-mod played;
+mod recorder;
 mod sending;
 mod snapshots;
 mod talk;

@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::{Command, Event};
 
-use crate::screen::event::UiEvent;
-use crate::screen::stage::{Stage, text};
+use crate::screen::state::event::UiEvent;
+use crate::screen::testing::test_screen::{TestScreen, text};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -13,13 +13,13 @@ fn lines() -> UiEvent {
 }
 
 /// Presses a key with Alt that is no letter.
-fn alt_enter(scene: &mut Stage) {
+fn alt_enter(scene: &mut TestScreen) {
     scene.update(UiEvent::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)));
 }
 
 #[test]
 fn chords_answer_no_question_about_what_was_pasted() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(lines());
     scene.alt('y').ctrl('y').alt('n').ctrl('n').ctrl('f').alt('e');
     alt_enter(&mut scene);
@@ -28,12 +28,12 @@ fn chords_answer_no_question_about_what_was_pasted() {
     scene.key(KeyCode::Char('y'));
     assert_eq!(scene.sent().len(), 2);
     scene.alt('w').alt('y');
-    assert!(scene.shows("[2 alice]") && scene.sent().is_empty(), "a chord ends no talk");
+    assert!(scene.shows("[2 alice]") && scene.sent().is_empty(), "a combination ends no talk");
 }
 
 #[test]
 fn what_is_pasted_without_a_connection_stays_to_be_sent_again() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });
     scene.update(lines()).key(KeyCode::Char('y'));
     assert_eq!(scene.sent(), []);
@@ -44,7 +44,7 @@ fn what_is_pasted_without_a_connection_stays_to_be_sent_again() {
 
 #[test]
 fn a_command_in_a_later_line_is_not_said_to_everybody() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.types("hello");
     alt_enter(&mut scene);
     scene.types("/msg ann secret").key(KeyCode::Enter);

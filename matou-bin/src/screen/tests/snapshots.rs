@@ -2,16 +2,16 @@
 
 use matou_actors::client::{Direction, Event, RequestState, TransferId};
 
-use crate::screen::event::UiEvent;
-use crate::screen::settings::ScreenSettings;
-use crate::screen::stage::{Stage, name};
+use crate::screen::config::settings::ScreenSettings;
+use crate::screen::state::event::UiEvent;
+use crate::screen::testing::test_screen::{TestScreen, name};
 
 const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (200, 60)];
 
 /// Takes a snapshot of what `play` leads to, at every size.
-fn at_every_size(state: &str, play: impl Fn(&mut Stage)) {
+fn at_every_size(state: &str, play: impl Fn(&mut TestScreen)) {
     for size in SIZES {
-        let mut scene = Stage::signed_in(size);
+        let mut scene = TestScreen::signed_in(size);
         play(&mut scene);
         let label = format!("{state}_{}x{}", size.0, size.1);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -20,7 +20,7 @@ fn at_every_size(state: &str, play: impl Fn(&mut Stage)) {
     }
 }
 
-fn some_talk(scene: &mut Stage) {
+fn some_talk(scene: &mut TestScreen) {
     scene.says("alice", "good morning everybody");
     scene.wait(60).says(
         "carol",
@@ -131,7 +131,7 @@ fn help_sign_in_paste_and_search() {
         scene.enters("/help");
     });
     for size in SIZES {
-        let mut scene = Stage::new(size, None, ScreenSettings::default());
+        let mut scene = TestScreen::new(size, None, ScreenSettings::default());
         scene.enters("b_b");
         let label = format!("sign_in_{}x{}", size.0, size.1);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -166,7 +166,7 @@ fn several_lines_are_typed() {
 #[test]
 fn a_terminal_that_is_too_small_is_told_so() {
     for size in [(39, 10), (40, 9), (3, 2), (1, 1)] {
-        let scene = Stage::signed_in(size);
+        let scene = TestScreen::signed_in(size);
         let shown = scene.screen();
         assert!(size.0 < 5 || shown.contains("Too small"), "{shown}");
     }

@@ -3,9 +3,9 @@
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
 
-use crate::screen::event::Effect;
-use crate::screen::settings::{ChatLog, ScreenSettings};
-use crate::screen::stage::{Stage, name, text};
+use crate::screen::config::settings::{ChatLog, ScreenSettings};
+use crate::screen::state::event::Effect;
+use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -22,7 +22,7 @@ fn started(id: u64) -> Event {
 
 #[test]
 fn a_name_is_asked_for_until_the_server_takes_it() {
-    let mut scene = Stage::new(SIZE, None, ScreenSettings::default());
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.enters("no name");
     assert!(scene.shows("That is no name"));
     assert_eq!(scene.sent(), []);
@@ -42,7 +42,7 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
 
 #[test]
 fn a_name_that_was_configured_and_refused_is_asked_for_again() {
-    let mut scene = Stage::new(SIZE, Some("bob"), ScreenSettings::default());
+    let mut scene = TestScreen::new(SIZE, Some("bob"), ScreenSettings::default());
     scene.chat(Event::Refused { username: name("bob") });
     scene.enters("ben");
     assert_eq!(scene.sent(), [Command::SignIn(name("ben"))]);
@@ -50,7 +50,7 @@ fn a_name_that_was_configured_and_refused_is_asked_for_again() {
 
 #[test]
 fn text_goes_to_whom_the_tab_belongs() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("to all").enters("/query alice").enters("to one").alt('1').enters("all again");
     let tell = Command::Tell { to: name("alice"), text: text("to one") };
     assert_eq!(
@@ -69,7 +69,7 @@ fn text_goes_to_whom_the_tab_belongs() {
 
 #[test]
 fn what_is_said_without_a_connection_stays_to_be_sent_again() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hello");
     assert!(scene.shows("› hello") && scene.shows("Not connected: this stays"));
     assert_eq!(scene.sent(), []);
@@ -82,14 +82,14 @@ fn what_is_said_without_a_connection_stays_to_be_sent_again() {
 #[test]
 fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
     let gone = || Event::Disconnected { reason: "cannot reach it".into() };
-    let mut scene = Stage::new(SIZE, Some("bob"), ScreenSettings::default());
+    let mut scene = TestScreen::new(SIZE, Some("bob"), ScreenSettings::default());
     scene.chat(gone()).enters("hello");
     assert!(scene.shows("Not connected to chat.example:6286: cannot"), "{}", scene.screen());
     assert!(scene.shows("› hello") && scene.sent().is_empty(), "nothing is kept in silence");
     scene.wait(10);
     assert!(scene.shows("/reconnect tries again"), "{}", scene.screen());
 
-    let mut scene = Stage::new(SIZE, None, ScreenSettings::default());
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.enters("bob").chat(gone()).sent();
     assert!(scene.shows("Not connected: cannot reach it.") && scene.shows("› bob"));
     scene.key(KeyCode::Enter);
@@ -101,7 +101,7 @@ fn keys_are_told_as_they_are_configured() {
     let keys = [("quit", "f10"), ("submit", "f9"), ("tab_1", "f2")];
     let keys = keys.map(|(action, key)| (action.to_owned(), vec![key.to_owned()])).into();
     let settings = ScreenSettings { keys, ..ScreenSettings::default() };
-    let mut scene = Stage::new(SIZE, None, settings);
+    let mut scene = TestScreen::new(SIZE, None, settings);
     assert!(scene.shows("F9 signs in, F10 leaves"), "{}", scene.screen());
     scene.types("bob").key(KeyCode::F(9)).sign_in();
     scene.types("/transfers").key(KeyCode::F(9)).types("hello").key(KeyCode::F(9));
@@ -112,7 +112,7 @@ fn keys_are_told_as_they_are_configured() {
 
 #[test]
 fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/mgs alice secret");
     assert!(scene.shows("did you mean /msg"));
     assert!(scene.shows("› /mgs alice secret"));
@@ -121,7 +121,7 @@ fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
 
 #[test]
 fn a_private_draft_does_not_come_back_in_another_tab() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("said before").opens("alice").opens("carol").alt('2');
     scene.types("for alice alone").key(KeyCode::Up).alt('w').key(KeyCode::Char('y'));
     assert!(scene.shows("[2 carol]"));
@@ -131,7 +131,7 @@ fn a_private_draft_does_not_come_back_in_another_tab() {
 
 #[test]
 fn leaving_asks_once_while_files_are_on_their_way() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(started(1)).ctrl('c');
     assert!(scene.shows("1 file is on its way"));
     assert_eq!(scene.sent(), []);
@@ -145,7 +145,7 @@ fn leaving_asks_once_while_files_are_on_their_way() {
 
 #[test]
 fn leaving_waits_while_the_own_messages_come_back() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("one").enters("two").enters("/quit").sent();
     scene.wait(4).says("bob", "one").wait(4).says("alice", "hello");
     assert_eq!(scene.effects, [], "one came back in time");
@@ -156,7 +156,7 @@ fn leaving_waits_while_the_own_messages_come_back() {
 
 #[test]
 fn a_busy_room_keeps_nobody_who_leaves() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/quit").sent();
     for _ in 0..6 {
         scene.passes(1).says("alice", "hello");
@@ -166,7 +166,7 @@ fn a_busy_room_keeps_nobody_who_leaves() {
 
 #[test]
 fn who_leaves_without_the_client_is_told_that_something_may_be_lost() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("psst").ctrl('c').ctrl('c');
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
     let words = scene.app.last_words(false);
@@ -175,7 +175,7 @@ fn who_leaves_without_the_client_is_told_that_something_may_be_lost() {
 
 #[test]
 fn what_is_typed_after_leaving_stays_in_the_line() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/quit").sent();
     scene.enters("/msg alice psst").enters("");
     assert_eq!(scene.sent(), []);
@@ -184,7 +184,7 @@ fn what_is_typed_after_leaving_stays_in_the_line() {
 
 #[test]
 fn what_goes_wrong_while_leaving_is_told_after_the_screen() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Error { message: "before".into() }).enters("one").enters("/quit");
     let (to, texts, reason) = (name("alice"), vec![text("psst")], "you signed out".to_owned());
     scene.chat(Event::Undelivered { to, texts, reason });
@@ -197,14 +197,14 @@ fn what_goes_wrong_while_leaving_is_told_after_the_screen() {
 
 #[test]
 fn who_leaves_with_nothing_on_its_way_is_told_nothing() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("one").says("bob", "one").enters("/quit").chat(Event::Closed);
     assert_eq!(scene.app.last_words(true), Vec::<String>::new());
 }
 
 #[test]
 fn leaving_takes_no_longer_than_its_limit() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/quit");
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.wait(6);
@@ -213,7 +213,7 @@ fn leaving_takes_no_longer_than_its_limit() {
 
 #[test]
 fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).chat(Event::Closed);
     let Some(Effect::Exit(Some(reason))) = scene.effects.last() else { panic!("no exit") };
     assert!(reason.contains("gone"));
@@ -223,7 +223,7 @@ fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
 fn the_chat_log_holds_what_was_asked_for_and_nothing_else() {
     for (chat_log, expected) in [(ChatLog::Off, 0), (ChatLog::Public, 3), (ChatLog::All, 4)] {
         let settings = ScreenSettings { chat_log, ..ScreenSettings::default() };
-        let mut scene = Stage::new(SIZE, Some("bob"), settings);
+        let mut scene = TestScreen::new(SIZE, Some("bob"), settings);
         scene.sign_in();
         scene.chat(Event::Joined { username: name("eve"), present: false });
         scene.chat(Event::Left { username: name("eve") });

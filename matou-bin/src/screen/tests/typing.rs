@@ -3,8 +3,8 @@
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
 
-use crate::screen::event::{Effect, Listing, UiEvent};
-use crate::screen::stage::{Stage, name, text};
+use crate::screen::state::event::{Effect, Listing, UiEvent};
+use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -21,7 +21,7 @@ fn started(id: u64) -> Event {
 
 #[test]
 fn tab_completes_commands_names_and_paths() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.types("al").key(KeyCode::Tab);
     assert!(scene.shows("room › alice: "));
     scene.ctrl('u').types("/ms").key(KeyCode::Tab).types("ca").key(KeyCode::Tab);
@@ -39,7 +39,7 @@ fn tab_completes_commands_names_and_paths() {
 
 #[test]
 fn a_listing_that_comes_too_late_changes_nothing() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.types("/send alice ~/pi").key(KeyCode::Tab).ctrl('u').types("hello");
     let names = vec![("pictures".into(), true)];
     scene.update(UiEvent::Listed(Listing { folder: "/home/me/".into(), names }));
@@ -48,7 +48,7 @@ fn a_listing_that_comes_too_late_changes_nothing() {
 
 #[test]
 fn several_pasted_lines_are_asked_about() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     let paste = || UiEvent::Paste("one\r\n/quit\n\nthree\n".into());
     scene.update(paste());
     assert!(scene.shows("Send 3 lines?"));
@@ -63,7 +63,7 @@ fn several_pasted_lines_are_asked_about() {
 
 #[test]
 fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(UiEvent::Paste("a\nb".into()));
     scene.key(KeyCode::Char('f'));
     let to = name("alice");
@@ -81,7 +81,7 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
 
 #[test]
 fn private_text_is_recalled_only_in_its_tab_and_never_written() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("secret").alt('1').enters("public");
     scene.enters("/msg alice hidden").enters("/who");
     let written: Vec<_> =
@@ -98,7 +98,7 @@ fn private_text_is_recalled_only_in_its_tab_and_never_written() {
 
 #[test]
 fn history_is_searched_and_found_lines_can_be_sent() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").enters("other").enters("second needle");
     scene.sent();
     scene.ctrl('r').types("need");
@@ -111,7 +111,7 @@ fn history_is_searched_and_found_lines_can_be_sent() {
 
 #[test]
 fn a_search_for_nothing_finds_nothing() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").types("draft").ctrl('r').types("n").key(KeyCode::Backspace);
     scene.key(KeyCode::Enter);
     assert!(scene.shows("› draft"), "{}", scene.screen());
@@ -119,7 +119,7 @@ fn a_search_for_nothing_finds_nothing() {
 
 #[test]
 fn a_paste_into_what_is_open_is_taken_or_said_to_be_dropped() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").enters("other").ctrl('r');
     scene.update(UiEvent::Paste("need\nmore".into()));
     assert!(scene.shows("typed before: need   first needle"), "{}", scene.screen());
@@ -129,7 +129,7 @@ fn a_paste_into_what_is_open_is_taken_or_said_to_be_dropped() {
 
 #[test]
 fn escape_before_a_key_stands_for_alt() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").key(KeyCode::Esc).types("2");
     assert!(scene.shows("[2 alice]"));
     scene.key(KeyCode::Esc).wait(3).types("1");
@@ -144,7 +144,7 @@ fn escape_before_a_key_stands_for_alt() {
 
 #[test]
 fn the_key_that_leaves_closes_what_is_open_in_front_first() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").sent();
     scene.types("draft").ctrl('r').types("need").ctrl('c');
     assert!(scene.shows("› draft"), "{}", scene.screen());
@@ -158,7 +158,7 @@ fn the_key_that_leaves_closes_what_is_open_in_front_first() {
 
 #[test]
 fn private_text_is_not_kept_whatever_its_first_line_is() {
-    let mut scene = Stage::signed_in(SIZE);
+    let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2');
     for text in ["\nsecret words", " \nsecret words"] {
         scene.update(UiEvent::Paste(text.into())).types("e").key(KeyCode::Enter);
@@ -172,7 +172,7 @@ fn private_text_is_not_kept_whatever_its_first_line_is() {
 
 #[test]
 fn a_click_finds_its_place_in_a_long_line_at_once() {
-    let mut line = crate::screen::input_line::InputLine::default();
+    let mut line = crate::screen::state::input_line::InputLine::default();
     // Laid out once for each of its characters it would take minutes.
     line.insert(&"word ".repeat(6_000));
     line.click(80, 3, 100);

@@ -6,15 +6,15 @@ use matou_actors::client::Event;
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
-use crate::screen::app::{App, Link};
-use crate::screen::buffer::Move;
-use crate::screen::entry::{Body, Said};
-use crate::screen::event::Effect;
-use crate::screen::modal::{Modal, SignIn};
-use crate::screen::notify::Reason;
-use crate::screen::people::{list, mentions};
-use crate::screen::tab::Session;
-use crate::screen::tabs::ROOM;
+use crate::screen::state::app::{App, ServerLink};
+use crate::screen::state::buffer::Move;
+use crate::screen::state::entry::{Body, Said};
+use crate::screen::state::event::Effect;
+use crate::screen::state::modal::{Modal, SignIn};
+use crate::screen::state::notify::Reason;
+use crate::screen::state::people::{list, mentions};
+use crate::screen::state::tab::PrivateState;
+use crate::screen::state::tabs::ROOM;
 
 /// Names that the answer to `/who` spells out.
 const NAMES_TOLD: usize = 200;
@@ -28,7 +28,7 @@ impl App {
             Event::Refused { username } => self.refused(&username),
             Event::Disconnected { reason } => self.disconnected(reason),
             Event::Reconnecting { attempt, delay_ms, reason } => {
-                self.link = Link::Down {
+                self.link = ServerLink::Down {
                     reason,
                     next: Some((attempt, self.now.elapsed + Duration::from_millis(delay_ms))),
                 };
@@ -46,7 +46,7 @@ impl App {
 
     /// Calls the user, unless they look.
     pub(super) fn call(&mut self, reason: Reason, text: &str) {
-        if let Some(how) = self.caller.call(reason, self.now.elapsed) {
+        if let Some(how) = self.notifier.call(reason, self.now.elapsed) {
             self.effects.push(Effect::Notify(how, sanitize(text).into_owned()));
         }
     }
@@ -57,7 +57,7 @@ impl App {
         self.notice_in(ROOM, &format!("Connected to {server} as {username}."));
         self.server = server;
         self.me = Some(username);
-        self.link = Link::Up;
+        self.link = ServerLink::Up;
         if matches!(self.modal, Some(Modal::SignIn(_))) {
             self.modal = None;
         }
@@ -78,8 +78,10 @@ impl App {
         self.people.clear();
         let server = &self.server;
         let text = match self.link {
-            Link::Up => format!("The connection to {server} is lost: {reason}"),
-            Link::Connecting | Link::Down { .. } => format!("Not connected to {server}: {reason}"),
+            ServerLink::Up => format!("The connection to {server} is lost: {reason}"),
+            ServerLink::Connecting | ServerLink::Down { .. } => {
+                format!("Not connected to {server}: {reason}")
+            }
         };
         self.error_in(ROOM, &text);
         if let Some(Modal::SignIn(form)) = &mut self.modal {
@@ -88,7 +90,7 @@ impl App {
                 form.input.set(name.as_str());
             }
         }
-        self.link = Link::Down { reason, next: None };
+        self.link = ServerLink::Down { reason, next: None };
     }
 
     fn joined(&mut self, who: Username, present: bool) {
@@ -102,11 +104,11 @@ impl App {
         self.people.remove(who);
         self.moved(who, Move::Left);
         // Who has left waits for no answer any more.
-        self.asks.drop_request(who);
+        self.prompts.drop_request(who);
         if let Some(index) = self.peer_tab(who)
-            && self.tabs.get(index).is_some_and(|tab| tab.session == Session::Asking)
+            && self.tabs.get(index).is_some_and(|tab| tab.session == PrivateState::Asking)
         {
-            self.set_session(index, Session::None);
+            self.set_session(index, PrivateState::None);
         }
     }
 
@@ -156,7 +158,7 @@ impl App {
         for who in usernames {
             self.people.add(who.clone());
         }
-        if self.link != Link::Up {
+        if self.link != ServerLink::Up {
             return self.error("Not connected, so nobody knows who is here. /reconnect");
         }
         let text = format!("{} here: {}.", usernames.len(), list(usernames, NAMES_TOLD));
@@ -165,8 +167,8 @@ impl App {
 
     fn closed(&mut self) {
         let reason = self.leaving.is_none().then(|| match &self.link {
-            Link::Down { reason, .. } => format!("the client has closed: {reason}"),
-            Link::Connecting | Link::Up => "the client has closed".to_owned(),
+            ServerLink::Down { reason, .. } => format!("the client has closed: {reason}"),
+            ServerLink::Connecting | ServerLink::Up => "the client has closed".to_owned(),
         });
         self.effects.push(Effect::Exit(reason));
     }

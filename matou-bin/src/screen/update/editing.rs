@@ -4,14 +4,14 @@ use matou_actors::client::Command;
 use matou_actors::protocol::{Username, UsernameKey};
 
 use crate::commands::Argument;
-use crate::screen::app::{App, PasteFile};
-use crate::screen::complete::{Completion, Kind, commands, folder, paths, target};
-use crate::screen::event::{Effect, Listing};
-use crate::screen::input_line::MAX_INPUT;
-use crate::screen::keys::Action;
-use crate::screen::modal::{HistorySearch, Modal};
-use crate::screen::tab::Session;
-use crate::screen::transfers::Stage;
+use crate::screen::config::keymap::Action;
+use crate::screen::state::app::{App, PasteFile};
+use crate::screen::state::completion::{Completion, Kind, commands, folder, paths, target};
+use crate::screen::state::event::{Effect, Listing};
+use crate::screen::state::input_line::MAX_INPUT;
+use crate::screen::state::modal::{HistorySearch, Modal};
+use crate::screen::state::tab::PrivateState;
+use crate::screen::state::transfers::TransferStage;
 
 impl App {
     pub(super) fn edit(&mut self, action: Action) {
@@ -71,10 +71,10 @@ impl App {
     }
 
     pub(super) fn paste(&mut self, text: &str) {
-        if self.bare {
+        if self.copy_mode {
             return;
         }
-        self.caller.typed(self.now.elapsed);
+        self.notifier.typed(self.now.elapsed);
         let one_line = text.split(['\r', '\n']).next().unwrap_or("");
         match &mut self.modal {
             Some(Modal::SignIn(form)) => {
@@ -229,10 +229,12 @@ impl App {
             }
             Argument::Text => self.names(typed, " "),
             Argument::Session => starting(self.sessions()),
-            Argument::Asking => starting(self.asks.requests().map(ToString::to_string).collect()),
+            Argument::Asking => {
+                starting(self.prompts.requests().map(ToString::to_string).collect())
+            }
             Argument::Ignored => starting(self.ignored.iter().map(ToString::to_string).collect()),
             Argument::Offer => {
-                starting(self.numbers(|stage| matches!(stage, Stage::Offered { .. })))
+                starting(self.numbers(|stage| matches!(stage, TransferStage::Offered { .. })))
             }
             Argument::Transfer => starting(self.numbers(|_| true)),
             Argument::Path | Argument::Command => Vec::new(),
@@ -240,11 +242,11 @@ impl App {
     }
 
     fn sessions(&self) -> Vec<String> {
-        let with = self.tabs.iter().filter(|tab| tab.session != Session::None);
+        let with = self.tabs.iter().filter(|tab| tab.session != PrivateState::None);
         with.filter_map(|tab| tab.peer()).map(ToString::to_string).collect()
     }
 
-    fn numbers(&self, wanted: impl Fn(&Stage) -> bool) -> Vec<String> {
+    fn numbers(&self, wanted: impl Fn(&TransferStage) -> bool) -> Vec<String> {
         let open = self.transfers.listed().filter(|transfer| !transfer.has_ended());
         open.filter(|transfer| wanted(&transfer.stage)).map(|t| t.id.to_string()).collect()
     }

@@ -7,12 +7,12 @@ use matou_actors::protocol::Username;
 
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::asks::Ask;
-use crate::screen::entry::Body;
-use crate::screen::event::Effect;
-use crate::screen::notify::Reason;
-use crate::screen::transfers::{Stage, Transfer};
+use crate::screen::state::app::App;
+use crate::screen::state::entry::Body;
+use crate::screen::state::event::Effect;
+use crate::screen::state::notify::Reason;
+use crate::screen::state::prompts::Prompt;
+use crate::screen::state::transfers::{Transfer, TransferStage};
 
 impl App {
     /// Something about a file that the client tells.
@@ -35,12 +35,12 @@ impl App {
             Event::FileReceived { id, from, size, path } => {
                 let text =
                     format!("File #{id} from {from} is here, {}: {}", bytes(size), shown(&path));
-                self.ended(id, &from, &text, Stage::Done, Some(&path));
+                self.ended(id, &from, &text, TransferStage::Done, Some(&path));
             }
             Event::FileSent { id, to, size, path } => {
                 let text =
                     format!("File #{id} to {to}, {}, is sent: {}", bytes(size), shown(&path));
-                self.ended(id, &to, &text, Stage::Done, Some(&path));
+                self.ended(id, &to, &text, TransferStage::Done, Some(&path));
             }
             Event::FileFailed { id, reason } => self.failed(id, &reason),
             Event::Transfers { transfers } => {
@@ -72,13 +72,13 @@ impl App {
             size,
             rate: 0,
             path: None,
-            stage: Stage::Offered { address },
+            stage: TransferStage::Offered { address },
         });
-        self.asks.add(Ask::File { id, from: from.clone(), size, address, free });
+        self.prompts.add(Prompt::File { id, from: from.clone(), size, address, free });
     }
 
     fn started(&mut self, info: &matou_actors::client::TransferInfo) {
-        self.asks.drop_file(info.id);
+        self.prompts.drop_file(info.id);
         self.transfers.learn(info);
         let sent = info.direction == Direction::Outgoing;
         if let Some(paste) = self
@@ -102,21 +102,21 @@ impl App {
         id: TransferId,
         with: &Username,
         text: &str,
-        stage: Stage,
+        stage: TransferStage,
         path: Option<&Path>,
     ) {
-        self.asks.drop_file(id);
+        self.prompts.drop_file(id);
         self.transfers.end(id, stage, path.map(Path::to_path_buf));
         self.tell(with, text, false);
         self.drop_paste(id);
     }
 
     fn failed(&mut self, id: TransferId, reason: &str) {
-        let stage = Stage::Failed { reason: sanitize(reason).into() };
+        let stage = TransferStage::Failed { reason: sanitize(reason).into() };
         let text = format!("File #{id} failed: {reason}");
         match self.transfers.of(id).map(|transfer| transfer.with.clone()) {
             Some(with) => {
-                self.asks.drop_file(id);
+                self.prompts.drop_file(id);
                 self.transfers.end(id, stage, None);
                 let body = || Body::Error(sanitize(&text).into());
                 self.push(self.transfers_tab(), body(), false);

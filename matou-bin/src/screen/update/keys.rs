@@ -5,13 +5,13 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use matou_actors::client::Command;
 
-use crate::screen::app::App;
-use crate::screen::event::Effect;
-use crate::screen::keys::Action;
-use crate::screen::modal::{Modal, Search};
-use crate::screen::scroll;
-use crate::screen::tab::{Scroll, Session};
-use crate::screen::transfers::Stage;
+use crate::screen::config::keymap::Action;
+use crate::screen::state::app::App;
+use crate::screen::state::event::Effect;
+use crate::screen::state::modal::{Modal, Search};
+use crate::screen::state::tab::{PrivateState, Scroll};
+use crate::screen::state::transfers::TransferStage;
+use crate::screen::view::scroll;
 
 /// How long Escape waits for the key that it makes one with Alt.
 const META: Duration = Duration::from_secs(2);
@@ -21,10 +21,10 @@ impl App {
         if key.kind == KeyEventKind::Release {
             return;
         }
-        self.caller.typed(self.now.elapsed);
-        if self.bare {
-            self.bare = false;
-            self.effects.push(Effect::EndBare);
+        self.notifier.typed(self.now.elapsed);
+        if self.copy_mode {
+            self.copy_mode = false;
+            self.effects.push(Effect::EndCopyMode);
             return;
         }
         if self.meta.take().is_some_and(|until| self.now.elapsed < until) {
@@ -77,7 +77,7 @@ impl App {
             Action::Help => self.modal = Some(Modal::Help(0)),
             Action::Accept => self.answer(true),
             Action::Decline => self.answer(false),
-            Action::Later => self.asks.later(),
+            Action::Later => self.prompts.later(),
             Action::Tab(number) => self.show(number.saturating_sub(1)),
             Action::NextTab => self.show((self.active + 1) % self.tabs.len().max(1)),
             Action::PreviousTab => {
@@ -93,7 +93,7 @@ impl App {
             Action::RosterDown => self.scroll_roster(false, self.pane_height()),
             Action::Search => self.start_search(),
             Action::Mouse => self.toggle_mouse(),
-            Action::Bare => self.show_bare(),
+            Action::CopyMode => self.show_copy_mode(),
             Action::Submit if self.is_transfers() && self.has_empty_input() => self.take_selected(),
             Action::Delete if self.is_transfers() && self.has_empty_input() => {
                 self.cancel_selected();
@@ -123,7 +123,7 @@ impl App {
 
     /// Answers what is shown above the status line.
     pub(super) fn answer(&mut self, yes: bool) {
-        let Some(ask) = self.asks.take() else {
+        let Some(ask) = self.prompts.take() else {
             self.flash("Nobody waits for an answer.");
             return;
         };
@@ -135,7 +135,7 @@ impl App {
     fn next_active(&mut self) {
         let count = self.tabs.len();
         let order = || (1..=count).map(|step| (self.active + step) % count.max(1));
-        let with = |wanted: fn(&crate::screen::tab::Tab) -> bool| {
+        let with = |wanted: fn(&crate::screen::state::tab::Tab) -> bool| {
             order().find(|index| self.tabs.get(*index).is_some_and(wanted))
         };
         match with(|tab| tab.urgent).or_else(|| with(|tab| tab.unread > 0)) {
@@ -151,7 +151,7 @@ impl App {
             self.flash("Only private tabs can be closed.");
             return;
         };
-        if matches!(session, Session::Open(_)) {
+        if matches!(session, PrivateState::Open(_)) {
             self.modal = Some(Modal::CloseTab(peer));
         } else {
             self.close_peer(&peer);
@@ -163,16 +163,16 @@ impl App {
         let Some(index) = self.peer_tab(peer) else {
             return;
         };
-        let session = self.tabs.get(index).map_or(Session::None, |tab| tab.session);
-        let asks = self.asks.requests().any(|from| from.key() == peer.key());
+        let session = self.tabs.get(index).map_or(PrivateState::None, |tab| tab.session);
+        let prompts = self.prompts.requests().any(|from| from.key() == peer.key());
         // What is declined is not asked again when the session beside it ends.
-        if asks || session == Session::Asking {
+        if prompts || session == PrivateState::Asking {
             self.effects.push(Effect::Send(Command::Decline(peer.clone())));
         }
-        if !matches!(session, Session::None | Session::Asking) {
+        if !matches!(session, PrivateState::None | PrivateState::Asking) {
             self.effects.push(Effect::Send(Command::Close(peer.clone())));
         }
-        self.asks.drop_request(peer);
+        self.prompts.drop_request(peer);
         self.remove_tab(index);
     }
 
@@ -194,7 +194,7 @@ impl App {
 
     fn scroll_with(
         &mut self,
-        to: impl Fn(&crate::screen::rows::Pane<'_>, Scroll, usize) -> Scroll,
+        to: impl Fn(&crate::screen::view::rows::Pane<'_>, Scroll, usize) -> Scroll,
     ) {
         let height = self.pane_height();
         let scroll =
@@ -214,7 +214,7 @@ impl App {
 
     fn start_search(&mut self) {
         let origin = self.tab().map_or(Scroll::Bottom, |tab| tab.scroll);
-        let input = crate::screen::input_line::InputLine::default();
+        let input = crate::screen::state::input_line::InputLine::default();
         let search = Search { input, found: None, scan: None, forward: false, origin };
         self.modal = Some(Modal::Search(search));
     }
@@ -230,20 +230,20 @@ impl App {
     }
 
     /// What is seen of the active tab, as text that a terminal can select and open links in.
-    pub(super) fn show_bare(&mut self) {
+    pub(super) fn show_copy_mode(&mut self) {
         let height = self.pane_height();
         let Some((pane, tab)) = self.pane().zip(self.tab()) else {
             return;
         };
-        let lines = crate::screen::bare::lines(&pane, tab.scroll, height);
-        self.bare = true;
-        self.effects.push(Effect::Bare(lines));
+        let lines = crate::screen::view::copy_mode::lines(&pane, tab.scroll, height);
+        self.copy_mode = true;
+        self.effects.push(Effect::CopyMode(lines));
     }
 
     fn take_selected(&mut self) {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
-            Some((id, Stage::Offered { .. })) => {
+            Some((id, TransferStage::Offered { .. })) => {
                 self.perform(Command::Take(id));
             }
             _ => self.flash("Enter takes a file that is offered."),
@@ -253,10 +253,10 @@ impl App {
     fn cancel_selected(&mut self) {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
-            Some((id, Stage::Offered { .. })) => {
+            Some((id, TransferStage::Offered { .. })) => {
                 self.perform(Command::Refuse(id));
             }
-            Some((id, Stage::Waiting | Stage::Moving)) => {
+            Some((id, TransferStage::Waiting | TransferStage::Moving)) => {
                 self.perform(Command::Cancel(id));
             }
             _ => self.flash("Delete stops a file that is on its way."),

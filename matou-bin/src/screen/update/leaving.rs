@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use matou_actors::client::{Command, Event};
 
-use crate::screen::app::App;
-use crate::screen::event::Effect;
+use crate::screen::state::app::App;
+use crate::screen::state::event::Effect;
 
 /// How long nothing of the user's may move before the screen leaves without the client, which
 /// gives up by itself before that.
@@ -42,7 +42,7 @@ impl App {
     pub(crate) fn heard(&mut self, event: &Event) {
         match event {
             Event::Message { from, .. } if self.is_me(from) => {
-                self.unheard = self.unheard.saturating_sub(1);
+                self.unacknowledged = self.unacknowledged.saturating_sub(1);
             }
             // What others do is no reason to stay, nor is a file, which signing out ends.
             Event::Message { .. }
@@ -50,7 +50,7 @@ impl App {
             | Event::Left { .. }
             | Event::FileProgress { .. } => return,
             // The client itself tells of them then.
-            Event::Disconnected { .. } => self.unheard = 0,
+            Event::Disconnected { .. } => self.unacknowledged = 0,
             _ => {}
         }
         let Some(since) = &mut self.leaving else { return };
@@ -74,8 +74,8 @@ impl App {
         if closed || !words.is_empty() {
             return words;
         }
-        if self.unheard > 0 {
-            words.push(format!("{} of your messages may not have been heard", self.unheard));
+        if self.unacknowledged > 0 {
+            words.push(format!("{} of your messages may not have been heard", self.unacknowledged));
         } else {
             words.push("signing out took too long: what you sent last may not have arrived".into());
         }

@@ -10,11 +10,11 @@ mod mouse;
 mod private;
 mod submit;
 
-use super::app::App;
-use super::event::{Effect, Now, UiEvent};
-use super::modal::Modal;
-use super::scroll;
 use crate::client::sizes::size as bytes;
+use crate::screen::state::app::App;
+use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::state::modal::Modal;
+use crate::screen::view::scroll;
 
 impl App {
     /// Takes `event` in and says what is to be done outside.
@@ -48,8 +48,8 @@ impl App {
 
     fn resize(&mut self, size: (u16, u16)) {
         self.size = size;
-        if self.bare {
-            self.show_bare();
+        if self.copy_mode {
+            self.show_copy_mode();
         }
     }
 
@@ -59,12 +59,13 @@ impl App {
             self.dirty = true;
         }
         // A countdown is on the screen.
-        self.dirty |= matches!(self.link, super::app::Link::Down { next: Some(_), .. });
+        self.dirty |=
+            matches!(self.link, crate::screen::state::app::ServerLink::Down { next: Some(_), .. });
         self.search_on();
     }
 
     fn focus(&mut self, focus: bool) {
-        self.caller.focus(focus);
+        self.notifier.focus(focus);
         if focus {
             self.seen();
         } else if let Some(tab) = self.tab_mut().filter(|tab| tab.unread == 0) {
@@ -97,7 +98,7 @@ impl App {
     }
 
     /// `2 files, 12.3 MB to go`.
-    pub(super) fn under_way(&self) -> Option<String> {
+    pub(in crate::screen) fn under_way(&self) -> Option<String> {
         let (count, left) = self.transfers.under_way();
         match count {
             0 => None,

@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
-use crate::screen::app::{App, Link};
-use crate::screen::event::Effect;
-use crate::screen::input_line::MAX_INPUT;
-use crate::screen::keys::Action;
-use crate::screen::modal::{HistorySearch, Modal, Search, SignIn};
+use crate::screen::config::keymap::Action;
+use crate::screen::state::app::{App, ServerLink};
+use crate::screen::state::event::Effect;
+use crate::screen::state::input_line::MAX_INPUT;
+use crate::screen::state::modal::{HistorySearch, Modal, Search, SignIn};
 
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
@@ -41,10 +41,10 @@ impl App {
                     form.asked = Some(name.clone());
                     form.input.take();
                     self.me = Some(name.clone());
-                    if matches!(self.link, Link::Down { next: None, .. }) {
+                    if matches!(self.link, ServerLink::Down { next: None, .. }) {
                         // Nobody else does, and no command can be typed here.
                         self.effects.push(Effect::Send(Command::Reconnect));
-                        self.link = Link::Connecting;
+                        self.link = ServerLink::Connecting;
                     }
                     self.effects.push(Effect::Send(Command::SignIn(name)));
                 }
@@ -157,7 +157,7 @@ impl App {
         let small = text.len() <= MAX_INPUT;
         match (key.code, peer) {
             (KeyCode::Esc, _) => self.flash("Nothing was sent."),
-            // A chord has another meaning: it must not publish what was pasted, nor drop it.
+            // A combination has another meaning: it must not publish what was pasted, nor drop it.
             _ if !is_typed(key) => self.modal = Some(Modal::Paste(text)),
             (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
             (KeyCode::Char('e'), _) if small => self.insert(&text),
@@ -177,7 +177,7 @@ impl App {
 
 /// Edits one line of a form.
 fn edit_line(
-    input: &mut crate::screen::input_line::InputLine,
+    input: &mut crate::screen::state::input_line::InputLine,
     key: KeyEvent,
     action: Option<Action>,
 ) {

@@ -3,8 +3,8 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use crate::screen::app::App;
-use crate::screen::modal::Modal;
+use crate::screen::state::app::App;
+use crate::screen::state::modal::Modal;
 use crate::screen::view::{Button, prompt_buttons, tab_at};
 
 /// Rows that one step of the wheel moves.
@@ -36,7 +36,7 @@ impl App {
     }
 
     fn click(&mut self, at: Position) {
-        self.caller.typed(self.now.elapsed);
+        self.notifier.typed(self.now.elapsed);
         let areas = self.areas();
         if areas.tabs.contains(at) {
             if let Some(index) = tab_at(self, areas.tabs, at.x) {
@@ -47,7 +47,7 @@ impl App {
             {
                 Some((_, Button::Accept)) => self.answer(true),
                 Some((_, Button::Decline)) => self.answer(false),
-                Some((_, Button::Later)) => self.asks.later(),
+                Some((_, Button::Later)) => self.prompts.later(),
                 None => {}
             }
         } else if let Some(roster) = areas.roster.filter(|roster| roster.contains(at)) {

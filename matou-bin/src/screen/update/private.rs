@@ -6,11 +6,11 @@ use matou_actors::client::{Event, RequestState};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::asks::Ask;
-use crate::screen::entry::{Body, Said};
-use crate::screen::notify::Reason;
-use crate::screen::tab::Session;
+use crate::screen::state::app::App;
+use crate::screen::state::entry::{Body, Said};
+use crate::screen::state::notify::Reason;
+use crate::screen::state::prompts::Prompt;
+use crate::screen::state::tab::PrivateState;
 
 impl App {
     /// Something private that the client tells.
@@ -27,29 +27,29 @@ impl App {
         }
     }
 
-    pub(super) fn set_session(&mut self, index: usize, session: Session) {
+    pub(super) fn set_session(&mut self, index: usize, session: PrivateState) {
         if let Some(tab) = self.tabs.get_mut(index).filter(|tab| tab.peer().is_some()) {
             tab.session = session;
         }
     }
 
     fn is_open(&self, index: usize) -> bool {
-        self.tabs.get(index).is_some_and(|tab| matches!(tab.session, Session::Open(_)))
+        self.tabs.get(index).is_some_and(|tab| matches!(tab.session, PrivateState::Open(_)))
     }
 
     fn requested(&mut self, from: Username) {
         let index = self.ensure_tab(&from);
         if !self.is_open(index) {
-            self.set_session(index, Session::Asking);
+            self.set_session(index, PrivateState::Asking);
         }
         let text = format!("{from} asks for a private talk. /accept {from} or /decline {from}");
         self.push(index, Body::Notice(sanitize(&text).into()), true);
         self.call(Reason::Private, &format!("{from} asks for a private talk"));
-        self.asks.add(Ask::Private { from });
+        self.prompts.add(Prompt::Private { from });
     }
 
     fn request_over(&mut self, from: &Username, reason: &str) {
-        self.asks.drop_request(from);
+        self.prompts.drop_request(from);
         let Some(index) = self.peer_tab(from) else { return };
         self.notice_in(
             index,
@@ -61,31 +61,31 @@ impl App {
         let index = self.ensure_tab(with);
         if self.is_open(index) {
             // Another session beside the one that is talked on, for files.
-            self.asks.drop_request(with);
+            self.prompts.drop_request(with);
             return;
         }
         let (session, text) = match state {
             RequestState::Asked => (
-                Session::Asked,
+                PrivateState::Asked,
                 format!(
                     "Asked {with} for a private talk. What you type is delivered once it is open."
                 ),
             ),
             RequestState::Connecting => {
-                (Session::Connecting, format!("Connecting to {with} directly."))
+                (PrivateState::Connecting, format!("Connecting to {with} directly."))
             }
         };
         if state == RequestState::Connecting {
-            self.asks.drop_request(with);
+            self.prompts.drop_request(with);
         }
         self.set_session(index, session);
         self.notice_in(index, &text);
     }
 
     fn opened(&mut self, with: &Username, address: IpAddr) {
-        self.asks.drop_request(with);
+        self.prompts.drop_request(with);
         let index = self.ensure_tab(with);
-        self.set_session(index, Session::Open(address));
+        self.set_session(index, PrivateState::Open(address));
         let text = format!(
             "Private talk with {with} at {address}: messages and files go directly, not through \
              the server."
@@ -113,12 +113,12 @@ impl App {
     fn session_closed(&mut self, with: &Username, reason: &str) {
         self.untabbed.remove(&with.key());
         // One that still waits is told again.
-        self.asks.drop_request(with);
+        self.prompts.drop_request(with);
         let Some(index) = self.peer_tab(with) else {
             // The tab was closed together with its session.
             return;
         };
-        self.set_session(index, Session::None);
+        self.set_session(index, PrivateState::None);
         self.notice_in(index, &format!("No private talk with {with} any more: {reason}"));
     }
 

@@ -5,12 +5,12 @@ use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
 use crate::input::{Input, InputContext, front, parse};
-use crate::screen::app::{App, Link};
-use crate::screen::event::Effect;
-use crate::screen::history::{Scope, to_file};
-use crate::screen::keys::Action;
-use crate::screen::modal::Modal;
-use crate::screen::tab::{Session, TabKind};
+use crate::screen::config::keymap::Action;
+use crate::screen::state::app::{App, ServerLink};
+use crate::screen::state::event::Effect;
+use crate::screen::state::history::{Scope, to_file};
+use crate::screen::state::modal::Modal;
+use crate::screen::state::tab::{PrivateState, TabKind};
 use crate::text::split_text;
 
 /// Why what is said in public stays in the line.
@@ -76,7 +76,7 @@ impl App {
     /// Whether what is said in the active tab is public and no server is there to hear it.
     pub(super) fn is_unheard(&self) -> bool {
         self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
-            && matches!(self.link, Link::Down { .. })
+            && matches!(self.link, ServerLink::Down { .. })
     }
 
     /// Says `lines` to whom the active tab belongs, whatever they begin with.
@@ -98,7 +98,7 @@ impl App {
                 if let Some(index) = self.tab_to_talk(to)
                     && let Some(tab) = self.tabs.get_mut(index)
                     && tab.peer().is_some()
-                    && !matches!(tab.session, Session::Open(_))
+                    && !matches!(tab.session, PrivateState::Open(_))
                 {
                     tab.wait(text.clone());
                 }
@@ -109,28 +109,28 @@ impl App {
                 }
             }
             Command::Accept(peer) => {
-                self.asks.drop_request(peer);
+                self.prompts.drop_request(peer);
                 let index = self.ensure_tab(peer);
                 self.show(index);
             }
             Command::Decline(peer) => {
-                self.asks.drop_request(peer);
+                self.prompts.drop_request(peer);
                 if let Some(index) = self.peer_tab(peer)
-                    && self.tabs.get(index).is_some_and(|tab| tab.session == Session::Asking)
+                    && self.tabs.get(index).is_some_and(|tab| tab.session == PrivateState::Asking)
                 {
-                    self.set_session(index, Session::None);
+                    self.set_session(index, PrivateState::None);
                 }
             }
-            Command::Take(id) | Command::Refuse(id) => self.asks.drop_file(*id),
+            Command::Take(id) | Command::Refuse(id) => self.prompts.drop_file(*id),
             Command::Ignore(peer) => {
-                self.asks.drop_from(peer);
+                self.prompts.drop_from(peer);
                 if !self.is_ignored(peer) {
                     self.ignored.push(peer.clone());
                 }
             }
             Command::Unignore(peer) => self.ignored.retain(|other| other.key() != peer.key()),
             Command::ListTransfers => self.show(self.transfers_tab()),
-            Command::Say(_) => self.unheard += 1,
+            Command::Say(_) => self.unacknowledged += 1,
             Command::SignIn(_)
             | Command::Send { .. }
             | Command::Close(_)

@@ -5,11 +5,11 @@ use ratatui::text::Span;
 
 use super::paint::Painter;
 use crate::commands::COMMANDS;
-use crate::screen::app::App;
-use crate::screen::columns::{shorten, width, wrap};
-use crate::screen::keys::{Action, KEYS};
-use crate::screen::rows::Row;
-use crate::screen::theme::Role;
+use crate::screen::config::keymap::{Action, KEYS};
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::text::width::{shorten, width, wrap};
+use crate::screen::view::rows::Row;
 
 const SIGNS: &[(&str, &str)] = &[
     ("› ! │", "who said it: you, somebody who says your name, anybody"),

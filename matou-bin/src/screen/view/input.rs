@@ -4,12 +4,12 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::bidi::{isolated_beside, isolated_text};
-use crate::screen::columns::{cells, shorten, width};
-use crate::screen::input_line::InputRows;
-use crate::screen::modal::Modal;
-use crate::screen::theme::Role;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::input_line::InputRows;
+use crate::screen::state::modal::Modal;
+use crate::screen::text::bidi::{isolated_beside, isolated_text};
+use crate::screen::text::width::{cells, shorten, width};
 
 /// Columns in front of what is typed.
 pub(super) fn lead_width(app: &App, room: u16) -> u16 {

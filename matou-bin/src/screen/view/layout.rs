@@ -5,11 +5,11 @@ use matou_actors::protocol::Username;
 use ratatui::layout::Rect;
 
 use super::{help, input, prompt, transfers};
-use crate::screen::app::App;
-use crate::screen::columns::cells;
-use crate::screen::modal::Modal;
-use crate::screen::rows::Pane;
-use crate::screen::tab::TabKind;
+use crate::screen::state::app::App;
+use crate::screen::state::modal::Modal;
+use crate::screen::state::tab::TabKind;
+use crate::screen::text::width::cells;
+use crate::screen::view::rows::Pane;
 
 const ROSTER_FROM: u16 = 70;
 
@@ -114,7 +114,7 @@ impl App {
         let special: Vec<&Username> = self
             .tabs
             .iter()
-            .filter(|tab| tab.session != crate::screen::tab::Session::None)
+            .filter(|tab| tab.session != crate::screen::state::tab::PrivateState::None)
             .filter_map(|tab| tab.peer())
             .collect();
         let others = self.people.except(special.iter().map(|who| who.key()).collect());

@@ -6,12 +6,12 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::bidi::isolated_text;
-use crate::screen::columns::{cells, shorten, width};
-use crate::screen::links::Piece;
-use crate::screen::scroll;
-use crate::screen::theme::Role;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::text::bidi::isolated_text;
+use crate::screen::text::links::Piece;
+use crate::screen::text::width::{cells, shorten, width};
+use crate::screen::view::scroll;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (Some(pane), Some(tab)) = (app.pane(), app.tab()) else {

@@ -1,5 +1,6 @@
 //! Drawing: a function of the state, nothing else.
 
+pub(in crate::screen) mod copy_mode;
 mod help;
 mod input;
 mod layout;
@@ -7,6 +8,8 @@ mod messages;
 mod paint;
 mod prompt;
 mod roster;
+pub(in crate::screen) mod rows;
+pub(in crate::screen) mod scroll;
 mod sign_in;
 mod status;
 mod tabs;
@@ -15,18 +18,18 @@ mod transfers;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-pub(super) use layout::Areas;
-pub(super) use prompt::{Button, prompt_buttons};
-pub(super) use tabs::tab_at;
+pub(in crate::screen) use layout::Areas;
+pub(in crate::screen) use prompt::{Button, prompt_buttons};
+pub(in crate::screen) use tabs::tab_at;
 
-use super::app::App;
-use super::links::Links;
-use super::modal::Modal;
-use super::theme::Role;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::modal::Modal;
+use crate::screen::text::links::Links;
 use paint::Painter;
 
 /// The smallest terminal that the screen works on.
-pub(super) const MIN_SIZE: (u16, u16) = (40, 10);
+pub(in crate::screen) const MIN_SIZE: (u16, u16) = (40, 10);
 
 /// What a screen has besides its cells.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ fn too_small(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (columns, rows) = MIN_SIZE;
     let text =
         format!("Too small: {columns}x{rows} at least, this is {}x{}.", area.width, area.height);
-    for (range, y) in super::columns::wrap(&text, area.width.into(), area.width.into())
+    for (range, y) in crate::screen::text::width::wrap(&text, area.width.into(), area.width.into())
         .into_iter()
         .zip(area.y..area.bottom())
     {

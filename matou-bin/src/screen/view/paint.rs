@@ -7,8 +7,8 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::screen::columns::cells;
-use crate::screen::links::{Links, Piece};
+use crate::screen::text::links::{Links, Piece};
+use crate::screen::text::width::cells;
 
 const FIRST_STRONG_ISOLATE: &str = "\u{2068}";
 const POP_ISOLATE: &str = "\u{2069}";

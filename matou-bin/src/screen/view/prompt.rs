@@ -5,14 +5,14 @@ use ratatui::text::Span;
 
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
-use crate::screen::app::App;
-use crate::screen::asks::Ask;
-use crate::screen::bidi::sentence;
-use crate::screen::columns::{cells, shorten, width, wrap};
-use crate::screen::input_line::MAX_INPUT;
-use crate::screen::keys::Action;
-use crate::screen::modal::Modal;
-use crate::screen::theme::Role;
+use crate::screen::config::keymap::Action;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::input_line::MAX_INPUT;
+use crate::screen::state::modal::Modal;
+use crate::screen::state::prompts::Prompt;
+use crate::screen::text::bidi::sentence;
+use crate::screen::text::width::{cells, shorten, width, wrap};
 
 /// What a click on the prompt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,14 +144,14 @@ fn question(app: &App) -> Option<Question> {
         Some(Modal::SignIn(_)) => return None,
         _ => {}
     }
-    app.asks.first().map(|ask| asked(app, ask))
+    app.prompts.first().map(|ask| asked(app, ask))
 }
 
-fn asked(app: &App, ask: &Ask) -> Question {
+fn asked(app: &App, ask: &Prompt) -> Question {
     let from = ask.from();
     let (text, yes, no) = match ask {
-        Ask::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
-        Ask::File { id, size, address, free, .. } => {
+        Prompt::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
+        Prompt::File { id, size, address, free, .. } => {
             let free = match free {
                 Some(free) if free < size => format!(", but only {} free", bytes(*free)),
                 Some(free) => format!(", {} free", bytes(*free)),
@@ -167,7 +167,7 @@ fn asked(app: &App, ask: &Ask) -> Question {
         answer(Action::Accept, yes, Button::Accept),
         answer(Action::Decline, no, Button::Decline),
     ];
-    let others = app.asks.count() - 1;
+    let others = app.prompts.count() - 1;
     let text = if others > 0 {
         answers.push(answer(Action::Later, "next", Button::Later));
         format!("{text} (+{others})")

@@ -4,11 +4,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
-use crate::screen::app::App;
-use crate::screen::bidi::isolated;
-use crate::screen::columns::shorten;
-use crate::screen::tab::Session;
-use crate::screen::theme::Role;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::tab::PrivateState;
+use crate::screen::text::bidi::isolated;
+use crate::screen::text::width::shorten;
 use matou_actors::protocol::Username;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
@@ -47,9 +47,9 @@ fn sign(app: &App, who: &Username) -> (&'static str, Role) {
     }
     let session = app.peer_tab(who).and_then(|index| app.tabs.get(index)).map(|tab| tab.session);
     match session {
-        Some(Session::Open(_)) => ("●", Role::Gauge),
-        Some(Session::Asking) => ("?", Role::Mention),
-        Some(Session::Asked | Session::Connecting) => ("…", Role::Notice),
-        Some(Session::None) | None => (" ", Role::Text),
+        Some(PrivateState::Open(_)) => ("●", Role::Gauge),
+        Some(PrivateState::Asking) => ("?", Role::Mention),
+        Some(PrivateState::Asked | PrivateState::Connecting) => ("…", Role::Notice),
+        Some(PrivateState::None) | None => (" ", Role::Text),
     }
 }

@@ -4,12 +4,12 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::bidi::{isolated_text, sentence};
-use crate::screen::columns::{cells, shorten, width, wrap};
-use crate::screen::keys::Action;
-use crate::screen::modal::SignIn;
-use crate::screen::theme::Role;
+use crate::screen::config::keymap::Action;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::modal::SignIn;
+use crate::screen::text::bidi::{isolated_text, sentence};
+use crate::screen::text::width::{cells, shorten, width, wrap};
 
 const SIZE: (u16, u16) = (54, 8);
 /// Columns beside the form that are too few to show anything.

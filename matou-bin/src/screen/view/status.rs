@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
-use crate::screen::app::{App, Link};
-use crate::screen::bidi::sentence;
-use crate::screen::columns::{cells, shorten, width};
-use crate::screen::keys::Action;
-use crate::screen::tab::Scroll;
-use crate::screen::theme::Role;
+use crate::screen::config::keymap::Action;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::{App, ServerLink};
+use crate::screen::state::tab::Scroll;
+use crate::screen::text::bidi::sentence;
+use crate::screen::text::width::{cells, shorten, width};
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (left, role) = left(app);
@@ -39,12 +39,12 @@ fn left(app: &App) -> (String, Role) {
     }
     let server = sanitize(&app.server);
     match &app.link {
-        Link::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
-        Link::Down { next: None, .. } => {
+        ServerLink::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
+        ServerLink::Down { next: None, .. } => {
             let text = format!(" Not connected to {server}, /reconnect tries again");
             (text, Role::StatusWarning)
         }
-        Link::Down { next: Some((attempt, at)), reason } => {
+        ServerLink::Down { next: Some((attempt, at)), reason } => {
             let left = at.saturating_sub(app.now.elapsed);
             let seconds = left.as_millis().div_ceil(1000);
             let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
@@ -54,7 +54,7 @@ fn left(app: &App) -> (String, Role) {
             );
             (text, Role::StatusWarning)
         }
-        Link::Up => {
+        ServerLink::Up => {
             let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
             let count = app.people.count();
             (format!(" {me} · {server} · {count} here"), Role::Status)

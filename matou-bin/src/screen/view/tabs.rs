@@ -4,11 +4,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::paint::Painter;
-use crate::screen::app::App;
-use crate::screen::bidi::isolated;
-use crate::screen::columns::{cells, shorten, width};
-use crate::screen::tab::{Session, Tab, TabKind};
-use crate::screen::theme::Role;
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::tab::{PrivateState, Tab, TabKind};
+use crate::screen::text::bidi::isolated;
+use crate::screen::text::width::{cells, shorten, width};
 
 const TITLE: usize = 14;
 
@@ -75,9 +75,9 @@ fn labels(app: &App, area: Rect) -> (Vec<Label>, bool, bool) {
 fn text(app: &App, index: usize, tab: &Tab) -> String {
     let title = isolated(&shorten(tab.title(), TITLE)).into_owned();
     let title = match (&tab.kind, tab.session) {
-        (TabKind::Peer(_), Session::Asking) => format!("{title}?"),
-        (TabKind::Peer(_), Session::Asked | Session::Connecting) => format!("{title}…"),
-        (TabKind::Peer(_), Session::None) => format!("({title})"),
+        (TabKind::Peer(_), PrivateState::Asking) => format!("{title}?"),
+        (TabKind::Peer(_), PrivateState::Asked | PrivateState::Connecting) => format!("{title}…"),
+        (TabKind::Peer(_), PrivateState::None) => format!("({title})"),
         _ => title,
     };
     let news = match (tab.unread, tab.urgent) {

@@ -7,11 +7,11 @@ use ratatui::text::Span;
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
-use crate::screen::app::App;
-use crate::screen::bidi::sentence;
-use crate::screen::columns::shorten;
-use crate::screen::theme::Role;
-use crate::screen::transfers::{Stage, Transfer, clock};
+use crate::screen::config::style::Role;
+use crate::screen::state::app::App;
+use crate::screen::state::transfers::{Transfer, TransferStage, clock};
+use crate::screen::text::bidi::sentence;
+use crate::screen::text::width::shorten;
 
 /// Rows of one transfer.
 pub(super) const ROWS_EACH: usize = 2;
@@ -67,11 +67,11 @@ fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_
 fn numbers(transfer: &Transfer) -> String {
     let size = bytes(transfer.size);
     match &transfer.stage {
-        Stage::Offered { address } => format!("{size} offered from {address}"),
-        Stage::Waiting => format!("{size}, waits"),
-        Stage::Done => format!("{size}, whole"),
-        Stage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
-        Stage::Moving => {
+        TransferStage::Offered { address } => format!("{size} offered from {address}"),
+        TransferStage::Waiting => format!("{size}, waits"),
+        TransferStage::Done => format!("{size}, whole"),
+        TransferStage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
+        TransferStage::Moving => {
             let left = transfer.time_left().map(clock).unwrap_or_default();
             format!("{} of {size}  {}/s  {left} left", bytes(transfer.bytes), bytes(transfer.rate))
         }
@@ -85,7 +85,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
         sanitize(&path.unwrap_or_default()).into_owned()
     };
     match &transfer.stage {
-        Stage::Moving => {
+        TransferStage::Moving => {
             let room = width.saturating_sub(10).min(GAUGE);
             let (full, rest, percent) = gauge(transfer.bytes, transfer.size, room);
             let mut spans = vec![
@@ -100,15 +100,15 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
             }
             spans
         }
-        Stage::Offered { .. } => {
+        TransferStage::Offered { .. } => {
             let text = format!("   /take {0} or /refuse {0}", transfer.id);
             vec![Span::styled(text, app.theme.style(Role::Notice))]
         }
-        Stage::Waiting | Stage::Done => {
+        TransferStage::Waiting | TransferStage::Done => {
             let path = shorten(&path(), width.saturating_sub(3)).into_owned();
             vec![Span::styled(format!("   {}", sentence(&path)), dim)]
         }
-        Stage::Failed { reason } => {
+        TransferStage::Failed { reason } => {
             let reason = shorten(reason, width.saturating_sub(3)).into_owned();
             vec![Span::styled(format!("   {reason}"), app.theme.style(Role::Error))]
         }

@@ -1,0 +1,286 @@
+//! The one table of what keys do: dispatch, the help page and the configuration read it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crossterm::event::KeyEvent;
+
+use crate::screen::config::key_combination::KeyCombination;
+use crate::screen::config::setting_error::WrongSetting;
+
+/// What a key can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub(crate) enum Action {
+    Submit,
+    NewLine,
+    Complete,
+    CompleteBack,
+    CharLeft,
+    CharRight,
+    WordLeft,
+    WordRight,
+    LineStart,
+    LineEnd,
+    Backspace,
+    Delete,
+    KillToEnd,
+    KillToStart,
+    KillBlankWord,
+    KillWordLeft,
+    KillWordRight,
+    Yank,
+    Transpose,
+    Older,
+    Newer,
+    HistorySearch,
+    Tab(usize),
+    NextTab,
+    PreviousTab,
+    NextActive,
+    CloseTab,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Top,
+    Bottom,
+    RosterUp,
+    RosterDown,
+    Search,
+    Accept,
+    Decline,
+    Later,
+    Mouse,
+    CopyMode,
+    Redraw,
+    Help,
+    Suspend,
+    Quit,
+}
+
+/// An action, how the configuration calls it, the keys it has by default, and its help.
+#[derive(Debug)]
+pub(crate) struct KeySpec {
+    /// What it does.
+    pub(crate) action: Action,
+    /// Its name in the configuration.
+    pub(crate) name: &'static str,
+    /// Its keys unless configured.
+    pub(crate) keys: &'static [&'static str],
+    /// Its line on the help page.
+    pub(crate) help: &'static str,
+}
+
+const fn spec(
+    action: Action,
+    name: &'static str,
+    keys: &'static [&'static str],
+    help: &'static str,
+) -> KeySpec {
+    KeySpec { action, name, keys, help }
+}
+
+/// All actions, in the order in which the help page shows them.
+pub(crate) const KEYS: &[KeySpec] = &[
+    spec(Action::Help, "help", &["f1"], "this page, and back"),
+    spec(
+        Action::Quit,
+        "quit",
+        &["ctrl-c"],
+        "close what is open in front, else leave; asks first while files are on their way",
+    ),
+    spec(Action::Accept, "accept", &["alt-y"], "say yes to the request or file that is shown"),
+    spec(Action::Decline, "decline", &["alt-n"], "say no to it"),
+    spec(Action::Later, "later", &["alt-z"], "put it behind the others that wait"),
+    spec(Action::NextTab, "next_tab", &["ctrl-n"], "next tab"),
+    spec(Action::PreviousTab, "previous_tab", &["ctrl-p"], "previous tab"),
+    spec(Action::NextActive, "next_active", &["alt-a"], "next tab with something new"),
+    spec(Action::Tab(1), "tab_1", &["alt-1"], "the first tab, and so on"),
+    spec(Action::Tab(2), "tab_2", &["alt-2"], ""),
+    spec(Action::Tab(3), "tab_3", &["alt-3"], ""),
+    spec(Action::Tab(4), "tab_4", &["alt-4"], ""),
+    spec(Action::Tab(5), "tab_5", &["alt-5"], ""),
+    spec(Action::Tab(6), "tab_6", &["alt-6"], ""),
+    spec(Action::Tab(7), "tab_7", &["alt-7"], ""),
+    spec(Action::Tab(8), "tab_8", &["alt-8"], ""),
+    spec(Action::Tab(9), "tab_9", &["alt-9"], "the ninth tab"),
+    spec(Action::CloseTab, "close_tab", &["alt-w"], "close this private tab and its session"),
+    spec(Action::PageUp, "page_up", &["pageup"], "a page back"),
+    spec(Action::PageDown, "page_down", &["pagedown"], "a page on"),
+    spec(Action::Home, "home", &["home"], "start of what is typed, else of the scrollback"),
+    spec(Action::End, "end", &["end"], "end of what is typed, else of the scrollback"),
+    spec(Action::Top, "top", &["ctrl-home"], "start of the scrollback"),
+    spec(Action::Bottom, "bottom", &["ctrl-end"], "end of the scrollback"),
+    spec(Action::RosterUp, "roster_up", &["alt-pageup"], "a page back in the list of people"),
+    spec(Action::RosterDown, "roster_down", &["alt-pagedown"], "a page on in the list of people"),
+    spec(Action::Search, "search", &["ctrl-s"], "search in this tab; again for the one before"),
+    spec(Action::Submit, "submit", &["enter"], "send what is typed"),
+    spec(Action::NewLine, "new_line", &["alt-enter", "shift-enter"], "begin another line"),
+    spec(Action::Complete, "complete", &["tab"], "complete a command, a name or a path"),
+    spec(Action::CompleteBack, "complete_back", &["shift-tab"], "the completion before"),
+    spec(Action::Older, "older", &["up"], "line above, else what was typed before"),
+    spec(Action::Newer, "newer", &["down"], "line below, else what was typed after"),
+    spec(Action::HistorySearch, "history_search", &["ctrl-r"], "search in what was typed before"),
+    spec(Action::CharLeft, "char_left", &["left", "ctrl-b"], "a character to the left"),
+    spec(Action::CharRight, "char_right", &["right", "ctrl-f"], "a character to the right"),
+    spec(Action::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "a word to the left"),
+    spec(
+        Action::WordRight,
+        "word_right",
+        &["alt-f", "ctrl-right", "alt-right"],
+        "a word to the right",
+    ),
+    spec(Action::LineStart, "line_start", &["ctrl-a"], "start of the line"),
+    spec(Action::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
+    spec(Action::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
+    spec(
+        Action::Delete,
+        "delete",
+        &["delete", "ctrl-d"],
+        "delete to the right; in Transfers, cancel",
+    ),
+    spec(Action::KillToEnd, "kill_to_end", &["ctrl-k"], "cut to the end of the line"),
+    spec(Action::KillToStart, "kill_to_start", &["ctrl-u"], "cut to the start of the line"),
+    spec(Action::KillBlankWord, "kill_blank_word", &["ctrl-w"], "cut back to the last blank"),
+    spec(
+        Action::KillWordLeft,
+        "kill_word_left",
+        &["alt-backspace", "ctrl-backspace"],
+        "cut the word to the left",
+    ),
+    spec(
+        Action::KillWordRight,
+        "kill_word_right",
+        &["alt-d", "ctrl-delete"],
+        "cut the word to the right",
+    ),
+    spec(Action::Yank, "yank", &["ctrl-y"], "put back what was cut last"),
+    spec(Action::Transpose, "transpose", &["ctrl-t"], "exchange two characters"),
+    spec(Action::Mouse, "mouse", &["alt-m"], "mouse off, so that text can be selected, and on"),
+    spec(Action::CopyMode, "bare", &["alt-l"], "bare text for copying and whole links, and back"),
+    spec(Action::Redraw, "redraw", &["ctrl-l"], "draw everything again"),
+    spec(Action::Suspend, "suspend", &["ctrl-z"], "back to the shell; fg returns"),
+];
+
+/// Which key does what.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyMap(HashMap<KeyCombination, Action>);
+
+impl KeyMap {
+    /// The default keys, with those of `configured` in place of an action's own.
+    pub(crate) fn new(configured: &BTreeMap<String, Vec<String>>) -> Result<Self, WrongSetting> {
+        let mut given: HashMap<KeyCombination, (&KeySpec, &String)> = HashMap::new();
+        for (name, keys) in configured {
+            let setting = || format!("screen.keys.{name}");
+            let Some(spec) = KEYS.iter().find(|spec| spec.name == name) else {
+                let names: Vec<_> = KEYS.iter().map(|spec| spec.name).collect();
+                return Err(WrongSetting::new(
+                    setting(),
+                    keys,
+                    format!("there is no such action; there are {}", names.join(", ")),
+                ));
+            };
+            for key in keys {
+                let Some(combination) = KeyCombination::parse(key) else {
+                    let allowed = "keys such as ctrl-x, alt-enter, f5 or pageup are expected";
+                    return Err(WrongSetting::new(setting(), key, allowed));
+                };
+                if let Some((other, _)) = given.insert(combination, (spec, key)) {
+                    let allowed = format!("the key is given to screen.keys.{} already", other.name);
+                    return Err(WrongSetting::new(setting(), key, allowed));
+                }
+            }
+        }
+        let mut map = HashMap::new();
+        for spec in KEYS.iter().filter(|spec| !configured.contains_key(spec.name)) {
+            let combinations = spec.keys.iter().filter_map(|key| KeyCombination::parse(key));
+            map.extend(combinations.map(|combination| (combination, spec.action)));
+        }
+        map.extend(given.into_iter().map(|(combination, (spec, _))| (combination, spec.action)));
+        Ok(Self(map))
+    }
+
+    /// What this key does; `None` when it only types.
+    pub(crate) fn action(&self, event: KeyEvent) -> Option<Action> {
+        self.0.get(&KeyCombination::of(event)).copied()
+    }
+
+    /// The shortest key of `action` as it is shown; nothing when it has none.
+    pub(crate) fn key(&self, action: Action) -> Option<String> {
+        self.keys(action).into_iter().next()
+    }
+
+    /// The keys of `action` as they are shown: `Ctrl-N`.
+    pub(crate) fn keys(&self, action: Action) -> Vec<String> {
+        let mut keys: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(_, of)| **of == action)
+            .map(|(combination, _)| combination.shown())
+            .collect();
+        keys.sort_by_key(|key| (key.len(), key.clone()));
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyModifiers};
+
+    use super::*;
+
+    fn configured(entries: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+        entries
+            .iter()
+            .map(|(name, keys)| {
+                ((*name).to_owned(), keys.iter().map(|key| (*key).to_owned()).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_default_key_is_a_key_and_has_one_meaning() {
+        let mut seen = HashMap::new();
+        for spec in KEYS {
+            for key in spec.keys {
+                let combination = KeyCombination::parse(key).unwrap_or_else(|| panic!("{key}"));
+                assert_eq!(seen.insert(combination, spec.name), None, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_found_in_whichever_form_they_arrive() {
+        let map = KeyMap::new(&BTreeMap::new()).unwrap();
+        let found = |code, modifiers| map.action(KeyEvent::new(code, modifiers));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::CompleteBack));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::NONE), Some(Action::CompleteBack));
+        assert_eq!(found(KeyCode::Char('N'), KeyModifiers::CONTROL), Some(Action::NextTab));
+        assert_eq!(found(KeyCode::Char('x'), KeyModifiers::NONE), None);
+        assert_eq!(found(KeyCode::Char('3'), KeyModifiers::ALT), Some(Action::Tab(3)));
+        assert_eq!(found(KeyCode::Char('Y'), KeyModifiers::ALT), Some(Action::Accept));
+        assert_eq!(
+            KeyCombination::parse("Alt-Y"),
+            KeyCombination::parse("alt-y"),
+            "as it is shown"
+        );
+        assert_eq!(KeyCombination::parse("alt-É"), KeyCombination::parse("alt-é"));
+    }
+
+    #[test]
+    fn configured_keys_replace_the_ones_of_their_action() {
+        let map = KeyMap::new(&configured(&[("next_tab", &["f5", "ctrl-p"])])).unwrap();
+        assert_eq!(map.keys(Action::NextTab), ["F5", "Ctrl-P"]);
+        assert!(map.keys(Action::PreviousTab).is_empty());
+        assert_eq!(map.keys(Action::CompleteBack), ["Shift-Tab"]);
+    }
+
+    #[test]
+    fn impossible_keys_are_errors_that_name_them() {
+        let error = |entries| KeyMap::new(&configured(entries)).unwrap_err().to_string();
+        assert!(error(&[("nxt_tab", &["f5"])]).contains("screen.keys.nxt_tab"));
+        assert!(error(&[("next_tab", &["hyper-x"])]).contains("hyper-x"));
+        assert!(error(&[("next_tab", &["x"])]).contains("\"x\""));
+        assert!(error(&[("next_tab", &["f5"]), ("quit", &["f5"])]).contains("already"));
+    }
+}

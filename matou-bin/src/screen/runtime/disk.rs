@@ -1,0 +1,283 @@
+//! Files of the state folder, on a thread of their own so that a slow disk delays no key.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use matou_actors::protocol::Username;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use crate::screen::state::event::{Listing, UiEvent};
+use crate::screen::state::history::{from_file, to_file};
+
+/// Jobs that may wait for the disk; more are refused and said to be.
+const QUEUE: usize = 8192;
+/// What is read of the history file.
+const HISTORY_BYTES: u64 = 512 * 1024;
+/// Names of a folder that are looked at.
+const MAX_NAMES: usize = 20_000;
+/// Where pasted text waits until it is sent.
+const PASTED: &str = "pasted";
+/// Files of the chat log that are kept open.
+const OPEN_LOGS: usize = 8;
+
+/// Something for the disk.
+#[derive(Debug)]
+pub(in crate::screen) enum Job {
+    /// Add a line to the history.
+    Remember(String),
+    /// Add a line to this file of the chat log.
+    Log(String, String),
+    /// Read the names in a folder.
+    List(PathBuf),
+    /// Put pasted text for somebody into a file.
+    StorePaste(Username, String),
+    /// Remove such a file.
+    RemovePaste(PathBuf),
+}
+
+/// The thread that does the jobs. When this is dropped it does those that wait, and ends.
+pub(in crate::screen) struct Disk {
+    jobs: SyncSender<Job>,
+    /// Closed when the thread has ended.
+    ended: oneshot::Receiver<Infallible>,
+    complained: bool,
+}
+
+impl Disk {
+    /// Starts it; what comes of the jobs is told by `answers`. `folder` is made when needed;
+    /// without one nothing can be kept.
+    pub(in crate::screen) fn start(
+        folder: Option<PathBuf>,
+        answers: UnboundedSender<UiEvent>,
+    ) -> io::Result<Self> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let (running, ended) = oneshot::channel();
+        let (logs, pasted) = (VecDeque::new(), Vec::new());
+        let worker = Worker { folder, answers, logs, pasted, complained: false };
+        std::thread::Builder::new().name("screen-disk".into()).spawn(move || {
+            worker.run(&queue);
+            drop(running);
+        })?;
+        Ok(Self { jobs, ended, complained: false })
+    }
+
+    /// Gives it `job`. When too many wait it is not done, and what is to be told of that comes
+    /// back: for what nobody asked for, only once.
+    pub(in crate::screen) fn add(&mut self, job: Job) -> Option<UiEvent> {
+        let (TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.jobs.try_send(job).err()?;
+        let slow = "the disk is too slow";
+        match job {
+            Job::List(folder) => {
+                let text = format!("{} cannot be looked through: {slow}.", folder.display());
+                Some(UiEvent::DiskFailed(text))
+            }
+            Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
+            // The rest of them is removed at the end.
+            Job::RemovePaste(_) => None,
+            Job::Remember(_) | Job::Log(..) => {
+                let text = format!("History or chat log will have gaps: {slow}.");
+                let again = std::mem::replace(&mut self.complained, true);
+                (!again).then_some(UiEvent::DiskFailed(text))
+            }
+        }
+    }
+
+    /// Waits until the jobs are done, at most so long; false when they are not. A disk may hang
+    /// for ever, and the thread with it.
+    pub(in crate::screen) async fn finish(self, limit: Duration) -> bool {
+        drop(self.jobs);
+        tokio::time::timeout(limit, self.ended).await.is_ok()
+    }
+}
+
+/// The lines of the history file in `folder`, oldest first; shortens it when it has grown.
+pub(in crate::screen) fn history(folder: &Path) -> Vec<String> {
+    let path = folder.join("history");
+    let Ok((text, is_whole)) = tail(&path) else {
+        return Vec::new();
+    };
+    let lines = from_file(&text);
+    if !is_whole || text.lines().count() > 2 * lines.len() {
+        let kept: String = lines.iter().map(|line| to_file(line) + "\n").collect();
+        let fresh = folder.join("history.new");
+        // One that was left behind in the middle of this.
+        let _ = fs::remove_file(&fresh);
+        // Without it, the file is merely longer than it needs to be.
+        let _ = write_new(&fresh, &kept).and_then(|()| fs::rename(&fresh, &path));
+    }
+    lines
+}
+
+/// The end of the file, from the beginning of a line on, and whether that is all of it.
+fn tail(path: &Path) -> io::Result<(String, bool)> {
+    let mut file = open(OpenOptions::new().read(true), path)?;
+    let skipped = file.metadata()?.len().saturating_sub(HISTORY_BYTES);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut bytes = Vec::new();
+    file.take(HISTORY_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // Where the beginning is missing, the first line is only a part of one.
+    let whole =
+        if skipped > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    Ok((whole.to_owned(), skipped == 0))
+}
+
+struct Worker {
+    folder: Option<PathBuf>,
+    answers: UnboundedSender<UiEvent>,
+    logs: VecDeque<(String, File)>,
+    /// What was pasted for somebody: nothing of it stays behind.
+    pasted: Vec<PathBuf>,
+    complained: bool,
+}
+
+impl Worker {
+    fn run(mut self, queue: &Receiver<Job>) {
+        if let Some(folder) = &self.folder {
+            sweep(&folder.join(PASTED));
+        }
+        while let Ok(job) = queue.recv() {
+            match job {
+                Job::Remember(line) => {
+                    let done = self.remember(&line);
+                    self.told("The history file", done);
+                }
+                Job::Log(file, line) => {
+                    let done = self.log(file, &line);
+                    self.told("The chat log", done);
+                }
+                Job::List(folder) => {
+                    let names = names(&folder).unwrap_or_default();
+                    self.answer(UiEvent::Listed(Listing { folder, names }));
+                }
+                Job::StorePaste(to, text) => {
+                    let stored = self.store(&text).map_err(|error| error.to_string());
+                    self.pasted.extend(stored.clone());
+                    self.answer(UiEvent::Stored(to, stored));
+                }
+                Job::RemovePaste(path) => {
+                    self.pasted.retain(|other| *other != path);
+                    drop(fs::remove_file(path));
+                }
+            }
+        }
+        for path in &self.pasted {
+            // Nobody is there any more to be told.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Says once what goes wrong, not for every line.
+    fn told(&mut self, what: &str, done: io::Result<()>) {
+        if let Err(error) = done
+            && !std::mem::replace(&mut self.complained, true)
+        {
+            let text = match &self.folder {
+                Some(folder) => {
+                    let folder = folder.display();
+                    format!("{what} in {folder} cannot be written: {error}. Check that folder.")
+                }
+                None => format!("{what} cannot be written: {error}."),
+            };
+            self.answer(UiEvent::DiskFailed(text));
+        }
+    }
+
+    fn answer(&self, event: UiEvent) {
+        // The screen may be gone already.
+        let _ = self.answers.send(event);
+    }
+
+    fn folder(&self) -> io::Result<&Path> {
+        self.folder.as_deref().ok_or_else(|| io::Error::other("there is no home folder, set HOME"))
+    }
+
+    fn remember(&self, line: &str) -> io::Result<()> {
+        let folder = self.folder()?;
+        make_folder(folder)?;
+        append(&folder.join("history"))?.write_all(format!("{line}\n").as_bytes())
+    }
+
+    fn log(&mut self, name: String, line: &str) -> io::Result<()> {
+        let at = self.logs.iter().position(|(open, _)| *open == name);
+        let mut entry = if let Some(entry) = at.and_then(|at| self.logs.remove(at)) {
+            entry
+        } else {
+            let folder = self.folder()?.join("logs");
+            make_folder(&folder)?;
+            let file = append(&folder.join(&name))?;
+            (name, file)
+        };
+        let written = entry.1.write_all(format!("{line}\n").as_bytes());
+        self.logs.push_front(entry);
+        self.logs.truncate(OPEN_LOGS);
+        written
+    }
+
+    fn store(&self, text: &str) -> io::Result<PathBuf> {
+        let folder = self.folder()?.join(PASTED);
+        make_folder(&folder)?;
+        let pid = std::process::id();
+        for number in 0..10_000 {
+            let path = folder.join(format!("paste-{pid}-{number}.txt"));
+            match write_new(&path, text) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done.map(|()| path),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+/// Removes what a client that was killed left behind.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_NAMES) {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("paste-")?.split('-').next());
+        let process = number.and_then(|number| number.parse().ok()).and_then(Pid::from_raw);
+        if process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH)) {
+            // It is looked at again the next time.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<(String, bool)>> {
+    let entries = fs::read_dir(folder)?.flatten().take(MAX_NAMES);
+    let named = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let is_folder = fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
+        Some((name, is_folder))
+    });
+    Ok(named.collect())
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    open(OpenOptions::new().append(true).create(true), path)
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    open(OpenOptions::new().write(true).create_new(true), path)?.write_all(text.as_bytes())
+}
+
+/// Only for the user, and never through a link that somebody else put there.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.mode(0o600).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
+}
+
+#[cfg(test)]
+mod tests;

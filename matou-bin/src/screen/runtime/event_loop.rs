@@ -1,0 +1,260 @@
+//! The loop that brings events to the state and effects to the world.
+
+use std::io;
+use std::iter;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event as TerminalEvent, MouseEvent, MouseEventKind};
+use jiff::Zoned;
+use matou_actors::client::{Command, Events};
+use tokio::sync::Notify as Wake;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::screen::runtime::disk::{Disk, Job};
+use crate::screen::runtime::error::ScreenError;
+use crate::screen::runtime::keyboard::Keyboard;
+use crate::screen::runtime::signals::{Signal, Signals};
+use crate::screen::runtime::terminal::Screen;
+use crate::screen::state::app::App;
+use crate::screen::state::event::{Effect, Now, UiEvent};
+
+/// At most 60 frames a second.
+pub(in crate::screen) const FRAME: Duration = Duration::from_nanos(16_666_667);
+/// Chat events that are taken in before keys are looked at again.
+pub(in crate::screen) const BATCH: usize = 256;
+#[cfg(feature = "testing")]
+/// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.
+const PANIC_SWITCH: &str = "MATOU_TEST_PANIC";
+
+/// What ends the loop, with the events while the client has not closed.
+pub(in crate::screen) type Ended = (Result<Option<&'static str>, ScreenError>, Option<Events>);
+
+/// The screen while it is shown.
+pub(in crate::screen) struct EventLoop<'a> {
+    pub(in crate::screen) app: App,
+    pub(in crate::screen) screen: &'a mut Screen,
+    pub(in crate::screen) disk: Disk,
+    pub(in crate::screen) answers: UnboundedSender<UiEvent>,
+    pub(in crate::screen) commands: UnboundedSender<Command>,
+    pub(in crate::screen) started: Instant,
+    /// The shell is to get the terminal.
+    pub(in crate::screen) suspend: bool,
+}
+
+/// How the loop goes on.
+enum Flow {
+    On,
+    Exit(Option<String>),
+}
+
+impl EventLoop<'_> {
+    /// Goes on until the user leaves, or something ends it.
+    pub(in crate::screen) async fn turn(
+        &mut self,
+        mut events: Events,
+        mut disk_events: UnboundedReceiver<UiEvent>,
+        mut signals: Signals,
+        panicked: Arc<Wake>,
+    ) -> Ended {
+        let mut keyboard = match Keyboard::new() {
+            Ok(keyboard) => keyboard,
+            Err(error) => return (Err(error.into()), Some(events)),
+        };
+        let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
+        let mut pending = true;
+        let mut open = true;
+        loop {
+            let since = drawn.elapsed();
+            pending |= self.app.take_dirty();
+            let due = pending && !self.app.in_copy_mode();
+            if due && since >= FRAME {
+                if let Err(error) = self.draw() {
+                    return (Err(error.into()), open.then_some(events));
+                }
+                (pending, drawn) = (false, Instant::now());
+                continue;
+            }
+            let idle = self.app.idle_for();
+            let wait = if due { FRAME.saturating_sub(since).min(idle) } else { idle };
+            let step = tokio::select! {
+                biased;
+                () = panicked.notified() => return (Err(ScreenError::Panicked), open.then_some(events)),
+                signal = signals.next() => {
+                    pending = true;
+                    match signal {
+                        Signal::End(name) => return (Ok(Some(name)), open.then_some(events)),
+                        Signal::Stop => self.stop(&mut signals).await,
+                        Signal::Continue => self.enter(),
+                        Signal::Resize => self.resize(),
+                    }
+                }
+                event = keyboard.next() => self.take_input(event, &mut keyboard),
+                Some(event) = disk_events.recv() => self.update(event),
+                event = events.recv(), if open => {
+                    open = event.is_some();
+                    let event = event.unwrap_or(matou_actors::client::Event::Closed);
+                    self.take_chat(event, &mut events)
+                }
+                () = tokio::time::sleep(wait) => self.update(UiEvent::Tick),
+            };
+            match step {
+                Ok(Flow::On) => {}
+                Ok(Flow::Exit(None)) => return (Ok(None), open.then_some(events)),
+                Ok(Flow::Exit(Some(reason))) => {
+                    return (Err(ScreenError::Client(reason)), open.then_some(events));
+                }
+                Err(error) => return (Err(error.into()), open.then_some(events)),
+            }
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        // A resize may be seen here before it is told.
+        let _ = self.resize()?;
+        self.app.take_dirty();
+        self.screen.draw(&self.app)
+    }
+
+    /// Takes over the size that the terminal has; bare text is shown anew.
+    fn resize(&mut self) -> io::Result<Flow> {
+        let (columns, rows) = self.screen.size()?;
+        self.update(UiEvent::Resize(columns, rows))
+    }
+
+    /// Takes the terminal again.
+    fn enter(&mut self) -> io::Result<Flow> {
+        self.screen.enter()?;
+        self.resize()
+    }
+
+    /// Keys that are there already are taken in together.
+    fn take_input(
+        &mut self,
+        event: io::Result<TerminalEvent>,
+        keyboard: &mut Keyboard,
+    ) -> io::Result<Flow> {
+        for event in batch(event, || keyboard.ready()) {
+            let event = event?;
+            #[cfg(feature = "testing")]
+            force_panic(&event);
+            if let Some(event) = translated(event)
+                && let flow @ Flow::Exit(_) = self.update(event)?
+            {
+                return Ok(flow);
+            }
+            if self.suspend {
+                break;
+            }
+        }
+        if std::mem::take(&mut self.suspend) && !crate::screen::runtime::signals::stop_group() {
+            self.app.no_shell();
+        }
+        Ok(Flow::On)
+    }
+
+    fn take_chat(
+        &mut self,
+        event: matou_actors::client::Event,
+        events: &mut Events,
+    ) -> io::Result<Flow> {
+        for event in batch(event, || events.try_recv()) {
+            if let flow @ Flow::Exit(_) = self.update(UiEvent::Chat(event))? {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn update(&mut self, event: UiEvent) -> io::Result<Flow> {
+        for effect in self.app.update(event, now(self.started)) {
+            match effect {
+                Effect::Send(command) => drop(self.commands.send(command)),
+                Effect::Remember(line) => self.disk(Job::Remember(line)),
+                Effect::Log { file, line } => self.disk(Job::Log(file, line)),
+                Effect::List(folder) => self.disk(Job::List(folder)),
+                Effect::StorePaste { to, text } => self.disk(Job::StorePaste(to, text)),
+                Effect::RemovePaste(path) => self.disk(Job::RemovePaste(path)),
+                Effect::Notify(how, text) => self.screen.notify(how, &text)?,
+                Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
+                Effect::CopyMode(lines) => self.screen.copy_mode(&lines)?,
+                Effect::EndCopyMode => self.screen.end_copy_mode()?,
+                Effect::Redraw => self.screen.redraw()?,
+                Effect::Suspend => self.suspend = true,
+                Effect::Exit(reason) => return Ok(Flow::Exit(reason)),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn disk(&mut self, job: Job) {
+        if let Some(told) = self.disk.add(job) {
+            // The receiver lives as long as the loop.
+            let _ = self.answers.send(told);
+        }
+    }
+
+    /// Gives the terminal to the shell until the program is continued.
+    async fn stop(&mut self, signals: &mut Signals) -> io::Result<Flow> {
+        self.screen.leave();
+        crate::screen::runtime::signals::stop_self()?;
+        signals.continued().await;
+        self.enter()
+    }
+}
+
+/// `first` and what is there already, at most [`BATCH`]; takes out no more than it hands out.
+fn batch<T>(first: T, more: impl FnMut() -> Option<T>) -> impl Iterator<Item = T> {
+    iter::once(first).chain(iter::from_fn(more)).take(BATCH)
+}
+
+#[cfg(feature = "testing")]
+fn force_panic(event: &TerminalEvent) {
+    let is_f12 =
+        matches!(event, TerminalEvent::Key(key) if key.code == crossterm::event::KeyCode::F(12));
+    if !is_f12 {
+        return;
+    }
+    match std::env::var(PANIC_SWITCH).as_deref() {
+        Ok("screen") => panic!("forced by {PANIC_SWITCH}"),
+        Ok("thread") => {
+            // Nobody waits for it: the hook alone has to end the screen.
+            drop(std::thread::spawn(|| panic!("forced by {PANIC_SWITCH}")));
+        }
+        _ => {}
+    }
+}
+
+fn translated(event: TerminalEvent) -> Option<UiEvent> {
+    Some(match event {
+        TerminalEvent::Key(key) => UiEvent::Key(key),
+        TerminalEvent::Paste(text) => UiEvent::Paste(text),
+        // Nothing follows the mouse: only the wheel and what is pressed.
+        TerminalEvent::Mouse(MouseEvent {
+            kind: MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_),
+            ..
+        }) => return None,
+        TerminalEvent::Mouse(mouse) => UiEvent::Mouse(mouse),
+        TerminalEvent::Resize(columns, rows) => UiEvent::Resize(columns, rows),
+        TerminalEvent::FocusGained => UiEvent::Focus(true),
+        TerminalEvent::FocusLost => UiEvent::Focus(false),
+    })
+}
+
+/// The time, `started` being when the screen was opened.
+pub(in crate::screen) fn now(started: Instant) -> Now {
+    Now { elapsed: started.elapsed(), wall: Zoned::now().datetime() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_in_a_batch_is_left_for_the_next() {
+        let mut waiting = 1..;
+        let taken: Vec<_> = batch(0, || waiting.next()).collect();
+        assert_eq!(taken, (0..BATCH).collect::<Vec<_>>());
+        assert_eq!(waiting.next(), Some(BATCH));
+    }
+}

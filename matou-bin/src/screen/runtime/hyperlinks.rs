@@ -1,0 +1,123 @@
+//! A ratatui backend that tells the terminal which cells are links (OSC 8).
+
+use std::io::{self, Write};
+use std::iter::from_fn;
+
+use ratatui::Terminal;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::buffer::{Cell, CellDiffOption};
+use ratatui::layout::{Position, Size};
+
+use crate::screen::state::app::App;
+use crate::screen::text::links::{Link, Links};
+use crate::screen::view;
+
+/// Writes cells to `W`, each link between its sequence and the end of it.
+pub(in crate::screen) struct HyperlinkBackend<W: Write> {
+    cells: CrosstermBackend<W>,
+    links: Links,
+}
+
+/// Draws `app`, as far as it differs from what is drawn already.
+pub(in crate::screen) fn draw<W: Write>(
+    terminal: &mut Terminal<HyperlinkBackend<W>>,
+    app: &App,
+) -> io::Result<()> {
+    terminal.autoresize()?;
+    let drawn = view::draw(app, terminal.current_buffer_mut());
+    let before = std::mem::replace(&mut terminal.backend_mut().links, drawn.links);
+    let changed: Vec<_> = before.changes(&terminal.backend().links).collect();
+    for position in changed {
+        // ratatui compares what cells look like, and knows nothing of links.
+        if let Some(cell) = terminal.current_buffer_mut().cell_mut(position) {
+            cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+        }
+    }
+    terminal.apply_buffer_with_cursor(drawn.cursor)?;
+    Ok(())
+}
+
+impl<W: Write> HyperlinkBackend<W> {
+    /// A terminal that is written to by `out`.
+    pub(in crate::screen) fn new(out: W) -> Self {
+        Self { cells: CrosstermBackend::new(out), links: Links::default() }
+    }
+}
+
+fn open(out: &mut impl Write, link: &Link) -> io::Result<()> {
+    write!(out, "\u{1b}]8;id={};{}\u{1b}\\", link.id, link.address.as_str())
+}
+
+fn close(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"\x1b]8;;\x1b\\")
+}
+
+impl<W: Write> Write for HyperlinkBackend<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.cells.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Write::flush(&mut self.cells)
+    }
+}
+
+impl<W: Write> Backend for HyperlinkBackend<W> {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        let mut content = content.peekable();
+        while let Some(&(x, y, _)) = content.peek() {
+            let link = self.links.at(x, y);
+            if let Some(link) = link {
+                open(&mut self.cells, link)?;
+            }
+            let links = &self.links;
+            let run = from_fn(|| content.next_if(|&(x, y, _)| links.at(x, y) == link));
+            self.cells.draw(run)?;
+            if link.is_some() {
+                close(&mut self.cells)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        self.cells.hide_cursor()
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        self.cells.show_cursor()
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        self.cells.get_cursor_position()
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        self.cells.set_cursor_position(position)
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.cells.clear()
+    }
+
+    fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        self.cells.clear_region(region)
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        self.cells.size()
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        self.cells.window_size()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Write::flush(&mut self.cells)
+    }
+}

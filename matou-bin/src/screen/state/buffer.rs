@@ -1,0 +1,228 @@
+//! The scrollback of one tab: bounded in lines and in bytes.
+
+use std::collections::VecDeque;
+
+use crate::screen::state::entry::{Body, Entry, Presence};
+use jiff::civil::DateTime;
+use matou_actors::protocol::Username;
+
+/// The number of an entry: grows by one with each, never used twice in one buffer.
+pub(crate) type EntryId = u64;
+
+/// What a tab has shown so far. Old entries leave at the front when there are too many.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    entries: VecDeque<Entry>,
+    first: EntryId,
+    bytes: usize,
+    limits: Limits,
+    unread: Option<EntryId>,
+}
+
+/// How much one buffer may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Entries.
+    pub(crate) lines: usize,
+    /// Bytes of memory, roughly.
+    pub(crate) bytes: usize,
+}
+
+/// Somebody came or left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Move {
+    /// In.
+    Came,
+    /// Out.
+    Left,
+}
+
+impl Buffer {
+    /// An empty one.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { entries: VecDeque::new(), first: 0, bytes: 0, limits, unread: None }
+    }
+
+    /// Adds `entry` at the end.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.bytes += entry.size();
+        self.entries.push_back(entry);
+        while self.entries.len() > self.limits.lines || self.bytes > self.limits.bytes {
+            if !self.drop_oldest() {
+                break;
+            }
+        }
+    }
+
+    /// Adds that `who` came or left, into the last entry when that tells the same kind of thing
+    /// of the same day.
+    pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: Move) {
+        let fold = match self.entries.back_mut() {
+            Some(Entry { at: last, body: Body::Presence(presence) })
+                if last.date() == at.date() =>
+            {
+                *last = at;
+                Some(presence)
+            }
+            _ => None,
+        };
+        if let Some(presence) = fold {
+            note(presence, who, how);
+            return;
+        }
+        let mut presence = Presence::default();
+        note(&mut presence, who, how);
+        self.push(Entry { at, body: Body::Presence(Box::new(presence)) });
+    }
+
+    /// Forgets the oldest entry; false when there is none, or only one.
+    pub(crate) fn drop_oldest(&mut self) -> bool {
+        if self.entries.len() < 2 {
+            return false;
+        }
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes = self.bytes.saturating_sub(entry.size());
+            self.first += 1;
+        }
+        if self.entries.capacity() > 64 && self.entries.len() * 4 < self.entries.capacity() {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+        true
+    }
+
+    /// The entry with this number, while it is still held.
+    pub(crate) fn entry(&self, id: EntryId) -> Option<&Entry> {
+        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
+        self.entries.get(index)
+    }
+
+    /// The number of the oldest entry that is held.
+    pub(crate) fn first(&self) -> EntryId {
+        self.first
+    }
+
+    /// The number that the next entry will have.
+    pub(crate) fn end(&self) -> EntryId {
+        self.first + u64::try_from(self.entries.len()).unwrap_or(0)
+    }
+
+    /// Bytes of memory, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The first entry that the user has not seen, if there is one.
+    pub(crate) fn unread(&self) -> Option<EntryId> {
+        self.unread.map(|id| id.max(self.first))
+    }
+
+    /// Draws the unread line above what comes next, unless there is one already with something
+    /// below it.
+    pub(crate) fn mark_unread(&mut self) {
+        if self.unread.is_none_or(|id| id >= self.end()) {
+            self.unread = Some(self.end());
+        }
+    }
+
+    /// Takes the unread line away.
+    pub(crate) fn mark_read(&mut self) {
+        self.unread = None;
+    }
+
+    /// Whether a line with the date stands above entry `id`.
+    pub(crate) fn begins_day(&self, id: EntryId) -> bool {
+        let day = |id| self.entry(id).map(|entry| entry.at.date());
+        match id.checked_sub(1).and_then(day) {
+            Some(before) => Some(before) != day(id),
+            None => true,
+        }
+    }
+}
+
+fn note(presence: &mut Presence, who: Username, how: Move) {
+    match how {
+        Move::Came => presence.came(who),
+        Move::Left => presence.left(who),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn at(day: i8) -> DateTime {
+        date(2026, 11, day).at(12, 0, 0, 0)
+    }
+
+    fn notice(text: &str) -> Entry {
+        Entry { at: at(1), body: Body::Notice(text.into()) }
+    }
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    #[test]
+    fn old_entries_leave_when_lines_or_bytes_run_out() {
+        let mut buffer = Buffer::new(Limits { lines: 3, bytes: 100_000 });
+        for n in 0..10 {
+            buffer.push(notice(&n.to_string()));
+        }
+        assert_eq!((buffer.first(), buffer.end()), (7, 10));
+        assert!(buffer.entry(6).is_none() && buffer.entry(10).is_none());
+        assert_eq!(buffer.entry(9).unwrap().body.text(), "9");
+
+        let mut buffer = Buffer::new(Limits { lines: 1000, bytes: 10_000 });
+        for _ in 0..100 {
+            buffer.push(notice(&"x".repeat(1000)));
+        }
+        assert!(buffer.bytes() <= 10_000 && buffer.end() - buffer.first() >= 8);
+    }
+
+    #[test]
+    fn comings_and_goings_fold_into_one_entry_a_day() {
+        let mut buffer = Buffer::new(Limits { lines: 100, bytes: 100_000 });
+        for n in 0..20 {
+            buffer.moved(at(1), name(&format!("n{n}")), Move::Came);
+        }
+        buffer.moved(at(1), name("n3"), Move::Left);
+        assert_eq!(buffer.end(), 1);
+        assert_eq!(
+            buffer.entry(0).unwrap().body.text(),
+            "→ n0, n1, n2, n3, n4, n5, n6, n7 and 12 more came · ← n3 left"
+        );
+        buffer.push(notice("x"));
+        buffer.moved(at(1), name("a"), Move::Came);
+        buffer.moved(at(2), name("b"), Move::Came);
+        assert_eq!(buffer.end(), 4);
+    }
+
+    #[test]
+    fn the_unread_line_stays_where_reading_stopped() {
+        let mut buffer = Buffer::new(Limits { lines: 3, bytes: 100_000 });
+        buffer.push(notice("seen"));
+        buffer.mark_unread();
+        buffer.push(notice("new"));
+        buffer.mark_unread();
+        buffer.push(notice("newer"));
+        assert_eq!(buffer.unread(), Some(1));
+        for _ in 0..5 {
+            buffer.push(notice("flood"));
+        }
+        assert_eq!(buffer.unread(), Some(buffer.first()));
+        buffer.mark_read();
+        assert_eq!(buffer.unread(), None);
+    }
+
+    #[test]
+    fn a_day_begins_where_the_date_changes() {
+        let mut buffer = Buffer::new(Limits { lines: 10, bytes: 100_000 });
+        for day in [1, 1, 2, 2, 4] {
+            buffer.push(Entry { at: at(day), body: Body::Notice("x".into()) });
+        }
+        let begins: Vec<_> = (0..5).filter(|&id| buffer.begins_day(id)).collect();
+        assert_eq!(begins, [0, 2, 4]);
+    }
+}

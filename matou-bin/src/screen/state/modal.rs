@@ -1,0 +1,76 @@
+//! What takes the keys for a while: a question, a search, the help page.
+
+use crate::screen::state::buffer::EntryId;
+use crate::screen::state::input_line::InputLine;
+use crate::screen::state::tab::Scroll;
+use matou_actors::protocol::Username;
+
+/// What is open in front of the tabs.
+#[derive(Debug)]
+pub(crate) enum Modal {
+    /// Prompts for the user's name.
+    SignIn(SignIn),
+    /// The keys and commands, scrolled by so many rows.
+    Help(usize),
+    /// Search in the scrollback of the active tab.
+    Search(Search),
+    /// Search in what was typed before.
+    HistorySearch(HistorySearch),
+    /// Prompts what to do with several pasted lines.
+    Paste(String),
+    /// Prompts whether to leave although files are on their way.
+    Leave,
+    /// Prompts whether to close the tab of this peer, whose session is open.
+    CloseTab(Username),
+}
+
+impl Modal {
+    /// Whether the key that leaves closes this instead.
+    pub(crate) fn is_closed_first(&self) -> bool {
+        match self {
+            Self::SignIn(_) | Self::Leave => false,
+            Self::Help(_)
+            | Self::Search(_)
+            | Self::HistorySearch(_)
+            | Self::Paste(_)
+            | Self::CloseTab(_) => true,
+        }
+    }
+}
+
+/// Asking for the user's name.
+#[derive(Debug, Default)]
+pub(crate) struct SignIn {
+    /// What is typed.
+    pub(crate) input: InputLine,
+    /// Why the name before was none.
+    pub(crate) problem: Option<String>,
+    /// The name that the server is asked for at the moment.
+    pub(crate) asked: Option<Username>,
+}
+
+/// Searching in a scrollback, from the newest entry back.
+#[derive(Debug)]
+pub(crate) struct Search {
+    /// What is searched for.
+    pub(crate) input: InputLine,
+    /// The entry it was found in.
+    pub(crate) found: Option<EntryId>,
+    /// The entry to look at next, while looking.
+    pub(crate) scan: Option<EntryId>,
+    /// Looking towards newer entries.
+    pub(crate) forward: bool,
+    /// What was seen before, to go back to.
+    pub(crate) origin: Scroll,
+}
+
+/// Searching in what was typed before.
+#[derive(Debug, Default)]
+pub(crate) struct HistorySearch {
+    /// What is searched for.
+    pub(crate) needle: String,
+    /// Which line it was found in, and the line.
+    pub(crate) found: Option<(usize, String)>,
+    /// Nothing older has it.
+    pub(crate) failed: bool,
+}

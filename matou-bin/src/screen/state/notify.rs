@@ -1,0 +1,95 @@
+//! Whether to call the user: only for what concerns them, only while they look elsewhere.
+
+use std::time::Duration;
+
+use crate::screen::config::settings::Notify;
+
+/// Without a report of the focus, somebody who typed this recently is looking.
+const RECENT: Duration = Duration::from_secs(30);
+/// A flood must not ring without end.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What the user wants to be called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Somebody said the user's name.
+    Mention,
+    /// A private message, request or file.
+    Private,
+}
+
+/// Knows whether the user looks, and when they were called last.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    mention: Notify,
+    private: Notify,
+    focus: Option<bool>,
+    typed: Duration,
+    called: Option<Duration>,
+}
+
+impl Notifier {
+    /// With what the configuration says.
+    pub(crate) fn new(mention: Notify, private: Notify) -> Self {
+        Self { mention, private, focus: None, typed: Duration::ZERO, called: None }
+    }
+
+    /// The terminal got or lost the focus.
+    pub(crate) fn focus(&mut self, focus: bool) {
+        self.focus = Some(focus);
+    }
+
+    /// The user did something.
+    pub(crate) fn typed(&mut self, now: Duration) {
+        self.typed = now;
+    }
+
+    /// Whether the terminal has the focus, as far as it tells.
+    pub(crate) fn has_focus(&self) -> bool {
+        self.focus != Some(false)
+    }
+
+    /// How to call the user now, if at all.
+    pub(crate) fn call(&mut self, reason: Reason, now: Duration) -> Option<Notify> {
+        let how = match reason {
+            Reason::Mention => self.mention,
+            Reason::Private => self.private,
+        };
+        let looks = self.focus.unwrap_or(now.saturating_sub(self.typed) < RECENT);
+        let again = self.called.is_some_and(|called| now.saturating_sub(called) < PAUSE);
+        if how == Notify::Off || looks || again {
+            return None;
+        }
+        self.called = Some(now);
+        Some(how)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn who_looks_is_not_called() {
+        let mut notifier = Notifier::new(Notify::Bell, Notify::Osc9);
+        notifier.focus(true);
+        assert_eq!(notifier.call(Reason::Mention, at(100)), None);
+        notifier.focus(false);
+        assert_eq!(notifier.call(Reason::Mention, at(100)), Some(Notify::Bell));
+        assert_eq!(notifier.call(Reason::Private, at(101)), None, "too soon");
+        assert_eq!(notifier.call(Reason::Private, at(103)), Some(Notify::Osc9));
+    }
+
+    #[test]
+    fn without_a_report_who_typed_recently_looks() {
+        let mut notifier = Notifier::new(Notify::Bell, Notify::Off);
+        notifier.typed(at(100));
+        assert_eq!(notifier.call(Reason::Mention, at(110)), None);
+        assert_eq!(notifier.call(Reason::Mention, at(131)), Some(Notify::Bell));
+        assert_eq!(notifier.call(Reason::Private, at(200)), None, "switched off");
+    }
+}

@@ -1,0 +1,133 @@
+//! One tab: the room, a private talk, or the transfers.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use matou_actors::protocol::{MessageText, Username};
+
+use crate::screen::state::buffer::{Buffer, EntryId, Limits};
+use crate::screen::state::entry::Entry;
+use crate::screen::state::input_line::InputLine;
+
+/// Messages that may wait in one tab for their session.
+const MAX_WAITING: usize = 1000;
+
+/// What one tab shows and what is being typed in it.
+#[derive(Debug)]
+pub(crate) struct Tab {
+    /// What it is for.
+    pub(crate) kind: TabKind,
+    /// What it has shown so far.
+    pub(crate) buffer: Buffer,
+    /// Which part of it is seen.
+    pub(crate) scroll: Scroll,
+    /// Messages that came while it was not seen.
+    pub(crate) unread: usize,
+    /// Whether one of them is for the user in particular.
+    pub(crate) urgent: bool,
+    /// What is being typed.
+    pub(crate) input: InputLine,
+    /// How the private session stands.
+    pub(crate) session: PrivateState,
+    /// What was typed for a session that is not open yet.
+    pub(crate) waiting: VecDeque<MessageText>,
+}
+
+/// What a tab is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TabKind {
+    /// Public talk.
+    Room,
+    /// Private talk with one person.
+    Peer(Username),
+    /// Files that come and go.
+    Transfers,
+}
+
+/// How a private session stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PrivateState {
+    /// There is none.
+    #[default]
+    None,
+    /// The other one asks for it.
+    Asking,
+    /// The user asked for it.
+    Asked,
+    /// Both want it; the connections are being made.
+    Connecting,
+    /// Messages and files may go both ways.
+    Open(IpAddr),
+}
+
+/// Which part of a scrollback is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scroll {
+    /// The end, also when more comes.
+    Bottom,
+    /// From this row of this entry on.
+    At(EntryId, usize),
+}
+
+impl Tab {
+    /// An empty one.
+    pub(crate) fn new(kind: TabKind, limits: Limits) -> Self {
+        Self {
+            kind,
+            buffer: Buffer::new(limits),
+            scroll: Scroll::Bottom,
+            unread: 0,
+            urgent: false,
+            input: InputLine::default(),
+            session: PrivateState::None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The one whom the user talks to in it.
+    pub(crate) fn peer(&self) -> Option<&Username> {
+        match &self.kind {
+            TabKind::Peer(peer) => Some(peer),
+            TabKind::Room | TabKind::Transfers => None,
+        }
+    }
+
+    /// What stands on it.
+    pub(crate) fn title(&self) -> &str {
+        match &self.kind {
+            TabKind::Room => "room",
+            TabKind::Peer(peer) => peer.as_str(),
+            TabKind::Transfers => "transfers",
+        }
+    }
+
+    /// Adds `entry`, which is `seen` at once or counts as unread.
+    pub(crate) fn push(&mut self, entry: Entry, seen: bool, urgent: bool) {
+        if !seen {
+            self.buffer.mark_unread();
+            self.unread += usize::from(entry.is_said() || urgent);
+            self.urgent |= urgent;
+        }
+        self.buffer.push(entry);
+    }
+
+    /// The user looks at its end.
+    pub(crate) fn see(&mut self) {
+        self.unread = 0;
+        self.urgent = false;
+    }
+
+    /// `text` waits for the session to open.
+    pub(crate) fn wait(&mut self, text: MessageText) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(text);
+        }
+    }
+
+    /// `text` has been delivered, or never will be.
+    pub(crate) fn waits_no_more(&mut self, text: &MessageText) {
+        if let Some(position) = self.waiting.iter().position(|waiting| waiting == text) {
+            self.waiting.remove(position);
+        }
+    }
+}

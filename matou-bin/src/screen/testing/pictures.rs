@@ -1,0 +1,90 @@
+//! The pictures in docs/: screens as they are drawn, not as they are remembered.
+
+use matou_actors::client::{Direction, Event, TransferId};
+
+use crate::screen::config::settings::ScreenSettings;
+use crate::screen::config::theme::ThemeName;
+use crate::screen::testing::svg::{Paper, picture};
+use crate::screen::testing::test_screen::{TestScreen, name};
+
+const SIZE: (u16, u16) = (96, 26);
+const DARK: Paper = Paper { text: "#d6deeb", ground: "#161b24" };
+const LIGHT: Paper = Paper { text: "#1e2430", ground: "#fbfbfb" };
+const BLACK: Paper = Paper { text: "#ffffff", ground: "#000000" };
+
+/// The name of each picture's file, and the picture as SVG.
+pub fn pictures() -> Vec<(String, String)> {
+    let dark = ThemeName::Dark;
+    let all = [
+        ("screen.svg", talk(dark), DARK),
+        ("screen-light.svg", talk(ThemeName::Light), LIGHT),
+        ("screen-high-contrast.svg", talk(ThemeName::HighContrast), BLACK),
+        ("screen-private.svg", private(), DARK),
+        ("screen-transfers.svg", transfers(), DARK),
+    ];
+    let drawn = all.into_iter().map(|(name, screen, paper)| {
+        (name.to_owned(), picture(screen.terminal().backend().buffer(), paper))
+    });
+    drawn.collect()
+}
+
+fn screen(theme: ThemeName) -> TestScreen {
+    let settings = ScreenSettings { theme, ..ScreenSettings::default() };
+    let mut screen = TestScreen::new(SIZE, Some("bob"), settings);
+    screen.sign_in();
+    for who in ["Ivan", "mei", "olu", "sofia", "Yusuf"] {
+        screen.chat(Event::Joined { username: name(who), present: true });
+    }
+    screen
+}
+
+fn talk(theme: ThemeName) -> TestScreen {
+    let mut screen = screen(theme);
+    screen.opens("sofia");
+    screen.says("alice", "good morning! the pictures of the boat are ready");
+    screen.wait(120).says("mei", "already? that was quick");
+    screen.says("Élodie", "bravo 👏 quelqu'un a l'horaire des marées ?");
+    screen.wait(90).says("olu", "https://tides.example/2026/11/23/high-water.html");
+    screen.says("猫", "おはようございます、今日の会議は何時ですか");
+    screen.wait(60).says("bob", "mei: at ten, in the usual place");
+    screen.chat(Event::Left { username: name("dave") });
+    for who in ["guest1", "guest2", "guest3"] {
+        screen.chat(Event::Joined { username: name(who), present: false });
+    }
+    screen.wait(240).says("alice", "bob: shall I send them to you directly? it is one archive");
+    screen.says("Ivan", "a name with \u{202e}tricks\u{202c} in it stays what it is");
+    screen.whispers("sofia", "bob", "psst");
+    screen.chat(Event::PrivateRequest { from: name("alice") });
+    screen.types("alice: yes, ple");
+    screen
+}
+
+fn private() -> TestScreen {
+    let mut screen = screen(ThemeName::Dark);
+    screen.opens("alice").alt('2');
+    screen.whispers("alice", "bob", "nobody else hears us here: this goes straight to you");
+    screen.wait(30).whispers("bob", "alice", "good. send me the pictures?");
+    screen.wait(40).whispers("alice", "bob", "on their way");
+    screen.offers(3);
+    screen.says("mei", "has bob left?");
+    screen
+}
+
+fn transfers() -> TestScreen {
+    let mut screen = screen(ThemeName::Dark);
+    screen.opens("alice");
+    screen.moves(1, Direction::Incoming, 350, 1);
+    let (id, from, size) = (TransferId(1), name("alice"), 700_000_000);
+    screen.chat(Event::FileReceived {
+        id,
+        from,
+        size,
+        path: "/home/bob/Downloads/alice-2026-11-23-120112.zip".into(),
+    });
+    screen.moves(2, Direction::Incoming, 412_000_000, 38_500_000);
+    screen.moves(3, Direction::Outgoing, 96_000_000, 11_200_000);
+    screen.moves(4, Direction::Outgoing, 0, 0);
+    screen.offers(5);
+    screen.enters("/transfers").alt('z');
+    screen
+}

@@ -1,0 +1,242 @@
+//! A screen that is recorder upon without a terminal: for tests, pictures and measurements.
+
+#![allow(clippy::expect_used, reason = "plays fixed pieces, nothing from outside")]
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+#[cfg(test)]
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use jiff::civil::date;
+use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
+use matou_actors::protocol::{MessageText, Username};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::screen::config::settings::ScreenSettings;
+use crate::screen::config::theme::TerminalHints;
+use crate::screen::state::app::{App, Start};
+use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::view;
+
+/// A screen with a clock of its own, and all effects so far.
+pub(crate) struct TestScreen {
+    /// The screen.
+    pub(crate) app: App,
+    /// What it wanted done.
+    pub(crate) effects: Vec<Effect>,
+    milliseconds: u64,
+}
+
+/// `text` as a name.
+pub(crate) fn name(text: &str) -> Username {
+    Username::parse(text).expect("a name")
+}
+
+/// `text` as a message.
+pub(crate) fn text(text: &str) -> MessageText {
+    MessageText::parse(text).expect("a message")
+}
+
+/// Where everybody is.
+pub(crate) fn address() -> IpAddr {
+    [192, 168, 1, 7].into()
+}
+
+impl TestScreen {
+    /// Before anything has happened.
+    pub(crate) fn new(size: (u16, u16), username: Option<&str>, settings: ScreenSettings) -> Self {
+        let app = App::new(Start {
+            settings,
+            hints: TerminalHints {
+                term: "xterm-256color".into(),
+                colorterm: "truecolor".into(),
+                ..TerminalHints::default()
+            },
+            size,
+            now: now(0),
+            username: username.map(name),
+            server: "chat.example:6286".into(),
+            home: Some("/home/me".into()),
+            history: Vec::new(),
+        });
+        Self { app: app.expect("possible settings"), effects: Vec::new(), milliseconds: 0 }
+    }
+
+    /// Signed in as bob, with some people.
+    pub(crate) fn signed_in(size: (u16, u16)) -> Self {
+        let mut screen = Self::new(size, Some("bob"), ScreenSettings::default());
+        screen.sign_in();
+        screen
+    }
+
+    /// The server accepts bob.
+    pub(crate) fn sign_in(&mut self) -> &mut Self {
+        let server = "chat.example:6286".into();
+        self.chat(Event::Connected { server, username: name("bob") });
+        for who in ["alice", "carol", "dave", "Élodie", "猫"] {
+            self.chat(Event::Joined { username: name(who), present: true });
+        }
+        self
+    }
+
+    /// The client tells something.
+    pub(crate) fn chat(&mut self, event: Event) -> &mut Self {
+        self.update(UiEvent::Chat(event))
+    }
+
+    /// Somebody says something in public.
+    pub(crate) fn says(&mut self, who: &str, what: &str) -> &mut Self {
+        self.chat(Event::Message { from: name(who), text: text(what) })
+    }
+
+    /// Somebody says something in private.
+    pub(crate) fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
+        self.chat(Event::PrivateMessage { from: name(from), to: name(to), text: text(what) })
+    }
+
+    /// A private session opens.
+    pub(crate) fn opens(&mut self, with: &str) -> &mut Self {
+        self.chat(Event::PrivateOpened { with: name(with), address: address() })
+    }
+
+    /// alice offers a file.
+    pub(crate) fn offers(&mut self, id: u64) -> &mut Self {
+        self.chat(Event::FileOffered {
+            id: TransferId(id),
+            from: name("alice"),
+            size: 12_345_678,
+            address: address(),
+            free: Some(50_000_000_000),
+        })
+    }
+
+    /// A file of 700 MB from or to alice has got so far.
+    pub(crate) fn moves(
+        &mut self,
+        id: u64,
+        direction: Direction,
+        bytes: u64,
+        rate: u64,
+    ) -> &mut Self {
+        let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
+        let (with, size, id) = (name("alice"), 700_000_000, TransferId(id));
+        self.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
+        if bytes > 0 {
+            self.chat(Event::FileProgress { id, bytes, size, rate });
+        }
+        self
+    }
+
+    /// Anything happens.
+    pub(crate) fn update(&mut self, event: UiEvent) -> &mut Self {
+        let effects = self.app.update(event, now(self.milliseconds));
+        self.effects.extend(effects);
+        self
+    }
+
+    /// Lets so many seconds pass.
+    pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.milliseconds += seconds * 1000;
+        self.update(UiEvent::Tick)
+    }
+
+    /// Types a line without sending it.
+    pub(crate) fn types(&mut self, line: &str) -> &mut Self {
+        for c in line.chars() {
+            self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        }
+        self
+    }
+
+    /// Types a line and sends it.
+    pub(crate) fn enters(&mut self, line: &str) -> &mut Self {
+        self.types(line).key(KeyCode::Enter)
+    }
+
+    /// Presses a key.
+    pub(crate) fn key(&mut self, code: KeyCode) -> &mut Self {
+        self.update(UiEvent::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    }
+
+    /// Presses a key with Alt.
+    pub(crate) fn alt(&mut self, c: char) -> &mut Self {
+        self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)))
+    }
+
+    /// The screen, drawn.
+    pub(crate) fn terminal(&self) -> Terminal<TestBackend> {
+        let (columns, rows) = self.app.size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+        let draw = |frame: &mut ratatui::Frame<'_>| {
+            if let Some(cursor) = view::draw(&self.app, frame.buffer_mut()).cursor {
+                frame.set_cursor_position(cursor);
+            }
+        };
+        terminal.draw(draw).expect("drawn");
+        terminal
+    }
+}
+
+/// What only tests look at.
+#[cfg(test)]
+impl TestScreen {
+    /// Lets time pass without anybody looking.
+    pub(crate) fn passes(&mut self, seconds: u64) -> &mut Self {
+        self.milliseconds += seconds * 1000;
+        self
+    }
+
+    /// Presses a key with Ctrl.
+    pub(crate) fn ctrl(&mut self, c: char) -> &mut Self {
+        self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
+    }
+
+    /// Turns the wheel of the mouse.
+    pub(crate) fn wheel(&mut self, up: bool) -> &mut Self {
+        let kind = if up { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown };
+        let modifiers = KeyModifiers::NONE;
+        self.update(UiEvent::Mouse(MouseEvent { kind, column: 5, row: 5, modifiers }))
+    }
+
+    /// Clicks at this column and row.
+    pub(crate) fn click(&mut self, column: u16, row: u16) -> &mut Self {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let modifiers = KeyModifiers::NONE;
+        self.update(UiEvent::Mouse(MouseEvent { kind, column, row, modifiers }))
+    }
+
+    /// The commands sent since this was asked last.
+    pub(crate) fn sent(&mut self) -> Vec<matou_actors::client::Command> {
+        let effects = std::mem::take(&mut self.effects);
+        let sent = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Send(command) => Some(command),
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    /// The links on the screen.
+    pub(crate) fn links(&self) -> crate::screen::text::links::Links {
+        let (columns, rows) = self.app.size;
+        let area = ratatui::layout::Rect::new(0, 0, columns, rows);
+        view::draw(&self.app, &mut ratatui::buffer::Buffer::empty(area)).links
+    }
+
+    /// The screen as text.
+    pub(crate) fn screen(&self) -> String {
+        self.terminal().backend().to_string()
+    }
+
+    /// Whether `what` is on the screen.
+    pub(crate) fn shows(&self, what: &str) -> bool {
+        self.screen().contains(what)
+    }
+}
+
+fn now(milliseconds: u64) -> Now {
+    let noon = date(2026, 11, 23).at(12, 0, 0, 0);
+    let elapsed = Duration::from_millis(milliseconds);
+    Now { elapsed, wall: noon.checked_add(elapsed).expect("a time") }
+}

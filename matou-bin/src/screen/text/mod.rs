@@ -1,0 +1,5 @@
+//! Text on a terminal: its width, its direction, the links in it.
+
+pub(super) mod bidi;
+pub(super) mod links;
+pub(super) mod width;
