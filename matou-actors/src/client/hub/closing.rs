@@ -3,7 +3,7 @@
 //! 1. After `Finish`: whatever the user typed or sent comes to its end, requests included.
 //! 2. Files that still move are cut; PVDISCO goes to every peer and DISCO to the server, each
 //!    behind what was queued, and each connection is shut down once its outbox is empty.
-//! 3. When the others have closed too, or nothing moves any more, `Closed` is told, as the last
+//! 3. When the others have closed too, or nothing moves any more, `Closed` is announced, as the last
 //!    event. The server reads slowly what was typed fast: that is waited for.
 //! 4. When it is taken, the actors stop.
 
@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
-use crate::client::conversation::Conversation;
-use crate::client::outbox::Outbox;
-use crate::client::parting::{OnTheWay, Parting};
-use crate::client::{Command, Event};
+use crate::client::api::command::Command;
+use crate::client::api::event::Event;
+use crate::client::connection::outbox::Outbox;
+use crate::client::session::conversation::Conversation;
 use crate::protocol::ClientFrame;
 
 /// How long nothing may move before the user does not wait any more.
@@ -35,8 +36,8 @@ impl Hub {
     pub(super) fn leave_if_done(&mut self, ctx: &mut Context<Self>) {
         self.close_if_empty(ctx);
         let signing_in = self.sign_in.is_asking() || self.sign_in.is_joined();
-        let on_the_way = !self.ready && self.link.is_some() && signing_in;
-        if self.leaving != Leaving::WhenDone || on_the_way || self.transfers.is_busy() {
+        let outstanding = !self.ready && self.link.is_some() && signing_in;
+        if self.leaving != Leaving::WhenDone || outstanding || self.transfers.is_busy() {
             return;
         }
         let pending = |with: &Conversation| with.is_pending() || with.has_waiting();
@@ -53,7 +54,7 @@ impl Hub {
         }
         self.leaving = Leaving::Now;
         let mut unsaid = 0_usize;
-        for (command, _) in self.early.take() {
+        for (command, _) in self.pending.take() {
             match command {
                 Command::Say(_) => unsaid += 1,
                 command => self.never_sent(command, "you are not signed in"),
@@ -88,20 +89,23 @@ impl Hub {
             }
             _ => self.drop_link(),
         }
-        let mut parting = Parting::new(PATIENCE, Instant::now(), self.on_the_way());
+        let mut drain = DrainTimeout::new(PATIENCE, Instant::now(), self.outstanding());
         ctx.run_interval(LOOK, move |hub, ctx| {
-            if parting.is_over(Instant::now(), hub.on_the_way()) {
+            if drain.is_over(Instant::now(), hub.outstanding()) {
                 hub.give_up(ctx);
             }
         });
         self.close_if_empty(ctx);
     }
 
-    fn on_the_way(&self) -> OnTheWay {
+    fn outstanding(&self) -> Outstanding {
         let link = self.link.iter().map(|link| &link.outbox);
         let sessions = self.sessions.values().filter_map(|live| live.open.as_ref());
         let outboxes = link.chain(sessions.map(|open| &open.outbox));
-        OnTheWay { unheard: self.unheard, unwritten: outboxes.map(Outbox::waiting).sum() }
+        Outstanding {
+            unacknowledged: self.unacknowledged,
+            unwritten: outboxes.map(Outbox::waiting).sum(),
+        }
     }
 
     /// Waits no more for what the others do not take.
@@ -109,7 +113,7 @@ impl Hub {
         if self.leaving != Leaving::Now {
             return;
         }
-        self.tell_unheard();
+        self.report_unacknowledged();
         self.drop_link();
         let sessions: Vec<_> = self.sessions.keys().copied().collect();
         for session in sessions {
@@ -122,8 +126,8 @@ impl Hub {
     }
 
     /// Says how many of the user's messages nobody may have read.
-    pub(super) fn tell_unheard(&mut self) {
-        let count = std::mem::take(&mut self.unheard);
+    pub(super) fn report_unacknowledged(&mut self) {
+        let count = std::mem::take(&mut self.unacknowledged);
         if count > 0 {
             let messages = if count == 1 { "message" } else { "messages" };
             self.error(format!(
@@ -138,7 +142,7 @@ impl Hub {
         let closed = self.link.is_none() && self.sessions.is_empty() && self.movers.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
-            self.tell(Event::Closed);
+            self.emit(Event::Closed);
             self.flush(ctx);
         }
     }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use actix::prelude::*;
 
+use super::pending_commands::Checked;
 use super::{Hub, Leaving, UNREAD};
-use crate::client::conversation::{Conversation, Item, Pursuit};
-use crate::client::early::Checked;
+use crate::client::api::command::Command;
+use crate::client::api::event::Event;
+use crate::client::connection::outbox::Outbox;
+use crate::client::link::sign_in::Wish;
 use crate::client::messages::Run;
-use crate::client::outbox::Outbox;
-use crate::client::sign_in::Wish;
-use crate::client::{Command, Event};
+use crate::client::session::conversation::{Conversation, Item, Pursuit};
 use crate::protocol::{ClientFrame, MessageText, Username, UsernameKey};
 
 impl Handler<Run> for Hub {
@@ -20,7 +21,7 @@ impl Handler<Run> for Hub {
         let outbox = self.run(command, checked, ctx);
         self.leave_if_done(ctx);
         self.flush(ctx);
-        let unread = if self.outlet.waiting() > UNREAD { self.outlet.credit() } else { None };
+        let unread = if self.events.waiting() > UNREAD { self.events.backpressure() } else { None };
         Box::pin(async move {
             if let Some(outbox) = outbox {
                 outbox.pace().await;
@@ -44,8 +45,8 @@ impl Hub {
         if matches!(self.leaving, Leaving::Now | Leaving::Over) {
             return None;
         }
-        if self.is_early(&command) {
-            self.keep_early(command, checked);
+        if self.waits_for_sign_in(&command) {
+            self.keep_pending(command, checked);
             return None;
         }
         match command {
@@ -61,7 +62,7 @@ impl Hub {
             Command::Refuse(id) => self.refuse(id, ctx),
             Command::Cancel(id) => self.cancel(id, ctx),
             Command::ListTransfers => self.list_transfers(),
-            Command::ListPresent => self.tell(Event::Present { usernames: self.roster.names() }),
+            Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
             Command::Ignore(name) => self.ignore(&name),
             Command::Unignore(name) => self.unignore(&name, ctx),
             Command::Reconnect => self.reconnect(ctx),
@@ -72,13 +73,13 @@ impl Hub {
     }
 
     /// Runs what was typed before the first sign-in.
-    pub(super) fn run_early(&mut self, ctx: &mut Context<Self>) {
-        for (command, checked) in self.early.take() {
+    pub(super) fn run_pending(&mut self, ctx: &mut Context<Self>) {
+        for (command, checked) in self.pending.take() {
             self.run(command, checked, ctx);
         }
     }
 
-    fn is_early(&self, command: &Command) -> bool {
+    fn waits_for_sign_in(&self, command: &Command) -> bool {
         let needs_server = matches!(
             command,
             Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
@@ -86,8 +87,8 @@ impl Hub {
         needs_server && !self.ready
     }
 
-    fn keep_early(&mut self, command: Command, checked: Checked) {
-        if let Err(command) = self.early.keep(command, checked) {
+    fn keep_pending(&mut self, command: Command, checked: Checked) {
+        if let Err(command) = self.pending.keep(command, checked) {
             self.never_sent(command, "too much waits for the sign-in; sign in first");
         }
     }
@@ -97,7 +98,7 @@ impl Hub {
         match command {
             Command::Tell { to, text } => {
                 let (texts, reason) = (vec![text], reason.into());
-                self.tell(Event::Undelivered { to, texts, reason });
+                self.emit(Event::Undelivered { to, texts, reason });
             }
             Command::Send { to, path } => {
                 self.error(format!("{} was not sent to {to}: {reason}", path.display()));
@@ -131,7 +132,7 @@ impl Hub {
         }
         let outbox = self.link.as_ref()?.outbox.clone();
         match outbox.push(&ClientFrame::Say(text)) {
-            Ok(()) => self.unheard += 1,
+            Ok(()) => self.unacknowledged += 1,
             Err(_) => self.error(
                 "the server takes no messages now, so yours was not sent; send it again later",
             ),
@@ -149,13 +150,13 @@ impl Hub {
             Ok(key) => key,
             Err((problem, advice)) => {
                 let reason = format!("{problem}{advice}");
-                self.tell(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
+                self.emit(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
                 return None;
             }
         };
         let session = self.conversation(&key).and_then(|with| with.sessions().first().copied());
         if let Some(session) = session {
-            self.tell_peer(session, text);
+            self.send_text(session, text);
             return self.sessions.get(&session)?.open.as_ref().map(|open| open.outbox.clone());
         }
         self.wait_for_session(&key, Item::Text(text), ctx);
@@ -178,7 +179,7 @@ impl Hub {
         let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
         let info = self.transfers.outgoing(name, path, size);
         let id = info.id;
-        self.tell(Event::FileStarted(info));
+        self.emit(Event::FileStarted(info));
         if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {
             self.enqueue_file(&key, id, ctx);
         } else {
@@ -249,6 +250,6 @@ impl Hub {
             return self.error(format!("{name} was not ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
-        self.tell_offers_of(&name.key(), ctx);
+        self.present_offers_of(&name.key(), ctx);
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::{Hub, Leaving, OpenSession};
-use crate::client::conversation::{Item, SessionId};
+use crate::client::api::event::{Direction, Event};
+use crate::client::files::transfers::{Entry, Stage};
+use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{LeaveFiles, WatchFiles};
-use crate::client::transfers::{Entry, Stage};
-use crate::client::{Direction, Event, TransferId};
+use crate::client::session::conversation::Item;
 use crate::protocol::UsernameKey;
 use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 
@@ -30,15 +31,15 @@ impl Hub {
         let Some(with) = self.conversations.get(key) else {
             return self.fail(id, "not sent: the private session is over".into());
         };
-        let lanes = with.sessions().iter().filter_map(|session| {
-            let lane = &self.sessions.get(session)?.open.as_ref()?.lane;
-            lane.closed().is_none().then_some(*session)
+        let usable = with.sessions().iter().filter_map(|session| {
+            let queue = &self.sessions.get(session)?.open.as_ref()?.queue;
+            queue.closed().is_none().then_some(*session)
         });
-        let Some(session) = { lanes }.next() else {
-            return self.wait_for_lane(key, id, ctx);
+        let Some(session) = { usable }.next() else {
+            return self.wait_for_connection(key, id, ctx);
         };
         if let Some(open) = self.open_session(session) {
-            open.lane.enqueue(id);
+            open.queue.enqueue(id);
         }
         if let Some(entry) = self.transfers.get_mut(id) {
             entry.session = Some(session);
@@ -46,9 +47,9 @@ impl Hub {
         self.next_file(session, ctx);
     }
 
-    /// The open sessions carry no files any more, since one was refused or broke: another session
+    /// The open sessions take no files any more, since one was refused or broke: another session
     /// does, and a peer who talks with the user accepts it without being asked.
-    fn wait_for_lane(&mut self, key: &UsernameKey, id: TransferId, ctx: &mut Context<Self>) {
+    fn wait_for_connection(&mut self, key: &UsernameKey, id: TransferId, ctx: &mut Context<Self>) {
         let Some(with) = self.conversations.get_mut(key) else { return };
         let name = with.name().clone();
         if !self.sign_in.is_joined() {
@@ -79,12 +80,12 @@ impl Hub {
             with.withdraw(id);
         }
         if let Some(open) = entry.session.and_then(|session| self.open_session(session)) {
-            open.lane.over(id);
+            open.queue.over(id);
         }
         self.offers.remove(&id);
         self.movers.remove(&id);
-        if entry.told {
-            self.tell(Event::FileFailed { id, reason });
+        if entry.announced {
+            self.emit(Event::FileFailed { id, reason });
         }
     }
 
@@ -103,7 +104,7 @@ impl Hub {
             }
         }
         if let Some(open) = self.open_session(session) {
-            open.lane.close(reason.into());
+            open.queue.close(reason.into());
             // Nothing that was sent is lost by it: what is on its way still arrives.
             let _ = open.files.shutdown(Shutdown::Write);
         }
@@ -126,7 +127,7 @@ impl Hub {
             }
         }
         if let Some(open) = self.open_session(session) {
-            open.lane.close(reason.into());
+            open.queue.close(reason.into());
         }
         Self::linger(session, ctx);
     }
@@ -135,8 +136,8 @@ impl Hub {
     fn linger(session: SessionId, ctx: &mut Context<Self>) {
         ctx.run_later(GRACE, move |hub, _| {
             let Some(live) = hub.sessions.get(&session).filter(|live| live.over) else { return };
-            let lane = live.open.as_ref().map(|open| &open.lane);
-            if lane.is_none_or(|lane| lane.incoming().is_none() && lane.sending().is_none()) {
+            let queue = live.open.as_ref().map(|open| &open.queue);
+            if queue.is_none_or(|queue| queue.incoming().is_none() && queue.sending().is_none()) {
                 hub.hang_up(session);
             }
         });
@@ -156,7 +157,7 @@ impl Hub {
     /// Sends the next file of a session if its turn has come.
     fn next_file(&mut self, session: SessionId, ctx: &mut Context<Self>) {
         let Some(open) = self.open_session(session) else { return };
-        let Some(id) = open.lane.turn() else { return };
+        let Some(id) = open.queue.turn() else { return };
         let socket = Arc::clone(&open.files);
         let Some(entry) = self.transfers.get_mut(id) else { return };
         let Some(path) = entry.info.path.clone() else { return };
@@ -192,15 +193,15 @@ impl Hub {
         let Some(session) = session else { return };
         match direction {
             Direction::Incoming => {
-                self.deafen(session, CLOSED, ctx);
-                self.free_lane(session, ctx);
+                self.close_receiving(session, CLOSED, ctx);
+                self.release_connection(session, ctx);
             }
             Direction::Outgoing => {
-                self.close_lane(session, CLOSED, ctx);
+                self.close_sending(session, CLOSED, ctx);
                 let Some(open) = self.open_session(session).filter(|_| !ended) else { return };
                 // An error means that it is closed already.
                 let _ = open.files.shutdown(Shutdown::Write);
-                open.lane.cut();
+                open.queue.cut();
             }
         }
     }
@@ -210,7 +211,7 @@ impl Hub {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         (entry.stage, entry.again, entry.info.bytes) = (Stage::Waiting, false, 0);
         if let Some(open) = entry.session.take().and_then(|session| self.open_session(session)) {
-            open.lane.over(id);
+            open.queue.over(id);
         }
     }
 
@@ -230,13 +231,13 @@ impl Hub {
         if let Some(session) = entry.session
             && let Some(live) = self.sessions.get_mut(&session)
         {
-            let incoming = live.open.as_mut().is_some_and(|open| open.lane.over(id));
+            let incoming = live.open.as_mut().is_some_and(|open| open.queue.over(id));
             if incoming && !live.closed {
                 // Once for each file.
                 live.addr.do_send(WatchFiles { offered: None });
             }
         }
-        self.tell(match entry.info.direction {
+        self.emit(match entry.info.direction {
             Direction::Incoming => Event::FileReceived { id, from: with, size, path },
             Direction::Outgoing => Event::FileSent { id, to: with, size, path },
         });
@@ -256,7 +257,7 @@ impl Handler<Report> for Hub {
                     (entry.info.path, entry.info.size) = (Some(path), size);
                     let info = entry.info.clone();
                     if info.direction == Direction::Incoming {
-                        self.tell(Event::FileStarted(info));
+                        self.emit(Event::FileStarted(info));
                     }
                 }
             }
@@ -265,8 +266,8 @@ impl Handler<Report> for Hub {
                     entry.info.bytes = moved.bytes;
                     let (bytes, size, rate) = (moved.bytes, entry.info.size, moved.rate);
                     // A reader that is behind needs no news of the middle.
-                    if bytes == size || !self.outlet.is_full() {
-                        self.tell(Event::FileProgress { id, bytes, size, rate });
+                    if bytes == size || !self.events.is_full() {
+                        self.emit(Event::FileProgress { id, bytes, size, rate });
                     }
                 }
             }

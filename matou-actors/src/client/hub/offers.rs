@@ -6,16 +6,18 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::{Hub, Offer, OpenSession};
+use crate::client::api::event::{Direction, Event};
+use crate::client::api::settings::Policy;
+use crate::client::files::transfers::Stage;
+use crate::client::ids::TransferId;
 use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
-use crate::client::transfers::Stage;
-use crate::client::{Direction, Event, Policy, TransferId};
 use crate::protocol::UsernameKey;
 use crate::transfer::{FileStamp, Job, Transfer};
 
 impl Hub {
     pub(super) fn list_transfers(&mut self) {
         let transfers = self.transfers.list();
-        self.tell(Event::Transfers { transfers });
+        self.emit(Event::Transfers { transfers });
     }
 
     /// Begins to receive an offered file.
@@ -25,7 +27,7 @@ impl Hub {
             return self.error(format!("no file is offered under #{id}; /transfers lists them"));
         };
         let Some(offer) = self.offers.get(&id) else { return };
-        (entry.stage, entry.told) = (Stage::Taken, true);
+        (entry.stage, entry.announced) = (Stage::Taken, true);
         let stamp = FileStamp::new(&entry.info.with, jiff::Zoned::now().datetime());
         let (size, session) = (entry.info.size, entry.session);
         let downloads = Arc::clone(&self.downloads);
@@ -58,7 +60,7 @@ impl Hub {
     }
 
     /// Tells the offers of somebody who was ignored.
-    pub(super) fn tell_offers_of(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
+    pub(super) fn present_offers_of(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
         let of = self.transfers.iter().filter(|entry| entry.stage == Stage::Offered);
         let of = of.filter(|entry| entry.info.with.key() == *key).map(|entry| entry.info.id);
         for id in of.collect::<Vec<_>>() {
@@ -83,9 +85,9 @@ impl Hub {
             return self.drop_offer(id, reason);
         };
         self.fail(id, reason.into());
-        self.deafen(session, reason, ctx);
-        self.shut_lane(session);
-        self.free_lane(session, ctx);
+        self.close_receiving(session, reason, ctx);
+        self.end_unused_connection(session);
+        self.release_connection(session, ctx);
         self.linger_if_over(session, ctx);
     }
 
@@ -94,10 +96,10 @@ impl Hub {
         let (Some(entry), Some(offer)) = (self.transfers.get_mut(id), self.offers.get(&id)) else {
             return;
         };
-        entry.told = true;
+        entry.announced = true;
         let (from, size) = (entry.info.with.clone(), entry.info.size);
         let (address, free) = (offer.address, offer.free);
-        self.tell(Event::FileOffered { id, from, size, address, free });
+        self.emit(Event::FileOffered { id, from, size, address, free });
         match self.settings.accept_files {
             Policy::Ask => {}
             Policy::Always => self.take(id, ctx),
@@ -132,10 +134,10 @@ impl Handler<HeaderSeen> for Hub {
         let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
             return;
         };
-        let usable = |open: &&mut OpenSession| !open.lane.is_deaf();
+        let usable = |open: &&mut OpenSession| !open.queue.is_receiving_closed();
         let Some(open) = live.open.as_mut().filter(usable) else { return };
         let id = self.transfers.offered(live.peer.clone(), size, session);
-        open.lane.offered(id);
+        open.queue.offered(id);
         let (socket, address) = (Arc::clone(&open.files), open.address.ip().to_canonical());
         self.offers.insert(id, Offer { socket, address, free });
         if self.ignored.contains(&live.peer.key()) {
@@ -150,14 +152,14 @@ impl Handler<FilesDown> for Hub {
     type Result = ();
 
     fn handle(&mut self, FilesDown { session, reason }: FilesDown, ctx: &mut Self::Context) {
-        if let Some(offer) = self.open_session(session).and_then(|open| open.lane.incoming())
+        if let Some(offer) = self.open_session(session).and_then(|open| open.queue.incoming())
             && self.transfers.get(offer).is_some_and(|entry| entry.stage == Stage::Offered)
         {
             self.fail(offer, reason.clone());
         }
-        self.deafen(session, &reason, ctx);
+        self.close_receiving(session, &reason, ctx);
         // A sender that breaks the protocol is not left to send what nobody reads.
-        self.shut_lane(session);
+        self.end_unused_connection(session);
         if self.sessions.get(&session).is_some_and(|live| live.over) {
             self.hang_up(session);
         }

@@ -7,11 +7,13 @@ use actix::prelude::*;
 use slog::debug;
 
 use super::Hub;
-use crate::client::conversation::{
-    Conversation, Item, Pursuit, Remains, Requested, SessionId, Ticket,
-};
-use crate::client::session::Role;
-use crate::client::{Event, Policy, RequestState, reachable, sockets};
+use crate::client::api::event::{Event, RequestState};
+use crate::client::api::settings::Policy;
+use crate::client::connection::sockets;
+use crate::client::ids::{RequestId, SessionId};
+use crate::client::session::actor::Role;
+use crate::client::session::conversation::{Conversation, Item, Pursuit, Remains, Requested};
+use crate::client::session::reachable;
 use crate::protocol::{ClientFrame, PortPair, Username, UsernameKey};
 
 /// Requests of others that may wait for the user.
@@ -39,30 +41,30 @@ impl Hub {
     fn pursue_as(
         &mut self,
         key: &UsernameKey,
-        decide: fn(&mut Conversation, Ticket) -> Pursuit,
+        decide: fn(&mut Conversation, RequestId) -> Pursuit,
         ctx: &mut Context<Self>,
     ) -> Option<Pursuit> {
-        let ticket = self.ticket();
+        let request = self.request();
         let with = self.conversations.get_mut(key)?;
-        let pursuit = decide(with, ticket);
+        let pursuit = decide(with, request);
         let name = with.name().clone();
         match pursuit {
             Pursuit::Open | Pursuit::Pending => {}
-            Pursuit::Accept => self.accepted(name, ticket, ctx),
+            Pursuit::Accept => self.accepted(name, request, ctx),
             Pursuit::Ask => {
                 self.send(&ClientFrame::RequestPrivate { to: (&name).into() });
-                Self::limit(key, ticket, self.settings.request_timeout, ctx);
-                self.tell(Event::PrivateState { with: name, state: RequestState::Asked });
+                Self::limit(key, request, self.settings.request_timeout, ctx);
+                self.emit(Event::PrivateState { with: name, state: RequestState::Asked });
             }
         }
         Some(pursuit)
     }
 
     pub(super) fn accept(&mut self, name: &Username, ctx: &mut Context<Self>) {
-        let ticket = self.ticket();
+        let request = self.request();
         let asked = self.conversations.get_mut(&name.key());
-        match asked.and_then(|with| with.accept(ticket).then(|| with.name().clone())) {
-            Some(name) => self.accepted(name, ticket, ctx),
+        match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
+            Some(name) => self.accepted(name, request, ctx),
             None => self.error(format!(
                 "{name} has not asked for a private session; /open {name} asks for one"
             )),
@@ -89,7 +91,7 @@ impl Hub {
             self.close_session(session, "you closed the private session", ctx);
         }
         self.undelivered(&key, undelivered, "you closed it");
-        self.tell(Event::PrivateClosed { with: name, reason: "you closed it".into() });
+        self.emit(Event::PrivateClosed { with: name, reason: "you closed it".into() });
         self.still_asked(&key);
         self.tidy(&key);
     }
@@ -107,20 +109,24 @@ impl Hub {
             }
         }
         if !texts.is_empty() {
-            self.tell(Event::Undelivered { to, texts, reason: why.into() });
+            self.emit(Event::Undelivered { to, texts, reason: why.into() });
         }
     }
 
-    fn accepted(&mut self, name: Username, ticket: Ticket, ctx: &mut Context<Self>) {
+    fn accepted(&mut self, name: Username, request: RequestId, ctx: &mut Context<Self>) {
         self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
-        Self::limit(&name.key(), ticket, self.settings.connect_timeout, ctx);
-        self.tell(Event::PrivateState { with: name, state: RequestState::Connecting });
+        Self::limit(&name.key(), request, self.settings.connect_timeout, ctx);
+        self.emit(Event::PrivateState { with: name, state: RequestState::Connecting });
     }
 
-    fn limit(key: &UsernameKey, ticket: Ticket, limit: Duration, ctx: &mut Context<Self>) {
+    fn limit(key: &UsernameKey, request: RequestId, limit: Duration, ctx: &mut Context<Self>) {
         let key = key.clone();
         ctx.run_later(limit, move |hub, ctx| {
-            hub.wind_up(&key, |with| with.expired(ticket), "no answer in time; /open asks again");
+            hub.end_requests(
+                &key,
+                |with| with.expired(request),
+                "no answer in time; /open asks again",
+            );
             hub.leave_if_done(ctx);
             hub.flush(ctx);
         });
@@ -137,14 +143,14 @@ impl Hub {
             debug!(self.logger, "ignored a private request"; "username" => from.as_str());
             return;
         }
-        let ticket = self.ticket();
+        let request = self.request();
         let with = self
             .conversations
             .entry(key.clone())
             .or_insert_with(|| Conversation::new(from.clone()));
-        match with.requested(ticket) {
+        match with.requested(request) {
             Requested::Repeat => {}
-            Requested::Wanted => self.accepted(from, ticket, ctx),
+            Requested::Wanted => self.accepted(from, request, ctx),
             Requested::Undecided => match self.settings.accept_private {
                 Policy::Always if self.sessions.len() < MOST_UNASKED => self.accept(&from, ctx),
                 Policy::Never => {
@@ -155,8 +161,8 @@ impl Hub {
                     self.tidy(&key);
                 }
                 Policy::Ask | Policy::Always => {
-                    Self::limit(&key, ticket, self.settings.request_timeout, ctx);
-                    self.tell(Event::PrivateRequest { from });
+                    Self::limit(&key, request, self.settings.request_timeout, ctx);
+                    self.emit(Event::PrivateRequest { from });
                 }
             },
         }
@@ -169,7 +175,7 @@ impl Hub {
         address: IpAddr,
         ctx: &mut Context<Self>,
     ) {
-        let id = SessionId(self.ticket().0);
+        let id = SessionId(self.request().0);
         let asked = self.conversations.get_mut(&by.key());
         let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
         let Some(name) = asked else {
@@ -183,7 +189,7 @@ impl Hub {
             ports: self.settings.private_ports.clone(),
             peer: address,
         };
-        self.tell(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
+        self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
         self.start_session(id, name, role, ctx);
     }
 
@@ -195,7 +201,7 @@ impl Hub {
         ports: PortPair,
         ctx: &mut Context<Self>,
     ) {
-        let id = SessionId(self.ticket().0);
+        let id = SessionId(self.request().0);
         let key = who.key();
         let accepted = self.conversations.get_mut(&key);
         let accepted =
@@ -214,7 +220,7 @@ impl Hub {
 
     /// Nobody answers the unfinished requests with this user any more.
     pub(super) fn peer_unreachable(&mut self, key: &UsernameKey, why: &str) {
-        self.wind_up(key, Conversation::unreachable, why);
+        self.end_requests(key, Conversation::unreachable, why);
     }
 
     pub(super) fn all_unreachable(&mut self, why: &str) {
@@ -225,7 +231,7 @@ impl Hub {
     }
 
     /// Has `end` end requests with somebody, and tells what comes of it.
-    fn wind_up(
+    fn end_requests(
         &mut self,
         key: &UsernameKey,
         end: impl FnOnce(&mut Conversation) -> Remains,
@@ -236,7 +242,7 @@ impl Hub {
         let remains = end(with);
         if was_asked && !with.is_asked() && !matches!(remains, Remains::Over(_)) {
             let from = with.name().clone();
-            self.tell(Event::PrivateRequestOver { from, reason: why.into() });
+            self.emit(Event::PrivateRequestOver { from, reason: why.into() });
         }
         self.remains(key, remains, why);
     }
@@ -248,7 +254,7 @@ impl Hub {
             Remains::Over(items) => {
                 self.undelivered(key, items, reason);
                 if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
-                    self.tell(Event::PrivateClosed { with, reason: reason.into() });
+                    self.emit(Event::PrivateClosed { with, reason: reason.into() });
                     self.still_asked(key);
                 }
             }
@@ -261,7 +267,7 @@ impl Hub {
     pub(super) fn still_asked(&mut self, key: &UsernameKey) {
         let with = self.conversations.get(key).filter(|with| with.is_asked());
         if let Some(from) = with.map(|with| with.name().clone()) {
-            self.tell(Event::PrivateRequest { from });
+            self.emit(Event::PrivateRequest { from });
         }
     }
 

@@ -6,12 +6,12 @@ use actix::prelude::*;
 use slog::{debug, warn};
 
 use super::{Hub, Leaving, LiveLink, Up};
-use crate::client::Event;
-use crate::client::link::Link;
+use crate::client::api::event::Event;
+use crate::client::connection::outbox::{Outbox, Pace};
+use crate::client::link::actor::Link;
+use crate::client::link::roster::Arrival;
+use crate::client::link::sign_in::Answer;
 use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
-use crate::client::outbox::{Outbox, Pace};
-use crate::client::roster::Arrival;
-use crate::client::sign_in::Answer;
 use crate::protocol::{ClientFrame, ServerFrame, Username};
 
 /// Bytes that may wait for the server.
@@ -55,7 +55,7 @@ impl Hub {
     fn try_later(&mut self, reason: String, ctx: &mut Context<Self>) {
         let (attempt, delay) = self.backoff.next(fastrand::f64());
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.tell(Event::Reconnecting { attempt, delay_ms, reason });
+        self.emit(Event::Reconnecting { attempt, delay_ms, reason });
         self.retry = Some(ctx.run_later(delay, |hub, ctx| {
             hub.retry = None;
             hub.try_again(ctx);
@@ -102,9 +102,9 @@ impl Hub {
                     up.joined = Some(Instant::now());
                 }
                 let server = self.server.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.tell(Event::Connected { server, username });
+                self.emit(Event::Connected { server, username });
             }
-            Answer::Refused(username) => self.tell(Event::Refused { username }),
+            Answer::Refused(username) => self.emit(Event::Refused { username }),
             Answer::Held(name) => {
                 self.try_later(format!("the name {name} is still taken"), ctx);
             }
@@ -116,15 +116,15 @@ impl Hub {
         let Some(me) = self.sign_in.me().cloned() else { return };
         let own = who.key() == me.key();
         match self.roster.arrived(&who, &me) {
-            Arrival::Present => self.tell(Event::Joined { username: who, present: true }),
-            Arrival::New => self.tell(Event::Joined { username: who, present: false }),
+            Arrival::Present => self.emit(Event::Joined { username: who, present: true }),
+            Arrival::New => self.emit(Event::Joined { username: who, present: false }),
             Arrival::Known => {}
             Arrival::TooMany => self.distrust("more names than there can be", ctx),
         }
         if own {
             // Only now it is known who is here, and so who can be written to.
             self.ready = true;
-            self.run_early(ctx);
+            self.run_pending(ctx);
         }
     }
 
@@ -132,7 +132,7 @@ impl Hub {
         let was_here = self.roster.left(&who);
         self.peer_unreachable(&who.key(), &format!("{who} left"));
         if was_here {
-            self.tell(Event::Left { username: who });
+            self.emit(Event::Left { username: who });
         }
     }
 
@@ -148,10 +148,10 @@ impl Hub {
                 self.roster.spoke(&from);
                 let own = self.sign_in.me() == Some(&from);
                 if own {
-                    self.unheard = self.unheard.saturating_sub(1);
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
                 if own || self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
-                    self.tell(Event::Message { from, text });
+                    self.emit(Event::Message { from, text });
                 }
             }
             ServerFrame::Left(who) => self.left(who),
@@ -196,7 +196,7 @@ impl Handler<LinkFrames> for Hub {
             }
             self.leave_if_done(ctx);
         }
-        self.credit(ctx)
+        self.backpressure(ctx)
     }
 }
 
@@ -211,7 +211,7 @@ impl Handler<LinkDown> for Hub {
         let was_joined = self.sign_in.lost();
         self.roster.clear();
         if self.leaving == Leaving::Now {
-            self.tell_unheard();
+            self.report_unacknowledged();
             self.close_if_empty(ctx);
             return self.flush(ctx);
         }
@@ -220,11 +220,11 @@ impl Handler<LinkDown> for Hub {
             self.backoff.lost(since.elapsed());
         }
         if was_joined {
-            self.tell(Event::Disconnected { reason: down.reason.clone() });
+            self.emit(Event::Disconnected { reason: down.reason.clone() });
             self.all_unreachable("the server is lost");
-            self.tell_unheard();
+            self.report_unacknowledged();
         } else if !self.settings.reconnect {
-            self.tell(Event::Disconnected { reason: down.reason.clone() });
+            self.emit(Event::Disconnected { reason: down.reason.clone() });
         } else if !self.ready && self.generation == 1 {
             self.error(format!("{}; trying again", down.reason));
         }

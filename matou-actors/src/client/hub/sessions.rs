@@ -5,15 +5,16 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::{Hub, Leaving, LiveSession, OpenSession};
-use crate::client::Event;
-use crate::client::conversation::{Item, Opened, SessionId};
-use crate::client::lane::Lane;
+use crate::client::api::event::Event;
+use crate::client::files::file_queue::FileQueue;
+use crate::client::ids::SessionId;
 use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
-use crate::client::session::{Role, Session};
+use crate::client::session::actor::{Role, Session};
+use crate::client::session::conversation::{Item, Opened};
 use crate::protocol::{ClientFrame, MessageText, PeerFrame, Username, UsernameKey};
 
 /// For the peer of a closed session to take something more of what was said before.
-const FAREWELL: Duration = Duration::from_secs(4);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Hub {
     pub(super) fn start_session(
@@ -53,7 +54,7 @@ impl Hub {
                 open.outbox.close();
                 let waiting = open.outbox.waiting();
                 self.cut_files_of(id, reason);
-                Self::see_off(id, waiting, ctx);
+                Self::close_after_drain(id, waiting, ctx);
             }
             // Once in its life.
             None => session.addr.do_send(HangUp),
@@ -61,14 +62,14 @@ impl Hub {
     }
 
     /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
-    fn see_off(id: SessionId, waiting: usize, ctx: &mut Context<Self>) {
-        ctx.run_later(FAREWELL, move |hub, ctx| {
+    fn close_after_drain(id: SessionId, waiting: usize, ctx: &mut Context<Self>) {
+        ctx.run_later(CLOSE_TIMEOUT, move |hub, ctx| {
             // Whoever signs out waits for all connections together.
             let leaving = matches!(hub.leaving, Leaving::Now | Leaving::Over);
             let Some(live) = hub.sessions.get(&id).filter(|_| !leaving) else { return };
             let left = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
             if left < waiting {
-                return Self::see_off(id, left, ctx);
+                return Self::close_after_drain(id, left, ctx);
             }
             hub.give_up_session(id);
             hub.flush(ctx);
@@ -94,15 +95,15 @@ impl Hub {
     }
 
     /// Hands a text to a session, and tells it as said.
-    pub(super) fn tell_peer(&mut self, id: SessionId, text: MessageText) {
+    pub(super) fn send_text(&mut self, id: SessionId, text: MessageText) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
         let (from, to) = (me.clone(), session.peer.clone());
         if open.outbox.push(&PeerFrame::Message(text.clone())).is_ok() {
-            return self.tell(Event::PrivateMessage { from, to, text });
+            return self.emit(Event::PrivateMessage { from, to, text });
         }
         let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
-        self.tell(Event::Undelivered { to, texts: vec![text], reason });
+        self.emit(Event::Undelivered { to, texts: vec![text], reason });
     }
 
     pub(super) fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
@@ -131,7 +132,7 @@ impl Handler<SessionUp> for Hub {
     fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
         let SessionUp { session: id, peer: address, outbox, files } = up;
         let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.open = Some(OpenSession { address, outbox, files, lane: Lane::default() });
+        live.open = Some(OpenSession { address, outbox, files, queue: FileQueue::default() });
         let (peer, closed) = (live.peer.clone(), live.closed);
         if closed || self.leaving == Leaving::Now {
             return self.close_session(id, "you closed the private session", ctx);
@@ -157,7 +158,7 @@ impl Handler<SessionUp> for Hub {
         }
         if opened != Opened::Another {
             let (with, address) = (peer.clone(), address.ip().to_canonical());
-            self.tell(Event::PrivateOpened { with, address });
+            self.emit(Event::PrivateOpened { with, address });
             self.still_asked(&key);
         }
         if matches!(opened, Opened::Renewed { .. }) {
@@ -168,7 +169,7 @@ impl Handler<SessionUp> for Hub {
         }
         for item in waiting {
             match item {
-                Item::Text(text) => self.tell_peer(id, text),
+                Item::Text(text) => self.send_text(id, text),
                 Item::File(file) => self.enqueue_file(&key, file, ctx),
             }
         }
@@ -190,11 +191,11 @@ impl Handler<SessionFrames> for Hub {
                     && !ignored
                 {
                     let (from, to) = (from.clone(), me.clone());
-                    self.tell(Event::PrivateMessage { from, to, text });
+                    self.emit(Event::PrivateMessage { from, to, text });
                 }
             }
         }
-        self.credit(ctx)
+        self.backpressure(ctx)
     }
 }
 

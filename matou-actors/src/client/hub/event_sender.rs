@@ -5,29 +5,29 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Event;
+use crate::client::api::event::Event;
 
 /// The events on their way out. What does not fit into the channel waits here, and whoever
 /// brought it waits too: one batch for each connection, so this is bounded by their number.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(super) struct EventSender {
     sender: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,
     holding: Vec<oneshot::Sender<()>>,
     flushing: bool,
 }
 
-/// A place for one event.
-pub(super) type Place = Result<mpsc::OwnedPermit<Event>, SendError<()>>;
+/// Room for one event in the channel.
+pub(super) type Permit = Result<mpsc::OwnedPermit<Event>, SendError<()>>;
 
-impl Outlet {
+impl EventSender {
     pub(super) fn new(sender: mpsc::Sender<Event>) -> Self {
         Self { sender, waiting: VecDeque::new(), holding: Vec::new(), flushing: false }
     }
 
     /// Tells an event. When nobody reads any more it is forgotten.
-    pub(super) fn tell(&mut self, event: Event) {
-        let event = harmless(event);
+    pub(super) fn emit(&mut self, event: Event) {
+        let event = sanitize_reason(event);
         if !self.waiting.is_empty() {
             return self.waiting.push_back(event);
         }
@@ -47,7 +47,7 @@ impl Outlet {
     }
 
     /// Resolves once nothing waits any more: `None` when nothing does now.
-    pub(super) fn credit(&mut self) -> Option<oneshot::Receiver<()>> {
+    pub(super) fn backpressure(&mut self) -> Option<oneshot::Receiver<()>> {
         self.is_full().then(|| {
             let (sender, receiver) = oneshot::channel();
             self.holding.push(sender);
@@ -55,9 +55,9 @@ impl Outlet {
         })
     }
 
-    /// What has to be awaited for [`Outlet::refill`]; `None` when nothing waits or it is awaited
+    /// What has to be awaited for [`EventSender::resume`]; `None` when nothing waits or it is awaited
     /// already.
-    pub(super) fn place(&mut self) -> Option<impl Future<Output = Place> + use<>> {
+    pub(super) fn permit(&mut self) -> Option<impl Future<Output = Permit> + use<>> {
         if self.flushing || !self.is_full() {
             return None;
         }
@@ -66,9 +66,9 @@ impl Outlet {
     }
 
     /// Puts what waits where there is room now.
-    pub(super) fn refill(&mut self, place: Place) {
+    pub(super) fn resume(&mut self, permit: Permit) {
         self.flushing = false;
-        match place {
+        match permit {
             Ok(permit) => {
                 if let Some(event) = self.waiting.pop_front() {
                     permit.send(event);
@@ -92,7 +92,7 @@ impl Outlet {
 }
 
 /// Texts for a person may quote paths and errors: no control character leaves here.
-fn harmless(mut event: Event) -> Event {
+fn sanitize_reason(mut event: Event) -> Event {
     match &mut event {
         Event::Disconnected { reason }
         | Event::Reconnecting { reason, .. }
@@ -122,21 +122,21 @@ mod tests {
     #[actix_rt::test]
     async fn a_slow_reader_holds_the_sources_and_loses_nothing() {
         let (sender, mut receiver) = mpsc::channel(2);
-        let mut outlet = Outlet::new(sender);
+        let mut events = EventSender::new(sender);
         for text in ["1", "2"] {
-            outlet.tell(notice(text));
+            events.emit(notice(text));
         }
-        assert!(outlet.credit().is_none());
+        assert!(events.backpressure().is_none());
         for text in ["3", "4"] {
-            outlet.tell(notice(text));
+            events.emit(notice(text));
         }
-        let mut credit = outlet.credit().unwrap();
-        let place = outlet.place().unwrap();
-        assert!(outlet.place().is_none(), "awaited once");
+        let mut backpressure = events.backpressure().unwrap();
+        let permit = events.permit().unwrap();
+        assert!(events.permit().is_none(), "awaited once");
         assert_eq!(receiver.recv().await, Some(notice("1")));
         assert_eq!(receiver.recv().await, Some(notice("2")));
-        outlet.refill(place.await);
-        credit.try_recv().unwrap();
+        events.resume(permit.await);
+        backpressure.try_recv().unwrap();
         assert_eq!(receiver.recv().await, Some(notice("3")));
         assert_eq!(receiver.recv().await, Some(notice("4")));
     }
@@ -144,20 +144,21 @@ mod tests {
     #[actix_rt::test]
     async fn a_reader_that_is_gone_holds_nobody() {
         let (sender, receiver) = mpsc::channel(1);
-        let mut outlet = Outlet::new(sender);
-        outlet.tell(notice("1"));
-        outlet.tell(notice("2"));
-        let mut credit = outlet.credit().unwrap();
-        let place = outlet.place().unwrap();
+        let mut events = EventSender::new(sender);
+        events.emit(notice("1"));
+        events.emit(notice("2"));
+        let mut backpressure = events.backpressure().unwrap();
+        let permit = events.permit().unwrap();
         drop(receiver);
-        outlet.refill(place.await);
-        credit.try_recv().unwrap();
-        assert!(!outlet.is_full());
+        events.resume(permit.await);
+        backpressure.try_recv().unwrap();
+        assert!(!events.is_full());
     }
 
     #[test]
     fn no_control_character_leaves() {
-        let Event::Error { message } = harmless(Event::Error { message: "a\u{1b}[m".into() })
+        let Event::Error { message } =
+            sanitize_reason(Event::Error { message: "a\u{1b}[m".into() })
         else {
             panic!("another event")
         };

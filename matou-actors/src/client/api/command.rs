@@ -1,12 +1,8 @@
 //! What a user can ask of the client.
 
-use std::fmt;
-use std::num::ParseIntError;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
+use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 
 /// One wish of the user. Whatever comes of it is told as [`super::Event`]s, never as a return
@@ -61,23 +57,4 @@ pub enum Command {
     /// Sign out once everything has gone out: messages, and files in progress or still waiting
     /// for their private session.
     Finish,
-}
-
-/// The number under which a file offer or a transfer is spoken of; unique within one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TransferId(pub u64);
-
-impl fmt::Display for TransferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl FromStr for TransferId {
-    type Err = ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        text.trim_start_matches('#').parse().map(Self)
-    }
 }

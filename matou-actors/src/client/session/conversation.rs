@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::TransferId;
+use crate::client::ids::{RequestId, SessionId, TransferId};
 use crate::protocol::{MessageText, Username};
 
 /// How much may wait for a session to open.
@@ -14,24 +14,16 @@ const MOST_WAITING: usize = 10_000;
 /// there are, and each has sockets and a thread.
 const MOST_UNASKED: usize = 8;
 
-/// The number of a session or of the attempt to open one; unique within one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct SessionId(pub(super) u64);
-
-/// The number of one wait for an answer, by which its time limit knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(pub(super) u64);
-
 /// What the user wants delivered, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Text(MessageText),
     File(TransferId),
 }
 
 /// The state of things with one user.
 #[derive(Debug)]
-pub(super) struct Conversation {
+pub(crate) struct Conversation {
     name: Username,
     asked: Option<Asked>,
     answered: Option<Answered>,
@@ -49,21 +41,21 @@ pub(super) struct Conversation {
 /// The user's own request.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
-    Unanswered(Ticket),
+    Unanswered(RequestId),
     Connecting(SessionId),
 }
 
 /// The other one's request.
 #[derive(Debug, PartialEq, Eq)]
 enum Answered {
-    Undecided(Ticket),
-    Accepted(Ticket),
+    Undecided(RequestId),
+    Accepted(RequestId),
     Connecting(SessionId),
 }
 
 /// What the wish for a session comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pursuit {
+pub(crate) enum Pursuit {
     /// There is one.
     Open,
     /// It is under way.
@@ -76,7 +68,7 @@ pub(super) enum Pursuit {
 
 /// What a request of the other one comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Requested {
+pub(crate) enum Requested {
     /// It is known already.
     Repeat,
     /// The user has asked as well, or talks with them already, and so wants it: accept.
@@ -87,7 +79,7 @@ pub(super) enum Requested {
 
 /// What a session that has opened is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Opened {
+pub(crate) enum Opened {
     /// The only one.
     First,
     /// One more with the same peer.
@@ -101,19 +93,19 @@ pub(super) enum Opened {
 
 /// What remains when a session, an attempt or a request ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Remains {
+pub(crate) enum Remains {
     /// Nothing that the user had to do with has ended.
     Nothing,
     /// Another session or attempt goes on.
     More,
-    /// Another session goes on, and does not carry this.
+    /// Another session goes on, and does not take this.
     Undelivered(Vec<Item>),
     /// It was the last one; this can not be delivered.
     Over(Vec<Item>),
 }
 
 impl Conversation {
-    pub(super) fn new(name: Username) -> Self {
+    pub(crate) fn new(name: Username) -> Self {
         let (sessions, waiting) = (Vec::new(), VecDeque::new());
         Self {
             name,
@@ -128,43 +120,43 @@ impl Conversation {
     }
 
     /// The name as its owner writes it.
-    pub(super) fn name(&self) -> &Username {
+    pub(crate) fn name(&self) -> &Username {
         &self.name
     }
 
     /// The open sessions, the one to talk on first.
-    pub(super) fn sessions(&self) -> &[SessionId] {
+    pub(crate) fn sessions(&self) -> &[SessionId] {
         &self.sessions
     }
 
     /// Nothing goes on: it may be forgotten.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.sessions.is_empty() && self.asked.is_none() && self.answered.is_none()
     }
 
     /// The user waits for a session.
-    pub(super) fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.asked.is_some()
             || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
     }
 
     /// A request of the other one waits for the user.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         matches!(self.answered, Some(Answered::Undecided(_)))
     }
 
     /// The name was free for a time, so that its owner may be another than the peer.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         !self.given_up.is_empty()
     }
 
     /// Something of the user's waits for a session.
-    pub(super) fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Takes `item` for delivery once a session opens; hands it back when too much waits.
-    pub(super) fn wait(&mut self, item: Item) -> Result<(), Item> {
+    pub(crate) fn wait(&mut self, item: Item) -> Result<(), Item> {
         if self.waiting.len() >= MOST_WAITING {
             return Err(item);
         }
@@ -173,60 +165,60 @@ impl Conversation {
     }
 
     /// Takes a waiting file back.
-    pub(super) fn withdraw(&mut self, file: TransferId) {
+    pub(crate) fn withdraw(&mut self, file: TransferId) {
         self.waiting.retain(|item| *item != Item::File(file));
     }
 
-    /// The user wants a session; `ticket` is for the answer that is then awaited.
-    pub(super) fn pursue(&mut self, ticket: Ticket) -> Pursuit {
+    /// The user wants a session; `request` is for the answer that is then awaited.
+    pub(crate) fn pursue(&mut self, request: RequestId) -> Pursuit {
         if !self.sessions.is_empty() {
             return Pursuit::Open;
         }
         if self.is_pending() {
             return Pursuit::Pending;
         }
-        if self.accept(ticket) {
+        if self.accept(request) {
             return Pursuit::Accept;
         }
-        self.asked = Some(Asked::Unanswered(ticket));
+        self.asked = Some(Asked::Unanswered(request));
         Pursuit::Ask
     }
 
-    /// The user wants another session beside the open ones, since those carry no files any more.
-    pub(super) fn pursue_another(&mut self, ticket: Ticket) -> Pursuit {
+    /// The user wants another session beside the open ones, since those take no files any more.
+    pub(crate) fn pursue_another(&mut self, request: RequestId) -> Pursuit {
         if self.is_pending() {
             return Pursuit::Pending;
         }
-        self.asked = Some(Asked::Unanswered(ticket));
+        self.asked = Some(Asked::Unanswered(request));
         Pursuit::Ask
     }
 
     /// PVCOREQNOTIF.
-    pub(super) fn requested(&mut self, ticket: Ticket) -> Requested {
+    pub(crate) fn requested(&mut self, request: RequestId) -> Requested {
         if self.answered.is_some() {
             return Requested::Repeat;
         }
         let talking = !self.sessions.is_empty() && self.sessions.len() < MOST_UNASKED;
         if (self.asked.is_some() || talking) && !self.is_given_up() {
             self.crossing = self.asked.is_some();
-            self.answered = Some(Answered::Accepted(ticket));
+            self.answered = Some(Answered::Accepted(request));
             return Requested::Wanted;
         }
-        self.answered = Some(Answered::Undecided(ticket));
+        self.answered = Some(Answered::Undecided(request));
         Requested::Undecided
     }
 
     /// The user accepts; false when nobody asked.
-    pub(super) fn accept(&mut self, ticket: Ticket) -> bool {
+    pub(crate) fn accept(&mut self, request: RequestId) -> bool {
         let undecided = self.is_asked();
         if undecided {
-            self.answered = Some(Answered::Accepted(ticket));
+            self.answered = Some(Answered::Accepted(request));
         }
         undecided
     }
 
     /// The user declines; false when nobody asked.
-    pub(super) fn decline(&mut self) -> bool {
+    pub(crate) fn decline(&mut self) -> bool {
         let undecided = self.is_asked();
         if undecided {
             self.answered = None;
@@ -235,7 +227,7 @@ impl Conversation {
     }
 
     /// PVCOESTASRC; whether the user asked, and so to listen for `session`.
-    pub(super) fn peer_accepted(&mut self, session: SessionId) -> bool {
+    pub(crate) fn peer_accepted(&mut self, session: SessionId) -> bool {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
         if asked {
             self.asked = Some(Asked::Connecting(session));
@@ -244,7 +236,7 @@ impl Conversation {
     }
 
     /// PVCOESTADST; whether the user accepted, and so to connect for `session`.
-    pub(super) fn peer_listening(&mut self, session: SessionId) -> bool {
+    pub(crate) fn peer_listening(&mut self, session: SessionId) -> bool {
         let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
         if accepted {
             self.answered = Some(Answered::Connecting(session));
@@ -253,7 +245,7 @@ impl Conversation {
     }
 
     /// The attempt `session` succeeded.
-    pub(super) fn opened(&mut self, session: SessionId) -> Opened {
+    pub(crate) fn opened(&mut self, session: SessionId) -> Opened {
         if self.past.is_some_and(|last| session <= last) {
             return Opened::Late;
         }
@@ -277,24 +269,24 @@ impl Conversation {
     }
 
     /// What waited for a session, in order.
-    pub(super) fn take_waiting(&mut self) -> Vec<Item> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<Item> {
         self.waiting.drain(..).collect()
     }
 
     /// A session ended, or the attempt at one failed.
-    pub(super) fn ended(&mut self, session: SessionId) -> Remains {
+    pub(crate) fn ended(&mut self, session: SessionId) -> Remains {
         let open = self.sessions.contains(&session);
         self.sessions.retain(|other| *other != session);
         let attempt = self.forget_attempt(session);
         self.remains(open || attempt)
     }
 
-    /// The time limit of `ticket` is over.
-    pub(super) fn expired(&mut self, ticket: Ticket) -> Remains {
-        let asked = self.asked == Some(Asked::Unanswered(ticket));
+    /// The time limit of `request` is over.
+    pub(crate) fn expired(&mut self, request: RequestId) -> Remains {
+        let asked = self.asked == Some(Asked::Unanswered(request));
         let answered = matches!(
             self.answered,
-            Some(Answered::Accepted(of) | Answered::Undecided(of)) if of == ticket
+            Some(Answered::Accepted(of) | Answered::Undecided(of)) if of == request
         );
         if asked {
             self.asked = None;
@@ -306,7 +298,7 @@ impl Conversation {
     }
 
     /// The other one left or the server is lost: no unfinished request can be answered.
-    pub(super) fn unreachable(&mut self) -> Remains {
+    pub(crate) fn unreachable(&mut self) -> Remains {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
         let unfinished =
             matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_)));
@@ -331,7 +323,7 @@ impl Conversation {
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
     /// `None` when there is neither. A request that waits for the user is left to them.
-    pub(super) fn close(&mut self) -> Option<(Vec<SessionId>, Vec<Item>)> {
+    pub(crate) fn close(&mut self) -> Option<(Vec<SessionId>, Vec<Item>)> {
         if self.sessions.is_empty() && !self.is_pending() {
             return None;
         }

@@ -9,7 +9,7 @@ const FIRST_PORT: u16 = 1024;
 
 /// Checks the tuple of a PVCOESTADST: where a private peer is said to listen, by a server that
 /// is at `server`. An error says why one must not connect there.
-pub(super) fn check(address: IpAddr, ports: PortPair, server: IpAddr) -> Result<(), String> {
+pub(crate) fn check(address: IpAddr, ports: PortPair, server: IpAddr) -> Result<(), String> {
     for port in [ports.message.get(), ports.file.get()] {
         if port < FIRST_PORT {
             return Err(format!("port {port} is one of the system's own (below {FIRST_PORT})"));

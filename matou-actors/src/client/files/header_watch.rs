@@ -29,7 +29,7 @@ const CLOSED: &str = "the other side closed the file connection";
 
 /// What a watch tells.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// A header, of a file of so many bytes. The watch goes on for the end of the connection.
     Header(u64),
     /// No file can come any more, and why; the last one.
@@ -38,14 +38,14 @@ pub(super) enum Seen {
 
 /// A watch on one file connection; dropping it ends it.
 #[derive(Debug)]
-pub(super) struct FileWatch {
+pub(crate) struct HeaderWatch {
     _alive: OwnedFd,
 }
 
-impl FileWatch {
+impl HeaderWatch {
     /// Watches `files` for one header, or under a file of so many bytes whose header was
     /// `offered` already, and tells what it sees from the watching thread.
-    pub(super) fn start(
+    pub(crate) fn start(
         files: Arc<TcpStream>,
         offered: Option<u64>,
         tell: impl Fn(Seen) + Send + 'static,
@@ -151,12 +151,12 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    fn watched() -> (FileWatch, TcpStream, Arc<TcpStream>, mpsc::Receiver<Seen>) {
+    fn watched() -> (HeaderWatch, TcpStream, Arc<TcpStream>, mpsc::Receiver<Seen>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let near = Arc::new(listener.accept().unwrap().0);
         let (sender, seen) = mpsc::channel();
-        let watch = FileWatch::start(Arc::clone(&near), None, move |what| {
+        let watch = HeaderWatch::start(Arc::clone(&near), None, move |what| {
             let _ = sender.send(what);
         });
         (watch.unwrap(), far, near, seen)
@@ -185,8 +185,8 @@ mod tests {
             far.write_all(content).unwrap();
             assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(2)));
             far.shutdown(Shutdown::Both).unwrap();
-            let told = seen.recv_timeout(DEADLINE);
-            assert_eq!(matches!(told, Ok(Seen::Down(_))), down, "{told:?}");
+            let announced = seen.recv_timeout(DEADLINE);
+            assert_eq!(matches!(announced, Ok(Seen::Down(_))), down, "{announced:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 ///
 /// The other side closes when it has read all: closing first, with something of it unread, would
 /// cut off what is still on its way there. So after `Ok` it is waited for, `patience` long.
-pub(super) async fn carry(
+pub(crate) async fn drive_connection(
     reading: impl Future<Output = String>,
     writing: impl Future<Output = io::Result<()>>,
     patience: Option<Duration>,
@@ -50,7 +50,7 @@ mod tests {
             "it is gone".to_owned()
         };
         let writing = async { Err(io::ErrorKind::BrokenPipe.into()) };
-        let reason = carry(reading, writing, None).await;
+        let reason = drive_connection(reading, writing, None).await;
         assert!(read.get() == 10 && reason.contains("broke"), "{} {reason}", read.get());
     }
 
@@ -60,9 +60,12 @@ mod tests {
             tokio::task::yield_now().await;
             "it has closed".to_owned()
         };
-        let reason = carry(reading, async { Ok(()) }, None).await;
+        let reason = drive_connection(reading, async { Ok(()) }, None).await;
         assert_eq!(reason, "it has closed");
         let silent = std::future::pending();
-        assert_eq!(carry(silent, async { Ok(()) }, Some(Duration::ZERO)).await, "closed");
+        assert_eq!(
+            drive_connection(silent, async { Ok(()) }, Some(Duration::ZERO)).await,
+            "closed"
+        );
     }
 }

@@ -12,20 +12,20 @@ const READ: usize = 32 * 1024;
 
 /// Reads frames from a stream of bytes.
 #[derive(Debug)]
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     stream: R,
     input: BytesMut,
     failed: Option<CodecError>,
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
-    pub(super) fn new(stream: R) -> Self {
+    pub(crate) fn new(stream: R) -> Self {
         Self { stream, input: BytesMut::new(), failed: None }
     }
 
     /// At least one frame, and as many as were there; none at the end of the stream. Frames
     /// before a violation come first.
-    pub(super) async fn next<F: Decode>(&mut self) -> Result<Vec<F>, CodecError> {
+    pub(crate) async fn next<F: Decode>(&mut self) -> Result<Vec<F>, CodecError> {
         loop {
             let mut batch = Vec::new();
             while self.failed.is_none() {

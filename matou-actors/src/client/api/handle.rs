@@ -2,7 +2,8 @@
 
 use tokio::sync::mpsc;
 
-use super::{Command, Event};
+use super::command::Command;
+use super::event::Event;
 
 /// How many commands or events may wait before their sender is slowed down.
 const CHANNEL_CAPACITY: usize = 1024;
@@ -23,12 +24,12 @@ pub struct Events(mpsc::Receiver<Event>);
 pub struct Closed;
 
 /// The client's own ends of the two channels.
-pub(super) struct Inside {
-    pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) events: mpsc::Sender<Event>,
+pub(crate) struct Inside {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<Event>,
 }
 
-pub(super) fn channels() -> (Handle, Events, Inside) {
+pub(crate) fn channels() -> (Handle, Events, Inside) {
     let (command_sender, commands) = mpsc::channel(CHANNEL_CAPACITY);
     let (events, event_receiver) = mpsc::channel(CHANNEL_CAPACITY);
     (Handle(command_sender), Events(event_receiver), Inside { commands, events })

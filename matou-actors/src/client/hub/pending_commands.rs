@@ -1,6 +1,6 @@
 //! What was typed before the first sign-in, which it waits for.
 
-use super::Command;
+use crate::client::api::command::Command;
 
 /// How many commands may wait.
 const MOST: usize = 10_000;
@@ -12,12 +12,12 @@ pub(super) type Checked = Option<Result<u64, String>>;
 
 /// Commands in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Early {
+pub(super) struct PendingCommands {
     commands: Vec<(Command, Checked)>,
     bytes: usize,
 }
 
-impl Early {
+impl PendingCommands {
     /// Keeps one more, or hands it back when too much waits already.
     pub(super) fn keep(&mut self, command: Command, checked: Checked) -> Result<(), Command> {
         if self.commands.len() >= MOST || self.bytes >= MOST_BYTES {
@@ -48,16 +48,16 @@ mod tests {
 
     #[test]
     fn it_is_bounded_by_number_and_by_bytes() {
-        let mut early = Early::default();
+        let mut pending = PendingCommands::default();
         for _ in 0..MOST {
-            early.keep(say("a"), None).unwrap();
+            pending.keep(say("a"), None).unwrap();
         }
-        assert_eq!(early.keep(say("a"), None), Err(say("a")));
-        assert_eq!(early.take().len(), MOST);
+        assert_eq!(pending.keep(say("a"), None), Err(say("a")));
+        assert_eq!(pending.take().len(), MOST);
         let long = "a".repeat(512);
         for _ in 0..MOST_BYTES / 512 {
-            early.keep(say(&long), None).unwrap();
+            pending.keep(say(&long), None).unwrap();
         }
-        assert_eq!(early.keep(say("a"), None), Err(say("a")));
+        assert_eq!(pending.keep(say("a"), None), Err(say("a")));
     }
 }

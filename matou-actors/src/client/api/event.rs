@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use super::TransferId;
+use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 
 /// One thing that happened. Serialized it is `{"event": "...", ...}`, the form of `--json`

@@ -8,8 +8,8 @@ use crate::protocol::DEFAULT_PORT;
 /// A host, which may have many addresses, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerName {
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl ServerName {

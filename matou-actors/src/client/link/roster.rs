@@ -9,7 +9,7 @@ const MOST: usize = 100_000;
 
 /// The names that the server announced, the user's own included.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(crate) struct Roster {
     present: BTreeMap<UsernameKey, Username>,
     /// Names that spoke although nobody announced them: a server need not tell newcomers who is
     /// here, and its own voice is nobody's.
@@ -20,7 +20,7 @@ pub(super) struct Roster {
 
 /// What an announcement means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(crate) enum Arrival {
     /// Somebody who was here before.
     Present,
     /// Somebody new.
@@ -33,7 +33,7 @@ pub(super) enum Arrival {
 
 impl Roster {
     /// CONOTIF of `who`, while the user is called `me`.
-    pub(super) fn arrived(&mut self, who: &Username, me: &Username) -> Arrival {
+    pub(crate) fn arrived(&mut self, who: &Username, me: &Username) -> Arrival {
         let key = who.key();
         let own = key == me.key();
         if self.present.len() >= MOST && !self.present.contains_key(&key) {
@@ -52,7 +52,7 @@ impl Roster {
     }
 
     /// A message of `who`.
-    pub(super) fn spoke(&mut self, who: &Username) {
+    pub(crate) fn spoke(&mut self, who: &Username) {
         let key = who.key();
         if !self.present.contains_key(&key) && self.heard.len() < MOST {
             self.heard.insert(key, who.clone());
@@ -60,24 +60,24 @@ impl Roster {
     }
 
     /// DISCONOTIF of `who`; whether they were here.
-    pub(super) fn left(&mut self, who: &Username) -> bool {
+    pub(crate) fn left(&mut self, who: &Username) -> bool {
         let key = who.key();
         let heard = self.heard.remove(&key).is_some();
         self.present.remove(&key).is_some() || heard
     }
 
     /// The server is lost: nobody is known to be here.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// The name as its owner writes it, if they were announced or heard.
-    pub(super) fn find(&self, key: &UsernameKey) -> Option<&Username> {
+    pub(crate) fn find(&self, key: &UsernameKey) -> Option<&Username> {
         self.present.get(key).or_else(|| self.heard.get(key))
     }
 
     /// Everybody, by name without regard to case.
-    pub(super) fn names(&self) -> Vec<Username> {
+    pub(crate) fn names(&self) -> Vec<Username> {
         self.present.values().cloned().collect()
     }
 }

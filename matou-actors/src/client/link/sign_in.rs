@@ -4,7 +4,7 @@ use crate::protocol::Username;
 
 /// The public side of the client, as far as the name goes.
 #[derive(Debug, Default)]
-pub(super) struct SignIn {
+pub(crate) struct SignIn {
     name: Option<Username>,
     /// The server accepted the name before: it is the user's own, and is taken back.
     own: bool,
@@ -22,7 +22,7 @@ enum Stage {
 
 /// What to do about a name that the user wishes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(crate) enum Wish {
     /// Ask the server for it.
     Ask(Username),
     /// It is asked for once the server is reached.
@@ -35,7 +35,7 @@ pub(super) enum Wish {
 
 /// What CORES means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The name is the user's.
     Joined(Username),
     /// The user must choose another one.
@@ -47,43 +47,43 @@ pub(super) enum Answer {
 }
 
 impl SignIn {
-    pub(super) fn new(name: Option<Username>) -> Self {
+    pub(crate) fn new(name: Option<Username>) -> Self {
         Self { name, ..Self::default() }
     }
 
     /// The user's name: the one accepted last, by this or a lost connection.
-    pub(super) fn me(&self) -> Option<&Username> {
+    pub(crate) fn me(&self) -> Option<&Username> {
         self.name.as_ref().filter(|_| self.own)
     }
 
-    pub(super) fn is_joined(&self) -> bool {
+    pub(crate) fn is_joined(&self) -> bool {
         self.stage == Stage::Joined
     }
 
     /// A name is asked for, or will be as soon as the server is reached.
-    pub(super) fn is_asking(&self) -> bool {
+    pub(crate) fn is_asking(&self) -> bool {
         self.name.is_some() && self.stage != Stage::Joined
     }
 
     /// The server was asked for a name and has not answered.
-    pub(super) fn is_unanswered(&self) -> bool {
+    pub(crate) fn is_unanswered(&self) -> bool {
         self.stage == Stage::Asked
     }
 
     /// The server is reached; the name to ask for.
-    pub(super) fn connected(&mut self) -> Option<Username> {
+    pub(crate) fn connected(&mut self) -> Option<Username> {
         self.stage = Stage::Idle;
         self.ask()
     }
 
     /// The name to ask for now, if one is wanted and none is asked for.
-    pub(super) fn ask(&mut self) -> Option<Username> {
+    pub(crate) fn ask(&mut self) -> Option<Username> {
         let name = self.name.clone().filter(|_| self.stage == Stage::Idle)?;
         self.stage = Stage::Asked;
         Some(name)
     }
 
-    pub(super) fn wish(&mut self, name: Username) -> Wish {
+    pub(crate) fn wish(&mut self, name: Username) -> Wish {
         match (&self.stage, &self.name) {
             (Stage::Joined, Some(own)) => return Wish::SignedIn(own.clone()),
             (Stage::Asked, Some(asked)) => return Wish::Busy(asked.clone()),
@@ -94,7 +94,7 @@ impl SignIn {
         self.ask().map_or(Wish::Later, Wish::Ask)
     }
 
-    pub(super) fn answered(&mut self, accepted: bool) -> Answer {
+    pub(crate) fn answered(&mut self, accepted: bool) -> Answer {
         let Some(name) = self.name.clone().filter(|_| self.stage == Stage::Asked) else {
             return Answer::Unasked;
         };
@@ -111,7 +111,7 @@ impl SignIn {
     }
 
     /// The connection is gone; whether the user was signed in.
-    pub(super) fn lost(&mut self) -> bool {
+    pub(crate) fn lost(&mut self) -> bool {
         std::mem::take(&mut self.stage) == Stage::Joined
     }
 }

@@ -24,22 +24,22 @@ const MESSAGES: usize = 64 * 1024;
 
 /// The two connections of a session.
 #[derive(Debug)]
-pub(super) struct Pair {
-    pub(super) messages: TcpStream,
-    pub(super) files: TcpStream,
-    pub(super) peer: SocketAddr,
+pub(crate) struct Pair {
+    pub(crate) messages: TcpStream,
+    pub(crate) files: TcpStream,
+    pub(crate) peer: SocketAddr,
 }
 
 /// The two listeners of a session.
 #[derive(Debug)]
-pub(super) struct Listeners {
+pub(crate) struct Listeners {
     messages: TcpListener,
     files: TcpListener,
-    pub(super) ports: PortPair,
+    pub(crate) ports: PortPair,
 }
 
 /// Sends small frames at once, and notices a peer that is gone without a word.
-pub(super) fn tune(socket: &impl AsFd) -> io::Result<()> {
+pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -52,7 +52,7 @@ pub(super) fn tune(socket: &impl AsFd) -> io::Result<()> {
 /// The same for a connection that carries messages. What the other side reads slowly waits in the
 /// outbox: the kernel says that a large buffer takes more only once a third of it is free, and
 /// until then a slow reader looks like one that does not read.
-pub(super) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
+pub(crate) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
     tune(socket)?;
     SockRef::from(socket).set_send_buffer_size(MESSAGES)
 }
@@ -61,7 +61,7 @@ pub(super) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
 ///
 /// It is that one, unless the peer cannot reach it: from another machine than the server's own,
 /// or over the other family.
-pub(super) fn listen_address(local: IpAddr, peer: IpAddr) -> IpAddr {
+pub(crate) fn listen_address(local: IpAddr, peer: IpAddr) -> IpAddr {
     let (local, peer) = (local.to_canonical(), peer.to_canonical());
     if local.is_ipv4() == peer.is_ipv4() && local.is_loopback() == peer.is_loopback() {
         return local;
@@ -74,7 +74,7 @@ pub(super) fn listen_address(local: IpAddr, peer: IpAddr) -> IpAddr {
 
 impl Listeners {
     /// Listens on two ports of `address`: of the range if there is one, else any free ones.
-    pub(super) fn bind(
+    pub(crate) fn bind(
         address: IpAddr,
         range: Option<&RangeInclusive<u16>>,
     ) -> Result<Self, String> {
@@ -107,7 +107,7 @@ impl Listeners {
     }
 
     /// Accepts one connection on each, from `peer` only; the listeners close behind them.
-    pub(super) async fn accept(self, peer: IpAddr, logger: &Logger) -> io::Result<Pair> {
+    pub(crate) async fn accept(self, peer: IpAddr, logger: &Logger) -> io::Result<Pair> {
         let messages = accept_from(self.messages, peer, logger);
         let files = accept_from(self.files, peer, logger);
         let ((messages, address), (files, _)) = tokio::try_join!(messages, files)?;
@@ -117,7 +117,7 @@ impl Listeners {
 
 /// Connects to a peer, messages first; one attempt for each. `source` is the address by which
 /// the server knows this client, and so the only one that the peer lets in.
-pub(super) async fn dial(
+pub(crate) async fn dial(
     address: IpAddr,
     ports: PortPair,
     source: Option<IpAddr>,

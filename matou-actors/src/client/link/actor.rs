@@ -8,13 +8,13 @@ use actix::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::carry::carry;
-use super::frames::Frames;
-use super::hub::Hub;
-use super::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
-use super::outbox::Outbox;
-use super::server_name::ServerName;
-use super::sockets;
+use crate::client::api::server_name::ServerName;
+use crate::client::connection::drive::drive_connection;
+use crate::client::connection::frames::Frames;
+use crate::client::connection::outbox::Outbox;
+use crate::client::connection::sockets;
+use crate::client::hub::Hub;
+use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
 use crate::protocol::{CodecError, ServerFrame};
 
 /// For each address of the server.
@@ -22,11 +22,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reaches the server, and carries frames until either side ends.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) generation: u64,
-    pub(super) server: ServerName,
-    pub(super) outbox: Outbox,
-    pub(super) hub: Addr<Hub>,
+pub(crate) struct Link {
+    pub(crate) generation: u64,
+    pub(crate) server: ServerName,
+    pub(crate) outbox: Outbox,
+    pub(crate) hub: Addr<Hub>,
 }
 
 impl Actor for Link {
@@ -63,7 +63,7 @@ async fn live(generation: u64, name: &ServerName, outbox: &Outbox, hub: &Addr<Hu
     let (input, output) = stream.into_split();
     let reading = read(generation, Frames::new(input), hub);
     // How long the server may take to read all that was said, the hub knows.
-    carry(reading, outbox.write_to(output), None).await
+    drive_connection(reading, outbox.write_to(output), None).await
 }
 
 async fn read(

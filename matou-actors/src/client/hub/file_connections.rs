@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::files::{CLOSED, GRACE};
 use super::{Hub, Leaving, LiveSession};
-use crate::client::conversation::SessionId;
+use crate::client::ids::SessionId;
 use crate::client::messages::LeaveFiles;
 use crate::transfer::abort;
 
@@ -15,11 +15,16 @@ const SEEN: Duration = Duration::from_millis(500);
 
 impl Hub {
     /// No file can be sent over a session any more; those that wait go over another one.
-    pub(super) fn close_lane(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
+    pub(super) fn close_sending(
+        &mut self,
+        session: SessionId,
+        reason: &str,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
         let LiveSession { peer, open: Some(open), .. } = live else { return };
         let (key, closed) = (peer.key(), live.closed || self.leaving == Leaving::Now);
-        for id in open.lane.close(reason.into()) {
+        for id in open.queue.close(reason.into()) {
             if closed {
                 self.fail(id, format!("not sent: {reason}"));
                 continue;
@@ -33,40 +38,45 @@ impl Hub {
 
     /// No file can come in over a session any more, and so none is sent over it any more either:
     /// the other side has to find a connection that works in both directions.
-    pub(super) fn deafen(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
+    pub(super) fn close_receiving(
+        &mut self,
+        session: SessionId,
+        reason: &str,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
         // Once or twice in its life.
         live.addr.do_send(LeaveFiles);
         if let Some(open) = &mut live.open {
-            open.lane.deafen();
+            open.queue.close_receiving();
         }
-        self.close_lane(session, reason, ctx);
+        self.close_sending(session, reason, ctx);
     }
 
     /// Ends a file connection that is of no more use in either direction. What was sent over it
     /// has arrived; what comes in is not wanted, and who sends it has to learn that at once.
-    pub(super) fn shut_lane(&mut self, session: SessionId) {
+    pub(super) fn end_unused_connection(&mut self, session: SessionId) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.over) else { return };
         let Some(open) = &live.open else { return };
-        if open.lane.is_done() {
+        if open.queue.is_done() {
             abort(&open.files);
         }
     }
 
     /// Sees to it that a refusal is learnt of although an own file is on the same connection: one
     /// that nobody takes is sent again over another.
-    pub(super) fn free_lane(&mut self, session: SessionId, ctx: &mut Context<Self>) {
-        let Some(id) = self.open_session(session).and_then(|open| open.lane.sending()) else {
+    pub(super) fn release_connection(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        let Some(id) = self.open_session(session).and_then(|open| open.queue.sending()) else {
             return;
         };
         let before = self.transfers.get(id).map(|entry| entry.info.bytes);
         ctx.run_later(GRACE, move |hub, ctx| {
-            let sending = hub.open_session(session).and_then(|open| open.lane.sending());
+            let sending = hub.open_session(session).and_then(|open| open.queue.sending());
             let Some(entry) = hub.transfers.get_mut(id).filter(|_| sending == Some(id)) else {
                 return;
             };
             if Some(entry.info.bytes) != before {
-                return hub.free_lane(session, ctx);
+                return hub.release_connection(session, ctx);
             }
             entry.again = !entry.was_again;
             entry.was_again = true;
@@ -82,16 +92,16 @@ impl Hub {
     pub(super) fn end_soon(session: SessionId, ctx: &mut Context<Self>) {
         ctx.run_later(SEEN, move |hub, ctx| {
             hub.end_if_cut(session, ctx);
-            hub.shut_lane(session);
+            hub.end_unused_connection(session);
         });
     }
 
     /// Ends a connection in which a file was cut, once nothing comes in over it.
     pub(super) fn end_if_cut(&mut self, session: SessionId, ctx: &mut Context<Self>) {
         let Some(open) = self.open_session(session) else { return };
-        if open.lane.has_to_end() && !open.lane.is_deaf() {
+        if open.queue.has_to_end() && !open.queue.is_receiving_closed() {
             abort(&open.files);
-            self.deafen(session, CLOSED, ctx);
+            self.close_receiving(session, CLOSED, ctx);
         }
     }
 }

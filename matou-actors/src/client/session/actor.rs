@@ -10,17 +10,17 @@ use actix::prelude::*;
 use slog::Logger;
 use tokio::time::timeout;
 
-use super::carry::carry;
-use super::conversation::SessionId;
-use super::file_watch::{FileWatch, Seen};
-use super::frames::Frames;
-use super::hub::Hub;
-use super::messages::{
+use crate::client::connection::drive::drive_connection;
+use crate::client::connection::frames::Frames;
+use crate::client::connection::outbox::{Outbox, Pace};
+use crate::client::connection::sockets::{self, Listeners, Pair};
+use crate::client::files::header_watch::{HeaderWatch, Seen};
+use crate::client::hub::Hub;
+use crate::client::ids::SessionId;
+use crate::client::messages::{
     FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
     TalkDown, WatchFiles,
 };
-use super::outbox::{Outbox, Pace};
-use super::sockets::{self, Listeners, Pair};
 use crate::protocol::{CodecError, PeerFrame, PortPair};
 use crate::transfer::Downloads;
 
@@ -31,7 +31,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Src: wait for the peer, and for nobody else.
     Listen { address: IpAddr, ports: Option<RangeInclusive<u16>>, peer: IpAddr },
     /// Dst: connect to the peer.
@@ -40,15 +40,15 @@ pub(super) enum Role {
 
 /// Makes the two connections, then carries messages and watches for files.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: SessionId,
-    pub(super) role: Role,
-    pub(super) connect_timeout: Duration,
-    pub(super) downloads: Arc<Downloads>,
-    pub(super) hub: Addr<Hub>,
-    pub(super) logger: Logger,
-    pub(super) files: Option<Arc<TcpStream>>,
-    pub(super) watch: Option<FileWatch>,
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) role: Role,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) downloads: Arc<Downloads>,
+    pub(crate) hub: Addr<Hub>,
+    pub(crate) logger: Logger,
+    pub(crate) files: Option<Arc<TcpStream>>,
+    pub(crate) watch: Option<HeaderWatch>,
 }
 
 // What a session tells the hub by `do_send` it tells once in its life, or once for each file.
@@ -82,7 +82,7 @@ impl Session {
     fn watch_files(&mut self, offered: Option<u64>) {
         let Some(files) = self.files.clone() else { return };
         let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
-        let watch = FileWatch::start(files, offered, move |seen| match seen {
+        let watch = HeaderWatch::start(files, offered, move |seen| match seen {
             Seen::Header(size) => {
                 hub.do_send(HeaderSeen { session, size, free: downloads.free() });
             }
@@ -181,7 +181,7 @@ async fn talk(
     hub: &Addr<Hub>,
 ) -> String {
     let (input, output) = stream.into_split();
-    carry(read(id, Frames::new(input), hub), outbox.write_to(output), Some(LINGER)).await
+    drive_connection(read(id, Frames::new(input), hub), outbox.write_to(output), Some(LINGER)).await
 }
 
 async fn read(

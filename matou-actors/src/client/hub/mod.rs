@@ -1,7 +1,7 @@
 //! The client's centre: one actor that owns the state and routes everything.
 //!
 //! What it decides it decides by asking the pure structs ([`SignIn`], [`Roster`],
-//! [`Conversation`], [`Lane`], [`Transfers`]); the files below perform what follows:
+//! [`Conversation`], [`FileQueue`], [`Transfers`]); the files below perform what follows:
 //!
 //! - `commands`: what the user wants.
 //! - `server`: reaching the server, signing in, and its frames.
@@ -11,9 +11,12 @@
 
 mod closing;
 mod commands;
+mod drain_timeout;
+mod event_sender;
+mod file_connections;
 mod files;
-mod lanes;
 mod offers;
+mod pending_commands;
 mod requests;
 mod server;
 mod sessions;
@@ -27,23 +30,26 @@ use actix::prelude::*;
 use slog::Logger;
 use tokio::sync::mpsc;
 
-use super::backoff::Backoff;
-use super::conversation::{Conversation, SessionId, Ticket};
-use super::early::Early;
-use super::handle::Inside;
-use super::lane::Lane;
-use super::link::Link;
-use super::messages::Run;
-use super::outbox::Outbox;
-use super::outlet::Outlet;
-use super::roster::Roster;
-use super::server_name::ServerName;
-use super::session::Session;
-use super::sign_in::SignIn;
-use super::transfers::Transfers;
-use super::{ClientSettings, Command, Event, TransferId};
+use crate::client::api::command::Command;
+use crate::client::api::event::Event;
+use crate::client::api::handle::Inside;
+use crate::client::api::server_name::ServerName;
+use crate::client::api::settings::ClientSettings;
+use crate::client::connection::outbox::Outbox;
+use crate::client::files::file_queue::FileQueue;
+use crate::client::files::transfers::Transfers;
+use crate::client::ids::{RequestId, SessionId, TransferId};
+use crate::client::link::actor::Link;
+use crate::client::link::backoff::Backoff;
+use crate::client::link::roster::Roster;
+use crate::client::link::sign_in::SignIn;
+use crate::client::messages::Run;
+use crate::client::session::actor::Session;
+use crate::client::session::conversation::Conversation;
 use crate::protocol::{Username, UsernameKey};
 use crate::transfer::{Downloads, Source, Transfer};
+use event_sender::EventSender;
+use pending_commands::PendingCommands;
 
 /// For a file system to say what is at a path.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,10 +58,10 @@ const UNREAD: usize = 10_000;
 
 /// The client.
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(crate) struct Hub {
     settings: ClientSettings,
     logger: Logger,
-    outlet: Outlet,
+    events: EventSender,
     commands: Option<mpsc::Receiver<Command>>,
 
     server: Option<ServerName>,
@@ -66,12 +72,12 @@ pub(super) struct Hub {
     sign_in: SignIn,
     roster: Roster,
     /// The user's own messages that have not come back from the server yet.
-    unheard: u64,
+    unacknowledged: u64,
     backoff: Backoff,
     /// The wait for the next attempt, to reach the server or to take the name back.
     retry: Option<SpawnHandle>,
     /// Commands that wait for the first sign-in.
-    early: Early,
+    pending: PendingCommands,
     /// The first sign-in is complete, and who is here is known.
     ready: bool,
 
@@ -122,7 +128,7 @@ struct OpenSession {
     address: SocketAddr,
     outbox: Outbox,
     files: Arc<TcpStream>,
-    lane: Lane,
+    queue: FileQueue,
 }
 
 #[derive(Debug)]
@@ -146,23 +152,23 @@ enum Leaving {
 }
 
 impl Hub {
-    pub(super) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
+    pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
         Self {
             sign_in: SignIn::new(settings.username.clone()),
             settings,
             logger,
-            outlet: Outlet::new(inside.events),
+            events: EventSender::new(inside.events),
             commands: Some(inside.commands),
             server: None,
             link: None,
             generation: 0,
             asked: 0,
             roster: Roster::default(),
-            unheard: 0,
+            unacknowledged: 0,
             backoff: Backoff::default(),
             retry: None,
-            early: Early::default(),
+            pending: PendingCommands::default(),
             ready: false,
             conversations: HashMap::new(),
             sessions: HashMap::new(),
@@ -176,43 +182,43 @@ impl Hub {
         }
     }
 
-    fn tell(&mut self, event: Event) {
-        self.outlet.tell(event);
+    fn emit(&mut self, event: Event) {
+        self.events.emit(event);
     }
 
     fn error(&mut self, message: impl Into<String>) {
-        self.tell(Event::Error { message: message.into() });
+        self.emit(Event::Error { message: message.into() });
     }
 
     fn notice(&mut self, message: impl Into<String>) {
-        self.tell(Event::Notice { message: message.into() });
+        self.emit(Event::Notice { message: message.into() });
     }
 
-    fn ticket(&mut self) -> Ticket {
+    fn request(&mut self) -> RequestId {
         self.numbers += 1;
-        Ticket(self.numbers)
+        RequestId(self.numbers)
     }
 
     /// Waits for room for the events that wait, if any do. To be called after each message.
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        if let Some(place) = self.outlet.place() {
-            ctx.spawn(place.into_actor(self).map(|place, hub, ctx| {
-                hub.outlet.refill(place);
+        if let Some(permit) = self.events.permit() {
+            ctx.spawn(permit.into_actor(self).map(|permit, hub, ctx| {
+                hub.events.resume(permit);
                 hub.flush(ctx);
             }));
-        } else if self.leaving == Leaving::Over && !self.outlet.is_full() {
+        } else if self.leaving == Leaving::Over && !self.events.is_full() {
             ctx.stop();
         }
     }
 
     /// The answer to whoever brought a batch: once all that came of it is on its way.
-    fn credit(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
+    fn backpressure(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
         self.flush(ctx);
-        match self.outlet.credit() {
+        match self.events.backpressure() {
             None => Box::pin(std::future::ready(())),
-            Some(credit) => Box::pin(async move {
+            Some(backpressure) => Box::pin(async move {
                 // The hub is gone: so is the wait for it.
-                let _ = credit.await;
+                let _ = backpressure.await;
             }),
         }
     }

@@ -3,35 +3,35 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::conversation::SessionId;
-use super::{Direction, TransferId, TransferInfo};
+use crate::client::api::event::{Direction, TransferInfo};
+use crate::client::ids::{SessionId, TransferId};
 use crate::protocol::Username;
 
 /// The offers, the files that wait, and those that move.
 #[derive(Debug, Default)]
-pub(super) struct Transfers {
+pub(crate) struct Transfers {
     entries: BTreeMap<TransferId, Entry>,
     last: u64,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) info: TransferInfo,
-    pub(super) stage: Stage,
+pub(crate) struct Entry {
+    pub(crate) info: TransferInfo,
+    pub(crate) stage: Stage,
     /// The session that it goes over, once there is one.
-    pub(super) session: Option<SessionId>,
+    pub(crate) session: Option<SessionId>,
     /// It is cut only to be sent again over another connection.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// It was sent again before, which is done once.
-    pub(super) was_again: bool,
+    pub(crate) was_again: bool,
     /// The user knows of it, and so has to learn of its end.
-    pub(super) told: bool,
+    pub(crate) announced: bool,
 }
 
 /// How far one of them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// For its session or its turn.
     Waiting,
     /// For the user.
@@ -44,52 +44,52 @@ pub(super) enum Stage {
 
 impl Transfers {
     /// A file to send.
-    pub(super) fn outgoing(&mut self, to: Username, path: PathBuf, size: u64) -> TransferInfo {
+    pub(crate) fn outgoing(&mut self, to: Username, path: PathBuf, size: u64) -> TransferInfo {
         self.add(Direction::Outgoing, to, size, Some(path), Stage::Waiting, None)
     }
 
     /// A file that is offered.
-    pub(super) fn offered(&mut self, from: Username, size: u64, session: SessionId) -> TransferId {
+    pub(crate) fn offered(&mut self, from: Username, size: u64, session: SessionId) -> TransferId {
         self.add(Direction::Incoming, from, size, None, Stage::Offered, Some(session)).id
     }
 
-    pub(super) fn get(&self, id: TransferId) -> Option<&Entry> {
+    pub(crate) fn get(&self, id: TransferId) -> Option<&Entry> {
         self.entries.get(&id)
     }
 
-    pub(super) fn get_mut(&mut self, id: TransferId) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, id: TransferId) -> Option<&mut Entry> {
         self.entries.get_mut(&id)
     }
 
-    pub(super) fn remove(&mut self, id: TransferId) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, id: TransferId) -> Option<Entry> {
         self.entries.remove(&id)
     }
 
     /// All of them, by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
     /// Those that the user knows of, by number.
-    pub(super) fn list(&self) -> Vec<TransferInfo> {
-        let told = self.iter().filter(|entry| entry.told);
-        told.map(|entry| entry.info.clone()).collect()
+    pub(crate) fn list(&self) -> Vec<TransferInfo> {
+        let announced = self.iter().filter(|entry| entry.announced);
+        announced.map(|entry| entry.info.clone()).collect()
     }
 
     /// Those that go over `session`.
-    pub(super) fn of(&self, session: SessionId) -> Vec<TransferId> {
+    pub(crate) fn of(&self, session: SessionId) -> Vec<TransferId> {
         let of =
             |(id, entry): (&TransferId, &Entry)| (entry.session == Some(session)).then_some(*id);
         self.entries.iter().filter_map(of).collect()
     }
 
     /// The numbers of all of them.
-    pub(super) fn ids(&self) -> Vec<TransferId> {
+    pub(crate) fn ids(&self) -> Vec<TransferId> {
         self.entries.keys().copied().collect()
     }
 
     /// Whether something is to be waited for before signing out: all but open offers.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.entries.values().any(|entry| entry.stage != Stage::Offered)
     }
 
@@ -113,7 +113,7 @@ impl Transfers {
                 session,
                 again: false,
                 was_again: false,
-                told: stage != Stage::Offered,
+                announced: stage != Stage::Offered,
             },
         );
         info
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(transfers.list(), [sent]);
         let hidden = transfers.offered(Username::parse("eve").unwrap(), 5, SessionId(1));
         assert_eq!(transfers.list().len(), 1, "not told yet");
-        transfers.get_mut(hidden).unwrap().told = true;
+        transfers.get_mut(hidden).unwrap().announced = true;
         assert_eq!(transfers.list().len(), 2);
         transfers.remove(hidden).unwrap();
         assert!(transfers.of(SessionId(1)).is_empty());

@@ -9,7 +9,7 @@ const LASTING: Duration = Duration::from_secs(10);
 
 /// Exponential backoff with jitter, 0.5 s to 30 s.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     attempt: u32,
     level: u32,
 }
@@ -17,7 +17,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The number of the next attempt, from 1, and how long to wait for it. `chance` is uniform
     /// in 0 to 1: many clients that lost one server at once should not come back at once.
-    pub(super) fn next(&mut self, chance: f64) -> (u32, Duration) {
+    pub(crate) fn next(&mut self, chance: f64) -> (u32, Duration) {
         self.attempt = self.attempt.saturating_add(1);
         let full = SHORTEST.saturating_mul(2u32.saturating_pow(self.level)).min(LONGEST);
         self.level = self.level.saturating_add(1).min(16);
@@ -25,7 +25,7 @@ impl Backoff {
     }
 
     /// A connection that the server had accepted is lost after it `lasted` so long.
-    pub(super) fn lost(&mut self, lasted: Duration) {
+    pub(crate) fn lost(&mut self, lasted: Duration) {
         self.attempt = 0;
         if lasted >= LASTING {
             self.level = 0;

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long whoever fills an outbox is held up by its socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// As long as it takes something: a server reads slowly what was said fast.
     Progress,
     /// Once, whatever it takes meanwhile, until it has caught up or taken much: a peer decides how
@@ -29,11 +29,11 @@ pub(super) enum Pace {
 
 /// The sending end of a socket. Clones are the same outbox.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox(Arc<Shared>);
+pub(crate) struct Outbox(Arc<Shared>);
 
 /// The outbox holds all it may, or its socket is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub(crate) struct Full;
 
 #[derive(Debug)]
 struct Shared {
@@ -61,7 +61,7 @@ struct State {
 
 impl Outbox {
     /// An empty outbox for at most `limit` bytes.
-    pub(super) fn new(limit: usize, pace: Pace) -> Self {
+    pub(crate) fn new(limit: usize, pace: Pace) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             limit,
@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     /// Queues a frame.
-    pub(super) fn push(&self, frame: &impl Encode) -> Result<(), Full> {
+    pub(crate) fn push(&self, frame: &impl Encode) -> Result<(), Full> {
         let mut state = self.state();
         if state.closing || state.gone || state.waiting() >= self.0.limit {
             return Err(Full);
@@ -83,12 +83,12 @@ impl Outbox {
     }
 
     /// Bytes not yet written.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.state().waiting()
     }
 
     /// Takes nothing more; what is queued is still written, then the socket is shut down.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state().closing = true;
         self.0.work.notify_one();
     }
@@ -106,7 +106,7 @@ impl Outbox {
 
     /// Resolves when it is time to fill in more: at once unless much waits. A socket that was
     /// waited for in vain is not waited for twice.
-    pub(super) async fn pace(&self) {
+    pub(crate) async fn pace(&self) {
         loop {
             let before = {
                 let state = self.state();
@@ -126,7 +126,7 @@ impl Outbox {
 
     /// Writes whatever is queued, in as few calls as there are waits, until it is closed and
     /// empty; then shuts `socket` down. When the future is dropped the socket is gone.
-    pub(super) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
+    pub(crate) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
         let _gone = Gone(self);
         self.write_all(&mut socket).await
     }

@@ -1,5 +1,5 @@
-use super::conversation::*;
-use crate::client::TransferId;
+use crate::client::ids::{RequestId, SessionId, TransferId};
+use crate::client::session::conversation::*;
 use crate::protocol::{MessageText, Username};
 
 const A: SessionId = SessionId(1);
@@ -16,16 +16,16 @@ fn text(text: &str) -> Item {
 #[test]
 fn what_was_typed_before_the_session_is_delivered_in_order_once_it_is_open() {
     let mut bob = bob();
-    assert_eq!(bob.pursue(Ticket(1)), Pursuit::Ask);
+    assert_eq!(bob.pursue(RequestId(1)), Pursuit::Ask);
     let items = [text("one"), Item::File(TransferId(1)), text("two")];
     for item in items.clone() {
         bob.wait(item).unwrap();
-        assert_eq!(bob.pursue(Ticket(2)), Pursuit::Pending);
+        assert_eq!(bob.pursue(RequestId(2)), Pursuit::Pending);
     }
     assert!(bob.peer_accepted(A));
     assert_eq!(bob.opened(A), Opened::First);
     assert_eq!(bob.take_waiting(), items);
-    assert_eq!(bob.pursue(Ticket(3)), Pursuit::Open);
+    assert_eq!(bob.pursue(RequestId(3)), Pursuit::Open);
 }
 
 #[test]
@@ -33,31 +33,31 @@ fn nobody_is_listened_for_or_connected_to_unless_the_user_wanted() {
     let mut bob = bob();
     assert!(!bob.peer_accepted(A), "PVCOESTASRC without a request of the own");
     assert!(!bob.peer_listening(A), "PVCOESTADST without an accepted request");
-    assert_eq!(bob.requested(Ticket(1)), Requested::Undecided);
+    assert_eq!(bob.requested(RequestId(1)), Requested::Undecided);
     assert!(!bob.peer_listening(A), "PVCOESTADST for a request that waits for the user");
     assert!(bob.decline());
     assert!(!bob.peer_listening(A), "PVCOESTADST for a declined request");
-    assert_eq!(bob.pursue(Ticket(2)), Pursuit::Ask);
+    assert_eq!(bob.pursue(RequestId(2)), Pursuit::Ask);
     assert!(!bob.peer_listening(A), "PVCOESTADST while the own request waits");
 }
 
 #[test]
 fn each_tuple_works_once() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A) && !bob.peer_accepted(B));
     let mut bob = self::bob();
-    bob.requested(Ticket(1));
-    assert!(bob.accept(Ticket(2)) && !bob.accept(Ticket(3)));
+    bob.requested(RequestId(1));
+    assert!(bob.accept(RequestId(2)) && !bob.accept(RequestId(3)));
     assert!(bob.peer_listening(A) && !bob.peer_listening(B));
 }
 
 #[test]
 fn requests_that_cross_are_both_wanted_and_the_first_session_is_talked_on() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
-    assert_eq!(bob.requested(Ticket(2)), Requested::Wanted);
-    assert_eq!(bob.requested(Ticket(3)), Requested::Repeat);
+    bob.pursue(RequestId(1));
+    assert_eq!(bob.requested(RequestId(2)), Requested::Wanted);
+    assert_eq!(bob.requested(RequestId(3)), Requested::Repeat);
     assert!(bob.peer_listening(A) && bob.peer_accepted(B));
     assert_eq!(bob.opened(A), Opened::First);
     assert_eq!(bob.opened(B), Opened::Another);
@@ -70,10 +70,10 @@ fn requests_that_cross_are_both_wanted_and_the_first_session_is_talked_on() {
 #[test]
 fn a_session_that_is_asked_for_later_is_talked_on() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     bob.peer_accepted(A);
     bob.opened(A);
-    assert_eq!(bob.requested(Ticket(2)), Requested::Wanted, "they talk already");
+    assert_eq!(bob.requested(RequestId(2)), Requested::Wanted, "they talk already");
     bob.peer_listening(B);
     bob.opened(B);
     assert_eq!(bob.sessions(), [B, A]);
@@ -82,23 +82,23 @@ fn a_session_that_is_asked_for_later_is_talked_on() {
 #[test]
 fn wanting_somebody_who_asked_accepts_them() {
     let mut bob = bob();
-    bob.requested(Ticket(1));
-    assert_eq!(bob.pursue(Ticket(2)), Pursuit::Accept);
-    assert_eq!(bob.expired(Ticket(1)), Remains::Nothing, "the old limit is void");
-    assert_eq!(bob.expired(Ticket(2)), Remains::Over(Vec::new()));
+    bob.requested(RequestId(1));
+    assert_eq!(bob.pursue(RequestId(2)), Pursuit::Accept);
+    assert_eq!(bob.expired(RequestId(1)), Remains::Nothing, "the old limit is void");
+    assert_eq!(bob.expired(RequestId(2)), Remains::Over(Vec::new()));
 }
 
 #[test]
 fn what_cannot_be_delivered_comes_back() {
-    for end in [Conversation::unreachable, |bob: &mut Conversation| bob.expired(Ticket(1))] {
+    for end in [Conversation::unreachable, |bob: &mut Conversation| bob.expired(RequestId(1))] {
         let mut bob = bob();
-        bob.pursue(Ticket(1));
+        bob.pursue(RequestId(1));
         bob.wait(text("hi")).unwrap();
         assert_eq!(end(&mut bob), Remains::Over(vec![text("hi")]));
         assert!(bob.is_idle());
     }
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     bob.wait(text("hi")).unwrap();
     bob.peer_accepted(A);
     assert_eq!(bob.unreachable(), Remains::Nothing, "the tuples are exchanged already");
@@ -108,7 +108,7 @@ fn what_cannot_be_delivered_comes_back() {
 #[test]
 fn an_open_session_does_not_care_who_is_in_the_room() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     bob.peer_accepted(A);
     bob.opened(A);
     assert_eq!(bob.unreachable(), Remains::Nothing);
@@ -118,8 +118,8 @@ fn an_open_session_does_not_care_who_is_in_the_room() {
 #[test]
 fn closing_ends_attempts_too() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
-    bob.requested(Ticket(2));
+    bob.pursue(RequestId(1));
+    bob.requested(RequestId(2));
     bob.peer_accepted(A);
     bob.peer_listening(B);
     bob.wait(text("hi")).unwrap();
@@ -131,78 +131,82 @@ fn closing_ends_attempts_too() {
 #[test]
 fn closing_nothing_leaves_a_request_to_the_user() {
     let mut bob = bob();
-    assert_eq!(bob.requested(Ticket(1)), Requested::Undecided);
+    assert_eq!(bob.requested(RequestId(1)), Requested::Undecided);
     assert_eq!(bob.close(), None);
-    assert!(bob.accept(Ticket(2)), "it still waits");
+    assert!(bob.accept(RequestId(2)), "it still waits");
 }
 
 #[test]
 fn closing_a_session_leaves_a_request_beside_it_to_the_user() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     bob.peer_accepted(A);
     bob.opened(A);
     bob.unreachable(); // Whoever asks next may be another bob.
-    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided);
+    assert_eq!(bob.requested(RequestId(2)), Requested::Undecided);
     assert_eq!(bob.close(), Some((vec![A], vec![])));
     assert_eq!(bob.ended(A), Remains::Nothing);
-    assert!(bob.accept(Ticket(3)), "it still waits");
+    assert!(bob.accept(RequestId(3)), "it still waits");
 }
 
 #[test]
 fn what_waits_for_another_session_is_handed_back_when_none_comes() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
     assert_eq!(bob.opened(A), Opened::First);
     let file = Item::File(TransferId(1));
     bob.wait(file.clone()).unwrap();
-    assert_eq!(bob.pursue_another(Ticket(2)), Pursuit::Ask);
-    assert_eq!(bob.expired(Ticket(2)), Remains::Undelivered(vec![file]));
+    assert_eq!(bob.pursue_another(RequestId(2)), Pursuit::Ask);
+    assert_eq!(bob.expired(RequestId(2)), Remains::Undelivered(vec![file]));
     assert!(!bob.has_waiting() && bob.sessions() == [A]);
 }
 
 #[test]
 fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
     assert_eq!(bob.opened(A), Opened::First);
-    assert_eq!(bob.requested(Ticket(2)), Requested::Wanted, "bob himself");
-    bob.expired(Ticket(2));
+    assert_eq!(bob.requested(RequestId(2)), Requested::Wanted, "bob himself");
+    bob.expired(RequestId(2));
     bob.unreachable();
     assert!(bob.is_given_up());
-    assert_eq!(bob.requested(Ticket(3)), Requested::Undecided);
+    assert_eq!(bob.requested(RequestId(3)), Requested::Undecided);
     assert_eq!(bob.sessions(), [A]);
-    assert!(bob.accept(Ticket(4)) && bob.peer_listening(B));
+    assert!(bob.accept(RequestId(4)) && bob.peer_listening(B));
     bob.wait(text("to the former one")).unwrap();
     let waiting = vec![text("to the former one")];
     assert_eq!(bob.opened(B), Opened::Renewed { former: vec![A], waiting });
     assert_eq!(bob.sessions(), [B]);
-    assert_eq!(bob.requested(Ticket(5)), Requested::Wanted);
+    assert_eq!(bob.requested(RequestId(5)), Requested::Wanted);
 }
 
 #[test]
 fn an_attempt_from_before_does_not_make_a_stranger_known() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
     bob.unreachable();
-    assert_eq!(bob.requested(Ticket(2)), Requested::Undecided, "although the user waits for bob");
+    assert_eq!(
+        bob.requested(RequestId(2)),
+        Requested::Undecided,
+        "although the user waits for bob"
+    );
     assert_eq!(bob.opened(A), Opened::First);
     assert!(bob.is_given_up());
-    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    assert!(bob.accept(RequestId(3)) && bob.peer_listening(B));
     assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
 }
 
 #[test]
 fn a_session_with_the_former_owner_of_a_name_does_not_open_behind_that_with_the_new_one() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
     bob.unreachable();
-    bob.requested(Ticket(2));
-    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    bob.requested(RequestId(2));
+    assert!(bob.accept(RequestId(3)) && bob.peer_listening(B));
     assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
     let late = text("said meanwhile");
     bob.wait(late.clone()).unwrap();
@@ -214,13 +218,13 @@ fn a_session_with_the_former_owner_of_a_name_does_not_open_behind_that_with_the_
 #[test]
 fn requests_that_crossed_before_do_not_put_a_new_owner_behind_the_former_one() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
-    bob.requested(Ticket(2));
+    bob.pursue(RequestId(1));
+    bob.requested(RequestId(2));
     assert!(bob.peer_accepted(A));
     assert_eq!(bob.opened(A), Opened::First);
     bob.unreachable();
-    bob.requested(Ticket(3));
-    assert!(bob.accept(Ticket(4)) && bob.peer_listening(B));
+    bob.requested(RequestId(3));
+    assert!(bob.accept(RequestId(4)) && bob.peer_listening(B));
     assert!(matches!(bob.opened(B), Opened::Renewed { .. }));
     assert_eq!(bob.sessions(), [B]);
 }
@@ -228,28 +232,28 @@ fn requests_that_crossed_before_do_not_put_a_new_owner_behind_the_former_one() {
 #[test]
 fn a_peer_does_not_open_sessions_without_end() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(SessionId(1)));
     assert_eq!(bob.opened(SessionId(1)), Opened::First);
     for number in 2..=8 {
-        assert_eq!(bob.requested(Ticket(number)), Requested::Wanted);
+        assert_eq!(bob.requested(RequestId(number)), Requested::Wanted);
         assert!(bob.peer_listening(SessionId(number)));
         bob.opened(SessionId(number));
     }
-    assert_eq!(bob.requested(Ticket(9)), Requested::Undecided);
+    assert_eq!(bob.requested(RequestId(9)), Requested::Undecided);
 }
 
 #[test]
 fn a_name_that_was_given_up_twice_had_three_owners() {
     let mut bob = bob();
-    bob.pursue(Ticket(1));
+    bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
     assert_eq!(bob.opened(A), Opened::First);
     bob.unreachable();
-    bob.requested(Ticket(2));
-    assert!(bob.accept(Ticket(3)) && bob.peer_listening(B));
+    bob.requested(RequestId(2));
+    assert!(bob.accept(RequestId(3)) && bob.peer_listening(B));
     bob.unreachable();
     let opened = bob.opened(B);
     assert_eq!(opened, Opened::Renewed { former: vec![A], waiting: Vec::new() });
-    assert_eq!(bob.requested(Ticket(4)), Requested::Undecided, "the third one");
+    assert_eq!(bob.requested(RequestId(4)), Requested::Undecided, "the third one");
 }

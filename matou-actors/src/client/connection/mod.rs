@@ -1,0 +1,6 @@
+//! One TCP connection: making it, its frames, what waits to be written, and its end.
+
+pub(super) mod drive;
+pub(super) mod frames;
+pub(super) mod outbox;
+pub(super) mod sockets;

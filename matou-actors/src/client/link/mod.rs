@@ -1,0 +1,6 @@
+//! The connection to the server, and what the server says about names.
+
+pub(super) mod actor;
+pub(super) mod backoff;
+pub(super) mod roster;
+pub(super) mod sign_in;
