@@ -18,19 +18,19 @@ use crate::screen::{ScreenSettings, WrongSetting};
 /// The shipped file: every key with its default.
 pub(super) const SHIPPED: &str = include_str!("../../../config/client.toml");
 
-/// All settings of a client, as sections.
+/// The client's settings, by section.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ClientFile {
-    /// The server, and who signs in.
+    /// The server and the user's name.
     pub(crate) client: Client,
-    /// Files that others send.
+    /// Received files.
     pub(crate) files: Files,
     /// Private sessions.
     pub(crate) private: Private,
-    /// What is logged, how, and where.
+    /// The log.
     pub(crate) log: Log,
-    /// How the screen looks and behaves.
+    /// The full-screen interface.
     pub(crate) screen: ScreenSettings,
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct ClientFile {
 pub(crate) struct Client {
     /// `HOST` or `HOST:PORT`.
     pub(crate) server: String,
-    /// The name to sign in with; empty asks for one.
+    /// The name to sign in with; empty prompts for one.
     pub(crate) username: String,
-    /// Reconnect to the server after a loss.
+    /// Whether to reconnect after a connection loss.
     pub(crate) reconnect: bool,
 }
 
@@ -50,11 +50,11 @@ pub(crate) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Files {
-    /// Where received files go; `~` is the user's home.
+    /// The folder for received files; `~` is the home directory.
     pub(crate) downloads: String,
-    /// What to do with files that are offered.
+    /// How to answer offered files.
     pub(crate) accept: Policy,
-    /// Free bytes that a download leaves on its disk.
+    /// Free bytes that downloads leave on the disk.
     pub(crate) reserve: u64,
 }
 
@@ -62,15 +62,15 @@ pub(crate) struct Files {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Private {
-    /// What to do with private requests.
+    /// How to answer private requests.
     pub(crate) accept: Policy,
-    /// The address to listen on; empty is the one by which the client reaches the server.
+    /// The address to listen on; empty is the one used to reach the server.
     pub(crate) listen: String,
-    /// The ports to listen on, `FIRST-LAST`; empty is any free ones.
+    /// The ports to listen on, `FIRST-LAST`; empty is any free ports.
     pub(crate) ports: String,
-    /// Seconds that a request waits for its answer.
+    /// Seconds until an unanswered request expires.
     pub(crate) request_seconds: u64,
-    /// Seconds that the two connections of a session may take to be made.
+    /// Seconds allowed for establishing a session.
     pub(crate) connect_seconds: u64,
 }
 
@@ -78,9 +78,9 @@ pub(crate) struct Private {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
-    /// The least important level that is logged.
+    /// The log level.
     pub(crate) level: LogLevel,
-    /// How lines look.
+    /// The line format.
     pub(crate) format: LogFormat,
     /// The file to log to; empty is standard error.
     pub(crate) file: String,
@@ -125,8 +125,8 @@ impl Default for Log {
     }
 }
 
-/// The client's settings from `file`, the environment's `MATOU_CLIENT__SECTION__KEY` and
-/// `flags`: as they stand in the file, and as the client takes them. `home` is what `~` means.
+/// Loads the client's settings from `file`, the `MATOU_CLIENT__SECTION__KEY` variables and `flags`:
+/// as written, and as used by the library. `home` is the home directory, for `~`.
 pub(crate) fn load_client(
     file: Option<&Path>,
     variables: Vec<(OsString, OsString)>,
@@ -137,14 +137,14 @@ pub(crate) fn load_client(
     let merged = Merged::new(sources)?;
     let file: ClientFile = merged.settings()?;
     let settings = translate(&file, home)
-        .map_err(|Wrong { key, value, allowed }| merged.impossible(key, value, allowed))?;
+        .map_err(|Wrong { key, value, allowed }| merged.invalid(key, value, allowed))?;
     file.screen
         .check()
-        .map_err(|WrongSetting { key, value, allowed }| merged.impossible(&key, value, allowed))?;
+        .map_err(|WrongSetting { key, value, allowed }| merged.invalid(&key, value, allowed))?;
     Ok((file, settings))
 }
 
-/// A value of the right type that cannot work.
+/// An invalid value of the right type.
 struct Wrong {
     key: &'static str,
     value: String,
@@ -213,7 +213,7 @@ fn listen_address(address: &str) -> Result<Option<IpAddr>, Wrong> {
     address.parse().map(Some).map_err(|_| wrong("private.listen", &address, allowed))
 }
 
-/// Two ports at least, since each session needs two; none that a peer would refuse.
+/// At least two ports, since each session needs two; none that a peer would refuse.
 fn ports(range: &str) -> Result<Option<RangeInclusive<u16>>, Wrong> {
     if range.trim().is_empty() {
         return Ok(None);

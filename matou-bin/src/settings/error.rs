@@ -1,23 +1,23 @@
-//! What can be wrong with a setting, wherever it was set.
+//! Errors in settings, from any source.
 
 use std::path::PathBuf;
 
 use crate::sanitize::sanitize;
 
-/// Why the settings cannot be used: exit code 2.
+/// Why the settings are unusable: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("{}: {error}", file.display())]
     Read { file: PathBuf, error: std::io::Error },
     #[error("{}: {}", file.display(), .error.trim_end())]
     Syntax { file: PathBuf, error: String },
-    #[error("{origin}: {key} = {}: there is no such key; {allowed}", shown(value))]
+    #[error("{origin}: {key} = {}: unknown key; {allowed}", shown(value))]
     UnknownKey { origin: String, key: String, value: String, allowed: String },
-    #[error("{origin}: {key} = {} is not possible: {allowed}", shown(value))]
-    Impossible { origin: String, key: String, value: String, allowed: String },
+    #[error("{origin}: {key} = {} is invalid: {allowed}", shown(value))]
+    Invalid { origin: String, key: String, value: String, allowed: String },
 }
 
-/// Enough of a value to recognise it.
+/// Shortens a value to a recognisable length.
 fn shown(value: &str) -> String {
     const SHOWN: usize = 200;
     let mut text = sanitize(value).into_owned();

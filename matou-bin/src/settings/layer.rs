@@ -68,7 +68,7 @@ impl Schema {
             match value.to_str() {
                 Some(value) => self.text(&mut layer, &origin, &key, value)?,
                 None => {
-                    return Err(SettingsError::Impossible {
+                    return Err(SettingsError::Invalid {
                         origin,
                         key,
                         value: value.to_string_lossy().into_owned(),
@@ -217,7 +217,7 @@ fn unknown(
 }
 
 fn wrong_type(origin: &str, key: String, value: &Value, expected: &str) -> SettingsError {
-    SettingsError::Impossible {
+    SettingsError::Invalid {
         origin: origin.to_owned(),
         key,
         value: super::merge::shown(&value.kind),

@@ -52,7 +52,7 @@ impl Merged {
     pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         let all = json(&self.0.cache.kind);
         T::deserialize(all).map_err(|error| {
-            self.culprit::<T>("", &self.0.cache).unwrap_or_else(|| SettingsError::Impossible {
+            self.culprit::<T>("", &self.0.cache).unwrap_or_else(|| SettingsError::Invalid {
                 origin: "settings".into(),
                 key: "all together".into(),
                 value: String::new(),
@@ -62,7 +62,7 @@ impl Merged {
     }
 
     /// The error that names `key` and where it was set.
-    pub(super) fn impossible(&self, key: &str, value: String, allowed: String) -> SettingsError {
+    pub(super) fn invalid(&self, key: &str, value: String, allowed: String) -> SettingsError {
         let mut origin = None;
         let mut kind = &self.0.cache.kind;
         for part in key.split('.') {
@@ -72,7 +72,7 @@ impl Merged {
             kind = &value.kind;
         }
         let origin = origin.unwrap_or("built-in defaults").to_owned();
-        SettingsError::Impossible { origin, key: key.to_owned(), value, allowed }
+        SettingsError::Invalid { origin, key: key.to_owned(), value, allowed }
     }
 
     /// The first value that cannot be deserialized even alone.
@@ -87,7 +87,7 @@ impl Merged {
             serde_json::Value::Object([(name.to_owned(), inner)].into_iter().collect())
         });
         let error = T::deserialize(alone).err()?;
-        Some(self.impossible(key, shown(&value.kind), allowed(&error.to_string())))
+        Some(self.invalid(key, shown(&value.kind), allowed(&error.to_string())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Settings: built-in defaults < file < environment < flags.
 //!
-//! The files in `config/` are the schema: what they do not hold is no key, and the type of
-//! their values is the type of the key. A test keeps them equal to the built-in defaults.
+//! The files in `config/` are the schema: they define the keys and their types. A test keeps them
+//! equal to the built-in defaults.
 
 mod client;
 mod error;

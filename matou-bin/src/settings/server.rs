@@ -11,7 +11,7 @@ use super::{Flag, SettingsError};
 /// The shipped file: every key with its default.
 pub(super) const SHIPPED: &str = include_str!("../../../config/server.toml");
 
-/// The server's settings from `file`, the environment's `MATOU_SERVER__SECTION__KEY` and `flags`.
+/// Loads the server's settings from `file`, the `MATOU_SERVER__SECTION__KEY` variables and `flags`.
 pub(crate) fn load_server(
     file: Option<&Path>,
     variables: Vec<(OsString, OsString)>,
@@ -21,12 +21,12 @@ pub(crate) fn load_server(
     let merged = Merged::new(sources)?;
     let settings: ServerSettings = merged.settings()?;
     settings.check().map_err(|error| {
-        merged.impossible(error.key, error.value, format!("{} is expected", error.allowed))
+        merged.invalid(error.key, error.value, format!("{} is expected", error.allowed))
     })?;
     if !is_host_and_port(&settings.network.listen) {
         let value = format!("{:?}", settings.network.listen);
         let allowed = "HOST:PORT is expected, such as [::]:6286 or 127.0.0.1:0";
-        return Err(merged.impossible("network.listen", value, allowed.into()));
+        return Err(merged.invalid("network.listen", value, allowed.into()));
     }
     Ok(settings)
 }

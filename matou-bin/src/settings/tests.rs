@@ -1,4 +1,4 @@
-//! The shipped files against the defaults, and every kind of mistake against its words.
+//! Tests of the shipped files against the defaults, and of the error for each kind of mistake.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -37,7 +37,7 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The keys that `T` has under `section`, as its refusal of an unknown one lists them.
+/// The keys of `T` under `section`, taken from its error for an unknown key.
 fn keys<T: DeserializeOwned>(section: Option<&str>) -> BTreeSet<String> {
     let unknown = r#"{"there is no such key": 0}"#;
     let json = section.map_or(unknown.into(), |name| format!(r#"{{"{name}": {unknown}}}"#));
@@ -46,19 +46,19 @@ fn keys<T: DeserializeOwned>(section: Option<&str>) -> BTreeSet<String> {
     expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-fn shipped_holds_every_key<T: DeserializeOwned>(shipped: &str) {
+fn assert_contains_every_key<T: DeserializeOwned>(shipped: &str) {
     let file = File::from_str(shipped, FileFormat::Toml).collect().unwrap();
     assert_eq!(file.keys().cloned().collect::<BTreeSet<_>>(), keys::<T>(None));
     for (section, value) in file {
-        let ValueKind::Table(table) = value.kind else { panic!("{section} is no section") };
+        let ValueKind::Table(table) = value.kind else { panic!("{section} is not a section") };
         assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), keys::<T>(Some(&section)));
     }
 }
 
 #[test]
-fn the_shipped_files_hold_every_key() {
-    shipped_holds_every_key::<ServerSettings>(SERVER);
-    shipped_holds_every_key::<ClientFile>(CLIENT);
+fn the_shipped_files_contain_every_key() {
+    assert_contains_every_key::<ServerSettings>(SERVER);
+    assert_contains_every_key::<ClientFile>(CLIENT);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn every_key_of_the_shipped_files_has_a_comment() {
 }
 
 #[test]
-fn file_then_environment_then_flags() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let text = "[network]\nlisten = \"a:1\"\n[limits]\nclients = 1\nunjoined = 1\n";
     let environment =
         [("MATOU_SERVER__LIMITS__CLIENTS", "2"), ("MATOU_SERVER__NETWORK__LISTEN", "b:2")];
@@ -92,7 +92,7 @@ fn file_then_environment_then_flags() {
 }
 
 #[test]
-fn the_environment_takes_numbers_truths_and_texts_of_digits() {
+fn environment_values_have_the_type_of_their_key() {
     let environment = [
         ("MATOU_SERVER__ROOM__REPLAY_ROSTER", "false"),
         ("MATOU_SERVER__ROOM__MOTD", "1e3"),
@@ -107,7 +107,7 @@ fn the_environment_takes_numbers_truths_and_texts_of_digits() {
 }
 
 #[test]
-fn a_mistake_names_place_key_value_and_what_is_allowed() {
+fn an_error_names_origin_key_value_and_what_is_expected() {
     let table = [
         (
             "[limits]\ncleints = 5",
@@ -138,7 +138,7 @@ fn a_mistake_names_place_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn a_mistake_in_the_environment_names_the_variable() {
+fn an_error_in_the_environment_names_the_variable() {
     let table = [
         ("MATOU_SERVER__LIMITS__CLIENTS", "many", "a whole number is expected"),
         ("MATOU_SERVER__LIMITS__CLIENTS", "", "a whole number is expected"),
@@ -157,7 +157,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
+fn a_missing_file_is_an_error_that_names_it() {
     let error = load_server(Some(Path::new("/no/such.toml")), vec![], &[]).unwrap_err();
     assert!(error.to_string().starts_with("/no/such.toml: "), "{error}");
 }
@@ -176,7 +176,7 @@ fn the_client_file_becomes_the_library_settings() {
 }
 
 #[test]
-fn every_form_of_a_server_is_taken() {
+fn every_server_syntax_is_accepted() {
     for server in ["h", "h:1", "192.0.2.1", "192.0.2.1:1", "::1", "[::1]", "[::1]:65535"] {
         let text = format!("[client]\nserver = \"{server}\"");
         assert_eq!(client(&text).unwrap().1.server, server);
@@ -184,7 +184,7 @@ fn every_form_of_a_server_is_taken() {
 }
 
 #[test]
-fn a_client_setting_that_cannot_work_is_named() {
+fn an_invalid_client_setting_is_named() {
     let table = [
         ("[client]\nusername = \"a b\"", "client.toml: client.username = \"a b\""),
         ("[client]\nserver = \"\"", "client.toml: client.server = \"\""),
