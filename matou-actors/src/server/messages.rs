@@ -5,13 +5,19 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::Message;
 use bytes::Bytes;
+use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use super::directory::{Addresses, Member};
-use super::fanout::{Batch, Welcome};
-use super::reason::Reason;
-use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, MessageText, PortPair, Username};
+use crate::server::accept::admission::AdmissionLimits;
+use crate::server::accept::bans::Bans;
+use crate::server::admin::wire::{ClientReport, Request, Response};
+use crate::server::broker::requests::RequestLimits;
+use crate::server::ids::{ConnectionId, Route};
+use crate::server::reason::Reason;
+use crate::server::registry::directory::{Addresses, Member};
+use crate::server::room::batch::{Batch, Welcome};
+use crate::server::settings::Limits;
 
 /// Listener to shard: a connection was accepted.
 #[derive(Debug, Message)]
@@ -185,3 +191,57 @@ pub(crate) struct Drain(pub(crate) oneshot::Sender<()>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CloseAll(pub(crate) oneshot::Sender<()>);
+
+/// To the listener: the limits from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetAdmission(pub(crate) AdmissionLimits);
+
+/// To the broker: the limits from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetRequestLimits(pub(crate) RequestLimits);
+
+/// To the room: how new members are welcomed from now on.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetRoom {
+    pub(crate) replay_roster: bool,
+    /// The message of the day, a frame for each line.
+    pub(crate) motd: Vec<MessageText>,
+}
+
+/// To a shard: the limits of its connections, existing ones included.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetLimits(pub(crate) Limits);
+
+/// To any critical actor: answer.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ping;
+
+/// To the admin actor: an operator's request.
+#[derive(Debug, Message)]
+#[rtype(result = "Response")]
+pub(crate) struct AdminRequest(pub(crate) Request);
+
+/// To a shard: list the connections.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<ClientReport>")]
+pub(crate) struct ListClients;
+
+/// To a shard: disconnect every client of that network, and return how many there were.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "usize")]
+pub(crate) struct CloseFrom(pub(crate) IpNet);
+
+/// To the listener: the bans from now on.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetBans(pub(crate) Bans);
+
+/// To any critical actor: panic.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Fail;

@@ -10,72 +10,42 @@
 //!                         └◀──────────── batches for all, frames for one ──────────┘
 //! ```
 //!
-//! - One `Shard` for each event loop owns the connections on it; whoever wants to reach a
-//!   connection names its `Route` to the shard.
-//! - The order of joins, leaves and private steps is the order of the registry's mailbox; the
-//!   order of the room is the order of the room's. The registry speaks to room and broker, the
-//!   broker to the room, and none of them back, so nothing can wait in a circle.
-//! - What decides is pure and knows no actor: `names`, `directory`, `requests`, `admission`,
-//!   `token_bucket`, `log`, `outbox`, `roster`, `fanout`, `patrol`, `connection::inbound`.
+//! - One `Shard` per event loop owns the connections on it; whoever wants to reach a connection
+//!   sends to the shard in its `Route`.
+//! - The registry's mailbox orders joins, leaves and private steps; the room's mailbox orders
+//!   what everybody reads. The registry sends to room and broker, the broker to the room, and
+//!   none of them back, so there is no circular wait.
+//! - Each folder holds one actor (`actor`, `listener`) and the pure state that it drives; pure
+//!   files know no actor. `lifecycle` starts, reloads, watches and stops them.
 
 mod accept;
 pub mod admin;
-mod admission;
-mod bans;
+mod after_mailbox;
 mod broker;
 mod connection;
-mod directory;
-mod fanout;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod listener;
-mod log;
+mod ids;
+mod lifecycle;
+mod log_limiter;
 mod messages;
-mod meters;
-mod monitor;
-mod names;
-mod outbox;
-mod patrol;
+mod metrics;
 mod reason;
 mod registry;
-mod reload;
-mod requests;
 mod room;
-mod roster;
-mod running;
 mod settings;
 mod shard;
-mod shrink;
-mod snapshot;
-mod tally;
+mod shrink_sparse;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod token_bucket;
-mod vital;
-mod wiring;
 
-pub use bans::{Ban, BansFileError};
-pub use monitor::{Monitor, Unhealthy};
-pub use running::{Failure, Running, StartError, start};
+pub use accept::bans::Ban;
+pub use accept::bans_file::BansFileError;
+pub use lifecycle::monitor::{Monitor, Unhealthy};
+pub use lifecycle::start::{Failure, Running, StartError, start};
+pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Metrics, Network, Private, Room, ServerSettings,
     SettingError,
 };
-pub use snapshot::{Counts, Snapshot};
-
-/// A connection of this server's life; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ConnectionId(u64);
-
-impl ConnectionId {
-    /// The holder of names that nobody may have.
-    pub(crate) const NOBODY: Self = Self(0);
-}
-
-/// How to reach a connection: through its shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    shard: usize,
-    id: ConnectionId,
-}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::fanout::MAX_BATCH;
 use crate::protocol::{MessageText, Username};
+use crate::server::room::batch::MAX_BATCH;
 
 /// The most lines of a message of the day: every newcomer gets them all.
 const MOTD_LINES: usize = 16;

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use matou_actors::protocol::{
     ClaimedName, ClientFrame, Decode, Encode, MessageText, ServerFrame, Username,
 };
-use matou_actors::server::admin::Errand;
+use matou_actors::server::admin::ControlRequest;
 use matou_actors::server::{self, Monitor, ServerSettings, SettingError};
 use slog::{Discard, Logger, o};
 use tokio::sync::{mpsc, oneshot};
@@ -84,8 +84,8 @@ impl Server {
                             break;
                         }
                         errand = errands.recv() => match errand.unwrap() {
-                            Errand::Reload(answer) => answer.send(Ok(vec!["log.format"])).unwrap(),
-                            Errand::Shutdown => break,
+                            ControlRequest::Reload(answer) => answer.send(Ok(vec!["log.format"])).unwrap(),
+                            ControlRequest::Shutdown => break,
                         },
                         _ = &mut stopped => break,
                         Some(Change { settings, reloaded }) = asked.recv() => {

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
-use matou_actors::server::admin::Errand;
+use matou_actors::server::admin::ControlRequest;
 use matou_actors::server::{Running, ServerSettings, StartError};
 use slog::{Logger, crit, info, warn};
 use tokio::sync::mpsc;
@@ -103,7 +103,7 @@ async fn attend(
     source: &Source<'_>,
     running: &mut Running,
     signals: &mut Signals,
-    errands: &mut mpsc::Receiver<Errand>,
+    errands: &mut mpsc::Receiver<ControlRequest>,
     log: &Log,
 ) -> Result<(), Failure> {
     loop {
@@ -117,11 +117,11 @@ async fn attend(
                 }
             },
             Some(errand) = errands.recv() => match errand {
-                Errand::Reload(answer) => {
+                ControlRequest::Reload(answer) => {
                     // The operator may have gone.
                     let _ = answer.send(source.reload(running, log));
                 }
-                Errand::Shutdown => {
+                ControlRequest::Shutdown => {
                     info!(log.logger, "stopping"; "reason" => "an operator's request");
                     return Ok(());
                 }

@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
-use super::{Ask, Request, Response};
+use super::wire::{Request, Response};
+use crate::server::messages::AdminRequest;
 
 /// Operators at a time; more wait in the kernel's queue.
 pub const OPERATORS: usize = 8;
@@ -35,23 +36,23 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 /// Answers operators on `listener` until the runtime ends.
 pub(super) fn serve(
     listener: StdUnixListener,
-    desk: Recipient<Ask>,
+    admin: Recipient<AdminRequest>,
     logger: Logger,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
-    actix_rt::spawn(accept(listener, desk, logger));
+    actix_rt::spawn(accept(listener, admin, logger));
     Ok(())
 }
 
-async fn accept(listener: UnixListener, desk: Recipient<Ask>, logger: Logger) {
+async fn accept(listener: UnixListener, admin: Recipient<AdminRequest>, logger: Logger) {
     let seats = Arc::new(Semaphore::new(OPERATORS));
     while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (desk, logger) = (desk.clone(), logger.clone());
+                let (admin, logger) = (admin.clone(), logger.clone());
                 actix_rt::spawn(async move {
-                    if let Err(error) = converse(stream, &desk, &logger).await {
+                    if let Err(error) = converse(stream, &admin, &logger).await {
                         warn!(logger, "operator disconnected"; "reason" => error);
                     }
                     drop(seat);
@@ -67,7 +68,7 @@ async fn accept(listener: UnixListener, desk: Recipient<Ask>, logger: Logger) {
 
 async fn converse(
     stream: UnixStream,
-    desk: &Recipient<Ask>,
+    admin: &Recipient<AdminRequest>,
     logger: &Logger,
 ) -> Result<(), String> {
     let uid = stream.peer_cred().map(|who| who.uid()).map_err(|error| error.to_string())?;
@@ -83,7 +84,7 @@ async fn converse(
         let response = match serde_json::from_str::<Request>(&line) {
             Ok(request) => {
                 info!(logger, "operator asks"; "uid" => uid, "request" => ?request);
-                answer(desk, request).await
+                answer(admin, request).await
             }
             Err(error) => Response::error(format!("not a request: {error}")),
         };
@@ -126,8 +127,8 @@ async fn refuse_long(mut lines: Framed<UnixStream, LinesCodec>) -> Result<(), St
     Err(reason)
 }
 
-async fn answer(desk: &Recipient<Ask>, request: Request) -> Response {
-    match timeout(ANSWER_WITHIN, desk.send(Ask(request))).await {
+async fn answer(admin: &Recipient<AdminRequest>, request: Request) -> Response {
+    match timeout(ANSWER_WITHIN, admin.send(AdminRequest(request))).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Response::error("the server is stopping"),
         Err(_) => Response::error("the server did not answer in time; see its log"),
@@ -149,10 +150,14 @@ mod tests {
         type Context = Context<Self>;
     }
 
-    impl Handler<Ask> for Yes {
-        type Result = MessageResult<Ask>;
+    impl Handler<AdminRequest> for Yes {
+        type Result = MessageResult<AdminRequest>;
 
-        fn handle(&mut self, _: Ask, _: &mut Context<Self>) -> MessageResult<Ask> {
+        fn handle(
+            &mut self,
+            _: AdminRequest,
+            _: &mut Context<Self>,
+        ) -> MessageResult<AdminRequest> {
             MessageResult(Response::Said)
         }
     }

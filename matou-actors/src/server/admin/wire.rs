@@ -1,9 +1,11 @@
 //! What operators ask and get: one JSON object a line each way.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::super::{Ban, Snapshot};
-use std::net::SocketAddr;
+use crate::server::accept::bans::Ban;
+use crate::server::metrics::snapshot::Snapshot;
 
 /// What an operator asks for, such as `{"command":"kick","name":"alice"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_status_survives_the_wire() {
-        let counts = super::super::super::meters::Meters::new(1).snapshot();
+        let counts = crate::server::metrics::meters::Meters::new(1).snapshot();
         let status = Status { version: "1".into(), listening: vec![], bans: 3, counts };
         let response = Response::Status(Box::new(status));
         let line = serde_json::to_string(&response).unwrap();

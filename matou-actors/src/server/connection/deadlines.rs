@@ -1,8 +1,6 @@
 //! The deadlines of a connection.
 
-use actix::prelude::{AsyncContext, Context, SpawnHandle};
-
-use super::Connection;
+use actix::prelude::{Actor, AsyncContext, Context, SpawnHandle};
 
 /// What may run out of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +49,10 @@ impl Deadlines {
         handle
     }
 
-    pub(super) fn cancel(&mut self, which: Deadline, ctx: &mut Context<Connection>) {
+    pub(super) fn cancel<A>(&mut self, which: Deadline, ctx: &mut Context<A>)
+    where
+        A: Actor<Context = Context<A>>,
+    {
         if let Some(handle) = self.take(which) {
             ctx.cancel_future(handle);
         }

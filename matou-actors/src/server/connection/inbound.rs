@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, Username, encode_message};
 use crate::server::messages::PrivateStep;
-use crate::server::meters::ShardMeters;
+use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
 use crate::server::settings::Limits;
 use crate::server::token_bucket::{Rate, TokenBucket};

@@ -16,11 +16,11 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::tuning::{acknowledged, silence};
-use crate::server::fanout::Welcome;
-use crate::server::log::Span;
-use crate::server::meters::ShardMeters;
-use crate::server::outbox::{MAX_SLICES, Outbox};
+use crate::server::connection::outbox::{MAX_SLICES, Outbox};
+use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
+use crate::server::room::batch::Welcome;
+use crate::server::room::log::Span;
 
 /// A socket and what waits to be written to it.
 #[derive(Debug)]
@@ -214,8 +214,8 @@ mod tests {
 
     use socket2::{Domain, Socket, Type};
 
-    use super::super::tuning::tune;
     use super::*;
+    use crate::server::connection::tuning::tune;
 
     #[actix::test]
     async fn who_takes_less_than_the_socket_waits_for_has_taken_something() {

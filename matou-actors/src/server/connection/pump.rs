@@ -2,62 +2,50 @@
 
 use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFuture;
 use actix::prelude::{AsyncContext, Context};
 
+use super::actor::{Connection, Gate, State};
 use super::deadlines::Deadline;
 use super::inbound::Next;
-use super::{Connection, Gate, Progress, State};
+use super::output::Progress;
+use crate::server::after_mailbox::AfterMailbox;
 use crate::server::reason::Reason;
 
 /// When a frame's deadline passes although bytes wait to be read: how long until it is looked
 /// at again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// Polled by actix whenever the connection was woken, after its mailbox: by a readable or
-/// writable socket, a message or a timer.
-pub(super) struct Pump;
-
-impl ActorFuture<Connection> for Pump {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        connection: &mut Connection,
-        ctx: &mut Context<Connection>,
-        task: &mut Task<'_>,
-    ) -> Poll<()> {
-        connection.end_pause(task);
-        while connection.is_read() {
-            if connection.starved {
-                let ready = connection.output.borrow().stream().poll_read_ready(task);
+impl AfterMailbox for Connection {
+    fn after_mailbox(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
+        self.end_pause(task);
+        while self.is_read() {
+            if self.starved {
+                let ready = self.output.borrow().stream().poll_read_ready(task);
                 match ready {
                     Poll::Pending => break,
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
-                        connection.close(&Reason::Io(error), ctx);
+                        self.close(&Reason::Io(error), ctx);
                         break;
                     }
                 }
             }
-            connection.read(ctx);
-            connection.end_pause(task);
+            self.read(ctx);
+            self.end_pause(task);
         }
-        connection.discard(ctx, task);
-        while connection.output.borrow().is_blocked() && connection.state != State::Ended {
-            let ready = connection.output.borrow().stream().poll_write_ready(task);
+        self.discard_input(ctx, task);
+        while self.output.borrow().is_blocked() && self.state != State::Ended {
+            let ready = self.output.borrow().stream().poll_write_ready(task);
             let progress = match ready {
                 Poll::Pending => break,
-                Poll::Ready(Ok(())) => connection.output.borrow_mut().unblock(),
+                Poll::Ready(Ok(())) => self.output.borrow_mut().unblock(),
                 Poll::Ready(Err(error)) => Progress::Failed(Reason::Io(error)),
             };
-            connection.wrote(progress, ctx);
+            self.wrote(progress, ctx);
         }
-        Poll::Pending
     }
 }
 

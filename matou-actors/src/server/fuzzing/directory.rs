@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::fuzzing::Choices;
 use crate::protocol::{ClaimedName, Username};
-use crate::server::directory::{Addresses, Directory, Refused};
-use crate::server::{ConnectionId, Route};
+use crate::server::ids::{ConnectionId, Route};
+use crate::server::registry::directory::{Addresses, Directory, Refused};
 
 /// Letters that look like, fold to, or decompose into each other, and some that are not allowed.
 const LETTERS: [&str; 32] = [

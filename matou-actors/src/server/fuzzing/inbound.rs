@@ -8,7 +8,7 @@ use crate::fuzzing::Choices;
 use crate::protocol::{ClientFrame, Decode, ServerFrame, Username, encode_message};
 use crate::server::connection::inbound::{Inbound, InboundLimits, Intent, Next};
 use crate::server::messages::PrivateStep;
-use crate::server::meters::ShardMeters;
+use crate::server::metrics::meters::ShardMeters;
 use crate::server::settings::Limits;
 
 const NAME_ATTEMPTS: u32 = 3;

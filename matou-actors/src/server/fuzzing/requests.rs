@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::fuzzing::Choices;
-use crate::server::ConnectionId;
-use crate::server::requests::{Ignored, RequestLimits, Requests};
+use crate::server::broker::requests::{Ignored, RequestLimits, Requests};
+use crate::server::ids::ConnectionId;
 use crate::server::token_bucket::Rate;
 
 const LIFETIME: Duration = Duration::from_secs(20);

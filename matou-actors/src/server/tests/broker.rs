@@ -8,10 +8,10 @@ use slog::{Discard, Logger, o};
 
 use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, relayed};
 use crate::protocol::ServerFrame;
-use crate::server::broker::Broker;
-use crate::server::directory::Member;
+use crate::server::broker::actor::Broker;
+use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::messages::{Relay, Step, ToBroker};
-use crate::server::requests::{RequestLimits, Requests};
+use crate::server::registry::directory::Member;
 
 const LIFETIME: Duration = Duration::from_secs(120);
 
@@ -35,7 +35,7 @@ impl Stage {
             room: room.recipient(),
             clock: || Instant::now() + LATER.get(),
             logger: Logger::root(Discard, o!()),
-            _vital: None,
+            _critical: None,
         };
         Self { broker: broker.start(), room }
     }

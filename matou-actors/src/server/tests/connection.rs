@@ -10,9 +10,10 @@ use actix::prelude::Addr;
 
 use super::probe::Probe;
 use super::{id, meters, name};
-use crate::server::connection::{Connection, Output, Shared, Uplinks};
-use crate::server::fanout::Welcome;
+use crate::server::connection::actor::{Connection, Shared, Uplinks};
+use crate::server::connection::output::Output;
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
+use crate::server::room::batch::Welcome;
 use crate::server::settings::Limits;
 
 struct Stage {

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use self::probe::Probe;
-use super::directory::{Addresses, Member};
-use super::messages::{Order, Relay, ToConnection};
-use super::meters::Meters;
-use super::{ConnectionId, Route};
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
+use crate::server::ids::{ConnectionId, Route};
+use crate::server::messages::{Order, Relay, ToConnection};
+use crate::server::metrics::meters::Meters;
+use crate::server::registry::directory::{Addresses, Member};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];

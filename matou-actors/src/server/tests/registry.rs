@@ -1,16 +1,18 @@
 //! The registry between probes: who gets a name, and what passes on to room and broker.
 
 use std::sync::Arc;
+use std::task::{Context as Task, Waker};
 
 use actix::prelude::{Actor, Addr, Context, Handler as _};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, told};
-use crate::server::Route;
-use crate::server::directory::Directory;
+use crate::server::after_mailbox::AfterMailbox as _;
+use crate::server::ids::Route;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
-use crate::server::meters::Meters;
-use crate::server::registry::Registry;
+use crate::server::metrics::meters::Meters;
+use crate::server::registry::actor::Registry;
+use crate::server::registry::directory::Directory;
 
 struct Stage {
     registry: Addr<Registry>,
@@ -75,7 +77,7 @@ fn registry(
         shards: shards.iter().map(Probe::recipient).collect(),
         answers: Vec::new(),
         logger: Logger::root(Discard, o!()),
-        _vital: None,
+        _critical: None,
     }
 }
 
@@ -204,6 +206,6 @@ async fn nobody_is_answered_and_asks_again_before_the_mailbox_is_empty() {
     registry.handle(ToRegistry::Private { route: route(0, 1), step }, &mut ctx);
     registry.handle(join(route(0, 2), "alice"), &mut ctx);
     assert_eq!(told(shards[0].take().await), []);
-    registry.answer();
+    registry.after_mailbox(&mut ctx, &mut Task::from_waker(Waker::noop()));
     assert_eq!(told(shards[0].take().await), [(1, "Resume".into()), refused(2)]);
 }

@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 
 use super::{Probe, id, meters, name, route, text};
 use crate::protocol::{Decode, ServerFrame, encode_message};
-use crate::server::Route;
-use crate::server::fanout::{Batch, Fanout};
+use crate::server::ids::Route;
 use crate::server::messages::{Drain, FromRoom, Publish, ToRoom, Written};
-use crate::server::room::Room;
+use crate::server::room::actor::Room;
+use crate::server::room::batch::Batch;
+use crate::server::room::fanout::Fanout;
 
 struct Stage {
     room: Addr<Room>,
@@ -39,7 +40,7 @@ impl Stage {
             fanout: Fanout::new(2, true),
             shards: shards.iter().map(Probe::recipient).collect(),
             draining: Vec::new(),
-            _vital: None,
+            _critical: None,
         };
         Self { room: room.start(), shards }
     }
@@ -113,8 +114,8 @@ fn frames(mut bytes: &[u8]) -> Vec<String> {
     frames
 }
 
-const ALICE: Route = Route { shard: 0, id: crate::server::ConnectionId(1) };
-const BOB: Route = Route { shard: 1, id: crate::server::ConnectionId(2) };
+const ALICE: Route = Route { shard: 0, id: crate::server::ids::ConnectionId(1) };
+const BOB: Route = Route { shard: 1, id: crate::server::ids::ConnectionId(2) };
 
 #[actix::test]
 async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arrival() {

@@ -6,11 +6,11 @@ use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
-use crate::server::broker::Broker;
-use crate::server::directory::Directory;
+use crate::server::broker::actor::Broker;
+use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
-use crate::server::registry::Registry;
-use crate::server::requests::{RequestLimits, Requests};
+use crate::server::registry::actor::Registry;
+use crate::server::registry::directory::Directory;
 
 const ALICE: u64 = 1;
 const BOB: u64 = 2;
@@ -37,7 +37,7 @@ impl Stage {
             room: relay.recipient(),
             clock: Instant::now,
             logger: logger.clone(),
-            _vital: None,
+            _critical: None,
         };
         let broker = broker.start();
         let registry = Registry {
@@ -48,7 +48,7 @@ impl Stage {
             shards: vec![shard.recipient()],
             answers: Vec::new(),
             logger,
-            _vital: None,
+            _critical: None,
         };
         let stage = Self { registry: registry.start(), broker, relay, _shard: shard, _room: room };
         stage.join(ALICE, "alice").await;

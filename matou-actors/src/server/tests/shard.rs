@@ -7,11 +7,11 @@ use actix::prelude::Actor;
 
 use super::probe::Probe;
 use super::{id, meters};
-use crate::server::connection::Uplinks;
+use crate::server::connection::actor::Uplinks;
 use crate::server::messages::{Accept, ToRegistry};
-use crate::server::patrol::Patrol;
 use crate::server::settings::Limits;
-use crate::server::shard::Shard;
+use crate::server::shard::actor::Shard;
+use crate::server::shard::liveness::LivenessSweep;
 
 #[actix::test]
 #[cfg(target_os = "linux")]
@@ -26,9 +26,9 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
         meters: meters.clone(),
         logger: slog::Logger::root(slog::Discard, slog::o!()),
     };
-    let patrol = Patrol::new(Duration::from_millis(5), Duration::from_millis(300));
+    let sweep = LivenessSweep::new(Duration::from_millis(5), Duration::from_millis(300));
     let shard = Shard::new(0, uplinks, written.recipient(), Limits::default(), None);
-    let shard = shard.with_patrol(patrol).start();
+    let shard = shard.with_sweep(sweep).start();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     // Nothing asks it before the patience is over, so it is as good as unplugged.
     let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();

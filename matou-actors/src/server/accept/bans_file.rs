@@ -1,0 +1,126 @@
+//! Keeping bans over restarts: a JSON file that is replaced as a whole.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::bans::{self, Ban, Bans, NotANetwork};
+
+/// The most bytes that are read: more than the most bans with the longest reasons take.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// A file of bans that cannot be used. The server does not start without its bans.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the bans in {}: {reason}; mend the file, or move it away to start without bans", path.display())]
+pub struct BansFileError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// The bans in `path` that hold at `now`; none when there is no file yet.
+pub(crate) fn load(path: &Path, now: Timestamp) -> Result<Bans, BansFileError> {
+    let failed = |reason: String| BansFileError { path: path.to_owned(), reason };
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => file.take(LARGEST).read_to_string(&mut text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Bans::default()),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| failed(error.to_string()))?;
+    let listed: Vec<Ban> =
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let parsed = listed.into_iter().map(|ban| {
+        let network = bans::network(&ban.network.to_string())?;
+        Ok(Ban { network, ..ban })
+    });
+    let parsed: Vec<Ban> =
+        parsed.collect::<Result<_, NotANetwork>>().map_err(|error| failed(error.to_string()))?;
+    Bans::of(parsed, now).map_err(|error| failed(error.to_string()))
+}
+
+/// Writes `bans` to `path`: after a crash at any moment the file holds the old bans or the new
+/// ones. Waits for the disk.
+pub(crate) fn save(path: &Path, bans: &Bans, now: Timestamp) -> io::Result<()> {
+    let listed: Vec<&Ban> = bans.in_force(now).collect();
+    let mut text = serde_json::to_vec_pretty(&listed)?;
+    text.push(b'\n');
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::bans::{LONGEST_REASON, MOST};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn what_is_saved_is_loaded_except_what_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.json");
+        assert!(load(&path, NOW).unwrap().is_empty(), "no file yet");
+        let mut bans = Bans::default();
+        let later = Timestamp::from_second(10).unwrap();
+        let forever = Ban {
+            network: bans::network("192.0.2.0/24").unwrap(),
+            until: None,
+            reason: "spam".into(),
+        };
+        let short = Ban {
+            network: bans::network("2001:db8::1").unwrap(),
+            until: Some(later),
+            reason: String::new(),
+        };
+        bans.add(forever.clone(), NOW).unwrap();
+        bans.add(short, NOW).unwrap();
+        save(&path, &bans, NOW).unwrap();
+        assert_eq!(load(&path, NOW).unwrap(), bans);
+        let left = load(&path, later).unwrap();
+        assert_eq!(left.in_force(later).collect::<Vec<_>>(), [&forever]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn the_most_bans_with_the_longest_reasons_can_be_loaded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.json");
+        let later = "9999-12-30T22:00:00.999999999Z".parse().unwrap();
+        // A quotation mark is two bytes in the file, as much as any character that is let in.
+        let reason = "\"".repeat(LONGEST_REASON);
+        let network = |number: usize| {
+            let number = u128::try_from(number).unwrap();
+            IpAddr::from((u128::MAX - number).to_be_bytes()).into()
+        };
+        let listed = (0..MOST).map(|number| Ban {
+            network: network(number),
+            until: Some(later),
+            reason: reason.clone(),
+        });
+        let bans = Bans::of(listed, NOW).unwrap();
+        save(&path, &bans, NOW).unwrap();
+        assert_eq!(load(&path, NOW).unwrap(), bans);
+    }
+
+    #[test]
+    fn a_file_that_is_not_understood_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans.json");
+        for text in ["", "{}", "[{\"network\": \"x\"}]", "[{\"network\": \"0.0.0.0/0\"}]"] {
+            fs::write(&path, text).unwrap();
+            let error = load(&path, NOW).unwrap_err().to_string();
+            assert!(error.contains("bans.json"), "{error}");
+        }
+    }
+}

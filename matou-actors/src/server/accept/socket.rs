@@ -1,0 +1,99 @@
+//! Accepting from one listening socket, also when there are no descriptors left.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use nix::errno::Errno;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to leave the kernel's queue alone after an accept that failed: the descriptors that
+/// it lacks will not come back sooner for asking.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// The most people turned away for want of a descriptor between two pauses.
+const TURNED_AWAY_AT_ONCE: u64 = 256;
+/// The most bytes read from somebody who is turned away.
+const LAST_WORDS: usize = 1024;
+
+/// What happened at a listening socket.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Connected(TcpStream, SocketAddr),
+    /// There was no descriptor for so many, who were let in by the spare one and out again.
+    TurnedAway(u64),
+    Failed(io::Error),
+}
+
+/// A listening socket with a descriptor in reserve: without it, those whom the process has no
+/// descriptor for would wait in the kernel's queue and never learn.
+#[derive(Debug)]
+pub(crate) struct ListeningSocket {
+    socket: TcpListener,
+    spare: Option<Socket>,
+}
+
+impl ListeningSocket {
+    pub(crate) fn new(socket: TcpListener) -> Self {
+        Self { socket, spare: spare() }
+    }
+
+    /// Waits for the next arrival; after a failure, and after turning people away, only once the
+    /// kernel was left alone for a while.
+    pub(crate) async fn next(&mut self) -> Arrival {
+        match self.socket.accept().await {
+            Ok((stream, peer)) => Arrival::Connected(stream, peer),
+            Err(error) => {
+                let arrival = if is_exhaustion(&error) && self.spare.is_some() {
+                    Arrival::TurnedAway(self.turn_away_waiting())
+                } else {
+                    Arrival::Failed(error)
+                };
+                if !matches!(&arrival, Arrival::Failed(error) if is_of_one_connection(error)) {
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+                if self.spare.is_none() {
+                    self.spare = spare();
+                }
+                arrival
+            }
+        }
+    }
+
+    fn turn_away_waiting(&mut self) -> u64 {
+        self.spare = None;
+        let mut turned_away = 0;
+        while turned_away < TURNED_AWAY_AT_ONCE {
+            let Some(Ok((stream, _))) = self.socket.accept().now_or_never() else { break };
+            turn_away(&stream);
+            turned_away += 1;
+        }
+        self.spare = spare();
+        turned_away
+    }
+}
+
+/// Ends a connection that is not let in. What has already come from it is read, since a close
+/// with unread bytes is a reset, which looks like a fault of the network.
+pub(crate) fn turn_away(stream: &TcpStream) {
+    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    let _ = stream.try_read(&mut [0; LAST_WORDS]);
+}
+
+/// Whether `error` says that the process (EMFILE) or the system (ENFILE) is out of descriptors.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EMFILE | Errno::ENFILE))
+}
+
+/// Whether `error` concerns only the connection that was to be accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Any descriptor; a socket is one on every system.
+fn spare() -> Option<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, None).ok()
+}

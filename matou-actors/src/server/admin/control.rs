@@ -1,0 +1,13 @@
+//! What an operator asks that only the owner of the server can do.
+
+use tokio::sync::oneshot;
+
+/// A request for whoever runs the server.
+#[derive(Debug)]
+pub enum ControlRequest {
+    /// Read the configuration and reload; answer with the keys that need a restart, or with what
+    /// is wrong.
+    Reload(oneshot::Sender<Result<Vec<&'static str>, String>>),
+    /// Stop the server.
+    Shutdown,
+}

@@ -1,0 +1,4 @@
+//! Private requests: who asked whom, and how far they have come.
+
+pub(crate) mod actor;
+pub(crate) mod requests;

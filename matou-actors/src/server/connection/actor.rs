@@ -1,0 +1,339 @@
+//! The connection actor: one client's TCP connection.
+//!
+//! Reading happens in `pump`, writing in `output`, what the bytes mean is decided in `inbound`. A
+//! connection forwards one thing at a time and reads no further until that has been dealt with,
+//! so a client that floods waits for itself and fills nobody's mailbox.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
+use bytes::{Bytes, BytesMut};
+use slog::{Logger, info, warn};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::deadlines::{Deadline, Deadlines};
+use super::inbound::{Inbound, InboundLimits, Intent};
+use super::output::{Output, Progress};
+use super::tuning::tune;
+use crate::protocol::{Encode, ServerFrame};
+use crate::server::after_mailbox::run_after_mailbox;
+use crate::server::ids::{ConnectionId, Route};
+use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
+use crate::server::metrics::meters::{Meters, ShardMeters};
+use crate::server::reason::Reason;
+use crate::server::registry::directory::Addresses;
+use crate::server::settings::Limits;
+
+/// Bytes that one system call reads; one such buffer serves all connections of a shard.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// Whom the connections speak to.
+#[derive(Clone)]
+pub(crate) struct Uplinks {
+    pub(crate) registry: Recipient<ToRegistry>,
+    pub(crate) room: Recipient<Publish>,
+    pub(crate) listener: Recipient<Lifecycle>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) logger: Logger,
+}
+
+/// What all connections of a shard share.
+pub(crate) struct Shared {
+    pub(super) shard: usize,
+    pub(super) uplinks: Uplinks,
+    pub(super) ended: Recipient<Lifecycle>,
+    pub(super) rules: RefCell<Rc<Rules>>,
+    pub(super) meters: Arc<ShardMeters>,
+    pub(super) read_buffer: RefCell<Vec<u8>>,
+}
+
+/// The limits as the connections need them.
+pub(super) struct Rules {
+    pub(super) limits: Limits,
+    pub(super) inbound: InboundLimits,
+}
+
+/// One client.
+pub(crate) struct Connection {
+    pub(super) shared: Rc<Shared>,
+    pub(super) id: ConnectionId,
+    pub(super) peer: SocketAddr,
+    pub(super) output: Rc<RefCell<Output>>,
+    pub(super) inbound: Inbound,
+    pub(super) unread: Vec<u8>,
+    pub(super) gate: Gate,
+    pub(super) state: State,
+    /// No whole frame is in `unread`: the socket has to be read.
+    pub(super) starved: bool,
+    /// The client, or its address, is over its rate: read on after this.
+    pub(super) pace: Option<Pin<Box<Sleep>>>,
+    pub(super) deadlines: Deadlines,
+    /// What may still be read and discarded while the connection closes.
+    pub(super) discard: Option<usize>,
+}
+
+/// Whether the client is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Open,
+    /// Until what was forwarded has been dealt with.
+    Waiting,
+    /// For good: the server stops.
+    Quiet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Alive,
+    /// The name is free, what is queued is still written.
+    Draining,
+    /// Everything is written; the client may take its time to read it.
+    Lingering,
+    /// Nothing is left to do.
+    Ended,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        shard: usize,
+        uplinks: Uplinks,
+        ended: Recipient<Lifecycle>,
+        limits: Limits,
+    ) -> Self {
+        let rules = RefCell::new(Rc::new(Rules::new(limits)));
+        let meters = uplinks.meters.shard(shard);
+        let read_buffer = RefCell::new(vec![0; READ_BUFFER]);
+        Self { shard, uplinks, ended, rules, meters, read_buffer }
+    }
+
+    /// Replaces the limits; deadlines that run already keep theirs.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.rules.borrow_mut() = Rc::new(Rules::new(limits));
+    }
+
+    pub(super) fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules.borrow())
+    }
+
+    /// A connection ended before it began.
+    pub(crate) fn turned_away(&self, id: ConnectionId, peer: SocketAddr) {
+        // Cannot flood: once for each accepted connection.
+        self.uplinks.listener.do_send(Lifecycle::Ended { id, peer, joined: false });
+    }
+}
+
+impl Rules {
+    fn new(limits: Limits) -> Self {
+        Self { inbound: InboundLimits::new(&limits), limits }
+    }
+}
+
+impl Connection {
+    /// Starts the actor for an accepted connection on the current event loop, which reads it only
+    /// after `hold`. Its output is the shard's to write batches to.
+    pub(crate) fn start(
+        shared: Rc<Shared>,
+        id: ConnectionId,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+        hold: Duration,
+    ) -> io::Result<(Addr<Self>, Rc<RefCell<Output>>)> {
+        tune(&stream)?;
+        let stream = TcpStream::from_std(stream)?;
+        let (limit, meters) = (shared.rules().limits.queue_bytes, Arc::clone(&shared.meters));
+        let output = Rc::new(RefCell::new(Output::new(stream, limit, meters)));
+        let connection = Self {
+            shared,
+            id,
+            peer,
+            output: Rc::clone(&output),
+            inbound: Inbound::new(),
+            unread: Vec::new(),
+            gate: Gate::Open,
+            state: State::Alive,
+            starved: true,
+            pace: (!hold.is_zero()).then(|| Box::pin(tokio::time::sleep(hold))),
+            deadlines: Deadlines::default(),
+            discard: None,
+        };
+        connection.shared.meters.actors.bump(1);
+        Ok((Actor::start(connection), output))
+    }
+
+    fn route(&self) -> Route {
+        Route { shard: self.shared.shard, id: self.id }
+    }
+
+    /// Forwards what the client wants. Nothing sent here can flood: the gate closes until it
+    /// has been dealt with.
+    pub(super) fn forward(&mut self, intent: Intent, ctx: &mut Context<Self>) {
+        let route = self.route();
+        self.gate = Gate::Waiting;
+        match intent {
+            Intent::Join(claimed) => {
+                let (peer, addresses) = (self.peer, self.addresses());
+                let join = ToRegistry::Join { route, claimed, peer, addresses };
+                self.shared.uplinks.registry.do_send(join);
+            }
+            Intent::Publish(frames, count) => {
+                let said = Publish { route, frames, count, at: Instant::now() };
+                self.shared.uplinks.room.do_send(said);
+            }
+            Intent::Private(step) => {
+                self.shared.uplinks.registry.do_send(ToRegistry::Private { route, step });
+            }
+            Intent::Leave => self.close(&Reason::SignedOut, ctx),
+        }
+    }
+
+    fn addresses(&self) -> Addresses {
+        let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let local = self.output.borrow().stream().local_addr();
+        let local = local.map_or(unspecified, |local| local.ip());
+        Addresses { peer: self.peer.ip(), local: local.to_canonical() }
+    }
+
+    fn send(&mut self, frame: Bytes, ctx: &mut Context<Self>) {
+        let progress = self.output.borrow_mut().send(frame);
+        self.wrote(progress, ctx);
+    }
+
+    pub(super) fn wrote(&mut self, progress: Progress, ctx: &mut Context<Self>) {
+        match progress {
+            Progress::Done => self.caught_up(ctx),
+            Progress::Blocked => self.watch_progress(ctx),
+            Progress::Failed(reason) => {
+                self.close(&reason, ctx);
+                self.end(ctx);
+            }
+        }
+    }
+
+    /// Tells the registry, which frees the name.
+    pub(super) fn leave(&self) {
+        // Cannot flood: once for each connection.
+        self.shared.uplinks.registry.do_send(ToRegistry::Leave { id: self.id });
+    }
+
+    pub(super) fn log_end(&self, reason: &Reason) {
+        self.shared.uplinks.meters.ended(reason);
+        let logger = &self.shared.uplinks.logger;
+        let username = self.inbound.called();
+        let joined = self.inbound.username().is_some();
+        let event = if joined { "left" } else { "connection ended" };
+        let (peer, reason_text) = (self.peer, reason.to_string());
+        if reason.is_fault() {
+            warn!(logger, "{}", event;
+                "peer" => %peer, "username" => username, "reason" => reason_text);
+        } else {
+            info!(logger, "{}", event;
+                "peer" => %peer, "username" => username, "reason" => reason_text);
+        }
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let allowed = Duration::from_secs(self.shared.rules().limits.join_seconds);
+        // Nobody can join while they are held back.
+        let held = self.pace.as_ref().map_or(Duration::ZERO, |pace| {
+            pace.deadline().saturating_duration_since(tokio::time::Instant::now())
+        });
+        let limit = held + allowed;
+        let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
+            connection.close(&Reason::JoinTimeout, ctx);
+        };
+        self.deadlines.set(Deadline::Join, ctx.run_later(limit, expired));
+        run_after_mailbox(ctx);
+    }
+}
+
+impl Handler<Order> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, order: Order, ctx: &mut Context<Self>) {
+        if self.state != State::Alive {
+            return;
+        }
+        match order {
+            Order::Refuse => {
+                self.inbound.refused();
+                let mut refused = BytesMut::new();
+                ServerFrame::JoinAnswer { accepted: false }.encode(&mut refused);
+                self.send(refused.freeze(), ctx);
+                self.resume();
+            }
+            Order::Welcome { name } => {
+                self.deadlines.cancel(Deadline::Join, ctx);
+                self.inbound.accepted(name);
+                self.resume();
+            }
+            Order::AwaitWritable => self.watch_progress(ctx),
+            Order::Send(frame) => self.send(frame, ctx),
+            Order::Resume => self.resume(),
+            Order::ApplyLimits => {
+                let limit = self.shared.rules().limits.queue_bytes;
+                self.output.borrow_mut().set_limit(limit);
+            }
+            Order::Quiesce => self.gate = Gate::Quiet,
+            Order::Close(reason) => self.close(&reason, ctx),
+            #[allow(clippy::panic)]
+            Order::Fail => panic!("an operator's test asked for this panic"),
+        }
+    }
+}
+
+impl Connection {
+    fn resume(&mut self) {
+        if self.gate == Gate::Waiting {
+            self.gate = Gate::Open;
+        }
+    }
+}
+
+/// Runs when the actor ends in whatever way, a panic included: the name is freed, the place is
+/// given back, and nobody else notices.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.meters.actors.lower(1);
+        if self.state == State::Alive {
+            let reason = if std::thread::panicking() { Reason::Panicked } else { Reason::Shutdown };
+            self.log_end(&reason);
+            self.leave();
+        }
+        let joined = match self.output.try_borrow_mut() {
+            Ok(mut output) => {
+                output.close();
+                output.is_welcomed()
+            }
+            // This is a panic in the middle of a write.
+            Err(_) => self.inbound.username().is_some(),
+        };
+        let ended = Lifecycle::Ended { id: self.id, peer: self.peer, joined };
+        // Cannot flood: once for each connection.
+        self.shared.uplinks.listener.do_send(ended);
+        self.shared.ended.do_send(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_small() {
+        // There are thousands, and the runtime rounds what holds one up to 128 bytes: a little
+        // more in here may cost that much in memory for each.
+        let size = size_of::<Connection>();
+        assert!(size <= 200, "{size} bytes: measure an idle client before this is raised");
+    }
+}

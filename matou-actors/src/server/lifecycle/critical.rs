@@ -1,0 +1,26 @@
+//! Actors whose failure ends the server: better no server than half of one.
+
+use tokio::sync::mpsc;
+
+/// Held by an actor without which the server cannot go on. When the actor panics, whoever runs
+/// the server is told its name.
+#[derive(Debug)]
+pub(crate) struct CriticalActor {
+    name: &'static str,
+    failures: mpsc::UnboundedSender<&'static str>,
+}
+
+impl CriticalActor {
+    pub(crate) fn new(name: &'static str, failures: &mpsc::UnboundedSender<&'static str>) -> Self {
+        Self { name, failures: failures.clone() }
+    }
+}
+
+impl Drop for CriticalActor {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Nobody listens any more when the server is stopping: then it does not matter.
+            let _ = self.failures.send(self.name);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! New settings for a server that runs.
+
+use actix::prelude::Recipient;
+
+use crate::protocol::MessageText;
+use crate::server::accept::admission::AdmissionLimits;
+use crate::server::broker::requests::RequestLimits;
+use crate::server::messages::{SetAdmission, SetLimits, SetRequestLimits, SetRoom};
+use crate::server::settings::{ServerSettings, SettingError};
+
+/// The actors that take new settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloadable {
+    pub(crate) listener: Recipient<SetAdmission>,
+    pub(crate) room: Recipient<SetRoom>,
+    pub(crate) broker: Recipient<SetRequestLimits>,
+    pub(crate) shards: Vec<Recipient<SetLimits>>,
+}
+
+impl Reloadable {
+    /// Applies what can change while the server runs and is found in `new`; the keys that differ
+    /// and need a restart keep what `current` has, and are returned. With an error nothing
+    /// changes.
+    pub(crate) fn apply(
+        &self,
+        current: &mut ServerSettings,
+        new: &ServerSettings,
+    ) -> Result<Vec<&'static str>, SettingError> {
+        new.check()?;
+        let kept = keys_for_restart(current, new);
+        current.room.replay_roster = new.room.replay_roster;
+        current.room.motd.clone_from(&new.room.motd);
+        current.private = new.private.clone();
+        current.limits = new.limits.clone();
+        current.log.level = new.log.level;
+        // Cannot flood: an operator's doing, once in a while.
+        self.listener.do_send(SetAdmission(AdmissionLimits::new(&new.limits)));
+        self.broker.do_send(SetRequestLimits(RequestLimits::new(&new.private)));
+        self.room.do_send(SetRoom {
+            replay_roster: new.room.replay_roster,
+            motd: motd_lines(&new.room.motd),
+        });
+        for shard in &self.shards {
+            shard.do_send(SetLimits(new.limits.clone()));
+        }
+        Ok(kept)
+    }
+}
+
+/// The lines of a message of the day that was checked.
+pub(crate) fn motd_lines(motd: &str) -> Vec<MessageText> {
+    motd.lines().filter_map(|line| MessageText::parse(line).ok()).collect()
+}
+
+fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'static str> {
+    let differ = [
+        ("network.listen", current.network.listen != new.network.listen),
+        ("network.arbiters", current.network.arbiters != new.network.arbiters),
+        ("network.backlog", current.network.backlog != new.network.backlog),
+        ("room.motd_name", current.room.motd_name != new.room.motd_name),
+        ("log.format", current.log.format != new.log.format),
+        ("admin.socket", current.admin.socket != new.admin.socket),
+        ("admin.bans", current.admin.bans != new.admin.bans),
+        ("metrics.listen", current.metrics.listen != new.metrics.listen),
+    ];
+    differ.into_iter().filter(|&(_, differs)| differs).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_need_a_restart_are_named() {
+        let current = ServerSettings::default();
+        let mut new = current.clone();
+        new.limits.clients = 1;
+        new.room.motd = "hello".into();
+        assert!(keys_for_restart(&current, &new).is_empty());
+        new.network.listen = "[::]:1".into();
+        new.log.format = crate::server::LogFormat::Json;
+        assert_eq!(keys_for_restart(&current, &new), ["network.listen", "log.format"]);
+    }
+
+    #[test]
+    fn the_lines_of_a_message_of_the_day_are_messages() {
+        let lines = motd_lines("Welcome.\n\nBe kind.\n");
+        assert_eq!(
+            lines.iter().map(MessageText::as_str).collect::<Vec<_>>(),
+            ["Welcome.", "Be kind."]
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Starting a server, changing its settings and stopping it again.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use actix::prelude::Arbiter;
+use futures::future::join_all;
+use jiff::Timestamp;
+use slog::{Logger, info, warn};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::server::accept::bans::Bans;
+use crate::server::accept::bans_file::{self, BansFileError};
+use crate::server::admin::{self, AdminSettings, ControlRequest};
+use crate::server::lifecycle::monitor::Monitor;
+use crate::server::lifecycle::wiring::Actors;
+use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};
+use crate::server::settings::{ServerSettings, SettingError};
+
+/// How long the whole of [`Running::stop`] may take.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// How long the shards may take to stop reading. One that hangs must not cost the others their
+/// farewell.
+const QUIESCE_WITHIN: Duration = Duration::from_secs(1);
+/// How long what was said may take to reach the shards once nobody is read any more.
+const DRAIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// A server that runs. Dropping it does not stop it.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    settings: ServerSettings,
+    /// As they were at the start.
+    bans: Bans,
+    actors: Actors,
+    arbiters: Vec<Arbiter>,
+    failures: mpsc::UnboundedReceiver<&'static str>,
+    logger: Logger,
+}
+
+/// An actor without which the server cannot go on has panicked: the process should end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {0} actor failed")]
+pub struct Failure(pub &'static str);
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that cannot work.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A listening socket that cannot be used.
+    #[error("cannot use the listening socket: {0}")]
+    Listener(#[from] io::Error),
+    /// A file of bans that cannot be used.
+    #[error(transparent)]
+    Bans(#[from] BansFileError),
+}
+
+/// Starts a server on sockets that listen already, inside the running actix system, whose
+/// thread becomes the first of the server's event loops.
+pub fn start(
+    settings: &ServerSettings,
+    listeners: Vec<StdListener>,
+    logger: Logger,
+) -> Result<Running, StartError> {
+    settings.check()?;
+    let bans = match &settings.admin.bans {
+        path if path.as_os_str().is_empty() => Bans::default(),
+        path => bans_file::load(path, Timestamp::now())?,
+    };
+    let mut sockets = Vec::new();
+    let mut addresses = Vec::new();
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        addresses.push(listener.local_addr()?);
+        sockets.push(TcpListener::from_std(listener)?);
+    }
+    let (failed, failures) = mpsc::unbounded_channel();
+    let count = shard_count(settings.network.arbiters);
+    let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
+    let actors = Actors::start(settings, sockets, bans.clone(), &arbiters, &failed, &logger)?;
+    let settings = settings.clone();
+    Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
+}
+
+impl Running {
+    /// The addresses on which the server listens, with the ports that were chosen.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A view of the server for those who watch it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(&self.actors)
+    }
+
+    /// Serves operators on a socket that listens already; who may connect is for its owner to
+    /// limit. Requests that only the caller can carry out come out of the returned channel.
+    /// `test_panics` allows operators to make actors panic, for tests. To be called once.
+    pub fn serve_operators(
+        &mut self,
+        listener: UnixListener,
+        test_panics: bool,
+    ) -> Result<mpsc::Receiver<ControlRequest>, StartError> {
+        let settings = AdminSettings {
+            listening: self.addresses.clone(),
+            bans: std::mem::take(&mut self.bans),
+            bans_file: self.settings.admin.bans.clone(),
+            speaker: self.settings.motd_name()?,
+            test_panics,
+        };
+        Ok(admin::open(listener, &self.actors, settings, &self.logger)?)
+    }
+
+    /// Resolves when an actor without which the server cannot go on has panicked.
+    pub async fn failed(&mut self) -> Failure {
+        match self.failures.recv().await {
+            Some(name) => Failure(name),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Applies those of `settings` that can change while the server runs (sections `limits` and
+    /// `private`, the room's message of the day and roster), and returns the keys that differ and
+    /// need a restart. With an error nothing changes. The log's level is the logger's owner's to
+    /// change.
+    pub fn reload(&mut self, settings: &ServerSettings) -> Result<Vec<&'static str>, SettingError> {
+        self.actors.reloadable().apply(&mut self.settings, settings)
+    }
+
+    /// Stops: accept nobody, read nothing, write what was said, close. Gives up on those who do
+    /// not read after 4 s.
+    pub async fn stop(self) {
+        if timeout(STOP_WITHIN, self.stop_orderly()).await.is_err() {
+            warn!(self.logger, "stopping took too long"; "limit_s" => STOP_WITHIN.as_secs());
+        }
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            // An arbiter that hangs must not hang the process: it ends with it.
+            drop(arbiter);
+        }
+        info!(self.logger, "stopped");
+    }
+
+    async fn stop_orderly(&self) {
+        // An actor that is gone already has nothing left to stop.
+        let _ = self.actors.listener.send(StopAccepting).await;
+        let quiescing = self.actors.shards.iter().map(|shard| shard.send(QuiesceAll));
+        let _ = timeout(QUIESCE_WITHIN, join_all(quiescing)).await;
+        let (drained, wait) = oneshot::channel();
+        self.actors.room.do_send(Drain(drained)); // Sent once.
+        let _ = timeout(DRAIN_WITHIN, wait).await;
+        let closing = self.actors.shards.iter().map(|shard| {
+            let (closed, wait) = oneshot::channel();
+            shard.do_send(CloseAll(closed)); // Sent once.
+            wait
+        });
+        join_all(closing.collect::<Vec<_>>()).await;
+    }
+}
+
+fn shard_count(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use bytes::BytesMut;
+    use slog::{Discard, o};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::protocol::{ClaimedName, ClientFrame, Encode};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[actix::test]
+    async fn an_event_loop_that_hangs_does_not_cost_the_others_their_farewell() {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut settings = ServerSettings::default();
+        settings.network.arbiters = 3;
+        let server = start(&settings, vec![listener], Logger::root(Discard, o!())).unwrap();
+        // The first lands on the second event loop, which will hang, the next on the third.
+        let _first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        let mut join = BytesMut::new();
+        ClientFrame::Join(ClaimedName::unchecked("bob").unwrap()).encode(&mut join);
+        second.write_all(&join).await.unwrap();
+        timeout(DEADLINE, second.read_u8()).await.unwrap().unwrap();
+        let (until_the_end, end) = channel::<()>();
+        assert!(server.arbiters.first().unwrap().spawn_fn(move || {
+            let _ = end.recv();
+        }));
+        tokio::time::pause();
+        timeout(STOP_WITHIN, server.stop_orderly()).await.unwrap_err();
+        tokio::time::resume();
+        timeout(DEADLINE, second.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+        drop(until_the_end);
+    }
+}

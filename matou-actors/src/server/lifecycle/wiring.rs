@@ -1,0 +1,137 @@
+//! Creates the actors and lets each know those that it speaks to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::{Actor, Addr, Arbiter, AsyncContext, Context, Recipient};
+use slog::Logger;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::server::accept::admission::AdmissionLimits;
+use crate::server::accept::bans::Bans;
+use crate::server::accept::listener::Listener;
+use crate::server::broker::actor::Broker;
+use crate::server::broker::requests::{RequestLimits, Requests};
+use crate::server::connection::actor::Uplinks;
+use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::lifecycle::reload::{Reloadable, motd_lines};
+use crate::server::metrics::meters::Meters;
+use crate::server::registry::actor::Registry;
+use crate::server::registry::directory::Directory;
+use crate::server::room::actor::Room;
+use crate::server::room::fanout::Fanout;
+use crate::server::settings::{ServerSettings, SettingError};
+use crate::server::shard::actor::Shard;
+
+/// The actors of a server that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Actors {
+    pub(crate) listener: Addr<Listener>,
+    pub(crate) registry: Addr<Registry>,
+    pub(crate) room: Addr<Room>,
+    pub(crate) broker: Addr<Broker>,
+    pub(crate) shards: Vec<Addr<Shard>>,
+    pub(crate) meters: Arc<Meters>,
+}
+
+impl Actors {
+    /// Starts them: the hub (listener, registry, room, broker) on the calling thread, which is
+    /// also the first shard's, the other shards on `arbiters`.
+    pub(crate) fn start(
+        settings: &ServerSettings,
+        sockets: Vec<TcpListener>,
+        bans: Bans,
+        arbiters: &[Arbiter],
+        failed: &mpsc::UnboundedSender<&'static str>,
+        logger: &Logger,
+    ) -> Result<Self, SettingError> {
+        let motd_name = settings.motd_name()?;
+        let critical = |name| Some(CriticalActor::new(name, failed));
+        let meters = Arc::new(Meters::new(arbiters.len() + 1));
+        // The actors know each other in a circle (room to shard to connection to room), so the
+        // contexts, and with them the addresses, are made before the actors.
+        let (listener, room) = (Context::<Listener>::new(), Context::<Room>::new());
+        let (registry, broker) = (Context::<Registry>::new(), Context::<Broker>::new());
+        let uplinks = Uplinks {
+            registry: registry.address().recipient(),
+            room: room.address().recipient(),
+            listener: listener.address().recipient(),
+            meters: Arc::clone(&meters),
+            logger: logger.clone(),
+        };
+        let homes = std::iter::once(Arbiter::current()).chain(arbiters.iter().map(Arbiter::handle));
+        let shards: Vec<Addr<Shard>> = homes
+            .enumerate()
+            .map(|(index, home)| {
+                let (uplinks, written) = (uplinks.clone(), room.address().recipient());
+                let (limits, critical) = (settings.limits.clone(), critical("shard"));
+                Shard::start_in_arbiter(&home, move |_| {
+                    Shard::new(index, uplinks, written, limits, critical)
+                })
+            })
+            .collect();
+
+        let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
+        fanout.set_motd(&motd_name, &motd_lines(&settings.room.motd));
+        let directory = Directory::new(Some(&motd_name));
+        let room = room.run(Room {
+            fanout,
+            motd_name,
+            shards: recipients(&shards),
+            clock: Instant::now,
+            gathering: None,
+            meters: Arc::clone(&meters),
+            draining: Vec::new(),
+            _critical: critical("room"),
+        });
+        let broker = broker.run(Broker {
+            requests: Requests::new(RequestLimits::new(&settings.private)),
+            room: room.clone().recipient(),
+            clock: Instant::now,
+            meters: Arc::clone(&meters),
+            logger: logger.clone(),
+            _critical: critical("broker"),
+        });
+        let registry = registry.run(Registry {
+            directory,
+            room: room.clone().recipient(),
+            broker: broker.clone().recipient(),
+            shards: recipients(&shards),
+            answers: Vec::new(),
+            meters: Arc::clone(&meters),
+            logger: logger.clone(),
+            _critical: critical("registry"),
+        });
+        let listener = listener.run(Listener::new(
+            sockets,
+            recipients(&shards),
+            AdmissionLimits::new(&settings.limits),
+            bans,
+            Arc::clone(&meters),
+            logger.clone(),
+            critical("listener"),
+        ));
+        Ok(Self { listener, registry, room, broker, shards, meters })
+    }
+
+    pub(crate) fn reloadable(&self) -> Reloadable {
+        Reloadable {
+            listener: self.listener.clone().recipient(),
+            room: self.room.clone().recipient(),
+            broker: self.broker.clone().recipient(),
+            shards: recipients(&self.shards),
+        }
+    }
+}
+
+/// The same addresses for one kind of message only.
+pub(crate) fn recipients<A, M>(addresses: &[Addr<A>]) -> Vec<Recipient<M>>
+where
+    A: Actor + actix::Handler<M>,
+    A::Context: actix::dev::ToEnvelope<A, M>,
+    M: actix::Message + Send + 'static,
+    M::Result: Send,
+{
+    addresses.iter().map(|address| address.clone().recipient()).collect()
+}

@@ -1,0 +1,133 @@
+//! The registry actor: unique names, and the way from a name to a connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Context as Task;
+
+use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
+use slog::{Logger, debug, info};
+
+use crate::protocol::{ClaimedName, Kind};
+use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
+use crate::server::ids::Route;
+use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::messages::{
+    Find, Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+};
+use crate::server::metrics::meters::Meters;
+use crate::server::registry::directory::{Addresses, Directory, Refused};
+
+/// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
+/// its order is the order of joins and leaves for room and broker alike.
+pub(crate) struct Registry {
+    pub(crate) directory: Directory,
+    pub(crate) room: Recipient<ToRoom>,
+    pub(crate) broker: Recipient<ToBroker>,
+    pub(crate) shards: Vec<Recipient<ToConnection>>,
+    /// What connections are told once the mailbox is empty.
+    pub(crate) answers: Vec<(Route, Order)>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) logger: Logger,
+    pub(crate) _critical: Option<CriticalActor>,
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        run_after_mailbox(ctx);
+    }
+}
+
+impl AfterMailbox for Registry {
+    /// Answers the connections whose requests were dealt with, now that the mailbox is empty:
+    /// whoever is answered may ask again.
+    fn after_mailbox(&mut self, _: &mut Context<Self>, _: &mut Task<'_>) {
+        for (Route { shard, id }, order) in std::mem::take(&mut self.answers) {
+            if let Some(shard) = self.shards.get(shard) {
+                shard.do_send(ToConnection { id, order });
+            }
+        }
+    }
+}
+
+// No send below can flood: a connection forwards one thing and then reads no further until it
+// has been answered, so each mailbox holds at most one message for each connection.
+impl Handler<ToRegistry> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: ToRegistry, _: &mut Context<Self>) {
+        match message {
+            ToRegistry::Join { route, claimed, peer, addresses } => {
+                self.join(route, &claimed, peer, addresses);
+            }
+            ToRegistry::Private { route, step } => {
+                self.forward(route, step);
+                self.answers.push((route, Order::Resume));
+            }
+            ToRegistry::Leave { id } => {
+                if self.directory.leave(id).is_some() {
+                    self.meters.users.set(self.directory.len());
+                    self.room.do_send(ToRoom::Leave { id });
+                    self.broker.do_send(ToBroker::Forget { id });
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Find> for Registry {
+    type Result = MessageResult<Find>;
+
+    fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
+        let found = self.directory.find(&name);
+        MessageResult(found.map(|member| (member.route, member.name.clone())))
+    }
+}
+
+impl Registry {
+    fn join(
+        &mut self,
+        route: Route,
+        claimed: &ClaimedName,
+        peer: SocketAddr,
+        addresses: Addresses,
+    ) {
+        match self.directory.join(route, claimed, addresses) {
+            Ok(member) => {
+                self.meters.joins.add(1);
+                info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name);
+                self.room.do_send(ToRoom::Enter { route, name: member.name.clone() });
+                self.meters.users.set(self.directory.len());
+            }
+            Err(refused) => {
+                self.meters.names_refused.add(1);
+                self.meters.hub_sent(Kind::CORES, 1);
+                self.log_refusal(peer, claimed, refused);
+                self.answers.push((route, Order::Refuse));
+            }
+        }
+    }
+
+    fn forward(&self, route: Route, step: PrivateStep) {
+        let (claimed, step) = match step {
+            PrivateStep::Request { to } => (to, Step::Request),
+            PrivateStep::Accept { from } => (from, Step::Accept),
+            PrivateStep::OfferPorts { to, ports } => (to, Step::OfferPorts(ports)),
+        };
+        let Some(from) = self.directory.member(route.id) else { return };
+        let Some(to) = self.directory.find(&claimed) else {
+            self.meters.private.ignored.add(1);
+            debug!(self.logger, "private step ignored";
+                "username" => &from.name, "step" => ?step, "reason" => "no such user",
+                "to" => %claimed.as_str().escape_debug());
+            return;
+        };
+        self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
+    }
+
+    fn log_refusal(&self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {
+        info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
+            "username" => %claimed.as_str().escape_debug());
+    }
+}

@@ -1,0 +1,157 @@
+//! Who has joined, under which name, and by which addresses.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::protocol::{ClaimedName, Username, UsernameError};
+use crate::server::ids::{ConnectionId, Route};
+use crate::server::registry::names::{Names, Taken};
+use crate::server::shrink_sparse::ShrinkSparse as _;
+
+/// Everybody who has joined, by connection and by name.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    names: Names,
+    members: HashMap<ConnectionId, Member>,
+}
+
+/// Somebody who has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) route: Route,
+    pub(crate) name: Username,
+    pub(crate) addresses: Addresses,
+}
+
+/// The two ends of a client's connection, as the server sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    /// Where the client comes from.
+    pub(crate) peer: IpAddr,
+    /// The address by which the client reached the server.
+    pub(crate) local: IpAddr,
+}
+
+/// Why a name was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Invalid(#[from] UsernameError),
+    #[error("the name, or one that looks like it, is taken")]
+    Taken,
+}
+
+impl Directory {
+    /// A directory in which nobody can have `reserved`.
+    pub(crate) fn new(reserved: Option<&Username>) -> Self {
+        let mut names = Names::default();
+        if let Some(name) = reserved {
+            // The first claim of an empty register cannot clash.
+            let _ = names.claim(ConnectionId::RESERVED, name);
+        }
+        Self { names, members: HashMap::new() }
+    }
+
+    /// Lets a client in under the name that it claims.
+    pub(crate) fn join(
+        &mut self,
+        route: Route,
+        claimed: &ClaimedName,
+        addresses: Addresses,
+    ) -> Result<&Member, Refused> {
+        let name = claimed.parse()?;
+        self.names.claim(route.id, &name).map_err(|Taken| Refused::Taken)?;
+        let member = Member { route, name, addresses };
+        Ok(self.members.entry(route.id).insert_entry(member).into_mut())
+    }
+
+    /// Lets a client out; its name is free at once.
+    pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Member> {
+        let member = self.members.remove(&id)?;
+        self.members.shrink_sparse();
+        self.names.release(&member.name);
+        Some(member)
+    }
+
+    pub(crate) fn member(&self, id: ConnectionId) -> Option<&Member> {
+        self.members.get(&id)
+    }
+
+    /// The member with that name, without regard to case.
+    pub(crate) fn find(&self, claimed: &ClaimedName) -> Option<&Member> {
+        let name = claimed.parse().ok()?;
+        self.members.get(&self.names.holder(&name)?)
+    }
+
+    /// How many have joined.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+}
+
+impl Addresses {
+    /// The address under which `other` reaches this client: the one it comes from, unless that
+    /// is the server's own loopback and `other` is on another machine. Then it is the address by
+    /// which `other` reached that machine.
+    pub(crate) fn seen_by(self, other: Self) -> IpAddr {
+        if self.peer.is_loopback() && !other.peer.is_loopback() { other.local } else { self.peer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(id: u64) -> Route {
+        Route { shard: 0, id: ConnectionId(id) }
+    }
+
+    fn claim(text: &str) -> ClaimedName {
+        ClaimedName::unchecked(text).unwrap()
+    }
+
+    fn at(peer: [u8; 4], local: [u8; 4]) -> Addresses {
+        Addresses { peer: peer.into(), local: local.into() }
+    }
+
+    const LAN: [u8; 4] = [192, 168, 1, 7];
+    const SERVER: [u8; 4] = [192, 168, 1, 1];
+    const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
+
+    #[test]
+    fn a_reserved_name_and_its_likes_are_nobodys() {
+        let mut directory = Directory::new(Some(&Username::parse("Server").unwrap()));
+        for name in ["server", "SERVER", "Ѕerver", "ｓｅｒｖｅｒ"] {
+            let joined = directory.join(route(1), &claim(name), at(LAN, SERVER));
+            assert_eq!(joined.unwrap_err(), Refused::Taken, "{name}");
+        }
+        assert_eq!(directory.find(&claim("server")), None);
+    }
+
+    #[test]
+    fn an_invalid_name_is_refused_and_the_next_try_may_do() {
+        let mut directory = Directory::new(None);
+        let addresses = at(LAN, SERVER);
+        let refused = directory.join(route(1), &claim("a b"), addresses).unwrap_err();
+        assert_eq!(refused, Refused::Invalid(UsernameError::Character(' ')));
+        assert_eq!(directory.join(route(1), &claim("ab"), addresses).unwrap().name.as_str(), "ab");
+        assert_eq!(directory.find(&claim("AB")).unwrap().route, route(1));
+        assert_eq!(directory.leave(ConnectionId(1)).unwrap().name.as_str(), "ab");
+        assert_eq!(directory.find(&claim("ab")), None);
+        assert_eq!(directory.leave(ConnectionId(1)), None);
+    }
+
+    #[test]
+    fn the_address_is_the_one_the_client_comes_from() {
+        let (near, far) = (at(LAN, SERVER), at([192, 168, 1, 8], SERVER));
+        assert_eq!(near.seen_by(far), IpAddr::from(LAN));
+    }
+
+    #[test]
+    fn somebody_on_the_servers_machine_is_reached_at_the_servers_address() {
+        let (local, remote) = (at(LOOPBACK, LOOPBACK), at(LAN, SERVER));
+        assert_eq!(local.seen_by(remote), IpAddr::from(SERVER));
+        assert_eq!(remote.seen_by(local), IpAddr::from(LAN));
+        assert_eq!(local.seen_by(local), IpAddr::from(LOOPBACK));
+    }
+}

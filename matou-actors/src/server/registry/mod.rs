@@ -1,0 +1,5 @@
+//! Unique names, and the way from a name to a connection.
+
+pub(crate) mod actor;
+pub(crate) mod directory;
+pub(crate) mod names;

@@ -1,0 +1,151 @@
+//! Who holds which name, and which names are too alike to stand side by side.
+
+use std::collections::HashMap;
+
+use crate::protocol::{Username, UsernameKey};
+use crate::server::ids::ConnectionId;
+use crate::server::shrink_sparse::ShrinkSparse as _;
+
+/// The names in use. Names are claimed and released; nothing here waits or expires.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    by_key: HashMap<UsernameKey, ConnectionId>,
+    by_look: HashMap<Box<str>, Look>,
+}
+
+/// A name cannot be given away: it, or one that looks like it, is in use or reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken;
+
+/// Who shares one look. ASCII names may share it with each other (`l1` and `II`), a name with
+/// other letters shares it with nobody.
+#[derive(Debug, Default)]
+struct Look {
+    ascii: u32,
+    other: u32,
+}
+
+impl Names {
+    /// Gives `name` to `id` unless it is taken.
+    pub(crate) fn claim(&mut self, id: ConnectionId, name: &Username) -> Result<(), Taken> {
+        let key = name.key();
+        let looks = distinct_looks(name);
+        let imitates = looks
+            .iter()
+            .filter_map(|look| self.by_look.get(look))
+            .any(|look| look.other > 0 || (!name.is_ascii() && look.ascii > 0));
+        if imitates || self.by_key.contains_key(&key) {
+            return Err(Taken);
+        }
+        self.by_key.insert(key, id);
+        for look in looks {
+            *self.by_look.entry(look).or_default().of(name) += 1;
+        }
+        Ok(())
+    }
+
+    /// Frees `name`; what nobody held is left as it is.
+    pub(crate) fn release(&mut self, name: &Username) {
+        if self.by_key.remove(&name.key()).is_none() {
+            return;
+        }
+        for look in distinct_looks(name) {
+            if let Some(held) = self.by_look.get_mut(&look) {
+                let count = held.of(name);
+                *count = count.saturating_sub(1);
+                if held.ascii + held.other == 0 {
+                    self.by_look.remove(&look);
+                }
+            }
+        }
+        self.by_key.shrink_sparse();
+        self.by_look.shrink_sparse();
+    }
+
+    /// Who holds `name`, without regard to case.
+    pub(crate) fn holder(&self, name: &Username) -> Option<ConnectionId> {
+        self.by_key.get(&name.key()).copied()
+    }
+}
+
+impl Look {
+    fn of(&mut self, name: &Username) -> &mut u32 {
+        if name.is_ascii() { &mut self.ascii } else { &mut self.other }
+    }
+}
+
+fn distinct_looks(name: &Username) -> Vec<Box<str>> {
+    let mut looks = Vec::from(name.looks());
+    looks.dedup();
+    looks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: ConnectionId = ConnectionId(1);
+    const BOB: ConnectionId = ConnectionId(2);
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn clash(held: &str, claimed: &str) -> bool {
+        let mut names = Names::default();
+        names.claim(ALICE, &name(held)).unwrap();
+        names.claim(BOB, &name(claimed)).is_err()
+    }
+
+    #[test]
+    fn a_name_is_taken_without_regard_to_case() {
+        for (held, claimed) in [("Alice", "alice"), ("ÉLODIE", "élodie"), ("ИВАН", "иван")]
+        {
+            assert!(clash(held, claimed) && clash(claimed, held), "{held} {claimed}");
+        }
+        assert!(!clash("alice", "alice2"));
+    }
+
+    #[test]
+    fn names_that_look_alike_clash_when_one_of_them_is_not_ascii() {
+        let pairs = [
+            ("alice", "аlice"),
+            ("Harry", "Нarry"),
+            ("omega", "οmega"),
+            ("bob", "ｂｏｂ"),
+            ("bob", "ＢＯＢ"),
+            ("Ivan", "Іvan"),
+            ("cat", "сat"),
+            ("oо", "оo"),
+        ];
+        for (held, claimed) in pairs {
+            assert!(clash(held, claimed) && clash(claimed, held), "{held} {claimed}");
+        }
+    }
+
+    #[test]
+    fn ascii_names_that_look_alike_may_stand_side_by_side() {
+        for (held, claimed) in [("l1", "II"), ("O0", "OO"), ("modern", "rnodern")] {
+            assert!(!clash(held, claimed), "{held} {claimed}");
+        }
+    }
+
+    #[test]
+    fn a_released_name_is_free_at_once_and_so_are_its_looks() {
+        let mut names = Names::default();
+        names.claim(ALICE, &name("Нarry")).unwrap();
+        names.release(&name("Нarry"));
+        assert_eq!(names.claim(BOB, &name("harry")), Ok(()));
+        assert_eq!(names.holder(&name("HARRY")), Some(BOB));
+        names.release(&name("harry"));
+        assert!(names.by_key.is_empty() && names.by_look.is_empty());
+    }
+
+    #[test]
+    fn releasing_a_name_that_nobody_holds_changes_nothing() {
+        let mut names = Names::default();
+        names.claim(ALICE, &name("a")).unwrap();
+        names.release(&name("b"));
+        assert_eq!(names.claim(BOB, &name("A")), Err(Taken));
+    }
+}

@@ -1,0 +1,142 @@
+//! The room actor: one order for everything that everybody gets.
+
+use std::sync::Arc;
+use std::task::Context as Task;
+use std::time::Instant;
+
+use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHandle};
+use tokio::sync::oneshot;
+
+use crate::protocol::{Kind, Username};
+use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
+use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::messages::{
+    Announce, Drain, FromRoom, Publish, Relay, SetRoom, ToRoom, Written,
+};
+use crate::server::metrics::meters::Meters;
+use crate::server::room::fanout::Fanout;
+
+/// Puts joins, leaves and messages in one order and hands them to the shards in batches.
+pub(crate) struct Room {
+    pub(crate) fanout: Fanout,
+    pub(crate) motd_name: Username,
+    pub(crate) shards: Vec<Recipient<FromRoom>>,
+    pub(crate) clock: fn() -> Instant,
+    /// The timer that runs until the end of gathering, and when that is.
+    pub(crate) gathering: Option<(Instant, SpawnHandle)>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) draining: Vec<oneshot::Sender<()>>,
+    pub(crate) _critical: Option<CriticalActor>,
+}
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        run_after_mailbox(ctx);
+    }
+}
+
+impl Handler<ToRoom> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
+        match message {
+            ToRoom::Enter { route, name } => {
+                let welcome = self.fanout.enter(route.id, &name);
+                self.meters.hub_sent(Kind::CORES, 1);
+                self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
+                self.meters.hub_sent(Kind::MSGBC, welcome.said);
+                if let Some(shard) = self.shards.get(route.shard) {
+                    // Cannot flood: one for each connection that joins.
+                    shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
+                }
+            }
+            ToRoom::Leave { id } => self.fanout.leave(id),
+        }
+    }
+}
+
+impl Handler<Publish> for Room {
+    type Result = ();
+
+    fn handle(&mut self, said: Publish, _: &mut Context<Self>) {
+        self.fanout.publish(&said);
+    }
+}
+
+impl Handler<Relay> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Relay { from, to, frame }: Relay, _: &mut Context<Self>) {
+        self.fanout.relay(from, to, frame);
+    }
+}
+
+impl Handler<Written> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Written { shard }: Written, _: &mut Context<Self>) {
+        self.fanout.written(shard, (self.clock)());
+    }
+}
+
+impl Handler<Drain> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
+        self.draining.push(done);
+    }
+}
+
+impl Handler<Announce> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Announce(text): Announce, _: &mut Context<Self>) {
+        self.fanout.announce(&self.motd_name, &text);
+    }
+}
+
+impl Handler<SetRoom> for Room {
+    type Result = ();
+
+    fn handle(&mut self, SetRoom { replay_roster, motd }: SetRoom, _: &mut Context<Self>) {
+        self.fanout.set_replay_roster(replay_roster);
+        self.fanout.set_motd(&self.motd_name, &motd);
+    }
+}
+
+impl Room {
+    fn flush(&mut self, ctx: &mut Context<Self>) {
+        let now = (self.clock)();
+        for (shard, batch) in self.fanout.flush(now) {
+            if let Some(shard) = self.shards.get(shard) {
+                // Cannot flood: one batch in flight for each shard.
+                shard.do_send(FromRoom::Batch(batch));
+            }
+        }
+        let sooner = |until: &Instant| self.gathering.is_none_or(|(other, _)| *until < other);
+        if let Some(until) = self.fanout.gathering_until().filter(sooner) {
+            let timer = ctx.run_later(until - now, |room, ctx| {
+                room.gathering = None;
+                room.flush(ctx);
+            });
+            if let Some((_, later)) = self.gathering.replace((until, timer)) {
+                ctx.cancel_future(later);
+            }
+        }
+        if !self.draining.is_empty() && self.fanout.is_idle() {
+            for done in self.draining.drain(..) {
+                // Who asked may have given up at its deadline.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+impl AfterMailbox for Room {
+    /// Everything that was in the mailbox leaves as one batch.
+    fn after_mailbox(&mut self, ctx: &mut Context<Self>, _: &mut Task<'_>) {
+        self.flush(ctx);
+    }
+}

@@ -1,0 +1,272 @@
+//! Who is in the room, and the frames that tell a newcomer.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::protocol::{Username, encode_joined};
+use crate::server::ids::ConnectionId;
+
+/// The most members of a run: few runs make a welcome short, and a leave has one encoded anew.
+const RUN: usize = 1024;
+
+/// Everybody in the room, in the order of their connections.
+///
+/// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
+/// whoever goes changes one run, and newcomers share all the others with those before. Whoever
+/// comes last, as most do, adds to what is encoded and changes little of it.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    runs: Vec<Run>,
+}
+
+/// Some members in a row, at least one.
+#[derive(Debug)]
+struct Run {
+    members: Vec<(ConnectionId, Username)>,
+    /// All of them in their order, in pieces of which each has fewer than the one before; or none.
+    encoded: Vec<Piece>,
+}
+
+/// The CONOTIF of some members in a row.
+#[derive(Debug)]
+struct Piece {
+    members: usize,
+    frames: Bytes,
+}
+
+impl Roster {
+    /// Adds somebody who is not here.
+    pub(crate) fn enter(&mut self, id: ConnectionId, name: Username) {
+        let mut place = self.place(id);
+        if self.runs.get(place).is_some_and(|run| run.members.len() >= RUN) {
+            place = self.part(place, id);
+        }
+        if let Some(run) = self.runs.get_mut(place) {
+            return run.enter(id, name);
+        }
+        // Behind a run that is full there are many to come: no growing in steps.
+        let many = if self.runs.is_empty() { 1 } else { RUN };
+        let mut run = Run::new(Vec::with_capacity(many));
+        run.enter(id, name);
+        self.runs.push(run);
+    }
+
+    /// Makes room for `id` in or behind the run at `place`; where it belongs then.
+    fn part(&mut self, place: usize, id: ConnectionId) -> usize {
+        let is_last_run = place + 1 == self.runs.len();
+        let Some(run) = self.runs.get_mut(place) else { return place };
+        // Most come in the order of their connections, and fill one run after the other.
+        let comes_last = run.members.last().is_some_and(|&(last, _)| last < id);
+        if !(comes_last && is_last_run) {
+            let rest = run.members.split_off(RUN / 2);
+            run.encoded.clear();
+            self.runs.insert(place + 1, Run::new(rest));
+            return self.place(id);
+        }
+        place + 1
+    }
+
+    /// How many are here.
+    pub(crate) fn len(&self) -> usize {
+        self.runs.iter().map(|run| run.members.len()).sum()
+    }
+
+    pub(crate) fn has(&self, id: ConnectionId) -> bool {
+        self.runs.get(self.place(id)).is_some_and(|run| run.find(id).is_some())
+    }
+
+    /// The name that left, if it was here.
+    pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Username> {
+        let place = self.place(id);
+        let run = self.runs.get_mut(place)?;
+        let (_, name) = run.members.remove(run.find(id)?);
+        run.encoded.clear();
+        if run.members.is_empty() {
+            self.runs.remove(place);
+        } else {
+            self.join(place);
+            self.join(place.saturating_sub(1));
+        }
+        Some(name)
+    }
+
+    /// One CONOTIF for each member, as a few shared runs of bytes.
+    pub(crate) fn replay(&mut self) -> impl Iterator<Item = Bytes> + '_ {
+        self.runs.iter_mut().flat_map(Run::encoded)
+    }
+
+    /// The run where `id` is, or would be.
+    fn place(&self, id: ConnectionId) -> usize {
+        let starts_before = |run: &Run| run.members.first().is_some_and(|&(first, _)| first <= id);
+        self.runs.partition_point(starts_before).saturating_sub(1)
+    }
+
+    /// Makes one run of that one and the next if they are short: else there would be as many for
+    /// the few who stay as there were for a crowd.
+    fn join(&mut self, place: usize) {
+        if let Some([run, next]) = self.runs.get_mut(place..place.saturating_add(2))
+            && run.members.len() + next.members.len() <= RUN / 2
+        {
+            run.members.append(&mut next.members);
+            run.encoded.clear();
+            self.runs.remove(place + 1);
+        }
+    }
+}
+
+impl Run {
+    fn new(members: Vec<(ConnectionId, Username)>) -> Self {
+        Self { members, encoded: Vec::new() }
+    }
+
+    fn find(&self, id: ConnectionId) -> Option<usize> {
+        self.members.binary_search_by_key(&id, |&(id, _)| id).ok()
+    }
+
+    fn enter(&mut self, id: ConnectionId, name: Username) {
+        let at = self.members.partition_point(|&(other, _)| other < id);
+        if at < self.members.len() {
+            self.encoded.clear();
+        } else if !self.encoded.is_empty() {
+            self.encoded.push(Piece::of([&name]));
+            self.merge();
+        }
+        self.members.insert(at, (id, name));
+    }
+
+    /// Makes one piece of the last two while the last has as many members: so there are few
+    /// pieces, and a name is not copied often.
+    fn merge(&mut self) {
+        while let [.., before, last] = &mut self.encoded[..]
+            && last.members >= before.members
+        {
+            let frames = [&before.frames[..], &last.frames[..]].concat();
+            let members = before.members + last.members;
+            *before = Piece { members, frames: frames.into() };
+            self.encoded.pop();
+        }
+    }
+
+    fn encoded(&mut self) -> impl Iterator<Item = Bytes> + '_ {
+        if self.encoded.is_empty() {
+            self.encoded.push(Piece::of(self.members.iter().map(|(_, name)| name)));
+        }
+        self.encoded.iter().map(|piece| piece.frames.clone())
+    }
+}
+
+impl Piece {
+    fn of<'a>(names: impl IntoIterator<Item = &'a Username>) -> Self {
+        let (mut out, mut members) = (BytesMut::new(), 0);
+        for name in names {
+            encode_joined(name, &mut out);
+            members += 1;
+        }
+        // The room that is left over would be kept with the bytes.
+        Self { members, frames: Bytes::copy_from_slice(&out) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::protocol::{Decode, ServerFrame};
+
+    fn names(roster: &mut Roster) -> Vec<String> {
+        let bytes: Vec<u8> = roster.replay().flat_map(|run| run.to_vec()).collect();
+        let (mut rest, mut names) = (&bytes[..], Vec::new());
+        while let Some((frame, taken)) = ServerFrame::decode(rest).unwrap() {
+            let ServerFrame::Joined(name) = frame else { panic!("{frame:?}") };
+            names.push(name.to_string());
+            rest = &rest[taken..];
+        }
+        assert!(rest.is_empty());
+        names
+    }
+
+    #[test]
+    fn everybody_is_replayed_once_in_order_through_arrivals_and_departures() {
+        let mut roster = Roster::default();
+        let mut expected = Vec::new();
+        for i in 0..500_u64 {
+            let name = format!("user{i}");
+            roster.enter(ConnectionId(i), Username::parse(&name).unwrap());
+            expected.push(name);
+            if i % 7 == 3 {
+                let gone = usize::try_from(i / 14).unwrap();
+                let name = expected.remove(gone);
+                let id = name.trim_start_matches("user").parse().unwrap();
+                assert_eq!(roster.leave(ConnectionId(id)).unwrap().as_str(), name);
+            }
+            if i % 3 == 0 {
+                assert_eq!(names(&mut roster), expected);
+            }
+        }
+        assert_eq!(names(&mut roster), expected);
+    }
+
+    #[test]
+    fn whoever_comes_or_goes_the_others_are_the_same_bytes_as_before() {
+        let mut roster = Roster::default();
+        for i in 0..10_000 {
+            roster.enter(ConnectionId(i), Username::parse(&format!("u{i}")).unwrap());
+        }
+        let before: Vec<_> = roster.replay().collect();
+        assert_eq!(before.len(), 10_000_usize.div_ceil(RUN));
+        roster.leave(ConnectionId(5000)).unwrap();
+        roster.enter(ConnectionId(10_000), Username::parse("new").unwrap());
+        let after = roster.replay();
+        let changed = before.iter().zip(after).filter(|(old, new)| old.as_ptr() != new.as_ptr());
+        assert_eq!(changed.count(), 1, "the run of the one who left");
+    }
+
+    #[test]
+    fn who_comes_last_is_added_in_few_pieces_and_copied_seldom() {
+        let mut roster = Roster::default();
+        let mut copied = 0;
+        for i in 0..4096_usize {
+            let before: Vec<Bytes> = roster.replay().collect();
+            let id = u64::try_from(i).unwrap();
+            roster.enter(ConnectionId(id), Username::parse(&format!("u{i:04}")).unwrap());
+            let after: Vec<Bytes> = roster.replay().collect();
+            let new = |piece: &&Bytes| !before.iter().any(|old| old.as_ptr() == piece.as_ptr());
+            copied += after.iter().filter(new).map(Bytes::len).sum::<usize>();
+            assert!(after.len() <= 4096 / RUN + 11, "{} pieces of {}", after.len(), i + 1);
+        }
+        let all: usize = roster.replay().map(|piece| piece.len()).sum();
+        assert!(copied <= 12 * all, "{copied} bytes copied for {all}");
+    }
+
+    #[test]
+    fn whatever_the_order_everybody_is_in_place_and_the_runs_are_few() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut roster, mut model) = (Roster::default(), BTreeMap::new());
+        for crowd in [4000, 30, 2000, 0] {
+            while model.len() < crowd {
+                let id = random.u64(0..100_000);
+                if model.insert(id, format!("user{id}")).is_none() {
+                    roster.enter(ConnectionId(id), Username::parse(&model[&id]).unwrap());
+                }
+            }
+            let mut all: Vec<u64> = model.keys().copied().collect();
+            random.shuffle(&mut all);
+            for id in all.into_iter().skip(crowd) {
+                assert!(roster.has(ConnectionId(id)));
+                let name = roster.leave(ConnectionId(id)).unwrap();
+                assert_eq!(Some(name.to_string()), model.remove(&id));
+                assert!(!roster.has(ConnectionId(id)));
+            }
+            assert_eq!(
+                (names(&mut roster), roster.len()),
+                (model.values().cloned().collect(), crowd)
+            );
+            assert!(roster.runs.len() <= crowd.div_ceil(RUN / 4), "{}", roster.runs.len());
+        }
+    }
+
+    #[test]
+    fn who_was_not_here_does_not_leave() {
+        assert_eq!(Roster::default().leave(ConnectionId(1)), None);
+    }
+}

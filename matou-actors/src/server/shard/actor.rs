@@ -1,0 +1,365 @@
+//! The shard actor: the connections of one event loop.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context as Task;
+use std::time::Instant;
+
+use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
+use bytes::Bytes;
+use slab::Slab;
+use slog::warn;
+use tokio::sync::oneshot;
+
+use crate::protocol::Username;
+use crate::server::admin::wire::ClientReport;
+use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
+use crate::server::connection::actor::{Connection, Shared, Uplinks};
+use crate::server::connection::output::{Output, Progress};
+use crate::server::ids::ConnectionId;
+use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::messages::{
+    Accept, CloseAll, CloseFrom, FromRoom, Lifecycle, ListClients, Order, QuiesceAll, SetLimits,
+    ToConnection, Written,
+};
+use crate::server::metrics::meters::ShardMeters;
+use crate::server::reason::Reason;
+use crate::server::room::batch::{Batch, Welcome};
+use crate::server::room::log::Span;
+use crate::server::settings::Limits;
+use crate::server::shard::liveness::LivenessSweep;
+use crate::server::shrink_sparse::ShrinkSparse as _;
+
+/// Sockets that are written in a row before the event loop gets its turn.
+const TURN: usize = 256;
+
+/// Starts the connections of its event loop, writes the room's batches to them, and hands them
+/// what is for each alone.
+pub(crate) struct Shard {
+    index: usize,
+    shared: Option<Rc<Shared>>,
+    uplinks: Uplinks,
+    limits: Limits,
+    written: Recipient<Written>,
+    meters: Arc<ShardMeters>,
+    /// Slots stay where they are while a batch is written, whoever comes and goes.
+    seats: Slab<Seat>,
+    by_id: HashMap<ConnectionId, usize>,
+    /// How many of the seats have joined.
+    joined: u64,
+    writing: Option<Writing>,
+    closing: Option<oneshot::Sender<()>>,
+    quiet: bool,
+    sweep: LivenessSweep,
+    _critical: Option<CriticalActor>,
+}
+
+struct Seat {
+    connection: Addr<Connection>,
+    output: Rc<RefCell<Output>>,
+    peer: SocketAddr,
+    accepted_at: Instant,
+    /// Who it is, once joined.
+    name: Option<Username>,
+}
+
+/// A batch and the slot to write next.
+struct Writing {
+    span: Option<Span>,
+    next: usize,
+    relayed: Vec<(ConnectionId, Bytes)>,
+    published: Vec<ConnectionId>,
+    said_at: Option<Instant>,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        index: usize,
+        uplinks: Uplinks,
+        written: Recipient<Written>,
+        limits: Limits,
+        critical: Option<CriticalActor>,
+    ) -> Self {
+        let meters = uplinks.meters.shard(index);
+        Self {
+            index,
+            meters,
+            shared: None,
+            uplinks,
+            limits,
+            written,
+            seats: Slab::new(),
+            by_id: HashMap::new(),
+            joined: 0,
+            writing: None,
+            closing: None,
+            quiet: false,
+            sweep: LivenessSweep::default(),
+            _critical: critical,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_sweep(self, sweep: LivenessSweep) -> Self {
+        Self { sweep, ..self }
+    }
+
+    fn admit(&mut self, id: ConnectionId, name: Username, welcome: Welcome) {
+        let seat = self.by_id.get(&id).and_then(|&slot| self.seats.get_mut(slot));
+        let Some(seat) = seat else { return };
+        seat.name = Some(name.clone());
+        self.joined += 1;
+        // Neither can flood: once for each connection. The listener hears of it before the client
+        // does, so that the place is free for whoever comes because of that.
+        if !seat.output.borrow().is_closed() {
+            self.uplinks.listener.do_send(Lifecycle::Joined { peer: seat.peer });
+        }
+        seat.connection.do_send(Order::Welcome { name });
+        let progress = seat.output.borrow_mut().welcome(welcome);
+        seat.tell(progress);
+    }
+
+    /// Writes the batch to the next sockets; whether that was all of it.
+    fn write_some(&mut self) -> bool {
+        let Some(writing) = &mut self.writing else { return true };
+        if let Some(span) = &writing.span {
+            let end = self.seats.capacity().min(writing.next.saturating_add(TURN));
+            for slot in writing.next..end {
+                if let Some(seat) = self.seats.get(slot).filter(|seat| seat.name.is_some()) {
+                    let progress = seat.output.borrow_mut().deliver(span);
+                    seat.tell(progress);
+                }
+            }
+            writing.next = end;
+            if end < self.seats.capacity() {
+                return false;
+            }
+        }
+        let Some(Writing { relayed, published, said_at, .. }) = self.writing.take() else {
+            return true;
+        };
+        if let Some(said_at) = said_at {
+            self.uplinks.meters.written_after(said_at.elapsed());
+        }
+        for (id, frame) in relayed {
+            if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
+                let progress = seat.output.borrow_mut().send(frame);
+                seat.tell(progress);
+            }
+        }
+        // Cannot flood: the room sends the next batch only after this.
+        self.written.do_send(Written { shard: self.index });
+        for id in published {
+            self.order(id, Order::Resume);
+        }
+        true
+    }
+
+    /// Cannot flood: each order answers something that the connection forwarded, or is a step
+    /// of a private request, or happens once.
+    fn order(&self, id: ConnectionId, order: Order) {
+        if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
+            seat.connection.do_send(order);
+        }
+    }
+
+    /// Looks at a part of the connections, and ends those whose clients have been unplugged.
+    fn look(&mut self) {
+        self.sweep.advance();
+        let sweep = self.sweep;
+        for (_, seat) in self.seats.iter().filter(|(slot, _)| sweep.visits(*slot)) {
+            let silence = seat.output.borrow().silence();
+            if let Some(silence) = silence.filter(|&silence| sweep.is_gone(silence)) {
+                // Cannot flood: once a round until the connection has ended.
+                seat.connection.do_send(Order::Close(Reason::Vanished(silence)));
+            }
+        }
+    }
+
+    fn say_when_closed(&mut self) {
+        if self.seats.is_empty()
+            && let Some(closed) = self.closing.take()
+        {
+            // Who asked may have given up at its deadline.
+            let _ = closed.send(());
+        }
+    }
+}
+
+impl Seat {
+    /// The name is free already, and the client is being said goodbye.
+    fn is_leaving(&self) -> bool {
+        self.output.borrow().is_closed()
+    }
+
+    /// Leaves what the socket did not take to the connection.
+    fn tell(&self, progress: Progress) {
+        match progress {
+            Progress::Done => {}
+            // Neither can flood: said once until the connection has dealt with it.
+            Progress::Blocked => self.connection.do_send(Order::AwaitWritable),
+            Progress::Failed(reason) => self.connection.do_send(Order::Close(reason)),
+        }
+    }
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let ended = ctx.address().recipient();
+        let shared = Shared::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
+        self.shared = Some(Rc::new(shared));
+        run_after_mailbox(ctx);
+        ctx.run_interval(self.sweep.step(), |shard, _| shard.look());
+    }
+}
+
+impl AfterMailbox for Shard {
+    /// Writes the batch in flight, so many sockets a turn.
+    fn after_mailbox(&mut self, _: &mut Context<Self>, task: &mut Task<'_>) {
+        if !self.write_some() {
+            task.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Handler<Accept> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Accept { id, stream, peer, hold }: Accept, _: &mut Context<Self>) {
+        let Some(shared) = &self.shared else { return };
+        if self.quiet {
+            shared.turned_away(id, peer);
+            return;
+        }
+        match Connection::start(Rc::clone(shared), id, stream, peer, hold) {
+            Ok((connection, output)) => {
+                let (accepted_at, name) = (Instant::now(), None);
+                let seat = Seat { connection, output, peer, accepted_at, name };
+                let slot = self.seats.insert(seat);
+                self.by_id.insert(id, slot);
+            }
+            Err(error) => {
+                warn!(self.uplinks.logger, "connection not set up";
+                    "peer" => %peer, "reason" => %error);
+                shared.turned_away(id, peer);
+            }
+        }
+    }
+}
+
+impl Handler<FromRoom> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: FromRoom, _: &mut Context<Self>) {
+        match message {
+            FromRoom::Admit { id, name, welcome } => self.admit(id, name, welcome),
+            FromRoom::Batch(Batch { span, relayed, published, said_at, frames: counts }) => {
+                self.meters.batches.bump(1);
+                for (kind, frames) in counts.kinds() {
+                    self.meters.sent(kind, frames.saturating_mul(self.joined));
+                }
+                // A shard without readers would tell of latencies that nobody has felt.
+                let said_at = said_at.filter(|_| self.joined > 0);
+                self.writing = Some(Writing { span, next: 0, relayed, published, said_at });
+            }
+        }
+    }
+}
+
+impl Handler<ToConnection> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, ToConnection { id, order }: ToConnection, _: &mut Context<Self>) {
+        self.order(id, order);
+    }
+}
+
+impl Handler<Lifecycle> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
+        if let Lifecycle::Ended { id, .. } = message {
+            let seat = self.by_id.remove(&id).and_then(|slot| self.seats.try_remove(slot));
+            if seat.is_some_and(|seat| seat.name.is_some()) {
+                self.joined = self.joined.saturating_sub(1);
+            }
+            self.seats.shrink_sparse();
+            self.by_id.shrink_sparse();
+            self.say_when_closed();
+        }
+    }
+}
+
+impl Handler<SetLimits> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, SetLimits(limits): SetLimits, _: &mut Context<Self>) {
+        if let Some(shared) = &self.shared {
+            shared.set_limits(limits);
+        }
+        for (_, seat) in &self.seats {
+            // Cannot flood: an operator's doing, once in a while.
+            seat.connection.do_send(Order::ApplyLimits);
+        }
+    }
+}
+
+impl Handler<ListClients> for Shard {
+    type Result = Vec<ClientReport>;
+
+    fn handle(&mut self, _: ListClients, _: &mut Context<Self>) -> Self::Result {
+        let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
+        let reports = here.map(|(_, seat)| ClientReport {
+            name: seat.name.as_ref().map(ToString::to_string),
+            address: seat.peer,
+            age_seconds: seat.accepted_at.elapsed().as_secs(),
+            queued_bytes: seat.output.borrow().queued(),
+        });
+        reports.collect()
+    }
+}
+
+impl Handler<CloseFrom> for Shard {
+    type Result = usize;
+
+    fn handle(&mut self, CloseFrom(network): CloseFrom, _: &mut Context<Self>) -> usize {
+        let mut closed = 0;
+        let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
+        for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
+            // Cannot flood: an operator's doing, once in a while.
+            seat.connection.do_send(Order::Close(Reason::Banned));
+            closed += 1;
+        }
+        closed
+    }
+}
+
+impl Handler<QuiesceAll> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, _: QuiesceAll, _: &mut Context<Self>) {
+        self.quiet = true;
+        for (_, seat) in &self.seats {
+            // Cannot flood: sent once.
+            seat.connection.do_send(Order::Quiesce);
+        }
+    }
+}
+
+impl Handler<CloseAll> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, CloseAll(closed): CloseAll, _: &mut Context<Self>) {
+        self.closing = Some(closed);
+        for (_, seat) in &self.seats {
+            // Cannot flood: sent once.
+            seat.connection.do_send(Order::Close(Reason::Shutdown));
+        }
+        self.say_when_closed();
+    }
+}
