@@ -36,7 +36,7 @@ fn every_size_arrives_and_not_a_byte_more_is_read() {
             assert_eq!(progress.bytes(), size as u64);
         });
         let (mut target, progress) = (file(b""), Progress::default());
-        receive_file(&far, size as u64, &target, &progress).unwrap();
+        receive_file(&far, size as u64, &target, &progress, &|_| Ok(())).unwrap();
         sender.join().unwrap();
         let mut next = Vec::new();
         far.read_to_end(&mut next).unwrap();
@@ -72,7 +72,7 @@ fn an_end_inside_the_file_is_an_error_and_what_came_is_kept() {
     near.write_all(b"some").unwrap();
     drop(near);
     let (target, progress) = (file(b""), Progress::default());
-    let received = receive_file(&far, 5, &target, &progress);
+    let received = receive_file(&far, 5, &target, &progress, &|_| Ok(()));
     assert!(matches!(received, Err(MoveError::Ended)), "{received:?}");
     assert_eq!((progress.bytes(), target.metadata().unwrap().len()), (4, 4));
 }
@@ -82,7 +82,7 @@ fn a_full_disk_is_an_error_of_the_file() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let (mut near, far) = connection();
     near.write_all(&[0; 100]).unwrap();
-    let received = receive_file(&far, 100, &full, &Progress::default());
+    let received = receive_file(&far, 100, &full, &Progress::default(), &|_| Ok(()));
     let Err(MoveError::File(error)) = received else { panic!("{received:?}") };
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
 }
@@ -98,8 +98,9 @@ fn shutting_the_socket_down_ends_both_movers() {
     cut.shutdown(Shutdown::Both).unwrap();
     assert!(matches!(sender.join().unwrap(), Err(MoveError::Socket(_))));
     let (near, cut) = (far.try_clone().unwrap(), far);
-    let receiver =
-        thread::spawn(move || receive_file(&near, size, &file(b""), &Progress::default()));
+    let receiver = thread::spawn(move || {
+        receive_file(&near, size, &file(b""), &Progress::default(), &|_| Ok(()))
+    });
     cut.shutdown(Shutdown::Both).unwrap();
     assert!(receiver.join().unwrap().is_err());
 }
@@ -112,7 +113,7 @@ fn a_receiver_that_is_told_to_stop_does_although_there_is_more_to_read() {
     far.shutdown(Shutdown::Read).unwrap();
     let (target, progress) = (file(b""), Progress::default());
     progress.stop();
-    let received = receive_file(&far, 100, &target, &progress);
+    let received = receive_file(&far, 100, &target, &progress, &|_| Ok(()));
     assert!(matches!(received, Err(MoveError::Ended)), "{received:?}");
     assert_eq!(progress.bytes(), 0);
 }

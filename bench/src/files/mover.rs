@@ -77,8 +77,10 @@ impl Mover {
     /// Receives the whole file. Blocks.
     pub(super) fn receive(self, socket: &TcpStream, size: u64, file: &File) -> Outcome<()> {
         match self {
-            Self::Matou => transfer::receive_file(socket, size, file, &Progress::default())
-                .map_err(|error| BenchError::Invalid(error.to_string())),
+            Self::Matou => {
+                transfer::receive_file(socket, size, file, &Progress::default(), &|_| Ok(()))
+                    .map_err(|error| BenchError::Invalid(error.to_string()))
+            }
             Self::Splice | Self::SpliceUnheld => splice(socket, size, file).context("splice"),
             Self::CopyMebibyte => copy(socket, file, mebibyte(), size).context("receive"),
             Self::CopyPage => copy(socket, file, 4096, size).context("receive"),

@@ -92,6 +92,8 @@ pub enum Verdict {
         path: PathBuf,
         /// Its size in bytes.
         size: u64,
+        /// The file that was sent was written to meanwhile, so what arrived may be a mixture.
+        changed: bool,
     },
     /// It could not begin; the connection stands where it stood before.
     NotBegun(String),
@@ -100,7 +102,7 @@ pub enum Verdict {
     Broken {
         /// Why.
         reason: String,
-        /// What is left of the file, and where.
+        /// What became of the part that had come.
         kept: Option<String>,
         /// The connection has ended, as far as this direction goes. Otherwise the other side does
         /// not know yet.
@@ -257,9 +259,10 @@ fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdi
         Job::Receive { downloads, stamp, size } => match downloads.begin(stamp, size) {
             Ok(part) => {
                 let _ = begun.send((part.path(), size));
-                match receive_file(socket, size, part.file(), progress) {
+                let wrote = |left| part.wrote(left);
+                match receive_file(socket, size, part.file(), progress, &wrote) {
                     Ok(()) => finish(part, size),
-                    Err(error) => cut(&error, &part, progress.bytes(), size),
+                    Err(error) => cut(&error, part, progress.bytes(), size),
                 }
             }
             Err(error) => Verdict::NotBegun(error.to_string()),
@@ -269,16 +272,17 @@ fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdi
 
 fn send(
     path: PathBuf,
-    Source { file, size }: &Source,
+    source: &Source,
     socket: &TcpStream,
     progress: &Progress,
     begun: Begun,
 ) -> Verdict {
-    let _ = begun.send((path.clone(), *size));
-    match send_with_header(file, *size, socket, progress) {
-        Ok(()) => Verdict::Whole { path, size: *size },
+    let size = source.size;
+    let _ = begun.send((path.clone(), size));
+    match send_with_header(&source.file, size, socket, progress) {
+        Ok(()) => Verdict::Whole { path, size, changed: source.has_changed() },
         Err(error) => Verdict::Broken {
-            reason: why_not_sent(&error, &path, progress.bytes(), *size),
+            reason: why_not_sent(&error, &path, progress.bytes(), size),
             kept: None,
             ended: is_of_the_connection(&error),
         },
@@ -318,14 +322,22 @@ fn send_with_header(
 
 fn finish(part: PartFile, size: u64) -> Verdict {
     match part.finish() {
-        Ok(path) => Verdict::Whole { path, size },
+        Ok(path) => Verdict::Whole { path, size, changed: false },
         // The connection stands behind the file.
         Err(error) => Verdict::Broken { reason: error.to_string(), kept: None, ended: false },
     }
 }
 
-fn cut(error: &MoveError, part: &PartFile, bytes: u64, size: u64) -> Verdict {
-    let kept = Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()));
+fn cut(error: &MoveError, part: PartFile, bytes: u64, size: u64) -> Verdict {
+    let there = part.is_there();
+    let kept = if bytes == 0 {
+        part.remove();
+        None
+    } else if there {
+        Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()))
+    } else {
+        Some(format!("{} is not there any more", part.path().display()))
+    };
     let reason = match error {
         MoveError::File(error) => format!("cannot write: {error}"),
         other => other.to_string(),

@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::extension::{SAMPLE, extension};
+use super::extension;
 use super::naming::FileStamp;
+use super::space::{Share, Space};
 
 /// How many taken names are passed over before giving up.
 const MAX_NAMES: u32 = 10_000;
@@ -19,11 +19,17 @@ const MAX_NAMES: u32 = 10_000;
 /// Where received files go. Everything here blocks on the disk.
 #[derive(Debug)]
 pub struct Downloads {
-    given: PathBuf,
+    folder: Mutex<Folder>,
     reserve: u64,
+    space: Arc<Space>,
+}
+
+#[derive(Clone, Debug)]
+struct Folder {
+    given: PathBuf,
     /// The folder without any link on the way to it, as it was when first used: whatever takes
     /// its place later is not followed.
-    resolved: OnceLock<PathBuf>,
+    resolved: Option<PathBuf>,
 }
 
 /// Why a file cannot be received, with what to do about it.
@@ -31,8 +37,8 @@ pub struct Downloads {
 pub enum DownloadError {
     /// Not enough space.
     #[error(
-        "{} has {free} bytes free, and the file needs {size} while {reserve} stay in reserve; make room or choose another downloads folder",
-        folder.display()
+        "{} has {free} bytes free, and the file needs {size} while {reserve} stay in reserve{}; make room or choose another downloads folder",
+        folder.display(), others(*owed)
     )]
     Space {
         /// The downloads folder.
@@ -43,6 +49,8 @@ pub enum DownloadError {
         free: u64,
         /// Bytes that must stay free.
         reserve: u64,
+        /// Bytes that files on their way still need.
+        owed: u64,
     },
     /// The folder, or the file in it, cannot be used.
     #[error("cannot write to the downloads folder {}: {error}; check it or choose another one", folder.display())]
@@ -51,6 +59,12 @@ pub enum DownloadError {
         folder: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// The file came whole and was removed by somebody.
+    #[error("all of it came, but {} was removed meanwhile; have it sent again", part.display())]
+    Gone {
+        /// Where it was.
+        part: PathBuf,
     },
     /// The file is whole and could not be given its name.
     #[error("the file is whole, but stays {}: {error}", part.display())]
@@ -70,12 +84,24 @@ pub struct PartFile {
     file: File,
     name: String,
     stamp: FileStamp,
+    share: Share,
+    reserve: u64,
 }
 
 impl Downloads {
-    /// The folder at `path`, made when it is first needed; downloads leave `reserve` bytes free.
+    /// The folder at `path`, made when it is needed; downloads leave `reserve` bytes free.
     pub fn new(path: PathBuf, reserve: u64) -> Self {
-        Self { given: path, reserve, resolved: OnceLock::new() }
+        let folder = Folder { given: path, resolved: None };
+        Self { folder: Mutex::new(folder), reserve, space: Arc::default() }
+    }
+
+    /// From the next file on, files go to `path`, which is made if need be; where that is without
+    /// links.
+    pub fn move_to(&self, path: PathBuf) -> Result<PathBuf, DownloadError> {
+        let mut folder = Folder { given: path, resolved: None };
+        let (_, resolved) = folder.open()?;
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        Ok(resolved)
     }
 
     /// Free bytes in the folder, when they can be known.
@@ -83,35 +109,50 @@ impl Downloads {
         free_bytes(&self.open().ok()?.0).ok()
     }
 
-    /// Begins a file of `size` bytes: checks the space, and makes a new `STEM.part` (mode 0600)
-    /// that was not there before, link or not.
+    /// Begins a file of `size` bytes: checks the space, of which files on their way keep what they
+    /// still need, and makes a new `STEM.part` (mode 0600) that was not there before, link or not.
     pub fn begin(&self, stamp: FileStamp, size: u64) -> Result<PartFile, DownloadError> {
+        let (folder, folder_path) = self.open()?;
         let unusable =
-            |error: io::Error| DownloadError::Folder { folder: self.given.clone(), error };
-        let (folder, folder_path) = self.open().map_err(unusable)?;
+            |error: io::Error| DownloadError::Folder { folder: folder_path.clone(), error };
         let free = free_bytes(&folder).map_err(unusable)?;
-        if size.saturating_add(self.reserve) > free {
-            let (folder, reserve) = (self.given.clone(), self.reserve);
-            return Err(DownloadError::Space { folder, size, free, reserve });
-        }
+        let device = rustix::fs::fstat(&folder).map_err(|errno| unusable(errno.into()))?.st_dev;
+        let reserve = self.reserve;
+        let room = free.saturating_sub(reserve);
+        let share = self.space.take(device, size, room).map_err(|owed| {
+            let folder = folder_path.clone();
+            DownloadError::Space { folder, size, free, reserve, owed }
+        })?;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (file, name) = first_free(&stamp, "part", |name| {
             rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR)
         })
         .map_err(unusable)?;
-        Ok(PartFile { folder, folder_path, file: file.into(), name, stamp })
+        Ok(PartFile { folder, folder_path, file: file.into(), name, stamp, share, reserve })
     }
 
-    fn open(&self) -> io::Result<(OwnedFd, PathBuf)> {
-        let path = if let Some(path) = self.resolved.get() {
-            path
-        } else {
-            std::fs::create_dir_all(&self.given)?;
-            let path = self.given.canonicalize()?;
-            self.resolved.get_or_init(|| path)
-        };
-        Ok((open_folder(path)?, path.clone()))
+    fn open(&self) -> Result<(OwnedFd, PathBuf), DownloadError> {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).open()
+    }
+}
+
+impl Folder {
+    /// The folder, made if it is not there (any more).
+    fn open(&mut self) -> Result<(OwnedFd, PathBuf), DownloadError> {
+        self.open_or_make()
+            .map_err(|error| DownloadError::Folder { folder: self.given.clone(), error })
+    }
+
+    fn open_or_make(&mut self) -> io::Result<(OwnedFd, PathBuf)> {
+        if let Some(path) = &self.resolved {
+            return Ok((open_or_make(path)?, path.clone()));
+        }
+        std::fs::create_dir_all(&self.given)?;
+        let path = self.given.canonicalize()?;
+        let folder = open_folder(&path)?;
+        self.resolved = Some(path.clone());
+        Ok((folder, path))
     }
 }
 
@@ -126,27 +167,67 @@ impl PartFile {
         self.folder_path.join(&self.name)
     }
 
+    /// Some of the file was written, and `left` bytes are still to come; an error when the file
+    /// system is filled so far that the reserve is touched.
+    pub fn wrote(&self, left: u64) -> io::Result<()> {
+        self.share.shrink(left);
+        let free = free_bytes(&self.file)?;
+        if free < self.reserve {
+            let reserve = self.reserve;
+            let message =
+                format!("{free} bytes are free, and {reserve} stay in reserve; make room");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
+        Ok(())
+    }
+
+    /// Whether the file is still where [`PartFile::path`] says.
+    pub fn is_there(&self) -> bool {
+        self.check_place().is_ok()
+    }
+
+    /// Removes the file, which is of no use.
+    pub fn remove(self) {
+        if self.is_there() {
+            // An error leaves a file behind that is no danger.
+            let _ = rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty());
+        }
+    }
+
     /// Gives the whole file its name, with the extension that its content shows, overwriting
     /// nothing; returns where it is now.
     pub fn finish(self) -> Result<PathBuf, DownloadError> {
-        let mut sample = vec![0; SAMPLE];
-        let seen = self.file.read_at(&mut sample, 0).unwrap_or_default();
-        let extension = extension(sample.get(..seen).unwrap_or_default());
-        let name = self.rename(extension);
-        name.map(|name| self.folder_path.join(name))
-            .map_err(|error| DownloadError::Name { part: self.path(), error })
+        let name = self.rename(extension::of_file(&self.file));
+        name.map(|name| self.folder_path.join(name)).map_err(|error| {
+            let part = self.path();
+            if error.kind() == io::ErrorKind::NotFound {
+                DownloadError::Gone { part }
+            } else {
+                DownloadError::Name { part, error }
+            }
+        })
     }
 
     fn rename(&self, extension: &str) -> io::Result<String> {
+        self.check_place()?;
+        let ((), name) =
+            first_free(&self.stamp, extension, |name| rename_new(&self.folder, &self.name, name))?;
+        Ok(name)
+    }
+
+    fn check_place(&self) -> io::Result<()> {
         let written = rustix::fs::fstat(&self.file)?;
         let present = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         if (written.st_dev, written.st_ino) != (present.st_dev, present.st_ino) {
             return Err(io::Error::other("something else has taken its place"));
         }
-        let ((), name) =
-            first_free(&self.stamp, extension, |name| rename_new(&self.folder, &self.name, name))?;
-        Ok(name)
+        Ok(())
     }
+}
+
+/// What is said of files on their way, when there are some.
+fn others(owed: u64) -> String {
+    if owed == 0 { String::new() } else { format!(" and files on their way need {owed}") }
 }
 
 /// Tries the names of `stamp` in turn until `make` does not find one taken.
@@ -185,6 +266,24 @@ fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> 
 fn link_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> {
     rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
     rustix::fs::unlinkat(folder, from, AtFlags::empty())
+}
+
+/// Opens a folder that was resolved before, and makes it and those above it that are not there,
+/// following no link anywhere on the way.
+fn open_or_make(path: &Path) -> io::Result<OwnedFd> {
+    match open_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(error);
+            };
+            let made = rustix::fs::mkdirat(open_or_make(above)?, name, Mode::from_raw_mode(0o777));
+            if !matches!(made, Ok(()) | Err(Errno::EXIST)) {
+                made?;
+            }
+            open_folder(path)
+        }
+        other => other,
+    }
 }
 
 /// Opens a folder that was resolved before, following no link anywhere on the way.

@@ -48,12 +48,13 @@ pub(super) fn receive(
     size: u64,
     file: &File,
     progress: &Progress,
+    wrote: &dyn Fn(u64) -> io::Result<()>,
 ) -> Result<(), MoveError> {
     if size == 0 {
         return Ok(());
     }
     let Ok((pipe, capacity)) = Pipe::new() else {
-        return portable::receive(socket, size, file, progress);
+        return portable::receive(socket, size, file, progress, wrote);
     };
     let mut left = size;
     while left > 0 {
@@ -64,13 +65,15 @@ pub(super) fn receive(
             Ok(0) => return Err(MoveError::Ended),
             Ok(taken) => taken,
             Err(error) if cannot(&error) => {
-                return portable::receive(socket, left, file, progress);
+                return portable::receive(socket, left, file, progress, wrote);
             }
             Err(error) => return Err(MoveError::Socket(error)),
         };
         left -= wide(taken);
-        if pipe.empty_into(file, taken, progress)? == Way::Copied {
-            return portable::receive(socket, left, file, progress);
+        let way = pipe.empty_into(file, taken, progress)?;
+        wrote(left).map_err(MoveError::File)?;
+        if way == Way::Copied {
+            return portable::receive(socket, left, file, progress, wrote);
         }
     }
     Ok(())

@@ -6,6 +6,7 @@
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
 mod actor;
+mod archive;
 mod arrival;
 mod downloads;
 mod extension;
@@ -17,6 +18,7 @@ mod pace;
 mod portable;
 mod round_trip;
 mod source;
+mod space;
 #[cfg(target_os = "linux")]
 mod stride;
 

@@ -47,7 +47,8 @@ pub fn send_file(
 }
 
 /// Receives exactly `size` bytes from `socket`, which must be in blocking mode, into `file` from
-/// its current position on, and reads nothing past them.
+/// its current position on, and reads nothing past them. After each piece `wrote` learns how many
+/// bytes are left, and ends it with an error.
 ///
 /// On Linux the bytes go through a pipe of 1 MiB that no copy leaves the kernel for; where that
 /// is not possible, and elsewhere, through a buffer of 1 MiB.
@@ -56,11 +57,12 @@ pub fn receive_file(
     size: u64,
     file: &File,
     progress: &Progress,
+    wrote: &dyn Fn(u64) -> io::Result<()>,
 ) -> Result<(), MoveError> {
     #[cfg(target_os = "linux")]
-    return super::linux::receive(socket, size, file, progress);
+    return super::linux::receive(socket, size, file, progress, wrote);
     #[cfg(not(target_os = "linux"))]
-    super::portable::receive(socket, size, file, progress)
+    super::portable::receive(socket, size, file, progress, wrote)
 }
 
 impl Progress {

@@ -36,6 +36,7 @@ pub(super) fn receive(
     size: u64,
     mut file: &File,
     progress: &Progress,
+    wrote: &dyn Fn(u64) -> io::Result<()>,
 ) -> Result<(), MoveError> {
     let mut buffer = vec![0; BUFFER];
     let mut left = size;
@@ -51,6 +52,7 @@ pub(super) fn receive(
         file.write_all(wanted.get(..read).unwrap_or_default()).map_err(MoveError::File)?;
         left -= wide(read);
         progress.add(read);
+        wrote(left).map_err(MoveError::File)?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A file that is to be sent.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -14,7 +14,11 @@ pub struct Source {
     pub file: File,
     /// Its size in bytes when it was opened.
     pub size: u64,
+    written: Written,
 }
+
+/// When a file's content was written last, in seconds and nanoseconds, and its size.
+type Written = (i64, i64, u64);
 
 /// Why a file cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +31,27 @@ pub enum SourceError {
         /// Why.
         error: io::Error,
     },
+    /// It is a folder.
+    #[error("{} is a folder; pack it into one file, such as with `tar -czf FILE.tar.gz FOLDER`, and send that", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+    },
     /// It is no regular file.
-    #[error("{} is {kind}, and only regular files can be sent; pack it into a file first", path.display())]
+    #[error("{} is {kind}; only regular files can be sent", path.display())]
     NotAFile {
         /// Which one.
         path: PathBuf,
         /// What it is instead.
         kind: &'static str,
+    },
+    /// Its size says something else than its content, as in `/proc` and `/sys`.
+    #[error("{} does not have the {size} bytes that its size says, as files of the system do not; copy it and send the copy", path.display())]
+    Size {
+        /// Which one.
+        path: PathBuf,
+        /// What it says.
+        size: u64,
     },
 }
 
@@ -45,20 +63,107 @@ impl Source {
             |error: io::Error| SourceError::Unreadable { path: path.to_owned(), error };
         // NONBLOCK: opening a FIFO would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|errno| unreadable(errno.into()))?;
-        let status = rustix::fs::fstat(file.as_fd()).map_err(|errno| unreadable(errno.into()))?;
-        let kind = match FileType::from_raw_mode(status.st_mode) {
-            FileType::RegularFile => {
-                let size = u64::try_from(status.st_size).unwrap_or_default();
-                return Ok(Self { file: file.into(), size });
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            // A socket, or a device that is not there.
+            Err(rustix::io::Errno::NXIO) => {
+                return Err(SourceError::NotAFile { path: path.to_owned(), kind: "no file" });
             }
-            FileType::Directory => "a folder",
+            Err(errno) => return Err(unreadable(errno.into())),
+        };
+        let status = file.metadata().map_err(unreadable)?;
+        let kind = match FileType::from_raw_mode(status.mode()) {
+            FileType::RegularFile => {
+                let size = status.len();
+                if !has_bytes(&file, size).map_err(unreadable)? {
+                    return Err(SourceError::Size { path: path.to_owned(), size });
+                }
+                return Ok(Self { file, size, written: written(&status) });
+            }
+            FileType::Directory => return Err(SourceError::Folder { path: path.to_owned() }),
             FileType::Fifo => "a pipe",
             FileType::Socket => "a socket",
             FileType::CharacterDevice | FileType::BlockDevice => "a device",
             _ => "no file",
         };
         Err(SourceError::NotAFile { path: path.to_owned(), kind })
+    }
+
+    /// Whether the file was written to since it was opened.
+    pub fn has_changed(&self) -> bool {
+        self.file.metadata().is_ok_and(|status| written(&status) != self.written)
+    }
+}
+
+/// Whether `file` has a last byte where `size` says, and no first one when it says none.
+fn has_bytes(file: &File, size: u64) -> io::Result<bool> {
+    let read = file.read_at(&mut [0], size.saturating_sub(1))?;
+    Ok((read > 0) == (size > 0))
+}
+
+fn written(status: &Metadata) -> Written {
+    (status.mtime(), status.mtime_nsec(), status.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    fn refusal(path: impl AsRef<Path>) -> String {
+        Source::open(path.as_ref()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_a_folder_is_to_be_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refusal(folder.path()).contains("is a folder; pack it"));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        for other in [Path::new("/dev/null"), &pipe, &folder.path().join("socket")] {
+            let refusal = refusal(other);
+            assert!(refusal.contains("only regular files") && !refusal.contains("pack"));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_with_another_size_than_it_says_is_refused() {
+        for (path, size) in
+            [("/proc/self/status", "0 bytes"), ("/sys/kernel/uevent_seqnum", "4096 bytes")]
+        {
+            let refusal = refusal(path);
+            assert!(refusal.contains(size) && refusal.contains("send the copy"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn every_name_that_a_file_system_allows_can_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [&b"-rf"[..], b"a\nb", b" ", b"'$(x)'\"`", b"\xff\xfe", b"~", b"#1", b"\x1b[2J"]
+        {
+            let path = folder.path().join(OsStr::from_bytes(name));
+            std::fs::write(&path, b"12345").unwrap();
+            assert_eq!(Source::open(&path).unwrap().size, 5);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_has_changed_although_its_size_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"before").unwrap();
+        let source = Source::open(&path).unwrap();
+        assert!(!source.has_changed());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        // The clock of the file system advances in ticks.
+        while !source.has_changed() {
+            assert!(std::time::Instant::now() < deadline);
+            std::fs::write(&path, b"behind").unwrap();
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), source.size);
     }
 }

@@ -274,7 +274,16 @@ impl Handler<Report> for Hub {
             Outcome::Ended(verdict) => {
                 self.movers.remove(&id);
                 match verdict {
-                    Verdict::Whole { path, size } => self.whole(id, path, size),
+                    Verdict::Whole { path, size, changed } => {
+                        let shown = path.display().to_string();
+                        self.whole(id, path, size);
+                        if changed {
+                            self.error(format!(
+                                "{shown} was changed while it was sent, so the other side may \
+                                 have a mixture of old and new; send it again"
+                            ));
+                        }
+                    }
                     Verdict::NotBegun(reason) => self.not_begun(id, reason),
                     Verdict::Broken { reason, kept, ended } => {
                         let reason =
