@@ -217,7 +217,7 @@ fn what_takes_the_place_of_a_file_that_is_received_is_not_written_to() {
         let part = Path::new(started["path"].as_str().unwrap());
         std::fs::remove_file(part).unwrap();
         if !swap(part, &outside) {
-            println!("skipped: {what} cannot be made here");
+            harness::skipped(&format!("{what} cannot be made here"));
         }
         let failed = two.bea.any("file_failed");
         assert!(!reason(&failed).is_empty());
@@ -265,7 +265,7 @@ impl SmallDisk {
         if mount.is_ok_and(|mount| mount.status.success()) {
             return Some(Self(at));
         }
-        println!("skipped: a file system can be mounted by root only");
+        harness::skipped("a file system can be mounted by root only");
         None
     }
 }

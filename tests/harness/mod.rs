@@ -23,6 +23,15 @@ pub(crate) fn matou(home: &std::path::Path) -> Command {
     command
 }
 
+/// Says that a test, or this part of one, cannot be run here: past the capture of `cargo test`,
+/// which shows nothing of a test that passes.
+pub(crate) fn skipped(why: &str) {
+    use std::io::Write as _;
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Without a standard error nobody reads it.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
 /// A process that does not outlive the test.
 pub(crate) struct Process(pub(crate) Child);
 

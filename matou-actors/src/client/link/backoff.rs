@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-const SHORTEST: Duration = Duration::from_millis(500);
+/// The longest first wait.
+const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
-/// A connection that lasted less does not make the waits short again.
-const LASTING: Duration = Duration::from_secs(10);
+/// A connection that lasted less does not make the waits short again: a server that fails as soon
+/// as it is spoken to is left in peace.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// Exponential backoff with jitter, 0.5 s to 30 s.
 #[derive(Debug, Default)]
@@ -16,12 +18,13 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// The number of the next attempt, from 1, and how long to wait for it. `chance` is uniform
-    /// in 0 to 1: many clients that lost one server at once should not come back at once.
+    /// in 0 to 1: many clients that lost one server at once should not come back at once, so each
+    /// wait is between a quarter of its full length and all of it, the first one too.
     pub(crate) fn next(&mut self, chance: f64) -> (u32, Duration) {
         self.attempt = self.attempt.saturating_add(1);
-        let full = SHORTEST.saturating_mul(2u32.saturating_pow(self.level)).min(LONGEST);
+        let full = FIRST.saturating_mul(2u32.saturating_pow(self.level)).min(LONGEST);
         self.level = self.level.saturating_add(1).min(16);
-        (self.attempt, full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0).max(SHORTEST))
+        (self.attempt, full.mul_f64(0.25 + chance.clamp(0.0, 1.0) * 0.75))
     }
 
     /// A connection that the server had accepted is lost after it `lasted` so long.
@@ -38,22 +41,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_from_half_a_second_to_thirty_with_jitter_below() {
+    fn waits_double_from_two_seconds_to_thirty_with_jitter_below() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u128> = (0..9).map(|_| backoff.next(1.0).1.as_millis()).collect();
-        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-        assert_eq!(backoff.next(0.0), (10, Duration::from_secs(15)));
+        let waits: Vec<u64> = (0..6).map(|_| backoff.next(1.0).1.as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
+        assert_eq!(backoff.next(0.0), (7, Duration::from_millis(7500)));
     }
 
     #[test]
-    fn only_a_connection_that_lasted_makes_the_waits_short_again() {
+    fn the_first_waits_of_many_clients_differ() {
+        let first = |chance| Backoff::default().next(chance).1.as_millis();
+        assert_eq!([0.0, 0.5, 1.0].map(first), [500, 1250, 2000]);
+    }
+
+    #[test]
+    fn only_a_connection_that_lasted_a_second_makes_the_waits_short_again() {
         let mut backoff = Backoff::default();
-        for _ in 0..4 {
+        for _ in 0..3 {
             backoff.next(1.0);
         }
-        backoff.lost(Duration::from_secs(1));
-        assert_eq!(backoff.next(1.0), (1, Duration::from_secs(8)));
-        backoff.lost(Duration::from_secs(60));
-        assert_eq!(backoff.next(0.0), (1, SHORTEST));
+        backoff.lost(Duration::from_millis(900));
+        assert_eq!(backoff.next(1.0), (1, Duration::from_secs(16)));
+        backoff.lost(Duration::from_secs(2));
+        assert_eq!(backoff.next(1.0), (1, Duration::from_secs(2)));
     }
 }

@@ -1,6 +1,6 @@
 //! Keeping bans over restarts: a JSON file that is replaced as a whole.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -46,19 +46,19 @@ pub(crate) fn save(path: &Path, bans: &Bans, now: Timestamp) -> io::Result<()> {
     let listed: Vec<&Ban> = bans.in_force(now).collect();
     let mut text = serde_json::to_vec_pretty(&listed)?;
     text.push(b'\n');
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let folder = folder.unwrap_or(Path::new("."));
+    // Under a name of its own: nothing that lies in the folder is written to.
+    let mut file = tempfile::Builder::new().prefix(".bans-").tempfile_in(folder)?;
+    file.write_all(&text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::IpAddr;
 
     use super::super::bans::{LONGEST_REASON, MOST};
@@ -90,6 +90,19 @@ mod tests {
         let left = load(&path, later).unwrap();
         assert_eq!(left.in_force(later).collect::<Vec<_>>(), [&forever]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn a_link_that_lies_in_the_folder_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("bans.json"), folder.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        for name in ["bans.json", "bans.json.new"] {
+            std::os::unix::fs::symlink(&victim, folder.path().join(name)).unwrap();
+        }
+        save(&path, &Bans::default(), NOW).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[]\n");
     }
 
     #[test]
