@@ -31,8 +31,8 @@ fn runs(source: &str, name: &str) -> Result<(), &'static str> {
     if attributes.iter().any(|attribute| attribute.contains("ignore")) {
         return Err("is ignored");
     }
-    let test = |attribute: &&&str| attribute.contains("test]") || attribute.contains("test(");
-    attributes.iter().find(test).map(|_| ()).ok_or("is no test")
+    let test = |attribute: &str| attribute.contains("test]") || attribute.contains("test(");
+    attributes.iter().find(|attribute| test(attribute)).map(|_| ()).ok_or("is no test")
 }
 
 #[test]

@@ -10,6 +10,9 @@ use matou_actors::protocol::Username;
 use matou_actors::transfer::{DownloadError, Downloads, FileStamp};
 use tempfile::TempDir;
 
+/// More than other programs write to the disk meanwhile.
+const MARGIN: u64 = 256 * 1024 * 1024;
+
 fn stamp() -> FileStamp {
     let alice = Username::parse("alice").unwrap();
     FileStamp::new(&alice, jiff::civil::date(2026, 11, 23).at(14, 5, 1, 0))
@@ -83,7 +86,7 @@ fn a_folder_that_was_swapped_is_an_error_and_nothing_is_written_elsewhere() {
     fs::create_dir(&elsewhere).unwrap();
     fs::rename(&folder, temporary.path().join("moved")).unwrap();
     for swap in [&(|| symlink(&elsewhere, &folder).unwrap()) as &dyn Fn(), &|| {
-        fs::write(&folder, b"").unwrap()
+        fs::write(&folder, b"").unwrap();
     }] {
         swap();
         let error = downloads.begin(stamp(), 1).unwrap_err();
@@ -144,7 +147,6 @@ fn files_on_their_way_count_for_the_next_one_and_each_write_keeps_the_reserve() 
     first.wrote(1000).unwrap();
     let second = downloads.begin(stamp(), free / 2).unwrap();
     drop((first, second));
-    const MARGIN: u64 = 256 * 1024 * 1024;
     let free = downloads.free().unwrap();
     let too_full = Downloads::new(temporary.path().into(), free.saturating_sub(MARGIN));
     let part = too_full.begin(stamp(), 1).unwrap();

@@ -10,7 +10,7 @@ const LONGEST_END: u64 = 22 + 65_535;
 /// How much of a directory is read: the parts that decide come early in it.
 const LONGEST_DIRECTORY: u64 = 1024 * 1024;
 
-/// What the `mimetype` entry of OpenDocument and EPUB begins with; longer ones first.
+/// What the `mimetype` entry of `OpenDocument` and EPUB begins with; longer ones first.
 const MIMETYPES: [(&str, &str); 9] = [
     ("application/vnd.oasis.opendocument.text-template", "ott"),
     ("application/vnd.oasis.opendocument.text", "odt"),
