@@ -101,7 +101,7 @@ fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
     terminal.resize(40, 10);
     terminal.wait("narrow tabs", |screen| screen.contents().starts_with("[1 room] 2 ada"));
     terminal.resize(30, 5);
-    terminal.shows("Too small");
+    terminal.shows("Terminal too small");
     terminal.resize(120, 40);
     terminal.wait("wide roster", |screen| screen.contents().contains("› bob"));
 
@@ -140,7 +140,7 @@ fn a_name_is_asked_for_and_asked_for_again_when_it_is_taken() {
     let mut screen = Screen::start(&server, "", &[]);
     screen.terminal.shows("Your name on");
     screen.terminal.types("ada\r");
-    screen.terminal.shows("ada is taken");
+    screen.terminal.shows("ada is in use");
     screen.terminal.types("bea\r");
     screen.terminal.shows("as bea.");
     screen.terminal.types("\x03");
@@ -180,14 +180,14 @@ fn the_shell_gets_its_terminal_back_and_gives_it_again() {
 }
 
 #[test]
-fn bare_text_stays_bare_in_another_size() {
+fn copy_mode_survives_a_resize() {
     let server = Server::start();
     let bob = &mut Screen::join(&server, "bob").terminal;
     bob.types("\x1bl");
-    bob.puts_out("any key goes back", 1);
+    bob.puts_out("press any key to return", 1);
     bob.resize(100, 30);
-    bob.puts_out("any key goes back", 2);
-    assert!(!bob.shows("any key goes back").contains("room"), "nothing is drawn over it");
+    bob.puts_out("press any key to return", 2);
+    assert!(!bob.shows("press any key to return").contains("room"), "nothing is drawn over it");
     bob.types("x");
     bob.input_is("room ›");
 }
@@ -202,7 +202,7 @@ fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
         assert!(!screen.terminal.exit().success(), "{place}");
         assert_eq!(screen.terminal.modes(), untouched(), "{place}");
         let text = screen.terminal.shows("forced by MATOU_TEST_PANIC");
-        assert!(text.contains("a part of the program failed"), "{text}");
+        assert!(text.contains("the program failed"), "{text}");
     }
 }
 
@@ -215,7 +215,7 @@ fn signals_end_it_with_a_clean_terminal_and_a_reason() {
         screen.terminal.signal(signal);
         assert!(screen.terminal.exit().success());
         assert_eq!(screen.terminal.modes(), untouched());
-        screen.terminal.shows(&format!("ended by {signal}"));
+        screen.terminal.shows(&format!("stopped by {signal}"));
         other.wait("left", |event| event["username"] == "bob");
     }
 }
@@ -244,7 +244,7 @@ fn a_disk_that_hangs_keeps_neither_the_terminal_nor_the_name() {
     other.wait("left", |event| event["username"] == "bob");
     assert!(bob.exit().success());
     assert_eq!(bob.modes(), untouched());
-    bob.shows("the disk hangs");
+    bob.shows("the disk does not respond");
 }
 
 #[test]

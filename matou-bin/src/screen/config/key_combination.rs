@@ -32,7 +32,7 @@ impl KeyCombination {
         }
         let mut chars = rest.chars();
         if let (Some(c), None) = (chars.next(), chars.next()) {
-            // A bare character has to type itself.
+            // A character without modifiers is text.
             let held = modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
             return held.then(|| Self::normal(KeyCode::Char(c), modifiers));
         }

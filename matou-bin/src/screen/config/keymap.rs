@@ -82,20 +82,20 @@ const fn spec(
 
 /// All actions, in the order in which the help page shows them.
 pub(crate) const KEYS: &[KeySpec] = &[
-    spec(Action::Help, "help", &["f1"], "this page, and back"),
+    spec(Action::Help, "help", &["f1"], "show or close this page"),
     spec(
         Action::Quit,
         "quit",
         &["ctrl-c"],
-        "close what is open in front, else leave; asks first while files are on their way",
+        "close the dialog, else quit; asks first while transfers are running",
     ),
-    spec(Action::Accept, "accept", &["alt-y"], "say yes to the request or file that is shown"),
-    spec(Action::Decline, "decline", &["alt-n"], "say no to it"),
-    spec(Action::Later, "later", &["alt-z"], "put it behind the others that wait"),
+    spec(Action::Accept, "accept", &["alt-y"], "accept the request or file shown"),
+    spec(Action::Decline, "decline", &["alt-n"], "decline it"),
+    spec(Action::Later, "later", &["alt-z"], "decide later"),
     spec(Action::NextTab, "next_tab", &["ctrl-n"], "next tab"),
     spec(Action::PreviousTab, "previous_tab", &["ctrl-p"], "previous tab"),
-    spec(Action::NextActive, "next_active", &["alt-a"], "next tab with something new"),
-    spec(Action::Tab(1), "tab_1", &["alt-1"], "the first tab, and so on"),
+    spec(Action::NextActive, "next_active", &["alt-a"], "next tab with unread messages"),
+    spec(Action::Tab(1), "tab_1", &["alt-1"], "first tab, and so on"),
     spec(Action::Tab(2), "tab_2", &["alt-2"], ""),
     spec(Action::Tab(3), "tab_3", &["alt-3"], ""),
     spec(Action::Tab(4), "tab_4", &["alt-4"], ""),
@@ -103,33 +103,28 @@ pub(crate) const KEYS: &[KeySpec] = &[
     spec(Action::Tab(6), "tab_6", &["alt-6"], ""),
     spec(Action::Tab(7), "tab_7", &["alt-7"], ""),
     spec(Action::Tab(8), "tab_8", &["alt-8"], ""),
-    spec(Action::Tab(9), "tab_9", &["alt-9"], "the ninth tab"),
+    spec(Action::Tab(9), "tab_9", &["alt-9"], "ninth tab"),
     spec(Action::CloseTab, "close_tab", &["alt-w"], "close this private tab and its session"),
-    spec(Action::PageUp, "page_up", &["pageup"], "a page back"),
-    spec(Action::PageDown, "page_down", &["pagedown"], "a page on"),
-    spec(Action::Home, "home", &["home"], "start of what is typed, else of the scrollback"),
-    spec(Action::End, "end", &["end"], "end of what is typed, else of the scrollback"),
+    spec(Action::PageUp, "page_up", &["pageup"], "page up"),
+    spec(Action::PageDown, "page_down", &["pagedown"], "page down"),
+    spec(Action::Home, "home", &["home"], "start of the input, else of the scrollback"),
+    spec(Action::End, "end", &["end"], "end of the input, else of the scrollback"),
     spec(Action::Top, "top", &["ctrl-home"], "start of the scrollback"),
     spec(Action::Bottom, "bottom", &["ctrl-end"], "end of the scrollback"),
-    spec(Action::RosterUp, "roster_up", &["alt-pageup"], "a page back in the list of people"),
-    spec(Action::RosterDown, "roster_down", &["alt-pagedown"], "a page on in the list of people"),
-    spec(Action::Search, "search", &["ctrl-s"], "search in this tab; again for the one before"),
-    spec(Action::Submit, "submit", &["enter"], "send what is typed"),
-    spec(Action::NewLine, "new_line", &["alt-enter", "shift-enter"], "begin another line"),
+    spec(Action::RosterUp, "roster_up", &["alt-pageup"], "page up in the user list"),
+    spec(Action::RosterDown, "roster_down", &["alt-pagedown"], "page down in the user list"),
+    spec(Action::Search, "search", &["ctrl-s"], "search in this tab; again for the previous match"),
+    spec(Action::Submit, "submit", &["enter"], "send the input"),
+    spec(Action::NewLine, "new_line", &["alt-enter", "shift-enter"], "start a new line"),
     spec(Action::Complete, "complete", &["tab"], "complete a command, a name or a path"),
-    spec(Action::CompleteBack, "complete_back", &["shift-tab"], "the completion before"),
-    spec(Action::Older, "older", &["up"], "line above, else what was typed before"),
-    spec(Action::Newer, "newer", &["down"], "line below, else what was typed after"),
-    spec(Action::HistorySearch, "history_search", &["ctrl-r"], "search in what was typed before"),
-    spec(Action::CharLeft, "char_left", &["left", "ctrl-b"], "a character to the left"),
-    spec(Action::CharRight, "char_right", &["right", "ctrl-f"], "a character to the right"),
-    spec(Action::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "a word to the left"),
-    spec(
-        Action::WordRight,
-        "word_right",
-        &["alt-f", "ctrl-right", "alt-right"],
-        "a word to the right",
-    ),
+    spec(Action::CompleteBack, "complete_back", &["shift-tab"], "previous completion"),
+    spec(Action::Older, "older", &["up"], "line above, else previous input"),
+    spec(Action::Newer, "newer", &["down"], "line below, else next input"),
+    spec(Action::HistorySearch, "history_search", &["ctrl-r"], "search the input history"),
+    spec(Action::CharLeft, "char_left", &["left", "ctrl-b"], "one character left"),
+    spec(Action::CharRight, "char_right", &["right", "ctrl-f"], "one character right"),
+    spec(Action::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "one word left"),
+    spec(Action::WordRight, "word_right", &["alt-f", "ctrl-right", "alt-right"], "one word right"),
     spec(Action::LineStart, "line_start", &["ctrl-a"], "start of the line"),
     spec(Action::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
     spec(Action::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
@@ -154,12 +149,12 @@ pub(crate) const KEYS: &[KeySpec] = &[
         &["alt-d", "ctrl-delete"],
         "cut the word to the right",
     ),
-    spec(Action::Yank, "yank", &["ctrl-y"], "put back what was cut last"),
-    spec(Action::Transpose, "transpose", &["ctrl-t"], "exchange two characters"),
-    spec(Action::Mouse, "mouse", &["alt-m"], "mouse off, so that text can be selected, and on"),
-    spec(Action::CopyMode, "bare", &["alt-l"], "bare text for copying and whole links, and back"),
-    spec(Action::Redraw, "redraw", &["ctrl-l"], "draw everything again"),
-    spec(Action::Suspend, "suspend", &["ctrl-z"], "back to the shell; fg returns"),
+    spec(Action::Yank, "yank", &["ctrl-y"], "insert what was cut last"),
+    spec(Action::Transpose, "transpose", &["ctrl-t"], "swap two characters"),
+    spec(Action::Mouse, "mouse", &["alt-m"], "mouse off, to select text, or on"),
+    spec(Action::CopyMode, "copy_mode", &["alt-l"], "plain lines to copy text and whole links"),
+    spec(Action::Redraw, "redraw", &["ctrl-l"], "redraw the screen"),
+    spec(Action::Suspend, "suspend", &["ctrl-z"], "suspend to the shell; fg resumes"),
 ];
 
 /// Which key does what.
@@ -177,16 +172,16 @@ impl KeyMap {
                 return Err(WrongSetting::new(
                     setting(),
                     keys,
-                    format!("there is no such action; there are {}", names.join(", ")),
+                    format!("unknown action; expected one of {}", names.join(", ")),
                 ));
             };
             for key in keys {
                 let Some(combination) = KeyCombination::parse(key) else {
-                    let allowed = "keys such as ctrl-x, alt-enter, f5 or pageup are expected";
+                    let allowed = "expected keys such as ctrl-x, alt-enter, f5 or pageup";
                     return Err(WrongSetting::new(setting(), key, allowed));
                 };
                 if let Some((other, _)) = given.insert(combination, (spec, key)) {
-                    let allowed = format!("the key is given to screen.keys.{} already", other.name);
+                    let allowed = format!("already bound to screen.keys.{}", other.name);
                     return Err(WrongSetting::new(setting(), key, allowed));
                 }
             }

@@ -139,7 +139,7 @@ impl Look {
     }
 }
 
-/// What tells the dark theme from the light one.
+/// What differs between the dark and the light theme.
 struct Palette {
     dim: Hue,
     own: Hue,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A value of the right type that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is not possible: {allowed}")]
+#[error("{key} = {value} is invalid: {allowed}")]
 pub(crate) struct WrongSetting {
     /// The key as `screen.key`.
     pub(crate) key: String,

@@ -19,15 +19,15 @@ pub(crate) struct ScreenSettings {
     pub(crate) colors: Colors,
     /// Take the mouse when started; its key gives it back.
     pub(crate) mouse: bool,
-    /// Tell the terminal of links, so that it can open them.
+    /// Announce links to the terminal, so that it can open them.
     pub(crate) links: bool,
     /// Lines that the public room remembers.
     pub(crate) scrollback: u32,
     /// Keep commands and public text between runs.
     pub(crate) history: bool,
-    /// What happens when somebody says the user's name while the terminal has no focus.
+    /// What to do when a message mentions the user while the terminal has no focus.
     pub(crate) notify_mention: Notify,
-    /// What happens on a private message or request while the terminal has no focus.
+    /// What to do on a private message or request while the terminal has no focus.
     pub(crate) notify_private: Notify,
     /// What is written to files of the state folder.
     pub(crate) chat_log: ChatLog,
@@ -60,7 +60,7 @@ pub(crate) enum ChatLog {
     Off,
     /// The public room.
     Public,
-    /// The room and private talk.
+    /// The room and private chats.
     All,
 }
 
@@ -86,7 +86,7 @@ impl ScreenSettings {
     /// Checks what types cannot say.
     pub(crate) fn check(&self) -> Result<(), WrongSetting> {
         if !(100..=1_000_000).contains(&self.scrollback) {
-            let allowed = "100 to 1000000 lines are expected";
+            let allowed = "expected 100 to 1000000 lines";
             return Err(WrongSetting::new("screen.scrollback".into(), &self.scrollback, allowed));
         }
         KeyMap::new(&self.keys)?;
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_named() {
+    fn the_key_of_an_invalid_value_is_named() {
         let settings = ScreenSettings { scrollback: 1, ..ScreenSettings::default() };
         assert_eq!(settings.check().unwrap_err().key, "screen.scrollback");
         let keys = [("quit".to_owned(), vec!["q".to_owned()])].into();

@@ -70,11 +70,11 @@ impl Theme {
             let setting = || format!("screen.styles.{role}");
             let Some((known, _)) = ROLES.iter().find(|(_, name)| name == role) else {
                 let names: Vec<_> = ROLES.iter().map(|(_, name)| *name).collect();
-                let allowed = format!("there is no such style; there are {}", names.join(", "));
+                let allowed = format!("unknown style; expected one of {}", names.join(", "));
                 return Err(WrongSetting::new(setting(), text, allowed));
             };
             let Some(style) = parse(text) else {
-                let allowed = "a style such as \"bold #ffaa00 on black\" is expected";
+                let allowed = "expected a style such as \"bold #ffaa00 on black\"";
                 return Err(WrongSetting::new(setting(), text, allowed));
             };
             let fitted = |color: Option<Color>| color.map(|color| fit(color, colors));
@@ -120,8 +120,8 @@ impl TerminalHints {
         matches!(self.term.as_str(), "" | "dumb" | "unknown")
     }
 
-    /// Whether links can be told to the terminal: all that do not know them pass over them, but
-    /// for those that show the sequence itself.
+    /// Whether links can be announced to the terminal. Most terminals ignore the sequence when they
+    /// do not support it; these print it.
     pub(in crate::screen) fn takes_links(&self) -> bool {
         let old = ["linux", "eterm", "vt", "cons25", "sun", "wsvt"];
         !self.is_dumb() && !old.iter().any(|term| self.term.starts_with(term))

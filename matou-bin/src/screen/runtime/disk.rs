@@ -38,7 +38,7 @@ pub(in crate::screen) enum Job {
     Log(String, String),
     /// Read the names in a folder.
     List(PathBuf),
-    /// Put pasted text for somebody into a file.
+    /// Save pasted text to a file.
     StorePaste(Username, String),
     /// Remove such a file.
     RemovePaste(PathBuf),
@@ -78,7 +78,7 @@ impl Disk {
         let slow = "the disk is too slow";
         match job {
             Job::List(folder) => {
-                let text = format!("{} cannot be looked through: {slow}.", folder.display());
+                let text = format!("Cannot list {}: {slow}.", folder.display());
                 Some(UiEvent::DiskFailed(text))
             }
             Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
@@ -150,11 +150,11 @@ impl Worker {
             match job {
                 Job::Remember(line) => {
                     let done = self.remember(&line);
-                    self.told("The history file", done);
+                    self.report("the history file", done);
                 }
                 Job::Log(file, line) => {
                     let done = self.log(file, &line);
-                    self.told("The chat log", done);
+                    self.report("the chat log", done);
                 }
                 Job::List(folder) => {
                     let names = names(&folder).unwrap_or_default();
@@ -172,22 +172,22 @@ impl Worker {
             }
         }
         for path in &self.pasted {
-            // Nobody is there any more to be told.
+            // The receiver is gone.
             let _ = fs::remove_file(path);
         }
     }
 
     /// Says once what goes wrong, not for every line.
-    fn told(&mut self, what: &str, done: io::Result<()>) {
+    fn report(&mut self, what: &str, done: io::Result<()>) {
         if let Err(error) = done
             && !std::mem::replace(&mut self.complained, true)
         {
             let text = match &self.folder {
                 Some(folder) => {
                     let folder = folder.display();
-                    format!("{what} in {folder} cannot be written: {error}. Check that folder.")
+                    format!("Cannot write {what} in {folder}: {error}.")
                 }
-                None => format!("{what} cannot be written: {error}."),
+                None => format!("Cannot write {what}: {error}."),
             };
             self.answer(UiEvent::DiskFailed(text));
         }
@@ -199,7 +199,7 @@ impl Worker {
     }
 
     fn folder(&self) -> io::Result<&Path> {
-        self.folder.as_deref().ok_or_else(|| io::Error::other("there is no home folder, set HOME"))
+        self.folder.as_deref().ok_or_else(|| io::Error::other("no home directory; set HOME"))
     }
 
     fn remember(&self, line: &str) -> io::Result<()> {
@@ -274,7 +274,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     open(OpenOptions::new().write(true).create_new(true), path)?.write_all(text.as_bytes())
 }
 
-/// Only for the user, and never through a link that somebody else put there.
+/// Readable by the user alone, and never through a link of another user.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.mode(0o600).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
 }

@@ -8,7 +8,7 @@ use crate::screen::config::setting_error::WrongSetting;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScreenError {
     /// The terminal cannot be used, or is gone.
-    #[error("the terminal cannot be used: {0}; --plain works without a screen")]
+    #[error("cannot use the terminal: {0}; try --plain")]
     Terminal(#[from] io::Error),
     /// A setting is impossible (they are checked before).
     #[error(transparent)]
@@ -20,6 +20,6 @@ pub(crate) enum ScreenError {
     #[error("{0}")]
     Unsent(String),
     /// Something panicked; the panic itself is printed above.
-    #[error("a part of the program failed; what it said stands above")]
+    #[error("the program failed; see the message above")]
     Panicked,
 }

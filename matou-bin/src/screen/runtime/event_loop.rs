@@ -110,13 +110,13 @@ impl EventLoop<'_> {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        // A resize may be seen here before it is told.
+        // A resize may be visible here before its event arrives.
         let _ = self.resize()?;
         self.app.take_dirty();
         self.screen.draw(&self.app)
     }
 
-    /// Takes over the size that the terminal has; bare text is shown anew.
+    /// Takes over the size that the terminal has; copy mode is redrawn.
     fn resize(&mut self) -> io::Result<Flow> {
         let (columns, rows) = self.screen.size()?;
         self.update(UiEvent::Resize(columns, rows))
@@ -188,9 +188,9 @@ impl EventLoop<'_> {
     }
 
     fn disk(&mut self, job: Job) {
-        if let Some(told) = self.disk.add(job) {
+        if let Some(event) = self.disk.add(job) {
             // The receiver lives as long as the loop.
-            let _ = self.answers.send(told);
+            let _ = self.answers.send(event);
         }
     }
 
@@ -218,7 +218,7 @@ fn force_panic(event: &TerminalEvent) {
     match std::env::var(PANIC_SWITCH).as_deref() {
         Ok("screen") => panic!("forced by {PANIC_SWITCH}"),
         Ok("thread") => {
-            // Nobody waits for it: the hook alone has to end the screen.
+            // Not joined: the hook alone has to end the screen.
             drop(std::thread::spawn(|| panic!("forced by {PANIC_SWITCH}")));
         }
         _ => {}

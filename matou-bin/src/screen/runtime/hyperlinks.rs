@@ -1,4 +1,4 @@
-//! A ratatui backend that tells the terminal which cells are links (OSC 8).
+//! A ratatui backend that marks links for the terminal (OSC 8).
 
 use std::io::{self, Write};
 use std::iter::from_fn;

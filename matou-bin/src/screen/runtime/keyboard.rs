@@ -36,7 +36,7 @@ impl Keyboard {
         let (sender, events) = channel(WAITING);
         thread::Builder::new().name("keyboard".into()).spawn(move || {
             if let Err(error) = read(&stopped, &sender) {
-                // Nobody waits for it when the screen has ended.
+                // Not joined when the screen has ended.
                 let _ = sender.blocking_send(Err(error));
             }
         })?;
@@ -83,5 +83,5 @@ fn read(stopped: &OwnedFd, sender: &Sender<io::Result<Event>>) -> io::Result<()>
 }
 
 fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "it is gone")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it was closed")
 }

@@ -1,4 +1,4 @@
-//! Opening the screen, and what is left to do once it is gone.
+//! Opening the screen, and what is left to do once it was closed.
 //!
 //! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
 //! no actor delays a key.
@@ -100,24 +100,24 @@ async fn show(
     let (closed, written) =
         tokio::join!(sign_out(&mut app, &commands, events), disk.finish(DISK_END));
     if !written {
-        tell("the disk hangs: the end of history and chat log may be missing");
+        print_line("the disk does not respond: the end of the history and chat log may be missing");
     }
     let words = app.last_words(closed);
     if matches!(outcome, Ok(None)) && !words.is_empty() {
         return Err(ScreenError::Unsent(words.join("\n")));
     }
     for line in &words {
-        tell(line);
+        print_line(line);
     }
     outcome
 }
 
-/// Tells whoever still reads what the program says after the screen.
-fn tell(line: &str) {
+/// Prints a line after the screen is closed.
+fn print_line(line: &str) {
     let _ = writeln!(io::stderr(), "matou: {}", sanitize(line));
 }
 
-/// Whatever ended the screen, the server is told; not waited for longer than a moment. False when
+/// Whatever ended the screen, the server is notify; not waited for longer than a moment. False when
 /// that was too short.
 async fn sign_out(
     app: &mut App,
@@ -128,11 +128,11 @@ async fn sign_out(
         return true;
     };
     app.part();
-    // Behind what was typed. Nobody takes it when the client has ended.
+    // After the queued commands. Not received when the client has ended.
     let _ = commands.send(Command::Quit);
     let all = async {
         while let Some(event) = events.recv().await {
-            app.heard(&event);
+            app.track_delivery(&event);
         }
     };
     // A client that hangs is left to the end of the process.
@@ -155,12 +155,12 @@ fn forward(handle: Handle) -> UnboundedSender<Command> {
 /// From now on a panic, wherever it is, gives the terminal back before it is printed.
 fn restore_on_panic() -> Arc<Wake> {
     let panicked = Arc::new(Wake::new());
-    let told = Arc::clone(&panicked);
+    let notify = Arc::clone(&panicked);
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         restore();
         print(panic);
-        told.notify_one();
+        notify.notify_one();
     }));
     panicked
 }

@@ -5,7 +5,7 @@ use std::io;
 use rustix::process::{Signal as Number, getpid, getsid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What somebody asks for by a signal.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::screen) enum Signal {
     /// To end: the name of the signal.

@@ -113,7 +113,7 @@ impl Screen {
         for line in lines {
             queue!(out, Print(line), Print("\r\n"))?;
         }
-        execute!(out, Print("-- any key goes back --"))
+        execute!(out, Print("-- press any key to return --"))
     }
 
     /// Ends [`Screen::bare`].
@@ -167,7 +167,7 @@ fn lock() -> MutexGuard<'static, bool> {
     TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// As far as it goes: a terminal that is gone cannot be told anything.
+/// Errors are ignored: the terminal may be gone.
 fn give_back() {
     let mut out = io::stdout();
     let _ = execute!(

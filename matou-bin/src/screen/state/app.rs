@@ -29,7 +29,7 @@ const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
 /// How long a short message stays in the status line.
 const FLASH: Duration = Duration::from_secs(4);
 
-/// Everything the screen knows. Changed by [`App::update`] only, drawn by [`crate::screen::view::draw`].
+/// Everything the screen knows. Changed by [`App::update`] only, drawn by `view::draw`.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct App {
@@ -37,7 +37,7 @@ pub(crate) struct App {
     pub(in crate::screen) keys: KeyMap,
     pub(in crate::screen) chat_log: ChatLog,
     pub(in crate::screen) keep_history: bool,
-    /// Whether the terminal is told of links.
+    /// Whether links are announced to the terminal.
     pub(in crate::screen) links: bool,
     pub(in crate::screen) home: Option<PathBuf>,
     pub(in crate::screen) now: Now,
@@ -76,7 +76,7 @@ pub(crate) struct App {
     pub(in crate::screen) unacknowledged: usize,
     /// When something of the user's moved last while the client is signing out.
     pub(in crate::screen) leaving: Option<Duration>,
-    /// What went wrong meanwhile.
+    /// Errors to print after the screen is closed.
     pub(in crate::screen) last_words: Vec<String>,
     pub(in crate::screen) effects: Vec<Effect>,
     pub(in crate::screen) dirty: bool,
@@ -184,7 +184,7 @@ impl App {
         std::mem::take(&mut self.dirty) && !self.copy_mode
     }
 
-    /// Whether bare text is shown, over which nothing is drawn.
+    /// Whether copy mode is active, over which nothing is drawn.
     pub(crate) fn in_copy_mode(&self) -> bool {
         self.copy_mode
     }

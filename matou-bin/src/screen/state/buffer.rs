@@ -28,11 +28,11 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
 }
 
-/// Somebody came or left.
+/// A user joined or left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Move {
     /// In.
-    Came,
+    Joined,
     /// Out.
     Left,
 }
@@ -54,7 +54,7 @@ impl Buffer {
         }
     }
 
-    /// Adds that `who` came or left, into the last entry when that tells the same kind of thing
+    /// Adds that `who` joined or left, into the last entry when that tells the same kind of thing
     /// of the same day.
     pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: Move) {
         let fold = match self.entries.back_mut() {
@@ -141,7 +141,7 @@ impl Buffer {
 
 fn note(presence: &mut Presence, who: Username, how: Move) {
     match how {
-        Move::Came => presence.came(who),
+        Move::Joined => presence.joined(who),
         Move::Left => presence.left(who),
     }
 }
@@ -182,20 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn comings_and_goings_fold_into_one_entry_a_day() {
+    fn joins_and_leaves_fold_into_one_entry_a_day() {
         let mut buffer = Buffer::new(Limits { lines: 100, bytes: 100_000 });
         for n in 0..20 {
-            buffer.moved(at(1), name(&format!("n{n}")), Move::Came);
+            buffer.moved(at(1), name(&format!("n{n}")), Move::Joined);
         }
         buffer.moved(at(1), name("n3"), Move::Left);
         assert_eq!(buffer.end(), 1);
         assert_eq!(
             buffer.entry(0).unwrap().body.text(),
-            "→ n0, n1, n2, n3, n4, n5, n6, n7 and 12 more came · ← n3 left"
+            "→ n0, n1, n2, n3, n4, n5, n6, n7 and 12 more joined · ← n3 left"
         );
         buffer.push(notice("x"));
-        buffer.moved(at(1), name("a"), Move::Came);
-        buffer.moved(at(2), name("b"), Move::Came);
+        buffer.moved(at(1), name("a"), Move::Joined);
+        buffer.moved(at(2), name("b"), Move::Joined);
         assert_eq!(buffer.end(), 4);
     }
 

@@ -17,11 +17,11 @@ impl App {
         }
     }
 
-    /// Writes to the room's file that `who` came or left, each in a line of its own.
+    /// Writes to the room's file that `who` joined or left, each in a line of its own.
     pub(in crate::screen) fn log_move(&mut self, who: &Username, how: Move) {
         let time = self.now.wall.strftime("%H:%M:%S");
         let line = match how {
-            Move::Came => format!("{time} --> {who} came"),
+            Move::Joined => format!("{time} --> {who} joined"),
             Move::Left => format!("{time} <-- {who} left"),
         };
         self.log_line(ROOM, &line);
@@ -51,7 +51,7 @@ fn file(kind: &TabKind, date: &str) -> String {
     }
 }
 
-/// What was said, as one line; what the screen itself remarks is no talk.
+/// A message as one line; notices of the screen are not logged.
 fn line(entry: &Entry) -> Option<String> {
     let time = entry.at.strftime("%H:%M:%S");
     match &entry.body {

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_completed_depends_on_where_the_cursor_stands() {
+    fn completion_depends_on_the_cursor_position() {
         let some = |text: &str, kind| Some((text.to_owned(), kind));
         assert_eq!(kind("al"), some("al", Kind::Address));
         assert_eq!(kind("hi al"), some("al", Kind::Argument(Argument::Peer)));

@@ -1,4 +1,4 @@
-//! One thing that a tab shows: a message, people who came and left, a notice.
+//! One thing that a tab shows: a message, people who joined and left, a notice.
 
 use jiff::civil::DateTime;
 use matou_actors::protocol::Username;
@@ -9,7 +9,7 @@ const NAMES_SHOWN: usize = 8;
 /// One entry of the scrollback. Its text is fit to be drawn as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// When it came, by the clock on the wall.
+    /// When it joined, by the clock on the wall.
     pub(crate) at: DateTime,
     /// What it is.
     pub(crate) body: Body,
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
 /// What an entry is.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    /// Something somebody said.
+    /// A message.
     Said {
         /// Who.
         from: Username,
@@ -27,7 +27,7 @@ pub(crate) enum Body {
         /// Whose it is and whom it concerns.
         kind: Said,
     },
-    /// People who came and left with nothing said in between.
+    /// People who joined and left with nothing said in between.
     Presence(Box<Presence>),
     /// Something that the user should know.
     Notice(Box<str>),
@@ -40,16 +40,16 @@ pub(crate) enum Body {
 pub(crate) enum Said {
     /// The user's own.
     Own,
-    /// Somebody else's.
+    /// Another user's.
     Other,
-    /// Somebody else's with the user's name in it.
+    /// Another user's, which mentions this user.
     Mention,
 }
 
 /// Comings and goings, folded; bounded however many there are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    came: Names,
+    joined: Names,
     left: Names,
 }
 
@@ -89,22 +89,22 @@ impl Body {
 }
 
 impl Presence {
-    /// Somebody came.
-    pub(crate) fn came(&mut self, who: Username) {
-        self.came.push(who);
+    /// A user joined.
+    pub(crate) fn joined(&mut self, who: Username) {
+        self.joined.push(who);
     }
 
-    /// Somebody left.
+    /// A user left.
     pub(crate) fn left(&mut self, who: Username) {
         self.left.push(who);
     }
 
-    /// `→ ann, bob came · ← carol left`, with a count in place of many names.
+    /// `→ ann, bob joined · ← carol left`, with a count in place of many names.
     pub(crate) fn text(&self) -> String {
-        match (self.came.text(), self.left.text()) {
-            (Some(came), None) => format!("→ {came} came"),
+        match (self.joined.text(), self.left.text()) {
+            (Some(joined), None) => format!("→ {joined} joined"),
             (None, Some(left)) => format!("← {left} left"),
-            (Some(came), Some(left)) => format!("→ {came} came · ← {left} left"),
+            (Some(joined), Some(left)) => format!("→ {joined} joined · ← {left} left"),
             (None, None) => String::new(),
         }
     }

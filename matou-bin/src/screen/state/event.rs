@@ -32,7 +32,7 @@ pub(crate) enum UiEvent {
     Resize(u16, u16),
     /// The terminal got or lost the focus.
     Focus(bool),
-    /// The chat client tells something.
+    /// An event of the chat client.
     Chat(Event),
     /// The answer to [`Effect::List`].
     Listed(Listing),
@@ -47,7 +47,7 @@ pub(crate) enum UiEvent {
 /// Something to be done outside.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// Tell the chat client.
+    /// Send a command to the chat client.
     Send(Command),
     /// Add a line to the history file.
     Remember(String),
@@ -73,7 +73,7 @@ pub(crate) enum Effect {
     Notify(Notify, String),
     /// Take the mouse, or give it back.
     Mouse(bool),
-    /// Show these lines as bare text until [`Effect::EndCopyMode`].
+    /// Show these lines in copy mode until [`Effect::EndCopyMode`].
     CopyMode(Vec<String>),
     /// Show the screen again.
     EndCopyMode,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::screen::config::settings::Notify;
 
-/// Without a report of the focus, somebody who typed this recently is looking.
+/// Without focus reports, a user who typed this recently is looking.
 const RECENT: Duration = Duration::from_secs(30);
 /// A flood must not ring without end.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// What the user wants to be called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Somebody said the user's name.
+    /// A message mentions the user.
     Mention,
     /// A private message, request or file.
     Private,
@@ -44,7 +44,7 @@ impl Notifier {
         self.typed = now;
     }
 
-    /// Whether the terminal has the focus, as far as it tells.
+    /// Whether the terminal has the focus, as far as it reports it.
     pub(crate) fn has_focus(&self) -> bool {
         self.focus != Some(false)
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_is_not_called() {
+    fn a_user_who_is_looking_is_not_notified() {
         let mut notifier = Notifier::new(Notify::Bell, Notify::Osc9);
         notifier.focus(true);
         assert_eq!(notifier.call(Reason::Mention, at(100)), None);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_report_who_typed_recently_looks() {
+    fn without_focus_reports_recent_typing_counts_as_looking() {
         let mut notifier = Notifier::new(Notify::Bell, Notify::Off);
         notifier.typed(at(100));
         assert_eq!(notifier.call(Reason::Mention, at(110)), None);

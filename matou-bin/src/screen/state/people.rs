@@ -1,4 +1,4 @@
-//! Who is in the room, and who is talking.
+//! Who is in the room, and who spoke last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,24 +18,24 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// Nobody is here any more.
+    /// Forgets all users.
     pub(crate) fn clear(&mut self) {
         self.present.clear();
     }
 
-    /// Somebody is here.
+    /// A user is here.
     pub(crate) fn add(&mut self, who: Username) {
         if self.present.len() < MAX_PEOPLE {
             self.present.insert(who.key(), who);
         }
     }
 
-    /// Somebody left.
+    /// A user left.
     pub(crate) fn remove(&mut self, who: &Username) {
         self.present.remove(&who.key());
     }
 
-    /// Somebody said something.
+    /// A user sent a message.
     pub(crate) fn spoke(&mut self, who: &Username) {
         if self.speakers.front() == Some(who) {
             return;
@@ -50,17 +50,17 @@ impl People {
         self.present.len()
     }
 
-    /// Whether somebody of this name is here.
+    /// Whether a user of this name is here.
     pub(crate) fn has(&self, who: &Username) -> bool {
         self.present.contains_key(&who.key())
     }
 
-    /// Everybody, by name.
+    /// All users, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Username> {
         self.present.values()
     }
 
-    /// Everybody but those, by name.
+    /// All users but those, by name.
     pub(crate) fn except(&self, those: BTreeSet<UsernameKey>) -> impl Iterator<Item = &Username> {
         let others = self.present.iter().filter(move |(key, _)| !those.contains(*key));
         others.map(|(_, who)| who)
@@ -81,11 +81,11 @@ impl People {
 
 /// `ann, bob and 3 more`: at most `limit` names.
 pub(crate) fn list(names: &[Username], limit: usize) -> String {
-    let told: Vec<_> = names.iter().take(limit).map(Username::as_str).collect();
-    let told = told.join(", ");
+    let listed: Vec<_> = names.iter().take(limit).map(Username::as_str).collect();
+    let listed = listed.join(", ");
     match names.len().saturating_sub(limit) {
-        0 => told,
-        more => format!("{told} and {more} more"),
+        0 => listed,
+        more => format!("{listed} and {more} more"),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn who_spoke_last_is_completed_first() {
+    fn the_last_speaker_is_completed_first() {
         let mut people = People::default();
         for who in ["alan", "alice", "Albert", "bob"] {
             people.add(name(who));

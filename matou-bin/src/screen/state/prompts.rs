@@ -13,7 +13,7 @@ const MAX_PROMPTS: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Prompts(VecDeque<Prompt>);
 
-/// Something that somebody wants.
+/// A pending question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
     /// A private session.
@@ -66,7 +66,7 @@ impl Prompts {
         }
     }
 
-    /// Everybody who asks for a private session.
+    /// The users who request a private session.
     pub(crate) fn requests(&self) -> impl Iterator<Item = &Username> {
         self.0.iter().filter_map(|ask| match ask {
             Prompt::Private { from } => Some(from),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_queue_up_once_each_and_have_an_end() {
+    fn prompts_are_unique_and_bounded() {
         let mut prompts = Prompts::default();
         prompts.add(request("a"));
         prompts.add(request("b"));

@@ -1,4 +1,4 @@
-//! One tab: the room, a private talk, or the transfers.
+//! One tab: the room, a private chat, or the transfers.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub(crate) struct Tab {
     pub(crate) buffer: Buffer,
     /// Which part of it is seen.
     pub(crate) scroll: Scroll,
-    /// Messages that came while it was not seen.
+    /// Messages that arrived while it was not seen.
     pub(crate) unread: usize,
     /// Whether one of them is for the user in particular.
     pub(crate) urgent: bool,
@@ -36,9 +36,9 @@ pub(crate) struct Tab {
 /// What a tab is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TabKind {
-    /// Public talk.
+    /// The public room.
     Room,
-    /// Private talk with one person.
+    /// A private chat with one user.
     Peer(Username),
     /// Files that come and go.
     Transfers,
@@ -84,7 +84,7 @@ impl Tab {
         }
     }
 
-    /// The one whom the user talks to in it.
+    /// The peer of a private tab.
     pub(crate) fn peer(&self) -> Option<&Username> {
         match &self.kind {
             TabKind::Peer(peer) => Some(peer),

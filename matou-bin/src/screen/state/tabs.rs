@@ -8,7 +8,7 @@ use crate::screen::state::tab::{PrivateState, Scroll, Tab, TabKind};
 
 /// The index of the room's tab, which stays.
 pub(in crate::screen) const ROOM: usize = 0;
-/// Private tabs that may be open; more than anybody looks at, and others can open them.
+/// Private tabs that may be open. Others can open them, so they are bounded.
 const MAX_PEER_TABS: usize = 60;
 /// Bytes of all private tabs together.
 const PEERS_BYTES: usize = 12 * 1024 * 1024;

@@ -176,7 +176,7 @@ impl Transfer {
     }
 }
 
-/// `1:05` or `2:03:04`: a time that changes while somebody looks at it.
+/// `1:05` or `2:03:04`: a time that is updated on the screen.
 pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_for_people() {
+    fn times_are_human_readable() {
         let shown = |seconds| clock(Duration::from_secs(seconds));
         assert_eq!((shown(65).as_str(), shown(7384).as_str()), ("1:05", "2:03:04"));
         assert_eq!(shown(u64::MAX), "days");

@@ -15,21 +15,21 @@ fn requests_are_answered_by_one_key_each_in_turn() {
     for who in ["alice", "carol", "dave"] {
         scene.chat(Event::PrivateRequest { from: name(who) });
     }
-    assert!(scene.shows("alice asks for a private talk (+2)"));
+    assert!(scene.shows("alice requests a private session (+2)"));
     scene.alt('y').alt('z').alt('n');
     assert_eq!(scene.sent(), [Command::Accept(name("alice")), Command::Decline(name("dave"))]);
     scene.alt('1').enters("/accept carol");
     assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
     scene.alt('y');
     assert_eq!(scene.sent(), []);
-    assert!(scene.shows("Nobody waits for an answer"));
+    assert!(scene.shows("No pending request"));
 }
 
 #[test]
 fn names_are_the_same_in_every_case() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") }).enters("/decline ALICE");
-    assert!(!scene.shows("alice asks for a private talk Alt-Y") && !scene.shows("Alt-Y"));
+    assert!(!scene.shows("alice requests a private session Alt-Y") && !scene.shows("Alt-Y"));
     scene.enters("/ignore CAROL");
     assert!(scene.shows("× carol"), "{}", scene.screen());
     scene
@@ -40,10 +40,10 @@ fn names_are_the_same_in_every_case() {
 }
 
 #[test]
-fn nobody_is_asked_about_somebody_who_has_left() {
+fn a_user_who_left_is_not_asked_about() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") });
-    assert!(scene.shows("alice asks for a private talk") && scene.shows("alice?"));
+    assert!(scene.shows("alice requests a private session") && scene.shows("alice?"));
     scene.chat(Event::Left { username: name("alice") });
     assert!(!scene.shows("Alt-Y") && scene.shows("(alice)"));
 }
@@ -54,7 +54,7 @@ fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     let closed = || Event::PrivateClosed { with: name("alice"), reason: "it broke".into() };
     scene.chat(closed()).chat(Event::PrivateRequest { from: name("alice") });
-    assert!(scene.shows("alice asks for a private talk") && scene.shows("Alt-Y"));
+    assert!(scene.shows("alice requests a private session") && scene.shows("Alt-Y"));
     scene.chat(closed());
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
 }
@@ -70,10 +70,10 @@ fn closing_a_tab_declines_who_asks_beside_the_session() {
 }
 
 #[test]
-fn nobody_is_asked_about_a_request_that_ended_beside_a_talk() {
+fn a_request_that_ended_beside_a_session_is_not_asked_about() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
-    assert!(scene.shows("alice asks for a private talk"));
+    assert!(scene.shows("alice requests a private session"));
     let reason = "the server is lost".into();
     scene.chat(Event::PrivateRequestOver { from: name("alice"), reason });
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
@@ -90,7 +90,7 @@ fn an_offer_shows_who_where_how_big_and_what_is_free() {
 }
 
 #[test]
-fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
+fn messages_wait_for_the_session_and_are_shown_when_it_fails() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/msg alice one").enters("/msg alice two").alt('2');
     assert!(scene.shows("waits and 1 more: one"));
@@ -104,7 +104,7 @@ fn words_wait_until_the_session_is_open_and_are_told_when_it_never_is() {
 }
 
 #[test]
-fn what_is_not_delivered_is_told_where_the_user_looks_and_nowhere_else() {
+fn undelivered_messages_are_shown_in_the_active_tab_only() {
     let mut scene = TestScreen::signed_in((120, 24));
     let undelivered = |to: &str| Event::Undelivered {
         to: name(to),
@@ -131,7 +131,7 @@ fn alt_a_goes_to_what_concerns_the_user_first() {
     scene.alt('a');
     assert!(scene.shows("[1 room]"));
     scene.alt('a');
-    assert!(scene.shows("Nothing new anywhere"));
+    assert!(scene.shows("No unread messages"));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn closing_a_tab_ends_its_session_after_a_question() {
 }
 
 #[test]
-fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
+fn the_user_is_notified_only_without_focus() {
     let mut scene = TestScreen::signed_in(SIZE);
     let calls = |scene: &mut TestScreen| {
         let effects = std::mem::take(&mut scene.effects);
@@ -167,7 +167,7 @@ fn the_user_is_called_for_what_concerns_them_while_they_look_elsewhere() {
 }
 
 #[test]
-fn others_can_open_only_so_many_tabs() {
+fn tabs_opened_by_others_are_bounded() {
     let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..500 {
         scene.chat(Event::PrivateRequest { from: name(&format!("n{n}")) });
@@ -191,7 +191,11 @@ fn a_session_is_open_although_its_tab_had_to_go() {
         let index = scene.app.ensure_tab(&name(who));
         scene.app.show(index);
         scene.alt('w');
-        assert_eq!(scene.shows(&format!("End the private talk with {who}?")), question, "{who}");
+        assert_eq!(
+            scene.shows(&format!("Close the private session with {who}?")),
+            question,
+            "{who}"
+        );
         scene.key(KeyCode::Esc);
     }
 }
@@ -210,7 +214,7 @@ fn another_session_for_files_does_not_hide_that_one_is_open() {
 }
 
 #[test]
-fn private_talk_never_goes_to_the_room_however_many_talk() {
+fn private_messages_never_go_to_the_room() {
     let mut scene = TestScreen::signed_in(SIZE);
     let names: Vec<_> =
         ('a'..='z').flat_map(|a| ('a'..='c').map(move |b| format!("{a}{b}"))).collect();

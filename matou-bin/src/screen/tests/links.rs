@@ -31,7 +31,7 @@ fn every_piece_of_a_broken_link_leads_to_all_of_it() {
 }
 
 #[test]
-fn several_links_in_one_message_are_told_apart() {
+fn links_in_one_message_have_different_ids() {
     let mut scene = TestScreen::signed_in((200, 24));
     scene.says("alice", "日本 http://a.example/é, (http://b.example) and http://a.example/é!");
     assert_eq!(
@@ -53,7 +53,7 @@ fn a_row_is_broken_before_a_link_rather_than_in_it() {
 }
 
 #[test]
-fn what_covers_the_messages_leads_nowhere() {
+fn text_over_the_messages_has_no_links() {
     let mut scene = TestScreen::signed_in((80, 12));
     scene.says("alice", "http://a.example/");
     assert_eq!(pieces(&scene).len(), 1);
@@ -100,7 +100,7 @@ fn emulated(bytes: &str) -> Emulator {
 }
 
 #[test]
-fn the_terminal_is_told_once_of_each_link() {
+fn each_link_is_announced_once() {
     let mut scene = TestScreen::signed_in((40, 12));
     scene.says("alice", LONG);
     let mut recorder = Recorder::new(&scene);
@@ -115,7 +115,7 @@ fn the_terminal_is_told_once_of_each_link() {
 }
 
 #[test]
-fn cells_that_look_the_same_are_told_when_they_lead_elsewhere() {
+fn cells_with_a_changed_link_are_redrawn() {
     let mut scene = TestScreen::signed_in((80, 24));
     let mut recorder = Recorder::new(&scene);
     let mut told = |scene: &TestScreen| emulated(&recorder.draw(scene)).told;
@@ -143,7 +143,7 @@ fn percent_decoded(address: &str) -> String {
 }
 
 #[test]
-fn nothing_that_is_said_ends_the_sequence_or_begins_one() {
+fn messages_cannot_end_or_begin_a_link_sequence() {
     for hostile in [
         "http://a.example/\u{1b}\\\u{1b}]0;title\u{7}",
         "http://a.example/\u{9c}x",

@@ -125,12 +125,12 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     mouse(&mut scene, MouseEventKind::ScrollDown, (5, 5));
     assert!(scene.shows("hay 99"));
     mouse(&mut scene, click, (70, 5));
-    assert!(scene.shows("asks") && scene.shows("for a private talk"), "{}", scene.screen());
+    assert!(scene.shows("requests a private session"), "{}", scene.screen());
     assert_eq!(scene.sent(), [], "a click alone asks nobody");
 }
 
 #[test]
-fn the_list_of_people_is_never_empty_while_somebody_is_here() {
+fn the_user_list_is_never_scrolled_past_its_end() {
     let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..60 {
         scene.chat(Event::Joined { username: name(&format!("n{n}")), present: true });
@@ -192,13 +192,13 @@ fn a_click_selects_the_transfer_that_it_is_on() {
     assert_eq!(scene.app.transfers.selected, shown(&scene, 3));
     scene.click(5, 1);
     assert_eq!(scene.app.transfers.selected, first);
-    let hint = scene.screen().lines().position(|row| row.contains("Up and Down choose")).unwrap();
+    let hint = scene.screen().lines().position(|row| row.contains("Up and Down select")).unwrap();
     scene.click(5, u16::try_from(hint).unwrap());
     assert_eq!(scene.app.transfers.selected, first, "the hint is no transfer");
 }
 
 #[test]
-fn bare_text_is_shown_anew_in_another_size() {
+fn copy_mode_follows_a_resize() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.says("alice", "hello").alt('l').update(UiEvent::Resize(100, 30));
     let shown = scene.effects.iter().filter(|effect| matches!(effect, Effect::CopyMode(_)));
@@ -220,7 +220,7 @@ fn the_unread_line_stays_above_the_first_message_that_was_never_seen() {
 }
 
 #[test]
-fn bare_text_holds_whole_lines_and_any_key_comes_back() {
+fn copy_mode_holds_whole_lines_and_any_key_ends_it() {
     let mut scene = TestScreen::signed_in((40, 10));
     let link = format!("https://example.org/{}", "x".repeat(100));
     scene.says("alice", &link).alt('l');

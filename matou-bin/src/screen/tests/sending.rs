@@ -18,7 +18,7 @@ fn alt_enter(scene: &mut TestScreen) {
 }
 
 #[test]
-fn chords_answer_no_question_about_what_was_pasted() {
+fn key_combinations_do_not_answer_the_paste_prompt() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(lines());
     scene.alt('y').ctrl('y').alt('n').ctrl('n').ctrl('f').alt('e');
@@ -32,7 +32,7 @@ fn chords_answer_no_question_about_what_was_pasted() {
 }
 
 #[test]
-fn what_is_pasted_without_a_connection_stays_to_be_sent_again() {
+fn an_offline_paste_stays_open() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });
     scene.update(lines()).key(KeyCode::Char('y'));
@@ -43,13 +43,13 @@ fn what_is_pasted_without_a_connection_stays_to_be_sent_again() {
 }
 
 #[test]
-fn a_command_in_a_later_line_is_not_said_to_everybody() {
+fn a_command_in_a_later_line_is_not_sent() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.types("hello");
     alt_enter(&mut scene);
     scene.types("/msg ann secret").key(KeyCode::Enter);
     assert_eq!(scene.sent(), []);
-    assert!(scene.shows("/msg ann secret") && scene.shows("Nothing was sent"));
+    assert!(scene.shows("/msg ann secret") && scene.shows("Nothing sent"));
     scene.ctrl('a').types("/").key(KeyCode::Enter);
     let said = ["hello", "/msg ann secret"].map(|line| Command::Say(text(line)));
     assert_eq!(scene.sent(), said);

@@ -56,7 +56,7 @@ fn private_talk() {
 }
 
 #[test]
-fn words_that_wait_for_a_session() {
+fn messages_that_wait_for_a_session() {
     at_every_size("waiting", |scene| {
         scene.enters("/open alice");
         scene.chat(Event::PrivateState { with: name("alice"), state: RequestState::Asked });
@@ -110,7 +110,7 @@ fn the_server_is_lost() {
 }
 
 #[test]
-fn unread_lines_tabs_and_comings_and_goings() {
+fn unread_lines_tabs_joins_and_leaves() {
     at_every_size("unread", |scene| {
         some_talk(scene);
         scene.opens("carol").alt('2');
@@ -164,10 +164,10 @@ fn several_lines_are_typed() {
 }
 
 #[test]
-fn a_terminal_that_is_too_small_is_told_so() {
+fn a_terminal_that_is_too_small_shows_a_message() {
     for size in [(39, 10), (40, 9), (3, 2), (1, 1)] {
         let scene = TestScreen::signed_in(size);
         let shown = scene.screen();
-        assert!(size.0 < 5 || shown.contains("Too small"), "{shown}");
+        assert!(size.0 < 5 || shown.contains("Terminal too small"), "{shown}");
     }
 }

@@ -24,7 +24,7 @@ fn started(id: u64) -> Event {
 fn a_name_is_asked_for_until_the_server_takes_it() {
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.enters("no name");
-    assert!(scene.shows("That is no name"));
+    assert!(scene.shows("Invalid name"));
     assert_eq!(scene.sent(), []);
     for _ in 0..10 {
         scene.key(KeyCode::Backspace);
@@ -32,7 +32,7 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
     scene.enters("bob");
     assert_eq!(scene.sent(), [Command::SignIn(name("bob"))]);
     scene.chat(Event::Refused { username: name("bob") });
-    assert!(scene.shows("bob is taken"));
+    assert!(scene.shows("bob is in use"));
     scene.enters("bobby");
     assert_eq!(scene.sent(), [Command::SignIn(name("bobby"))]);
     scene.chat(Event::Connected { server: "s".into(), username: name("bobby") });
@@ -49,7 +49,7 @@ fn a_name_that_was_configured_and_refused_is_asked_for_again() {
 }
 
 #[test]
-fn text_goes_to_whom_the_tab_belongs() {
+fn text_goes_to_the_peer_of_the_tab() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("to all").enters("/query alice").enters("to one").alt('1').enters("all again");
     let tell = Command::Tell { to: name("alice"), text: text("to one") };
@@ -68,26 +68,26 @@ fn text_goes_to_whom_the_tab_belongs() {
 }
 
 #[test]
-fn what_is_said_without_a_connection_stays_to_be_sent_again() {
+fn offline_text_stays_in_the_input() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hello");
-    assert!(scene.shows("› hello") && scene.shows("Not connected: this stays"));
+    assert!(scene.shows("› hello") && scene.shows("Not connected: the message is kept"));
     assert_eq!(scene.sent(), []);
     scene.chat(Event::Present { usernames: Vec::new() });
-    assert!(scene.shows("Not connected, so nobody knows"));
+    assert!(scene.shows("Not connected: the user list is"));
     scene.sign_in().key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
 }
 
 #[test]
-fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
+fn a_server_that_cannot_be_reached_is_reported() {
     let gone = || Event::Disconnected { reason: "cannot reach it".into() };
     let mut scene = TestScreen::new(SIZE, Some("bob"), ScreenSettings::default());
     scene.chat(gone()).enters("hello");
     assert!(scene.shows("Not connected to chat.example:6286: cannot"), "{}", scene.screen());
     assert!(scene.shows("› hello") && scene.sent().is_empty(), "nothing is kept in silence");
     scene.wait(10);
-    assert!(scene.shows("/reconnect tries again"), "{}", scene.screen());
+    assert!(scene.shows("/reconnect to try again"), "{}", scene.screen());
 
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.enters("bob").chat(gone()).sent();
@@ -97,21 +97,21 @@ fn a_server_that_is_not_there_is_said_where_nobody_tries_again() {
 }
 
 #[test]
-fn keys_are_told_as_they_are_configured() {
+fn prompts_show_the_configured_keys() {
     let keys = [("quit", "f10"), ("submit", "f9"), ("tab_1", "f2")];
     let keys = keys.map(|(action, key)| (action.to_owned(), vec![key.to_owned()])).into();
     let settings = ScreenSettings { keys, ..ScreenSettings::default() };
     let mut scene = TestScreen::new(SIZE, None, settings);
-    assert!(scene.shows("F9 signs in, F10 leaves"), "{}", scene.screen());
+    assert!(scene.shows("F9 signs in, F10 quits"), "{}", scene.screen());
     scene.types("bob").key(KeyCode::F(9)).sign_in();
     scene.types("/transfers").key(KeyCode::F(9)).types("hello").key(KeyCode::F(9));
     assert!(scene.shows("only commands work, F2 is the room"));
     scene.key(KeyCode::F(10));
-    assert!(scene.shows("F10 leaves at once"));
+    assert!(scene.shows("F10 quits now"));
 }
 
 #[test]
-fn a_wrong_command_is_an_error_and_stays_to_be_mended() {
+fn a_wrong_command_is_an_error_and_stays_in_the_input() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/mgs alice secret");
     assert!(scene.shows("did you mean /msg"));
@@ -133,10 +133,10 @@ fn a_private_draft_does_not_come_back_in_another_tab() {
 fn leaving_asks_once_while_files_are_on_their_way() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(started(1)).ctrl('c');
-    assert!(scene.shows("1 file is on its way"));
+    assert!(scene.shows("1 transfer is running"));
     assert_eq!(scene.sent(), []);
     scene.key(KeyCode::Char('x'));
-    assert!(!scene.shows("1 file is on its way"));
+    assert!(!scene.shows("1 transfer is running"));
     scene.ctrl('c').ctrl('c');
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.chat(Event::Closed);
@@ -144,18 +144,18 @@ fn leaving_asks_once_while_files_are_on_their_way() {
 }
 
 #[test]
-fn leaving_waits_while_the_own_messages_come_back() {
+fn leaving_waits_for_acknowledgements() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("one").enters("two").enters("/quit").sent();
     scene.wait(4).says("bob", "one").wait(4).says("alice", "hello");
     assert_eq!(scene.effects, [], "one came back in time");
     scene.wait(2);
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)), "what others say is no reason");
-    assert_eq!(scene.app.last_words(false), ["1 of your messages may not have been heard"]);
+    assert_eq!(scene.app.last_words(false), ["1 of your messages may not have been delivered"]);
 }
 
 #[test]
-fn a_busy_room_keeps_nobody_who_leaves() {
+fn a_busy_room_does_not_delay_leaving() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/quit").sent();
     for _ in 0..6 {
@@ -165,12 +165,12 @@ fn a_busy_room_keeps_nobody_who_leaves() {
 }
 
 #[test]
-fn who_leaves_without_the_client_is_told_that_something_may_be_lost() {
+fn leaving_at_once_reports_unacknowledged_messages() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("psst").ctrl('c').ctrl('c');
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
     let words = scene.app.last_words(false);
-    assert!(words.concat().contains("may not have arrived"), "{words:?}");
+    assert!(words.concat().contains("may not have been delivered"), "{words:?}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_is_typed_after_leaving_stays_in_the_line() {
 }
 
 #[test]
-fn what_goes_wrong_while_leaving_is_told_after_the_screen() {
+fn errors_while_leaving_are_printed_after_the_screen() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Error { message: "before".into() }).enters("one").enters("/quit");
     let (to, texts, reason) = (name("alice"), vec![text("psst")], "you signed out".to_owned());
@@ -196,7 +196,7 @@ fn what_goes_wrong_while_leaving_is_told_after_the_screen() {
 }
 
 #[test]
-fn who_leaves_with_nothing_on_its_way_is_told_nothing() {
+fn leaving_with_nothing_pending_prints_nothing() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("one").says("bob", "one").enters("/quit").chat(Event::Closed);
     assert_eq!(scene.app.last_words(true), Vec::<String>::new());
@@ -220,7 +220,7 @@ fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
 }
 
 #[test]
-fn the_chat_log_holds_what_was_asked_for_and_nothing_else() {
+fn the_chat_log_holds_only_the_configured_chats() {
     for (chat_log, expected) in [(ChatLog::Off, 0), (ChatLog::Public, 3), (ChatLog::All, 4)] {
         let settings = ScreenSettings { chat_log, ..ScreenSettings::default() };
         let mut scene = TestScreen::new(SIZE, Some("bob"), settings);
@@ -237,7 +237,7 @@ fn the_chat_log_holds_what_was_asked_for_and_nothing_else() {
             })
             .collect();
         let all = [
-            ("public-2026-11-23.log", "12:00:00 --> eve came"),
+            ("public-2026-11-23.log", "12:00:00 --> eve joined"),
             ("public-2026-11-23.log", "12:00:00 <-- eve left"),
             ("public-2026-11-23.log", "12:00:00 <alice> public"),
             ("private-alice-2026-11-23.log", "12:00:00 <alice> private"),

@@ -104,7 +104,7 @@ fn history_is_searched_and_found_lines_can_be_sent() {
     scene.ctrl('r').types("need");
     assert!(scene.shows("second needle"));
     scene.ctrl('r');
-    assert!(scene.shows("typed before: need   first needle"));
+    assert!(scene.shows("history: need   first needle"));
     scene.key(KeyCode::Enter).key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Say(text("first needle"))]);
 }
@@ -122,9 +122,9 @@ fn a_paste_into_what_is_open_is_taken_or_said_to_be_dropped() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").enters("other").ctrl('r');
     scene.update(UiEvent::Paste("need\nmore".into()));
-    assert!(scene.shows("typed before: need   first needle"), "{}", scene.screen());
+    assert!(scene.shows("history: need   first needle"), "{}", scene.screen());
     scene.ctrl('c').update(UiEvent::Paste("a\nb".into())).update(UiEvent::Paste("c\nd".into()));
-    assert!(scene.shows("Send 2 lines?") && scene.shows("What was pasted now is dropped"));
+    assert!(scene.shows("Send 2 lines?") && scene.shows("Paste ignored"));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn escape_before_a_key_stands_for_alt() {
     scene.key(KeyCode::Esc).wait(3).types("1");
     assert!(scene.shows("[2 alice]") && scene.shows("› 1"), "not for ever");
     scene.alt('a');
-    assert!(scene.shows("Nothing new"));
+    assert!(scene.shows("No unread messages"));
     scene.key(KeyCode::Esc).types("1");
     assert!(scene.shows("[1 room]"), "whatever stands in the status line");
     scene.types("/q").key(KeyCode::Tab).key(KeyCode::Esc).types("2");

@@ -20,9 +20,9 @@ use crate::screen::state::tabs::ROOM;
 const NAMES_TOLD: usize = 200;
 
 impl App {
-    /// Something that the client tells.
+    /// Handles an event of the client.
     pub(super) fn chat(&mut self, event: Event) {
-        self.heard(&event);
+        self.track_delivery(&event);
         match event {
             Event::Connected { server, username } => self.connected(server, username),
             Event::Refused { username } => self.refused(&username),
@@ -64,7 +64,7 @@ impl App {
     }
 
     fn refused(&mut self, username: &Username) {
-        let problem = format!("{username} is taken, or the server does not allow it.");
+        let problem = format!("{username} is in use or not allowed on this server.");
         let mut form = match self.modal.take() {
             Some(Modal::SignIn(form)) => form,
             _ => SignIn::default(),
@@ -78,7 +78,7 @@ impl App {
         self.people.clear();
         let server = &self.server;
         let text = match self.link {
-            ServerLink::Up => format!("The connection to {server} is lost: {reason}"),
+            ServerLink::Up => format!("Connection to {server} lost: {reason}"),
             ServerLink::Connecting | ServerLink::Down { .. } => {
                 format!("Not connected to {server}: {reason}")
             }
@@ -95,7 +95,7 @@ impl App {
 
     fn joined(&mut self, who: Username, present: bool) {
         if !present {
-            self.moved(&who, Move::Came);
+            self.moved(&who, Move::Joined);
         }
         self.people.add(who);
     }
@@ -159,7 +159,7 @@ impl App {
             self.people.add(who.clone());
         }
         if self.link != ServerLink::Up {
-            return self.error("Not connected, so nobody knows who is here. /reconnect");
+            return self.error("Not connected: the user list is unavailable. Type /reconnect.");
         }
         let text = format!("{} here: {}.", usernames.len(), list(usernames, NAMES_TOLD));
         self.notice_in(self.active, &text);

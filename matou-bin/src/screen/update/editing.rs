@@ -66,7 +66,7 @@ impl App {
         if let Some(tab) = self.tab_mut()
             && !tab.input.insert(text)
         {
-            self.flash(format!("The line is full: it holds {MAX_INPUT} bytes."));
+            self.flash(format!("Input line full: at most {MAX_INPUT} bytes."));
         }
     }
 
@@ -90,7 +90,7 @@ impl App {
                 return self.narrow_history(search, one_line);
             }
             Some(Modal::Paste(_) | Modal::Leave | Modal::CloseTab(_) | Modal::Help(_)) => {
-                return self.flash("What was pasted now is dropped: first close what is open.");
+                return self.flash("Paste ignored; close the dialog first.");
             }
             None => {}
         }
@@ -115,7 +115,7 @@ impl App {
                 self.perform(Command::Send { to, path });
             }
             Err(reason) => {
-                self.error(&format!("The pasted text could not be put into a file: {reason}"));
+                self.error(&format!("Cannot save the pasted text to a file: {reason}"));
             }
         }
     }
@@ -198,7 +198,7 @@ impl App {
         }
         let candidates = paths(typed, listing);
         if candidates.is_empty() {
-            self.flash("No file begins like that.");
+            self.flash("No matching file.");
             return;
         }
         self.completion = Completion::start(&mut tab.input, target.range, candidates, false);

@@ -15,7 +15,7 @@ use crate::screen::state::prompts::Prompt;
 use crate::screen::state::transfers::{Transfer, TransferStage};
 
 impl App {
-    /// Something about a file that the client tells.
+    /// Handles an event of file transfers.
     pub(super) fn file(&mut self, event: Event) {
         self.take_in(event);
         if self.is_transfers() && self.transfers.selected.is_none() {
@@ -34,12 +34,11 @@ impl App {
             }
             Event::FileReceived { id, from, size, path } => {
                 let text =
-                    format!("File #{id} from {from} is here, {}: {}", bytes(size), shown(&path));
+                    format!("Received file #{id} from {from}, {}: {}", bytes(size), shown(&path));
                 self.ended(id, &from, &text, TransferStage::Done, Some(&path));
             }
             Event::FileSent { id, to, size, path } => {
-                let text =
-                    format!("File #{id} to {to}, {}, is sent: {}", bytes(size), shown(&path));
+                let text = format!("Sent file #{id} to {to}, {}: {}", bytes(size), shown(&path));
                 self.ended(id, &to, &text, TransferStage::Done, Some(&path));
             }
             Event::FileFailed { id, reason } => self.failed(id, &reason),
@@ -61,8 +60,8 @@ impl App {
         address: std::net::IpAddr,
         free: Option<u64>,
     ) {
-        let text = format!("{from} offers file #{id}, {}. /take {id} or /refuse {id}", bytes(size));
-        self.tell(from, &text, true);
+        let text = format!("{from} offers file #{id}, {}: /take {id} or /refuse {id}", bytes(size));
+        self.show_in(from, &text, true);
         self.call(Reason::Private, &format!("{from} offers a file of {}", bytes(size)));
         self.transfers.put(Transfer {
             id,
@@ -94,7 +93,7 @@ impl App {
             Some(name) => format!("Sending {name} ({size}) to {} as #{}.", info.with, info.id),
             None => format!("Receiving file #{} ({size}) from {}.", info.id, info.with),
         };
-        self.tell(&info.with, &text, false);
+        self.show_in(&info.with, &text, false);
     }
 
     fn ended(
@@ -107,7 +106,7 @@ impl App {
     ) {
         self.prompts.drop_file(id);
         self.transfers.end(id, stage, path.map(Path::to_path_buf));
-        self.tell(with, text, false);
+        self.show_in(with, text, false);
         self.drop_paste(id);
     }
 
@@ -130,7 +129,7 @@ impl App {
     }
 
     /// In the tab of `peer` and in that of the transfers.
-    fn tell(&mut self, peer: &Username, text: &str, urgent: bool) {
+    fn show_in(&mut self, peer: &Username, text: &str, urgent: bool) {
         let body = || Body::Notice(sanitize(text).into());
         let index = self.ensure_tab(peer);
         self.push(index, body(), urgent);

@@ -61,7 +61,7 @@ impl App {
             }
             KeyCode::Esc => {
                 self.flash = None;
-                // Whoever dismisses a completion goes on typing.
+                // Dismissing a completion keeps the input.
                 let dismissed = self.completion.take().is_some();
                 self.meta = (!dismissed).then(|| self.now.elapsed + META);
             }
@@ -124,7 +124,7 @@ impl App {
     /// Answers what is shown above the status line.
     pub(super) fn answer(&mut self, yes: bool) {
         let Some(ask) = self.prompts.take() else {
-            self.flash("Nobody waits for an answer.");
+            self.flash("No pending request.");
             return;
         };
         let command = if yes { ask.yes() } else { ask.no() };
@@ -140,7 +140,7 @@ impl App {
         };
         match with(|tab| tab.urgent).or_else(|| with(|tab| tab.unread > 0)) {
             Some(index) => self.show(index),
-            None => self.flash("Nothing new anywhere."),
+            None => self.flash("No unread messages."),
         }
     }
 
@@ -222,11 +222,7 @@ impl App {
     fn toggle_mouse(&mut self) {
         self.mouse = !self.mouse;
         self.effects.push(Effect::Mouse(self.mouse));
-        self.flash(if self.mouse {
-            "The mouse works here again."
-        } else {
-            "The mouse is the terminal's: text can be selected."
-        });
+        self.flash(if self.mouse { "Mouse on." } else { "Mouse off: text can be selected." });
     }
 
     /// What is seen of the active tab, as text that a terminal can select and open links in.
@@ -246,7 +242,7 @@ impl App {
             Some((id, TransferStage::Offered { .. })) => {
                 self.perform(Command::Take(id));
             }
-            _ => self.flash("Enter takes a file that is offered."),
+            _ => self.flash("Enter takes an offered file."),
         }
     }
 
@@ -259,7 +255,7 @@ impl App {
             Some((id, TransferStage::Waiting | TransferStage::Moving)) => {
                 self.perform(Command::Cancel(id));
             }
-            _ => self.flash("Delete stops a file that is on its way."),
+            _ => self.flash("Delete cancels a running transfer."),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::screen::state::event::Effect;
 /// How long nothing of the user's may move before the screen leaves without the client, which
 /// gives up by itself before that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
-/// Lines that are told after the screen is gone.
+/// Lines to print after the screen is closed.
 const MAX_LAST_WORDS: usize = 100;
 
 impl App {
@@ -25,7 +25,7 @@ impl App {
         self.effects.push(Effect::Send(Command::Quit));
     }
 
-    /// From now on, what goes wrong is told after the screen is gone.
+    /// From now on, errors are printed after the screen is closed.
     pub(crate) fn part(&mut self) {
         self.leaving.get_or_insert(self.now.elapsed);
     }
@@ -39,7 +39,7 @@ impl App {
     }
 
     /// Takes note of what `event` means for the user's own messages, and for signing out.
-    pub(crate) fn heard(&mut self, event: &Event) {
+    pub(crate) fn track_delivery(&mut self, event: &Event) {
         match event {
             Event::Message { from, .. } if self.is_me(from) => {
                 self.unacknowledged = self.unacknowledged.saturating_sub(1);
@@ -49,7 +49,7 @@ impl App {
             | Event::Joined { .. }
             | Event::Left { .. }
             | Event::FileProgress { .. } => return,
-            // The client itself tells of them then.
+            // The client reports them itself then.
             Event::Disconnected { .. } => self.unacknowledged = 0,
             _ => {}
         }
@@ -70,14 +70,19 @@ impl App {
     /// signed out by then.
     pub(crate) fn last_words(self, closed: bool) -> Vec<String> {
         let mut words = self.last_words;
-        // A client that came to its end has said itself what was lost.
+        // A client that has closed reports its losses itself.
         if closed || !words.is_empty() {
             return words;
         }
         if self.unacknowledged > 0 {
-            words.push(format!("{} of your messages may not have been heard", self.unacknowledged));
+            words.push(format!(
+                "{} of your messages may not have been delivered",
+                self.unacknowledged
+            ));
         } else {
-            words.push("signing out took too long: what you sent last may not have arrived".into());
+            words.push(
+                "signing out timed out: your last messages may not have been delivered".into(),
+            );
         }
         words
     }

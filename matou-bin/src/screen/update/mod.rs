@@ -42,7 +42,7 @@ impl App {
 
     /// There is no shell to go back to.
     pub(crate) fn no_shell(&mut self) {
-        self.flash("No shell started this, so there is none to go back to.");
+        self.flash("Cannot suspend: not started from a shell.");
         self.dirty = true;
     }
 
@@ -102,8 +102,8 @@ impl App {
         let (count, left) = self.transfers.under_way();
         match count {
             0 => None,
-            1 => Some(format!("1 file is on its way, {} to go", bytes(left))),
-            _ => Some(format!("{count} files are on their way, {} to go", bytes(left))),
+            1 => Some(format!("1 transfer is running, {} left", bytes(left))),
+            _ => Some(format!("{count} transfers are running, {} left", bytes(left))),
         }
     }
 }

@@ -48,7 +48,7 @@ impl App {
                     }
                     self.effects.push(Effect::Send(Command::SignIn(name)));
                 }
-                Err(problem) => form.problem = Some(format!("That is no name: {problem}.")),
+                Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
             },
             action => edit_line(&mut form.input, key, action),
         }
@@ -156,20 +156,20 @@ impl App {
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
         let small = text.len() <= MAX_INPUT;
         match (key.code, peer) {
-            (KeyCode::Esc, _) => self.flash("Nothing was sent."),
+            (KeyCode::Esc, _) => self.flash("Nothing sent."),
             // A combination has another meaning: it must not publish what was pasted, nor drop it.
             _ if !is_typed(key) => self.modal = Some(Modal::Paste(text)),
             (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
             (KeyCode::Char('e'), _) if small => self.insert(&text),
             _ if is_yes(key) && (self.is_unheard() || self.leaving.is_some()) => {
-                self.flash("Not connected: nothing was sent so far.");
+                self.flash("Not connected: nothing sent.");
                 self.modal = Some(Modal::Paste(text));
             }
             _ if is_yes(key) && !self.is_transfers() && small => {
                 self.scroll_bottom();
                 self.say(text.split('\n'));
             }
-            (KeyCode::Char('n'), _) => self.flash("Nothing was sent."),
+            (KeyCode::Char('n'), _) => self.flash("Nothing sent."),
             _ => self.modal = Some(Modal::Paste(text)),
         }
     }

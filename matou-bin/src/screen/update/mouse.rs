@@ -72,7 +72,10 @@ impl App {
         let is_new = self.peer_tab(&who).is_none();
         let index = self.ensure_tab(&who);
         if is_new && index > 0 {
-            self.notice_in(index, &format!("What you type here asks {who} for a private talk."));
+            self.notice_in(
+                index,
+                &format!("The first message here requests a private session with {who}."),
+            );
         }
         self.show(index);
     }

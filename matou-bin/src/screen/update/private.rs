@@ -13,7 +13,7 @@ use crate::screen::state::prompts::Prompt;
 use crate::screen::state::tab::PrivateState;
 
 impl App {
-    /// Something private that the client tells.
+    /// Handles an event of private sessions.
     pub(super) fn private(&mut self, event: Event) {
         match event {
             Event::PrivateRequest { from } => self.requested(from),
@@ -42,19 +42,16 @@ impl App {
         if !self.is_open(index) {
             self.set_session(index, PrivateState::Asking);
         }
-        let text = format!("{from} asks for a private talk. /accept {from} or /decline {from}");
+        let text = format!("{from} requests a private session: /accept {from} or /decline {from}");
         self.push(index, Body::Notice(sanitize(&text).into()), true);
-        self.call(Reason::Private, &format!("{from} asks for a private talk"));
+        self.call(Reason::Private, &format!("{from} requests a private session"));
         self.prompts.add(Prompt::Private { from });
     }
 
     fn request_over(&mut self, from: &Username, reason: &str) {
         self.prompts.drop_request(from);
         let Some(index) = self.peer_tab(from) else { return };
-        self.notice_in(
-            index,
-            &format!("{from} does not ask for a private talk any more: {reason}"),
-        );
+        self.notice_in(index, &format!("The private request of {from} ended: {reason}"));
     }
 
     fn request_state(&mut self, with: &Username, state: RequestState) {
@@ -68,7 +65,7 @@ impl App {
             RequestState::Asked => (
                 PrivateState::Asked,
                 format!(
-                    "Asked {with} for a private talk. What you type is delivered once it is open."
+                    "Requested a private session with {with}. Messages are sent once it is open."
                 ),
             ),
             RequestState::Connecting => {
@@ -87,7 +84,7 @@ impl App {
         let index = self.ensure_tab(with);
         self.set_session(index, PrivateState::Open(address));
         let text = format!(
-            "Private talk with {with} at {address}: messages and files go directly, not through \
+            "Private session with {with} at {address}: messages and files go directly, not through \
              the server."
         );
         self.notice_in(index, &text);
@@ -119,10 +116,10 @@ impl App {
             return;
         };
         self.set_session(index, PrivateState::None);
-        self.notice_in(index, &format!("No private talk with {with} any more: {reason}"));
+        self.notice_in(index, &format!("Private session with {with} closed: {reason}"));
     }
 
-    /// Told where the user looks, once.
+    /// Shown once, in the active tab.
     fn undelivered(&mut self, to: &Username, texts: &[MessageText], reason: &str) {
         let index = self.peer_tab(to);
         let whom = if index == Some(self.active) { String::new() } else { format!(" to {to}") };

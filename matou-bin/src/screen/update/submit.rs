@@ -15,7 +15,7 @@ use crate::text::split_text;
 
 /// Why what is said in public stays in the line.
 pub(super) const NOT_CONNECTED: &str =
-    "Not connected: this stays here until you send it again. /reconnect";
+    "Not connected: the message is kept here. /reconnect, then send it again.";
 
 impl App {
     /// Sends the line that was typed.
@@ -31,7 +31,7 @@ impl App {
             self.put_back(&line);
             let key = self.keys.key(Action::Tab(1));
             let room = key.map_or_else(String::new, |key| format!(", {key} is the room"));
-            self.flash(format!("Nobody to talk to here: only commands work{room}."));
+            self.flash(format!("No chat in this tab: only commands work{room}."));
             return;
         }
         if !is_command && self.is_unheard() {
@@ -43,7 +43,7 @@ impl App {
         let lines = if is_command { vec![line.as_str()] } else { line.split('\n').collect() };
         if !is_command && lines.iter().any(|line| begins_command(line)) {
             self.put_back(&line);
-            self.flash("Nothing was sent: a command has to come first, // says it as text.");
+            self.flash("Nothing sent: a command must be the first line; // sends it as text.");
             return;
         }
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
@@ -95,7 +95,7 @@ impl App {
         match &command {
             Command::Quit | Command::Finish => return self.leave(),
             Command::Tell { to, text } => {
-                if let Some(index) = self.tab_to_talk(to)
+                if let Some(index) = self.tab_for_message(to)
                     && let Some(tab) = self.tabs.get_mut(index)
                     && tab.peer().is_some()
                     && !matches!(tab.session, PrivateState::Open(_))
@@ -104,7 +104,7 @@ impl App {
                 }
             }
             Command::Open(peer) => {
-                if let Some(index) = self.tab_to_talk(peer) {
+                if let Some(index) = self.tab_for_message(peer) {
                     self.show(index);
                 }
             }
@@ -142,7 +142,7 @@ impl App {
     }
 
     /// The tab of `peer`. Who is not here gets none: the client tells that nobody can be reached.
-    fn tab_to_talk(&mut self, peer: &Username) -> Option<usize> {
+    fn tab_for_message(&mut self, peer: &Username) -> Option<usize> {
         let is_here = self.people.has(peer) && !self.is_me(peer);
         self.peer_tab(peer).or_else(|| is_here.then(|| self.ensure_tab(peer)))
     }

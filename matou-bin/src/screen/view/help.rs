@@ -12,10 +12,10 @@ use crate::screen::text::width::{shorten, width, wrap};
 use crate::screen::view::rows::Row;
 
 const SIGNS: &[(&str, &str)] = &[
-    ("› ! │", "who said it: you, somebody who says your name, anybody"),
-    ("+2 !2", "on a tab: messages that are new, for you in particular"),
-    ("name? name… (name)", "a private tab: they ask, you asked, no talk is open"),
-    ("● ? … ×", "in the list of people: talk is open, they ask, you asked, ignored"),
+    ("› ! │", "a message: yours, one that mentions you, any other"),
+    ("+2 !2", "on a tab: unread messages, unread messages for you"),
+    ("name? name… (name)", "a private tab: they requested it, you requested it, not open"),
+    ("● ? … ×", "in the user list: session open, they requested it, you did, ignored"),
 ];
 
 pub(super) fn draw(app: &App, area: Rect, offset: usize, painter: &mut Painter<'_>) {
@@ -49,11 +49,11 @@ fn room(height: u16) -> usize {
 /// All rows for a screen of so many columns.
 pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
     let mut page = Page { app, columns, rows: Vec::new() };
-    page.title("Commands (what begins with anything else is said; //x says /x)");
+    page.title("Commands (any other line is a message; //x sends /x)");
     for spec in COMMANDS {
         page.entry(&spec.usage(), &spec.explanation());
     }
-    page.title("Keys (Esc and then a key is the same as Alt and that key)");
+    page.title("Keys (Esc, then a key: the same as Alt and that key)");
     for spec in KEYS.iter().filter(|spec| !spec.help.is_empty()) {
         let keys = app.keys.keys(spec.action);
         let keys = if keys.is_empty() { "(no key)".into() } else { keys.join(", ") };

@@ -56,7 +56,7 @@ fn lead(app: &App, room: u16) -> String {
         }
         Some(Modal::HistorySearch(search)) => {
             let failed = if search.failed { " (not found)" } else { "" };
-            format!("typed before{failed}: ")
+            format!("history{failed}: ")
         }
         _ if room < 60 => "› ".into(),
         _ => {

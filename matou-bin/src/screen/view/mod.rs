@@ -36,7 +36,7 @@ pub(in crate::screen) const MIN_SIZE: (u16, u16) = (40, 10);
 pub(crate) struct Drawn {
     /// Where the cursor stands; hidden when nowhere.
     pub(crate) cursor: Option<Position>,
-    /// Which cells lead somewhere.
+    /// The cells with links.
     pub(crate) links: Links,
 }
 
@@ -84,7 +84,7 @@ fn draw_all(app: &App, area: Rect, painter: &mut Painter<'_>) -> Option<Position
 fn too_small(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (columns, rows) = MIN_SIZE;
     let text =
-        format!("Too small: {columns}x{rows} at least, this is {}x{}.", area.width, area.height);
+        format!("Terminal too small: {}x{}; at least {columns}x{rows}.", area.width, area.height);
     for (range, y) in crate::screen::text::width::wrap(&text, area.width.into(), area.width.into())
         .into_iter()
         .zip(area.y..area.bottom())

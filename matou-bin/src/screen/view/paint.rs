@@ -24,12 +24,12 @@ impl<'a> Painter<'a> {
         Self { cells: buffer, links: Vec::new() }
     }
 
-    /// Which cells lead somewhere.
+    /// The cells with links.
     pub(super) fn into_links(self) -> Links {
         Links::new(self.links)
     }
 
-    /// What stands there leads somewhere.
+    /// The text there is a link.
     pub(super) fn link(&mut self, piece: Piece) {
         self.links.push(piece);
     }

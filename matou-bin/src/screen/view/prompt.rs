@@ -128,17 +128,20 @@ fn question(app: &App) -> Option<Question> {
     match &app.modal {
         Some(Modal::Paste(text)) => return Some(paste(app, text)),
         Some(Modal::Leave) => {
-            let text = app.under_way().unwrap_or_else(|| "Files are on their way".into());
+            let text = app.under_way().unwrap_or_else(|| "Transfers are running".into());
             let quit = app.keys.key(Action::Quit).unwrap_or_default();
             return Some(Question {
                 text: format!(" {text}."),
-                answers: vec![fixed(&quit, "cuts and leaves"), fixed("any other key", "stays")],
+                answers: vec![
+                    fixed(&quit, "cancels them and quits"),
+                    fixed("any other key", "stays"),
+                ],
             });
         }
         Some(Modal::CloseTab(peer)) => {
             return Some(Question {
-                text: format!(" End the private talk with {peer}?"),
-                answers: vec![fixed("y", "ends it"), fixed("any other key", "goes on")],
+                text: format!(" Close the private session with {peer}?"),
+                answers: vec![fixed("y", "closes it"), fixed("any other key", "keeps it")],
             });
         }
         Some(Modal::SignIn(_)) => return None,
@@ -150,7 +153,9 @@ fn question(app: &App) -> Option<Question> {
 fn asked(app: &App, ask: &Prompt) -> Question {
     let from = ask.from();
     let (text, yes, no) = match ask {
-        Prompt::Private { .. } => (format!(" {from} asks for a private talk"), "accept", "decline"),
+        Prompt::Private { .. } => {
+            (format!(" {from} requests a private session"), "accept", "decline")
+        }
         Prompt::File { id, size, address, free, .. } => {
             let free = match free {
                 Some(free) if free < size => format!(", but only {} free", bytes(*free)),
@@ -188,9 +193,9 @@ fn paste(app: &App, text: &str) -> Question {
         format!(" Send {lines} lines?")
     } else if small {
         answers.push(fixed("e", "edit"));
-        format!(" {lines} lines were pasted.")
+        format!(" {lines} lines pasted.")
     } else {
-        format!(" {} were pasted, too much to send as messages.", bytes_of(text))
+        format!(" {} pasted, too much to send as messages.", bytes_of(text))
     };
     if peer.is_some() {
         answers.push(fixed("f", "as a file"));

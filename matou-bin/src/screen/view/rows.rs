@@ -37,7 +37,7 @@ pub(crate) struct Pane<'a> {
     pub(crate) needle: Option<&'a str>,
     /// The entry it was found in.
     pub(crate) found: Option<EntryId>,
-    /// Whether links lead somewhere.
+    /// Whether links are active.
     pub(crate) links: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Pane<'a> {
 pub(crate) struct Row {
     /// What is drawn, from the left.
     pub(crate) spans: Vec<Span<'static>>,
-    /// The columns that lead somewhere.
+    /// The columns with links.
     pub(crate) links: Vec<(Range<usize>, Rc<Link>)>,
 }
 

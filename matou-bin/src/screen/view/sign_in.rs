@@ -42,7 +42,7 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(Role::Own));
     let (below, style) = match (&form.problem, &form.asked) {
         (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
-        (None, Some(name)) => (format!("Asking for {name}…"), dim),
+        (None, Some(name)) => (format!("Signing in as {name}…"), dim),
         (None, None) => ("Letters and digits of any script.".to_owned(), dim),
     };
     let first = inner.y + 4;
@@ -57,7 +57,7 @@ fn frame(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let style = app.theme.style(Role::Dim);
     let inside = usize::from(area.width.saturating_sub(2));
     let key = |action| app.keys.key(action).unwrap_or_else(|| "(no key)".into());
-    let title = format!(" {} signs in, {} leaves ", key(Action::Submit), key(Action::Quit));
+    let title = format!(" {} signs in, {} quits ", key(Action::Submit), key(Action::Quit));
     let rest = inside.saturating_sub(width(" Matou ") + 1);
     let top = format!("╭─ Matou {}╮", "─".repeat(rest));
     let title = shorten(&title, inside);

@@ -28,7 +28,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 fn left(app: &App) -> (String, Role) {
     if app.leaving.is_some() {
         let key = app.keys.key(Action::Quit);
-        let at_once = key.map_or_else(String::new, |key| format!(" {key} leaves at once"));
+        let at_once = key.map_or_else(String::new, |key| format!(" {key} quits now"));
         return (format!(" Signing out…{at_once}"), Role::StatusWarning);
     }
     if let Some((candidates, index)) = app.completion.as_ref().and_then(|c| c.choice()) {
@@ -41,7 +41,7 @@ fn left(app: &App) -> (String, Role) {
     match &app.link {
         ServerLink::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
         ServerLink::Down { next: None, .. } => {
-            let text = format!(" Not connected to {server}, /reconnect tries again");
+            let text = format!(" Not connected to {server}; /reconnect to try again");
             (text, Role::StatusWarning)
         }
         ServerLink::Down { next: Some((attempt, at)), reason } => {
@@ -49,7 +49,7 @@ fn left(app: &App) -> (String, Role) {
             let seconds = left.as_millis().div_ceil(1000);
             let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
             let text = format!(
-                " Not connected: attempt {attempt} {when}, /reconnect tries at once ({})",
+                " Not connected: attempt {attempt} {when}, /reconnect to retry now ({})",
                 sanitize(reason)
             );
             (text, Role::StatusWarning)

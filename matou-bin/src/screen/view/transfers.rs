@@ -33,11 +33,11 @@ pub(super) fn seen(app: &App, height: usize) -> impl Iterator<Item = &Transfer> 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let dim = app.theme.style(Role::Dim);
     let hint = if app.transfers.listed().next().is_none() {
-        " No files yet. /send NAME PATH offers one."
+        " No transfers yet. /send NAME PATH offers a file."
     } else if area.width < 70 {
-        " Up, Down: choose · Del: stop · ⏎: take"
+        " Up, Down: select · Del: cancel · ⏎: take"
     } else {
-        " Up and Down choose, Delete stops or refuses, Enter takes an offer."
+        " Up and Down select, Delete cancels or refuses, Enter takes an offer."
     };
     let mut y = area.y;
     for transfer in seen(app, area.height.into()) {
