@@ -13,6 +13,7 @@ use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
 use crate::server::admin::wire::{ClientReport, Request, Response};
 use crate::server::broker::requests::RequestLimits;
+use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Member};
@@ -24,7 +25,7 @@ use crate::server::settings::Limits;
 #[rtype(result = "()")]
 pub(crate) struct Accept {
     pub(crate) id: ConnectionId,
-    pub(crate) stream: std::net::TcpStream,
+    pub(crate) accepted: Accepted,
     pub(crate) peer: SocketAddr,
     /// It is heard only after this.
     pub(crate) hold: Duration,

@@ -10,11 +10,12 @@ use actix::prelude::{
 use futures::stream;
 use jiff::Timestamp;
 use slog::{Logger, warn};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::server::accept::admission::{Admission, AdmissionLimits, Refusal};
 use crate::server::accept::bans::Bans;
-use crate::server::accept::socket::{Arrival, ListeningSocket, turn_away};
+use crate::server::accept::socket::{Arrival, ListeningSocket};
+use crate::server::connection::socket::Accepted;
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::{LogLimiter, LogLimiters};
@@ -65,12 +66,12 @@ impl Listener {
         }
     }
 
-    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit_or_turn_away(&mut self, accepted: Accepted, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let hold = match self.admit(peer) {
             Ok(hold) => hold,
             Err(refusal) => {
-                turn_away(&stream);
+                accepted.turn_away();
                 self.refused(refusal, 1, Some(peer));
                 return;
             }
@@ -82,14 +83,10 @@ impl Listener {
         self.meters.accepted.add(1);
         let id = ConnectionId(self.accepted);
         let next = usize::try_from(self.accepted).unwrap_or_default() % self.shards.len().max(1);
-        match (stream.into_std(), self.shards.get(next)) {
+        match self.shards.get(next) {
             // Cannot flood: admission limits how many there are.
-            (Ok(stream), Some(shard)) => shard.do_send(Accept { id, stream, peer, hold }),
-            (Err(error), _) => {
-                warn!(self.logger, "connection lost"; "peer" => %peer, "reason" => %error);
-                self.admission.ended(peer.ip(), false);
-            }
-            (Ok(_), None) => self.admission.ended(peer.ip(), false),
+            Some(shard) => shard.do_send(Accept { id, accepted, peer, hold }),
+            None => self.admission.ended(peer.ip(), false),
         }
         self.meters.connections.set(self.admission.connected());
     }
@@ -135,7 +132,7 @@ impl Actor for Listener {
 impl StreamHandler<Arrival> for Listener {
     fn handle(&mut self, arrival: Arrival, _: &mut Context<Self>) {
         match arrival {
-            Arrival::Connected(stream, peer) => self.welcome(stream, peer),
+            Arrival::Connected(accepted, peer) => self.admit_or_turn_away(accepted, peer),
             Arrival::TurnedAway(times) => self.refused(Refusal::Descriptors, times, None),
             Arrival::Failed(error) => {
                 if let Some(unlogged) = self.failures.permit(Instant::now()) {

@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use nix::errno::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::server::connection::socket::Accepted;
 
 /// How long to leave the kernel's queue alone after an accept that failed: the descriptors that
 /// it lacks will not come back sooner for asking.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// The most people turned away for want of a descriptor between two pauses.
 const TURNED_AWAY_AT_ONCE: u64 = 256;
-/// The most bytes read from somebody who is turned away.
-const LAST_WORDS: usize = 1024;
-
 /// What happened at a listening socket.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    Connected(TcpStream, SocketAddr),
+    Connected(Accepted, SocketAddr),
     /// There was no descriptor for so many, who were let in by the spare one and out again.
     TurnedAway(u64),
     Failed(io::Error),
@@ -43,7 +42,10 @@ impl ListeningSocket {
     /// kernel was left alone for a while.
     pub(crate) async fn next(&mut self) -> Arrival {
         match self.socket.accept().await {
-            Ok((stream, peer)) => Arrival::Connected(stream, peer),
+            Ok((stream, peer)) => match Accepted::new(stream) {
+                Ok(accepted) => Arrival::Connected(accepted, peer),
+                Err(error) => Arrival::Failed(error),
+            },
             Err(error) => {
                 let arrival = if is_exhaustion(&error) && self.spare.is_some() {
                     Arrival::TurnedAway(self.turn_away_waiting())
@@ -66,19 +68,14 @@ impl ListeningSocket {
         let mut turned_away = 0;
         while turned_away < TURNED_AWAY_AT_ONCE {
             let Some(Ok((stream, _))) = self.socket.accept().now_or_never() else { break };
-            turn_away(&stream);
+            if let Ok(accepted) = Accepted::new(stream) {
+                accepted.turn_away();
+            }
             turned_away += 1;
         }
         self.spare = spare();
         turned_away
     }
-}
-
-/// Ends a connection that is not let in. What has already come from it is read, since a close
-/// with unread bytes is a reset, which looks like a fault of the network.
-pub(crate) fn turn_away(stream: &TcpStream) {
-    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
-    let _ = stream.try_read(&mut [0; LAST_WORDS]);
 }
 
 /// Whether `error` says that the process (EMFILE) or the system (ENFILE) is out of descriptors.

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
 use slog::{Logger, info, warn};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::deadlines::{Deadline, Deadlines};
 use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
-use super::tuning::tune;
-use crate::protocol::{Encode, ServerFrame};
+use super::read_buffer::ReadBuffer;
+use super::socket::{Accepted, Socket};
+use crate::protocol::{Encode, MAX_FRAME, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
@@ -30,9 +30,6 @@ use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::Addresses;
 use crate::server::settings::Limits;
-
-/// Bytes that one system call reads; one such buffer serves all connections of a shard.
-const READ_BUFFER: usize = 16 * 1024;
 
 /// Whom the connections speak to.
 #[derive(Clone)]
@@ -51,7 +48,7 @@ pub(crate) struct Shared {
     pub(super) ended: Recipient<Lifecycle>,
     pub(super) rules: RefCell<Rc<Rules>>,
     pub(super) meters: Arc<ShardMeters>,
-    pub(super) read_buffer: RefCell<Vec<u8>>,
+    pub(super) read_buffer: RefCell<ReadBuffer>,
 }
 
 /// The limits as the connections need them.
@@ -109,7 +106,7 @@ impl Shared {
     ) -> Self {
         let rules = RefCell::new(Rc::new(Rules::new(limits)));
         let meters = uplinks.meters.shard(shard);
-        let read_buffer = RefCell::new(vec![0; READ_BUFFER]);
+        let read_buffer = RefCell::new(ReadBuffer::new(MAX_FRAME));
         Self { shard, uplinks, ended, rules, meters, read_buffer }
     }
 
@@ -141,14 +138,13 @@ impl Connection {
     pub(crate) fn start(
         shared: Rc<Shared>,
         id: ConnectionId,
-        stream: std::net::TcpStream,
+        accepted: Accepted,
         peer: SocketAddr,
         hold: Duration,
     ) -> io::Result<(Addr<Self>, Rc<RefCell<Output>>)> {
-        tune(&stream)?;
-        let stream = TcpStream::from_std(stream)?;
+        let socket = Socket::register(accepted)?;
         let (limit, meters) = (shared.rules().limits.queue_bytes, Arc::clone(&shared.meters));
-        let output = Rc::new(RefCell::new(Output::new(stream, limit, meters)));
+        let output = Rc::new(RefCell::new(Output::new(socket, limit, meters)));
         let connection = Self {
             shared,
             id,
@@ -195,7 +191,7 @@ impl Connection {
 
     fn addresses(&self) -> Addresses {
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let local = self.output.borrow().stream().local_addr();
+        let local = self.output.borrow().socket().local_addr();
         let local = local.map_or(unspecified, |local| local.ip());
         Addresses { peer: self.peer.ip(), local: local.to_canonical() }
     }

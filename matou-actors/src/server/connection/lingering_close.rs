@@ -6,12 +6,10 @@
 //! still comes is read and thrown away until the client has ended its own.
 
 use std::io;
-use std::net::Shutdown;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use actix::prelude::{ActorContext, AsyncContext, Context};
-use socket2::SockRef;
 
 use super::actor::{Connection, State};
 use crate::server::reason::Reason;
@@ -53,7 +51,7 @@ impl Connection {
     /// Nothing is queued any more for a client that is to go.
     pub(super) fn all_written(&mut self, ctx: &mut Context<Self>) {
         // An error means that the client is gone, which the end of its stream tells as well.
-        let _ = SockRef::from(self.output.borrow().stream()).shutdown(Shutdown::Write);
+        let _ = self.output.borrow().socket().shut_down_write();
         if self.discard.is_none() {
             return self.end(ctx);
         }
@@ -70,10 +68,10 @@ impl Connection {
         {
             let read = {
                 let output = self.output.borrow();
-                match output.stream().poll_read_ready(task) {
+                match output.socket().poll_readable(task) {
                     Poll::Pending => return,
                     Poll::Ready(ready) => ready.and_then(|()| {
-                        output.stream().try_read(&mut shared.read_buffer.borrow_mut())
+                        output.socket().try_read(shared.read_buffer.borrow_mut().scratch())
                     }),
                 }
             };

@@ -7,4 +7,5 @@ pub(crate) mod lingering_close;
 pub(crate) mod outbox;
 pub(crate) mod output;
 pub(crate) mod pump;
-pub(crate) mod tuning;
+pub(crate) mod read_buffer;
+pub(crate) mod socket;

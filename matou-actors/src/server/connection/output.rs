@@ -5,17 +5,12 @@
 //! and waits for the socket when it takes no more.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::io::Errno;
-use rustix::net::SendFlags;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 
-use super::tuning::{acknowledged, silence};
+use super::socket::Socket;
 use crate::server::connection::outbox::{MAX_SLICES, Outbox};
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
@@ -25,7 +20,7 @@ use crate::server::room::log::Span;
 /// A socket and what waits to be written to it.
 #[derive(Debug)]
 pub(crate) struct Output {
-    stream: TcpStream,
+    socket: Socket,
     outbox: Outbox,
     meters: Arc<ShardMeters>,
     /// The log offset up to which everything was queued.
@@ -57,10 +52,10 @@ pub(super) struct Taken {
 }
 
 impl Output {
-    pub(crate) fn new(stream: TcpStream, limit: usize, meters: Arc<ShardMeters>) -> Self {
+    pub(crate) fn new(socket: Socket, limit: usize, meters: Arc<ShardMeters>) -> Self {
         let outbox = Outbox::new(limit);
         Self {
-            stream,
+            socket,
             outbox,
             meters,
             delivered: 0,
@@ -76,19 +71,13 @@ impl Output {
         self.outbox.set_limit(limit);
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
     }
 
-    /// Whether the kernel holds bytes from the client that were not read yet.
-    pub(super) fn has_unread(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
-    }
-
-    /// How long nothing has come from the client, if the system tells; see [`silence`].
+    /// How long nothing has come from the client, if the system tells; see [`Socket::silence`].
     pub(crate) fn silence(&self) -> Option<Duration> {
-        silence(&self.stream)
+        self.socket.silence()
     }
 
     /// Bytes that wait.
@@ -98,7 +87,7 @@ impl Output {
 
     /// How far the client is; a system call.
     pub(super) fn taken(&self) -> Taken {
-        Taken { written: self.written, acknowledged: acknowledged(&self.stream) }
+        Taken { written: self.written, acknowledged: self.socket.acknowledged() }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -145,7 +134,7 @@ impl Output {
     pub(super) fn unblock(&mut self) -> Progress {
         self.blocked = false;
         self.meters.queue_high_water.raise(self.outbox.queued());
-        self.write(TcpStream::try_write)
+        self.write(Socket::try_write)
     }
 
     fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> Progress {
@@ -153,7 +142,7 @@ impl Output {
             return Progress::Done;
         }
         let overflow = queue(&mut self.outbox);
-        let progress = if self.blocked { Progress::Done } else { self.write(send_now) };
+        let progress = if self.blocked { Progress::Done } else { self.write(Socket::send_now) };
         if overflow && self.blocked {
             // Said once: from now on nothing is taken.
             self.closed = true;
@@ -163,7 +152,7 @@ impl Output {
         progress
     }
 
-    fn write(&mut self, one: fn(&TcpStream, &[u8]) -> io::Result<usize>) -> Progress {
+    fn write(&mut self, one: fn(&Socket, &[u8]) -> io::Result<usize>) -> Progress {
         while !self.outbox.is_empty() {
             match self.write_once(one) {
                 Ok(written) => {
@@ -186,23 +175,13 @@ impl Output {
         Progress::Done
     }
 
-    fn write_once(&self, one: fn(&TcpStream, &[u8]) -> io::Result<usize>) -> io::Result<usize> {
+    fn write_once(&self, one: fn(&Socket, &[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let filled = self.outbox.slices(&mut slices);
         match slices.get(..filled).unwrap_or_default() {
-            [only] => one(&self.stream, only),
-            several => self.stream.try_write_vectored(several),
+            [only] => one(&self.socket, only),
+            several => self.socket.try_write_vectored(several),
         }
-    }
-}
-
-/// Writes to a socket that is not known to be full without asking the runtime, which would look
-/// it up in memory of its own for each delivery.
-fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-        // The runtime waits for room only when it has met the full socket itself.
-        Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
-        sent => Ok(sent?),
     }
 }
 
@@ -212,25 +191,23 @@ mod tests {
     use std::io::Read as _;
     use std::net::TcpListener;
 
-    use socket2::{Domain, Socket, Type};
+    use socket2::{Domain, Type};
 
     use super::*;
-    use crate::server::connection::tuning::tune;
+    use crate::server::connection::socket::Accepted;
 
     #[actix::test]
-    async fn who_takes_less_than_the_socket_waits_for_has_taken_something() {
+    async fn partial_drain_counts_as_progress() {
         const PATIENCE: Duration = Duration::from_secs(30);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let client = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         client.set_recv_buffer_size(8 * 1024).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.connect(&listener.local_addr().unwrap().into()).unwrap();
         let (stream, _) = listener.accept().unwrap();
-        tune(&stream).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let stream = TcpStream::from_std(stream).unwrap();
-        stream.writable().await.unwrap();
-        let mut output = Output::new(stream, usize::MAX / 2, Arc::default());
+        let socket = Socket::register(Accepted::of(stream)).unwrap();
+        std::future::poll_fn(|task| socket.poll_writable(task)).await.unwrap();
+        let mut output = Output::new(socket, usize::MAX / 2, Arc::default());
         assert!(matches!(output.send(vec![0; 4 << 20].into()), Progress::Blocked));
         let before = output.taken();
         (&client).read_exact(&mut [0; 16 * 1024]).unwrap();

@@ -23,7 +23,7 @@ impl AfterMailbox for Connection {
         self.end_pause(task);
         while self.is_read() {
             if self.starved {
-                let ready = self.output.borrow().stream().poll_read_ready(task);
+                let ready = self.output.borrow().socket().poll_readable(task);
                 match ready {
                     Poll::Pending => break,
                     Poll::Ready(Ok(())) => {}
@@ -38,7 +38,7 @@ impl AfterMailbox for Connection {
         }
         self.discard_input(ctx, task);
         while self.output.borrow().is_blocked() && self.state != State::Ended {
-            let ready = self.output.borrow().stream().poll_write_ready(task);
+            let ready = self.output.borrow().socket().poll_writable(task);
             let progress = match ready {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => self.output.borrow_mut().unblock(),
@@ -59,23 +59,19 @@ impl Connection {
     fn read(&mut self, ctx: &mut Context<Self>) {
         let shared = std::rc::Rc::clone(&self.shared);
         let mut buffer = shared.read_buffer.borrow_mut();
-        let kept = self.unread.len();
-        // What was left over goes in front; it is less than one read.
-        let Some((front, space)) = buffer.split_at_mut_checked(kept) else { return };
-        front.copy_from_slice(&self.unread);
-        let fresh = if self.starved {
-            let read = self.output.borrow().stream().try_read(space);
-            match read {
+        if self.starved {
+            let output = std::rc::Rc::clone(&self.output);
+            let read = |room: &mut [u8]| output.borrow().socket().try_read(room);
+            match buffer.fill(&self.unread, read) {
                 Ok(0) => return self.close(&Reason::EndOfStream, ctx),
-                Ok(fresh) => fresh,
+                Ok(fresh) => shared.meters.bytes_in.bump(wide(fresh)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.close(&Reason::Io(error), ctx),
             }
         } else {
-            0
-        };
-        shared.meters.bytes_in.bump(wide(fresh));
-        let input = buffer.get(..kept + fresh).unwrap_or_default();
+            buffer.refill(&self.unread);
+        }
+        let input = buffer.filled();
         let rules = shared.rules();
         match self.inbound.next(input, &rules.inbound, Instant::now(), &shared.meters) {
             Ok((used, next)) => {
@@ -114,7 +110,7 @@ impl Connection {
     fn await_frame(&mut self, limit: Duration, ctx: &mut Context<Self>) {
         let deadline = ctx.run_later(limit, |connection, ctx| {
             connection.deadlines.take(Deadline::Frame);
-            if connection.output.borrow().has_unread() {
+            if connection.output.borrow().socket().has_unread() {
                 // It came in time: the server was too busy to read it.
                 connection.await_frame(SECOND_LOOK, ctx);
             } else {

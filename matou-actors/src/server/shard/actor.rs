@@ -230,13 +230,13 @@ impl AfterMailbox for Shard {
 impl Handler<Accept> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Accept { id, stream, peer, hold }: Accept, _: &mut Context<Self>) {
+    fn handle(&mut self, Accept { id, accepted, peer, hold }: Accept, _: &mut Context<Self>) {
         let Some(shared) = &self.shared else { return };
         if self.quiet {
             shared.turned_away(id, peer);
             return;
         }
-        match Connection::start(Rc::clone(shared), id, stream, peer, hold) {
+        match Connection::start(Rc::clone(shared), id, accepted, peer, hold) {
             Ok((connection, output)) => {
                 let (accepted_at, name) = (Instant::now(), None);
                 let seat = Seat { connection, output, peer, accepted_at, name };

@@ -12,6 +12,7 @@ use super::probe::Probe;
 use super::{id, meters, name};
 use crate::server::connection::actor::{Connection, Shared, Uplinks};
 use crate::server::connection::output::Output;
+use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
 use crate::server::room::batch::Welcome;
 use crate::server::settings::Limits;
@@ -51,8 +52,8 @@ impl Stage {
             stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
         }
-        stream.set_nonblocking(true).unwrap();
-        let (connection, output) = Connection::start(common, id(1), stream, peer, hold).unwrap();
+        let (connection, output) =
+            Connection::start(common, id(1), Accepted::of(stream), peer, hold).unwrap();
         Self { connection, output, _client: client, registry, _room: room, listener, _shard: shard }
     }
 }

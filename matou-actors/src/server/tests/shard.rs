@@ -8,6 +8,7 @@ use actix::prelude::Actor;
 use super::probe::Probe;
 use super::{id, meters};
 use crate::server::connection::actor::Uplinks;
+use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Accept, ToRegistry};
 use crate::server::settings::Limits;
 use crate::server::shard::actor::Shard;
@@ -33,8 +34,10 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
     // Nothing asks it before the patience is over, so it is as good as unplugged.
     let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     let (stream, peer) = socket.accept().unwrap();
-    stream.set_nonblocking(true).unwrap();
-    shard.send(Accept { id: id(1), stream, peer, hold: Duration::ZERO }).await.unwrap();
+    shard
+        .send(Accept { id: id(1), accepted: Accepted::of(stream), peer, hold: Duration::ZERO })
+        .await
+        .unwrap();
     let told = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
     assert!(matches!(told, ToRegistry::Leave { id: gone } if gone == id(1)), "{told:?}");
     assert_eq!(meters.snapshot().ends["vanished"], 1);

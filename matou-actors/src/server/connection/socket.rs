@@ -1,0 +1,210 @@
+//! The socket of a client: plain TCP today, the one place that another transport joins.
+
+use std::io::{self, IoSlice, Read as _};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// An idle connection is probed after this time, then after each interval, so many times.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
+/// How long the other end may leave anything unacknowledged, probes included: just short of the
+/// two minutes in which the name of somebody who was unplugged is to be free again. A client that
+/// is there acknowledges probes by itself, however quiet its user is.
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(110);
+
+/// Unsent bytes that the kernel takes for a client who does not read. Left to itself it takes
+/// megabytes for each, and a thousand of those are enough to slow down every connection of the
+/// machine; what waits beyond this is in the outbox, where it is shared and bounded.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
+/// The most bytes read from a client that is turned away.
+const TURN_AWAY_READ: usize = 1024;
+
+/// An accepted connection that belongs to no event loop yet.
+#[derive(Debug)]
+pub(crate) struct Accepted(std::net::TcpStream);
+
+/// A client's connection on its event loop.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Plain(TcpStream),
+}
+
+impl Accepted {
+    /// Takes a connection from the event loop that accepted it.
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.into_std().map(Self)
+    }
+
+    /// Closes a connection that is not admitted. What has already come from it is read, since
+    /// closing with unread bytes sends a reset, which looks like a network fault.
+    pub(crate) fn turn_away(mut self) {
+        let _ = self.0.shutdown(Shutdown::Write);
+        let _ = self.0.read(&mut [0; TURN_AWAY_READ]);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(stream: std::net::TcpStream) -> Self {
+        stream.set_nonblocking(true).unwrap();
+        Self(stream)
+    }
+}
+
+impl Socket {
+    /// Registers the connection with the current event loop, tuned for chat.
+    pub(crate) fn register(Accepted(stream): Accepted) -> io::Result<Self> {
+        tune(&stream)?;
+        TcpStream::from_std(stream).map(Self::Plain)
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        let Self::Plain(stream) = self;
+        stream.local_addr()
+    }
+
+    pub(super) fn poll_readable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        let Self::Plain(stream) = self;
+        stream.poll_read_ready(task)
+    }
+
+    pub(super) fn poll_writable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        let Self::Plain(stream) = self;
+        stream.poll_write_ready(task)
+    }
+
+    /// Reads what is there; `WouldBlock` when nothing is, 0 when the stream has ended.
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self::Plain(stream) = self;
+        stream.try_read(buffer)
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Self::Plain(stream) = self;
+        stream.try_write(bytes)
+    }
+
+    /// Writes what the socket takes of several slices.
+    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Self::Plain(stream) = self;
+        stream.try_write_vectored(slices)
+    }
+
+    /// As [`Socket::try_write`], for a socket that is not known to be full: without asking the
+    /// runtime, which would look it up in memory of its own for each delivery.
+    pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Self::Plain(stream) = self;
+        match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            // The runtime waits for room only when it has met the full socket itself.
+            Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Whether the kernel holds bytes from the client that were not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let Self::Plain(stream) = self;
+        let mut byte = [MaybeUninit::uninit()];
+        SockRef::from(stream).peek(&mut byte).is_ok_and(|count| count > 0)
+    }
+
+    /// Ends the stream towards the client.
+    pub(super) fn shut_down_write(&self) -> io::Result<()> {
+        let Self::Plain(stream) = self;
+        SockRef::from(stream).shutdown(Shutdown::Write)
+    }
+
+    /// How long neither data nor an acknowledgement has come from the client; `None` where the
+    /// system does not say.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        let Self::Plain(stream) = self;
+        #[cfg(target_os = "linux")]
+        {
+            crate::tcp_info::silence(stream).ok()
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = stream;
+            None
+        }
+    }
+
+    /// How many bytes the client's system has acknowledged; `None` where ours does not say.
+    pub(super) fn acknowledged(&self) -> Option<u64> {
+        let Self::Plain(stream) = self;
+        #[cfg(target_os = "linux")]
+        {
+            crate::tcp_info::acknowledged(stream).ok()
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = stream;
+            None
+        }
+    }
+}
+
+/// Sends at once what is written, and notices within two minutes when the other end has been
+/// unplugged.
+fn tune(stream: &std::net::TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let (idle, interval, probes) = KEEPALIVE;
+    let keepalive =
+        TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_is_tuned_for_people_who_are_unplugged_or_do_not_read() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        tune(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(10));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 6);
+        let user_timeout = socket.tcp_user_timeout().unwrap().unwrap();
+        assert!((60..120).contains(&user_timeout.as_secs()), "{user_timeout:?}");
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT);
+    }
+
+    #[actix::test]
+    #[cfg(target_os = "linux")]
+    async fn what_comes_from_the_other_end_ends_its_silence() {
+        use tokio::io::AsyncWriteExt as _;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let ours = Socket::Plain(stream);
+        let long = Duration::from_millis(100);
+        while ours.silence().unwrap() < long {
+            tokio::time::sleep(long / 10).await;
+        }
+        let before = ours.silence().unwrap();
+        theirs.write_all(b"x").await.unwrap();
+        std::future::poll_fn(|task| ours.poll_readable(task)).await.unwrap();
+        assert!(ours.silence().unwrap() < before + long);
+        assert!(ours.silence().unwrap() < Duration::from_secs(60));
+    }
+}
