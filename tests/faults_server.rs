@@ -158,7 +158,7 @@ fn a_client_that_hears_nothing_any_more_is_closed_and_the_others_feel_nothing() 
         talker.send(&said);
         let heard = talker.take(200 * (1 + 4 + 3 + 4 + 512));
         scene.still_works();
-        closed = heard.windows(8).any(|part| part == b"\x06\0\0\0\x03Bea");
+        closed = heard.windows(11).any(|part| part == b"\0\0\0\x06\0\0\0\x03Bea");
         if closed {
             break;
         }

@@ -138,7 +138,7 @@ async fn a_server_that_breaks_the_protocol_is_left() {
     let mut ann = Person::join("ann", &room).await;
     let message = ServerFrame::Message { from: name("bob"), text: text("last words") };
     room.inject(&ann.name, &message);
-    room.inject_bytes(&ann.name, &[3u8][..]);
+    room.inject_bytes(&ann.name, &[0, 0, 0, 3][..]);
     ann.expect("last words", |event| matches!(event, Event::Message { .. })).await;
     let Event::Disconnected { reason } = ann.next().await else { panic!("still connected") };
     assert!(reason.contains("breaks the protocol"), "{reason}");

@@ -11,12 +11,12 @@ use matou_actors::client::{Command, Event, Policy, RequestState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn header(size: i64) -> Vec<u8> {
-    [&[14], &size.to_be_bytes()[..]].concat()
+    [&[0, 0, 0, 14], &size.to_be_bytes()[..]].concat()
 }
 
 fn message(text: &str) -> Vec<u8> {
     let size = i32::try_from(text.len()).unwrap();
-    [&[13], &size.to_be_bytes()[..], text.as_bytes()].concat()
+    [&[0, 0, 0, 13], &size.to_be_bytes()[..], text.as_bytes()].concat()
 }
 
 async fn is_said(person: &mut Person, words: &str) {
@@ -41,15 +41,20 @@ async fn messages_cut_anywhere_and_glued_arrive() {
         is_said(&mut ann, words).await;
     }
     ann.send(Command::Close(name("eve"))).await;
-    RawPeer::ends_after(&mut eve.messages, &[15]).await;
+    RawPeer::ends_after(&mut eve.messages, &[0, 0, 0, 15]).await;
     RawPeer::ends_after(&mut eve.files, &[]).await;
 }
 
 #[actix_rt::test]
 async fn a_violation_ends_the_session_after_what_was_said_before_it() {
-    for bad in
-        [&[3u8][..], &[99], &[13, 0, 0, 0, 0], &[13, 255, 255, 255, 255], &[13, 0, 0, 0, 1, 7]]
-    {
+    let violations = [
+        &[0, 0, 0, 3][..],
+        &[0, 0, 0, 99],
+        &[0, 0, 0, 13, 0, 0, 0, 0],
+        &[0, 0, 0, 13, 255, 255, 255, 255],
+        &[0, 0, 0, 13, 0, 0, 0, 1, 7],
+    ];
+    for bad in violations {
         let mut room = FakeRoom::open().await;
         let mut ann = Person::join("ann", &room).await;
         let mut eve = RawPeer::connect(&mut room, &mut ann).await;

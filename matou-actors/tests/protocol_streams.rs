@@ -180,7 +180,7 @@ proptest! {
 #[test]
 fn a_stream_that_ends_inside_a_frame_is_an_error_of_the_codec() {
     let mut codec = Codec::<ClientFrame, ServerFrame>::default();
-    let mut bytes = BytesMut::from(&b"\x05\x00\0\0\0\x03bo"[..]);
+    let mut bytes = BytesMut::from(&b"\0\0\0\x05\0\0\0\0\0\0\0\x03bo"[..]);
     assert_eq!(codec.decode_eof(&mut bytes).unwrap(), Some(ClientFrame::Leave));
     assert!(matches!(codec.decode_eof(&mut bytes), Err(CodecError::Io(_))));
 }
@@ -188,7 +188,7 @@ fn a_stream_that_ends_inside_a_frame_is_an_error_of_the_codec() {
 #[test]
 fn frames_before_a_violation_come_out_and_then_the_violation() {
     let mut codec = Codec::<ClientFrame, ServerFrame>::default();
-    let mut bytes = BytesMut::from(&b"\x05\x05\x63rest"[..]);
+    let mut bytes = BytesMut::from(&b"\0\0\0\x05\0\0\0\x05\0\0\0\x63rest"[..]);
     assert_eq!(codec.decode(&mut bytes).unwrap(), Some(ClientFrame::Leave));
     assert_eq!(codec.decode(&mut bytes).unwrap(), Some(ClientFrame::Leave));
     for _ in 0..2 {

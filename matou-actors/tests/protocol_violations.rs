@@ -27,8 +27,8 @@ fn int(head: &[u8], value: i32) -> Vec<u8> {
 }
 
 /// The frames that begin with the size of a username, for each dialect.
-const NAMED_BY_CLIENT: [u8; 4] = [0, 7, 9, 10];
-const NAMED_BY_SERVER: [u8; 6] = [2, 4, 6, 8, 11, 12];
+const NAMED_BY_CLIENT: [i32; 4] = [0, 7, 9, 10];
+const NAMED_BY_SERVER: [i32; 6] = [2, 4, 6, 8, 11, 12];
 
 /// Sizes outside `1..=limit`: negative, zero and beyond.
 fn bad_sizes(limit: usize) -> [i32; 7] {
@@ -40,10 +40,10 @@ fn bad_sizes(limit: usize) -> [i32; 7] {
 fn a_username_size_that_is_negative_zero_or_too_large_is_refused_before_the_name_is_there() {
     for bad in bad_sizes(MAX_USERNAME) {
         for kind in NAMED_BY_CLIENT {
-            violates::<ClientFrame>(&int(&[kind], bad), size(Field::Username, bad));
+            violates::<ClientFrame>(&int(&int(&[], kind), bad), size(Field::Username, bad));
         }
         for kind in NAMED_BY_SERVER {
-            violates::<ServerFrame>(&int(&[kind], bad), size(Field::Username, bad));
+            violates::<ServerFrame>(&int(&int(&[], kind), bad), size(Field::Username, bad));
         }
     }
 }
@@ -51,9 +51,9 @@ fn a_username_size_that_is_negative_zero_or_too_large_is_refused_before_the_name
 #[test]
 fn a_message_size_that_is_negative_zero_or_too_large_is_refused_before_the_message_is_there() {
     for bad in bad_sizes(MAX_MESSAGE) {
-        violates::<ClientFrame>(&int(b"\x03", bad), size(Field::Message, bad));
-        violates::<ServerFrame>(&int(b"\x04\0\0\0\x01a", bad), size(Field::Message, bad));
-        violates::<PeerFrame>(&int(b"\x0d", bad), size(Field::Message, bad));
+        violates::<ClientFrame>(&int(b"\0\0\0\x03", bad), size(Field::Message, bad));
+        violates::<ServerFrame>(&int(b"\0\0\0\x04\0\0\0\x01a", bad), size(Field::Message, bad));
+        violates::<PeerFrame>(&int(b"\0\0\0\x0d", bad), size(Field::Message, bad));
     }
 }
 
@@ -62,7 +62,7 @@ fn an_address_of_neither_4_nor_16_bytes_is_refused_before_the_address_is_there()
     let wrong = (-1..=17).filter(|bytes| ![4, 16].contains(bytes)).chain(bad_sizes(16));
     for bad in wrong {
         for kind in [11, 12] {
-            let head = [&[kind][..], b"\0\0\0\x01a"].concat();
+            let head = [&int(&[], kind)[..], b"\0\0\0\x01a"].concat();
             violates::<ServerFrame>(&int(&head, bad), size(Field::Address, bad));
         }
     }
@@ -71,7 +71,7 @@ fn an_address_of_neither_4_nor_16_bytes_is_refused_before_the_address_is_there()
 #[test]
 fn a_file_size_that_is_negative_is_refused() {
     for bad in [-1, i64::MIN, -4096] {
-        let bytes = [&[14][..], &bad.to_be_bytes()].concat();
+        let bytes = [&[0, 0, 0, 14][..], &bad.to_be_bytes()].concat();
         violates::<FileHeader>(&bytes, FrameError::FileSize(bad));
     }
 }
@@ -79,8 +79,8 @@ fn a_file_size_that_is_negative_is_refused() {
 #[test]
 fn a_port_outside_1_to_65535_is_refused_as_soon_as_it_is_there() {
     for bad in [0, -1, 65_536, i32::MIN, i32::MAX, 0x0001_0001] {
-        let client = b"\x0a\0\0\0\x01a";
-        let server = b"\x0c\0\0\0\x01a\0\0\0\x04\x7f\0\0\x01";
+        let client = b"\0\0\0\x0a\0\0\0\x01a";
+        let server = b"\0\0\0\x0c\0\0\0\x01a\0\0\0\x04\x7f\0\0\x01";
         violates::<ClientFrame>(&int(client, bad), FrameError::Port(bad));
         violates::<ServerFrame>(&int(server, bad), FrameError::Port(bad));
         violates::<ClientFrame>(&int(&int(client, 40_000), bad), FrameError::Port(bad));
@@ -91,7 +91,7 @@ fn a_port_outside_1_to_65535_is_refused_as_soon_as_it_is_there() {
 #[test]
 fn an_acceptation_other_than_0_and_1_is_refused() {
     for bad in 2..=255 {
-        violates::<ServerFrame>(&[1, bad], FrameError::Acceptation(bad));
+        violates::<ServerFrame>(&[0, 0, 0, 1, bad], FrameError::Acceptation(bad));
     }
 }
 
@@ -104,17 +104,17 @@ fn text_that_is_not_utf8_is_refused() {
         let sized = int(&[], i32::try_from(text.len()).unwrap());
         let sized = [&sized, text].concat();
         for kind in NAMED_BY_CLIENT {
-            let bytes = [&[kind], &sized[..]].concat();
+            let bytes = [int(&[], kind), sized.clone()].concat();
             violates::<ClientFrame>(&bytes, FrameError::NotUtf8(Field::Username));
         }
         for kind in NAMED_BY_SERVER {
-            let bytes = [&[kind], &sized[..]].concat();
+            let bytes = [int(&[], kind), sized.clone()].concat();
             violates::<ServerFrame>(&bytes, FrameError::NotUtf8(Field::Username));
         }
         let not_utf8 = FrameError::NotUtf8(Field::Message);
-        violates::<ClientFrame>(&[b"\x03", &sized[..]].concat(), not_utf8);
-        violates::<PeerFrame>(&[b"\x0d", &sized[..]].concat(), not_utf8);
-        violates::<ServerFrame>(&[b"\x04\0\0\0\x01a", &sized[..]].concat(), not_utf8);
+        violates::<ClientFrame>(&[b"\0\0\0\x03", &sized[..]].concat(), not_utf8);
+        violates::<PeerFrame>(&[b"\0\0\0\x0d", &sized[..]].concat(), not_utf8);
+        violates::<ServerFrame>(&[b"\0\0\0\x04\0\0\0\x01a", &sized[..]].concat(), not_utf8);
     }
 }
 
@@ -124,9 +124,12 @@ fn a_control_character_in_a_message_is_refused() {
         let text = format!("a{control}b");
         let sized = int(&[], i32::try_from(text.len()).unwrap());
         let sized = [&sized, text.as_bytes()].concat();
-        violates::<ClientFrame>(&[b"\x03", &sized[..]].concat(), FrameError::ControlCharacter);
-        violates::<PeerFrame>(&[b"\x0d", &sized[..]].concat(), FrameError::ControlCharacter);
-        let said = [b"\x04\0\0\0\x01a", &sized[..]].concat();
+        violates::<ClientFrame>(
+            &[b"\0\0\0\x03", &sized[..]].concat(),
+            FrameError::ControlCharacter,
+        );
+        violates::<PeerFrame>(&[b"\0\0\0\x0d", &sized[..]].concat(), FrameError::ControlCharacter);
+        let said = [b"\0\0\0\x04\0\0\0\x01a", &sized[..]].concat();
         violates::<ServerFrame>(&said, FrameError::ControlCharacter);
     }
 }
@@ -135,7 +138,7 @@ fn a_control_character_in_a_message_is_refused() {
 fn a_name_that_the_server_vouches_for_must_be_a_username() {
     for kind in NAMED_BY_SERVER {
         for (bad, character) in [("a b", ' '), ("a\u{1b}", '\u{1b}'), ("a/b", '/')] {
-            let head = int(&[kind], i32::try_from(bad.len()).unwrap());
+            let head = int(&int(&[], kind), i32::try_from(bad.len()).unwrap());
             let bytes = [&head, bad.as_bytes()].concat();
             let expected = FrameError::Username(UsernameError::Character(character));
             violates::<ServerFrame>(&bytes, expected);
@@ -145,21 +148,22 @@ fn a_name_that_the_server_vouches_for_must_be_a_username() {
 
 #[test]
 fn a_name_that_a_client_claims_may_be_any_text_and_is_judged_later() {
-    let (frame, _) = ClientFrame::decode(b"\x00\0\0\0\x03a\n!").unwrap().unwrap();
+    let (frame, _) = ClientFrame::decode(b"\0\0\0\0\0\0\0\x03a\n!").unwrap().unwrap();
     let ClientFrame::Join(claimed) = frame else { panic!("{frame:?}") };
     assert_eq!(claimed.parse(), Err(UsernameError::Character('\n')));
 }
 
 /// Client to server, server to client, peer messages, peer files.
 #[test]
-fn every_kind_that_the_sender_may_not_send_is_refused_at_its_first_byte() {
+fn every_kind_that_the_sender_may_not_send_is_refused_at_its_type() {
     for kind in Kind::ALL.iter().copied() {
         let code = kind.code();
+        let bytes = code.to_be_bytes();
         let refused = [
-            ClientFrame::decode(&[code]).map(|_| ()),
-            ServerFrame::decode(&[code]).map(|_| ()),
-            PeerFrame::decode(&[code]).map(|_| ()),
-            FileHeader::decode(&[code]).map(|_| ()),
+            ClientFrame::decode(&bytes).map(|_| ()),
+            ServerFrame::decode(&bytes).map(|_| ()),
+            PeerFrame::decode(&bytes).map(|_| ()),
+            FileHeader::decode(&bytes).map(|_| ()),
         ];
         let may = [
             [0, 3, 5, 7, 9, 10].contains(&code),
@@ -175,12 +179,13 @@ fn every_kind_that_the_sender_may_not_send_is_refused_at_its_first_byte() {
 }
 
 #[test]
-fn an_unknown_type_is_refused_at_its_first_byte() {
-    for code in 16..=255 {
-        violates::<ClientFrame>(&[code], FrameError::UnknownType(code));
-        violates::<ServerFrame>(&[code], FrameError::UnknownType(code));
-        violates::<PeerFrame>(&[code], FrameError::UnknownType(code));
-        violates::<FileHeader>(&[code], FrameError::UnknownType(code));
+fn an_unknown_type_is_refused_at_its_type() {
+    for code in [16, 17, 255, 256, 0x0300_0000, -1, i32::MIN, i32::MAX] {
+        let bytes = code.to_be_bytes();
+        violates::<ClientFrame>(&bytes, FrameError::UnknownType(code));
+        violates::<ServerFrame>(&bytes, FrameError::UnknownType(code));
+        violates::<PeerFrame>(&bytes, FrameError::UnknownType(code));
+        violates::<FileHeader>(&bytes, FrameError::UnknownType(code));
     }
 }
 

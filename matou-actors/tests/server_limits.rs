@@ -145,7 +145,7 @@ fn who_does_not_join_and_who_does_not_end_a_frame_is_disconnected_in_time() {
     let mut bob = Client::join(&server, "bob");
     assert_eq!(alice.receive(), joined("bob"));
     let mut silent = Client::connect(&server);
-    bob.send_raw(&[3, 0, 0]);
+    bob.send_raw(&[0, 0, 0, 3, 0, 0]);
     assert!(silent.is_closed());
     assert_eq!(alice.receive(), left("bob"));
     assert!(bob.is_closed());
@@ -184,6 +184,6 @@ fn the_counts_are_those_of_what_happened() {
         (count(&counts.private_pending, "answer"), count(&counts.private, "requested")),
         (1, 1)
     );
-    assert_eq!(counts.bytes_in, 10 + 8 + 8 + 8 + 8 + 10);
+    assert_eq!(counts.bytes_in, 13 + 11 + 11 + 11 + 11 + 13);
     assert_eq!(count(&counts.ends, "end_of_stream"), 1);
 }

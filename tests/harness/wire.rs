@@ -1,14 +1,14 @@
-//! A socket that speaks the protocol in bytes written by hand: nothing here shares code with the
-//! program under test.
+//! A socket that speaks the protocol in bytes written by hand from the original description:
+//! nothing here shares code or types with the program under test.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use super::DEADLINE;
 
-/// A type byte, then sized texts.
-pub(crate) fn frame(kind: u8, texts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = vec![kind];
+/// The type, an `int`, then sized texts.
+pub(crate) fn frame(kind: i32, texts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = kind.to_be_bytes().to_vec();
     for text in texts {
         bytes.extend(i32::try_from(text.len()).unwrap().to_be_bytes());
         bytes.extend(*text);
@@ -36,7 +36,7 @@ pub(crate) fn coreq(name: &str) -> Vec<u8> {
 
 /// CORES (1).
 pub(crate) fn cores(accepted: bool) -> Vec<u8> {
-    vec![1, u8::from(accepted)]
+    vec![0, 0, 0, 1, u8::from(accepted)]
 }
 
 /// CONOTIF (2).
@@ -55,7 +55,7 @@ pub(crate) fn msgbc(name: &str, text: &str) -> Vec<u8> {
 }
 
 /// DISCO (5).
-pub(crate) const DISCO: [u8; 1] = [5];
+pub(crate) const DISCO: [u8; 4] = [0, 0, 0, 5];
 
 /// DISCONOTIF (6).
 pub(crate) fn disconotif(name: &str) -> Vec<u8> {

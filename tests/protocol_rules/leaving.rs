@@ -40,7 +40,7 @@ fn reset_leaves() {
 #[test]
 fn end_of_stream_inside_a_frame_leaves() {
     leaves(|mut bob| {
-        bob.send(&[3, 0, 0]);
+        bob.send(&[0, 0, 0, 3, 0, 0]);
         bob.end();
         bob.expect_closed();
     });
@@ -51,7 +51,7 @@ fn a_frame_that_is_not_finished_in_time_leaves() {
     let server = Server::with("127.0.0.1:0", &[("LIMITS__FRAME_SECONDS", "1")]);
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut bob = Peer::join(server.address, "Bob", &["Watcher"]);
-    bob.send(&[3, 0, 0]);
+    bob.send(&[0, 0, 0, 3, 0, 0]);
     watcher.expect(&[conotif("Bob"), disconotif("Bob")].concat());
     bob.expect_closed();
 }

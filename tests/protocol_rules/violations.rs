@@ -59,8 +59,9 @@ fn a_first_frame_other_than_coreq_closes_the_connection() {
         frame(7, &[b"Watcher"]),
         frame(9, &[b"Watcher"]),
         pvcoport("Watcher", 5000, 5001),
-        vec![1, 1],
-        vec![16],
+        cores(true),
+        frame(16, &[]),
+        frame(-1, &[]),
     ];
     for first in firsts {
         let mut peer = Peer::connect(server.address);
@@ -75,7 +76,7 @@ fn coreq_with_a_size_out_of_its_limits_is_refused_or_closed() {
     let server = Server::start();
     for size in [0, -1, i32::MIN, 33, i32::MAX] {
         let mut peer = Peer::connect(server.address);
-        peer.send(&[&[0][..], &size.to_be_bytes(), &[b'a'; 33]].concat());
+        peer.send(&[&[0; 4][..], &size.to_be_bytes(), &[b'a'; 33]].concat());
         peer.expect_closed();
     }
     let mut peer = Peer::connect(server.address);
@@ -87,7 +88,7 @@ fn coreq_with_a_size_out_of_its_limits_is_refused_or_closed() {
 fn frames_before_a_violation_are_still_served() {
     let server = Server::start();
     let mut peer = Peer::connect(server.address);
-    peer.send(&[coreq("Bob"), vec![255]].concat());
+    peer.send(&[coreq("Bob"), frame(255, &[])].concat());
     peer.expect(&[cores(true), conotif("Bob")].concat());
     peer.expect_closed();
 }

@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use super::log::Log;
 
-const COREQ: u8 = 0;
-const CONOTIF: u8 = 2;
-const MSG: u8 = 3;
-const MSGBC: u8 = 4;
-const DISCONOTIF: u8 = 6;
-const ACCEPTED: [u8; 2] = [1, 1];
+const COREQ: u32 = 0;
+const CONOTIF: u32 = 2;
+const MSG: u32 = 3;
+const MSGBC: u32 = 4;
+const DISCONOTIF: u32 = 6;
+const ACCEPTED: [u8; 5] = [0, 0, 0, 1, 1];
 
 /// What a client asks for; names and texts come with their sizes in front, as they go out again.
 #[derive(Debug)]
@@ -85,28 +85,28 @@ impl Member {
 
     /// Puts CONOTIF of this client in the log.
     pub(super) fn announce(&self, log: &mut Log) {
-        log.append(&[CONOTIF]);
+        log.append(&CONOTIF.to_be_bytes());
         log.append(&self.name);
     }
 
     /// Puts the same frame in a roster; nothing before the client has joined.
     pub(super) fn enrol(&self, roster: &mut Vec<u8>) {
         if !self.name.is_empty() {
-            roster.push(CONOTIF);
+            roster.extend_from_slice(&CONOTIF.to_be_bytes());
             roster.extend_from_slice(&self.name);
         }
     }
 
     /// Puts MSGBC in the log; the text comes behind its size.
     pub(super) fn say(&self, sized: &[u8], log: &mut Log) {
-        log.append(&[MSGBC]);
+        log.append(&MSGBC.to_be_bytes());
         log.append(&self.name);
         log.append(sized);
     }
 
     /// Puts DISCONOTIF in the log.
     pub(super) fn sign_out(&self, log: &mut Log) {
-        log.append(&[DISCONOTIF]);
+        log.append(&DISCONOTIF.to_be_bytes());
         log.append(&self.name);
     }
 
@@ -205,9 +205,9 @@ impl Member {
 }
 
 /// The first frame: its type, its field with the size in front, its length.
-fn frame(input: &[u8]) -> Option<(u8, &[u8], usize)> {
-    let (&kind, rest) = input.split_first()?;
+fn frame(input: &[u8]) -> Option<(u32, &[u8], usize)> {
+    let (kind, rest) = input.split_first_chunk::<4>()?;
     let size = u32::from_be_bytes(*rest.first_chunk::<4>()?);
     let sized = rest.get(..4 + usize::try_from(size).ok()?)?;
-    Some((kind, sized, 1 + sized.len()))
+    Some((u32::from_be_bytes(*kind), sized, 4 + sized.len()))
 }

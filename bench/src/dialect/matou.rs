@@ -3,12 +3,12 @@
 use super::{Dialect, Item, name};
 use crate::stamp::MESSAGE_BYTES;
 
-const COREQ: u8 = 0;
-const CORES: u8 = 1;
-const CONOTIF: u8 = 2;
-const MSG: u8 = 3;
-const MSGBC: u8 = 4;
-const DISCONOTIF: u8 = 6;
+const COREQ: u32 = 0;
+const CORES: u32 = 1;
+const CONOTIF: u32 = 2;
+const MSG: u32 = 3;
+const MSGBC: u32 = 4;
+const DISCONOTIF: u32 = 6;
 
 /// The protocol of PROTOCOL.md, written out by hand: a client that checks nothing, so that the
 /// generator costs as little as it can.
@@ -21,18 +21,19 @@ impl Dialect for Matou {
 
     fn hello(&self, client: usize, out: &mut Vec<u8>) {
         let name = name(client);
-        out.push(COREQ);
+        out.extend_from_slice(&COREQ.to_be_bytes());
         put(out, name.as_bytes());
     }
 
     fn message(&self, text: &[u8; MESSAGE_BYTES], out: &mut Vec<u8>) {
-        out.push(MSG);
+        out.extend_from_slice(&MSG.to_be_bytes());
         put(out, text);
     }
 
     #[inline]
     fn next<'a>(&self, input: &'a [u8]) -> Option<(Item<'a>, usize)> {
-        let (&kind, rest) = input.split_first()?;
+        let (kind, rest) = input.split_first_chunk::<4>()?;
+        let kind = u32::from_be_bytes(*kind);
         match kind {
             MSGBC => {
                 let (_, rest) = sized(rest)?;
@@ -45,10 +46,10 @@ impl Dialect for Matou {
                 Some((item, input.len() - rest.len()))
             }
             CORES => match rest.first()? {
-                1 => Some((Item::Joined, 2)),
-                _ => Some((Item::Refused, 2)),
+                1 => Some((Item::Joined, 5)),
+                _ => Some((Item::Refused, 5)),
             },
-            _ => Some((Item::Refused, 1)),
+            _ => Some((Item::Refused, 4)),
         }
     }
 

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 
 use bytes::{BufMut, BytesMut};
 
-use super::wire::{Cursor, Stop, put_sized};
-use super::{Field, FrameError};
+use super::error::{Field, FrameError};
+use super::primitives::{Cursor, Stop, put_sized};
 
 /// The two ports of a private connection: messages first, files second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +18,11 @@ pub struct PortPair {
 }
 
 impl PortPair {
-    pub(super) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
+    pub(in crate::protocol) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
         Ok(Self { message: port(cursor.int()?)?, file: port(cursor.int()?)? })
     }
 
-    pub(super) fn encode(self, out: &mut BytesMut) {
+    pub(in crate::protocol) fn encode(self, out: &mut BytesMut) {
         out.put_i32(i32::from(self.message.get()));
         out.put_i32(i32::from(self.file.get()));
     }
@@ -34,7 +34,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// 4 bytes are IPv4, 16 are IPv6; any other size is a violation.
-pub(super) fn decode_address(cursor: &mut Cursor<'_>) -> Result<IpAddr, Stop> {
+pub(in crate::protocol) fn decode_address(cursor: &mut Cursor<'_>) -> Result<IpAddr, Stop> {
     let raw = cursor.sized(Field::Address, |length| matches!(length, 4 | 16))?;
     if let Ok(v4) = <[u8; 4]>::try_from(raw) {
         return Ok(Ipv4Addr::from(v4).into());
@@ -46,7 +46,7 @@ pub(super) fn decode_address(cursor: &mut Cursor<'_>) -> Result<IpAddr, Stop> {
     Err(FrameError::Size { field: Field::Address, size }.into())
 }
 
-pub(super) fn encode_address(address: IpAddr, out: &mut BytesMut) {
+pub(in crate::protocol) fn encode_address(address: IpAddr, out: &mut BytesMut) {
     match canonical(address) {
         IpAddr::V4(v4) => put_sized(out, &v4.octets()),
         IpAddr::V6(v6) => put_sized(out, &v6.octets()),

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use bytes::{Buf, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::FrameError;
+use super::error::FrameError;
 
 /// A frame that can be read from the front of some bytes.
 pub trait Decode: Sized {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Kind;
+use super::v1::Kind;
 
 /// Where in a frame a size or a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,10 @@ impl fmt::Display for Field {
 /// A violation of the protocol: the connection that sent it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The type byte names no frame.
+    /// The type names no frame.
     #[error("unknown frame type {0}")]
-    UnknownType(u8),
-    /// The type byte names a frame that the sender may not send.
+    UnknownType(i32),
+    /// The type names a frame that the sender may not send.
     #[error("frame {0} may not come from this side")]
     WrongDirection(Kind),
     /// A size is negative, zero or over its limit; nothing was allocated for it.
@@ -68,7 +68,7 @@ pub enum UsernameError {
     /// No characters at all.
     #[error("a name needs at least one letter or digit")]
     Empty,
-    /// Over [`super::MAX_USERNAME`] bytes.
+    /// Over [`MAX_USERNAME`](super::MAX_USERNAME) bytes.
     #[error("a name has at most 32 bytes, this one has {0}")]
     TooLong(usize),
     /// A character that is neither a letter nor a digit, or that nobody can see.
@@ -82,7 +82,7 @@ pub enum TextError {
     /// No characters at all.
     #[error("a message cannot be empty")]
     Empty,
-    /// Over [`super::MAX_MESSAGE`] bytes.
+    /// Over [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes.
     #[error("a message has at most 512 bytes, this one has {0}")]
     TooLong(usize),
     /// A control character (U+0000-001F, U+007F-009F).

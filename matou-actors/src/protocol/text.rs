@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{FrameError, MAX_MESSAGE, TextError};
+use super::error::{FrameError, TextError};
+use super::limits::MAX_MESSAGE;
 
 /// A message that may travel: 1 to 512 bytes of UTF-8 without control characters.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +26,7 @@ impl MessageText {
     }
 
     /// Checks text that came in a frame (its size and UTF-8 are checked already).
-    pub(super) fn from_wire(text: &str) -> Result<Self, FrameError> {
+    pub(in crate::protocol) fn from_wire(text: &str) -> Result<Self, FrameError> {
         check(text).map_err(|_| FrameError::ControlCharacter)?;
         Ok(Self(text.into()))
     }

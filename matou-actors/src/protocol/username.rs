@@ -10,19 +10,20 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::GeneralSecurityProfile;
 use unicode_security::general_security_profile::IdentifierType;
 
-use super::{FrameError, MAX_USERNAME, UsernameError};
+use super::error::{FrameError, UsernameError};
+use super::limits::MAX_USERNAME;
 
 /// A name that may be used: 1 to 32 bytes of UTF-8, only letters (general category L*) and
 /// decimal digits (Nd), none of them invisible (`Default_Ignorable`: U+3164, U+115F, U+FFA0).
 ///
-/// Equality is by bytes; [`Username::key`] compares without regard to case.
+/// Equality is by bytes; [`Username::folded`] compares without regard to case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Username(Arc<str>);
 
 /// A username without regard to case: two names are the same person when their keys are equal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct UsernameKey(Box<str>);
+pub struct FoldedName(Box<str>);
 
 impl Username {
     /// Takes `name` if it is a username as it stands.
@@ -45,12 +46,12 @@ impl Username {
     }
 
     /// The name without regard to case (canonical caseless matching, Unicode 3.13 D145).
-    pub fn key(&self) -> UsernameKey {
-        UsernameKey(fold(&self.0).into())
+    pub fn folded(&self) -> FoldedName {
+        FoldedName(fold(&self.0).into())
     }
 
     /// Checks a name that the server vouches for (its size and UTF-8 are checked already).
-    pub(super) fn from_wire(name: &str) -> Result<Self, FrameError> {
+    pub(in crate::protocol) fn from_wire(name: &str) -> Result<Self, FrameError> {
         Self::parse(name).map_err(FrameError::Username)
     }
 
@@ -186,9 +187,9 @@ mod tests {
         for (a, b) in
             [("Bob", "bOB"), ("ÉLODIE", "élodie"), ("ИВАН", "иван"), ("straße", "STRASSE")]
         {
-            assert_eq!(name(a).key(), name(b).key(), "{a} {b}");
+            assert_eq!(name(a).folded(), name(b).folded(), "{a} {b}");
         }
-        assert_ne!(name("bob").key(), name("bob2").key());
+        assert_ne!(name("bob").folded(), name("bob2").folded());
     }
 
     #[test]

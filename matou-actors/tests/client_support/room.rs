@@ -127,7 +127,7 @@ impl State {
         let mut bytes = BytesMut::new();
         frame.encode(&mut bytes);
         let bytes = bytes.freeze();
-        for member in self.members.iter().filter(|member| member.name.key() == to.key()) {
+        for member in self.members.iter().filter(|member| member.name.folded() == to.folded()) {
             let _ = member.out.send(bytes.clone());
         }
     }
@@ -156,7 +156,7 @@ impl State {
             (ClientFrame::Join(name), _) => {
                 let name: Username = parse(&name);
                 let taken = self.members.iter().map(|member| &member.name).chain(&self.held);
-                if taken.map(Username::key).any(|key| key == name.key()) {
+                if taken.map(Username::folded).any(|key| key == name.folded()) {
                     return answer(ServerFrame::JoinAnswer { accepted: false });
                 }
                 answer(ServerFrame::JoinAnswer { accepted: true });

@@ -65,7 +65,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn frames_before_a_violation_are_delivered_first() {
-        let mut frames = Frames::new(&[15u8, 15, 99, 15][..]);
+        let mut frames = Frames::new(&[0, 0, 0, 15, 0, 0, 0, 15, 0, 0, 0, 99, 0, 0, 0, 15][..]);
         assert_eq!(frames.next::<PeerFrame>().await.unwrap().len(), 2);
         let error = frames.next::<PeerFrame>().await.unwrap_err();
         assert!(matches!(error, CodecError::Frame(FrameError::UnknownType(99))));
@@ -73,7 +73,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn an_end_inside_a_frame_is_no_clean_end() {
-        let mut frames = Frames::new(&[15u8, 13, 0][..]);
+        let mut frames = Frames::new(&[0, 0, 0, 15, 0, 0, 0, 13, 0][..]);
         assert_eq!(frames.next::<PeerFrame>().await.unwrap(), [PeerFrame::Close]);
         assert!(matches!(frames.next::<PeerFrame>().await, Err(CodecError::Io(_))));
         assert!(Frames::new(&[][..]).next::<PeerFrame>().await.unwrap().is_empty());

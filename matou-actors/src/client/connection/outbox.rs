@@ -203,12 +203,15 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::protocol::PeerFrame;
+    use crate::protocol::{PeerFrame, TYPE_LENGTH};
+
+    /// The bytes of PVDISCO.
+    const CLOSE: usize = TYPE_LENGTH;
 
     #[actix_rt::test]
     async fn what_is_queued_is_written_before_the_end() {
         let (near, mut far) = tokio::io::duplex(2);
-        let outbox = Outbox::new(100, Pace::Once);
+        let outbox = Outbox::new(10 * CLOSE, Pace::Once);
         for _ in 0..10 {
             outbox.push(&PeerFrame::Close).unwrap();
         }
@@ -217,20 +220,20 @@ mod tests {
         let mut read = Vec::new();
         let (written, _) = tokio::join!(outbox.write_to(near), far.read_to_end(&mut read));
         written.unwrap();
-        assert_eq!(read, [15; 10]);
+        assert_eq!(read, [0, 0, 0, 15].repeat(10));
     }
 
     #[actix_rt::test]
     async fn it_takes_no_more_than_its_limit_and_tells_when_there_is_room() {
-        let (near, mut far) = tokio::io::duplex(1);
-        let outbox = Outbox::new(2, Pace::Once);
+        let (near, mut far) = tokio::io::duplex(CLOSE);
+        let outbox = Outbox::new(2 * CLOSE, Pace::Once);
         outbox.push(&PeerFrame::Close).unwrap();
         outbox.push(&PeerFrame::Close).unwrap();
         assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
         let writing = outbox.clone();
         actix_rt::spawn(async move { writing.write_to(near).await });
-        far.read_u8().await.unwrap();
-        far.read_u8().await.unwrap();
+        far.read_u32().await.unwrap();
+        far.read_u32().await.unwrap();
         outbox.down_to(0).await;
         outbox.push(&PeerFrame::Close).unwrap();
         drop(far);
@@ -238,9 +241,9 @@ mod tests {
 
     #[actix_rt::test]
     async fn nobody_waits_for_a_socket_that_is_gone() {
-        let (near, _far) = tokio::io::duplex(1);
+        let (near, _far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * HIGH, Pace::Progress);
-        while outbox.waiting() < HIGH + 2 {
+        while outbox.waiting() < HIGH + 2 * CLOSE {
             outbox.push(&PeerFrame::Close).unwrap();
         }
         let mut writing = Box::pin(outbox.write_to(near));
@@ -254,11 +257,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_socket_is_waited_for_as_long_as_it_takes_something() {
-        let (near, mut far) = tokio::io::duplex(1);
+        let (near, mut far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * HIGH, Pace::Progress);
         // One of them is taken at once.
         let more = 5;
-        while outbox.waiting() < HIGH + more + 1 {
+        while outbox.waiting() < HIGH + (more + 1) * CLOSE {
             outbox.push(&PeerFrame::Close).unwrap();
         }
         let mut writing = Box::pin(outbox.write_to(near));
@@ -267,7 +270,7 @@ mod tests {
         for _ in 0..more {
             assert!(futures::poll!(&mut pace).is_pending());
             tokio::time::advance(PATIENCE * 9 / 10).await;
-            far.read_u8().await.unwrap();
+            far.read_u32().await.unwrap();
             assert!(futures::poll!(&mut writing).is_pending());
         }
         assert!(futures::poll!(&mut pace).is_ready(), "as much went as had to");
@@ -281,22 +284,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_trickles_holds_nobody_up_until_it_has_caught_up() {
-        let (near, mut far) = tokio::io::duplex(1);
+        let (near, mut far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * HIGH, Pace::Once);
         // One of them is taken at once.
-        while outbox.waiting() < HIGH + 3 {
+        while outbox.waiting() < HIGH + 3 * CLOSE {
             outbox.push(&PeerFrame::Close).unwrap();
         }
         let mut writing = Box::pin(outbox.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
         let mut pace = Box::pin(outbox.pace());
         assert!(futures::poll!(&mut pace).is_pending());
-        far.read_u8().await.unwrap();
+        far.read_u32().await.unwrap();
         assert!(futures::poll!(&mut writing).is_pending());
         tokio::time::advance(PATIENCE).await;
         assert!(futures::poll!(&mut pace).is_ready(), "although it took something");
         assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
-        far.read_u8().await.unwrap();
+        far.read_u32().await.unwrap();
         assert!(futures::poll!(&mut writing).is_pending());
         outbox.push(&PeerFrame::Close).unwrap();
         let mut pace = Box::pin(outbox.pace());
@@ -305,7 +308,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_much_again_is_waited_for_although_more_comes_as_fast() {
-        let (near, mut far) = tokio::io::duplex(1);
+        let (near, mut far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(4 * HIGH, Pace::Once);
         let fill = || {
             while outbox.waiting() < 3 * HIGH {
@@ -319,7 +322,7 @@ mod tests {
         far.read_exact(&mut vec![0; HIGH / 2]).await.unwrap();
         fill();
         assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "that is not much");
-        far.read_exact(&mut vec![0; HIGH / 2 + 2]).await.unwrap();
+        far.read_exact(&mut vec![0; HIGH / 2 + 2 * CLOSE]).await.unwrap();
         fill();
         assert!(futures::poll!(Box::pin(outbox.pace())).is_pending());
     }

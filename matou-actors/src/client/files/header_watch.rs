@@ -110,7 +110,7 @@ fn header(files: &TcpStream, dropped: &OwnedFd) -> io::Result<Header> {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-        // Judged as it comes: a wrong type shows in the first byte.
+        // Judged as it comes: a wrong type shows before the size.
         match FileHeader::decode(header.get(..length).unwrap_or_default()) {
             Ok(Some((header, _))) => return Ok(Header::Of(header.size())),
             Ok(None) => {}
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn nothing_past_the_header_is_read() {
         let (watch, mut far, mut near, seen) = watched();
-        for byte in [14, 0, 0, 0, 0, 0, 0, 1] {
+        for byte in [0, 0, 0, 14, 0, 0, 0, 0, 0, 0, 1] {
             far.write_all(&[byte]).unwrap();
         }
         far.write_all(b"\x02content").unwrap();
@@ -181,7 +181,7 @@ mod tests {
     fn an_offer_whose_sender_is_gone_ends_unless_it_is_all_here() {
         for (content, down) in [(&b"ab"[..], false), (&b"a"[..], true)] {
             let (_watch, mut far, _near, seen) = watched();
-            far.write_all(&[14, 0, 0, 0, 0, 0, 0, 0, 2]).unwrap();
+            far.write_all(&[0, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 2]).unwrap();
             far.write_all(content).unwrap();
             assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(2)));
             far.shutdown(Shutdown::Both).unwrap();
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_negative_size_and_another_type_are_violations() {
-        for bytes in [&[14, 255, 255, 255, 255, 255, 255, 255, 255][..], &[13]] {
+        for bytes in [&[0, 0, 0, 14, 255, 255, 255, 255, 255, 255, 255, 255][..], &[0, 0, 0, 13]] {
             let (_watch, mut far, _near, seen) = watched();
             far.write_all(bytes).unwrap();
             let Ok(Seen::Down(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };

@@ -12,7 +12,7 @@ use crate::client::connection::outbox::Outbox;
 use crate::client::link::sign_in::Wish;
 use crate::client::messages::Run;
 use crate::client::session::conversation::{Conversation, Item, Pursuit};
-use crate::protocol::{ClientFrame, MessageText, Username, UsernameKey};
+use crate::protocol::{ClientFrame, FoldedName, MessageText, Username};
 
 impl Handler<Run> for Hub {
     type Result = ResponseFuture<()>;
@@ -187,7 +187,7 @@ impl Hub {
         }
     }
 
-    fn wait_for_session(&mut self, key: &UsernameKey, item: Item, ctx: &mut Context<Self>) {
+    fn wait_for_session(&mut self, key: &FoldedName, item: Item, ctx: &mut Context<Self>) {
         let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
         if let Some(item) = refused {
             return self.undelivered(key, vec![item], "too much waits already");
@@ -208,7 +208,7 @@ impl Hub {
 
     /// The conversation with `name`, begun if need be; an error to the user when they cannot be
     /// reached, ending in `so`.
-    fn reach(&mut self, name: &Username, so: &str) -> Option<UsernameKey> {
+    fn reach(&mut self, name: &Username, so: &str) -> Option<FoldedName> {
         match self.reachable(name) {
             Ok(key) => Some(key),
             Err((problem, advice)) => {
@@ -219,9 +219,9 @@ impl Hub {
     }
 
     /// The conversation with `name`, begun if need be; else why there is none, and what to do.
-    fn reachable(&mut self, name: &Username) -> Result<UsernameKey, (String, &'static str)> {
-        let key = name.key();
-        if self.sign_in.me().is_some_and(|me| me.key() == key) {
+    fn reachable(&mut self, name: &Username) -> Result<FoldedName, (String, &'static str)> {
+        let key = name.folded();
+        if self.sign_in.me().is_some_and(|me| me.folded() == key) {
             return Err((format!("{name} is you"), ""));
         }
         if self.conversations.get(&key).is_some_and(|with| !with.is_idle()) {
@@ -238,18 +238,18 @@ impl Hub {
     }
 
     fn ignore(&mut self, name: &Username) {
-        if self.sign_in.me().is_some_and(|me| me.key() == name.key()) {
+        if self.sign_in.me().is_some_and(|me| me.folded() == name.folded()) {
             return self.error(format!("{name} is you, so nobody was ignored"));
         }
-        self.ignored.insert(name.key());
+        self.ignored.insert(name.folded());
         self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
     }
 
     fn unignore(&mut self, name: &Username, ctx: &mut Context<Self>) {
-        if !self.ignored.remove(&name.key()) {
+        if !self.ignored.remove(&name.folded()) {
             return self.error(format!("{name} was not ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
-        self.present_offers_of(&name.key(), ctx);
+        self.present_offers_of(&name.folded(), ctx);
     }
 }

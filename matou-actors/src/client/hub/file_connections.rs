@@ -23,7 +23,7 @@ impl Hub {
     ) {
         let Some(live) = self.sessions.get_mut(&session) else { return };
         let LiveSession { peer, open: Some(open), .. } = live else { return };
-        let (key, closed) = (peer.key(), live.closed || self.leaving == Leaving::Now);
+        let (key, closed) = (peer.folded(), live.closed || self.leaving == Leaving::Now);
         for id in open.queue.close(reason.into()) {
             if closed {
                 self.fail(id, format!("not sent: {reason}"));

@@ -13,7 +13,7 @@ use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::client::session::conversation::Item;
-use crate::protocol::UsernameKey;
+use crate::protocol::FoldedName;
 use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 
 /// For what was sent before a session ended.
@@ -24,7 +24,7 @@ impl Hub {
     /// A file's session is open: it waits for its turn.
     pub(super) fn enqueue_file(
         &mut self,
-        key: &UsernameKey,
+        key: &FoldedName,
         id: TransferId,
         ctx: &mut Context<Self>,
     ) {
@@ -49,7 +49,7 @@ impl Hub {
 
     /// The open sessions take no files any more, since one was refused or broke: another session
     /// does, and a peer who talks with the user accepts it without being asked.
-    fn wait_for_connection(&mut self, key: &UsernameKey, id: TransferId, ctx: &mut Context<Self>) {
+    fn wait_for_connection(&mut self, key: &FoldedName, id: TransferId, ctx: &mut Context<Self>) {
         let Some(with) = self.conversations.get_mut(key) else { return };
         let name = with.name().clone();
         if !self.sign_in.is_joined() {
@@ -76,7 +76,7 @@ impl Hub {
     /// Ends a file that did not come over whole.
     pub(super) fn fail(&mut self, id: TransferId, reason: String) {
         let Some(entry) = self.transfers.remove(id) else { return };
-        if let Some(with) = self.conversations.get_mut(&entry.info.with.key()) {
+        if let Some(with) = self.conversations.get_mut(&entry.info.with.folded()) {
             with.withdraw(id);
         }
         if let Some(open) = entry.session.and_then(|session| self.open_session(session)) {
@@ -176,7 +176,7 @@ impl Hub {
     /// Whether a file that was cut in `session` may go over another one with the same peer.
     fn may_go_on(&self, session: SessionId) -> bool {
         let live = self.sessions.get(&session).filter(|live| !live.over && !live.closed);
-        let with = live.and_then(|live| self.conversations.get(&live.peer.key()));
+        let with = live.and_then(|live| self.conversations.get(&live.peer.folded()));
         let same = with.is_some_and(|with| with.sessions().contains(&session));
         same && self.leaving != Leaving::Now
     }
@@ -218,7 +218,7 @@ impl Hub {
     /// Finds another connection for a file that was taken back.
     fn send_again(&mut self, id: TransferId, ctx: &mut Context<Self>) {
         let waits = |entry: &&Entry| entry.stage == Stage::Waiting && entry.session.is_none();
-        let key = self.transfers.get(id).filter(waits).map(|entry| entry.info.with.key());
+        let key = self.transfers.get(id).filter(waits).map(|entry| entry.info.with.folded());
         if let Some(key) = key {
             self.enqueue_file(&key, id, ctx);
         }

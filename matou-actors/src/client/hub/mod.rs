@@ -46,7 +46,7 @@ use crate::client::link::sign_in::SignIn;
 use crate::client::messages::Run;
 use crate::client::session::actor::Session;
 use crate::client::session::conversation::Conversation;
-use crate::protocol::{Username, UsernameKey};
+use crate::protocol::{FoldedName, Username};
 use crate::transfer::{Downloads, Source, Transfer};
 use event_sender::EventSender;
 use pending_commands::PendingCommands;
@@ -81,9 +81,9 @@ pub(crate) struct Hub {
     /// The first sign-in is complete, and who is here is known.
     ready: bool,
 
-    conversations: HashMap<UsernameKey, Conversation>,
+    conversations: HashMap<FoldedName, Conversation>,
     sessions: HashMap<SessionId, LiveSession>,
-    ignored: HashSet<UsernameKey>,
+    ignored: HashSet<FoldedName>,
     numbers: u64,
 
     transfers: Transfers,

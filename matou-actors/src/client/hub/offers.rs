@@ -11,7 +11,7 @@ use crate::client::api::settings::Policy;
 use crate::client::files::transfers::Stage;
 use crate::client::ids::TransferId;
 use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
-use crate::protocol::UsernameKey;
+use crate::protocol::FoldedName;
 use crate::transfer::{FileStamp, Job, Transfer};
 
 impl Hub {
@@ -60,9 +60,9 @@ impl Hub {
     }
 
     /// Tells the offers of somebody who was ignored.
-    pub(super) fn present_offers_of(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
+    pub(super) fn present_offers_of(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
         let of = self.transfers.iter().filter(|entry| entry.stage == Stage::Offered);
-        let of = of.filter(|entry| entry.info.with.key() == *key).map(|entry| entry.info.id);
+        let of = of.filter(|entry| entry.info.with.folded() == *key).map(|entry| entry.info.id);
         for id in of.collect::<Vec<_>>() {
             self.present_offer(id, ctx);
         }
@@ -140,7 +140,7 @@ impl Handler<HeaderSeen> for Hub {
         open.queue.offered(id);
         let (socket, address) = (Arc::clone(&open.files), open.address.ip().to_canonical());
         self.offers.insert(id, Offer { socket, address, free });
-        if self.ignored.contains(&live.peer.key()) {
+        if self.ignored.contains(&live.peer.folded()) {
             return;
         }
         self.present_offer(id, ctx);

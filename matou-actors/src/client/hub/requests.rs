@@ -14,7 +14,7 @@ use crate::client::ids::{RequestId, SessionId};
 use crate::client::session::actor::Role;
 use crate::client::session::conversation::{Conversation, Item, Pursuit, Remains, Requested};
 use crate::client::session::reachable;
-use crate::protocol::{ClientFrame, PortPair, Username, UsernameKey};
+use crate::protocol::{ClientFrame, FoldedName, PortPair, Username};
 
 /// Requests of others that may wait for the user.
 const MOST_REQUESTS: usize = 1_000;
@@ -24,23 +24,23 @@ const MOST_UNASKED: usize = 64;
 
 // What the user wants of somebody.
 impl Hub {
-    pub(super) fn conversation(&self, key: &UsernameKey) -> Option<&Conversation> {
+    pub(super) fn conversation(&self, key: &FoldedName) -> Option<&Conversation> {
         self.conversations.get(key)
     }
 
     /// Sees to it that a session comes about.
-    pub(super) fn pursue(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) -> Option<Pursuit> {
+    pub(super) fn pursue(&mut self, key: &FoldedName, ctx: &mut Context<Self>) -> Option<Pursuit> {
         self.pursue_as(key, Conversation::pursue, ctx)
     }
 
     /// Sees to it that another session comes about, beside those that are open.
-    pub(super) fn pursue_another(&mut self, key: &UsernameKey, ctx: &mut Context<Self>) {
+    pub(super) fn pursue_another(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
         self.pursue_as(key, Conversation::pursue_another, ctx);
     }
 
     fn pursue_as(
         &mut self,
-        key: &UsernameKey,
+        key: &FoldedName,
         decide: fn(&mut Conversation, RequestId) -> Pursuit,
         ctx: &mut Context<Self>,
     ) -> Option<Pursuit> {
@@ -62,7 +62,7 @@ impl Hub {
 
     pub(super) fn accept(&mut self, name: &Username, ctx: &mut Context<Self>) {
         let request = self.request();
-        let asked = self.conversations.get_mut(&name.key());
+        let asked = self.conversations.get_mut(&name.folded());
         match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
             Some(name) => self.accepted(name, request, ctx),
             None => self.error(format!(
@@ -72,16 +72,17 @@ impl Hub {
     }
 
     pub(super) fn decline(&mut self, name: &Username) {
-        let declined = self.conversations.get_mut(&name.key()).is_some_and(Conversation::decline);
+        let declined =
+            self.conversations.get_mut(&name.folded()).is_some_and(Conversation::decline);
         if !declined {
             return self.error(format!("{name} has not asked for a private session"));
         }
         self.notice(format!("the private request of {name} is forgotten"));
-        self.tidy(&name.key());
+        self.tidy(&name.folded());
     }
 
     pub(super) fn close(&mut self, name: &Username, ctx: &mut Context<Self>) {
-        let key = name.key();
+        let key = name.folded();
         let with = self.conversations.get_mut(&key);
         let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
         let Some((name, (sessions, undelivered))) = closed else {
@@ -97,7 +98,7 @@ impl Hub {
     }
 
     /// Says what could not be delivered, and why.
-    pub(super) fn undelivered(&mut self, key: &UsernameKey, items: Vec<Item>, why: &str) {
+    pub(super) fn undelivered(&mut self, key: &FoldedName, items: Vec<Item>, why: &str) {
         let Some(to) = self.conversations.get(key).map(|with| with.name().clone()) else {
             return;
         };
@@ -115,11 +116,11 @@ impl Hub {
 
     fn accepted(&mut self, name: Username, request: RequestId, ctx: &mut Context<Self>) {
         self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
-        Self::limit(&name.key(), request, self.settings.connect_timeout, ctx);
+        Self::limit(&name.folded(), request, self.settings.connect_timeout, ctx);
         self.emit(Event::PrivateState { with: name, state: RequestState::Connecting });
     }
 
-    fn limit(key: &UsernameKey, request: RequestId, limit: Duration, ctx: &mut Context<Self>) {
+    fn limit(key: &FoldedName, request: RequestId, limit: Duration, ctx: &mut Context<Self>) {
         let key = key.clone();
         ctx.run_later(limit, move |hub, ctx| {
             hub.end_requests(
@@ -136,9 +137,9 @@ impl Hub {
 // What the server says about somebody.
 impl Hub {
     pub(super) fn requested(&mut self, from: Username, ctx: &mut Context<Self>) {
-        let key = from.key();
+        let key = from.folded();
         let ignored = self.ignored.contains(&key);
-        let own = self.sign_in.me().is_some_and(|me| me.key() == key);
+        let own = self.sign_in.me().is_some_and(|me| me.folded() == key);
         if ignored || own || self.conversations.len() >= MOST_REQUESTS {
             debug!(self.logger, "ignored a private request"; "username" => from.as_str());
             return;
@@ -176,7 +177,7 @@ impl Hub {
         ctx: &mut Context<Self>,
     ) {
         let id = SessionId(self.request().0);
-        let asked = self.conversations.get_mut(&by.key());
+        let asked = self.conversations.get_mut(&by.folded());
         let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
         let Some(name) = asked else {
             debug!(self.logger, "ignored PVCOESTASRC that nobody asked for"; "username" => by.as_str());
@@ -202,7 +203,7 @@ impl Hub {
         ctx: &mut Context<Self>,
     ) {
         let id = SessionId(self.request().0);
-        let key = who.key();
+        let key = who.folded();
         let accepted = self.conversations.get_mut(&key);
         let accepted =
             accepted.and_then(|with| with.peer_listening(id).then(|| with.name().clone()));
@@ -219,7 +220,7 @@ impl Hub {
     }
 
     /// Nobody answers the unfinished requests with this user any more.
-    pub(super) fn peer_unreachable(&mut self, key: &UsernameKey, why: &str) {
+    pub(super) fn peer_unreachable(&mut self, key: &FoldedName, why: &str) {
         self.end_requests(key, Conversation::unreachable, why);
     }
 
@@ -233,7 +234,7 @@ impl Hub {
     /// Has `end` end requests with somebody, and tells what comes of it.
     fn end_requests(
         &mut self,
-        key: &UsernameKey,
+        key: &FoldedName,
         end: impl FnOnce(&mut Conversation) -> Remains,
         why: &str,
     ) {
@@ -247,7 +248,7 @@ impl Hub {
         self.remains(key, remains, why);
     }
 
-    pub(super) fn remains(&mut self, key: &UsernameKey, remains: Remains, reason: &str) {
+    pub(super) fn remains(&mut self, key: &FoldedName, remains: Remains, reason: &str) {
         match remains {
             Remains::Nothing | Remains::More => {}
             Remains::Undelivered(items) => self.undelivered(key, items, reason),
@@ -264,7 +265,7 @@ impl Hub {
 
     /// Asks the user again when a request waits for them beside what they were told of: what was
     /// told sounds as if nothing did.
-    pub(super) fn still_asked(&mut self, key: &UsernameKey) {
+    pub(super) fn still_asked(&mut self, key: &FoldedName) {
         let with = self.conversations.get(key).filter(|with| with.is_asked());
         if let Some(from) = with.map(|with| with.name().clone()) {
             self.emit(Event::PrivateRequest { from });
@@ -272,7 +273,7 @@ impl Hub {
     }
 
     /// Forgets a conversation in which nothing goes on.
-    fn tidy(&mut self, key: &UsernameKey) {
+    fn tidy(&mut self, key: &FoldedName) {
         if self.conversations.get(key).is_some_and(Conversation::is_idle) {
             self.conversations.remove(key);
         }

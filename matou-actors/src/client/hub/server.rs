@@ -114,7 +114,7 @@ impl Hub {
 
     fn arrived(&mut self, who: Username, ctx: &mut Context<Self>) {
         let Some(me) = self.sign_in.me().cloned() else { return };
-        let own = who.key() == me.key();
+        let own = who.folded() == me.folded();
         match self.roster.arrived(&who, &me) {
             Arrival::Present => self.emit(Event::Joined { username: who, present: true }),
             Arrival::New => self.emit(Event::Joined { username: who, present: false }),
@@ -130,7 +130,7 @@ impl Hub {
 
     fn left(&mut self, who: Username) {
         let was_here = self.roster.left(&who);
-        self.peer_unreachable(&who.key(), &format!("{who} left"));
+        self.peer_unreachable(&who.folded(), &format!("{who} left"));
         if was_here {
             self.emit(Event::Left { username: who });
         }
@@ -150,7 +150,7 @@ impl Hub {
                 if own {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
-                if own || self.ignored.is_empty() || !self.ignored.contains(&from.key()) {
+                if own || self.ignored.is_empty() || !self.ignored.contains(&from.folded()) {
                     self.emit(Event::Message { from, text });
                 }
             }

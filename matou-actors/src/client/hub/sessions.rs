@@ -11,7 +11,7 @@ use crate::client::ids::SessionId;
 use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
 use crate::client::session::actor::{Role, Session};
 use crate::client::session::conversation::{Item, Opened};
-use crate::protocol::{ClientFrame, MessageText, PeerFrame, Username, UsernameKey};
+use crate::protocol::{ClientFrame, FoldedName, MessageText, PeerFrame, Username};
 
 /// For the peer of a closed session to take something more of what was said before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -106,7 +106,7 @@ impl Hub {
         self.emit(Event::Undelivered { to, texts: vec![text], reason });
     }
 
-    pub(super) fn session_ended(&mut self, key: &UsernameKey, id: SessionId, reason: &str) {
+    pub(super) fn session_ended(&mut self, key: &FoldedName, id: SessionId, reason: &str) {
         if let Some(with) = self.conversations.get_mut(key) {
             let remains = with.ended(id);
             self.remains(key, remains, reason);
@@ -137,7 +137,7 @@ impl Handler<SessionUp> for Hub {
         if closed || self.leaving == Leaving::Now {
             return self.close_session(id, "you closed the private session", ctx);
         }
-        let key = peer.key();
+        let key = peer.folded();
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let opened = with.opened(id);
         if opened == Opened::Late {
@@ -185,7 +185,7 @@ impl Handler<SessionFrames> for Hub {
         let live = self.sessions.get(&batch.session).filter(|live| !live.closed);
         if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
             let from = live.peer.clone();
-            let ignored = self.ignored.contains(&from.key());
+            let ignored = self.ignored.contains(&from.folded());
             for frame in batch.frames {
                 if let PeerFrame::Message(text) = frame
                     && !ignored
@@ -204,7 +204,7 @@ impl Handler<TalkDown> for Hub {
 
     fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
         let Some(live) = self.sessions.get_mut(&down.session) else { return };
-        let (key, name, closed) = (live.peer.key(), live.peer.clone(), live.closed);
+        let (key, name, closed) = (live.peer.folded(), live.peer.clone(), live.closed);
         live.over |= !closed;
         let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
         if unsent > 0 {
@@ -226,7 +226,7 @@ impl Handler<SessionDown> for Hub {
 
     fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
         let Some(live) = self.sessions.remove(&down.session) else { return };
-        self.session_ended(&live.peer.key(), down.session, &down.reason);
+        self.session_ended(&live.peer.folded(), down.session, &down.reason);
         self.leave_if_done(ctx);
         self.flush(ctx);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Username, UsernameKey};
+use crate::protocol::{FoldedName, Username};
 
 /// More names than any server holds; beyond it the server is not to be believed.
 const MOST: usize = 100_000;
@@ -10,10 +10,10 @@ const MOST: usize = 100_000;
 /// The names that the server announced, the user's own included.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    present: BTreeMap<UsernameKey, Username>,
+    present: BTreeMap<FoldedName, Username>,
     /// Names that spoke although nobody announced them: a server need not tell newcomers who is
     /// here, and its own voice is nobody's.
-    heard: BTreeMap<UsernameKey, Username>,
+    heard: BTreeMap<FoldedName, Username>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
 }
@@ -34,8 +34,8 @@ pub(crate) enum Arrival {
 impl Roster {
     /// CONOTIF of `who`, while the user is called `me`.
     pub(crate) fn arrived(&mut self, who: &Username, me: &Username) -> Arrival {
-        let key = who.key();
-        let own = key == me.key();
+        let key = who.folded();
+        let own = key == me.folded();
         if self.present.len() >= MOST && !self.present.contains_key(&key) {
             return Arrival::TooMany;
         }
@@ -53,7 +53,7 @@ impl Roster {
 
     /// A message of `who`.
     pub(crate) fn spoke(&mut self, who: &Username) {
-        let key = who.key();
+        let key = who.folded();
         if !self.present.contains_key(&key) && self.heard.len() < MOST {
             self.heard.insert(key, who.clone());
         }
@@ -61,7 +61,7 @@ impl Roster {
 
     /// DISCONOTIF of `who`; whether they were here.
     pub(crate) fn left(&mut self, who: &Username) -> bool {
-        let key = who.key();
+        let key = who.folded();
         let heard = self.heard.remove(&key).is_some();
         self.present.remove(&key).is_some() || heard
     }
@@ -72,7 +72,7 @@ impl Roster {
     }
 
     /// The name as its owner writes it, if they were announced or heard.
-    pub(crate) fn find(&self, key: &UsernameKey) -> Option<&Username> {
+    pub(crate) fn find(&self, key: &FoldedName) -> Option<&Username> {
         self.present.get(key).or_else(|| self.heard.get(key))
     }
 
@@ -99,9 +99,13 @@ mod tests {
         assert_eq!(roster.arrived(&name("BOB"), &me), Arrival::Known);
         assert!(roster.left(&name("bOb")));
         assert!(!roster.left(&name("bob")));
-        assert_eq!(roster.find(&name("ann").key()), Some(&name("Ann")));
+        assert_eq!(roster.find(&name("ann").folded()), Some(&name("Ann")));
         roster.spoke(&name("Eve"));
-        assert_eq!(roster.find(&name("eve").key()), Some(&name("Eve")), "heard, if not announced");
+        assert_eq!(
+            roster.find(&name("eve").folded()),
+            Some(&name("Eve")),
+            "heard, if not announced"
+        );
         assert!(!roster.names().contains(&name("Eve")));
         assert!(roster.left(&name("EVE")));
         roster.clear();

@@ -218,9 +218,9 @@ mod tests {
         let mut inbound = Inbound::new();
         assert_eq!(inbound.called(), "");
         let meters = ShardMeters::default();
-        let asks = b"\0\0\0\0\x07al\x1b[2Jx";
+        let asks = b"\0\0\0\0\0\0\0\x07al\x1b[2Jx";
         let next = inbound.next(asks, &limits, Instant::now(), &meters).unwrap();
-        assert!(matches!(next, (12, Next::Intent(Intent::Join(_)))), "{next:?}");
+        assert!(matches!(next, (15, Next::Intent(Intent::Join(_)))), "{next:?}");
         assert_eq!(inbound.called(), "al\\u{1b}[2Jx");
         assert_eq!(inbound.username(), None);
         inbound.refused();

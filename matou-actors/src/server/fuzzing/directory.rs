@@ -41,7 +41,9 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
             1 => {
                 let found = directory.find(&claimed).map(|member| member.route.id);
                 let holder = claimed.parse().ok().and_then(|name| {
-                    here.iter().find(|(_, held)| held.key() == name.key()).and_then(|found| found.0)
+                    here.iter()
+                        .find(|(_, held)| held.folded() == name.folded())
+                        .and_then(|found| found.0)
                 });
                 assert_eq!(found, holder, "{}", claimed.as_str());
             }
@@ -71,7 +73,7 @@ fn judge(
     let taken = here.iter().any(|(_, held)| {
         let some_are_not_ascii = !held.is_ascii() || !name.is_ascii();
         let look_alike = || held.looks().iter().any(|look| looks.contains(look));
-        held.key() == name.key() || (some_are_not_ascii && look_alike())
+        held.folded() == name.folded() || (some_are_not_ascii && look_alike())
     });
     if taken { Err(Refused::Taken) } else { Ok(name) }
 }

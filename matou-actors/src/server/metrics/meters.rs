@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::protocol::Kind;
+use crate::protocol::{Kind, PerKind};
 use crate::server::accept::admission::Refusal;
 use crate::server::metrics::snapshot::{Counts, Snapshot};
 use crate::server::reason::Reason;
-
-/// Frames that are counted, by [`Kind::code`].
-const KINDS: usize = Kind::ALL.len();
 
 /// The counts of one server.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub(crate) struct Meters {
     ends: [Count; Reason::LABELS.len()],
     pub(crate) private: PrivateMeters,
     shards: Vec<Arc<ShardMeters>>,
-    hub_frames_out: [Count; KINDS],
+    hub_frames_out: PerKind<Count>,
     latency: OnceLock<metrics::Histogram>,
 }
 
@@ -43,8 +40,8 @@ pub(crate) struct ShardMeters {
     pub(crate) batches: Count,
     /// Connection actors that are alive.
     pub(crate) actors: Count,
-    frames_in: [Count; KINDS],
-    frames_out: [Count; KINDS],
+    frames_in: PerKind<Count>,
+    frames_out: PerKind<Count>,
 }
 
 /// What the broker has seen.
@@ -76,7 +73,7 @@ impl Meters {
             ends: std::array::from_fn(|_| Count::default()),
             private: PrivateMeters::default(),
             shards: (0..shards).map(|_| Arc::default()).collect(),
-            hub_frames_out: Default::default(),
+            hub_frames_out: PerKind::default(),
             latency: OnceLock::new(),
         }
     }
@@ -102,9 +99,7 @@ impl Meters {
 
     /// Frames for single clients that room or broker hand out.
     pub(crate) fn hub_sent(&self, kind: Kind, frames: u64) {
-        if let Some(count) = self.hub_frames_out.get(usize::from(kind.code())) {
-            count.add(frames);
-        }
+        self.hub_frames_out.of(kind).add(frames);
     }
 
     /// Where to put the seconds from publishing to written of each batch; only the first counts.
@@ -122,12 +117,10 @@ impl Meters {
     /// All counts, each as it is at some moment of the call.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let sum = |of: &dyn Fn(&ShardMeters) -> u64| self.shards.iter().map(|s| of(s)).sum::<u64>();
-        let frames = |of: &dyn Fn(&ShardMeters) -> &[Count; KINDS],
-                      hub: Option<&[Count; KINDS]>| {
+        let frames = |of: &dyn Fn(&ShardMeters) -> &PerKind<Count>,
+                      hub: Option<&PerKind<Count>>| {
             let counted = Kind::ALL.iter().map(|kind| {
-                let at = |counts: &[Count; KINDS]| {
-                    counts.get(usize::from(kind.code())).map_or(0, Count::value)
-                };
+                let at = |counts: &PerKind<Count>| counts.of(*kind).value();
                 (kind.name().into(), sum(&|shard| at(of(shard))) + hub.map_or(0, at))
             });
             counted.filter(|&(_, frames)| frames > 0).collect::<Counts>()
@@ -166,15 +159,11 @@ impl Meters {
 
 impl ShardMeters {
     pub(crate) fn received(&self, kind: Kind, frames: u64) {
-        if let Some(count) = self.frames_in.get(usize::from(kind.code())) {
-            count.bump(frames);
-        }
+        self.frames_in.of(kind).bump(frames);
     }
 
     pub(crate) fn sent(&self, kind: Kind, frames: u64) {
-        if let Some(count) = self.frames_out.get(usize::from(kind.code())) {
-            count.bump(frames);
-        }
+        self.frames_out.of(kind).bump(frames);
     }
 }
 

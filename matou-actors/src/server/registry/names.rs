@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::protocol::{Username, UsernameKey};
+use crate::protocol::{FoldedName, Username};
 use crate::server::ids::ConnectionId;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
 /// The names in use. Names are claimed and released; nothing here waits or expires.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    by_key: HashMap<UsernameKey, ConnectionId>,
+    by_key: HashMap<FoldedName, ConnectionId>,
     by_look: HashMap<Box<str>, Look>,
 }
 
@@ -28,7 +28,7 @@ struct Look {
 impl Names {
     /// Gives `name` to `id` unless it is taken.
     pub(crate) fn claim(&mut self, id: ConnectionId, name: &Username) -> Result<(), Taken> {
-        let key = name.key();
+        let key = name.folded();
         let looks = distinct_looks(name);
         let imitates = looks
             .iter()
@@ -46,7 +46,7 @@ impl Names {
 
     /// Frees `name`; what nobody held is left as it is.
     pub(crate) fn release(&mut self, name: &Username) {
-        if self.by_key.remove(&name.key()).is_none() {
+        if self.by_key.remove(&name.folded()).is_none() {
             return;
         }
         for look in distinct_looks(name) {
@@ -64,7 +64,7 @@ impl Names {
 
     /// Who holds `name`, without regard to case.
     pub(crate) fn holder(&self, name: &Username) -> Option<ConnectionId> {
-        self.by_key.get(&name.key()).copied()
+        self.by_key.get(&name.folded()).copied()
     }
 }
 

@@ -58,14 +58,14 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
     let mut stage = Stage::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     let steps = [
-        (&alice, &bob, Step::Request, 1, &b"\x08\0\0\0\x05alice"[..]),
-        (&bob, &alice, Step::Accept, 0, b"\x0b\0\0\0\x03bob\0\0\0\x04\xc0\0\x02\x02"),
+        (&alice, &bob, Step::Request, 1, &b"\0\0\0\x08\0\0\0\x05alice"[..]),
+        (&bob, &alice, Step::Accept, 0, b"\0\0\0\x0b\0\0\0\x03bob\0\0\0\x04\xc0\0\x02\x02"),
         (
             &alice,
             &bob,
             PORTS(),
             1,
-            b"\x0c\0\0\0\x05alice\0\0\0\x04\xc0\0\x02\x01\0\0\x9c\x40\0\0\x9c\x41",
+            b"\0\0\0\x0c\0\0\0\x05alice\0\0\0\x04\xc0\0\x02\x01\0\0\x9c\x40\0\0\x9c\x41",
         ),
     ];
     for (from, to, step, shard, bytes) in steps {

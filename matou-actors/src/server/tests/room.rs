@@ -129,11 +129,11 @@ async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arriv
         published,
     };
     let first = stage.heard(0).await;
-    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 10 };
+    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 13 };
     assert_eq!(first, [admitted, batch(vec![])]);
     let second = stage.heard(1).await;
     let roster = vec![yes(), "+alice".into(), "+bob".into()];
-    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 18 }, batch(vec![])]);
+    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 24 }, batch(vec![])]);
 }
 
 #[actix::test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use matou_actors::client::TransferId;
-use matou_actors::protocol::{Username, UsernameKey};
+use matou_actors::protocol::{FoldedName, Username};
 
 use crate::sanitize::sanitize;
 use crate::screen::config::keymap::KeyMap;
@@ -53,7 +53,7 @@ pub(crate) struct App {
     pub(in crate::screen) tabs: Vec<Tab>,
     pub(in crate::screen) active: usize,
     /// Open sessions of those whose tabs had to go; as many as the client keeps open.
-    pub(in crate::screen) untabbed: BTreeMap<UsernameKey, PrivateState>,
+    pub(in crate::screen) untabbed: BTreeMap<FoldedName, PrivateState>,
     /// Rows of the roster above the first one that is seen.
     pub(in crate::screen) roster_offset: usize,
     pub(in crate::screen) transfers: Transfers,
@@ -217,11 +217,11 @@ impl App {
     }
 
     pub(in crate::screen) fn is_me(&self, who: &Username) -> bool {
-        self.me.as_ref().is_some_and(|me| me.key() == who.key())
+        self.me.as_ref().is_some_and(|me| me.folded() == who.folded())
     }
 
     pub(in crate::screen) fn is_ignored(&self, who: &Username) -> bool {
-        self.ignored.iter().any(|other| other.key() == who.key())
+        self.ignored.iter().any(|other| other.folded() == who.folded())
     }
 
     pub(in crate::screen) fn is_searching(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use matou_actors::protocol::UsernameKey;
+use matou_actors::protocol::FoldedName;
 
 /// Lines that are remembered.
 const MAX_LINES: usize = 1000;
@@ -22,7 +22,7 @@ pub(crate) enum Scope {
     /// In every tab, and never written to disk: a command that holds private text.
     ThisRun,
     /// Only in the tab of this peer, and never written to disk.
-    Private(UsernameKey),
+    Private(FoldedName),
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl History {
 
     /// The line before the one recalled last, in the tab of `peer`; `draft` is what is being
     /// typed and comes back below the newest.
-    pub(crate) fn older(&mut self, peer: Option<&UsernameKey>, draft: &str) -> Option<&str> {
+    pub(crate) fn older(&mut self, peer: Option<&FoldedName>, draft: &str) -> Option<&str> {
         let from = self.recalled.as_ref().map_or(self.lines.len(), |recalled| recalled.index);
         let index = (0..from).rev().find(|&index| self.is_open_to(index, peer))?;
         match &mut self.recalled {
@@ -75,7 +75,7 @@ impl History {
     }
 
     /// The line after the one recalled last, at the end what was being typed.
-    pub(crate) fn newer(&mut self, peer: Option<&UsernameKey>) -> Option<String> {
+    pub(crate) fn newer(&mut self, peer: Option<&FoldedName>) -> Option<String> {
         let from = self.recalled.as_ref()?.index + 1;
         if let Some(index) = (from..self.lines.len()).find(|&i| self.is_open_to(i, peer)) {
             if let Some(recalled) = &mut self.recalled {
@@ -96,7 +96,7 @@ impl History {
         &self,
         needle: &str,
         before: Option<usize>,
-        peer: Option<&UsernameKey>,
+        peer: Option<&FoldedName>,
     ) -> Option<(usize, &str)> {
         let end = before.unwrap_or(self.lines.len()).min(self.lines.len());
         let index = (0..end).rev().find(|&index| {
@@ -106,7 +106,7 @@ impl History {
         self.lines.get(index).map(|line| (index, line.text.as_str()))
     }
 
-    fn is_open_to(&self, index: usize, peer: Option<&UsernameKey>) -> bool {
+    fn is_open_to(&self, index: usize, peer: Option<&FoldedName>) -> bool {
         self.lines.get(index).is_some_and(|line| match &line.scope {
             Scope::Anywhere | Scope::ThisRun => true,
             Scope::Private(of) => peer == Some(of),
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn private_lines_are_recalled_only_where_they_were_typed_and_never_kept() {
-        let bob = Username::parse("bob").unwrap().key();
+        let bob = Username::parse("bob").unwrap().folded();
         let mut history = History::default();
         assert!(history.add("public".into(), Scope::Anywhere));
         assert!(!history.add("secret".into(), Scope::Private(bob.clone())));

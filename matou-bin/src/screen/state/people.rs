@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use matou_actors::protocol::{Username, UsernameKey};
+use matou_actors::protocol::{FoldedName, Username};
 
 /// People that the roster holds; a server could announce people without end.
 const MAX_PEOPLE: usize = 20_000;
@@ -12,7 +12,7 @@ const MAX_SPEAKERS: usize = 30;
 /// The people in the room, by name.
 #[derive(Debug, Default)]
 pub(crate) struct People {
-    present: BTreeMap<UsernameKey, Username>,
+    present: BTreeMap<FoldedName, Username>,
     /// Who spoke last, newest first.
     speakers: VecDeque<Username>,
 }
@@ -26,13 +26,13 @@ impl People {
     /// A user is here.
     pub(crate) fn add(&mut self, who: Username) {
         if self.present.len() < MAX_PEOPLE {
-            self.present.insert(who.key(), who);
+            self.present.insert(who.folded(), who);
         }
     }
 
     /// A user left.
     pub(crate) fn remove(&mut self, who: &Username) {
-        self.present.remove(&who.key());
+        self.present.remove(&who.folded());
     }
 
     /// A user sent a message.
@@ -40,7 +40,7 @@ impl People {
         if self.speakers.front() == Some(who) {
             return;
         }
-        self.speakers.retain(|speaker| speaker.key() != who.key());
+        self.speakers.retain(|speaker| speaker.folded() != who.folded());
         self.speakers.push_front(who.clone());
         self.speakers.truncate(MAX_SPEAKERS);
     }
@@ -52,7 +52,7 @@ impl People {
 
     /// Whether a user of this name is here.
     pub(crate) fn has(&self, who: &Username) -> bool {
-        self.present.contains_key(&who.key())
+        self.present.contains_key(&who.folded())
     }
 
     /// All users, by name.
@@ -61,7 +61,7 @@ impl People {
     }
 
     /// All users but those, by name.
-    pub(crate) fn except(&self, those: BTreeSet<UsernameKey>) -> impl Iterator<Item = &Username> {
+    pub(crate) fn except(&self, those: BTreeSet<FoldedName>) -> impl Iterator<Item = &Username> {
         let others = self.present.iter().filter(move |(key, _)| !those.contains(*key));
         others.map(|(_, who)| who)
     }

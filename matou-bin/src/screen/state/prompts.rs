@@ -76,7 +76,9 @@ impl Prompts {
 
     /// The request of `who` is answered or void.
     pub(crate) fn drop_request(&mut self, who: &Username) {
-        self.0.retain(|ask| !matches!(ask, Prompt::Private { from } if from.key() == who.key()));
+        self.0.retain(
+            |ask| !matches!(ask, Prompt::Private { from } if from.folded() == who.folded()),
+        );
     }
 
     /// The file is taken, refused or gone.
@@ -86,7 +88,7 @@ impl Prompts {
 
     /// Nothing of `who` is shown any more.
     pub(crate) fn drop_from(&mut self, who: &Username) {
-        self.0.retain(|ask| ask.from().key() != who.key());
+        self.0.retain(|ask| ask.from().folded() != who.folded());
     }
 }
 
@@ -100,7 +102,7 @@ impl Prompt {
 
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Private { from }, Self::Private { from: who }) => from.key() == who.key(),
+            (Self::Private { from }, Self::Private { from: who }) => from.folded() == who.folded(),
             (Self::File { id, .. }, Self::File { id: other, .. }) => id == other,
             _ => false,
         }

@@ -32,8 +32,8 @@ impl App {
     }
 
     pub(in crate::screen) fn peer_tab(&self, peer: &Username) -> Option<usize> {
-        let key = peer.key();
-        self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.key() == key))
+        let key = peer.folded();
+        self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.folded() == key))
     }
 
     /// The tab of `peer`, made when there is none. Never another tab: what is private would be
@@ -48,7 +48,7 @@ impl App {
         let index = self.transfers_tab();
         let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
         let mut tab = Tab::new(TabKind::Peer(peer.clone()), limits);
-        tab.session = self.untabbed.remove(&peer.key()).unwrap_or_default();
+        tab.session = self.untabbed.remove(&peer.folded()).unwrap_or_default();
         self.tabs.insert(index, tab);
         if self.active >= index {
             self.active += 1;
@@ -71,7 +71,7 @@ impl App {
         let others = others.filter(|(index, tab)| tab.peer().is_some() && *index != self.active);
         if let Some((index, tab)) = others.min_by_key(|(index, tab)| (goes_on(tab), *index)) {
             if let (Some(peer), PrivateState::Open(_)) = (tab.peer(), tab.session) {
-                self.untabbed.insert(peer.key(), tab.session);
+                self.untabbed.insert(peer.folded(), tab.session);
             }
             self.remove_tab(index);
         }

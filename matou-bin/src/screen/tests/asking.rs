@@ -36,7 +36,10 @@ fn names_are_the_same_in_every_case() {
         .enters("/query Dave")
         .chat(Event::PrivateState { with: name("DAVE"), state: RequestState::Asked });
     scene.alt('1');
-    assert_eq!(scene.app.roster_names().filter(|who| who.key() == name("dave").key()).count(), 1);
+    assert_eq!(
+        scene.app.roster_names().filter(|who| who.folded() == name("dave").folded()).count(),
+        1
+    );
 }
 
 #[test]

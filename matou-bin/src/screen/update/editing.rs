@@ -1,7 +1,7 @@
 //! Editing what is typed: keys, paste, completion, history.
 
 use matou_actors::client::Command;
-use matou_actors::protocol::{Username, UsernameKey};
+use matou_actors::protocol::{FoldedName, Username};
 
 use crate::commands::Argument;
 use crate::screen::config::keymap::Action;
@@ -120,8 +120,8 @@ impl App {
         }
     }
 
-    pub(super) fn talking_to(&self) -> Option<UsernameKey> {
-        self.tab().and_then(|tab| tab.peer()).map(Username::key)
+    pub(super) fn talking_to(&self) -> Option<FoldedName> {
+        self.tab().and_then(|tab| tab.peer()).map(Username::folded)
     }
 
     fn older(&mut self) {

@@ -164,7 +164,7 @@ impl App {
             return;
         };
         let session = self.tabs.get(index).map_or(PrivateState::None, |tab| tab.session);
-        let prompts = self.prompts.requests().any(|from| from.key() == peer.key());
+        let prompts = self.prompts.requests().any(|from| from.folded() == peer.folded());
         // What is declined is not asked again when the session beside it ends.
         if prompts || session == PrivateState::Asking {
             self.effects.push(Effect::Send(Command::Decline(peer.clone())));

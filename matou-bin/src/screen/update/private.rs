@@ -108,7 +108,7 @@ impl App {
     }
 
     fn session_closed(&mut self, with: &Username, reason: &str) {
-        self.untabbed.remove(&with.key());
+        self.untabbed.remove(&with.folded());
         // One that still waits is told again.
         self.prompts.drop_request(with);
         let Some(index) = self.peer_tab(with) else {

@@ -128,7 +128,7 @@ impl App {
                     self.ignored.push(peer.clone());
                 }
             }
-            Command::Unignore(peer) => self.ignored.retain(|other| other.key() != peer.key()),
+            Command::Unignore(peer) => self.ignored.retain(|other| other.folded() != peer.folded()),
             Command::ListTransfers => self.show(self.transfers_tab()),
             Command::Say(_) => self.unacknowledged += 1,
             Command::SignIn(_)

@@ -117,7 +117,7 @@ impl App {
             .filter(|tab| tab.session != crate::screen::state::tab::PrivateState::None)
             .filter_map(|tab| tab.peer())
             .collect();
-        let others = self.people.except(special.iter().map(|who| who.key()).collect());
+        let others = self.people.except(special.iter().map(|who| who.folded()).collect());
         special.into_iter().chain(others)
     }
 

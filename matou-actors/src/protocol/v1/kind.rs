@@ -1,16 +1,19 @@
-//! The type codes: the first byte of every frame.
+//! The type codes: the `int` that every frame begins with.
 
 use std::fmt;
 
-use super::FrameError;
+use bytes::{BufMut, BytesMut};
+
+use crate::protocol::error::FrameError;
+use crate::protocol::primitives::{Cursor, Stop};
 
 macro_rules! kinds {
     ($($code:literal $name:ident $doc:literal)*) => {
-        /// The type of a frame; the discriminant is the byte on the wire.
+        /// The type of a frame; the discriminant is the `int` on the wire.
         ///
         /// Variants carry the protocol's own names, so that logs and this document agree.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
+        #[repr(i32)]
         #[allow(clippy::upper_case_acronyms)]
         pub enum Kind { $(#[doc = $doc] $name = $code,)* }
 
@@ -24,10 +27,23 @@ macro_rules! kinds {
             }
         }
 
-        impl TryFrom<u8> for Kind {
+        /// One value for each kind of frame.
+        #[derive(Clone, Debug, Default)]
+        #[allow(non_snake_case)]
+        pub struct PerKind<T> { $($name: T,)* }
+
+        impl<T> PerKind<T> {
+            /// The value of `kind`.
+            #[inline]
+            pub const fn of(&self, kind: Kind) -> &T {
+                match kind { $(Kind::$name => &self.$name,)* }
+            }
+        }
+
+        impl TryFrom<i32> for Kind {
             type Error = FrameError;
 
-            fn try_from(code: u8) -> Result<Self, FrameError> {
+            fn try_from(code: i32) -> Result<Self, FrameError> {
                 match code { $($code => Ok(Self::$name),)* other => Err(FrameError::UnknownType(other)) }
             }
         }
@@ -54,9 +70,18 @@ kinds! {
 }
 
 impl Kind {
-    /// The byte on the wire.
-    pub const fn code(self) -> u8 {
-        self as u8
+    /// The `int` on the wire.
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// Reads the type at the front of a frame.
+    pub(super) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
+        Ok(Self::try_from(cursor.int()?)?)
+    }
+
+    pub(super) fn encode(self, out: &mut BytesMut) {
+        out.put_i32(self.code());
     }
 }
 

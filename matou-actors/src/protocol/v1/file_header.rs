@@ -2,8 +2,11 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::wire::finish;
-use super::{Decode, Encode, FrameError, Kind};
+use super::TYPE_LENGTH;
+use super::kind::Kind;
+use crate::protocol::codec::{Decode, Encode};
+use crate::protocol::error::FrameError;
+use crate::protocol::primitives::finish;
 
 /// PVFILE (14): a file of `size` bytes follows, raw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct FileHeader {
 
 impl FileHeader {
     /// The bytes of a header on the wire: the type and a `long`.
-    pub const LENGTH: usize = 9;
+    pub const LENGTH: usize = TYPE_LENGTH + 8;
 
     /// The header of a file of `size` bytes; `None` over 2^63 - 1, which no `long` holds.
     pub fn new(size: u64) -> Option<Self> {
@@ -28,7 +31,7 @@ impl FileHeader {
 
 impl Decode for FileHeader {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
-        finish(input, |cursor| match cursor.kind()? {
+        finish(input, |cursor| match Kind::decode(cursor)? {
             Kind::PVFILE => {
                 let size = cursor.long()?;
                 let size = u64::try_from(size).map_err(|_| FrameError::FileSize(size))?;
@@ -41,7 +44,7 @@ impl Decode for FileHeader {
 
 impl Encode for FileHeader {
     fn encode(&self, out: &mut BytesMut) {
-        out.put_u8(Kind::PVFILE.code());
+        Kind::PVFILE.encode(out);
         out.put_u64(self.size);
     }
 }

@@ -1,11 +1,15 @@
 //! What a client may send to the server: frames 0, 3, 5, 7, 9 and 10.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
-use super::wire::{finish, put_sized};
-use super::{
-    Decode, Encode, FrameError, Kind, MAX_USERNAME, MessageText, PortPair, Username, UsernameError,
-};
+use super::kind::Kind;
+use crate::protocol::address::PortPair;
+use crate::protocol::codec::{Decode, Encode};
+use crate::protocol::error::{FrameError, UsernameError};
+use crate::protocol::limits::MAX_USERNAME;
+use crate::protocol::primitives::{finish, put_sized};
+use crate::protocol::text::MessageText;
+use crate::protocol::username::Username;
 
 /// A frame from client to server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +87,7 @@ impl Decode for ClientFrame {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         finish(input, |cursor| {
             let claimed = |name: &str| ClaimedName(name.into());
-            Ok(match cursor.kind()? {
+            Ok(match Kind::decode(cursor)? {
                 Kind::COREQ => Self::Join(claimed(cursor.username()?)),
                 Kind::MSG => Self::Say(MessageText::from_wire(cursor.message()?)?),
                 Kind::DISCO => Self::Leave,
@@ -101,7 +105,7 @@ impl Decode for ClientFrame {
 
 impl Encode for ClientFrame {
     fn encode(&self, out: &mut BytesMut) {
-        out.put_u8(self.kind().code());
+        self.kind().encode(out);
         match self {
             Self::Join(name)
             | Self::RequestPrivate { to: name }

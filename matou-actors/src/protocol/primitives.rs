@@ -2,10 +2,11 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Field, FrameError, Kind, MAX_MESSAGE, MAX_USERNAME};
+use super::error::{Field, FrameError};
+use super::limits::{MAX_MESSAGE, MAX_USERNAME};
 
 /// Why a read stopped. [`finish`] turns "more bytes needed" into `Ok(None)`.
-pub(super) enum Stop {
+pub(in crate::protocol) enum Stop {
     NeedMore,
     Bad(FrameError),
 }
@@ -17,7 +18,7 @@ impl From<FrameError> for Stop {
 }
 
 /// A frame with the number of bytes it took, or `None` when its end is not there yet.
-pub(super) fn finish<T>(
+pub(in crate::protocol) fn finish<T>(
     input: &[u8],
     parse: impl FnOnce(&mut Cursor<'_>) -> Result<T, Stop>,
 ) -> Result<Option<(T, usize)>, FrameError> {
@@ -30,41 +31,37 @@ pub(super) fn finish<T>(
 }
 
 /// The bytes of a frame not yet read.
-pub(super) struct Cursor<'a> {
+pub(in crate::protocol) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn kind(&mut self) -> Result<Kind, Stop> {
-        Ok(Kind::try_from(self.byte()?)?)
-    }
-
-    pub(super) fn byte(&mut self) -> Result<u8, Stop> {
+    pub(in crate::protocol) fn byte(&mut self) -> Result<u8, Stop> {
         let [byte] = self.array()?;
         Ok(byte)
     }
 
-    pub(super) fn int(&mut self) -> Result<i32, Stop> {
+    pub(in crate::protocol) fn int(&mut self) -> Result<i32, Stop> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub(super) fn long(&mut self) -> Result<i64, Stop> {
+    pub(in crate::protocol) fn long(&mut self) -> Result<i64, Stop> {
         self.array().map(i64::from_be_bytes)
     }
 
     /// A username's text; its rules beyond size and UTF-8 are the caller's.
-    pub(super) fn username(&mut self) -> Result<&'a str, Stop> {
+    pub(in crate::protocol) fn username(&mut self) -> Result<&'a str, Stop> {
         self.text(Field::Username, MAX_USERNAME)
     }
 
     /// A message's text; its rules beyond size and UTF-8 are the caller's.
-    pub(super) fn message(&mut self) -> Result<&'a str, Stop> {
+    pub(in crate::protocol) fn message(&mut self) -> Result<&'a str, Stop> {
         self.text(Field::Message, MAX_MESSAGE)
     }
 
     /// A run of bytes behind its size. The size is judged as soon as it is there, before the
     /// run itself is waited for.
-    pub(super) fn sized(
+    pub(in crate::protocol) fn sized(
         &mut self,
         field: Field,
         is_allowed: impl FnOnce(&usize) -> bool,
@@ -94,7 +91,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Appends a run of bytes behind its size. Every caller passes a bounded type, so the size fits.
-pub(super) fn put_sized(out: &mut BytesMut, run: &[u8]) {
+pub(in crate::protocol) fn put_sized(out: &mut BytesMut, run: &[u8]) {
     debug_assert!(run.len() <= MAX_MESSAGE);
     out.put_i32(i32::try_from(run.len()).unwrap_or(i32::MAX));
     out.put_slice(run);

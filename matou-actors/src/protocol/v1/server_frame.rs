@@ -4,9 +4,13 @@ use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use super::address::{decode_address, encode_address};
-use super::wire::{finish, put_sized};
-use super::{Decode, Encode, FrameError, Kind, MessageText, PortPair, Username};
+use super::kind::Kind;
+use crate::protocol::address::{PortPair, decode_address, encode_address};
+use crate::protocol::codec::{Decode, Encode};
+use crate::protocol::error::FrameError;
+use crate::protocol::primitives::{finish, put_sized};
+use crate::protocol::text::MessageText;
+use crate::protocol::username::Username;
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ impl ServerFrame {
 impl Decode for ServerFrame {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         finish(input, |cursor| {
-            let kind = cursor.kind()?;
+            let kind = Kind::decode(cursor)?;
             Ok(match kind {
                 Kind::CORES => Self::JoinAnswer {
                     accepted: match cursor.byte()? {
@@ -105,7 +109,7 @@ impl Encode for ServerFrame {
     fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::JoinAnswer { accepted } => {
-                out.put_u8(Kind::CORES.code());
+                Kind::CORES.encode(out);
                 out.put_u8(u8::from(*accepted));
             }
             Self::Joined(who) => encode_joined(who, out),
@@ -142,6 +146,6 @@ pub fn encode_message(from: &Username, text: &MessageText, out: &mut BytesMut) {
 }
 
 fn encode_named(kind: Kind, name: &Username, out: &mut BytesMut) {
-    out.put_u8(kind.code());
+    kind.encode(out);
     put_sized(out, name.as_str().as_bytes());
 }

@@ -1,9 +1,12 @@
 //! What two clients send each other on the message connection: frames 13 and 15.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
-use super::wire::{finish, put_sized};
-use super::{Decode, Encode, FrameError, Kind, MessageText};
+use super::kind::Kind;
+use crate::protocol::codec::{Decode, Encode};
+use crate::protocol::error::FrameError;
+use crate::protocol::primitives::{finish, put_sized};
+use crate::protocol::text::MessageText;
 
 /// A frame from client to client, on the message connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub enum PeerFrame {
 impl Decode for PeerFrame {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         finish(input, |cursor| {
-            Ok(match cursor.kind()? {
+            Ok(match Kind::decode(cursor)? {
                 Kind::PVMSG => Self::Message(MessageText::from_wire(cursor.message()?)?),
                 Kind::PVDISCO => Self::Close,
                 other => return Err(FrameError::WrongDirection(other).into()),
@@ -30,10 +33,10 @@ impl Encode for PeerFrame {
     fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::Message(text) => {
-                out.put_u8(Kind::PVMSG.code());
+                Kind::PVMSG.encode(out);
                 put_sized(out, text.as_str().as_bytes());
             }
-            Self::Close => out.put_u8(Kind::PVDISCO.code()),
+            Self::Close => Kind::PVDISCO.encode(out),
         }
     }
 }

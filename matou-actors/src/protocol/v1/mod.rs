@@ -1,0 +1,28 @@
+//! Revision 1: the frames of the original description, types 0 to 15.
+//!
+//! The three dialects are three types, so that a frame cannot be sent the wrong way:
+//! [`ClientFrame`] (client to server), [`ServerFrame`] (server to client) and [`PeerFrame`]
+//! (client to client, message connection). A file connection carries [`FileHeader`]s, each
+//! followed by that many raw bytes.
+//!
+//! To add a frame: its type code in `kind.rs`, a variant with its two match arms in the file
+//! of its dialect, its golden bytes in `tests/protocol_golden.rs`.
+
+mod client_frame;
+mod file_header;
+mod kind;
+mod peer_frame;
+mod server_frame;
+
+pub use client_frame::{ClaimedName, ClientFrame};
+pub use file_header::FileHeader;
+pub use kind::{Kind, PerKind};
+pub use peer_frame::PeerFrame;
+pub use server_frame::{ServerFrame, encode_joined, encode_left, encode_message};
+
+use super::limits::{MAX_MESSAGE, MAX_USERNAME};
+
+/// The bytes of a frame's type: an `int`.
+pub const TYPE_LENGTH: usize = 4;
+/// The largest frame of any dialect, in bytes: MSGBC with the longest name and text.
+pub const MAX_FRAME: usize = TYPE_LENGTH + 4 + MAX_USERNAME + 4 + MAX_MESSAGE;
