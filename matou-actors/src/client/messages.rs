@@ -19,92 +19,53 @@ pub(crate) struct Run {
     pub(crate) checked: Option<Result<u64, String>>,
 }
 
-/// The server is reached.
+/// What happened on one connection to the server.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct LinkUp {
+pub(crate) struct LinkReport {
     pub(crate) generation: u64,
-    pub(crate) local: SocketAddr,
-    pub(crate) server: SocketAddr,
+    pub(crate) event: LinkEvent,
 }
 
-/// Frames from the server. The answer comes once the next ones may follow.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct LinkFrames {
-    pub(crate) generation: u64,
-    pub(crate) frames: Vec<ServerFrame>,
+/// What can happen on a connection to the server.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// It is reached.
+    Up { local: SocketAddr, server: SocketAddr },
+    /// Frames came. The answer comes once the next ones may follow.
+    Frames(Vec<ServerFrame>),
+    /// It could not be reached, or is lost; the link has stopped.
+    Down { reason: String },
 }
 
-/// The server could not be reached, or is lost; the link has stopped.
+/// What happened in one private session.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct LinkDown {
-    pub(crate) generation: u64,
-    pub(crate) reason: String,
-}
-
-/// Two ports are open for a session.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct PortsOpen {
+pub(crate) struct SessionReport {
     pub(crate) session: SessionId,
-    pub(crate) ports: PortPair,
+    pub(crate) event: SessionEvent,
 }
 
-/// Both connections of a session are there.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct SessionUp {
-    pub(crate) session: SessionId,
-    pub(crate) peer: SocketAddr,
-    pub(crate) outbox: Outbox,
-    /// The file connection, in blocking mode.
-    pub(crate) files: Arc<TcpStream>,
-}
-
-/// Frames from a peer. The answer comes once the next ones may follow.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct SessionFrames {
-    pub(crate) session: SessionId,
-    pub(crate) frames: Vec<PeerFrame>,
-}
-
-/// The message connection of a session ended by itself, and so the session. The file connection
-/// is still watched, for files that were sent before the end.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct TalkDown {
-    pub(crate) session: SessionId,
-    pub(crate) reason: String,
-}
-
-/// The attempt to open a session failed, or both its connections are done with; its actor has
-/// stopped.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct SessionDown {
-    pub(crate) session: SessionId,
-    pub(crate) reason: String,
-}
-
-/// The header of a file came; nothing past it was read.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct HeaderSeen {
-    pub(crate) session: SessionId,
-    pub(crate) size: u64,
-    /// Free bytes in the downloads folder.
-    pub(crate) free: Option<u64>,
-}
-
-/// The file connection ended between files, or under an offer.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct FilesDown {
-    pub(crate) session: SessionId,
-    pub(crate) reason: String,
+/// What can happen in a private session.
+#[derive(Debug)]
+pub(crate) enum SessionEvent {
+    /// Two ports are open for the peer.
+    PortsOpen(PortPair),
+    /// Both connections are there; that for files is in blocking mode.
+    Up { peer: SocketAddr, outbox: Outbox, files: Arc<TcpStream> },
+    /// Frames came. The answer comes once the next ones may follow.
+    Frames(Vec<PeerFrame>),
+    /// The message connection ended by itself, and so the session. The file connection is still
+    /// watched, for files that were sent before the end.
+    TalkDown { reason: String },
+    /// The header of a file came, while so many bytes were `free` in the downloads folder;
+    /// nothing past it was read.
+    Header { size: u64, free: Option<u64> },
+    /// The file connection ended between files, or under an offer.
+    FilesDown { reason: String },
+    /// The attempt to open the session failed, or both its connections are done with; its actor
+    /// has stopped.
+    Down { reason: String },
 }
 
 /// To a session: watch the file connection for the next header, or for its end under an offer.

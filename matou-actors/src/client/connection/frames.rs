@@ -1,81 +1,82 @@
-//! Reading frames by the batch: one batch for each read of the socket.
+//! Reading frames by the batch: those that arrive together are handled together.
 
-use std::io;
+use futures::stream::{ReadyChunks, StreamExt};
+use tokio::io::AsyncRead;
+use tokio_util::codec::FramedRead;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use crate::protocol::{Codec, CodecError, Decode};
 
-use crate::protocol::{CodecError, Decode};
-
-/// Bytes taken from the socket at once; frames that arrive together are handled together.
+/// Bytes taken from the socket at once.
 const READ: usize = 32 * 1024;
+/// Frames in one batch.
+const BATCH: usize = 4096;
 
 /// Reads frames from a stream of bytes.
-#[derive(Debug)]
-pub(crate) struct Frames<R> {
-    stream: R,
-    input: BytesMut,
+pub(crate) struct Frames<R: AsyncRead, F: Decode> {
+    batches: ReadyChunks<FramedRead<R, Codec<F, ()>>>,
     failed: Option<CodecError>,
 }
 
-impl<R: AsyncRead + Unpin> Frames<R> {
+impl<R: AsyncRead + Unpin, F: Decode> Frames<R, F> {
     pub(crate) fn new(stream: R) -> Self {
-        Self { stream, input: BytesMut::new(), failed: None }
+        let frames = FramedRead::with_capacity(stream, Codec::default(), READ);
+        Self { batches: frames.ready_chunks(BATCH), failed: None }
     }
 
     /// At least one frame, and as many as were there; none at the end of the stream. Frames
     /// before a violation come first.
-    pub(crate) async fn next<F: Decode>(&mut self) -> Result<Vec<F>, CodecError> {
-        loop {
-            let mut batch = Vec::new();
-            while self.failed.is_none() {
-                match F::decode(&self.input) {
-                    Ok(Some((frame, length))) => {
-                        self.input.advance(length);
-                        batch.push(frame);
-                    }
-                    Ok(None) => break,
-                    Err(error) => self.failed = Some(error.into()),
+    pub(crate) async fn next(&mut self) -> Result<Vec<F>, CodecError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut batch = Vec::new();
+        for frame in self.batches.next().await.unwrap_or_default() {
+            match frame {
+                Ok(frame) => batch.push(frame),
+                Err(error) if batch.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
                 }
-            }
-            if !batch.is_empty() {
-                return Ok(batch);
-            }
-            if let Some(error) = self.failed.take() {
-                return Err(error);
-            }
-            if self.input.is_empty() {
-                // An idle connection holds no buffer but this one.
-                self.input.reserve(READ);
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                if self.input.is_empty() {
-                    return Ok(batch);
-                }
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
+        Ok(batch)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
-    use crate::protocol::{FrameError, PeerFrame};
+    use crate::protocol::{Encode, FrameError, MessageText, PeerFrame};
+
+    fn bytes(count: usize, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        for _ in 0..count {
+            PeerFrame::Close.encode(&mut bytes);
+        }
+        bytes.extend_from_slice(rest);
+        bytes.to_vec()
+    }
 
     #[actix_rt::test]
     async fn frames_before_a_violation_are_delivered_first() {
-        let mut frames = Frames::new(&[0, 0, 0, 15, 0, 0, 0, 15, 0, 0, 0, 99, 0, 0, 0, 15][..]);
-        assert_eq!(frames.next::<PeerFrame>().await.unwrap().len(), 2);
-        let error = frames.next::<PeerFrame>().await.unwrap_err();
+        let bytes = bytes(2, &[0, 0, 0, 99]);
+        let mut frames = Frames::<_, PeerFrame>::new(&bytes[..]);
+        assert_eq!(frames.next().await.unwrap().len(), 2);
+        let error = frames.next().await.unwrap_err();
         assert!(matches!(error, CodecError::Frame(FrameError::UnknownType(99))));
     }
 
     #[actix_rt::test]
     async fn an_end_inside_a_frame_is_no_clean_end() {
-        let mut frames = Frames::new(&[0, 0, 0, 15, 0, 0, 0, 13, 0][..]);
-        assert_eq!(frames.next::<PeerFrame>().await.unwrap(), [PeerFrame::Close]);
-        assert!(matches!(frames.next::<PeerFrame>().await, Err(CodecError::Io(_))));
-        assert!(Frames::new(&[][..]).next::<PeerFrame>().await.unwrap().is_empty());
+        let mut message = BytesMut::new();
+        PeerFrame::Message(MessageText::parse("a").unwrap()).encode(&mut message);
+        let input = bytes(1, message.split_last().unwrap().1);
+        let mut frames = Frames::<_, PeerFrame>::new(&input[..]);
+        assert_eq!(frames.next().await.unwrap(), [PeerFrame::Close]);
+        assert!(matches!(frames.next().await, Err(CodecError::Io(_))));
+        assert!(Frames::<_, PeerFrame>::new(&[][..]).next().await.unwrap().is_empty());
     }
 }

@@ -34,7 +34,7 @@ impl Hub {
 
     /// Goes on with signing out if that waited for what has just come to its end.
     pub(super) fn leave_if_done(&mut self, ctx: &mut Context<Self>) {
-        self.close_if_empty(ctx);
+        self.close_if_empty();
         let signing_in = self.sign_in.is_asking() || self.sign_in.is_joined();
         let outstanding = !self.ready && self.link.is_some() && signing_in;
         if self.leaving != Leaving::WhenDone || outstanding || self.transfers.is_busy() {
@@ -92,10 +92,11 @@ impl Hub {
         let mut drain = DrainTimeout::new(PATIENCE, Instant::now(), self.outstanding());
         ctx.run_interval(LOOK, move |hub, ctx| {
             if drain.is_over(Instant::now(), hub.outstanding()) {
-                hub.give_up(ctx);
+                hub.give_up();
+                hub.settle(ctx);
             }
         });
-        self.close_if_empty(ctx);
+        self.close_if_empty();
     }
 
     fn outstanding(&self) -> Outstanding {
@@ -109,7 +110,7 @@ impl Hub {
     }
 
     /// Waits no more for what the others do not take.
-    fn give_up(&mut self, ctx: &mut Context<Self>) {
+    fn give_up(&mut self) {
         if self.leaving != Leaving::Now {
             return;
         }
@@ -121,8 +122,7 @@ impl Hub {
         }
         self.sessions.clear();
         self.movers.clear();
-        self.close_if_empty(ctx);
-        self.flush(ctx);
+        self.close_if_empty();
     }
 
     /// Says how many of the user's messages nobody may have read.
@@ -138,12 +138,11 @@ impl Hub {
     }
 
     /// Tells `Closed` once every connection is closed.
-    pub(super) fn close_if_empty(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn close_if_empty(&mut self) {
         let closed = self.link.is_none() && self.sessions.is_empty() && self.movers.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);
-            self.flush(ctx);
         }
     }
 }

@@ -5,34 +5,13 @@ use std::path::PathBuf;
 use actix::prelude::*;
 
 use super::pending_commands::Checked;
-use super::{Hub, Leaving, UNREAD};
+use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::connection::outbox::Outbox;
 use crate::client::link::sign_in::Wish;
-use crate::client::messages::Run;
 use crate::client::session::conversation::{Conversation, Item, Pursuit};
 use crate::protocol::{ClientFrame, FoldedName, MessageText, Username};
-
-impl Handler<Run> for Hub {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, Run { command, checked }: Run, ctx: &mut Self::Context) -> Self::Result {
-        let outbox = self.run(command, checked, ctx);
-        self.leave_if_done(ctx);
-        self.flush(ctx);
-        let unread = if self.events.waiting() > UNREAD { self.events.backpressure() } else { None };
-        Box::pin(async move {
-            if let Some(outbox) = outbox {
-                outbox.pace().await;
-            }
-            if let Some(unread) = unread {
-                // The hub is gone: so is the wait for it.
-                let _ = unread.await;
-            }
-        })
-    }
-}
 
 impl Hub {
     /// Does what `command` says; returns the outbox that it filled, if one.

@@ -70,7 +70,7 @@ impl Hub {
             return;
         };
         let before = self.transfers.get(id).map(|entry| entry.info.bytes);
-        ctx.run_later(GRACE, move |hub, ctx| {
+        Self::later(ctx, GRACE, move |hub, ctx| {
             let sending = hub.open_session(session).and_then(|open| open.queue.sending());
             let Some(entry) = hub.transfers.get_mut(id).filter(|_| sending == Some(id)) else {
                 return;
@@ -90,7 +90,7 @@ impl Hub {
     /// Ends a connection that is of no more use, once its other side has seen that a file which
     /// came over it has arrived: an end before that would make it a failure there.
     pub(super) fn end_soon(session: SessionId, ctx: &mut Context<Self>) {
-        ctx.run_later(SEEN, move |hub, ctx| {
+        Self::later(ctx, SEEN, move |hub, ctx| {
             hub.end_if_cut(session, ctx);
             hub.end_unused_connection(session);
         });

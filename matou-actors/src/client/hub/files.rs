@@ -134,7 +134,7 @@ impl Hub {
 
     /// Gives a session that is over a little time for the files that were sent before.
     fn linger(session: SessionId, ctx: &mut Context<Self>) {
-        ctx.run_later(GRACE, move |hub, _| {
+        Self::later(ctx, GRACE, move |hub, _| {
             let Some(live) = hub.sessions.get(&session).filter(|live| live.over) else { return };
             let queue = live.open.as_ref().map(|open| &open.queue);
             if queue.is_none_or(|queue| queue.incoming().is_none() && queue.sending().is_none()) {
@@ -244,10 +244,12 @@ impl Hub {
     }
 }
 
-impl Handler<Report> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Report { key, outcome }: Report, ctx: &mut Self::Context) {
+impl Hub {
+    pub(super) fn transfer_moved(
+        &mut self,
+        Report { key, outcome }: Report,
+        ctx: &mut Context<Self>,
+    ) {
         let id = TransferId(key);
         let session = self.transfers.get(id).and_then(|entry| entry.session);
         match outcome {
@@ -297,9 +299,7 @@ impl Handler<Report> for Hub {
                     Self::end_soon(session, ctx);
                     self.linger_if_over(session, ctx);
                 }
-                self.leave_if_done(ctx);
             }
         }
-        self.flush(ctx);
     }
 }

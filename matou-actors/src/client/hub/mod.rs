@@ -8,11 +8,13 @@
 //! - `requests`: private requests; `sessions`: what comes of them.
 //! - `offers`: files for the user to take; `files`: those on their way.
 //! - `closing`: the order of signing out.
+//! - `feed`: commands on their way to the hub; `turn`: what happens behind each message.
 
 mod closing;
 mod commands;
 mod drain_timeout;
 mod event_sender;
+mod feed;
 mod file_connections;
 mod files;
 mod offers;
@@ -20,11 +22,12 @@ mod pending_commands;
 mod requests;
 mod server;
 mod sessions;
+mod turn;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use slog::Logger;
@@ -43,16 +46,13 @@ use crate::client::link::actor::Link;
 use crate::client::link::backoff::Backoff;
 use crate::client::link::roster::Roster;
 use crate::client::link::sign_in::SignIn;
-use crate::client::messages::Run;
 use crate::client::session::actor::Session;
 use crate::client::session::conversation::Conversation;
 use crate::protocol::{FoldedName, Username};
-use crate::transfer::{Downloads, Source, Transfer};
+use crate::transfer::{Downloads, Transfer};
 use event_sender::EventSender;
 use pending_commands::PendingCommands;
 
-/// For a file system to say what is at a path.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Events that the user's own commands may leave unread before commands wait.
 const UNREAD: usize = 10_000;
 
@@ -198,30 +198,6 @@ impl Hub {
         self.numbers += 1;
         RequestId(self.numbers)
     }
-
-    /// Waits for room for the events that wait, if any do. To be called after each message.
-    fn flush(&mut self, ctx: &mut Context<Self>) {
-        if let Some(permit) = self.events.permit() {
-            ctx.spawn(permit.into_actor(self).map(|permit, hub, ctx| {
-                hub.events.resume(permit);
-                hub.flush(ctx);
-            }));
-        } else if self.leaving == Leaving::Over && !self.events.is_full() {
-            ctx.stop();
-        }
-    }
-
-    /// The answer to whoever brought a batch: once all that came of it is on its way.
-    fn backpressure(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
-        self.flush(ctx);
-        match self.events.backpressure() {
-            None => Box::pin(std::future::ready(())),
-            Some(backpressure) => Box::pin(async move {
-                // The hub is gone: so is the wait for it.
-                let _ = backpressure.await;
-            }),
-        }
-    }
 }
 
 impl Actor for Hub {
@@ -229,7 +205,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some(commands) = self.commands.take() {
-            ctx.spawn(feed(commands, ctx.address()).into_actor(self));
+            ctx.spawn(feed::feed(commands, ctx.address().recipient()).into_actor(self));
         }
         match ServerName::parse(&self.settings.server) {
             Ok(server) => {
@@ -238,32 +214,6 @@ impl Actor for Hub {
             }
             Err(message) => self.error(message),
         }
-        self.flush(ctx);
+        self.settle(ctx);
     }
-}
-
-/// Hands the user's commands to the hub, each once it is ready for it. The disk is asked here,
-/// off the event loop, so that commands keep their order and the hub never waits.
-async fn feed(mut commands: mpsc::Receiver<Command>, hub: Addr<Hub>) {
-    while let Some(command) = commands.recv().await {
-        let checked = match &command {
-            Command::Send { path, .. } => {
-                let path = path.clone();
-                let check = tokio::task::spawn_blocking(move || {
-                    Source::open(&path).map(|source| source.size).map_err(|error| error.to_string())
-                });
-                let checked = tokio::time::timeout(CHECK_TIMEOUT, check).await;
-                Some(match checked {
-                    Ok(Ok(checked)) => checked,
-                    Ok(Err(_)) | Err(_) => Err("the file system does not answer; try later".into()),
-                })
-            }
-            _ => None,
-        };
-        if hub.send(Run { command, checked }).await.is_err() {
-            return;
-        }
-    }
-    // Nobody drives the client any more.
-    let _ = hub.send(Run { command: Command::Finish, checked: None }).await;
 }

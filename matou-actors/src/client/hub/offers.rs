@@ -9,8 +9,8 @@ use super::{Hub, Offer, OpenSession};
 use crate::client::api::event::{Direction, Event};
 use crate::client::api::settings::Policy;
 use crate::client::files::transfers::Stage;
-use crate::client::ids::TransferId;
-use crate::client::messages::{FilesDown, HeaderSeen, LeaveFiles, WatchFiles};
+use crate::client::ids::{SessionId, TransferId};
+use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::protocol::FoldedName;
 use crate::transfer::{FileStamp, Job, Transfer};
 
@@ -126,11 +126,14 @@ impl Hub {
     }
 }
 
-impl Handler<HeaderSeen> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, header: HeaderSeen, ctx: &mut Self::Context) {
-        let HeaderSeen { session, size, free } = header;
+impl Hub {
+    pub(super) fn header_seen(
+        &mut self,
+        session: SessionId,
+        size: u64,
+        free: Option<u64>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
             return;
         };
@@ -144,26 +147,19 @@ impl Handler<HeaderSeen> for Hub {
             return;
         }
         self.present_offer(id, ctx);
-        self.flush(ctx);
     }
-}
 
-impl Handler<FilesDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, FilesDown { session, reason }: FilesDown, ctx: &mut Self::Context) {
+    pub(super) fn files_down(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
         if let Some(offer) = self.open_session(session).and_then(|open| open.queue.incoming())
             && self.transfers.get(offer).is_some_and(|entry| entry.stage == Stage::Offered)
         {
-            self.fail(offer, reason.clone());
+            self.fail(offer, reason.into());
         }
-        self.close_receiving(session, &reason, ctx);
+        self.close_receiving(session, reason, ctx);
         // A sender that breaks the protocol is not left to send what nobody reads.
         self.end_unused_connection(session);
         if self.sessions.get(&session).is_some_and(|live| live.over) {
             self.hang_up(session);
         }
-        self.leave_if_done(ctx);
-        self.flush(ctx);
     }
 }

@@ -122,14 +122,12 @@ impl Hub {
 
     fn limit(key: &FoldedName, request: RequestId, limit: Duration, ctx: &mut Context<Self>) {
         let key = key.clone();
-        ctx.run_later(limit, move |hub, ctx| {
+        Self::later(ctx, limit, move |hub, _| {
             hub.end_requests(
                 &key,
                 |with| with.expired(request),
                 "no answer in time; /open asks again",
             );
-            hub.leave_if_done(ctx);
-            hub.flush(ctx);
         });
     }
 }

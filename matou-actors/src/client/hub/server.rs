@@ -1,5 +1,6 @@
 //! Reaching the server, signing in, and its frames.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -11,7 +12,7 @@ use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::link::actor::Link;
 use crate::client::link::roster::Arrival;
 use crate::client::link::sign_in::Answer;
-use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
+use crate::client::messages::{HangUp, LinkEvent, LinkReport};
 use crate::protocol::{ClientFrame, ServerFrame, Username};
 
 /// Bytes that may wait for the server.
@@ -27,7 +28,7 @@ impl Hub {
             generation: self.generation,
             server,
             outbox: outbox.clone(),
-            hub: ctx.address(),
+            hub: ctx.address().recipient(),
         };
         self.link = Some(LiveLink { addr: link.start(), outbox, up: None });
     }
@@ -56,10 +57,9 @@ impl Hub {
         let (attempt, delay) = self.backoff.next(fastrand::f64());
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.emit(Event::Reconnecting { attempt, delay_ms, reason });
-        self.retry = Some(ctx.run_later(delay, |hub, ctx| {
+        self.retry = Some(Self::later(ctx, delay, |hub, ctx| {
             hub.retry = None;
             hub.try_again(ctx);
-            hub.flush(ctx);
         }));
     }
 
@@ -76,7 +76,7 @@ impl Hub {
         self.send(&ClientFrame::Join(name.into()));
         self.asked += 1;
         let (asked, generation) = (self.asked, self.generation);
-        ctx.run_later(self.settings.answer_timeout, move |hub, ctx| {
+        Self::later(ctx, self.settings.answer_timeout, move |hub, ctx| {
             let still = hub.asked == asked && hub.generation == generation;
             if still && hub.sign_in.is_unanswered() {
                 let server = hub.server.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -91,7 +91,8 @@ impl Hub {
         if let Some(link) = &self.link {
             // Once in its life.
             link.addr.do_send(HangUp);
-            ctx.notify(LinkDown { generation: self.generation, reason });
+            let event = LinkEvent::Down { reason };
+            ctx.notify(LinkReport { generation: self.generation, event });
         }
     }
 
@@ -136,7 +137,7 @@ impl Hub {
         }
     }
 
-    fn frame(&mut self, frame: ServerFrame, ctx: &mut Context<Self>) {
+    pub(super) fn frame(&mut self, frame: ServerFrame, ctx: &mut Context<Self>) {
         if !self.sign_in.is_joined() && !matches!(frame, ServerFrame::JoinAnswer { .. }) {
             debug!(self.logger, "ignored a frame before signing in"; "frame" => frame.kind().name());
             return;
@@ -170,76 +171,52 @@ impl Hub {
     }
 }
 
-impl Handler<LinkUp> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, up: LinkUp, ctx: &mut Self::Context) {
-        let current = up.generation == self.generation;
-        let Some(link) = self.link.as_mut().filter(|_| current) else { return };
-        let (local, server) = (up.local.ip(), up.server.ip().to_canonical());
+impl Hub {
+    pub(super) fn link_up(
+        &mut self,
+        local: SocketAddr,
+        server: SocketAddr,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(link) = self.link.as_mut() else { return };
+        debug!(self.logger, "reached the server"; "peer" => %server);
+        let (local, server) = (local.ip(), server.ip().to_canonical());
         link.up = Some(Up { local, server, joined: None });
-        debug!(self.logger, "reached the server"; "peer" => %up.server);
         if let Some(name) = self.sign_in.connected() {
             self.ask(&name, ctx);
         }
-        self.flush(ctx);
     }
-}
 
-impl Handler<LinkFrames> for Hub {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, batch: LinkFrames, ctx: &mut Self::Context) -> Self::Result {
-        if batch.generation == self.generation {
-            for frame in batch.frames {
-                self.frame(frame, ctx);
-            }
-            self.leave_if_done(ctx);
-        }
-        self.backpressure(ctx)
-    }
-}
-
-impl Handler<LinkDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, down: LinkDown, ctx: &mut Self::Context) {
-        if down.generation != self.generation {
-            return;
-        }
+    pub(super) fn link_down(&mut self, reason: String, ctx: &mut Context<Self>) {
         let Some(link) = self.link.take() else { return };
         let was_joined = self.sign_in.lost();
         self.roster.clear();
         if self.leaving == Leaving::Now {
             self.report_unacknowledged();
-            self.close_if_empty(ctx);
-            return self.flush(ctx);
+            self.close_if_empty();
+            return;
         }
         let joined = link.up.and_then(|up| up.joined);
         if let Some(since) = joined {
             self.backoff.lost(since.elapsed());
         }
         if was_joined {
-            self.emit(Event::Disconnected { reason: down.reason.clone() });
+            self.emit(Event::Disconnected { reason: reason.clone() });
             self.all_unreachable("the server is lost");
             self.report_unacknowledged();
         } else if !self.settings.reconnect {
-            self.emit(Event::Disconnected { reason: down.reason.clone() });
+            self.emit(Event::Disconnected { reason: reason.clone() });
         } else if !self.ready && self.generation == 1 {
-            self.error(format!("{}; trying again", down.reason));
+            self.error(format!("{reason}; trying again"));
         }
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
         }
         if self.settings.reconnect && self.leaving == Leaving::No {
-            self.try_later(down.reason, ctx);
+            self.try_later(reason, ctx);
         }
-        self.leave_if_done(ctx);
-        self.flush(ctx);
     }
-}
 
-impl Hub {
     /// Gives up the connection to the server at once.
     pub(super) fn drop_link(&mut self) {
         if let Some(link) = self.link.take() {

@@ -1,17 +1,20 @@
 //! Private sessions: opening them, talking on them, and their end.
 
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
 use super::{Hub, Leaving, LiveSession, OpenSession};
 use crate::client::api::event::Event;
+use crate::client::connection::outbox::Outbox;
 use crate::client::files::file_queue::FileQueue;
 use crate::client::ids::SessionId;
-use crate::client::messages::{HangUp, PortsOpen, SessionDown, SessionFrames, SessionUp, TalkDown};
+use crate::client::messages::HangUp;
 use crate::client::session::actor::{Role, Session};
 use crate::client::session::conversation::{Item, Opened};
-use crate::protocol::{ClientFrame, FoldedName, MessageText, PeerFrame, Username};
+use crate::protocol::{ClientFrame, FoldedName, MessageText, PeerFrame, PortPair, Username};
 
 /// For the peer of a closed session to take something more of what was said before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -29,7 +32,7 @@ impl Hub {
             role,
             connect_timeout: self.settings.connect_timeout,
             downloads: self.downloads.clone(),
-            hub: ctx.address(),
+            hub: ctx.address().recipient(),
             logger: self.logger.clone(),
             files: None,
             watch: None,
@@ -63,7 +66,7 @@ impl Hub {
 
     /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
     fn close_after_drain(id: SessionId, waiting: usize, ctx: &mut Context<Self>) {
-        ctx.run_later(CLOSE_TIMEOUT, move |hub, ctx| {
+        Self::later(ctx, CLOSE_TIMEOUT, move |hub, ctx| {
             // Whoever signs out waits for all connections together.
             let leaving = matches!(hub.leaving, Leaving::Now | Leaving::Over);
             let Some(live) = hub.sessions.get(&id).filter(|_| !leaving) else { return };
@@ -72,7 +75,6 @@ impl Hub {
                 return Self::close_after_drain(id, left, ctx);
             }
             hub.give_up_session(id);
-            hub.flush(ctx);
         });
     }
 
@@ -114,23 +116,22 @@ impl Hub {
     }
 }
 
-impl Handler<PortsOpen> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, PortsOpen { session, ports }: PortsOpen, ctx: &mut Self::Context) {
+impl Hub {
+    pub(super) fn ports_open(&mut self, session: SessionId, ports: PortPair) {
         if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
             let to = (&live.peer).into();
             self.send(&ClientFrame::OfferPorts { to, ports });
         }
-        self.flush(ctx);
     }
-}
 
-impl Handler<SessionUp> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
-        let SessionUp { session: id, peer: address, outbox, files } = up;
+    pub(super) fn session_up(
+        &mut self,
+        id: SessionId,
+        address: SocketAddr,
+        outbox: Outbox,
+        files: Arc<TcpStream>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         live.open = Some(OpenSession { address, outbox, files, queue: FileQueue::default() });
         let (peer, closed) = (live.peer.clone(), live.closed);
@@ -144,8 +145,7 @@ impl Handler<SessionUp> for Hub {
             const WHY: &str = "somebody else has the name now";
             self.session_ended(&key, id, WHY);
             self.close_session(id, WHY, ctx);
-            self.leave_if_done(ctx);
-            return self.flush(ctx);
+            return;
         }
         let waiting = with.take_waiting();
         if let Opened::Renewed { former, waiting } = &opened {
@@ -173,20 +173,14 @@ impl Handler<SessionUp> for Hub {
                 Item::File(file) => self.enqueue_file(&key, file, ctx),
             }
         }
-        self.leave_if_done(ctx);
-        self.flush(ctx);
     }
-}
 
-impl Handler<SessionFrames> for Hub {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, batch: SessionFrames, ctx: &mut Self::Context) -> Self::Result {
-        let live = self.sessions.get(&batch.session).filter(|live| !live.closed);
+    pub(super) fn session_frames(&mut self, session: SessionId, frames: Vec<PeerFrame>) {
+        let live = self.sessions.get(&session).filter(|live| !live.closed);
         if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
             let from = live.peer.clone();
             let ignored = self.ignored.contains(&from.folded());
-            for frame in batch.frames {
+            for frame in frames {
                 if let PeerFrame::Message(text) = frame
                     && !ignored
                 {
@@ -195,39 +189,25 @@ impl Handler<SessionFrames> for Hub {
                 }
             }
         }
-        self.backpressure(ctx)
     }
-}
 
-impl Handler<TalkDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, down: TalkDown, ctx: &mut Self::Context) {
-        let Some(live) = self.sessions.get_mut(&down.session) else { return };
+    pub(super) fn talk_down(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
+        let Some(live) = self.sessions.get_mut(&session) else { return };
         let (key, name, closed) = (live.peer.folded(), live.peer.clone(), live.closed);
         live.over |= !closed;
         let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
         if unsent > 0 {
-            self.error(format!("not all messages to {name} were sent: {}", down.reason));
+            self.error(format!("not all messages to {name} were sent: {reason}"));
         }
         if closed {
-            self.flush(ctx);
-            return self.hang_up(down.session);
+            return self.hang_up(session);
         }
-        self.orphan_files_of(down.session, &down.reason, ctx);
-        self.session_ended(&key, down.session, &down.reason);
-        self.leave_if_done(ctx);
-        self.flush(ctx);
+        self.orphan_files_of(session, reason, ctx);
+        self.session_ended(&key, session, reason);
     }
-}
 
-impl Handler<SessionDown> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
-        let Some(live) = self.sessions.remove(&down.session) else { return };
-        self.session_ended(&live.peer.folded(), down.session, &down.reason);
-        self.leave_if_done(ctx);
-        self.flush(ctx);
+    pub(super) fn session_down(&mut self, session: SessionId, reason: &str) {
+        let Some(live) = self.sessions.remove(&session) else { return };
+        self.session_ended(&live.peer.folded(), session, reason);
     }
 }

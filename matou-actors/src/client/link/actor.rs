@@ -13,8 +13,7 @@ use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::Outbox;
 use crate::client::connection::sockets;
-use crate::client::hub::Hub;
-use crate::client::messages::{HangUp, LinkDown, LinkFrames, LinkUp};
+use crate::client::messages::{HangUp, LinkEvent, LinkReport};
 use crate::protocol::{CodecError, ServerFrame};
 
 /// For each address of the server.
@@ -26,7 +25,7 @@ pub(crate) struct Link {
     pub(crate) generation: u64,
     pub(crate) server: ServerName,
     pub(crate) outbox: Outbox,
-    pub(crate) hub: Addr<Hub>,
+    pub(crate) hub: Recipient<LinkReport>,
 }
 
 impl Actor for Link {
@@ -38,7 +37,8 @@ impl Actor for Link {
         let life = async move { live(generation, &server, &outbox, &hub).await };
         ctx.spawn(life.into_actor(self).map(|reason, link, ctx| {
             // Once in its life.
-            link.hub.do_send(LinkDown { generation: link.generation, reason });
+            let event = LinkEvent::Down { reason };
+            link.hub.do_send(LinkReport { generation: link.generation, event });
             ctx.stop();
         }));
     }
@@ -53,13 +53,18 @@ impl Handler<HangUp> for Link {
 }
 
 /// The link's whole life; returns why it ended.
-async fn live(generation: u64, name: &ServerName, outbox: &Outbox, hub: &Addr<Hub>) -> String {
+async fn live(
+    generation: u64,
+    name: &ServerName,
+    outbox: &Outbox,
+    hub: &Recipient<LinkReport>,
+) -> String {
     let (stream, local, server) = match connect(name).await {
         Ok(connected) => connected,
         Err(error) => return format!("cannot reach {name}: {error}"),
     };
     // Once in its life.
-    hub.do_send(LinkUp { generation, local, server });
+    hub.do_send(LinkReport { generation, event: LinkEvent::Up { local, server } });
     let (input, output) = stream.into_split();
     let reading = read(generation, Frames::new(input), hub);
     // How long the server may take to read all that was said, the hub knows.
@@ -68,14 +73,18 @@ async fn live(generation: u64, name: &ServerName, outbox: &Outbox, hub: &Addr<Hu
 
 async fn read(
     generation: u64,
-    mut input: Frames<tokio::net::tcp::OwnedReadHalf>,
-    hub: &Addr<Hub>,
+    mut input: Frames<tokio::net::tcp::OwnedReadHalf, ServerFrame>,
+    hub: &Recipient<LinkReport>,
 ) -> String {
     loop {
-        match input.next::<ServerFrame>().await {
+        match input.next().await {
             Ok(frames) if frames.is_empty() => return "the server closed the connection".into(),
             Ok(frames) => {
-                if hub.send(LinkFrames { generation, frames }).await.is_err() {
+                if hub
+                    .send(LinkReport { generation, event: LinkEvent::Frames(frames) })
+                    .await
+                    .is_err()
+                {
                     return "the client has closed".into();
                 }
             }

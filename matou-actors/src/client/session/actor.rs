@@ -15,12 +15,8 @@ use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::connection::sockets::{self, Listeners, Pair};
 use crate::client::files::header_watch::{HeaderWatch, Seen};
-use crate::client::hub::Hub;
 use crate::client::ids::SessionId;
-use crate::client::messages::{
-    FilesDown, HangUp, HeaderSeen, LeaveFiles, PortsOpen, SessionDown, SessionFrames, SessionUp,
-    TalkDown, WatchFiles,
-};
+use crate::client::messages::{HangUp, LeaveFiles, SessionEvent, SessionReport, WatchFiles};
 use crate::protocol::{CodecError, PeerFrame, PortPair};
 use crate::transfer::Downloads;
 
@@ -45,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) role: Role,
     pub(crate) connect_timeout: Duration,
     pub(crate) downloads: Arc<Downloads>,
-    pub(crate) hub: Addr<Hub>,
+    pub(crate) hub: Recipient<SessionReport>,
     pub(crate) logger: Logger,
     pub(crate) files: Option<Arc<TcpStream>>,
     pub(crate) watch: Option<HeaderWatch>,
@@ -53,8 +49,12 @@ pub(crate) struct Session {
 
 // What a session tells the hub by `do_send` it tells once in its life, or once for each file.
 impl Session {
+    fn report(&self, event: SessionEvent) {
+        self.hub.do_send(SessionReport { session: self.id, event });
+    }
+
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        self.hub.do_send(SessionDown { session: self.id, reason });
+        self.report(SessionEvent::Down { reason });
         ctx.stop();
     }
 
@@ -64,8 +64,7 @@ impl Session {
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
         let outbox = Outbox::new(OUTBOX, Pace::Once);
-        self.hub.do_send(SessionUp {
-            session: self.id,
+        self.report(SessionEvent::Up {
             peer: pair.peer,
             outbox: outbox.clone(),
             files: Arc::clone(&files),
@@ -75,24 +74,25 @@ impl Session {
         let (id, hub) = (self.id, self.hub.clone());
         let talk = async move { talk(id, pair.messages, &outbox, &hub).await };
         ctx.spawn(talk.into_actor(self).map(|reason, session, _| {
-            session.hub.do_send(TalkDown { session: session.id, reason });
+            session.report(SessionEvent::TalkDown { reason });
         }));
     }
 
     fn watch_files(&mut self, offered: Option<u64>) {
         let Some(files) = self.files.clone() else { return };
         let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
-        let watch = HeaderWatch::start(files, offered, move |seen| match seen {
-            Seen::Header(size) => {
-                hub.do_send(HeaderSeen { session, size, free: downloads.free() });
-            }
-            Seen::Down(reason) => hub.do_send(FilesDown { session, reason }),
+        let watch = HeaderWatch::start(files, offered, move |seen| {
+            let event = match seen {
+                Seen::Header(size) => SessionEvent::Header { size, free: downloads.free() },
+                Seen::Down(reason) => SessionEvent::FilesDown { reason },
+            };
+            hub.do_send(SessionReport { session, event });
         });
         match watch {
             Ok(watch) => self.watch = Some(watch),
             Err(error) => {
                 let reason = format!("the file connection cannot be watched: {error}");
-                self.hub.do_send(FilesDown { session, reason });
+                self.report(SessionEvent::FilesDown { reason });
             }
         }
     }
@@ -106,7 +106,7 @@ impl Actor for Session {
             Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
             {
                 Ok(listeners) => {
-                    self.hub.do_send(PortsOpen { session: self.id, ports: listeners.ports });
+                    self.report(SessionEvent::PortsOpen(listeners.ports));
                     let logger = self.logger.clone();
                     let accept = async move { listeners.accept(peer, &logger).await };
                     futures::future::Either::Left(accept)
@@ -178,7 +178,7 @@ async fn talk(
     id: SessionId,
     stream: tokio::net::TcpStream,
     outbox: &Outbox,
-    hub: &Addr<Hub>,
+    hub: &Recipient<SessionReport>,
 ) -> String {
     let (input, output) = stream.into_split();
     drive_connection(read(id, Frames::new(input), hub), outbox.write_to(output), Some(LINGER)).await
@@ -186,8 +186,8 @@ async fn talk(
 
 async fn read(
     session: SessionId,
-    mut input: Frames<tokio::net::tcp::OwnedReadHalf>,
-    hub: &Addr<Hub>,
+    mut input: Frames<tokio::net::tcp::OwnedReadHalf, PeerFrame>,
+    hub: &Recipient<SessionReport>,
 ) -> String {
     loop {
         let mut frames: Vec<PeerFrame> = match input.next().await {
@@ -200,7 +200,7 @@ async fn read(
         };
         let end = frames.iter().position(|frame| *frame == PeerFrame::Close);
         frames.truncate(end.unwrap_or(frames.len()));
-        if hub.send(SessionFrames { session, frames }).await.is_err() {
+        if hub.send(SessionReport { session, event: SessionEvent::Frames(frames) }).await.is_err() {
             return "the client has closed".into();
         }
         if end.is_some() {

@@ -1,0 +1,272 @@
+//! The user's commands on their way to the hub.
+//!
+//! A text waits until its connection has room, a file until the disk has been asked about it, and
+//! whatever else the user wants passes them: `/quit`, `/close` and `/cancel` work at once. Texts
+//! keep their order, and so do files.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::mpsc;
+
+use super::pending_commands::Checked;
+use crate::client::api::command::Command;
+use crate::client::messages::Run;
+use crate::protocol::Username;
+use crate::transfer::Source;
+
+/// For a file system to say what is at a path.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Commands that may wait here; others wait in the channel.
+const READ_AHEAD: usize = 1024;
+
+/// Hands commands to `hub` until nobody is left to give any or to take any.
+pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
+    let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
+    let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
+    let mut check: Option<Pin<Box<dyn Future<Output = Checked>>>> = None;
+    let (mut finish, mut open) = (false, true);
+    loop {
+        if text_on_its_way.is_none()
+            && let Some(text) = feed.texts.pop_front()
+        {
+            text_on_its_way = Some(Box::pin(feed.deliver(text, None)));
+        }
+        match feed.files.front() {
+            None => check = None,
+            Some(command) if check.is_none() => check = Some(Box::pin(check_file(command))),
+            Some(_) => {}
+        }
+        if finish && text_on_its_way.is_none() && check.is_none() {
+            finish = false;
+            if !feed.deliver(Command::Finish, None).await {
+                return;
+            }
+        }
+        if !open && !finish && text_on_its_way.is_none() && check.is_none() {
+            return;
+        }
+        let room = feed.texts.len() < READ_AHEAD && feed.files.len() < READ_AHEAD;
+        let alive = tokio::select! {
+            taken = resolve(&mut text_on_its_way) => {
+                text_on_its_way = None;
+                taken
+            }
+            checked = resolve(&mut check) => {
+                check = None;
+                feed.deliver_file(checked).await
+            }
+            command = commands.recv(), if open && room => match command {
+                Some(Command::Finish) => {
+                    finish = true;
+                    true
+                }
+                Some(Command::Close(name)) => {
+                    // The file that is asked about may be one of those that are dropped.
+                    check = None;
+                    feed.close(name).await
+                }
+                Some(Command::Quit) => feed.quit().await,
+                Some(command) => feed.take(command).await,
+                None => {
+                    // Nobody drives the client any more.
+                    (finish, open) = (true, false);
+                    true
+                }
+            },
+        };
+        if !alive {
+            return;
+        }
+    }
+}
+
+struct Feed {
+    hub: Recipient<Run>,
+    texts: VecDeque<Command>,
+    /// Files to send, and questions about them.
+    files: VecDeque<Command>,
+}
+
+impl Feed {
+    /// Resolves once the next one may follow; false when the hub is gone.
+    fn deliver(&self, command: Command, checked: Checked) -> impl Future<Output = bool> + use<> {
+        let sent = self.hub.send(Run { command, checked });
+        async move { sent.await.is_ok() }
+    }
+
+    async fn take(&mut self, command: Command) -> bool {
+        match command {
+            Command::Say(_) | Command::Tell { .. } => self.texts.push_back(command),
+            Command::Send { .. } | Command::ListTransfers => self.files.push_back(command),
+            other => return self.deliver(other, None).await,
+        }
+        true
+    }
+
+    async fn deliver_file(&mut self, checked: Checked) -> bool {
+        let Some(command) = self.files.pop_front() else { return true };
+        self.deliver(command, checked).await
+    }
+
+    /// What was typed for `name` before goes first, without a wait for room; files that were not
+    /// begun are not sent.
+    async fn close(&mut self, name: Username) -> bool {
+        let key = name.folded();
+        let theirs =
+            |command: &Command| matches!(command, Command::Tell { to, .. } if to.folded() == key);
+        let is_to =
+            |command: &Command| matches!(command, Command::Send { to, .. } if to.folded() == key);
+        let (first, rest) = self.texts.drain(..).partition(theirs);
+        let first: VecDeque<_> = first;
+        self.texts = rest;
+        let (dropped, kept) = self.files.drain(..).partition(is_to);
+        let dropped: VecDeque<_> = dropped;
+        self.files = kept;
+        self.drop_files(dropped, "you closed the private session");
+        for text in first {
+            self.hub.do_send(Run { command: text, checked: None });
+        }
+        self.deliver(Command::Close(name), None).await
+    }
+
+    /// The same for everybody: at most as many as were read ahead, so an outbox has room for them.
+    async fn quit(&mut self) -> bool {
+        let files = std::mem::take(&mut self.files);
+        self.drop_files(files, "you signed out");
+        for text in self.texts.drain(..) {
+            self.hub.do_send(Run { command: text, checked: None });
+        }
+        self.deliver(Command::Quit, None).await
+    }
+
+    fn drop_files(&self, files: VecDeque<Command>, reason: &str) {
+        for command in files {
+            let checked = match &command {
+                Command::Send { to, path } => {
+                    Some(Err(format!("{} was not sent to {to}: {reason}", path.display())))
+                }
+                _ => None,
+            };
+            // At most as many as were read ahead.
+            self.hub.do_send(Run { command, checked });
+        }
+    }
+}
+
+/// The output of `future`, if there is one; else waits for ever.
+async fn resolve<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The size of the file that `command` sends, or why it cannot be sent. The disk is asked off the
+/// event loop.
+fn check_file(command: &Command) -> impl Future<Output = Checked> + use<> {
+    let path = match command {
+        Command::Send { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    async move {
+        match path {
+            Some(path) => Some(ask_disk(path).await),
+            None => None,
+        }
+    }
+}
+
+async fn ask_disk(path: PathBuf) -> Result<u64, String> {
+    let ask = tokio::task::spawn_blocking(move || {
+        Source::open(&path).map(|source| source.size).map_err(|error| error.to_string())
+    });
+    match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => Err("the file system does not answer; try later".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::MessageText;
+
+    /// A hub that has room for no text.
+    struct Probe(mpsc::UnboundedSender<Command>);
+
+    impl Actor for Probe {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Run> for Probe {
+        type Result = ResponseFuture<()>;
+
+        fn handle(&mut self, run: Run, _: &mut Self::Context) -> Self::Result {
+            let text = matches!(run.command, Command::Say(_) | Command::Tell { .. });
+            let _ = self.0.send(run.command);
+            Box::pin(async move {
+                if text {
+                    std::future::pending::<()>().await;
+                }
+            })
+        }
+    }
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    fn tell(to: &str, text: &str) -> Command {
+        Command::Tell { to: name(to), text: MessageText::parse(text).unwrap() }
+    }
+
+    fn start() -> (mpsc::Sender<Command>, mpsc::UnboundedReceiver<Command>) {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let (commands, receiver) = mpsc::channel(100);
+        actix_rt::spawn(feed(receiver, Probe(sender).start().recipient()));
+        (commands, seen)
+    }
+
+    async fn next(seen: &mut mpsc::UnboundedReceiver<Command>) -> Command {
+        tokio::time::timeout(Duration::from_secs(10), seen.recv()).await.unwrap().unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn commands_pass_texts_that_wait_for_room() {
+        let (commands, mut seen) = start();
+        for text in ["1", "2", "3"] {
+            commands.send(tell("ann", text)).await.unwrap();
+        }
+        commands.send(Command::Cancel(crate::client::ids::TransferId(7))).await.unwrap();
+        assert_eq!(next(&mut seen).await, tell("ann", "1"));
+        assert_eq!(next(&mut seen).await, Command::Cancel(crate::client::ids::TransferId(7)));
+        commands.send(tell("bob", "4")).await.unwrap();
+        commands.send(Command::Close(name("bob"))).await.unwrap();
+        assert_eq!(next(&mut seen).await, tell("bob", "4"), "typed before the close");
+        assert_eq!(next(&mut seen).await, Command::Close(name("bob")));
+        commands.send(Command::Quit).await.unwrap();
+        for text in ["2", "3"] {
+            assert_eq!(next(&mut seen).await, tell("ann", text));
+        }
+        assert_eq!(next(&mut seen).await, Command::Quit);
+    }
+
+    #[cfg(unix)]
+    #[actix_rt::test]
+    async fn finish_waits_for_the_file_check_and_quit_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "content").unwrap();
+        let (commands, mut seen) = start();
+        let send = Command::Send { to: name("bob"), path };
+        commands.send(send.clone()).await.unwrap();
+        drop(commands);
+        assert_eq!(next(&mut seen).await, send);
+        assert_eq!(next(&mut seen).await, Command::Finish);
+        assert!(seen.recv().await.is_none());
+    }
+}
