@@ -82,7 +82,7 @@ fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
     terminal.shows("[2 ada…]");
     other.any("private_request");
     other.say("/accept bob");
-    terminal.shows("Private talk with ada");
+    terminal.shows("Private session with ada");
     terminal.types("psst\r");
     other.wait("private_message", |event| event["text"] == "psst");
     terminal.types("\x1b1");
@@ -180,6 +180,29 @@ fn the_shell_gets_its_terminal_back_and_gives_it_again() {
 }
 
 #[test]
+fn the_terminal_is_taken_again_after_a_stop_that_cannot_be_caught() {
+    let server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal =
+        Terminal::run(SIZE, "/bin/sh", &["-i"], &environment(&home, &[("PS1", "shell> ")]));
+    terminal.shows("shell>");
+    terminal.types(&format!("{MATOU} client --username bob --server {}\r", server.address));
+    terminal.shows("as bob.");
+    let raw = terminal.modes();
+    let client = terminal.foreground();
+    nix::sys::signal::kill(client, Signal::SIGSTOP).unwrap();
+    // What most shells do by themselves. The terminal is raw, so that Enter is a line feed.
+    terminal.types("stty sane; echo men''ded\n");
+    terminal.shows("mended");
+    assert_ne!(terminal.modes(), raw);
+    terminal.types("fg\r");
+    terminal.wait("screen", |screen| screen.contents().trim_end().ends_with("room ›"));
+    terminal.types("typed\r");
+    terminal.shows("› typed");
+    assert_eq!(terminal.modes(), raw);
+}
+
+#[test]
 fn copy_mode_survives_a_resize() {
     let server = Server::start();
     let bob = &mut Screen::join(&server, "bob").terminal;
@@ -210,7 +233,9 @@ fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
 fn signals_end_it_with_a_clean_terminal_and_a_reason() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
-    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+    for signal in
+        [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGABRT]
+    {
         let mut screen = Screen::join(&server, "bob");
         screen.terminal.signal(signal);
         assert!(screen.terminal.exit().success());
@@ -225,17 +250,12 @@ fn a_disk_that_hangs_keeps_neither_the_terminal_nor_the_name() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let home = tempfile::tempdir().unwrap();
-    let logs = home.path().join(".local/state/matou/logs");
-    std::fs::create_dir_all(&logs).unwrap();
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    for day in [today, today.tomorrow().unwrap()] {
-        // Whoever opens it to write waits until somebody reads.
-        let path = logs.join(format!("public-{day}.log"));
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    }
     let address = server.address.to_string();
     let arguments = ["client", "--server", &address, "--username", "bob"];
-    let variables = environment(&home, &[("MATOU_CLIENT__SCREEN__CHAT_LOG", "public")]);
+    let variables = environment(
+        &home,
+        &[("MATOU_CLIENT__SCREEN__CHAT_LOG", "public"), ("MATOU_TEST_HANG", "log")],
+    );
     let mut bob = Terminal::run(SIZE, MATOU, &arguments, &variables);
     bob.shows("as bob.");
     other.say("for the log");
@@ -252,14 +272,14 @@ fn a_disk_that_hangs_at_the_start_can_be_interrupted() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let home = tempfile::tempdir().unwrap();
-    let state = home.path().join(".local/state/matou");
-    std::fs::create_dir_all(&state).unwrap();
-    // Whoever opens it to read waits until somebody writes.
-    let path = state.join("history");
-    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let address = server.address.to_string();
     let arguments = ["client", "--server", &address, "--username", "bob"];
-    let mut bob = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, &[]));
+    let mut bob = Terminal::run(
+        SIZE,
+        MATOU,
+        &arguments,
+        &environment(&home, &[("MATOU_TEST_HANG", "history")]),
+    );
     other.wait("joined", |event| event["username"] == "bob");
     bob.signal(Signal::SIGINT);
     assert!(!bob.exit().success());

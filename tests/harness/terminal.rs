@@ -190,6 +190,13 @@ impl Terminal {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(id.try_into().unwrap()), signal).unwrap();
     }
 
+    /// The group of processes that has the terminal.
+    #[allow(dead_code, reason = "not every test has a shell")]
+    pub(crate) fn foreground(&self) -> nix::unistd::Pid {
+        let group = self.master.as_ref().unwrap().process_group_leader().unwrap();
+        nix::unistd::Pid::from_raw(group)
+    }
+
     /// A mark written by the terminal's own side comes out behind all that the program wrote.
     fn drain(&mut self) {
         const MARK: &[u8] = b"\x1b[0mEND-OF-OUTPUT";

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -42,6 +42,9 @@ pub(in crate::screen) enum Job {
     StorePaste(Username, String),
     /// Remove such a file.
     RemovePaste(PathBuf),
+    /// Wait as on a disk that hangs, until the sender is dropped.
+    #[cfg(test)]
+    Hang(Receiver<()>),
 }
 
 /// The thread that does the jobs. When this is dropped it does those that wait, and ends.
@@ -84,6 +87,8 @@ impl Disk {
             Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
             // The rest of them is removed at the end.
             Job::RemovePaste(_) => None,
+            #[cfg(test)]
+            Job::Hang(_) => None,
             Job::Remember(_) | Job::Log(..) => {
                 let text = format!("History or chat log will have gaps: {slow}.");
                 let again = std::mem::replace(&mut self.complained, true);
@@ -101,10 +106,14 @@ impl Disk {
 }
 
 /// The lines of the history file in `folder`, oldest first; shortens it when it has grown.
-pub(in crate::screen) fn history(folder: &Path) -> Vec<String> {
+pub(in crate::screen) fn history(folder: &Path) -> io::Result<Vec<String>> {
+    #[cfg(feature = "testing")]
+    hang_on_demand("history");
     let path = folder.join("history");
-    let Ok((text, is_whole)) = tail(&path) else {
-        return Vec::new();
+    let (text, is_whole) = match tail(&path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
     };
     let lines = from_file(&text);
     if !is_whole || text.lines().count() > 2 * lines.len() {
@@ -115,7 +124,7 @@ pub(in crate::screen) fn history(folder: &Path) -> Vec<String> {
         // Without it, the file is merely longer than it needs to be.
         let _ = write_new(&fresh, &kept).and_then(|()| fs::rename(&fresh, &path));
     }
-    lines
+    Ok(lines)
 }
 
 /// The end of the file, from the beginning of a line on, and whether that is all of it.
@@ -165,6 +174,8 @@ impl Worker {
                     self.pasted.extend(stored.clone());
                     self.answer(UiEvent::Stored(to, stored));
                 }
+                #[cfg(test)]
+                Job::Hang(until) => drop(until.recv()),
                 Job::RemovePaste(path) => {
                     self.pasted.retain(|other| *other != path);
                     drop(fs::remove_file(path));
@@ -209,14 +220,17 @@ impl Worker {
     }
 
     fn log(&mut self, name: String, line: &str) -> io::Result<()> {
+        #[cfg(feature = "testing")]
+        hang_on_demand("log");
+        let folder = self.folder()?.join("logs");
+        let path = folder.join(&name);
         let at = self.logs.iter().position(|(open, _)| *open == name);
-        let mut entry = if let Some(entry) = at.and_then(|at| self.logs.remove(at)) {
+        let open = at.and_then(|at| self.logs.remove(at)).filter(|(_, file)| is_at(file, &path));
+        let mut entry = if let Some(entry) = open {
             entry
         } else {
-            let folder = self.folder()?.join("logs");
             make_folder(&folder)?;
-            let file = append(&folder.join(&name))?;
-            (name, file)
+            (name, append(&path)?)
         };
         let written = entry.1.write_all(format!("{line}\n").as_bytes());
         self.logs.push_front(entry);
@@ -266,17 +280,56 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Opens a file of lines to add some; ends the last line first where it was cut.
 fn append(path: &Path) -> io::Result<File> {
-    open(OpenOptions::new().append(true).create(true), path)
+    let mut file = open(OpenOptions::new().read(true).append(true).create(true), path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Whether `path` still leads to the open `file`, which may have been moved or removed.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(there)) => id(open) == id(there),
+        _ => false,
+    }
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     open(OpenOptions::new().write(true).create_new(true), path)?.write_all(text.as_bytes())
 }
 
-/// Readable by the user alone, and never through a link of another user.
+/// Readable by the user alone. Links are not followed, as another user may have put them there;
+/// nothing but a regular file is opened, as a pipe or device could hang.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    options.mode(0o600).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
+    use nix::fcntl::OFlag;
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let not_regular = || io::Error::other("not a regular file");
+    let file = options.mode(0o600).custom_flags(flags.bits()).open(path).map_err(|error| {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => io::Error::other("it is a symbolic link; use a regular file"),
+            // A pipe without a reader.
+            Some(Errno::NXIO) => not_regular(),
+            _ => error,
+        }
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+/// Hangs for ever where `MATOU_TEST_HANG` names `place`, as a broken disk does.
+#[cfg(feature = "testing")]
+fn hang_on_demand(place: &str) {
+    while std::env::var("MATOU_TEST_HANG").is_ok_and(|wanted| wanted == place) {
+        std::thread::park();
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::screen::runtime::event_loop::{EventLoop, now};
 use crate::screen::runtime::signals::Signals;
 use crate::screen::runtime::terminal::{Screen, restore};
 use crate::screen::state::app::{App, Start};
+use crate::screen::state::event::UiEvent;
 
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
@@ -71,8 +72,10 @@ async fn show(
     // Before the terminal and the signals are taken: while a disk hangs, Ctrl-C still ends this.
     let history = match &folder {
         Some(folder) if options.settings.history => disk::history(folder),
-        _ => Vec::new(),
+        _ => Ok(Vec::new()),
     };
+    let unreadable =
+        history.as_ref().err().map(|error| format!("Cannot read the history file: {error}."));
     let panicked = restore_on_panic();
     let signals = Signals::new()?;
     let mut screen = Screen::take(options.settings.mouse)?;
@@ -85,9 +88,13 @@ async fn show(
         username: options.username,
         server: options.server,
         home: options.home,
-        history,
+        history: history.unwrap_or_default(),
     })?;
     let (answers, disk_events) = unbounded_channel();
+    if let Some(problem) = unreadable {
+        // The receiver is held here.
+        let _ = answers.send(UiEvent::DiskFailed(problem));
+    }
     let disk = Disk::start(folder, answers.clone())?;
     let commands = forward(handle);
     let mut event_loop =
@@ -117,7 +124,7 @@ fn print_line(line: &str) {
     let _ = writeln!(io::stderr(), "matou: {}", sanitize(line));
 }
 
-/// Whatever ended the screen, the server is notify; not waited for longer than a moment. False when
+/// Signs out, whatever ended the screen; waits only a moment. False when
 /// that was too short.
 async fn sign_out(
     app: &mut App,

@@ -23,6 +23,8 @@ pub(in crate::screen) struct Signals {
     terminate: Stream,
     hang_up: Stream,
     interrupt: Stream,
+    quit: Stream,
+    abort: Stream,
     stop: Stream,
     go_on: Stream,
     resize: Stream,
@@ -36,6 +38,8 @@ impl Signals {
             terminate: raw(Number::TERM)?,
             hang_up: raw(Number::HUP)?,
             interrupt: raw(Number::INT)?,
+            quit: raw(Number::QUIT)?,
+            abort: raw(Number::ABORT)?,
             stop: raw(Number::TSTP)?,
             go_on: raw(Number::CONT)?,
             resize: raw(Number::WINCH)?,
@@ -48,6 +52,8 @@ impl Signals {
             _ = self.terminate.recv() => Signal::End("SIGTERM"),
             _ = self.hang_up.recv() => Signal::End("SIGHUP"),
             _ = self.interrupt.recv() => Signal::End("SIGINT"),
+            _ = self.quit.recv() => Signal::End("SIGQUIT"),
+            _ = self.abort.recv() => Signal::End("SIGABRT"),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
             _ = self.resize.recv() => Signal::Resize,
@@ -60,7 +66,7 @@ impl Signals {
     }
 }
 
-/// Prompts everything that the shell started together with this program to stop, as the key does
+/// Asks everything that the shell started together with this program to stop, as the key does
 /// where the terminal handles it. False when there is no shell that could continue it.
 pub(in crate::screen) fn stop_group() -> bool {
     let leads_session = getsid(None).is_ok_and(|session| session == getpid());

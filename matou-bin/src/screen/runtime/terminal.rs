@@ -116,7 +116,7 @@ impl Screen {
         execute!(out, Print("-- press any key to return --"))
     }
 
-    /// Ends [`Screen::bare`].
+    /// Ends [`Screen::copy_mode`].
     pub(in crate::screen) fn end_copy_mode(&mut self) -> io::Result<()> {
         self.mouse(self.mouse)?;
         self.redraw()
@@ -144,6 +144,9 @@ impl Screen {
     /// Takes the terminal again.
     pub(in crate::screen) fn enter(&mut self) -> io::Result<()> {
         let mut taken = lock();
+        // A shell that got the terminal while this was stopped has reset it. crossterm does not
+        // set what it believes to be set already.
+        disable_raw_mode()?;
         enable_raw_mode()?;
         *taken = true;
         drop(taken);

@@ -8,7 +8,7 @@ use matou_actors::protocol::Username;
 /// What is open in front of the tabs.
 #[derive(Debug)]
 pub(crate) enum Modal {
-    /// Prompts for the user's name.
+    /// Asks for the user's name.
     SignIn(SignIn),
     /// The keys and commands, scrolled by so many rows.
     Help(usize),
@@ -16,11 +16,11 @@ pub(crate) enum Modal {
     Search(Search),
     /// Search in what was typed before.
     HistorySearch(HistorySearch),
-    /// Prompts what to do with several pasted lines.
+    /// Asks what to do with several pasted lines.
     Paste(String),
-    /// Prompts whether to leave although files are on their way.
+    /// Asks whether to quit although transfers are running.
     Leave,
-    /// Prompts whether to close the tab of this peer, whose session is open.
+    /// Asks whether to close the tab of this peer, whose session is open.
     CloseTab(Username),
 }
 

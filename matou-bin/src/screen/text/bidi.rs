@@ -10,10 +10,11 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
 
-/// `name` between a first-strong isolate and its end, so that what stands around it keeps its
-/// place on terminals that reorder; plain ASCII needs none. Counts no columns.
+/// `name` between a first-strong isolate and its end when it is written from right to left, so that
+/// its neighbours keep their place on terminals that reorder. Other names get none: some terminals
+/// (GNU screen) print isolates as columns of their own.
 pub(crate) fn isolated(name: &str) -> Cow<'_, str> {
-    if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(wrapped(name)) }
+    isolated_text(name)
 }
 
 /// `name` in a row that holds `text` as well: digits and Latin letters are kept in their place
@@ -75,8 +76,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_outside_ascii_are_isolated_by_themselves() {
-        assert_eq!(isolated("bob"), "bob");
+    fn only_names_from_right_to_left_are_isolated_by_themselves() {
+        for name in ["bob", "Élodie", "猫", "Ωμέγα"] {
+            assert_eq!(isolated(name), name);
+        }
         assert_eq!(isolated("שרה"), "\u{2068}שרה\u{2069}");
         assert!(has_right_to_left("a שלום") && !has_right_to_left("été 猫"));
     }

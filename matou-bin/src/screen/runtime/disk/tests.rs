@@ -18,24 +18,22 @@ fn finish(disk: Disk) {
 #[test]
 fn a_disk_that_hangs_is_abandoned_and_reported_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("history");
-    // Whoever opens it to write waits until somebody reads.
-    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let (answers, _events) = unbounded_channel();
-    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
-    let mut told = Vec::new();
+    let (sender, _events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), sender).unwrap();
+    let (go_on, until) = std::sync::mpsc::channel();
+    disk.add(Job::Hang(until));
+    let mut answers = Vec::new();
     for _ in 0..3 * QUEUE {
-        told.extend(disk.add(Job::Remember("x".into())));
+        answers.extend(disk.add(Job::Remember("x".into())));
     }
-    assert!(matches!(&told[..], [UiEvent::DiskFailed(_)]), "{told:?}");
+    assert!(matches!(&answers[..], [UiEvent::DiskFailed(_)]), "{answers:?}");
     let listed = disk.add(Job::List(folder.path().into()));
     assert!(matches!(listed, Some(UiEvent::DiskFailed(text)) if text.starts_with("Cannot list")));
     let to = Username::parse("bob").unwrap();
     let stored = disk.add(Job::StorePaste(to, "a".into()));
-    assert!(matches!(stored, Some(UiEvent::Stored(_, Err(_)))), "what is pasted is told of");
+    assert!(matches!(stored, Some(UiEvent::Stored(_, Err(_)))), "a paste always gets an answer");
     assert!(!wait(disk.finish(Duration::from_millis(1))));
-    // Lets the thread go on, and end.
-    drop(OpenOptions::new().read(true).write(true).open(&path).unwrap());
+    drop(go_on);
 }
 
 #[test]
@@ -67,7 +65,7 @@ fn lines_are_appended_to_files_of_the_user_alone() {
         assert!(disk.add(Job::Log("public.log".into(), format!("said {n}"))).is_none());
     }
     finish(disk);
-    assert_eq!(history(&state), ["line 0", "line 1", "line 2"]);
+    assert_eq!(history(&state).unwrap(), ["line 0", "line 1", "line 2"]);
     let log = state.join("logs/public.log");
     assert_eq!(fs::read_to_string(&log).unwrap(), "said 0\nsaid 1\nsaid 2\n");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -86,7 +84,9 @@ fn a_link_in_the_place_of_a_file_is_not_followed() {
     disk.add(Job::Remember("y".into()));
     finish(disk);
     assert!(!target.exists());
-    assert!(matches!(events.try_recv(), Ok(UiEvent::DiskFailed(_))));
+    let failed = events.try_recv();
+    assert!(matches!(&failed, Ok(UiEvent::DiskFailed(text)) if text.contains("symbolic link")));
+    assert!(history(folder.path()).unwrap_err().to_string().contains("symbolic link"));
     assert!(events.try_recv().is_err(), "said once only");
 }
 
@@ -96,7 +96,7 @@ fn a_history_that_has_grown_is_shortened() {
     let path = folder.path().join("history");
     let all: Vec<_> = (0..5000).map(|n| n.to_string()).collect();
     fs::write(&path, all.join("\n") + "\n").unwrap();
-    let lines = history(folder.path());
+    let lines = history(folder.path()).unwrap();
     assert_eq!((lines.len(), lines.last().unwrap().as_str()), (1000, "4999"));
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1000);
 }
@@ -139,6 +139,55 @@ fn a_history_that_has_grown_is_shortened_whatever_its_lines_are_like() {
     let path = folder.path().join("history");
     write_new(&path, &format!("{}\n", "x".repeat(9_000)).repeat(100)).unwrap();
     write_new(&folder.path().join("history.new"), "left behind").unwrap();
-    assert!(!history(folder.path()).is_empty());
+    assert!(!history(folder.path()).unwrap().is_empty());
     assert!(fs::metadata(path).unwrap().len() <= HISTORY_BYTES);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_an_error_and_does_not_hang() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(history(folder.path()).unwrap_err().to_string().contains("not a regular file"));
+    let (answers, mut events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    disk.add(Job::Remember("x".into()));
+    finish(disk);
+    let failed = events.try_recv();
+    assert!(matches!(failed, Ok(UiEvent::DiskFailed(text)) if text.contains("not a regular file")));
+}
+
+#[test]
+fn a_history_whose_last_line_was_cut_gets_its_line_break_first() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("history"), "whole\nhalf").unwrap();
+    let (answers, _events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    disk.add(Job::Remember("next".into()));
+    disk.add(Job::Remember("last".into()));
+    finish(disk);
+    assert_eq!(history(folder.path()).unwrap(), ["whole", "half", "next", "last"]);
+}
+
+#[test]
+fn a_chat_log_that_was_moved_or_removed_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("logs/public.log");
+    let (answers, mut events) = unbounded_channel();
+    let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
+    let mut say = |line: &str| {
+        disk.add(Job::Log("public.log".into(), line.into()));
+        // The answer to this one says that the line is written.
+        disk.add(Job::List(folder.path().into()));
+        assert!(matches!(events.blocking_recv(), Some(UiEvent::Listed(_))));
+    };
+    say("one");
+    fs::rename(&log, folder.path().join("old.log")).unwrap();
+    say("two");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "two\n");
+    fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    say("three");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "three\n");
+    finish(disk);
+    assert_eq!(fs::read_to_string(folder.path().join("old.log")).unwrap(), "one\n");
 }
