@@ -191,6 +191,8 @@ fn the_terminal_is_taken_again_after_a_stop_that_cannot_be_caught() {
     let raw = terminal.modes();
     let client = terminal.foreground();
     nix::sys::signal::kill(client, Signal::SIGSTOP).unwrap();
+    // Until the shell has the terminal, what is typed is still the client's.
+    terminal.wait("shell", |screen| screen.contents().trim_end().ends_with("shell>"));
     // What most shells do by themselves. The terminal is raw, so that Enter is a line feed.
     terminal.types("stty sane; echo men''ded\n");
     terminal.shows("mended");

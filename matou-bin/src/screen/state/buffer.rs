@@ -1,8 +1,9 @@
 //! The scrollback of one tab: bounded in lines and in bytes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::screen::state::entry::{Body, Entry, Presence};
+use crate::screen::text::width::width;
 use jiff::civil::DateTime;
 use matou_actors::protocol::Username;
 
@@ -17,6 +18,8 @@ pub(crate) struct Buffer {
     bytes: usize,
     limits: Limits,
     unread: Option<EntryId>,
+    /// How many messages have an author whose name takes so many columns.
+    name_widths: BTreeMap<usize, usize>,
 }
 
 /// How much one buffer may hold.
@@ -40,12 +43,22 @@ pub(crate) enum Move {
 impl Buffer {
     /// An empty one.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { entries: VecDeque::new(), first: 0, bytes: 0, limits, unread: None }
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            limits,
+            unread: None,
+            name_widths: BTreeMap::new(),
+        }
     }
 
     /// Adds `entry` at the end.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.bytes += entry.size();
+        if let Some(columns) = name_width(&entry) {
+            *self.name_widths.entry(columns).or_default() += 1;
+        }
         self.entries.push_back(entry);
         while self.entries.len() > self.limits.lines || self.bytes > self.limits.bytes {
             if !self.drop_oldest() {
@@ -83,6 +96,7 @@ impl Buffer {
         if let Some(entry) = self.entries.pop_front() {
             self.bytes = self.bytes.saturating_sub(entry.size());
             self.first += 1;
+            self.forget_name(&entry);
         }
         if self.entries.capacity() > 64 && self.entries.len() * 4 < self.entries.capacity() {
             self.entries.shrink_to(self.entries.len() * 2);
@@ -104,6 +118,11 @@ impl Buffer {
     /// The number that the next entry will have.
     pub(crate) fn end(&self) -> EntryId {
         self.first + u64::try_from(self.entries.len()).unwrap_or(0)
+    }
+
+    /// Columns of the widest name of an author.
+    pub(crate) fn widest_name(&self) -> usize {
+        self.name_widths.last_key_value().map_or(0, |(width, _)| *width)
     }
 
     /// Bytes of memory, roughly.
@@ -136,6 +155,25 @@ impl Buffer {
             Some(before) => Some(before) != day(id),
             None => true,
         }
+    }
+}
+
+impl Buffer {
+    fn forget_name(&mut self, entry: &Entry) {
+        let Some(columns) = name_width(entry) else { return };
+        if let Some(count) = self.name_widths.get_mut(&columns) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.name_widths.remove(&columns);
+            }
+        }
+    }
+}
+
+fn name_width(entry: &Entry) -> Option<usize> {
+    match &entry.body {
+        Body::Said { from, .. } => Some(width(from.as_str())),
+        _ => None,
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use matou_actors::protocol::{FoldedName, Username};
 
+use crate::screen::text::width::width;
+
 /// People that the roster holds; a server could announce people without end.
 const MAX_PEOPLE: usize = 20_000;
 /// Speakers that completion offers first.
@@ -13,6 +15,8 @@ const MAX_SPEAKERS: usize = 30;
 #[derive(Debug, Default)]
 pub(crate) struct People {
     present: BTreeMap<FoldedName, Username>,
+    /// How many of them have a name of so many columns.
+    widths: BTreeMap<usize, usize>,
     /// Who spoke last, newest first.
     speakers: VecDeque<Username>,
 }
@@ -21,18 +25,27 @@ impl People {
     /// Forgets all users.
     pub(crate) fn clear(&mut self) {
         self.present.clear();
+        self.widths.clear();
     }
 
     /// A user is here.
     pub(crate) fn add(&mut self, who: Username) {
         if self.present.len() < MAX_PEOPLE {
-            self.present.insert(who.folded(), who);
+            *self.widths.entry(width(who.as_str())).or_default() += 1;
+            let before = self.present.insert(who.folded(), who);
+            self.forget_width(before);
         }
     }
 
     /// A user left.
     pub(crate) fn remove(&mut self, who: &Username) {
-        self.present.remove(&who.folded());
+        let before = self.present.remove(&who.folded());
+        self.forget_width(before);
+    }
+
+    /// Columns of the widest name.
+    pub(crate) fn widest(&self) -> usize {
+        self.widths.last_key_value().map_or(0, |(width, _)| *width)
     }
 
     /// A user sent a message.
@@ -76,6 +89,18 @@ impl People {
         let spoken = found.clone();
         found.extend(self.all().filter(fits).filter(|who| !spoken.contains(who)).cloned());
         found
+    }
+}
+
+impl People {
+    fn forget_width(&mut self, who: Option<Username>) {
+        let Some(columns) = who.map(|who| width(who.as_str())) else { return };
+        if let Some(count) = self.widths.get_mut(&columns) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.widths.remove(&columns);
+            }
+        }
     }
 }
 

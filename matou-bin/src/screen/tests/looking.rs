@@ -232,3 +232,21 @@ fn copy_mode_holds_whole_lines_and_any_key_ends_it() {
     assert_eq!(scene.effects.last(), Some(&Effect::EndCopyMode));
     assert!(!scene.shows("› x"));
 }
+
+#[test]
+fn columns_of_names_are_as_wide_as_the_names() {
+    let mut scene = TestScreen::signed_in((80, 24));
+    let long = "x".repeat(200);
+    scene.says("alice", &long);
+    // The time, the names, the list of people and what separates them.
+    let columns = |scene: &TestScreen| {
+        let most = |row: &str| row.chars().filter(|c| *c == 'x').count();
+        scene.screen().lines().map(most).max().unwrap()
+    };
+    assert_eq!(columns(&scene), 80 - 6 - "alice".len() - 3 - 2 - 11, "{}", scene.screen());
+    let name = "abcdefghijklmnopqrstuvw";
+    scene.chat(Event::Joined { username: self::name(name), present: false }).says(name, "hello");
+    assert_eq!(columns(&scene), 80 - 6 - 10 - 3 - 2 - 17, "{}", scene.screen());
+    scene.chat(Event::Left { username: self::name(name) });
+    assert_eq!(columns(&scene), 80 - 6 - 13 - 3 - 2 - 11, "{}", scene.screen());
+}

@@ -12,6 +12,8 @@ use crate::screen::text::width::cells;
 use crate::screen::view::rows::Pane;
 
 const ROSTER_FROM: u16 = 70;
+/// Room for `  … 99 more`.
+const LEAST_ROSTER: u16 = 11;
 
 /// The parts of the screen.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +62,7 @@ impl Areas {
     fn split_main(app: &App, main: Rect) -> (Rect, Option<Rect>, Option<Rect>) {
         match app.tab().map(|tab| &tab.kind) {
             Some(TabKind::Room) if main.width >= ROSTER_FROM => {
-                let width = if main.width >= 120 { 24 } else { 17 };
+                let width = roster_width(app, main.width);
                 // A column of nothing and one for the line between.
                 let messages = Rect { width: main.width - width - 2, ..main };
                 let roster = Rect { x: main.right() - width, width, ..main };
@@ -78,6 +80,12 @@ impl Areas {
             _ => (main, None, None),
         }
     }
+}
+
+/// As wide as the names in it and the signs before them, within limits.
+fn roster_width(app: &App, columns: u16) -> u16 {
+    let most = if columns >= 120 { 24 } else { 17 };
+    cells(app.people.widest() + 2).clamp(LEAST_ROSTER, most)
 }
 
 impl App {

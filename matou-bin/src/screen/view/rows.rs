@@ -20,6 +20,8 @@ use crate::screen::text::width::{shorten, width, wrap};
 /// Below this width, names are not aligned.
 const ALIGNED_FROM: usize = 52;
 const TIME: usize = 6;
+/// Columns for names at least, so that the text moves less when new names appear.
+const LEAST_NAME: usize = 5;
 const HANGING: usize = 2;
 
 /// How the entries of one tab are drawn.
@@ -105,12 +107,14 @@ impl Pane<'_> {
         self.width >= ALIGNED_FROM
     }
 
+    /// As wide as the names in this tab, within limits.
     fn name_width(&self) -> usize {
-        match self.width {
-            0..70 => 10,
-            70..120 => 13,
+        let most = match self.width {
+            0..66 => 10,
+            66..120 => 13,
             _ => 18,
-        }
+        };
+        self.buffer.widest_name().clamp(LEAST_NAME, most)
     }
 
     /// Columns for the first row of text, and for the others.

@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn pane<'a>(buffer: &'a Buffer, theme: &'a Theme) -> Pane<'a> {
-        Pane { buffer, width: 60, theme, me: None, needle: None, found: None, links: false }
+        Pane { buffer, width: 55, theme, me: None, needle: None, found: None, links: false }
     }
 
     fn all(pane: &Pane<'_>) -> usize {
