@@ -1,12 +1,23 @@
 //! What identifies a member, and where to find its connection.
 
-/// A member of the room, or a connection that has not joined yet; never reused.
+/// A connection of this process; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-impl ConnectionId {
+/// A member of the room, wherever its connection is; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct MemberId(pub(crate) u64);
+
+impl MemberId {
     /// The holder of reserved names.
     pub(crate) const RESERVED: Self = Self(0);
+}
+
+impl From<ConnectionId> for MemberId {
+    /// The member that joins over this connection: today every connection is of this process.
+    fn from(ConnectionId(id): ConnectionId) -> Self {
+        Self(id)
+    }
 }
 
 /// How to reach a connection: through its shard.

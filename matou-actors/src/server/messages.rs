@@ -14,7 +14,7 @@ use crate::server::accept::bans::Bans;
 use crate::server::admin::wire::{ClientReport, Request, Response};
 use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
-use crate::server::ids::{ConnectionId, Route};
+use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Member};
 use crate::server::room::batch::{Batch, Welcome};
@@ -61,7 +61,7 @@ pub(crate) enum ToBroker {
     /// `from` takes a step towards `to`.
     Step { from: Member, to: Member, step: Step },
     /// Somebody left.
-    Forget { id: ConnectionId },
+    Forget { id: MemberId },
 }
 
 /// A step of a private request between two known members.
@@ -79,18 +79,17 @@ pub(crate) enum ToRoom {
     /// A client joined.
     Enter { route: Route, name: Username },
     /// A client left.
-    Leave { id: ConnectionId },
+    Leave { id: MemberId },
 }
 
-/// Connection to room: what its client said, as MSGBC frames. One at a time: the next one after
-/// the batch that carries this one.
+/// Connection to room: what its client said in a row. One at a time: the next one after the batch
+/// with the last of these texts.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
     pub(crate) route: Route,
-    pub(crate) frames: Bytes,
-    /// How many frames those are.
-    pub(crate) count: u64,
+    pub(crate) from: Username,
+    pub(crate) texts: Vec<MessageText>,
     /// When they were read.
     pub(crate) at: Instant,
 }
@@ -100,7 +99,7 @@ pub(crate) struct Publish {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Relay {
-    pub(crate) from: ConnectionId,
+    pub(crate) from: MemberId,
     pub(crate) to: Route,
     pub(crate) frame: Bytes,
 }

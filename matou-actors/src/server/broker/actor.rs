@@ -79,7 +79,7 @@ impl Broker {
     /// The frame that `to` gets for the step that `from` takes.
     fn decide(&mut self, from: &Member, to: &Member, step: Step) -> Result<ServerFrame, Ignored> {
         let now = (self.clock)();
-        let (source, target) = (from.route.id, to.route.id);
+        let (source, target) = (from.id(), to.id());
         let address = from.addresses.seen_by(to.addresses);
         let name = from.name.clone();
         match step {
@@ -107,7 +107,7 @@ impl Broker {
         self.meters.hub_sent(frame.kind(), 1);
         // Cannot flood: pending requests are limited for each target, and each of their steps
         // works once.
-        let (from, to, frame) = (from.route.id, to.route, out.freeze());
+        let (from, to, frame) = (from.id(), to.route, out.freeze());
         self.room.do_send(Relay { from, to, frame });
     }
 }

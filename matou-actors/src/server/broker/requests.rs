@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::server::ids::ConnectionId;
+use crate::server::ids::MemberId;
 use crate::server::settings::Private;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
@@ -25,10 +25,10 @@ pub(crate) struct RequestLimits {
 pub(crate) struct Requests {
     limits: RequestLimits,
     pending: HashMap<Pair, Pending>,
-    by_target: BTreeSet<(ConnectionId, ConnectionId)>,
-    by_source: BTreeSet<(ConnectionId, ConnectionId)>,
+    by_target: BTreeSet<(MemberId, MemberId)>,
+    by_source: BTreeSet<(MemberId, MemberId)>,
     expiries: BTreeMap<Expiry, Pair>,
-    rates: HashMap<ConnectionId, TokenBucket>,
+    rates: HashMap<MemberId, TokenBucket>,
     asked: u64,
     /// How many of the pending ones are accepted.
     accepted: usize,
@@ -55,8 +55,8 @@ pub(crate) enum Ignored {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pair {
-    source: ConnectionId,
-    target: ConnectionId,
+    source: MemberId,
+    target: MemberId,
 }
 
 #[derive(Debug)]
@@ -111,8 +111,8 @@ impl Requests {
     /// PVCOREQ: `source` asks `target`.
     pub(crate) fn ask(
         &mut self,
-        source: ConnectionId,
-        target: ConnectionId,
+        source: MemberId,
+        target: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
@@ -144,8 +144,8 @@ impl Requests {
     /// PVCOACC: `target` accepts what `source` asked.
     pub(crate) fn accept(
         &mut self,
-        target: ConnectionId,
-        source: ConnectionId,
+        target: MemberId,
+        source: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
@@ -161,8 +161,8 @@ impl Requests {
     /// PVCOPORT: `source` tells `target` its ports, which ends the request.
     pub(crate) fn offer_ports(
         &mut self,
-        source: ConnectionId,
-        target: ConnectionId,
+        source: MemberId,
+        target: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
@@ -178,7 +178,7 @@ impl Requests {
     }
 
     /// `id` left: all its requests, in both directions, are gone.
-    pub(crate) fn forget(&mut self, id: ConnectionId) {
+    pub(crate) fn forget(&mut self, id: MemberId) {
         self.rates.remove(&id);
         self.rates.shrink_sparse();
         let asked =
@@ -209,17 +209,17 @@ impl Requests {
     }
 }
 
-fn all_of(id: ConnectionId) -> std::ops::RangeInclusive<(ConnectionId, ConnectionId)> {
-    (id, ConnectionId(u64::MIN))..=(id, ConnectionId(u64::MAX))
+fn all_of(id: MemberId) -> std::ops::RangeInclusive<(MemberId, MemberId)> {
+    (id, MemberId(u64::MIN))..=(id, MemberId(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const A: ConnectionId = ConnectionId(1);
-    const B: ConnectionId = ConnectionId(2);
-    const C: ConnectionId = ConnectionId(3);
+    const A: MemberId = MemberId(1);
+    const B: MemberId = MemberId(2);
+    const C: MemberId = MemberId(3);
     const LIFETIME: Duration = Duration::from_secs(120);
 
     fn requests(pending_per_target: usize, rate: Option<Rate>) -> (Requests, Instant) {

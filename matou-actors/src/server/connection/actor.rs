@@ -178,8 +178,9 @@ impl Connection {
                 let join = ToRegistry::Join { route, claimed, peer, addresses };
                 self.shared.uplinks.registry.do_send(join);
             }
-            Intent::Publish(frames, count) => {
-                let said = Publish { route, frames, count, at: Instant::now() };
+            Intent::Publish(texts) => {
+                let Some(from) = self.inbound.username().cloned() else { return };
+                let said = Publish { route, from, texts, at: Instant::now() };
                 self.shared.uplinks.room.do_send(said);
             }
             Intent::Private(step) => {

@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-
-use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, Username, encode_message};
+use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
 use crate::server::settings::Limits;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
-/// Bytes of MSGBC frames that are gathered before they are published.
+/// Bytes of MSG frames that are gathered before they are published.
 const GATHER: usize = 32 * 1024;
 
 /// The rules for what a client sends.
@@ -47,8 +45,8 @@ pub(crate) enum Next {
 pub(crate) enum Intent {
     /// COREQ.
     Join(ClaimedName),
-    /// MSG, one or more in a row, as so many MSGBC frames.
-    Publish(Bytes, u64),
+    /// MSG, one or more in a row.
+    Publish(Vec<MessageText>),
     /// A step of a private request.
     Private(PrivateStep),
     /// DISCO.
@@ -120,8 +118,8 @@ impl Inbound {
         now: Instant,
         meters: &ShardMeters,
     ) -> Result<(usize, Next), Reason> {
-        let (mut used, mut said_frames) = (0, 0);
-        let mut said = BytesMut::new();
+        let mut used = 0;
+        let mut said = Vec::new();
         let next = loop {
             if let Some(wait) = self.must_wait(limits, now) {
                 break Next::Wait(wait);
@@ -139,19 +137,18 @@ impl Inbound {
             }
             used += length;
             meters.received(frame.kind(), 1);
-            said_frames += u64::from(matches!(frame, ClientFrame::Say(_)));
             self.pay(length, limits, now);
             if let Some(intent) = self.interpret(frame, limits, &mut said)? {
                 break Next::Intent(intent);
             }
-            if said.len() > GATHER - MAX_FRAME {
+            if used > GATHER - MAX_FRAME {
                 break Next::NeedMore;
             }
         };
         if said.is_empty() {
             return Ok((used, next));
         }
-        Ok((used, Next::Intent(Intent::Publish(said.freeze(), said_frames))))
+        Ok((used, Next::Intent(Intent::Publish(said))))
     }
 
     /// What a frame means; what is said is added to `said` and means nothing more by itself.
@@ -159,11 +156,11 @@ impl Inbound {
         &mut self,
         frame: ClientFrame,
         limits: &InboundLimits,
-        said: &mut BytesMut,
+        said: &mut Vec<MessageText>,
     ) -> Result<Option<Intent>, Reason> {
-        let name = match (&self.phase, &frame) {
+        match (&self.phase, &frame) {
             (Phase::Joined(_), ClientFrame::Join(_)) => return Err(Reason::JoinedAlready),
-            (Phase::Joined(name), _) => name,
+            (Phase::Joined(_), _) => {}
             (_, ClientFrame::Join(_)) => {
                 self.attempts += 1;
                 if self.attempts > limits.name_attempts {
@@ -174,10 +171,10 @@ impl Inbound {
                 return Ok(Some(Intent::Join(claimed)));
             }
             _ => return Err(Reason::NotJoined),
-        };
+        }
         Ok(Some(match frame {
             ClientFrame::Say(text) => {
-                encode_message(name, &text, said);
+                said.push(text);
                 return Ok(None);
             }
             ClientFrame::Join(claimed) => Intent::Join(claimed),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
+use crate::server::room::event::Dialect;
 use crate::server::room::log::{Segment, Span};
 
 /// The most slices that one system call writes.
@@ -14,6 +15,7 @@ pub(crate) const MAX_SLICES: usize = 32;
 /// Frames for this client alone and spans of the room's log, in the order in which they are due.
 #[derive(Debug)]
 pub(crate) struct Outbox {
+    dialect: Dialect,
     entries: VecDeque<Entry>,
     queued: usize,
     allowance: usize,
@@ -27,13 +29,18 @@ pub(crate) struct Overflow;
 #[derive(Debug)]
 enum Entry {
     Frame(Bytes),
-    Log { segment: Arc<Segment>, at: u64, end: u64 },
+    /// The log from `skip` bytes into a segment to the sequence `end`, where a segment ends.
+    Log {
+        segment: Arc<Segment>,
+        skip: usize,
+        end: u64,
+    },
 }
 
 impl Outbox {
     /// An empty outbox that takes `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: VecDeque::new(), queued: 0, allowance: 0, limit }
+        Self { dialect: Dialect::V1, entries: VecDeque::new(), queued: 0, allowance: 0, limit }
     }
 
     /// Bytes that wait.
@@ -68,26 +75,35 @@ impl Outbox {
         }
     }
 
-    /// Queues the part of `span` that does not lie before `from`.
+    /// Queues the events of `span` from the sequence `from` on.
     pub(crate) fn push_span(&mut self, span: &Span, from: u64) -> Result<(), Overflow> {
-        let at = span.first.start().max(from);
-        let Some(length) = span.end.checked_sub(at).filter(|&length| length > 0) else {
+        if span.end <= from {
             return Ok(());
-        };
-        self.queued += usize::try_from(length).unwrap_or(usize::MAX);
+        }
+        let start = span.first.start().max(from);
+        let (segment, skip, length) = self.locate(span, start);
+        self.queued += length;
         match self.entries.back_mut() {
-            Some(Entry::Log { end, .. }) if *end == at => *end = span.end,
+            Some(Entry::Log { end, .. }) if *end == start => *end = span.end,
             _ => {
-                let mut segment = &span.first;
-                while segment.end() <= at {
-                    let Some(next) = segment.next() else { break };
-                    segment = next;
-                }
                 let segment = Arc::clone(segment);
-                self.entries.push_back(Entry::Log { segment, at, end: span.end });
+                self.entries.push_back(Entry::Log { segment, skip, end: span.end });
             }
         }
         self.check()
+    }
+
+    /// Where the event `start` of `span` is, as a segment and bytes into it, and how many bytes
+    /// follow from there. Only a new member begins inside a span.
+    fn locate<'a>(&self, span: &'a Span, start: u64) -> (&'a Arc<Segment>, usize, usize) {
+        let (mut segment, mut length) = (&span.first, span.length(self.dialect));
+        while segment.end() <= start {
+            let Some(next) = segment.next() else { break };
+            length = length.saturating_sub(segment.bytes(self.dialect).len());
+            segment = next;
+        }
+        let skip = segment.offset(self.dialect, start);
+        (segment, skip, length.saturating_sub(skip))
     }
 
     /// The bytes to be written next, as at most [`MAX_SLICES`] slices; how many were filled in.
@@ -104,11 +120,11 @@ impl Outbox {
         for entry in &self.entries {
             let more = match entry {
                 Entry::Frame(frame) => put(frame),
-                Entry::Log { segment, at, end } => {
-                    let mut current = Some(segment);
-                    let mut more = true;
+                Entry::Log { segment, skip, end } => {
+                    let mut more = put(rest(segment, self.dialect, *skip));
+                    let mut current = segment.next();
                     while let Some(segment) = current.filter(|s| more && s.start() < *end) {
-                        more = put(unwritten(segment, *at));
+                        more = put(segment.bytes(self.dialect));
                         current = segment.next();
                     }
                     more
@@ -133,16 +149,17 @@ impl Outbox {
                     written -= step;
                     frame.is_empty()
                 }
-                Entry::Log { segment, at, end } => {
-                    let left = unwritten(segment, *at).len();
+                Entry::Log { segment, skip, end } => {
+                    let left = rest(segment, self.dialect, *skip).len();
                     let step = written.min(left);
-                    *at += u64::try_from(step).unwrap_or(u64::MAX);
+                    *skip += step;
                     written -= step;
-                    if step == left && *at < *end {
+                    if step == left && segment.end() < *end {
                         let Some(next) = segment.next().map(Arc::clone) else { break };
                         *segment = next;
+                        *skip = 0;
                     }
-                    *at == *end
+                    segment.end() >= *end && rest(segment, self.dialect, *skip).is_empty()
                 }
             };
             if done {
@@ -161,15 +178,18 @@ impl Outbox {
     }
 }
 
-/// The bytes of `segment` from log offset `at` on.
-fn unwritten(segment: &Segment, at: u64) -> &[u8] {
-    let skip = usize::try_from(at.saturating_sub(segment.start())).unwrap_or(usize::MAX);
-    segment.bytes().get(skip..).unwrap_or_default()
+/// The bytes of `segment` behind the first `skip`.
+fn rest(segment: &Segment, dialect: Dialect, skip: usize) -> &[u8] {
+    segment.bytes(dialect).get(skip..).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::protocol::{MessageText, Username};
+    use crate::server::room::event::{EventKind, RoomEvent};
     use crate::server::room::log::{Log, Reader};
 
     fn log() -> (Log, Reader) {
@@ -178,9 +198,21 @@ mod tests {
         (log, reader)
     }
 
-    fn add(log: &mut Log, text: &[u8]) {
-        log.append(|out| out.extend_from_slice(text));
+    /// The bytes of a message from `x`, worked out by hand.
+    fn frame(text: &str) -> Vec<u8> {
+        let length = u8::try_from(text.len()).unwrap();
+        [&[0, 0, 0, 4, 0, 0, 0, 1, b'x', 0, 0, 0, length], text.as_bytes()].concat()
+    }
+
+    fn add(log: &mut Log, text: &str) {
+        say(log, text);
         log.seal();
+    }
+
+    fn say(log: &mut Log, text: &str) {
+        let (from, text) = (Username::parse("x").unwrap(), MessageText::parse(text).unwrap());
+        let kind = EventKind::Said { from: &from, text: &text };
+        log.append(&RoomEvent { sequence: log.end(), time: Instant::now(), kind });
     }
 
     /// Writes everything, `step` bytes at a time.
@@ -203,18 +235,20 @@ mod tests {
         for step in 1..40 {
             let (mut log, mut reader) = log();
             let mut outbox = Outbox::new(1000);
-            add(&mut log, b"before");
+            say(&mut log, "before");
             let start = log.end();
             outbox.push_welcome([Bytes::from_static(b"hello "), Bytes::from_static(b"roster ")]);
-            add(&mut log, b"one ");
-            add(&mut log, b"two ");
+            add(&mut log, "one ");
+            add(&mut log, "two ");
             outbox.push_span(&reader.take(100).unwrap(), start).unwrap();
-            add(&mut log, b"three ");
+            add(&mut log, "three ");
             outbox.push_span(&reader.take(100).unwrap(), start).unwrap();
             outbox.push_frame(Bytes::from_static(b"direct ")).unwrap();
-            add(&mut log, b"four");
+            add(&mut log, "four");
             outbox.push_span(&reader.take(100).unwrap(), start).unwrap();
-            assert_eq!(drain(&mut outbox, step), b"hello roster one two three direct four");
+            let said = ["one ", "two ", "three ", "four"].map(frame);
+            let expected = [b"hello roster ", &said[..3].concat()[..], b"direct ", &said[3]];
+            assert_eq!(drain(&mut outbox, step), expected.concat());
         }
     }
 
@@ -223,11 +257,11 @@ mod tests {
         let (mut log, mut reader) = log();
         let mut outbox = Outbox::new(1_000_000);
         for _ in 0..1000 {
-            add(&mut log, b"0123456789");
+            add(&mut log, "0123456789");
             outbox.push_span(&reader.take(100).unwrap(), 0).unwrap();
         }
-        assert_eq!((outbox.entries.len(), outbox.queued()), (1, 10_000));
-        assert_eq!(drain(&mut outbox, 777).len(), 10_000);
+        assert_eq!((outbox.entries.len(), outbox.queued()), (1, 23_000));
+        assert_eq!(drain(&mut outbox, 777).len(), 23_000);
         assert_eq!(outbox.entries.capacity(), 0);
     }
 
@@ -235,7 +269,7 @@ mod tests {
     fn a_span_before_the_start_is_not_queued() {
         let (mut log, mut reader) = log();
         let mut outbox = Outbox::new(10);
-        add(&mut log, b"old");
+        add(&mut log, "old");
         outbox.push_span(&reader.take(100).unwrap(), log.end()).unwrap();
         assert!(outbox.is_empty());
     }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::fuzzing::Choices;
 use crate::protocol::{ClaimedName, Username};
-use crate::server::ids::{ConnectionId, Route};
-use crate::server::registry::directory::{Addresses, Directory, Refused};
+use crate::server::ids::{ConnectionId, MemberId, Route};
+use crate::server::registry::directory::{Addresses, Directory, Member, Refused};
 
 /// Letters that look like, fold to, or decompose into each other, and some that are not allowed.
 const LETTERS: [&str; 32] = [
@@ -27,10 +27,10 @@ pub fn directory(bytes: &[u8]) {
 fn walk(choices: &mut Choices<'_>) -> Option<()> {
     let reserved = Username::parse(RESERVED).ok();
     let mut directory = Directory::new(reserved.as_ref());
-    let mut here: Vec<(Option<ConnectionId>, Username)> =
+    let mut here: Vec<(Option<MemberId>, Username)> =
         reserved.into_iter().map(|name| (None, name)).collect();
     loop {
-        let id = ConnectionId(u64::try_from(choices.below(USERS)?).map_or(0, |user| user + 1));
+        let id = MemberId(u64::try_from(choices.below(USERS)?).map_or(0, |user| user + 1));
         let claimed = name(choices)?;
         match choices.below(4)? {
             0 => {
@@ -39,7 +39,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
                 assert_eq!(left, at.map(|at| here.remove(at).1));
             }
             1 => {
-                let found = directory.find(&claimed).map(|member| member.route.id);
+                let found = directory.find(&claimed).map(Member::id);
                 let holder = claimed.parse().ok().and_then(|name| {
                     here.iter()
                         .find(|(_, held)| held.folded() == name.folded())
@@ -52,7 +52,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
             _ => {
                 let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
                 let addresses = Addresses { peer: unspecified, local: unspecified };
-                let route = Route { shard: 0, id };
+                let route = Route { shard: 0, id: ConnectionId(id.0) };
                 let joined = directory.join(route, &claimed, addresses);
                 let joined = joined.map(|member| member.name.clone());
                 let expected = judge(&here, &claimed);
@@ -65,7 +65,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
 
 /// Whether a name may be had: by the words of the protocol, one pair at a time.
 fn judge(
-    here: &[(Option<ConnectionId>, Username)],
+    here: &[(Option<MemberId>, Username)],
     claimed: &ClaimedName,
 ) -> Result<Username, Refused> {
     let name = claimed.parse()?;

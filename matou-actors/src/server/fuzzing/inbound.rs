@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::fuzzing::Choices;
-use crate::protocol::{ClientFrame, Decode, ServerFrame, Username, encode_message};
+use crate::protocol::{ClientFrame, Decode, Username, encode_message};
 use crate::server::connection::inbound::{Inbound, InboundLimits, Intent, Next};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
@@ -77,9 +77,11 @@ fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
                 let allowed = u64::from(BURST) + (waited * PER_SECOND).as_secs() + 1;
                 assert!(frames <= allowed, "{frames} frames in {waited:?}");
             }
-            Next::Intent(Intent::Publish(said, frames)) => {
-                assert_eq!(frames, count::<ServerFrame>(&said));
-                outcome.said.extend_from_slice(&said);
+            Next::Intent(Intent::Publish(texts)) => {
+                let name = inbound.username().unwrap();
+                for text in &texts {
+                    encode_message(name, text, &mut outcome.said);
+                }
             }
             Next::Intent(intent) => {
                 let left = intent == Intent::Leave;

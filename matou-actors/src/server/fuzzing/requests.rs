@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::fuzzing::Choices;
 use crate::server::broker::requests::{Ignored, RequestLimits, Requests};
-use crate::server::ids::ConnectionId;
+use crate::server::ids::MemberId;
 use crate::server::token_bucket::Rate;
 
 const LIFETIME: Duration = Duration::from_secs(20);
@@ -18,8 +18,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 struct List(Vec<Entry>);
 
 struct Entry {
-    source: ConnectionId,
-    target: ConnectionId,
+    source: MemberId,
+    target: MemberId,
     accepted: bool,
     dies: Instant,
 }
@@ -90,8 +90,8 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
 impl List {
     fn ask(
         &mut self,
-        source: ConnectionId,
-        target: ConnectionId,
+        source: MemberId,
+        target: MemberId,
         now: Instant,
         lifetime: Duration,
     ) -> Result<(), Ignored> {
@@ -108,7 +108,7 @@ impl List {
         Ok(())
     }
 
-    fn accept(&mut self, target: ConnectionId, source: ConnectionId) -> Result<(), Ignored> {
+    fn accept(&mut self, target: MemberId, source: MemberId) -> Result<(), Ignored> {
         match self.find(source, target) {
             None => Err(Ignored::NotPending),
             Some(entry) if entry.accepted => Err(Ignored::AlreadyAccepted),
@@ -119,7 +119,7 @@ impl List {
         }
     }
 
-    fn offer_ports(&mut self, source: ConnectionId, target: ConnectionId) -> Result<(), Ignored> {
+    fn offer_ports(&mut self, source: MemberId, target: MemberId) -> Result<(), Ignored> {
         match self.find(source, target) {
             None => Err(Ignored::NotPending),
             Some(entry) if !entry.accepted => Err(Ignored::NotAccepted),
@@ -130,7 +130,7 @@ impl List {
         }
     }
 
-    fn find(&mut self, source: ConnectionId, target: ConnectionId) -> Option<&mut Entry> {
+    fn find(&mut self, source: MemberId, target: MemberId) -> Option<&mut Entry> {
         self.0.iter_mut().find(|entry| entry.source == source && entry.target == target)
     }
 }
@@ -150,6 +150,6 @@ fn judge_refusal(asked: &[Instant], now: Instant) {
     assert!(within > 0, "refused after a rest");
 }
 
-fn id(user: usize) -> ConnectionId {
-    ConnectionId(u64::try_from(user).map_or(u64::MAX, |user| user + 1))
+fn id(user: usize) -> MemberId {
+    MemberId(u64::try_from(user).map_or(u64::MAX, |user| user + 1))
 }

@@ -66,6 +66,7 @@ impl Handler<ToRegistry> for Registry {
                 self.answers.push((route, Order::Resume));
             }
             ToRegistry::Leave { id } => {
+                let id = id.into();
                 if self.directory.leave(id).is_some() {
                     self.meters.users.set(self.directory.len());
                     self.room.do_send(ToRoom::Leave { id });
@@ -115,7 +116,7 @@ impl Registry {
             PrivateStep::Accept { from } => (from, Step::Accept),
             PrivateStep::OfferPorts { to, ports } => (to, Step::OfferPorts(ports)),
         };
-        let Some(from) = self.directory.member(route.id) else { return };
+        let Some(from) = self.directory.member(route.id.into()) else { return };
         let Some(to) = self.directory.find(&claimed) else {
             self.meters.private.ignored.add(1);
             debug!(self.logger, "private step ignored";

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::protocol::{ClaimedName, Username, UsernameError};
-use crate::server::ids::{ConnectionId, Route};
+use crate::server::ids::{MemberId, Route};
 use crate::server::registry::names::{Names, Taken};
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
@@ -12,7 +12,7 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     names: Names,
-    members: HashMap<ConnectionId, Member>,
+    members: HashMap<MemberId, Member>,
 }
 
 /// Somebody who has joined.
@@ -47,7 +47,7 @@ impl Directory {
         let mut names = Names::default();
         if let Some(name) = reserved {
             // The first claim of an empty register cannot clash.
-            let _ = names.claim(ConnectionId::RESERVED, name);
+            let _ = names.claim(MemberId::RESERVED, name);
         }
         Self { names, members: HashMap::new() }
     }
@@ -60,20 +60,20 @@ impl Directory {
         addresses: Addresses,
     ) -> Result<&Member, Refused> {
         let name = claimed.parse()?;
-        self.names.claim(route.id, &name).map_err(|Taken| Refused::Taken)?;
+        self.names.claim(route.id.into(), &name).map_err(|Taken| Refused::Taken)?;
         let member = Member { route, name, addresses };
-        Ok(self.members.entry(route.id).insert_entry(member).into_mut())
+        Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
     /// Lets a client out; its name is free at once.
-    pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Member> {
+    pub(crate) fn leave(&mut self, id: MemberId) -> Option<Member> {
         let member = self.members.remove(&id)?;
         self.members.shrink_sparse();
         self.names.release(&member.name);
         Some(member)
     }
 
-    pub(crate) fn member(&self, id: ConnectionId) -> Option<&Member> {
+    pub(crate) fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(&id)
     }
 
@@ -89,6 +89,12 @@ impl Directory {
     }
 }
 
+impl Member {
+    pub(crate) fn id(&self) -> MemberId {
+        self.route.id.into()
+    }
+}
+
 impl Addresses {
     /// The address under which `other` reaches this client: the one it comes from, unless that
     /// is the server's own loopback and `other` is on another machine. Then it is the address by
@@ -101,6 +107,7 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::ids::ConnectionId;
 
     fn route(id: u64) -> Route {
         Route { shard: 0, id: ConnectionId(id) }
@@ -136,9 +143,9 @@ mod tests {
         assert_eq!(refused, Refused::Invalid(UsernameError::Character(' ')));
         assert_eq!(directory.join(route(1), &claim("ab"), addresses).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("AB")).unwrap().route, route(1));
-        assert_eq!(directory.leave(ConnectionId(1)).unwrap().name.as_str(), "ab");
+        assert_eq!(directory.leave(MemberId(1)).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("ab")), None);
-        assert_eq!(directory.leave(ConnectionId(1)), None);
+        assert_eq!(directory.leave(MemberId(1)), None);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use crate::protocol::{FoldedName, Username};
-use crate::server::ids::ConnectionId;
+use crate::server::ids::MemberId;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
 /// The names in use. Names are claimed and released; nothing here waits or expires.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    by_key: HashMap<FoldedName, ConnectionId>,
+    by_key: HashMap<FoldedName, MemberId>,
     by_look: HashMap<Box<str>, Look>,
 }
 
@@ -27,7 +27,7 @@ struct Look {
 
 impl Names {
     /// Gives `name` to `id` unless it is taken.
-    pub(crate) fn claim(&mut self, id: ConnectionId, name: &Username) -> Result<(), Taken> {
+    pub(crate) fn claim(&mut self, id: MemberId, name: &Username) -> Result<(), Taken> {
         let key = name.folded();
         let looks = distinct_looks(name);
         let imitates = looks
@@ -63,7 +63,7 @@ impl Names {
     }
 
     /// Who holds `name`, without regard to case.
-    pub(crate) fn holder(&self, name: &Username) -> Option<ConnectionId> {
+    pub(crate) fn holder(&self, name: &Username) -> Option<MemberId> {
         self.by_key.get(&name.folded()).copied()
     }
 }
@@ -84,8 +84,8 @@ fn distinct_looks(name: &Username) -> Vec<Box<str>> {
 mod tests {
     use super::*;
 
-    const ALICE: ConnectionId = ConnectionId(1);
-    const BOB: ConnectionId = ConnectionId(2);
+    const ALICE: MemberId = MemberId(1);
+    const BOB: MemberId = MemberId(2);
 
     fn name(text: &str) -> Username {
         Username::parse(text).unwrap()

@@ -42,17 +42,8 @@ impl Handler<ToRoom> for Room {
 
     fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
         match message {
-            ToRoom::Enter { route, name } => {
-                let welcome = self.fanout.enter(route.id, &name);
-                self.meters.hub_sent(Kind::CORES, 1);
-                self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
-                self.meters.hub_sent(Kind::MSGBC, welcome.said);
-                if let Some(shard) = self.shards.get(route.shard) {
-                    // Cannot flood: one for each connection that joins.
-                    shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
-                }
-            }
-            ToRoom::Leave { id } => self.fanout.leave(id),
+            ToRoom::Enter { route, name } => self.fanout.enter(route, name, (self.clock)()),
+            ToRoom::Leave { id } => self.fanout.leave(id, (self.clock)()),
         }
     }
 }
@@ -61,7 +52,7 @@ impl Handler<Publish> for Room {
     type Result = ();
 
     fn handle(&mut self, said: Publish, _: &mut Context<Self>) {
-        self.fanout.publish(&said);
+        self.fanout.publish(said);
     }
 }
 
@@ -93,7 +84,7 @@ impl Handler<Announce> for Room {
     type Result = ();
 
     fn handle(&mut self, Announce(text): Announce, _: &mut Context<Self>) {
-        self.fanout.announce(&self.motd_name, &text);
+        self.fanout.announce(self.motd_name.clone(), text, (self.clock)());
     }
 }
 
@@ -107,7 +98,21 @@ impl Handler<SetRoom> for Room {
 }
 
 impl Room {
+    /// Admits the members whose join was committed, before the batch that announces them.
+    fn admit(&mut self) {
+        for (route, name, welcome) in self.fanout.commit() {
+            self.meters.hub_sent(Kind::CORES, 1);
+            self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
+            self.meters.hub_sent(Kind::MSGBC, welcome.said);
+            if let Some(shard) = self.shards.get(route.shard) {
+                // Cannot flood: one for each connection that joins.
+                shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
+            }
+        }
+    }
+
     fn flush(&mut self, ctx: &mut Context<Self>) {
+        self.admit();
         let now = (self.clock)();
         for (shard, batch) in self.fanout.flush(now) {
             if let Some(shard) = self.shards.get(shard) {

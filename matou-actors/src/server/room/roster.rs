@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::protocol::{Username, encode_joined};
-use crate::server::ids::ConnectionId;
+use crate::server::ids::MemberId;
 
 /// The most members of a run: few runs make a welcome short, and a leave has one encoded anew.
 const RUN: usize = 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Roster {
 /// Some members in a row, at least one.
 #[derive(Debug)]
 struct Run {
-    members: Vec<(ConnectionId, Username)>,
+    members: Vec<(MemberId, Username)>,
     /// All of them in their order, in pieces of which each has fewer than the one before; or none.
     encoded: Vec<Piece>,
 }
@@ -35,7 +35,7 @@ struct Piece {
 
 impl Roster {
     /// Adds somebody who is not here.
-    pub(crate) fn enter(&mut self, id: ConnectionId, name: Username) {
+    pub(crate) fn enter(&mut self, id: MemberId, name: Username) {
         let mut place = self.place(id);
         if self.runs.get(place).is_some_and(|run| run.members.len() >= RUN) {
             place = self.part(place, id);
@@ -51,7 +51,7 @@ impl Roster {
     }
 
     /// Makes room for `id` in or behind the run at `place`; where it belongs then.
-    fn part(&mut self, place: usize, id: ConnectionId) -> usize {
+    fn part(&mut self, place: usize, id: MemberId) -> usize {
         let is_last_run = place + 1 == self.runs.len();
         let Some(run) = self.runs.get_mut(place) else { return place };
         // Most come in the order of their connections, and fill one run after the other.
@@ -70,12 +70,12 @@ impl Roster {
         self.runs.iter().map(|run| run.members.len()).sum()
     }
 
-    pub(crate) fn has(&self, id: ConnectionId) -> bool {
+    pub(crate) fn has(&self, id: MemberId) -> bool {
         self.runs.get(self.place(id)).is_some_and(|run| run.find(id).is_some())
     }
 
     /// The name that left, if it was here.
-    pub(crate) fn leave(&mut self, id: ConnectionId) -> Option<Username> {
+    pub(crate) fn leave(&mut self, id: MemberId) -> Option<Username> {
         let place = self.place(id);
         let run = self.runs.get_mut(place)?;
         let (_, name) = run.members.remove(run.find(id)?);
@@ -95,7 +95,7 @@ impl Roster {
     }
 
     /// The run where `id` is, or would be.
-    fn place(&self, id: ConnectionId) -> usize {
+    fn place(&self, id: MemberId) -> usize {
         let starts_before = |run: &Run| run.members.first().is_some_and(|&(first, _)| first <= id);
         self.runs.partition_point(starts_before).saturating_sub(1)
     }
@@ -114,15 +114,15 @@ impl Roster {
 }
 
 impl Run {
-    fn new(members: Vec<(ConnectionId, Username)>) -> Self {
+    fn new(members: Vec<(MemberId, Username)>) -> Self {
         Self { members, encoded: Vec::new() }
     }
 
-    fn find(&self, id: ConnectionId) -> Option<usize> {
+    fn find(&self, id: MemberId) -> Option<usize> {
         self.members.binary_search_by_key(&id, |&(id, _)| id).ok()
     }
 
-    fn enter(&mut self, id: ConnectionId, name: Username) {
+    fn enter(&mut self, id: MemberId, name: Username) {
         let at = self.members.partition_point(|&(other, _)| other < id);
         if at < self.members.len() {
             self.encoded.clear();
@@ -191,13 +191,13 @@ mod tests {
         let mut expected = Vec::new();
         for i in 0..500_u64 {
             let name = format!("user{i}");
-            roster.enter(ConnectionId(i), Username::parse(&name).unwrap());
+            roster.enter(MemberId(i), Username::parse(&name).unwrap());
             expected.push(name);
             if i % 7 == 3 {
                 let gone = usize::try_from(i / 14).unwrap();
                 let name = expected.remove(gone);
                 let id = name.trim_start_matches("user").parse().unwrap();
-                assert_eq!(roster.leave(ConnectionId(id)).unwrap().as_str(), name);
+                assert_eq!(roster.leave(MemberId(id)).unwrap().as_str(), name);
             }
             if i % 3 == 0 {
                 assert_eq!(names(&mut roster), expected);
@@ -210,12 +210,12 @@ mod tests {
     fn whoever_comes_or_goes_the_others_are_the_same_bytes_as_before() {
         let mut roster = Roster::default();
         for i in 0..10_000 {
-            roster.enter(ConnectionId(i), Username::parse(&format!("u{i}")).unwrap());
+            roster.enter(MemberId(i), Username::parse(&format!("u{i}")).unwrap());
         }
         let before: Vec<_> = roster.replay().collect();
         assert_eq!(before.len(), 10_000_usize.div_ceil(RUN));
-        roster.leave(ConnectionId(5000)).unwrap();
-        roster.enter(ConnectionId(10_000), Username::parse("new").unwrap());
+        roster.leave(MemberId(5000)).unwrap();
+        roster.enter(MemberId(10_000), Username::parse("new").unwrap());
         let after = roster.replay();
         let changed = before.iter().zip(after).filter(|(old, new)| old.as_ptr() != new.as_ptr());
         assert_eq!(changed.count(), 1, "the run of the one who left");
@@ -228,7 +228,7 @@ mod tests {
         for i in 0..4096_usize {
             let before: Vec<Bytes> = roster.replay().collect();
             let id = u64::try_from(i).unwrap();
-            roster.enter(ConnectionId(id), Username::parse(&format!("u{i:04}")).unwrap());
+            roster.enter(MemberId(id), Username::parse(&format!("u{i:04}")).unwrap());
             let after: Vec<Bytes> = roster.replay().collect();
             let new = |piece: &&Bytes| !before.iter().any(|old| old.as_ptr() == piece.as_ptr());
             copied += after.iter().filter(new).map(Bytes::len).sum::<usize>();
@@ -246,16 +246,16 @@ mod tests {
             while model.len() < crowd {
                 let id = random.u64(0..100_000);
                 if model.insert(id, format!("user{id}")).is_none() {
-                    roster.enter(ConnectionId(id), Username::parse(&model[&id]).unwrap());
+                    roster.enter(MemberId(id), Username::parse(&model[&id]).unwrap());
                 }
             }
             let mut all: Vec<u64> = model.keys().copied().collect();
             random.shuffle(&mut all);
             for id in all.into_iter().skip(crowd) {
-                assert!(roster.has(ConnectionId(id)));
-                let name = roster.leave(ConnectionId(id)).unwrap();
+                assert!(roster.has(MemberId(id)));
+                let name = roster.leave(MemberId(id)).unwrap();
                 assert_eq!(Some(name.to_string()), model.remove(&id));
-                assert!(!roster.has(ConnectionId(id)));
+                assert!(!roster.has(MemberId(id)));
             }
             assert_eq!(
                 (names(&mut roster), roster.len()),
@@ -267,6 +267,6 @@ mod tests {
 
     #[test]
     fn who_was_not_here_does_not_leave() {
-        assert_eq!(Roster::default().leave(ConnectionId(1)), None);
+        assert_eq!(Roster::default().leave(MemberId(1)), None);
     }
 }

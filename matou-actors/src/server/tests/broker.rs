@@ -72,7 +72,7 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
         stage.step(from, to, step).await;
         match &stage.room.take().await[..] {
             [Relay { from: source, to: whom, frame }] => {
-                assert_eq!((*source, *whom), (from.route.id, to.route), "{step:?}");
+                assert_eq!((*source, *whom), (from.id(), to.route), "{step:?}");
                 assert_eq!(&frame[..], bytes, "{step:?}");
                 assert_eq!(whom.shard, shard);
             }
@@ -141,7 +141,7 @@ async fn so_many_requests_wait_for_one_user_and_no_more() {
     }
     let requested = |from| format!("{:?}", ServerFrame::PrivateRequested { from: name(from) });
     assert_eq!(stage.told().await[1], [(9, requested("a")), (9, requested("b"))]);
-    stage.broker.send(ToBroker::Forget { id: id(1) }).await.unwrap();
+    stage.broker.send(ToBroker::Forget { id: id(1).into() }).await.unwrap();
     stage.step(&member(0, 3, "c"), &bob, Step::Request).await;
     assert_eq!(stage.told().await[1], [(9, requested("c"))], "a place is free again");
 }

@@ -128,12 +128,12 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
     let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
     let expected = [
         ToRoom::Enter { route: route(0, 1), name: name("alice") },
-        ToRoom::Leave { id: route(0, 1).id },
+        ToRoom::Leave { id: route(0, 1).id.into() },
         ToRoom::Enter { route: route(1, 2), name: name("Alice") },
     ];
     assert_eq!(happened, expected.map(|message| format!("{message:?}")));
     let forgotten = stage.broker.take().await;
-    assert!(matches!(&forgotten[..], [ToBroker::Forget { id }] if *id == route(0, 1).id));
+    assert!(matches!(&forgotten[..], [ToBroker::Forget { id }] if *id == route(0, 1).id.into()));
 }
 
 #[actix::test]

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr};
-use bytes::BytesMut;
 use tokio::sync::oneshot;
 
 use super::{Probe, id, meters, name, route, text};
-use crate::protocol::{Decode, ServerFrame, encode_message};
+use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::Route;
 use crate::server::messages::{Drain, FromRoom, Publish, ToRoom, Written};
 use crate::server::room::actor::Room;
 use crate::server::room::batch::Batch;
+use crate::server::room::event::Dialect;
 use crate::server::room::fanout::Fanout;
 
 struct Stage {
@@ -50,9 +50,8 @@ impl Stage {
     }
 
     fn says(&self, route: Route, called: &str, said: &str) {
-        let mut frames = BytesMut::new();
-        encode_message(&name(called), &text(said), &mut frames);
-        self.room.do_send(Publish { route, frames: frames.freeze(), count: 1, at: Instant::now() });
+        let (from, texts) = (name(called), vec![text(said)]);
+        self.room.do_send(Publish { route, from, texts, at: Instant::now() });
     }
 
     fn has_written(&self, shard: usize) {
@@ -62,7 +61,7 @@ impl Stage {
     /// What `shard` got from the room since it was last looked at.
     async fn heard(&mut self, shard: usize) -> Vec<Heard> {
         // Everything sent to the room before this has been handled once this is.
-        self.room.send(ToRoom::Leave { id: id(0) }).await.unwrap();
+        self.room.send(ToRoom::Leave { id: id(0).into() }).await.unwrap();
         self.shards[shard].take().await.into_iter().map(Heard::from).collect()
     }
 }
@@ -93,7 +92,7 @@ fn bytes(batch: &Batch) -> Vec<u8> {
     let Some(span) = &batch.span else { return Vec::new() };
     let (mut bytes, mut segment) = (Vec::new(), Some(&span.first));
     while let Some(current) = segment.filter(|segment| segment.start() < span.end) {
-        bytes.extend_from_slice(current.bytes());
+        bytes.extend_from_slice(current.bytes(Dialect::V1));
         segment = current.next();
     }
     bytes
@@ -129,11 +128,11 @@ async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arriv
         published,
     };
     let first = stage.heard(0).await;
-    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 13 };
+    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 1 };
     assert_eq!(first, [admitted, batch(vec![])]);
     let second = stage.heard(1).await;
     let roster = vec![yes(), "+alice".into(), "+bob".into()];
-    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 24 }, batch(vec![])]);
+    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 2 }, batch(vec![])]);
 }
 
 #[actix::test]
@@ -203,9 +202,9 @@ async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
     stage.heard(0).await;
     stage.has_written(0);
     for _ in 0..2 {
-        stage.room.do_send(ToRoom::Leave { id: ALICE.id });
+        stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
     }
-    stage.room.do_send(ToRoom::Leave { id: BOB.id });
+    stage.room.do_send(ToRoom::Leave { id: BOB.id.into() });
     let heard = stage.heard(0).await;
     assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["-alice"]));
     stage.enters(BOB, "bob");
@@ -224,7 +223,7 @@ async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
     stage.enters(ALICE, "alice");
     stage.heard(1).await;
     stage.says(ALICE, "alice", "bye");
-    stage.room.do_send(ToRoom::Leave { id: ALICE.id });
+    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
     stage.has_written(1);
     let heard = stage.heard(1).await;
     assert!(

@@ -72,7 +72,7 @@ impl Stage {
         let step = ToRegistry::Private { route: route(0, number), step };
         self.registry.send(step).await.unwrap();
         // The broker has handled everything before this once it has handled this.
-        self.broker.send(ToBroker::Forget { id: id(0) }).await.unwrap();
+        self.broker.send(ToBroker::Forget { id: id(0).into() }).await.unwrap();
         relayed(&self.relay.take().await, 0)
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::Decode;
+use crate::server::room::event::Dialect;
 
 const ALICE: ConnectionId = ConnectionId(1);
 const BOB: ConnectionId = ConnectionId(2);
@@ -24,18 +25,31 @@ fn text(batch: &Batch, from: u64) -> Vec<String> {
     let Some(span) = &batch.span else { return Vec::new() };
     let (mut bytes, mut segment) = (Vec::new(), Some(&span.first));
     while let Some(current) = segment.filter(|segment| segment.start() < span.end) {
-        let skip = usize::try_from(from.saturating_sub(current.start())).unwrap();
-        bytes.extend_from_slice(current.bytes().get(skip..).unwrap_or_default());
+        let skip = current.offset(Dialect::V1, from);
+        bytes.extend_from_slice(current.bytes(Dialect::V1).get(skip..).unwrap_or_default());
         segment = current.next();
     }
     frames(&bytes)
 }
 
 fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
-    let mut out = BytesMut::new();
-    encode_message(&name("x"), &MessageText::parse(text).unwrap(), &mut out);
-    let (route, frames) = (Route { shard, id }, out.freeze());
-    fanout.publish(&Publish { route, frames, count: 1, at: Instant::now() });
+    let texts = vec![MessageText::parse(text).unwrap()];
+    let (route, from) = (Route { shard, id }, name("x"));
+    fanout.publish(Publish { route, from, texts, at: Instant::now() });
+    assert!(fanout.commit().is_empty());
+}
+
+fn enter(fanout: &mut Fanout, id: ConnectionId, called: &str) -> Welcome {
+    fanout.enter(Route { shard: 0, id }, name(called), Instant::now());
+    let mut admitted = fanout.commit();
+    let (route, admitted_name, welcome) = admitted.pop().unwrap();
+    assert_eq!((route.id, admitted_name, admitted.len()), (id, name(called), 0));
+    welcome
+}
+
+fn leave(fanout: &mut Fanout, id: ConnectionId) {
+    fanout.leave(id.into(), Instant::now());
+    fanout.commit();
 }
 
 #[test]
@@ -81,15 +95,18 @@ fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
     let route = Route { shard: 0, id: ALICE };
     for second in 0..12 {
         let at = start + Duration::from_secs(second);
-        let frames = Bytes::from(vec![0; MAX_BATCH / 4]);
-        fanout.publish(&Publish { route, frames, count: 1, at });
+        // The next one would not fit: a quarter of a batch, as one segment.
+        let text = MessageText::parse(&"x".repeat(499)).unwrap();
+        let texts = vec![text; MAX_BATCH / 4 / 512];
+        fanout.publish(Publish { route, from: name("x"), texts, at });
+        fanout.commit();
     }
     for second in [0, 4, 8] {
         let said_at = fanout.flush(start)[0].1.said_at;
         assert_eq!(said_at, Some(start + Duration::from_secs(second)));
         fanout.written(0, start);
     }
-    fanout.enter(BOB, &name("bob"));
+    enter(&mut fanout, BOB, "bob");
     assert_eq!(fanout.flush(start + GATHER_ANNOUNCEMENTS)[0].1.said_at, None);
 }
 
@@ -97,9 +114,9 @@ fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
 fn a_newcomer_gets_the_answer_the_roster_and_then_the_log_from_its_own_arrival() {
     let now = Instant::now();
     let mut fanout = Fanout::new(1, true);
-    fanout.enter(ALICE, &name("alice"));
+    enter(&mut fanout, ALICE, "alice");
     say(&mut fanout, 0, ALICE, "before");
-    let welcome = fanout.enter(BOB, &name("bob"));
+    let welcome = enter(&mut fanout, BOB, "bob");
     say(&mut fanout, 0, ALICE, "after");
     let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
     let expected = ["JoinAnswer { accepted: true }", "Joined(\"alice\")", "Joined(\"bob\")"];
@@ -112,7 +129,7 @@ fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
     let mut fanout = Fanout::new(1, true);
     let lines = [MessageText::parse("hello").unwrap(), MessageText::parse("be kind").unwrap()];
     fanout.set_motd(&name("Server"), &lines);
-    let welcome = fanout.enter(ALICE, &name("alice"));
+    let welcome = enter(&mut fanout, ALICE, "alice");
     let parts: Vec<u8> = welcome.parts.iter().flat_map(|part| part.to_vec()).collect();
     assert_eq!(frames(&parts)[1..], ["Joined(\"alice\")", "Server: hello", "Server: be kind"]);
 }
@@ -120,15 +137,15 @@ fn the_message_of_the_day_follows_the_newcomers_own_arrival() {
 #[test]
 fn without_replay_a_newcomer_gets_the_answer_only() {
     let mut fanout = Fanout::new(1, false);
-    fanout.enter(ALICE, &name("alice"));
-    assert_eq!(fanout.enter(BOB, &name("bob")).parts.len(), 2);
+    enter(&mut fanout, ALICE, "alice");
+    assert_eq!(enter(&mut fanout, BOB, "bob").parts.len(), 2);
 }
 
 #[test]
 fn who_was_not_here_leaves_in_silence() {
     let now = Instant::now();
     let mut fanout = Fanout::new(1, true);
-    fanout.leave(ALICE);
+    leave(&mut fanout, ALICE);
     assert!(fanout.flush(now).is_empty());
 }
 
@@ -155,16 +172,16 @@ fn after_a_long_write_more_is_gathered_and_after_a_short_one_it_is_not() {
 fn joins_alone_are_gathered_and_leave_with_the_next_message() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
-    fanout.enter(ALICE, &name("alice"));
+    enter(&mut fanout, ALICE, "alice");
     assert_eq!(fanout.flush(start).len(), 1, "alone a join is told at once");
     fanout.written(0, start);
-    fanout.enter(BOB, &name("bob"));
+    enter(&mut fanout, BOB, "bob");
     assert!(fanout.flush(start).is_empty());
     assert_eq!(fanout.gathering_until(), Some(start + GATHER_ANNOUNCEMENTS));
     say(&mut fanout, 0, ALICE, "hello bob");
     assert_eq!(text(&fanout.flush(start)[0].1, 0), ["Joined(\"bob\")", "x: hello bob"]);
     fanout.written(0, start);
-    fanout.leave(BOB);
+    leave(&mut fanout, BOB);
     assert!(fanout.flush(start).is_empty());
     assert_eq!(fanout.flush(start + GATHER_ANNOUNCEMENTS).len(), 1);
 }
@@ -173,16 +190,16 @@ fn joins_alone_are_gathered_and_leave_with_the_next_message() {
 fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
     let start = Instant::now();
     let mut fanout = Fanout::new(2, true);
-    fanout.enter(ALICE, &name("alice"));
+    enter(&mut fanout, ALICE, "alice");
     assert_eq!(fanout.flush(start).len(), 2);
     (0..2).for_each(|shard| fanout.written(shard, start));
-    fanout.enter(BOB, &name("bob"));
-    fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
+    enter(&mut fanout, BOB, "bob");
+    fanout.relay(BOB.into(), Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
     let batches = fanout.flush(start);
     let [(0, batch)] = &batches[..] else { panic!("only her shard hurries: {batches:?}") };
     assert_eq!(text(batch, 0), ["Joined(\"bob\")"]);
     assert_eq!(batch.relayed, [(ALICE, Bytes::from_static(b"bob asks"))]);
-    fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"again"));
+    fanout.relay(BOB.into(), Route { shard: 0, id: ALICE }, Bytes::from_static(b"again"));
     assert!(fanout.flush(start).is_empty());
     fanout.written(0, start);
     let [(0, batch)] = &fanout.flush(start)[..] else { panic!("a frame is due") };
@@ -192,11 +209,11 @@ fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
 fn who_leaves_takes_back_what_was_not_handed_out() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
-    fanout.enter(ALICE, &name("alice"));
-    fanout.enter(BOB, &name("bob"));
+    enter(&mut fanout, ALICE, "alice");
+    enter(&mut fanout, BOB, "bob");
     assert_eq!(fanout.flush(start).len(), 1);
-    fanout.relay(BOB, Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
-    fanout.leave(BOB);
+    fanout.relay(BOB.into(), Route { shard: 0, id: ALICE }, Bytes::from_static(b"bob asks"));
+    leave(&mut fanout, BOB);
     fanout.written(0, start);
     let batches = fanout.flush(start + GATHER_ANNOUNCEMENTS);
     assert_eq!(batches.len(), 1);
@@ -207,14 +224,57 @@ fn who_leaves_takes_back_what_was_not_handed_out() {
 fn nobody_is_asked_by_somebody_who_has_left() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
-    fanout.enter(ALICE, &name("alice"));
-    fanout.enter(BOB, &name("bob"));
-    fanout.leave(BOB);
+    enter(&mut fanout, ALICE, "alice");
+    enter(&mut fanout, BOB, "bob");
+    leave(&mut fanout, BOB);
     let again = ConnectionId(3);
-    fanout.enter(again, &name("bob"));
+    enter(&mut fanout, again, "bob");
     let alice = Route { shard: 0, id: ALICE };
-    fanout.relay(BOB, alice, Bytes::from_static(b"bob asks"));
-    fanout.relay(again, alice, Bytes::from_static(b"the new bob asks"));
+    fanout.relay(BOB.into(), alice, Bytes::from_static(b"bob asks"));
+    fanout.relay(again.into(), alice, Bytes::from_static(b"the new bob asks"));
     let relayed = &fanout.flush(start)[0].1.relayed;
     assert_eq!(relayed, &[(ALICE, Bytes::from_static(b"the new bob asks"))]);
+}
+
+/// Commits nothing until it is allowed to.
+#[derive(Debug, Default)]
+struct Slow {
+    proposed: VecDeque<Proposal>,
+    committed: std::sync::Arc<std::sync::atomic::AtomicU64>,
+    next: u64,
+}
+
+impl Sequencer for Slow {
+    fn propose(&mut self, proposal: Proposal) {
+        self.proposed.push_back(proposal);
+    }
+
+    fn committed(&mut self) -> Option<Committed> {
+        let allowed = self.committed.load(std::sync::atomic::Ordering::Relaxed);
+        let proposal = (self.next < allowed).then(|| self.proposed.pop_front())??;
+        self.next += 1;
+        Some(Committed { first: self.next - 1, proposal })
+    }
+}
+
+#[test]
+fn nothing_is_read_and_nobody_is_admitted_before_it_is_committed() {
+    let now = Instant::now();
+    let slow = Slow::default();
+    let committed = std::sync::Arc::clone(&slow.committed);
+    let commit = |count| committed.store(count, std::sync::atomic::Ordering::Relaxed);
+    let mut fanout = Fanout::ordered_by(Box::new(slow), 1, true);
+    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), now);
+    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), now);
+    fanout.leave(BOB.into(), now);
+    assert!(fanout.commit().is_empty() && fanout.flush(now).is_empty());
+    commit(1);
+    let admitted = fanout.commit();
+    assert_eq!(admitted.iter().map(|(route, ..)| route.id).collect::<Vec<_>>(), [ALICE]);
+    assert_eq!(text(&fanout.flush(now)[0].1, 0), ["Joined(\"alice\")"]);
+    fanout.written(0, now);
+    commit(3);
+    assert!(fanout.commit().is_empty(), "bob left while he waited");
+    let batches = fanout.flush(now + GATHER_ANNOUNCEMENTS);
+    assert_eq!(text(&batches[0].1, 0), ["Joined(\"bob\")", "Left(\"bob\")"]);
 }
