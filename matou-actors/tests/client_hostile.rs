@@ -3,12 +3,16 @@
 
 mod client_support;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Command as Process;
+use std::time::Duration;
 
 use client_support::{FakeRoom, Person, RawPeer, name, text, within};
 use matou_actors::client::{Command, Event, Policy, RequestState};
+use matou_actors::protocol::{ClientFrame, PortPair, ServerFrame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 fn header(size: i64) -> Vec<u8> {
     [&[0, 0, 0, 14], &size.to_be_bytes()[..]].concat()
@@ -43,6 +47,95 @@ async fn messages_cut_anywhere_and_glued_arrive() {
     ann.send(Command::Close(name("eve"))).await;
     RawPeer::ends_after(&mut eve.messages, &[0, 0, 0, 15]).await;
     RawPeer::ends_after(&mut eve.files, &[]).await;
+}
+
+#[actix_rt::test]
+async fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    let elsewhere: IpAddr = "127.0.0.2".parse().unwrap();
+    let listen = || async { TcpListener::bind((elsewhere, 0)).await.unwrap() };
+    let (messages, files) = (listen().await, listen().await);
+    let port = |of: &TcpListener| of.local_addr().unwrap().port().try_into().unwrap();
+    let ports = PortPair { message: port(&messages), file: port(&files) };
+
+    room.inject(&ann.name, &ServerFrame::PrivateRequested { from: name("eve") });
+    room.saw("PVCOACC", |frame| matches!(frame, ClientFrame::AcceptPrivate { .. })).await;
+    let moved = ServerFrame::PeerListening { who: name("eve"), address: elsewhere, ports };
+    room.inject(&ann.name, &moved);
+    let asked = |event: &Event| {
+        matches!(event, Event::PrivateMoveRequest { address, open, .. }
+            if *address == elsewhere && *open == IpAddr::V4(Ipv4Addr::LOCALHOST))
+    };
+    ann.expect("a question with both addresses", asked).await;
+    ann.send(Command::Tell { to: name("eve"), text: text("to the old one") }).await;
+    let mut read = vec![0; message("to the old one").len()];
+    within("the message", eve.messages.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, message("to the old one"));
+    let dialled = tokio::time::timeout(Duration::from_millis(50), messages.accept()).await;
+    assert!(dialled.is_err(), "nobody was asked");
+
+    ann.send(Command::Accept(name("eve"))).await;
+    let (mut new, _) = within("the new connection", messages.accept()).await.unwrap();
+    let _files = within("the new file connection", files.accept()).await.unwrap();
+    let says = |event: &Event| {
+        matches!(event, Event::Notice { message }
+            if message.contains("127.0.0.2") && message.contains("127.0.0.1"))
+    };
+    ann.expect("a line that says so", says).await;
+    ann.send(Command::Tell { to: name("eve"), text: text("to the new one") }).await;
+    within("the message", new.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, message("to the new one"));
+}
+
+#[actix_rt::test]
+async fn a_server_cannot_move_the_next_session_for_a_file_unasked_either() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    eve.files.shutdown().await.unwrap();
+    let asks = |frame: &ClientFrame| matches!(frame, ClientFrame::RequestPrivate { .. });
+    let path = ann.write("a", b"content");
+    // Whoever sees the end of the connection before the file asks for another one at once.
+    loop {
+        ann.send(Command::Send { to: name("eve"), path: path.clone() }).await;
+        let asked = tokio::time::timeout(Duration::from_millis(200), room.saw("PVCOREQ", asks));
+        if asked.await.is_ok() {
+            break;
+        }
+    }
+    let address = "127.0.0.2".parse().unwrap();
+    room.inject(&ann.name, &ServerFrame::PeerAccepted { by: name("eve"), address });
+    let asked = |event: &Event| matches!(event, Event::PrivateMoveRequest { .. });
+    ann.expect("a question", asked).await;
+    assert!(!room.has_seen(|frame| matches!(frame, ClientFrame::OfferPorts { .. })));
+    ann.send(Command::Decline(name("eve"))).await;
+    assert!(ann.expect_failed().await.contains("another address"));
+    ann.send(Command::Tell { to: name("eve"), text: text("still here") }).await;
+    let mut read = vec![0; message("still here").len()];
+    within("the message", eve.messages.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, message("still here"));
+}
+
+#[actix_rt::test]
+async fn a_server_cannot_have_a_client_dial_in_a_loop() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let _eve = RawPeer::connect(&mut room, &mut ann).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let closed = closed.try_into().unwrap();
+    let ports = PortPair { message: closed, file: closed };
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let began = std::time::Instant::now();
+    for _ in 0..3 {
+        room.inject(&ann.name, &ServerFrame::PrivateRequested { from: name("eve") });
+        room.saw("PVCOACC", |frame| matches!(frame, ClientFrame::AcceptPrivate { .. })).await;
+        room.inject(&ann.name, &ServerFrame::PeerListening { who: name("eve"), address, ports });
+        // The attempt is over before the next one is asked for.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[actix_rt::test]

@@ -55,6 +55,10 @@ impl Plain {
             Event::PrivateRequest { from } => {
                 format!("? {from} requests a private session: /accept {from} or /decline {from}")
             }
+            Event::PrivateMoveRequest { from, address, open } => format!(
+                "? the server says that {from} is at {address} now, but you talk with them at \
+                 {open}. Talk with {address}? /accept {from} or /decline {from}"
+            ),
             Event::PrivateRequestOver { from, reason } => {
                 format!("* private request from {from} ended: {reason}")
             }

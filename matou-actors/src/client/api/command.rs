@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 
-/// One wish of the user. Whatever comes of it is told as [`super::Event`]s, never as a return
+/// One wish of the user. Whatever comes of it is told as [`crate::client::Event`]s, never as a return
 /// value, so that a terminal, a script and a test drive the client alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Sign in under this name: the first time, or after [`super::Event::Refused`].
+    /// Sign in under this name: the first time, or after [`crate::client::Event::Refused`].
     SignIn(Username),
     /// A public message.
     Say(MessageText),
@@ -42,9 +42,9 @@ pub enum Command {
     Refuse(TransferId),
     /// Stop a transfer, in whichever direction.
     Cancel(TransferId),
-    /// Tell all transfers, as [`super::Event::Transfers`].
+    /// Tell all transfers, as [`crate::client::Event::Transfers`].
     ListTransfers,
-    /// Tell who is here, as [`super::Event::Present`].
+    /// Tell who is here, as [`crate::client::Event::Present`].
     ListPresent,
     /// Show nothing more of this user: public or private messages, requests, offers.
     Ignore(Username),

@@ -24,7 +24,7 @@ pub enum Event {
         /// The name that is now the user's own.
         username: Username,
     },
-    /// The server refused the name: send [`super::Command::SignIn`] with another one. Not told
+    /// The server refused the name: send [`crate::client::Command::SignIn`] with another one. Not told
     /// while the client itself keeps asking for its own name after a reconnect.
     Refused {
         /// The name asked for.
@@ -65,16 +65,27 @@ pub enum Event {
         /// What was said.
         text: MessageText,
     },
-    /// Answer to [`super::Command::ListPresent`]: everybody here, the user included, by name.
+    /// Answer to [`crate::client::Command::ListPresent`]: everybody here, the user included, by name.
     Present {
         /// The names.
         usernames: Vec<Username>,
     },
-    /// Somebody asks for a private session: [`super::Command::Accept`] or `Decline`. Told again
+    /// Somebody asks for a private session: [`crate::client::Command::Accept`] or `Decline`. Told again
     /// when a session with them opens or ends and the question is still open.
     PrivateRequest {
         /// Who asks.
         from: Username,
+    },
+    /// The server says that a peer whom the user talks with is somewhere else now, where the next
+    /// session with them would go: [`crate::client::Command::Accept`] or `Decline`. Nothing is sent there
+    /// before.
+    PrivateMoveRequest {
+        /// Who.
+        from: Username,
+        /// Where they are said to be now.
+        address: IpAddr,
+        /// Where the open session goes.
+        open: IpAddr,
     },
     /// A private request that waited for the user is void, while something else goes on with
     /// whoever asked: else [`Event::PrivateClosed`] says so.
@@ -123,7 +134,7 @@ pub enum Event {
         /// Why, and what to do.
         reason: String,
     },
-    /// A file waits for [`super::Command::Take`] or `Refuse`; nothing past its header was read.
+    /// A file waits for [`crate::client::Command::Take`] or `Refuse`; nothing past its header was read.
     FileOffered {
         /// Its number.
         id: TransferId,
@@ -182,7 +193,7 @@ pub enum Event {
         /// Why, and what was kept.
         reason: String,
     },
-    /// Answer to [`super::Command::ListTransfers`]: offers, waiting and running ones, by number.
+    /// Answer to [`crate::client::Command::ListTransfers`]: offers, waiting and running ones, by number.
     Transfers {
         /// The transfers.
         transfers: Vec<TransferInfo>,

@@ -15,7 +15,7 @@ pub struct ClientSettings {
     /// a host name is tried at all its addresses.
     pub server: String,
     /// The name to sign in with; without one, the client connects and waits for
-    /// [`super::Command::SignIn`].
+    /// [`crate::client::Command::SignIn`].
     pub username: Option<Username>,
     /// Where received files go; made when missing.
     pub downloads: PathBuf,

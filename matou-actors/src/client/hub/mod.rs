@@ -17,6 +17,7 @@ mod event_sender;
 mod feed;
 mod file_connections;
 mod files;
+mod moves;
 mod offers;
 mod pending_commands;
 mod requests;
@@ -48,6 +49,7 @@ use crate::client::link::roster::Roster;
 use crate::client::link::sign_in::SignIn;
 use crate::client::session::actor::Session;
 use crate::client::session::conversation::Conversation;
+use crate::client::session::further::Allowance;
 use crate::protocol::{FoldedName, Username};
 use crate::transfer::{Downloads, Transfer};
 use event_sender::EventSender;
@@ -83,6 +85,8 @@ pub(crate) struct Hub {
 
     conversations: HashMap<FoldedName, Conversation>,
     sessions: HashMap<SessionId, LiveSession>,
+    /// For private requests that the settings accept.
+    allowance: Allowance,
     ignored: HashSet<FoldedName>,
     numbers: u64,
 
@@ -115,6 +119,8 @@ struct Up {
 struct LiveSession {
     addr: Addr<Session>,
     peer: Username,
+    /// Where the peer is.
+    address: IpAddr,
     /// `None` until both connections are there.
     open: Option<OpenSession>,
     /// The user, or the client on its way out, closed it.
@@ -172,6 +178,7 @@ impl Hub {
             ready: false,
             conversations: HashMap::new(),
             sessions: HashMap::new(),
+            allowance: Allowance::new(Instant::now()),
             ignored: HashSet::new(),
             numbers: 0,
             transfers: Transfers::default(),

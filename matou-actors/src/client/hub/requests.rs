@@ -1,7 +1,7 @@
 //! Private requests, the user's own and those of others.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::debug;
@@ -9,7 +9,6 @@ use slog::debug;
 use super::Hub;
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
-use crate::client::connection::sockets;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::session::actor::Role;
 use crate::client::session::conversation::{Conversation, Item, Pursuit, Remains, Requested};
@@ -61,6 +60,9 @@ impl Hub {
     }
 
     pub(super) fn accept(&mut self, name: &Username, ctx: &mut Context<Self>) {
+        if self.accept_move(&name.folded(), ctx) {
+            return;
+        }
         let request = self.request();
         let asked = self.conversations.get_mut(&name.folded());
         match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
@@ -72,6 +74,9 @@ impl Hub {
     }
 
     pub(super) fn decline(&mut self, name: &Username) {
+        if self.decline_move(&name.folded()) {
+            return self.notice(format!("{name} is not talked with at another address"));
+        }
         let declined =
             self.conversations.get_mut(&name.folded()).is_some_and(Conversation::decline);
         if !declined {
@@ -114,13 +119,18 @@ impl Hub {
         }
     }
 
-    fn accepted(&mut self, name: Username, request: RequestId, ctx: &mut Context<Self>) {
+    pub(super) fn accepted(&mut self, name: Username, request: RequestId, ctx: &mut Context<Self>) {
         self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
         Self::limit(&name.folded(), request, self.settings.connect_timeout, ctx);
         self.emit(Event::PrivateState { with: name, state: RequestState::Connecting });
     }
 
-    fn limit(key: &FoldedName, request: RequestId, limit: Duration, ctx: &mut Context<Self>) {
+    pub(super) fn limit(
+        key: &FoldedName,
+        request: RequestId,
+        limit: Duration,
+        ctx: &mut Context<Self>,
+    ) {
         let key = key.clone();
         Self::later(ctx, limit, move |hub, _| {
             hub.end_requests(
@@ -149,9 +159,14 @@ impl Hub {
             .or_insert_with(|| Conversation::new(from.clone()));
         match with.requested(request) {
             Requested::Repeat => {}
-            Requested::Wanted => self.accepted(from, request, ctx),
+            Requested::Wanted => self.accept_in_turn(from, request, ctx),
             Requested::Undecided => match self.settings.accept_private {
-                Policy::Always if self.sessions.len() < MOST_UNASKED => self.accept(&from, ctx),
+                Policy::Always
+                    if self.sessions.len() < MOST_UNASKED
+                        && self.allowance.take(Instant::now()) =>
+                {
+                    self.accept(&from, ctx);
+                }
                 Policy::Never => {
                     with.decline();
                     self.notice(format!(
@@ -174,6 +189,9 @@ impl Hub {
         address: IpAddr,
         ctx: &mut Context<Self>,
     ) {
+        if self.asks_to_move(&by.folded(), address, None, ctx) {
+            return;
+        }
         let id = SessionId(self.request().0);
         let asked = self.conversations.get_mut(&by.folded());
         let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
@@ -182,14 +200,8 @@ impl Hub {
             return;
         };
         let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
-        let listen = self.settings.private_listen;
-        let role = Role::Listen {
-            address: listen.unwrap_or_else(|| sockets::listen_address(up.local, address)),
-            ports: self.settings.private_ports.clone(),
-            peer: address,
-        };
         self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
-        self.start_session(id, name, role, ctx);
+        self.listen_for(id, name, address, up.local, ctx);
     }
 
     /// PVCOESTADST: connects, if the user accepted and the address is one to connect to.
@@ -200,6 +212,11 @@ impl Hub {
         ports: PortPair,
         ctx: &mut Context<Self>,
     ) {
+        let server = self.link.as_ref().and_then(|link| link.up).map(|up| up.server);
+        let reachable = server.is_some_and(|at| reachable::check(address, ports, at).is_ok());
+        if reachable && self.asks_to_move(&who.folded(), address, Some(ports), ctx) {
+            return;
+        }
         let id = SessionId(self.request().0);
         let key = who.folded();
         let accepted = self.conversations.get_mut(&key);
@@ -237,9 +254,10 @@ impl Hub {
         why: &str,
     ) {
         let Some(with) = self.conversations.get_mut(key) else { return };
-        let was_asked = with.is_asked();
+        let was_asked = with.is_asked() || with.is_moving();
         let remains = end(with);
-        if was_asked && !with.is_asked() && !matches!(remains, Remains::Over(_)) {
+        let is_asked = with.is_asked() || with.is_moving();
+        if was_asked && !is_asked && !matches!(remains, Remains::Over(_)) {
             let from = with.name().clone();
             self.emit(Event::PrivateRequestOver { from, reason: why.into() });
         }

@@ -27,6 +27,11 @@ impl Hub {
         role: Role,
         ctx: &mut Context<Self>,
     ) {
+        let address = match role {
+            Role::Listen { peer, .. } => peer,
+            Role::Dial { address, .. } => address,
+        };
+        let address = address.to_canonical();
         let session = Session {
             id,
             role,
@@ -38,8 +43,10 @@ impl Hub {
             watch: None,
         };
         let addr = session.start();
-        self.sessions
-            .insert(id, LiveSession { addr, peer, open: None, closed: false, over: false });
+        self.sessions.insert(
+            id,
+            LiveSession { addr, peer, address, open: None, closed: false, over: false },
+        );
     }
 
     /// Says goodbye on a session; its transfers are cut.
@@ -109,8 +116,10 @@ impl Hub {
     }
 
     pub(super) fn session_ended(&mut self, key: &FoldedName, id: SessionId, reason: &str) {
+        let before = self.talk_address(key);
         if let Some(with) = self.conversations.get_mut(key) {
             let remains = with.ended(id);
+            self.announce_move(key, before);
             self.remains(key, remains, reason);
         }
     }
@@ -139,6 +148,7 @@ impl Hub {
             return self.close_session(id, "you closed the private session", ctx);
         }
         let key = peer.folded();
+        let before = self.talk_address(&key);
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let opened = with.opened(id);
         if opened == Opened::Late {
@@ -156,7 +166,9 @@ impl Hub {
             }
             self.undelivered(&key, waiting.clone(), WHY);
         }
-        if opened != Opened::Another {
+        if opened == Opened::Another {
+            self.announce_move(&key, before);
+        } else {
             let (with, address) = (peer.clone(), address.ip().to_canonical());
             self.emit(Event::PrivateOpened { with, address });
             self.still_asked(&key);

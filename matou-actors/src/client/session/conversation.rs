@@ -4,7 +4,9 @@
 //! lead to a session. All of them are listened to, and one is talked on.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
+use super::further::{Move, Spacing};
 use crate::client::ids::{RequestId, SessionId, TransferId};
 use crate::protocol::{MessageText, Username};
 
@@ -36,6 +38,9 @@ pub(crate) struct Conversation {
     given_up: BTreeSet<SessionId>,
     /// The last session with the former owner of the name.
     past: Option<SessionId>,
+    spacing: Spacing,
+    /// A further session that would go elsewhere: the user is asked.
+    moving: Option<Move>,
 }
 
 /// The user's own request.
@@ -49,6 +54,8 @@ enum Asked {
 #[derive(Debug, PartialEq, Eq)]
 enum Answered {
     Undecided(RequestId),
+    /// A further session that comes too soon behind the one before.
+    Deferred(RequestId),
     Accepted(RequestId),
     Connecting(SessionId),
 }
@@ -116,6 +123,8 @@ impl Conversation {
             crossing: false,
             given_up: BTreeSet::new(),
             past: None,
+            spacing: Spacing::default(),
+            moving: None,
         }
     }
 
@@ -131,13 +140,22 @@ impl Conversation {
 
     /// Nothing goes on: it may be forgotten.
     pub(crate) fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && self.asked.is_none() && self.answered.is_none()
+        self.sessions.is_empty()
+            && self.asked.is_none()
+            && self.answered.is_none()
+            && self.moving.is_none()
     }
 
     /// The user waits for a session.
     pub(crate) fn is_pending(&self) -> bool {
         self.asked.is_some()
+            || self.moving.is_some()
             || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
+    }
+
+    /// Whether the user is asked about another address.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moving.is_some()
     }
 
     /// A request of the other one waits for the user.
@@ -208,9 +226,64 @@ impl Conversation {
         Requested::Undecided
     }
 
+    /// How long a wanted session has to wait for its turn, since it is a further one; then
+    /// [`Conversation::is_due`] says whether it is still wanted.
+    pub(crate) fn defer(&mut self, request: RequestId, now: Instant) -> Duration {
+        if self.sessions.is_empty() {
+            return Duration::ZERO;
+        }
+        let wait = self.spacing.wait(now);
+        if !wait.is_zero() {
+            self.answered = Some(Answered::Deferred(request));
+        }
+        wait
+    }
+
+    /// The wait of a further session is over; whether to accept it.
+    pub(crate) fn is_due(&mut self, request: RequestId) -> bool {
+        let due = self.answered == Some(Answered::Deferred(request));
+        if due {
+            self.answered = Some(Answered::Accepted(request));
+        }
+        due
+    }
+
+    /// PVCOESTASRC or PVCOESTADST names another address than that of the open session; whether
+    /// to ask the user about it. An attempt that nobody waits for, or a second question, is none.
+    pub(crate) fn ask_to_move(&mut self, to: Move) -> bool {
+        let expected = if to.ports.is_some() {
+            matches!(self.answered, Some(Answered::Accepted(_))) && self.answered.take().is_some()
+        } else {
+            matches!(self.asked, Some(Asked::Unanswered(_))) && self.asked.take().is_some()
+        };
+        let asks = expected && self.moving.is_none();
+        if asks {
+            self.moving = Some(to);
+        }
+        asks
+    }
+
+    /// The user agrees that the next session, `session`, goes elsewhere than the open one.
+    pub(crate) fn accept_move(&mut self, session: SessionId) -> Option<Move> {
+        let to = self.moving.take()?;
+        match to.ports {
+            Some(_) => self.answered = Some(Answered::Connecting(session)),
+            None => self.asked = Some(Asked::Connecting(session)),
+        }
+        self.crossing = false;
+        Some(to)
+    }
+
+    /// The user does not agree; `None` when nothing was asked.
+    pub(crate) fn decline_move(&mut self) -> Option<Remains> {
+        self.moving.take()?;
+        Some(self.remains(true))
+    }
+
     /// The user accepts; false when nobody asked.
     pub(crate) fn accept(&mut self, request: RequestId) -> bool {
-        let undecided = self.is_asked();
+        let undecided =
+            matches!(self.answered, Some(Answered::Undecided(_) | Answered::Deferred(_)));
         if undecided {
             self.answered = Some(Answered::Accepted(request));
         }
@@ -288,13 +361,17 @@ impl Conversation {
             self.answered,
             Some(Answered::Accepted(of) | Answered::Undecided(of)) if of == request
         );
+        let moving = self.moving.is_some_and(|to| to.request == request);
+        if moving {
+            self.moving = None;
+        }
         if asked {
             self.asked = None;
         }
         if answered {
             self.answered = None;
         }
-        self.remains(asked || answered)
+        self.remains(asked || answered || moving)
     }
 
     /// The other one left or the server is lost: no unfinished request can be answered.
@@ -302,6 +379,10 @@ impl Conversation {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
         let unfinished =
             matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_)));
+        if matches!(self.answered, Some(Answered::Deferred(_))) {
+            self.answered = None;
+        }
+        let moving = self.moving.take().is_some();
         if asked {
             self.asked = None;
         }
@@ -318,7 +399,7 @@ impl Conversation {
         };
         let last = self.sessions.iter().copied().chain(asking).chain(answering).max();
         self.given_up.extend(last);
-        self.remains(asked || unfinished)
+        self.remains(asked || unfinished || moving)
     }
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
@@ -334,9 +415,9 @@ impl Conversation {
         match self.answered.take() {
             Some(Answered::Connecting(session)) => sessions.push(session),
             Some(undecided @ Answered::Undecided(_)) => self.answered = Some(undecided),
-            Some(Answered::Accepted(_)) | None => {}
+            Some(Answered::Accepted(_) | Answered::Deferred(_)) | None => {}
         }
-        self.crossing = false;
+        (self.crossing, self.moving) = (false, None);
         Some((sessions, self.take_waiting()))
     }
 

@@ -4,4 +4,5 @@ pub(super) mod actor;
 pub(super) mod conversation;
 #[cfg(test)]
 mod conversation_tests;
+pub(super) mod further;
 pub(super) mod reachable;

@@ -21,6 +21,13 @@ pub(crate) enum Prompt {
         /// Who prompts.
         from: Username,
     },
+    /// To talk with a peer at another address than the open session does.
+    Move {
+        /// Who.
+        from: Username,
+        /// Where they are said to be.
+        address: IpAddr,
+    },
     /// To send a file.
     File {
         /// Its number.
@@ -69,16 +76,17 @@ impl Prompts {
     /// The users who request a private session.
     pub(crate) fn requests(&self) -> impl Iterator<Item = &Username> {
         self.0.iter().filter_map(|ask| match ask {
-            Prompt::Private { from } => Some(from),
+            Prompt::Private { from } | Prompt::Move { from, .. } => Some(from),
             Prompt::File { .. } => None,
         })
     }
 
     /// The request of `who` is answered or void.
     pub(crate) fn drop_request(&mut self, who: &Username) {
-        self.0.retain(
-            |ask| !matches!(ask, Prompt::Private { from } if from.folded() == who.folded()),
-        );
+        self.0.retain(|ask| {
+            !matches!(ask, Prompt::Private { from } | Prompt::Move { from, .. }
+                    if from.folded() == who.folded())
+        });
     }
 
     /// The file is taken, refused or gone.
@@ -96,13 +104,16 @@ impl Prompt {
     /// Who wants it.
     pub(crate) fn from(&self) -> &Username {
         match self {
-            Self::Private { from } | Self::File { from, .. } => from,
+            Self::Private { from } | Self::Move { from, .. } | Self::File { from, .. } => from,
         }
     }
 
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Private { from }, Self::Private { from: who }) => from.folded() == who.folded(),
+            (Self::Move { from, .. }, Self::Move { from: who, .. }) => {
+                from.folded() == who.folded()
+            }
             (Self::File { id, .. }, Self::File { id: other, .. }) => id == other,
             _ => false,
         }
@@ -111,7 +122,7 @@ impl Prompt {
     /// What says yes.
     pub(crate) fn yes(&self) -> Command {
         match self {
-            Self::Private { from } => Command::Accept(from.clone()),
+            Self::Private { from } | Self::Move { from, .. } => Command::Accept(from.clone()),
             Self::File { id, .. } => Command::Take(*id),
         }
     }
@@ -119,7 +130,7 @@ impl Prompt {
     /// What says no.
     pub(crate) fn no(&self) -> Command {
         match self {
-            Self::Private { from } => Command::Decline(from.clone()),
+            Self::Private { from } | Self::Move { from, .. } => Command::Decline(from.clone()),
             Self::File { id, .. } => Command::Refuse(*id),
         }
     }

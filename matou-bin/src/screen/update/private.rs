@@ -17,6 +17,9 @@ impl App {
     pub(super) fn private(&mut self, event: Event) {
         match event {
             Event::PrivateRequest { from } => self.requested(from),
+            Event::PrivateMoveRequest { from, address, open } => {
+                self.requested_to_move(from, address, open);
+            }
             Event::PrivateRequestOver { from, reason } => self.request_over(&from, &reason),
             Event::PrivateState { with, state } => self.request_state(&with, state),
             Event::PrivateOpened { with, address } => self.opened(&with, address),
@@ -46,6 +49,17 @@ impl App {
         self.push(index, Body::Notice(sanitize(&text).into()), true);
         self.call(Reason::Private, &format!("{from} requests a private session"));
         self.prompts.add(Prompt::Private { from });
+    }
+
+    fn requested_to_move(&mut self, from: Username, address: IpAddr, open: IpAddr) {
+        let index = self.ensure_tab(&from);
+        let text = format!(
+            "The server says that {from} is at {address} now, but you talk with them at {open}. \
+             Talk with {address}? /accept {from} or /decline {from}"
+        );
+        self.push(index, Body::Notice(sanitize(&text).into()), true);
+        self.call(Reason::Private, &format!("{from} is said to be somewhere else now"));
+        self.prompts.add(Prompt::Move { from, address });
     }
 
     fn request_over(&mut self, from: &Username, reason: &str) {

@@ -156,6 +156,10 @@ fn asked(app: &App, ask: &Prompt) -> Question {
         Prompt::Private { .. } => {
             (format!(" {from} requests a private session"), "accept", "decline")
         }
+        Prompt::Move { address, .. } => {
+            let text = format!(" {from} is said to be at {address} now. Talk with that address?");
+            (text, "accept", "decline")
+        }
         Prompt::File { id, size, address, free, .. } => {
             let free = match free {
                 Some(free) if free < size => format!(", but only {} free", bytes(*free)),
