@@ -12,6 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use harness::client::Client;
 use harness::server::Server;
 use harness::wire::{Peer, coreq, cores, disconotif, msg, msgbc};
 use harness::{DEADLINE, matou};
@@ -152,12 +153,88 @@ fn operators_kick_ban_and_forgive() {
     let mut bob = stage.join("bob", &[]);
     let banned = stage.asked_json(&["ban", "127.0.0.1", "--for", "1h", "spam"]);
     assert_eq!(banned["banned"]["disconnected"], 1);
-    bob.expect_closed();
+    let last_words = String::from_utf8_lossy(&bob.rest()).into_owned();
+    let told = "You were disconnected by an operator and banned until ";
+    assert!(last_words.contains(told) && last_words.ends_with(": spam"), "{last_words}");
     Peer::connect(stage.server.address).expect_closed();
     assert_eq!(stage.asked_json(&["bans"])["bans"][0]["reason"], "spam");
     assert!(stage.asked(&["unban", "127.0.0.1"]).contains("no longer banned"));
+    stage.asked(&["unban", "alice"]);
     assert_eq!(stage.asked(&["bans"]), "No bans.\n");
     stage.join("bob", &[]);
+}
+
+#[test]
+fn a_kick_keeps_that_name_from_that_address_out_until_it_ends() {
+    let stage = Stage::start();
+    let mut alice = stage.join("alice", &[]);
+    stage.asked(&["kick", "--for", "1h", "alice"]);
+    alice.expect(&msgbc("Server", "You were disconnected by an operator: no reason given"));
+    alice.expect_closed();
+    let mut again = Peer::connect(stage.server.address);
+    for name in ["alice", "ALICE", "аlice"] {
+        again.send(&coreq(name));
+        again.expect(&cores(false));
+    }
+    assert!(stage.asked(&["bans"]).starts_with("alice from 127.0.0.1/32 until "));
+    stage.join("bob", &[]);
+    stage.asked(&["unban", "alice"]);
+    again.send(&coreq("alice"));
+    again.expect(&cores(true));
+}
+
+#[test]
+fn a_kicked_user_reads_why_and_comes_back_only_when_asked_to() {
+    let stage = Stage::start();
+    let mut ada = Client::join(stage.server.address, "Ada");
+    stage.asked(&["kick", "ada", "too", "loud"]);
+    ada.heard("Server", "You were disconnected by an operator: too loud");
+    let next = ada.wait_for(&["reconnecting", "notice"], |_| true);
+    assert!(next["message"].as_str().is_some_and(|text| text.contains("/reconnect")), "{next}");
+    stage.asked(&["unban", "ada"]);
+    ada.say("/reconnect");
+    ada.any("connected");
+    stage.asked(&["ban", "ada", "spam"]);
+    ada.heard("Server", "You were disconnected by an operator and banned: spam");
+    assert!(ada.wait_for(&["reconnecting", "notice"], |_| true)["event"] == "notice");
+}
+
+#[test]
+fn a_name_is_banned_with_its_likes_from_everywhere() {
+    let stage = Stage::start();
+    let mut bob = stage.join("bob", &[]);
+    assert_eq!(stage.asked_json(&["ban", "Bob"])["banned"]["disconnected"], 1);
+    bob.expect(&msgbc(
+        "Server",
+        "You were disconnected by an operator and banned: no reason given",
+    ));
+    bob.expect_closed();
+    let mut again = Peer::connect(stage.server.address);
+    again.send(&coreq("bоb"));
+    again.expect(&cores(false));
+    stage.join("alice", &[]);
+    assert_eq!(stage.admin(&["ban", "b b"]).status.code(), Some(1));
+    assert_eq!(stage.asked(&["unban", "BOB"]), "BOB is no longer banned.\n");
+    stage.join("bob", &[]);
+}
+
+#[test]
+fn refused_names_are_logged_within_a_limit() {
+    let mut stage = Stage::start();
+    let attempts: Vec<_> = (0..50)
+        .map(|_| {
+            let mut peer = Peer::connect(stage.server.address);
+            peer.send(&coreq("server"));
+            peer.expect(&cores(false));
+            peer
+        })
+        .collect();
+    drop(attempts);
+    stage.server.process.signal(Signal::SIGTERM);
+    stage.server.process.exit();
+    let lines = stage.server.log.rest();
+    let refused = lines.iter().filter(|line| line.contains("name refused")).count();
+    assert!((1..=2).contains(&refused), "{refused} lines");
 }
 
 #[test]

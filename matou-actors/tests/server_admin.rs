@@ -70,7 +70,7 @@ fn error(response: Response) -> String {
 }
 
 fn ban(network: &str, seconds: Option<u64>) -> Request {
-    Request::Ban { network: network.into(), seconds, reason: Some("spam".into()) }
+    Request::Ban { target: network.into(), seconds, reason: Some("spam".into()) }
 }
 
 #[test]
@@ -95,7 +95,11 @@ fn a_kicked_user_is_told_why_and_the_others_see_a_leave() {
     let mut alice = Client::join(&stage.server, "alice");
     let mut bob = Client::join(&stage.server, "bob");
     assert_eq!(alice.receive(), joined("bob"));
-    let kick = |name: &str| Request::Kick { name: name.into(), reason: Some("too loud".into()) };
+    let kick = |name: &str| Request::Kick {
+        name: name.into(),
+        seconds: None,
+        reason: Some("too loud".into()),
+    };
     assert_eq!(stage.ask(&kick("BOB")), Response::Kicked { name: "bob".into() });
     let told = "You were disconnected by an operator: too loud";
     assert_eq!(bob.receive(), message("Server", told));
@@ -103,7 +107,8 @@ fn a_kicked_user_is_told_why_and_the_others_see_a_leave() {
     assert!(bob.is_closed());
     assert_eq!(alice.receive(), left("bob"));
     assert!(error(stage.ask(&kick("bob"))).contains("nobody here is called bob"));
-    let unspeakable = Request::Kick { name: "alice".into(), reason: Some("a\nb".into()) };
+    let unspeakable =
+        Request::Kick { name: "alice".into(), seconds: None, reason: Some("a\nb".into()) };
     assert!(error(stage.ask(&unspeakable)).contains("control character"));
 }
 
@@ -126,7 +131,9 @@ fn a_ban_disconnects_keeps_out_survives_a_restart_and_ends() {
     let Response::Banned { ban: made, disconnected } = stage.ask(&ban("127.0.0.0/8", None)) else {
         panic!()
     };
-    assert_eq!((made.network.to_string().as_str(), disconnected), ("127.0.0.0/8", 1));
+    assert_eq!((made.to_string().as_str(), disconnected), ("127.0.0.0/8", 1));
+    let told = "You were disconnected by an operator and banned: spam";
+    assert_eq!(alice.receive(), message("Server", told));
     assert!(alice.is_closed());
     assert!(Client::connect(&stage.server).is_closed());
 
@@ -135,12 +142,10 @@ fn a_ban_disconnects_keeps_out_survives_a_restart_and_ends() {
     let stage = Stage::at(folder);
     assert!(Client::connect(&stage.server).is_closed(), "after a restart");
     assert_eq!(stage.ask(&Request::Bans), Response::Bans(vec![made]));
-    let unban = |network: &str| Request::Unban { network: network.into() };
+    let unban = |network: &str| Request::Unban { target: network.into() };
     assert!(error(stage.ask(&unban("127.0.0.1"))).contains("is not banned"));
-    assert_eq!(
-        stage.ask(&unban("127.0.0.0/8")),
-        Response::Unbanned { network: "127.0.0.0/8".into() }
-    );
+    let unbanned = Response::Unbanned { target: "127.0.0.0/8".into() };
+    assert_eq!(stage.ask(&unban("127.0.0.0/8")), unbanned);
     Client::join(&stage.server, "alice");
     assert!(matches!(stage.ask(&ban("127.0.0.1", Some(0))), Response::Banned { .. }));
     Client::join(&stage.server, "alice2");

@@ -91,29 +91,32 @@ pub(crate) enum Order {
     Status,
     /// List connections: name, address, age, queued bytes.
     Clients,
-    /// Disconnect a user.
+    /// Disconnect a user, and keep that name from that address out for a while.
     Kick {
         /// The user's name, case-insensitive.
         name: String,
+        /// For how long, such as 30s, 10m or 2h; 1m by default.
+        #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+        time: Option<u64>,
         /// The reason, shown to the user.
         #[arg(trailing_var_arg = true)]
         reason: Vec<String>,
     },
-    /// Ban an address or network, and disconnect its clients.
+    /// Ban an address, network or name, and disconnect its clients.
     Ban {
-        #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64")]
-        network: String,
+        #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/64 or alice")]
+        target: String,
         /// The duration, such as 30m, 12h or 7d; permanent by default.
         #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
         time: Option<u64>,
-        /// The reason, shown to operators.
+        /// The reason, shown to its clients and to operators.
         #[arg(trailing_var_arg = true)]
         reason: Vec<String>,
     },
     /// Lift a ban.
     Unban {
-        /// The address or network as listed by `bans`.
-        network: String,
+        /// The address, network or name as listed by `bans`.
+        target: String,
     },
     /// List the bans.
     Bans,

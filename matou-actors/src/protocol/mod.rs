@@ -26,3 +26,7 @@ pub use v1::{
     ClaimedName, ClientFrame, FileHeader, Kind, MAX_FRAME, PeerFrame, PerKind, ServerFrame,
     TYPE_LENGTH, encode_joined, encode_left, encode_message,
 };
+
+/// How the last message of the server begins to a client that an operator disconnects, which does
+/// not come back by itself then. Revision 1 has no frame for it.
+pub(crate) const DISCONNECTED_BY_OPERATOR: &str = "You were disconnected by an operator";

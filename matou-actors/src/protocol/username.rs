@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use caseless::Caseless;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::GeneralSecurityProfile;
@@ -17,8 +17,8 @@ use super::limits::MAX_USERNAME;
 /// decimal digits (Nd), none of them invisible (`Default_Ignorable`: U+3164, U+115F, U+FFA0).
 ///
 /// Equality is by bytes; [`Username::folded`] compares without regard to case.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Username(Arc<str>);
 
 /// A username without regard to case: two names are the same person when their keys are equal.
@@ -94,6 +94,14 @@ fn fold(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     text.chars().nfd().default_case_fold().nfc().collect()
+}
+
+impl TryFrom<String> for Username {
+    type Error = UsernameError;
+
+    fn try_from(name: String) -> Result<Self, UsernameError> {
+        Self::parse(&name)
+    }
 }
 
 impl AsRef<str> for Username {

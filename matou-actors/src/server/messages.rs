@@ -1,6 +1,6 @@
 //! What the actors of the server say to each other.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use actix::prelude::Message;
@@ -164,8 +164,16 @@ pub(crate) enum Lifecycle {
 
 /// To the registry: who has that name, without regard to case, and where.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Option<(Route, Username)>")]
+#[rtype(result = "Option<Found>")]
 pub(crate) struct Find(pub(crate) ClaimedName);
+
+/// The answer to [`Find`].
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) route: Route,
+    pub(crate) name: Username,
+    pub(crate) address: IpAddr,
+}
 
 /// To the room: say this in the server's name.
 #[derive(Clone, Debug, Message)]
@@ -232,11 +240,15 @@ pub(crate) struct AdminRequest(pub(crate) Request);
 pub(crate) struct ListClients;
 
 /// To a shard: disconnect every client of that network, and return how many there were.
-#[derive(Clone, Copy, Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "usize")]
-pub(crate) struct CloseFrom(pub(crate) IpNet);
+pub(crate) struct CloseFrom {
+    pub(crate) network: IpNet,
+    /// The frame that those who have joined get before.
+    pub(crate) farewell: Bytes,
+}
 
-/// To the listener: the bans from now on.
+/// To the listener and the registry: the bans from now on.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct SetBans(pub(crate) Bans);

@@ -104,6 +104,7 @@ impl Reason {
                 | Self::JoinTimeout
                 | Self::Shutdown
                 | Self::Kicked(_)
+                | Self::Banned
         )
     }
 

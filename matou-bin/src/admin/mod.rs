@@ -82,13 +82,13 @@ fn request(order: &Order) -> Request {
     match order {
         Order::Status => Request::Status,
         Order::Clients => Request::Clients,
-        Order::Kick { name, reason } => {
-            Request::Kick { name: name.clone(), reason: optional(reason) }
+        Order::Kick { name, time, reason } => {
+            Request::Kick { name: name.clone(), seconds: *time, reason: optional(reason) }
         }
-        Order::Ban { network, time, reason } => {
-            Request::Ban { network: network.clone(), seconds: *time, reason: optional(reason) }
+        Order::Ban { target, time, reason } => {
+            Request::Ban { target: target.clone(), seconds: *time, reason: optional(reason) }
         }
-        Order::Unban { network } => Request::Unban { network: network.clone() },
+        Order::Unban { target } => Request::Unban { target: target.clone() },
         Order::Bans => Request::Bans,
         Order::Notice { text } => Request::Notice { text: words(text) },
         Order::Reload => Request::Reload,

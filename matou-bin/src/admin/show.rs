@@ -16,7 +16,7 @@ pub(super) fn text(response: &Response) -> String {
         Response::Banned { ban, disconnected } => {
             format!("Banned {}; {disconnected} connections closed.\n", of_ban(ban))
         }
-        Response::Unbanned { network } => format!("{} is no longer banned.\n", sanitize(network)),
+        Response::Unbanned { target } => format!("{} is no longer banned.\n", sanitize(target)),
         Response::Bans(bans) if bans.is_empty() => "No bans.\n".into(),
         Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
         Response::Said => "Notice sent.\n".into(),
@@ -93,7 +93,7 @@ fn of_clients(clients: &[ClientReport]) -> String {
 fn of_ban(ban: &Ban) -> String {
     let until = ban.until.map_or("permanently".into(), |until| format!("until {until:.0}"));
     let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
-    sanitize(&format!("{} {until}{reason}", ban.network)).into_owned()
+    sanitize(&format!("{ban} {until}{reason}")).into_owned()
 }
 
 /// A duration in at most two units.
@@ -135,8 +135,12 @@ mod tests {
 
     #[test]
     fn a_ban_shows_its_end_and_reason() {
-        let mut ban =
-            Ban { network: "192.0.2.0/24".parse().unwrap(), until: None, reason: String::new() };
+        let mut ban = Ban {
+            network: "192.0.2.0/24".parse().ok(),
+            name: None,
+            until: None,
+            reason: String::new(),
+        };
         assert_eq!(of_ban(&ban), "192.0.2.0/24 permanently");
         ban.until = Some("2030-01-02T03:04:05Z".parse().unwrap());
         ban.reason = "spam".into();

@@ -75,6 +75,8 @@ pub(crate) struct Hub {
     roster: Roster,
     /// The user's own messages that have not come back from the server yet.
     unacknowledged: u64,
+    /// The last message said that an operator disconnects the user.
+    sent_away: bool,
     backoff: Backoff,
     /// The wait for the next attempt, to reach the server or to take the name back.
     retry: Option<SpawnHandle>,
@@ -171,6 +173,7 @@ impl Hub {
             generation: 0,
             asked: 0,
             roster: Roster::default(),
+            sent_away: false,
             unacknowledged: 0,
             backoff: Backoff::default(),
             retry: None,

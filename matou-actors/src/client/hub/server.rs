@@ -13,7 +13,7 @@ use crate::client::link::actor::Link;
 use crate::client::link::roster::Arrival;
 use crate::client::link::sign_in::Answer;
 use crate::client::messages::{HangUp, LinkEvent, LinkReport};
-use crate::protocol::{ClientFrame, ServerFrame, Username};
+use crate::protocol::{ClientFrame, DISCONNECTED_BY_OPERATOR, ServerFrame, Username};
 
 /// Bytes that may wait for the server.
 const OUTBOX: usize = 1024 * 1024;
@@ -148,6 +148,9 @@ impl Hub {
             ServerFrame::Message { from, text } => {
                 self.roster.spoke(&from);
                 let own = self.sign_in.me() == Some(&from);
+                // Whoever is here cannot speak for the server.
+                let by_server = !self.roster.is_announced(&from);
+                self.sent_away = by_server && text.as_str().starts_with(DISCONNECTED_BY_OPERATOR);
                 if own {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
@@ -212,7 +215,9 @@ impl Hub {
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
         }
-        if self.settings.reconnect && self.leaving == Leaving::No {
+        if std::mem::take(&mut self.sent_away) {
+            self.notice("an operator disconnected you; /reconnect tries to come back");
+        } else if self.settings.reconnect && self.leaving == Leaving::No {
             self.try_later(reason, ctx);
         }
     }

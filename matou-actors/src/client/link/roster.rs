@@ -71,6 +71,11 @@ impl Roster {
         *self = Self::default();
     }
 
+    /// Whether the server announced somebody of that name.
+    pub(crate) fn is_announced(&self, name: &Username) -> bool {
+        self.present.contains_key(&name.folded())
+    }
+
     /// The name as its owner writes it, if they were announced or heard.
     pub(crate) fn find(&self, key: &FoldedName) -> Option<&Username> {
         self.present.get(key).or_else(|| self.heard.get(key))

@@ -1,37 +1,63 @@
-//! Whom the operators do not want, by address or network.
+//! Whom the operators do not want, by address or network, by name, or by both together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::protocol::{FoldedName, Username};
 
 /// The most bans.
 pub(super) const MOST: usize = 10_000;
 /// The most bytes of a ban's reason, which has no control characters: each takes six in the file.
 pub(crate) const LONGEST_REASON: usize = 256;
 
-/// One ban.
+/// One ban. With a network and a name, only who has both is banned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
-    /// Who is banned; a single address is a /32 or a /128.
-    pub network: IpNet,
+    /// From where; a single address is a /32 or a /128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<IpNet>,
+    /// Under which name, or one that looks like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Username>,
     /// When the ban ends; `None` is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why, for the operators.
+    /// Why.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
-/// All bans, one for each network.
+/// A moment on the clock on the wall, which is set now and then, and on the one that only ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) wall: Timestamp,
+    pub(crate) steady: Instant,
+}
+
+/// All bans, one for each pair of network and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bans {
-    by_network: BTreeMap<IpNet, Ban>,
-    /// The prefix lengths that occur, so that a look-up tries no others.
+    all: BTreeMap<Target, Held>,
+    /// The prefix lengths of bans without a name, so that a look-up tries no others.
     lengths: BTreeSet<(bool, u8)>,
+    /// The bans with a name, by each look of it.
+    by_look: HashMap<Box<str>, Vec<Target>>,
+}
+
+type Target = (Option<IpNet>, Option<FoldedName>);
+
+/// A ban, and its end by the steady clock: one that was set wrong for a while ends no ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    ban: Ban,
+    ends: Option<Instant>,
 }
 
 /// There are too many bans already.
@@ -42,76 +68,161 @@ pub(crate) struct TooMany;
 /// A text that names no network that can be banned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotANetwork {
-    #[error("{0:?} is no address and no network; examples: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64")]
+    #[error(
+        "{0:?} is no address, network or name; examples: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64, alice"
+    )]
     Unknown(String),
     #[error("{0} is everybody")]
     Everybody(IpNet),
 }
 
 impl Bans {
-    /// Those of `listed` that hold at `now`; of several of the same network the last.
-    pub(crate) fn of(
-        listed: impl IntoIterator<Item = Ban>,
-        now: Timestamp,
-    ) -> Result<Self, TooMany> {
+    /// Those of `listed` that hold at `now`; of several of the same target the last.
+    pub(crate) fn of(listed: impl IntoIterator<Item = Ban>, now: Now) -> Result<Self, TooMany> {
         let mut bans = Self::default();
-        bans.by_network.extend(listed.into_iter().map(|ban| (ban.network, ban)));
+        bans.all.extend(listed.into_iter().map(|ban| (ban.target(), Held::new(ban, now))));
         bans.expire(now);
-        if bans.by_network.len() > MOST { Err(TooMany) } else { Ok(bans) }
+        if bans.all.len() > MOST { Err(TooMany) } else { Ok(bans) }
     }
 
-    /// Adds `ban`, in place of one of the same network; those that have ended are forgotten.
-    pub(crate) fn add(&mut self, ban: Ban, now: Timestamp) -> Result<(), TooMany> {
+    /// Adds `ban`, in place of one of the same target; those that have ended are forgotten.
+    pub(crate) fn add(&mut self, ban: Ban, now: Now) -> Result<(), TooMany> {
         self.expire(now);
-        if self.by_network.len() >= MOST && !self.by_network.contains_key(&ban.network) {
+        let target = ban.target();
+        if self.all.len() >= MOST && !self.all.contains_key(&target) {
             return Err(TooMany);
         }
-        self.by_network.insert(ban.network, ban);
-        self.note_lengths();
+        self.all.insert(target, Held::new(ban, now));
+        self.index();
         Ok(())
     }
 
     /// Removes the ban of exactly `network`; whether there was one.
     pub(crate) fn remove(&mut self, network: IpNet) -> bool {
-        let removed = self.by_network.remove(&network).is_some();
-        self.note_lengths();
+        let removed = self.all.remove(&(Some(network), None)).is_some();
+        self.index();
         removed
     }
 
-    /// Whether `address` is banned at `now`.
-    pub(crate) fn is_banned(&self, address: IpAddr, now: Timestamp) -> bool {
+    /// Removes the bans of `name`, from wherever; whether there was one.
+    pub(crate) fn remove_name(&mut self, name: &Username) -> bool {
+        let (before, key) = (self.all.len(), name.folded());
+        self.all.retain(|(_, other), _| other.as_ref() != Some(&key));
+        self.index();
+        self.all.len() < before
+    }
+
+    /// Whether nobody from `address` may connect at `now`.
+    pub(crate) fn is_banned(&self, address: IpAddr, now: Now) -> bool {
         self.lengths.iter().filter(|(v4, _)| *v4 == address.is_ipv4()).any(|&(_, length)| {
             let network = IpNet::new(address, length).ok().map(|network| network.trunc());
-            let ban = network.and_then(|network| self.by_network.get(&network));
-            ban.is_some_and(|ban| !ban.has_ended(now))
+            self.all.get(&(network, None)).is_some_and(|held| !held.has_ended(now))
+        })
+    }
+
+    /// Whether `name` may not be used from `address` at `now`, nor one that looks like it.
+    pub(crate) fn is_name_banned(&self, name: &Username, address: IpAddr, now: Now) -> bool {
+        if self.by_look.is_empty() {
+            return false;
+        }
+        let key = name.folded();
+        let looks = name.looks();
+        let targets = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
+        targets.filter_map(|target| self.all.get(target)).any(|held| {
+            let from = held.ban.network.is_none_or(|network| network.contains(&address));
+            let same = held.ban.name.as_ref().is_some_and(|banned| {
+                banned.folded() == key || !banned.is_ascii() || !name.is_ascii()
+            });
+            from && same && !held.has_ended(now)
         })
     }
 
     /// The bans that hold at `now`, in the order of their networks.
-    pub(crate) fn in_force(&self, now: Timestamp) -> impl Iterator<Item = &Ban> {
-        self.by_network.values().filter(move |ban| !ban.has_ended(now))
+    pub(crate) fn in_force(&self, now: Now) -> impl Iterator<Item = &Ban> {
+        self.all.values().filter(move |held| !held.has_ended(now)).map(|held| &held.ban)
     }
 
     /// Forgets the bans that have ended.
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.by_network.retain(|_, ban| !ban.has_ended(now));
-        self.note_lengths();
+    pub(crate) fn expire(&mut self, now: Now) {
+        self.all.retain(|_, held| !held.has_ended(now));
+        self.index();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_network.is_empty()
+        self.all.is_empty()
     }
 
-    fn note_lengths(&mut self) {
-        let networks = self.by_network.keys();
+    fn index(&mut self) {
+        let networks = self.all.keys().filter(|(_, name)| name.is_none());
+        let networks = networks.filter_map(|(network, _)| *network);
         self.lengths = networks.map(|net| (net.addr().is_ipv4(), net.prefix_len())).collect();
+        self.by_look.clear();
+        for (target, held) in &self.all {
+            for look in held.ban.name.iter().flat_map(Username::looks) {
+                self.by_look.entry(look).or_default().push(target.clone());
+            }
+        }
     }
 }
 
 impl Ban {
-    fn has_ended(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| until <= now)
+    fn target(&self) -> Target {
+        (self.network, self.name.as_ref().map(Username::folded))
     }
+}
+
+impl fmt::Display for Ban {
+    /// Who is banned.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.network) {
+            (Some(name), Some(network)) => write!(f, "{name} from {network}"),
+            (Some(name), None) => write!(f, "{name}"),
+            (None, Some(network)) => write!(f, "{network}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Held {
+    fn new(ban: Ban, now: Now) -> Self {
+        let left = |until: Timestamp| {
+            Duration::try_from(until.duration_since(now.wall)).unwrap_or_default()
+        };
+        let ends = ban.until.and_then(|until| now.steady.checked_add(left(until)));
+        Self { ban, ends }
+    }
+
+    fn has_ended(&self, now: Now) -> bool {
+        self.ends.is_some_and(|ends| ends <= now.steady)
+    }
+}
+
+impl Now {
+    pub(crate) fn now() -> Self {
+        Self { wall: Timestamp::now(), steady: Instant::now() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(second: i64) -> Self {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        let since = Duration::from_secs(second.try_into().unwrap());
+        Self { wall: Timestamp::from_second(second).unwrap(), steady: *START + since }
+    }
+}
+
+/// The address or network, or else the name, that an operator means by `text`.
+pub(crate) fn target(text: &str) -> Result<(Option<IpNet>, Option<Username>), NotANetwork> {
+    match (network(text), Username::parse(text)) {
+        (Ok(network), _) => Ok((Some(network), None)),
+        (Err(NotANetwork::Unknown(_)), Ok(name)) => Ok((None, Some(name))),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The address alone, or the /64 in which one IPv6 host can have any address it likes.
+pub(crate) fn host(address: IpAddr) -> IpNet {
+    let length = if address.is_ipv4() { 32 } else { 64 };
+    IpNet::new(address, length).map_or_else(|_| address.into(), |network| network.trunc())
 }
 
 /// The network that `text` names: an address or a network, IPv4 in IPv6 as IPv4.
@@ -134,12 +245,13 @@ pub(crate) fn network(text: &str) -> Result<IpNet, NotANetwork> {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    fn at(second: i64) -> Now {
+        Now::at(second)
     }
 
     fn ban(text: &str, until: Option<i64>) -> Ban {
-        Ban { network: network(text).unwrap(), until: until.map(at), reason: String::new() }
+        let (network, until) = (network(text).ok(), until.map(|second| at(second).wall));
+        Ban { network, name: None, until, reason: String::new() }
     }
 
     fn bans(texts: &[&str]) -> Bans {
@@ -183,7 +295,7 @@ mod tests {
         let listed = || [ban("192.0.2.7", None), ban("192.0.2.7", Some(10))];
         assert_eq!(Bans::of(listed(), at(9)).unwrap().in_force(at(9)).count(), 1);
         assert!(Bans::of(listed(), at(10)).unwrap().is_empty());
-        let ended = |address: Ban| Ban { until: Some(at(10)), ..address };
+        let ended = |address: Ban| Ban { until: Some(at(10).wall), ..address };
         let listed = many(MOST + 1).map(ended).chain([ban("198.51.100.1", None)]);
         assert_eq!(Bans::of(listed, at(10)).unwrap(), bans(&["198.51.100.1"]));
     }
@@ -204,6 +316,39 @@ mod tests {
         assert_eq!(Bans::of(many(MOST + 1), at(0)), Err(TooMany));
         assert_eq!(bans.add(ban("192.0.2.1", None), at(0)), Err(TooMany));
         assert_eq!(bans.add(ban("0.0.0.5", None), at(0)), Ok(()));
+    }
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_banned_with_its_likes_and_together_with_an_address_only_from_there() {
+        let [home, away] = ["192.0.2.7", "198.51.100.1"].map(|text| text.parse().unwrap());
+        let mut bans = Bans::default();
+        bans.add(Ban { name: Some(name("Bob")), network: None, ..ban("", None) }, at(0)).unwrap();
+        let kicked = Ban { name: Some(name("l1")), ..ban("192.0.2.7", Some(60)) };
+        bans.add(kicked, at(0)).unwrap();
+        let banned = |text, address| bans.is_name_banned(&name(text), address, at(9));
+        for likeness in ["bob", "BOB", "bоb", "ｂｏｂ"] {
+            assert!(banned(likeness, home) && banned(likeness, away), "{likeness}");
+        }
+        assert!(!banned("bobby", home));
+        assert!(banned("L1", home) && !banned("l1", away) && !banned("II", home));
+        assert!(!bans.is_banned(home, at(9)), "others from there may come");
+        assert!(!bans.is_name_banned(&name("l1"), home, at(60)));
+        assert!(bans.remove_name(&name("BOB")) && !bans.remove_name(&name("bob")));
+        assert!(bans.remove_name(&name("l1")) && bans.by_look.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_and_back_ends_no_ban() {
+        let mut bans = Bans::default();
+        bans.add(ban("192.0.2.7", Some(60)), at(0)).unwrap();
+        let set_forward = Now { wall: at(1_000_000).wall, steady: at(10).steady };
+        bans.expire(set_forward);
+        let banned = |now| bans.is_banned([192, 0, 2, 7].into(), now);
+        assert!(banned(set_forward) && banned(at(59)) && !banned(at(60)));
     }
 
     #[test]

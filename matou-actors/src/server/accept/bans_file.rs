@@ -4,9 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
-use super::bans::{self, Ban, Bans, NotANetwork};
+use super::bans::{self, Ban, Bans, Now};
 
 /// The most bytes that are read: more than the most bans with the longest reasons take.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -20,7 +18,7 @@ pub struct BansFileError {
 }
 
 /// The bans in `path` that hold at `now`; none when there is no file yet.
-pub(crate) fn load(path: &Path, now: Timestamp) -> Result<Bans, BansFileError> {
+pub(crate) fn load(path: &Path, now: Now) -> Result<Bans, BansFileError> {
     let failed = |reason: String| BansFileError { path: path.to_owned(), reason };
     let mut text = String::new();
     match File::open(path) {
@@ -31,18 +29,23 @@ pub(crate) fn load(path: &Path, now: Timestamp) -> Result<Bans, BansFileError> {
     .map_err(|error| failed(error.to_string()))?;
     let listed: Vec<Ban> =
         serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    let parsed = listed.into_iter().map(|ban| {
-        let network = bans::network(&ban.network.to_string())?;
-        Ok(Ban { network, ..ban })
-    });
-    let parsed: Vec<Ban> =
-        parsed.collect::<Result<_, NotANetwork>>().map_err(|error| failed(error.to_string()))?;
+    let parsed: Result<Vec<Ban>, String> = listed.into_iter().map(checked).collect();
+    let parsed = parsed.map_err(failed)?;
     Bans::of(parsed, now).map_err(|error| failed(error.to_string()))
+}
+
+fn checked(ban: Ban) -> Result<Ban, String> {
+    if ban.network.is_none() && ban.name.is_none() {
+        return Err("a ban has neither a network nor a name".into());
+    }
+    let network = ban.network.map(|network| bans::network(&network.to_string())).transpose();
+    let network = network.map_err(|error| error.to_string())?;
+    Ok(Ban { network, ..ban })
 }
 
 /// Writes `bans` to `path`: after a crash at any moment the file holds the old bans or the new
 /// ones. Waits for the disk.
-pub(crate) fn save(path: &Path, bans: &Bans, now: Timestamp) -> io::Result<()> {
+pub(crate) fn save(path: &Path, bans: &Bans, now: Now) -> io::Result<()> {
     let listed: Vec<&Ban> = bans.in_force(now).collect();
     let mut text = serde_json::to_vec_pretty(&listed)?;
     text.push(b'\n');
@@ -61,34 +64,41 @@ mod tests {
     use std::fs;
     use std::net::IpAddr;
 
+    use jiff::Timestamp;
+
     use super::super::bans::{LONGEST_REASON, MOST};
     use super::*;
+    use crate::protocol::Username;
 
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    fn now() -> Now {
+        Now::at(0)
+    }
 
     #[test]
     fn what_is_saved_is_loaded_except_what_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bans.json");
-        assert!(load(&path, NOW).unwrap().is_empty(), "no file yet");
+        assert!(load(&path, now()).unwrap().is_empty(), "no file yet");
         let mut bans = Bans::default();
         let later = Timestamp::from_second(10).unwrap();
         let forever = Ban {
-            network: bans::network("192.0.2.0/24").unwrap(),
+            network: bans::network("192.0.2.0/24").ok(),
+            name: None,
             until: None,
             reason: "spam".into(),
         };
         let short = Ban {
-            network: bans::network("2001:db8::1").unwrap(),
+            network: bans::network("2001:db8::1").ok(),
+            name: Username::parse("bob").ok(),
             until: Some(later),
             reason: String::new(),
         };
-        bans.add(forever.clone(), NOW).unwrap();
-        bans.add(short, NOW).unwrap();
-        save(&path, &bans, NOW).unwrap();
-        assert_eq!(load(&path, NOW).unwrap(), bans);
-        let left = load(&path, later).unwrap();
-        assert_eq!(left.in_force(later).collect::<Vec<_>>(), [&forever]);
+        bans.add(forever.clone(), now()).unwrap();
+        bans.add(short, now()).unwrap();
+        save(&path, &bans, now()).unwrap();
+        assert_eq!(load(&path, now()).unwrap(), bans);
+        let left = load(&path, Now::at(10)).unwrap();
+        assert_eq!(left.in_force(Now::at(10)).collect::<Vec<_>>(), [&forever]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
     }
 
@@ -100,7 +110,7 @@ mod tests {
         for name in ["bans.json", "bans.json.new"] {
             std::os::unix::fs::symlink(&victim, folder.path().join(name)).unwrap();
         }
-        save(&path, &Bans::default(), NOW).unwrap();
+        save(&path, &Bans::default(), now()).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         assert_eq!(fs::read_to_string(&path).unwrap(), "[]\n");
     }
@@ -117,22 +127,30 @@ mod tests {
             IpAddr::from((u128::MAX - number).to_be_bytes()).into()
         };
         let listed = (0..MOST).map(|number| Ban {
-            network: network(number),
+            network: Some(network(number)),
+            name: None,
             until: Some(later),
             reason: reason.clone(),
         });
-        let bans = Bans::of(listed, NOW).unwrap();
-        save(&path, &bans, NOW).unwrap();
-        assert_eq!(load(&path, NOW).unwrap(), bans);
+        let bans = Bans::of(listed, now()).unwrap();
+        save(&path, &bans, now()).unwrap();
+        assert_eq!(load(&path, now()).unwrap(), bans);
     }
 
     #[test]
     fn a_file_that_is_not_understood_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bans.json");
-        for text in ["", "{}", "[{\"network\": \"x\"}]", "[{\"network\": \"0.0.0.0/0\"}]"] {
+        for text in [
+            "",
+            "{}",
+            "[{}]",
+            "[{\"name\": \"a b\"}]",
+            "[{\"network\": \"x\"}]",
+            "[{\"network\": \"0.0.0.0/0\"}]",
+        ] {
             fs::write(&path, text).unwrap();
-            let error = load(&path, NOW).unwrap_err().to_string();
+            let error = load(&path, now()).unwrap_err().to_string();
             assert!(error.contains("bans.json"), "{error}");
         }
     }

@@ -5,29 +5,33 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
-use actix::prelude::{Actor, ActorFutureExt, AtomicResponse, Context, Handler};
-use bytes::BytesMut;
+use actix::prelude::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler};
+use bytes::{Bytes, BytesMut};
 use futures::future::{join, try_join_all};
-use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use super::bans_store::BansStore;
 use super::control::ControlRequest;
 use super::wire::{ClientReport, Request, Response, Status};
-use crate::protocol::{ClaimedName, Kind, MessageText, Username, encode_message};
-use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON};
+use crate::protocol::{
+    ClaimedName, DISCONNECTED_BY_OPERATOR, Kind, MessageText, Username, encode_message,
+};
+use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Now};
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{
-    AdminRequest, Announce, CloseFrom, Fail, Find, ListClients, Order, SetBans, ToConnection,
+    AdminRequest, Announce, CloseFrom, Fail, Find, Found, ListClients, Order, SetBans, ToConnection,
 };
 use crate::server::reason::Reason;
+use crate::server::shard::actor::Shard;
 
 /// How long the other actors and the disk may take.
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long each part of a change of the bans may take: less, so that the answer can say which part
 /// it was.
 const PART_WITHIN: Duration = Duration::from_secs(8);
+/// How long a kick holds, unless the operator says otherwise.
+const KICK_SECONDS: u64 = 60;
 
 /// Serves operators. The one place where bans change.
 pub(super) struct AdminActor {
@@ -54,13 +58,21 @@ pub(crate) struct AdminSettings {
 enum Work {
     Done(Response),
     Clients(Actors),
-    Ban { actors: Actors, ban: Ban, save: Save },
-    Unban { network: IpNet, save: Save },
-    Kick { actors: Actors, name: ClaimedName, farewell: BytesMut, reason: String },
+    Ban { actors: Actors, ban: Ban, farewell: Bytes, save: Save },
+    Unban { target: String, save: Save },
+    Kick { actors: Actors, found: Found, farewell: Bytes, reason: String },
     Notice { actors: Actors, text: MessageText },
     Reload(mpsc::Sender<ControlRequest>),
     Shutdown(mpsc::Sender<ControlRequest>),
     Panic { actors: Actors, actor: String },
+}
+
+/// A user who is to be disconnected, once found.
+struct Kick {
+    name: ClaimedName,
+    seconds: u64,
+    farewell: Bytes,
+    reason: String,
 }
 
 /// The bans, to be written to their file.
@@ -80,7 +92,7 @@ impl AdminActor {
     }
 
     /// Decides, and changes the bans; what has to be waited for is left to [`Work::finish`].
-    fn begin(&mut self, request: Request, now: Timestamp) -> Result<Work, String> {
+    fn begin(&mut self, request: Request, now: Now) -> Result<Work, String> {
         let actors = self.actors.clone();
         Ok(match request {
             Request::Status => Work::Done(self.status(now)),
@@ -88,19 +100,24 @@ impl AdminActor {
             Request::Bans => {
                 Work::Done(Response::Bans(self.settings.bans.in_force(now).cloned().collect()))
             }
-            Request::Kick { name, reason } => self.kick(&name, reason)?,
-            Request::Ban { network, seconds, reason } => {
-                let ban = new_ban(&network, seconds, reason, now)?;
+            Request::Kick { .. } => return Err("a kick is dealt with elsewhere".into()),
+            Request::Ban { target, seconds, reason } => {
+                let ban = new_ban(&target, seconds, reason, now)?;
+                let farewell = self.farewell(&banned_words(&ban))?;
                 self.settings.bans.add(ban.clone(), now).map_err(|error| error.to_string())?;
-                Work::Ban { actors, ban, save: self.bans_changed() }
+                Work::Ban { actors, ban, farewell, save: self.bans_changed() }
             }
-            Request::Unban { network } => {
-                let network = bans::network(&network).map_err(|error| error.to_string())?;
+            Request::Unban { target } => {
                 self.settings.bans.expire(now);
-                if !self.settings.bans.remove(network) {
-                    return Err(format!("{network} is not banned; `bans` lists what is"));
+                let removed = match bans::target(&target).map_err(|error| error.to_string())? {
+                    (Some(network), _) => self.settings.bans.remove(network),
+                    (_, Some(name)) => self.settings.bans.remove_name(&name),
+                    (None, None) => false,
+                };
+                if !removed {
+                    return Err(format!("{target} is not banned; `bans` lists what is"));
                 }
-                Work::Unban { network, save: self.bans_changed() }
+                Work::Unban { target, save: self.bans_changed() }
             }
             Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
             Request::Reload => Work::Reload(self.controls.clone()),
@@ -110,7 +127,7 @@ impl AdminActor {
         })
     }
 
-    fn status(&self, now: Timestamp) -> Response {
+    fn status(&self, now: Now) -> Response {
         Response::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             listening: self.settings.listening.clone(),
@@ -119,18 +136,44 @@ impl AdminActor {
         }))
     }
 
-    fn kick(&self, name: &str, reason: Option<String>) -> Result<Work, String> {
-        let claimed = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
+    fn kick(
+        &self,
+        name: &str,
+        seconds: Option<u64>,
+        reason: Option<String>,
+    ) -> Result<Kick, String> {
+        let name = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
+        let seconds = seconds.unwrap_or(KICK_SECONDS);
         let reason = reason.unwrap_or_else(|| "no reason given".into());
-        let text = message(&format!("You were disconnected by an operator: {reason}"))?;
+        let farewell = self.farewell(&format!("{DISCONNECTED_BY_OPERATOR}: {reason}"))?;
+        Ok(Kick { name, seconds, farewell, reason })
+    }
+
+    /// Keeps out whom a kick found, before they are disconnected and can come back.
+    fn keep_out(&mut self, kick: Kick, found: Found, now: Now) -> Result<Work, String> {
+        let Kick { seconds, farewell, reason, .. } = kick;
+        let ban = Ban {
+            network: Some(bans::host(found.address)),
+            name: Some(found.name.clone()),
+            until: until(Some(seconds), now)?,
+            reason: reason.chars().take(LONGEST_REASON / 4).collect(),
+        };
+        self.settings.bans.add(ban, now).map_err(|error| error.to_string())?;
+        self.bans_changed();
+        Ok(Work::Kick { actors: self.actors.clone(), found, farewell, reason })
+    }
+
+    /// A message in the server's name.
+    fn farewell(&self, words: &str) -> Result<Bytes, String> {
         let mut farewell = BytesMut::new();
-        encode_message(&self.settings.speaker, &text, &mut farewell);
-        Ok(Work::Kick { actors: self.actors.clone(), name: claimed, farewell, reason })
+        encode_message(&self.settings.speaker, &message(words)?, &mut farewell);
+        Ok(farewell.freeze())
     }
 
     fn bans_changed(&self) -> Save {
         // Cannot flood: operators are served one after the other.
         self.actors.listener.do_send(SetBans(self.settings.bans.clone()));
+        self.actors.registry.do_send(SetBans(self.settings.bans.clone()));
         Save { bans: self.settings.bans.clone(), store: self.store.clone() }
     }
 }
@@ -147,19 +190,57 @@ impl Handler<AdminRequest> for AdminActor {
         AdminRequest(request): AdminRequest,
         _: &mut Context<Self>,
     ) -> Self::Result {
-        let work = self.begin(request, Timestamp::now());
-        let finished = async move {
-            match work {
-                Ok(work) => match tokio::time::timeout(WITHIN, work.finish()).await {
-                    Ok(Ok(response)) => response,
-                    Ok(Err(error)) => Response::error(error),
-                    Err(_) => Response::error("that took too long; see the server's log"),
-                },
-                Err(error) => Response::error(error),
-            }
-        };
-        AtomicResponse::new(Box::pin(wrap_future(finished).map(|response, _, _| response)))
+        if let Request::Kick { name, seconds, reason } = request {
+            let kick = self.kick(&name, seconds, reason);
+            let actors = self.actors.clone();
+            let found = wrap_future(async move {
+                let kick = kick?;
+                let found = within(find(&actors, &kick.name)).await?;
+                Ok((kick, found))
+            });
+            return AtomicResponse::new(Box::pin(found.then(|found, admin: &mut Self, _| {
+                let work = found.and_then(|(kick, found)| admin.keep_out(kick, found, Now::now()));
+                wrap_future(finish(work))
+            })));
+        }
+        let work = self.begin(request, Now::now());
+        AtomicResponse::new(Box::pin(wrap_future(finish(work))))
     }
+}
+
+async fn finish(work: Result<Work, String>) -> Response {
+    match work {
+        Ok(work) => within(work.finish()).await.unwrap_or_else(Response::error),
+        Err(error) => Response::error(error),
+    }
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = |_| Err("that took too long; see the server's log".into());
+    tokio::time::timeout(WITHIN, work).await.unwrap_or_else(late)
+}
+
+/// Where the user of that name is.
+async fn find(actors: &Actors, name: &ClaimedName) -> Result<Found, String> {
+    let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
+    let shown = name.as_str().escape_debug();
+    found.ok_or_else(|| format!("nobody here is called {shown}; `clients` lists who is"))
+}
+
+/// Says `farewell` to a user, and disconnects them.
+async fn close(
+    actors: &Actors,
+    found: &Found,
+    farewell: Bytes,
+    reason: Reason,
+) -> Result<(), String> {
+    let shard = actors.shards.get(found.route.shard).ok_or("there is no such shard")?;
+    actors.meters.hub_sent(Kind::MSGBC, 1);
+    for order in [Order::Send(farewell), Order::Close(reason)] {
+        let order = ToConnection { id: found.route.id, order };
+        shard.send(order).await.map_err(stopping)?;
+    }
+    Ok(())
 }
 
 impl Work {
@@ -167,9 +248,10 @@ impl Work {
         Ok(match self {
             Self::Done(response) => response,
             Self::Clients(actors) => Response::Clients(clients(&actors).await?),
-            Self::Ban { actors, ban, save } => {
+            Self::Ban { actors, ban, farewell, save } => {
                 // Neither may keep the other from being done.
-                let (saved, closed) = join(save.save(), close_from(&actors, ban.network)).await;
+                let closing = close_banned(&actors, &ban, farewell);
+                let (saved, closed) = join(save.save(), closing).await;
                 let disconnected = match (saved, closed) {
                     (Ok(()), closed) => closed?,
                     (Err(unsaved), Ok(_)) => return Err(unsaved),
@@ -177,25 +259,13 @@ impl Work {
                 };
                 Response::Banned { ban, disconnected }
             }
-            Self::Unban { network, save } => {
+            Self::Unban { target, save } => {
                 save.save().await?;
-                Response::Unbanned { network: network.to_string() }
+                Response::Unbanned { target }
             }
-            Self::Kick { actors, name, farewell, reason } => {
-                let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
-                let Some((route, name)) = found else {
-                    let name = name.as_str().escape_debug();
-                    return Err(format!("nobody here is called {name}; `clients` lists who is"));
-                };
-                let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
-                actors.meters.hub_sent(Kind::MSGBC, 1);
-                for order in
-                    [Order::Send(farewell.freeze()), Order::Close(Reason::Kicked(reason.into()))]
-                {
-                    let order = ToConnection { id: route.id, order };
-                    shard.send(order).await.map_err(stopping)?;
-                }
-                Response::Kicked { name: name.to_string() }
+            Self::Kick { actors, found, farewell, reason } => {
+                close(&actors, &found, farewell, Reason::Kicked(reason.into())).await?;
+                Response::Kicked { name: found.name.to_string() }
             }
             Self::Notice { actors, text } => {
                 actors.room.send(Announce(text)).await.map_err(stopping)?;
@@ -223,13 +293,26 @@ impl Save {
     }
 }
 
-/// Disconnects everybody from `network`; how many those are.
-async fn close_from(actors: &Actors, network: IpNet) -> Result<usize, String> {
-    let closing = actors.shards.iter().map(|shard| shard.send(CloseFrom(network)));
-    match tokio::time::timeout(PART_WITHIN, try_join_all(closing)).await {
-        Ok(closed) => Ok(closed.map_err(stopping)?.into_iter().sum()),
+/// Disconnects everybody whom `ban` concerns; how many those are.
+async fn close_banned(actors: &Actors, ban: &Ban, farewell: Bytes) -> Result<usize, String> {
+    let closing = async {
+        if let Some(network) = ban.network {
+            let from =
+                |shard: &Addr<Shard>| shard.send(CloseFrom { network, farewell: farewell.clone() });
+            let closed = try_join_all(actors.shards.iter().map(from)).await.map_err(stopping)?;
+            return Ok(closed.into_iter().sum());
+        }
+        let claimed = ban.name.as_ref().map(ClaimedName::from);
+        let Some(claimed) = claimed else { return Ok(0) };
+        match actors.registry.send(Find(claimed)).await.map_err(stopping)? {
+            Some(found) => close(actors, &found, farewell, Reason::Banned).await.map(|()| 1),
+            None => Ok(0),
+        }
+    };
+    match tokio::time::timeout(PART_WITHIN, closing).await {
+        Ok(closed) => closed,
         Err(_) => Err(format!(
-            "{network} is banned, but not everybody from there may be disconnected: an event loop \
+            "{ban} is banned, but not everybody that concerns may be disconnected: an event loop \
              does not answer; if that lasts, restart the server"
         )),
     }
@@ -256,8 +339,7 @@ async fn fail(actors: &Actors, actor: &str) -> Result<Response, String> {
         other => {
             let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
             let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
-            let found = actors.registry.send(Find(name)).await.map_err(stopping)?;
-            let (route, _) = found.ok_or("nobody here is called that")?;
+            let Found { route, .. } = find(actors, &name).await?;
             let order = ToConnection { id: route.id, order: Order::Fail };
             let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
             shard.do_send(order);
@@ -267,17 +349,12 @@ async fn fail(actors: &Actors, actor: &str) -> Result<Response, String> {
 }
 
 fn new_ban(
-    network: &str,
+    target: &str,
     seconds: Option<u64>,
     reason: Option<String>,
-    now: Timestamp,
+    now: Now,
 ) -> Result<Ban, String> {
-    let network = bans::network(network).map_err(|error| error.to_string())?;
-    let until = seconds.map(|seconds| {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        now.checked_add(SignedDuration::from_secs(seconds))
-            .map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
-    });
+    let (network, name) = bans::target(target).map_err(|error| error.to_string())?;
     let reason = reason.unwrap_or_default();
     if reason.len() > LONGEST_REASON {
         return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
@@ -285,7 +362,23 @@ fn new_ban(
     if reason.contains(char::is_control) {
         return Err("the reason has a control character; it is one line of text".into());
     }
-    Ok(Ban { network, until: until.transpose()?, reason })
+    Ok(Ban { network, name, until: until(seconds, now)?, reason })
+}
+
+fn until(seconds: Option<u64>, now: Now) -> Result<Option<Timestamp>, String> {
+    let end = |seconds| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        now.wall.checked_add(SignedDuration::from_secs(seconds))
+    };
+    let until = seconds.map(end).transpose();
+    until.map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
+}
+
+/// What those who are banned read.
+fn banned_words(ban: &Ban) -> String {
+    let end = ban.until.map_or(String::new(), |until| format!(" until {until:.0}"));
+    let reason = if ban.reason.is_empty() { "no reason given" } else { &ban.reason };
+    format!("{DISCONNECTED_BY_OPERATOR} and banned{end}: {reason}")
 }
 
 fn message(text: &str) -> Result<MessageText, String> {
@@ -309,8 +402,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line() {
-        let ban =
-            |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Timestamp::UNIX_EPOCH);
+        let ban = |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Now::at(0));
         assert_eq!(ban("\"spåm\"").unwrap().reason, "\"spåm\"");
         for reason in ["a\nb", "\u{1}", "\u{7f}", "\u{9b}"] {
             ban(reason).unwrap_err();
@@ -340,12 +432,12 @@ mod tests {
         };
         let admin = AdminActor::new(actors.unwrap(), settings, mpsc::channel(1).0).start();
         let network = "192.0.2.0/24".into();
-        let ban = Request::Ban { network, seconds: None, reason: None };
+        let ban = Request::Ban { target: network, seconds: None, reason: None };
         let answer = admin.send(AdminRequest(ban)).await.unwrap();
         let Response::Error { message } = answer else { panic!("{answer:?}") };
         assert!(message.contains("192.0.2.0/24 is banned, but"), "{message}");
-        let saved = bans_file::load(&file, Timestamp::now()).unwrap();
-        assert!(saved.is_banned([192, 0, 2, 1].into(), Timestamp::now()));
+        let saved = bans_file::load(&file, Now::now()).unwrap();
+        assert!(saved.is_banned([192, 0, 2, 1].into(), Now::now()));
         drop(until_the_end);
     }
 }

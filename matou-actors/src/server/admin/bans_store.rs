@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::server::accept::bans::Bans;
+use crate::server::accept::bans::{Bans, Now};
 use crate::server::accept::bans_file;
 
 /// The file of the bans. Clones share one write lock.
@@ -36,7 +35,7 @@ impl BansStore {
         let writing = async move {
             let write_lock = write_lock.lock_owned().await;
             let written = tokio::task::spawn_blocking(move || {
-                let written = bans_file::save(&file, &bans, Timestamp::now());
+                let written = bans_file::save(&file, &bans, Now::now());
                 drop(write_lock);
                 written.map_err(|error| error.to_string())
             });
@@ -60,9 +59,10 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(8);
 
     fn bans(text: &str) -> Bans {
-        let network = bans::network(text).unwrap();
+        let network = bans::network(text).ok();
         let mut bans = Bans::default();
-        bans.add(Ban { network, until: None, reason: String::new() }, Timestamp::now()).unwrap();
+        bans.add(Ban { network, name: None, until: None, reason: String::new() }, Now::now())
+            .unwrap();
         bans
     }
 
@@ -77,6 +77,6 @@ mod tests {
         assert!(!file.exists());
         drop(hangs);
         store.save(bans("192.0.2.2"), PATIENCE).await.unwrap();
-        assert_eq!(bans_file::load(&file, Timestamp::now()).unwrap(), bans("192.0.2.2"));
+        assert_eq!(bans_file::load(&file, Now::now()).unwrap(), bans("192.0.2.2"));
     }
 }

@@ -15,30 +15,37 @@ pub enum Request {
     Status,
     /// Who is connected. Answer: [`Response::Clients`].
     Clients,
-    /// Disconnect a user. Answer: [`Response::Kicked`].
+    /// Disconnect a user, and keep that name from that address out for a time. Answer:
+    /// [`Response::Kicked`].
     Kick {
         /// The user, without regard to case.
         name: String,
+        /// For how long; a minute without it.
+        #[serde(default)]
+        seconds: Option<u64>,
         /// What the user is told, and the log.
         #[serde(default)]
         reason: Option<String>,
     },
-    /// Let nobody in from an address or network, and disconnect those who are there from it.
-    /// Answer: [`Response::Banned`].
+    /// Let nobody in from an address or network, or under a name, and disconnect whom that
+    /// concerns. Answer: [`Response::Banned`].
     Ban {
-        /// Such as `192.0.2.7` or `2001:db8::/64`.
-        network: String,
+        /// Such as `192.0.2.7`, `2001:db8::/64` or `alice`.
+        #[serde(alias = "network")]
+        target: String,
         /// For how long; for ever without it.
         #[serde(default)]
         seconds: Option<u64>,
-        /// Why, for the operators.
+        /// Why, for those who are disconnected and for the operators.
         #[serde(default)]
         reason: Option<String>,
     },
-    /// End the ban of exactly this address or network. Answer: [`Response::Unbanned`].
+    /// End the ban of exactly this address or network, or those of this name. Answer:
+    /// [`Response::Unbanned`].
     Unban {
         /// As in [`Request::Ban`].
-        network: String,
+        #[serde(alias = "network")]
+        target: String,
     },
     /// The bans in force. Answer: [`Response::Bans`].
     Bans,
@@ -82,7 +89,7 @@ pub enum Response {
     /// The ban has ended.
     Unbanned {
         /// Whose.
-        network: String,
+        target: String,
     },
     /// The bans in force.
     Bans(Vec<Ban>),
@@ -144,8 +151,10 @@ mod tests {
     #[test]
     fn requests_are_read_as_documented() {
         let read = |text| serde_json::from_str::<Request>(text);
-        let kick = Request::Kick { name: "alice".into(), reason: None };
+        let kick = Request::Kick { name: "alice".into(), seconds: None, reason: None };
         assert_eq!(read(r#"{"command":"kick","name":"alice"}"#).unwrap(), kick);
+        let unban = Request::Unban { target: "192.0.2.7".into() };
+        assert_eq!(read(r#"{"command":"unban","network":"192.0.2.7"}"#).unwrap(), unban);
         assert_eq!(read(r#"{"command":"status"}"#).unwrap(), Request::Status);
         for bad in [r#"{"command":"kik"}"#, r#"{"command":"kick","name":"a","why":1}"#, "[]", ""] {
             assert!(read(bad).is_err(), "{bad}");

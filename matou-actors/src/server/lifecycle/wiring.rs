@@ -16,8 +16,9 @@ use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::connection::actor::Uplinks;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::lifecycle::reload::{Reloadable, motd_lines};
+use crate::server::log_limiter::LogLimiters;
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::actor::Registry;
+use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
 use crate::server::room::actor::Room;
 use crate::server::room::fanout::Fanout;
@@ -95,6 +96,8 @@ impl Actors {
         });
         let registry = registry.run(Registry {
             directory,
+            bans: bans.clone(),
+            refusals: LogLimiters::new(LOG_EVERY),
             room: room.clone().recipient(),
             broker: broker.clone().recipient(),
             shards: recipients(&shards),

@@ -3,24 +3,32 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Context as Task;
+use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
 use crate::protocol::{ClaimedName, Kind};
+use crate::server::accept::bans::{Bans, Now};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, Order, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+    Find, Found, Order, PrivateStep, SetBans, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::directory::{Addresses, Directory, Refused};
+use crate::server::registry::directory::{Addresses, Directory, Refused, RefusedKind};
+
+/// Refused names, for each reason, are logged once in this time: strangers can cause any number.
+pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
 /// its order is the order of joins and leaves for room and broker alike.
 pub(crate) struct Registry {
     pub(crate) directory: Directory,
+    pub(crate) bans: Bans,
+    pub(crate) refusals: LogLimiters<RefusedKind>,
     pub(crate) room: Recipient<ToRoom>,
     pub(crate) broker: Recipient<ToBroker>,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
@@ -82,7 +90,11 @@ impl Handler<Find> for Registry {
 
     fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
         let found = self.directory.find(&name);
-        MessageResult(found.map(|member| (member.route, member.name.clone())))
+        MessageResult(found.map(|member| Found {
+            route: member.route,
+            name: member.name.clone(),
+            address: member.addresses.peer,
+        }))
     }
 }
 
@@ -94,7 +106,13 @@ impl Registry {
         peer: SocketAddr,
         addresses: Addresses,
     ) {
-        match self.directory.join(route, claimed, addresses) {
+        let banned = self.is_banned(claimed, addresses);
+        let joined = if banned {
+            Err(Refused::Banned)
+        } else {
+            self.directory.join(route, claimed, addresses)
+        };
+        match joined {
             Ok(member) => {
                 self.meters.joins.add(1);
                 info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name);
@@ -108,6 +126,11 @@ impl Registry {
                 self.answers.push((route, Order::Refuse));
             }
         }
+    }
+
+    fn is_banned(&self, claimed: &ClaimedName, addresses: Addresses) -> bool {
+        let banned = |name| self.bans.is_name_banned(&name, addresses.peer, Now::now());
+        !self.bans.is_empty() && claimed.parse().is_ok_and(banned)
     }
 
     fn forward(&self, route: Route, step: PrivateStep) {
@@ -127,8 +150,18 @@ impl Registry {
         self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
     }
 
-    fn log_refusal(&self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {
-        info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
-            "username" => %claimed.as_str().escape_debug());
+    fn log_refusal(&mut self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {
+        if let Some(unlogged) = self.refusals.permit(refused.kind(), Instant::now()) {
+            info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
+                "username" => %claimed.as_str().escape_debug(), "suppressed" => unlogged);
+        }
+    }
+}
+
+impl Handler<SetBans> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, SetBans(bans): SetBans, _: &mut Context<Self>) {
+        self.bans = bans;
     }
 }

@@ -39,6 +39,26 @@ pub(crate) enum Refused {
     Invalid(#[from] UsernameError),
     #[error("the name, or one that looks like it, is taken")]
     Taken,
+    #[error("the name is banned")]
+    Banned,
+}
+
+/// [`Refused`] without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RefusedKind {
+    Invalid,
+    Taken,
+    Banned,
+}
+
+impl Refused {
+    pub(crate) fn kind(self) -> RefusedKind {
+        match self {
+            Self::Invalid(_) => RefusedKind::Invalid,
+            Self::Taken => RefusedKind::Taken,
+            Self::Banned => RefusedKind::Banned,
+        }
+    }
 }
 
 impl Directory {

@@ -327,11 +327,18 @@ impl Handler<ListClients> for Shard {
 impl Handler<CloseFrom> for Shard {
     type Result = usize;
 
-    fn handle(&mut self, CloseFrom(network): CloseFrom, _: &mut Context<Self>) -> usize {
+    fn handle(
+        &mut self,
+        CloseFrom { network, farewell }: CloseFrom,
+        _: &mut Context<Self>,
+    ) -> usize {
         let mut closed = 0;
         let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
         for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
             // Cannot flood: an operator's doing, once in a while.
+            if seat.name.is_some() {
+                seat.connection.do_send(Order::Send(farewell.clone()));
+            }
             seat.connection.do_send(Order::Close(Reason::Banned));
             closed += 1;
         }

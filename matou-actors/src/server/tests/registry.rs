@@ -7,11 +7,13 @@ use actix::prelude::{Actor, Addr, Context, Handler as _};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, told};
+use crate::server::accept::bans::Bans;
 use crate::server::after_mailbox::AfterMailbox as _;
 use crate::server::ids::Route;
+use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::actor::Registry;
+use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
 
 struct Stage {
@@ -72,6 +74,8 @@ fn registry(
     Registry {
         meters: meters.clone(),
         directory: Directory::new(Some(&name("Server"))),
+        bans: Bans::default(),
+        refusals: LogLimiters::new(LOG_EVERY),
         room: room.recipient(),
         broker: broker.recipient(),
         shards: shards.iter().map(Probe::recipient).collect(),

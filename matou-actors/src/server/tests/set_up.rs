@@ -6,10 +6,12 @@ use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
+use crate::server::accept::bans::Bans;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::requests::{RequestLimits, Requests};
+use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
-use crate::server::registry::actor::Registry;
+use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
 
 const ALICE: u64 = 1;
@@ -43,6 +45,8 @@ impl Stage {
         let registry = Registry {
             meters: meters(),
             directory: Directory::new(None),
+            bans: Bans::default(),
+            refusals: LogLimiters::new(LOG_EVERY),
             room: room.recipient(),
             broker: broker.clone().recipient(),
             shards: vec![shard.recipient()],
