@@ -283,6 +283,24 @@ fn metrics_and_health_are_on_their_port() {
 }
 
 #[test]
+fn slow_connections_keep_nobody_from_metrics_and_health() {
+    let stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
+    let line = stage.server.log.seen.iter().find(|line| line.contains("\"metrics\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    let address: SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
+    let _slow: Vec<_> = (0..400)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            // The server may have ended it already.
+            let _ = stream.write_all(b"GET /metrics HT");
+            stream
+        })
+        .collect();
+    assert_eq!(get(address, "/healthz").1, "ok\n");
+    assert!(get(address, "/metrics").1.contains("matou_users 0"));
+}
+
+#[test]
 fn a_panic_of_a_session_costs_that_session_and_one_of_the_registry_ends_the_process() {
     let mut stage = Stage::with("", &[("MATOU_TEST_PANICS", "1")]);
     let mut alice = stage.join("alice", &[]);

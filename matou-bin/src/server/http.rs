@@ -1,19 +1,21 @@
 //! `/metrics` and `/healthz`: a minimal HTTP server for scrapers and health checks.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use slog::{Logger, warn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::metrics::Exporter;
 
-/// Concurrent requests; more wait in the listen backlog.
+/// Concurrent requests.
 pub(super) const MAX_CONCURRENT: usize = 16;
 /// The longest request head in bytes.
 const MAX_HEAD: usize = 8 * 1024;
@@ -28,17 +30,10 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
     let listener = TcpListener::from_std(listener)?;
     actix_rt::spawn(exporter.clone().upkeep());
     actix_rt::spawn(async move {
-        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        let mut open = Open::default();
+        loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let exporter = exporter.clone();
-                    actix_rt::spawn(async move {
-                        // Errors and timeouts concern only this client.
-                        let _ = timeout(REQUEST_TIMEOUT, answer(stream, &exporter)).await;
-                        drop(permit);
-                    });
-                }
+                Ok((stream, _)) => open.answer(stream, exporter.clone()).await,
                 Err(error) => {
                     warn!(logger, "metrics request not accepted"; "reason" => %error);
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -49,13 +44,46 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
     Ok(())
 }
 
-async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
+/// The requests under way, the oldest first. A new one takes the place of the oldest that has not
+/// said yet what it wants: slow connections, however many, keep nobody out who asks at once.
+#[derive(Default)]
+struct Open(VecDeque<Client>);
+
+struct Client {
+    task: JoinHandle<()>,
+    /// The whole head has come.
+    asked: Rc<Cell<bool>>,
+}
+
+impl Open {
+    async fn answer(&mut self, stream: TcpStream, exporter: Exporter) {
+        self.0.retain(|client| !client.task.is_finished());
+        if self.0.len() >= MAX_CONCURRENT {
+            let slow = self.0.iter().position(|client| !client.asked.get()).unwrap_or_default();
+            if let Some(client) = self.0.remove(slow) {
+                client.task.abort();
+                // Its descriptor is free now.
+                let _ = client.task.await;
+            }
+        }
+        let asked = Rc::<Cell<bool>>::default();
+        let has_asked = Rc::clone(&asked);
+        let task = actix_rt::spawn(async move {
+            // Errors and timeouts concern only this client.
+            let _ = timeout(REQUEST_TIMEOUT, answer(stream, &exporter, &has_asked)).await;
+        });
+        self.0.push_back(Client { task, asked });
+    }
+}
+
+async fn answer(mut stream: TcpStream, exporter: &Exporter, asked: &Cell<bool>) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
         if head.len() > MAX_HEAD || stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
     }
+    asked.set(true);
     let (status, body) = match request(&head) {
         Some(("GET" | "HEAD", "/metrics")) => ("200 OK", exporter.render()),
         Some(("GET" | "HEAD", "/healthz")) => match exporter.check().await {

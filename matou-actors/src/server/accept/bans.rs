@@ -36,7 +36,7 @@ pub struct Ban {
 
 /// A moment on the clock on the wall, which is set now and then, and on the one that only ticks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub(crate) struct Moment {
     pub(crate) wall: Timestamp,
     pub(crate) steady: Instant,
 }
@@ -78,7 +78,7 @@ pub(crate) enum NotANetwork {
 
 impl Bans {
     /// Those of `listed` that hold at `now`; of several of the same target the last.
-    pub(crate) fn of(listed: impl IntoIterator<Item = Ban>, now: Now) -> Result<Self, TooMany> {
+    pub(crate) fn of(listed: impl IntoIterator<Item = Ban>, now: Moment) -> Result<Self, TooMany> {
         let mut bans = Self::default();
         bans.all.extend(listed.into_iter().map(|ban| (ban.target(), Held::new(ban, now))));
         bans.expire(now);
@@ -86,7 +86,7 @@ impl Bans {
     }
 
     /// Adds `ban`, in place of one of the same target; those that have ended are forgotten.
-    pub(crate) fn add(&mut self, ban: Ban, now: Now) -> Result<(), TooMany> {
+    pub(crate) fn add(&mut self, ban: Ban, now: Moment) -> Result<(), TooMany> {
         self.expire(now);
         let target = ban.target();
         if self.all.len() >= MOST && !self.all.contains_key(&target) {
@@ -113,7 +113,7 @@ impl Bans {
     }
 
     /// Whether nobody from `address` may connect at `now`.
-    pub(crate) fn is_banned(&self, address: IpAddr, now: Now) -> bool {
+    pub(crate) fn is_banned(&self, address: IpAddr, now: Moment) -> bool {
         self.lengths.iter().filter(|(v4, _)| *v4 == address.is_ipv4()).any(|&(_, length)| {
             let network = IpNet::new(address, length).ok().map(|network| network.trunc());
             self.all.get(&(network, None)).is_some_and(|held| !held.has_ended(now))
@@ -121,7 +121,7 @@ impl Bans {
     }
 
     /// Whether `name` may not be used from `address` at `now`, nor one that looks like it.
-    pub(crate) fn is_name_banned(&self, name: &Username, address: IpAddr, now: Now) -> bool {
+    pub(crate) fn is_name_banned(&self, name: &Username, address: IpAddr, now: Moment) -> bool {
         if self.by_look.is_empty() {
             return false;
         }
@@ -138,12 +138,12 @@ impl Bans {
     }
 
     /// The bans that hold at `now`, in the order of their networks.
-    pub(crate) fn in_force(&self, now: Now) -> impl Iterator<Item = &Ban> {
+    pub(crate) fn in_force(&self, now: Moment) -> impl Iterator<Item = &Ban> {
         self.all.values().filter(move |held| !held.has_ended(now)).map(|held| &held.ban)
     }
 
     /// Forgets the bans that have ended.
-    pub(crate) fn expire(&mut self, now: Now) {
+    pub(crate) fn expire(&mut self, now: Moment) {
         self.all.retain(|_, held| !held.has_ended(now));
         self.index();
     }
@@ -184,7 +184,7 @@ impl fmt::Display for Ban {
 }
 
 impl Held {
-    fn new(ban: Ban, now: Now) -> Self {
+    fn new(ban: Ban, now: Moment) -> Self {
         let left = |until: Timestamp| {
             Duration::try_from(until.duration_since(now.wall)).unwrap_or_default()
         };
@@ -192,12 +192,12 @@ impl Held {
         Self { ban, ends }
     }
 
-    fn has_ended(&self, now: Now) -> bool {
+    fn has_ended(&self, now: Moment) -> bool {
         self.ends.is_some_and(|ends| ends <= now.steady)
     }
 }
 
-impl Now {
+impl Moment {
     pub(crate) fn now() -> Self {
         Self { wall: Timestamp::now(), steady: Instant::now() }
     }
@@ -245,8 +245,8 @@ pub(crate) fn network(text: &str) -> Result<IpNet, NotANetwork> {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Now {
-        Now::at(second)
+    fn at(second: i64) -> Moment {
+        Moment::at(second)
     }
 
     fn ban(text: &str, until: Option<i64>) -> Ban {
@@ -345,7 +345,7 @@ mod tests {
     fn a_clock_that_is_set_forward_and_back_ends_no_ban() {
         let mut bans = Bans::default();
         bans.add(ban("192.0.2.7", Some(60)), at(0)).unwrap();
-        let set_forward = Now { wall: at(1_000_000).wall, steady: at(10).steady };
+        let set_forward = Moment { wall: at(1_000_000).wall, steady: at(10).steady };
         bans.expire(set_forward);
         let banned = |now| bans.is_banned([192, 0, 2, 7].into(), now);
         assert!(banned(set_forward) && banned(at(59)) && !banned(at(60)));

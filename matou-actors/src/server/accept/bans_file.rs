@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::bans::{self, Ban, Bans, Now};
+use super::bans::{self, Ban, Bans, Moment};
 
 /// The most bytes that are read: more than the most bans with the longest reasons take.
 const LARGEST: u64 = 8 * 1024 * 1024;
@@ -18,7 +18,7 @@ pub struct BansFileError {
 }
 
 /// The bans in `path` that hold at `now`; none when there is no file yet.
-pub(crate) fn load(path: &Path, now: Now) -> Result<Bans, BansFileError> {
+pub(crate) fn load(path: &Path, now: Moment) -> Result<Bans, BansFileError> {
     let failed = |reason: String| BansFileError { path: path.to_owned(), reason };
     let mut text = String::new();
     match File::open(path) {
@@ -45,7 +45,7 @@ fn checked(ban: Ban) -> Result<Ban, String> {
 
 /// Writes `bans` to `path`: after a crash at any moment the file holds the old bans or the new
 /// ones. Waits for the disk.
-pub(crate) fn save(path: &Path, bans: &Bans, now: Now) -> io::Result<()> {
+pub(crate) fn save(path: &Path, bans: &Bans, now: Moment) -> io::Result<()> {
     let listed: Vec<&Ban> = bans.in_force(now).collect();
     let mut text = serde_json::to_vec_pretty(&listed)?;
     text.push(b'\n');
@@ -70,8 +70,8 @@ mod tests {
     use super::*;
     use crate::protocol::Username;
 
-    fn now() -> Now {
-        Now::at(0)
+    fn now() -> Moment {
+        Moment::at(0)
     }
 
     #[test]
@@ -97,8 +97,8 @@ mod tests {
         bans.add(short, now()).unwrap();
         save(&path, &bans, now()).unwrap();
         assert_eq!(load(&path, now()).unwrap(), bans);
-        let left = load(&path, Now::at(10)).unwrap();
-        assert_eq!(left.in_force(Now::at(10)).collect::<Vec<_>>(), [&forever]);
+        let left = load(&path, Moment::at(10)).unwrap();
+        assert_eq!(left.in_force(Moment::at(10)).collect::<Vec<_>>(), [&forever]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
     }
 

@@ -12,7 +12,7 @@ use slog::{Logger, warn};
 use tokio::net::TcpListener;
 
 use crate::server::accept::admission::{Admission, AdmissionLimits, Refusal};
-use crate::server::accept::bans::{Bans, Now};
+use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::socket::{Arrival, ListeningSocket};
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::ConnectionId;
@@ -91,7 +91,7 @@ impl Listener {
     }
 
     fn admit(&mut self, peer: SocketAddr) -> Result<Duration, Refusal> {
-        if !self.bans.is_empty() && self.bans.is_banned(peer.ip(), Now::now()) {
+        if !self.bans.is_empty() && self.bans.is_banned(peer.ip(), Moment::now()) {
             return Err(Refusal::Banned);
         }
         self.admission.admit(peer.ip(), fastrand::f64(), Instant::now())

@@ -17,7 +17,7 @@ use super::wire::{ClientReport, Request, Response, Status};
 use crate::protocol::{
     ClaimedName, DISCONNECTED_BY_OPERATOR, Kind, MessageText, Username, encode_message,
 };
-use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Now};
+use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment};
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{
     AdminRequest, Announce, CloseFrom, Fail, Find, Found, ListClients, Order, SetBans, ToConnection,
@@ -92,7 +92,7 @@ impl AdminActor {
     }
 
     /// Decides, and changes the bans; what has to be waited for is left to [`Work::finish`].
-    fn begin(&mut self, request: Request, now: Now) -> Result<Work, String> {
+    fn begin(&mut self, request: Request, now: Moment) -> Result<Work, String> {
         let actors = self.actors.clone();
         Ok(match request {
             Request::Status => Work::Done(self.status(now)),
@@ -127,7 +127,7 @@ impl AdminActor {
         })
     }
 
-    fn status(&self, now: Now) -> Response {
+    fn status(&self, now: Moment) -> Response {
         Response::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             listening: self.settings.listening.clone(),
@@ -150,7 +150,7 @@ impl AdminActor {
     }
 
     /// Keeps out whom a kick found, before they are disconnected and can come back.
-    fn keep_out(&mut self, kick: Kick, found: Found, now: Now) -> Result<Work, String> {
+    fn keep_out(&mut self, kick: Kick, found: Found, now: Moment) -> Result<Work, String> {
         let Kick { seconds, farewell, reason, .. } = kick;
         let ban = Ban {
             network: Some(bans::host(found.address)),
@@ -199,11 +199,12 @@ impl Handler<AdminRequest> for AdminActor {
                 Ok((kick, found))
             });
             return AtomicResponse::new(Box::pin(found.then(|found, admin: &mut Self, _| {
-                let work = found.and_then(|(kick, found)| admin.keep_out(kick, found, Now::now()));
+                let work =
+                    found.and_then(|(kick, found)| admin.keep_out(kick, found, Moment::now()));
                 wrap_future(finish(work))
             })));
         }
-        let work = self.begin(request, Now::now());
+        let work = self.begin(request, Moment::now());
         AtomicResponse::new(Box::pin(wrap_future(finish(work))))
     }
 }
@@ -352,7 +353,7 @@ fn new_ban(
     target: &str,
     seconds: Option<u64>,
     reason: Option<String>,
-    now: Now,
+    now: Moment,
 ) -> Result<Ban, String> {
     let (network, name) = bans::target(target).map_err(|error| error.to_string())?;
     let reason = reason.unwrap_or_default();
@@ -365,7 +366,7 @@ fn new_ban(
     Ok(Ban { network, name, until: until(seconds, now)?, reason })
 }
 
-fn until(seconds: Option<u64>, now: Now) -> Result<Option<Timestamp>, String> {
+fn until(seconds: Option<u64>, now: Moment) -> Result<Option<Timestamp>, String> {
     let end = |seconds| {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         now.wall.checked_add(SignedDuration::from_secs(seconds))
@@ -402,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line() {
-        let ban = |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Now::at(0));
+        let ban = |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Moment::at(0));
         assert_eq!(ban("\"spåm\"").unwrap().reason, "\"spåm\"");
         for reason in ["a\nb", "\u{1}", "\u{7f}", "\u{9b}"] {
             ban(reason).unwrap_err();
@@ -436,8 +437,8 @@ mod tests {
         let answer = admin.send(AdminRequest(ban)).await.unwrap();
         let Response::Error { message } = answer else { panic!("{answer:?}") };
         assert!(message.contains("192.0.2.0/24 is banned, but"), "{message}");
-        let saved = bans_file::load(&file, Now::now()).unwrap();
-        assert!(saved.is_banned([192, 0, 2, 1].into(), Now::now()));
+        let saved = bans_file::load(&file, Moment::now()).unwrap();
+        assert!(saved.is_banned([192, 0, 2, 1].into(), Moment::now()));
         drop(until_the_end);
     }
 }

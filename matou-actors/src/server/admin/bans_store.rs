@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::server::accept::bans::{Bans, Now};
+use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file;
 
 /// The file of the bans. Clones share one write lock.
@@ -35,7 +35,7 @@ impl BansStore {
         let writing = async move {
             let write_lock = write_lock.lock_owned().await;
             let written = tokio::task::spawn_blocking(move || {
-                let written = bans_file::save(&file, &bans, Now::now());
+                let written = bans_file::save(&file, &bans, Moment::now());
                 drop(write_lock);
                 written.map_err(|error| error.to_string())
             });
@@ -61,7 +61,7 @@ mod tests {
     fn bans(text: &str) -> Bans {
         let network = bans::network(text).ok();
         let mut bans = Bans::default();
-        bans.add(Ban { network, name: None, until: None, reason: String::new() }, Now::now())
+        bans.add(Ban { network, name: None, until: None, reason: String::new() }, Moment::now())
             .unwrap();
         bans
     }
@@ -77,6 +77,6 @@ mod tests {
         assert!(!file.exists());
         drop(hangs);
         store.save(bans("192.0.2.2"), PATIENCE).await.unwrap();
-        assert_eq!(bans_file::load(&file, Now::now()).unwrap(), bans("192.0.2.2"));
+        assert_eq!(bans_file::load(&file, Moment::now()).unwrap(), bans("192.0.2.2"));
     }
 }

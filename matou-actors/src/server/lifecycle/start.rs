@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::server::accept::bans::{Bans, Now};
+use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
 use crate::server::lifecycle::monitor::Monitor;
@@ -70,7 +70,7 @@ pub fn start(
     settings.check()?;
     let bans = match &settings.admin.bans {
         path if path.as_os_str().is_empty() => Bans::default(),
-        path => bans_file::load(path, Now::now())?,
+        path => bans_file::load(path, Moment::now())?,
     };
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();

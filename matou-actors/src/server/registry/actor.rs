@@ -9,7 +9,7 @@ use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
 use crate::protocol::{ClaimedName, Kind};
-use crate::server::accept::bans::{Bans, Now};
+use crate::server::accept::bans::{Bans, Moment};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
@@ -129,7 +129,7 @@ impl Registry {
     }
 
     fn is_banned(&self, claimed: &ClaimedName, addresses: Addresses) -> bool {
-        let banned = |name| self.bans.is_name_banned(&name, addresses.peer, Now::now());
+        let banned = |name| self.bans.is_name_banned(&name, addresses.peer, Moment::now());
         !self.bans.is_empty() && claimed.parse().is_ok_and(banned)
     }
 
