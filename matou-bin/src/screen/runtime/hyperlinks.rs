@@ -8,14 +8,17 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::{Cell, CellDiffOption};
 use ratatui::layout::{Position, Size};
 
+use crate::screen::runtime::clusters::{ClusterRows, is_cluster};
 use crate::screen::state::app::App;
 use crate::screen::text::links::{Link, Links};
+use crate::screen::text::width as text_width;
 use crate::screen::view;
 
 /// Writes cells to `W`, each link between its sequence and the end of it.
 pub(in crate::screen) struct HyperlinkBackend<W: Write> {
     cells: CrosstermBackend<W>,
     links: Links,
+    clusters: ClusterRows,
 }
 
 /// Draws `app`, as far as it differs from what is drawn already.
@@ -25,6 +28,9 @@ pub(in crate::screen) fn draw<W: Write>(
 ) -> io::Result<()> {
     terminal.autoresize()?;
     let drawn = view::draw(app, terminal.current_buffer_mut());
+    let mut clusters = std::mem::take(&mut terminal.backend_mut().clusters);
+    clusters.mark(terminal.current_buffer_mut());
+    terminal.backend_mut().clusters = clusters;
     let before = std::mem::replace(&mut terminal.backend_mut().links, drawn.links);
     let changed: Vec<_> = before.changes(&terminal.backend().links).collect();
     for position in changed {
@@ -40,8 +46,26 @@ pub(in crate::screen) fn draw<W: Write>(
 impl<W: Write> HyperlinkBackend<W> {
     /// A terminal that is written to by `out`.
     pub(in crate::screen) fn new(out: W) -> Self {
-        Self { cells: CrosstermBackend::new(out), links: Links::default() }
+        Self {
+            cells: CrosstermBackend::new(out),
+            links: Links::default(),
+            clusters: ClusterRows::default(),
+        }
     }
+}
+
+/// Draws `cell` on blank columns, so that nothing stays beside it where the terminal draws it
+/// narrower. What follows is placed by itself, so that nothing moves where it is drawn wider.
+fn draw_cluster<W: Write>(
+    cells: &mut CrosstermBackend<W>,
+    (x, y): (u16, u16),
+    cell: &Cell,
+) -> io::Result<()> {
+    let mut blank = cell.clone();
+    blank.set_symbol(" ");
+    let end = x.saturating_add(text_width::cells(text_width::width(cell.symbol())));
+    cells.draw((x..end).map(|x| (x, y, &blank)))?;
+    cells.draw(std::iter::once((x, y, cell)))
 }
 
 fn open(out: &mut impl Write, link: &Link) -> io::Result<()> {
@@ -76,8 +100,17 @@ impl<W: Write> Backend for HyperlinkBackend<W> {
                 open(&mut self.cells, link)?;
             }
             let links = &self.links;
-            let run = from_fn(|| content.next_if(|&(x, y, _)| links.at(x, y) == link));
-            self.cells.draw(run)?;
+            let in_link = |x, y| links.at(x, y) == link;
+            while let Some(&(x, y, cell)) = content.peek().filter(|(x, y, _)| in_link(*x, *y)) {
+                if is_cluster(cell) {
+                    content.next();
+                    draw_cluster(&mut self.cells, (x, y), cell)?;
+                } else {
+                    let plain =
+                        |&(x, y, cell): &(u16, u16, &'a Cell)| in_link(x, y) && !is_cluster(cell);
+                    self.cells.draw(from_fn(|| content.next_if(plain)))?;
+                }
+            }
             if link.is_some() {
                 close(&mut self.cells)?;
             }

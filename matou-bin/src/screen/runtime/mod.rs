@@ -1,5 +1,6 @@
 //! The screen as a running program: terminal, keyboard, signals, disk, and the loop around them.
 
+mod clusters;
 pub(super) mod disk;
 pub(super) mod error;
 pub(super) mod event_loop;

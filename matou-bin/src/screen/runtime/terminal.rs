@@ -10,8 +10,9 @@ use crossterm::event::{
 };
 use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
-    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
@@ -108,7 +109,7 @@ impl Screen {
     /// it knows where lines and links go on.
     pub(in crate::screen) fn copy_mode(&mut self, lines: &[String]) -> io::Result<()> {
         let out = self.terminal.backend_mut();
-        queue!(out, DisableMouseCapture, SetAttribute(Attribute::Reset))?;
+        queue!(out, DisableMouseCapture, EnableLineWrap, SetAttribute(Attribute::Reset))?;
         queue!(out, Clear(ClearType::All), cursor::MoveTo(0, 0), cursor::Hide)?;
         for line in lines {
             queue!(out, Print(line), Print("\r\n"))?;
@@ -119,6 +120,7 @@ impl Screen {
     /// Ends [`Screen::copy_mode`].
     pub(in crate::screen) fn end_copy_mode(&mut self) -> io::Result<()> {
         self.mouse(self.mouse)?;
+        execute!(self.terminal.backend_mut(), DisableLineWrap)?;
         self.redraw()
     }
 
@@ -152,6 +154,8 @@ impl Screen {
         drop(taken);
         let out = self.terminal.backend_mut();
         queue!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+        // What a terminal draws wider than expected must not reach into the next row.
+        queue!(out, DisableLineWrap)?;
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
@@ -176,6 +180,7 @@ fn give_back() {
     let _ = execute!(
         out,
         EndSynchronizedUpdate,
+        EnableLineWrap,
         DisableMouseCapture,
         DisableFocusChange,
         DisableBracketedPaste,

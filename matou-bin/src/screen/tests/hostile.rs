@@ -125,3 +125,28 @@ fn isolates_are_balanced_in_every_row() {
         assert_eq!(count('\u{2068}'), count('\u{2069}'), "{row}");
     }
 }
+
+#[test]
+fn clusters_that_a_terminal_draws_wider_leave_nothing_behind() {
+    let mut scene = TestScreen::signed_in((80, 24));
+    let mut recorder = Recorder::new(&scene);
+    // This emulator draws the family in six columns instead of two.
+    let mut emulator = vt100::Parser::new(24, 80, 0);
+    let mut same_as_anew = |scene: &TestScreen| {
+        emulator.process(recorder.draw(scene).as_bytes());
+        let mut anew = vt100::Parser::new(24, 80, 0);
+        anew.process(Recorder::new(scene).draw(scene).as_bytes());
+        for (row, wanted) in emulator.screen().rows(0, 80).zip(anew.screen().rows(0, 80)) {
+            assert_eq!(row.trim_end(), wanted.trim_end());
+        }
+    };
+    for n in 0..4 {
+        let family = "\u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+        scene.says("alice", &format!("{family}{n} क्षि {family} กำ 🇳🇿 {}", "long ".repeat(n)));
+        same_as_anew(&scene);
+    }
+    same_as_anew(scene.key(KeyCode::F(1)));
+    same_as_anew(scene.key(KeyCode::Esc));
+    same_as_anew(scene.types("x"));
+    same_as_anew(scene.enters("/transfers"));
+}
