@@ -11,6 +11,7 @@ use matou_actors::server::admin::{OPERATORS, Request, Response};
 
 use crate::arguments::{AdminArguments, Order};
 use crate::exit::Failure;
+use crate::input::home;
 use crate::sanitize::json_escaped;
 use crate::settings::load_server;
 
@@ -65,7 +66,8 @@ fn socket(arguments: &AdminArguments) -> Result<PathBuf, Failure> {
         return Ok(socket.clone());
     }
     let file = arguments.config.as_deref();
-    let socket = load_server(file, std::env::vars_os().collect(), &[])?.admin.socket;
+    let socket =
+        load_server(file, std::env::vars_os().collect(), &[], home().as_deref())?.admin.socket;
     if socket.as_os_str().is_empty() {
         return Err(Failure::Usage(
             "no server given: use --socket PATH, or --config FILE of a server that sets \

@@ -9,7 +9,7 @@ pub(crate) mod sizes;
 mod typed;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use matou_actors::client::ClientSettings;
 
@@ -127,8 +127,8 @@ fn rendering(mode: Mode) -> Option<Rendering> {
 }
 
 fn start_log(file: &ClientFile, mode: Mode) -> Result<Log, Failure> {
-    let path = Path::new(&file.log.file);
-    let target = match (file.log.file.is_empty(), mode) {
+    let path = file.log.file.as_path();
+    let target = match (path.as_os_str().is_empty(), mode) {
         (false, _) => Target::File(path),
         // Log lines would garble the screen.
         (true, Mode::Screen) => Target::Nowhere,

@@ -21,6 +21,8 @@ use slog_term::{FullFormat, PlainDecorator, TermDecorator};
 use escape::{EscapingDecorator, escape_json};
 use lines::Lines;
 
+use crate::paths;
+
 /// The capacity of the queue, in lines; more are dropped and counted.
 const QUEUE: usize = 8192;
 /// How long [`Log::finish`] waits for a stalled output.
@@ -153,7 +155,7 @@ fn slog_level(level: LogLevel) -> Level {
 /// Opens the log file for appending, readable by its owner only: it contains names and addresses.
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    File::options().append(true).create(true).mode(0o600).open(path)
+    paths::open(File::options().append(true).create(true).mode(0o600), path)
 }
 
 fn coloured() -> bool {

@@ -6,6 +6,7 @@ use slog::{Logger, error, info, warn};
 use super::descriptors::{self, Descriptors};
 use super::notify;
 use crate::arguments::ServerArguments;
+use crate::input::home;
 use crate::logging::{Log, shifted};
 use crate::settings::{SettingsError, load_server};
 
@@ -24,7 +25,8 @@ impl<'a> Source<'a> {
     /// Reads the current settings.
     pub(super) fn read(&self) -> Result<ServerSettings, SettingsError> {
         let (file, flags) = (self.arguments.config.as_deref(), self.arguments.flags());
-        let mut settings = load_server(file, std::env::vars_os().collect(), &flags)?;
+        let mut settings =
+            load_server(file, std::env::vars_os().collect(), &flags, home().as_deref())?;
         let steps = self.arguments.verbosity.steps();
         settings.log.level = shifted(settings.log.level, steps);
         Ok(settings)

@@ -11,8 +11,9 @@ use matou_actors::protocol::Username;
 use matou_actors::server::{LogFormat, LogLevel};
 use serde::Deserialize;
 
-use super::merge::{Merged, Sources};
+use super::merge::{Merged, Sources, expand};
 use super::{Flag, SettingsError};
+use crate::paths::expand_tilde;
 use crate::screen::{ScreenSettings, WrongSetting};
 
 /// The shipped file: every key with its default.
@@ -83,7 +84,7 @@ pub(crate) struct Log {
     /// The line format.
     pub(crate) format: LogFormat,
     /// The file to log to; empty is standard error.
-    pub(crate) file: String,
+    pub(crate) file: PathBuf,
 }
 
 impl Default for Client {
@@ -121,7 +122,7 @@ impl Default for Private {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: LogLevel::Warning, format: LogFormat::Text, file: String::new() }
+        Self { level: LogLevel::Warning, format: LogFormat::Text, file: PathBuf::new() }
     }
 }
 
@@ -135,7 +136,8 @@ pub(crate) fn load_client(
 ) -> Result<(ClientFile, ClientSettings), SettingsError> {
     let sources = Sources { shipped: SHIPPED, prefix: "MATOU_CLIENT", file, variables, flags };
     let merged = Merged::new(sources)?;
-    let file: ClientFile = merged.settings()?;
+    let mut file: ClientFile = merged.settings()?;
+    file.log.file = expand(&merged, "log.file", &file.log.file, home)?;
     let settings = translate(&file, home)
         .map_err(|Wrong { key, value, allowed }| merged.invalid(key, value, allowed))?;
     file.screen
@@ -201,8 +203,7 @@ fn downloads(path: &str, home: Option<&Path>) -> Result<PathBuf, Wrong> {
     if path.is_empty() {
         return Err(wrong("files.downloads", &path, "the path of a folder is expected"));
     }
-    let home = || home.and_then(Path::to_str);
-    Ok(PathBuf::from(shellexpand::tilde_with_context(path, home).as_ref()))
+    expand_tilde(path.as_ref(), home).map_err(|error| wrong("files.downloads", &path, &error))
 }
 
 fn listen_address(address: &str) -> Result<Option<IpAddr>, Wrong> {

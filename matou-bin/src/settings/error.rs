@@ -19,8 +19,13 @@ pub(crate) enum SettingsError {
 
 /// Shortens a value to a recognisable length.
 fn shown(value: &str) -> String {
+    shortened(&sanitize(value))
+}
+
+/// The beginning of a long text.
+pub(super) fn shortened(text: &str) -> String {
     const SHOWN: usize = 200;
-    let mut text = sanitize(value).into_owned();
+    let mut text = text.to_owned();
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push_str("...");

@@ -6,6 +6,10 @@ use std::path::Path;
 use config::{File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::SettingsError;
+use super::error::shortened;
+
+/// The most parts that the key of an environment variable may have.
+const MAX_PARTS: usize = 8;
 
 /// A setting given on the command line.
 #[derive(Debug)]
@@ -45,7 +49,10 @@ impl Schema {
     /// The settings of `text`, which was read from `path`.
     pub(super) fn file(&self, path: &Path, text: &str) -> Result<Layer, SettingsError> {
         let origin = path.display().to_string();
-        let mut values = parse(text, path)?;
+        let mut values = match parse(text, path) {
+            Ok(values) => values,
+            Err(error) => return Err(too_large_number(&origin, text).unwrap_or(error)),
+        };
         check(&origin, "", &self.0, &mut values)?;
         Ok(Layer(values))
     }
@@ -59,12 +66,22 @@ impl Schema {
         let mut layer = Layer(Map::new());
         for (name, value) in variables {
             let name = name.to_string_lossy();
-            let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("__"))
+            let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'))
             else {
                 continue;
             };
+            let origin = format!("environment variable {}", shortened(&name));
+            let Some(path) = rest.strip_prefix('_') else {
+                let allowed = self.variable_hint(prefix, rest);
+                let (key, value) = (rest.to_lowercase(), value.to_string_lossy().into_owned());
+                return Err(SettingsError::UnknownKey { origin, key, value, allowed });
+            };
             let key = path.to_lowercase().replace("__", ".");
-            let origin = format!("environment variable {name}");
+            if key.split('.').count() > MAX_PARTS {
+                let (key, value) = (shortened(&key), value.to_string_lossy().into_owned());
+                let allowed = format!("the form is {prefix}__SECTION__KEY");
+                return Err(SettingsError::UnknownKey { origin, key, value, allowed });
+            }
             match value.to_str() {
                 Some(value) => self.text(&mut layer, &origin, &key, value)?,
                 None => {
@@ -98,6 +115,9 @@ impl Schema {
         text: &str,
     ) -> Result<(), SettingsError> {
         let kind = match self.find(key) {
+            Some(ValueKind::I64(_)) if is_too_large(text) => {
+                return Err(too_large(origin, key.to_owned(), text));
+            }
             Some(ValueKind::I64(_)) => text.trim().parse().ok().map(ValueKind::I64),
             Some(ValueKind::Float(_)) => text.trim().parse().ok().map(ValueKind::Float),
             Some(ValueKind::Boolean(_)) => text.trim().parse().ok().map(ValueKind::Boolean),
@@ -111,6 +131,18 @@ impl Schema {
         check(origin, "", &self.0, &mut values)?;
         merge(&mut layer.0, values);
         Ok(())
+    }
+
+    /// The variable that was meant by `rest`, which follows `prefix` and one underscore.
+    fn variable_hint(&self, prefix: &str, rest: &str) -> String {
+        let form = format!("the form is {prefix}__SECTION__KEY, with two underscores");
+        let bare = |text: &str| text.to_lowercase().replace('_', "");
+        let meant = self.0.iter().find_map(|(section, value)| {
+            let ValueKind::Table(table) = &value.kind else { return None };
+            let key = table.keys().find(|key| bare(rest) == bare(section) + &bare(key))?;
+            Some(format!("{prefix}__{section}__{key}").to_uppercase())
+        });
+        meant.map_or(form.clone(), |meant| format!("{form} (did you mean {meant}?)"))
     }
 
     fn find(&self, key: &str) -> Option<&ValueKind> {
@@ -158,6 +190,40 @@ fn parse(text: &str, path: &Path) -> Result<Map<String, Value>, SettingsError> {
     File::from_str(text, FileFormat::Toml)
         .collect()
         .map_err(|error| SettingsError::Syntax { file: path.to_owned(), error: error.to_string() })
+}
+
+/// The error for the first number in `text` that no setting can hold. The parser reports it without
+/// its key.
+fn too_large_number(origin: &str, text: &str) -> Option<SettingsError> {
+    let mut section = String::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+            section = format!("{}.", name.trim());
+        } else if let Some((key, value)) = line.split_once('=') {
+            let value = value.split('#').next().unwrap_or_default();
+            if is_too_large(value) {
+                return Some(too_large(origin, format!("{section}{}", key.trim()), value));
+            }
+        }
+    }
+    None
+}
+
+fn is_too_large(number: &str) -> bool {
+    let number = number.trim().replace('_', "");
+    let digits = number.trim_start_matches(['+', '-']);
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && number.parse::<i64>().is_err()
+}
+
+fn too_large(origin: &str, key: String, value: &str) -> SettingsError {
+    SettingsError::Invalid {
+        origin: origin.to_owned(),
+        key,
+        value: value.trim().to_owned(),
+        allowed: format!("a whole number up to {} is expected", i64::MAX),
+    }
 }
 
 /// `a, b` or `["a", "b"]`.

@@ -1,13 +1,14 @@
 //! The layers merged, and turned into the struct that holds them.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{Config, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::SettingsError;
 use super::layer::{Flag, Schema};
+use crate::paths::{expand_tilde, read_text};
 
 /// Where settings come from, the weakest first; the built-in defaults are below all of them.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Merged {
         let schema = Schema::new(sources.shipped)?;
         let mut builder = Config::builder();
         if let Some(path) = sources.file {
-            let text = std::fs::read_to_string(path)
+            let text = read_text(path)
                 .map_err(|error| SettingsError::Read { file: path.to_owned(), error })?;
             builder = builder.add_source(schema.file(path, &text)?);
         }
@@ -89,6 +90,17 @@ impl Merged {
         let error = T::deserialize(alone).err()?;
         Some(self.invalid(key, shown(&value.kind), allowed(&error.to_string())))
     }
+}
+
+/// `path`, which is the value of `key`, with `~` replaced.
+pub(super) fn expand(
+    merged: &Merged,
+    key: &str,
+    path: &Path,
+    home: Option<&Path>,
+) -> Result<PathBuf, SettingsError> {
+    expand_tilde(path.as_os_str(), home)
+        .map_err(|error| merged.invalid(key, format!("{:?}", path.display().to_string()), error))
 }
 
 /// A value as it would stand in a file.

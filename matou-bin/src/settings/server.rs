@@ -5,21 +5,26 @@ use std::path::Path;
 
 use matou_actors::server::ServerSettings;
 
-use super::merge::{Merged, Sources};
+use super::merge::{Merged, Sources, expand};
 use super::{Flag, SettingsError};
 
 /// The shipped file: every key with its default.
 pub(super) const SHIPPED: &str = include_str!("../../../config/server.toml");
 
 /// Loads the server's settings from `file`, the `MATOU_SERVER__SECTION__KEY` variables and `flags`.
+/// `home` is the home directory, for `~`.
 pub(crate) fn load_server(
     file: Option<&Path>,
     variables: Vec<(OsString, OsString)>,
     flags: &[Flag],
+    home: Option<&Path>,
 ) -> Result<ServerSettings, SettingsError> {
     let sources = Sources { shipped: SHIPPED, prefix: "MATOU_SERVER", file, variables, flags };
     let merged = Merged::new(sources)?;
-    let settings: ServerSettings = merged.settings()?;
+    let mut settings: ServerSettings = merged.settings()?;
+    let admin = &mut settings.admin;
+    admin.socket = expand(&merged, "admin.socket", &admin.socket, home)?;
+    admin.bans = expand(&merged, "admin.bans", &admin.bans, home)?;
     settings.check().map_err(|error| {
         merged.invalid(error.key, error.value, format!("{} is expected", error.allowed))
     })?;

@@ -21,7 +21,7 @@ fn server(
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.toml");
     std::fs::write(&path, text).unwrap();
-    load_server(Some(&path), variables(environment), flags)
+    load_server(Some(&path), variables(environment), flags, Some(Path::new("/home/me")))
         .map_err(|error| error.to_string().replace(&*path.to_string_lossy(), "server.toml"))
 }
 
@@ -157,8 +157,48 @@ fn an_error_in_the_environment_names_the_variable() {
 }
 
 #[test]
+fn a_number_that_is_too_large_is_named_with_its_key() {
+    let number = "99999999999999999999";
+    let error = server(&format!("[log]\n[limits]\nclients = {number}"), &[], &[]).unwrap_err();
+    assert!(error.starts_with(&format!("server.toml: limits.clients = {number}")), "{error}");
+    assert!(error.contains("9223372036854775807"), "{error}");
+    let error = server("", &[("MATOU_SERVER__LIMITS__CLIENTS", number)], &[]).unwrap_err();
+    assert!(error.contains("9223372036854775807"), "{error}");
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_an_error_that_names_the_right_one() {
+    for name in ["MATOU_SERVER_LIMITS_CLIENTS", "MATOU_SERVER_LIMITS__CLIENTS"] {
+        let error = server("", &[(name, "5")], &[]).unwrap_err();
+        assert!(error.contains(name), "{error}");
+        assert!(error.contains("did you mean MATOU_SERVER__LIMITS__CLIENTS?"), "{error}");
+    }
+    assert!(server("", &[("MATOU_SERVER_NONSENSE", "5")], &[]).is_err());
+}
+
+#[test]
+fn a_variable_of_thousands_of_parts_is_an_error() {
+    let name = format!("MATOU_SERVER__{}", vec!["A"; 20_000].join("__"));
+    let error = server("", &[(&name, "1")], &[]).unwrap_err();
+    assert!(error.contains("MATOU_SERVER__SECTION__KEY") && error.len() < 1_000, "{error}");
+}
+
+#[test]
+fn a_tilde_works_in_every_path() {
+    let text = "[admin]\nsocket = \"~/a\"\nbans = \"~/b\"";
+    let admin = server(text, &[], &[]).unwrap().admin;
+    assert_eq!((&*admin.socket, &*admin.bans), (Path::new("/home/me/a"), Path::new("/home/me/b")));
+    let file = client("[log]\nfile = \"~/log\"").unwrap().0.log.file;
+    assert_eq!(file, Path::new("/home/me/log"));
+    for text in ["[log]\nfile = \"~no-user/x\"", "[files]\ndownloads = \"~no-user/x\""] {
+        let error = client(text).unwrap_err();
+        assert!(error.contains("there is no user \"no-user\""), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_an_error_that_names_it() {
-    let error = load_server(Some(Path::new("/no/such.toml")), vec![], &[]).unwrap_err();
+    let error = load_server(Some(Path::new("/no/such.toml")), vec![], &[], None).unwrap_err();
     assert!(error.to_string().starts_with("/no/such.toml: "), "{error}");
 }
 
