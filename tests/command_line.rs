@@ -91,6 +91,56 @@ fn a_missing_file_is_exit_code_2() {
 }
 
 #[test]
+fn a_configuration_or_log_that_is_a_named_pipe_does_not_block_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    let (code, said) = run(&["server", "--check-config", "-c", pipe], &[]);
+    assert!(code == 2 && said.contains("named pipe"), "{said}");
+    let (code, said) =
+        run(&["client", "--plain", "--username", "Ada"], &[("MATOU_CLIENT__LOG__FILE", pipe)]);
+    assert!(code == 1 && said.contains("named pipe"), "{said}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_exit_code_1() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["client", "--help"],
+        &["manual"],
+        &["completions", "fish"],
+        &["server", "--check-config"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = harness::matou(home.path()).args(arguments).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_config_finds_what_would_prevent_the_start() {
+    let socket = "MATOU_SERVER__ADMIN__SOCKET";
+    let long = format!("/tmp/{}", "x".repeat(120));
+    for (listen, path, expected) in [
+        ("::1", "", "network.listen"),
+        ("*:6286", "", "network.listen"),
+        ("no.such.host.invalid:6286", "", "no.such.host.invalid"),
+        ("127.0.0.1:0", "/no/such/folder/admin", "/no/such/folder"),
+        ("127.0.0.1:0", long.as_str(), "too long"),
+        ("127.0.0.1:0", "/dev/null", "not a socket"),
+    ] {
+        let (code, said) =
+            run(&["server", "--check-config", "--listen", listen], &[(socket, path)]);
+        assert!(code == 2 && said.contains(expected), "{listen} {path}: {said}");
+    }
+    let (code, said) = run(&["server", "--check-config", "--listen", "[::1]:6286"], &[]);
+    assert_eq!((code, said.as_str()), (0, "Configuration OK.\n"));
+}
+
+#[test]
 fn a_port_in_use_is_exit_code_1_and_says_what_to_do() {
     let server = Server::start();
     let address = server.address.to_string();
@@ -217,12 +267,12 @@ fn a_reader_that_stops_reading_cannot_keep_the_client_from_ending() {
     loop {
         peer.send(&harness::wire::msg(&text));
         sent += 1;
-        let kind = peer.take(1);
-        if kind == [6] {
+        let kind = peer.take(4);
+        if kind == [0, 0, 0, 6] {
             break;
         }
         assert!(sent < 200_000, "the client takes everything although nobody reads");
-        peer.take(msgbc("Peer", &text).len() - 1);
+        peer.take(msgbc("Peer", &text).len() - 4);
     }
     let start = Instant::now();
     process.signal(Signal::SIGTERM);

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::{Span, SpanRelativeTo};
 
+use crate::input::home;
+use crate::paths::expand_tilde;
 use crate::settings::Flag;
 
 /// Chat and file transfer for a LAN, a classroom, a ship or your own server.
@@ -51,7 +54,7 @@ pub(crate) enum Role {
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct ServerArguments {
     /// Read settings from this file (config/server.toml documents every key).
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
     #[arg(
         long,
@@ -71,10 +74,10 @@ pub(crate) struct ServerArguments {
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct AdminArguments {
     /// Find the socket in this server configuration file (admin.socket).
-    #[arg(short, long, global = true, value_name = "FILE", conflicts_with = "socket")]
+    #[arg(short, long, global = true, value_name = "FILE", value_parser = path(), conflicts_with = "socket")]
     pub(crate) config: Option<PathBuf>,
     /// The server's operator socket (its setting admin.socket).
-    #[arg(short, long, global = true, value_name = "PATH")]
+    #[arg(short, long, global = true, value_name = "PATH", value_parser = path())]
     pub(crate) socket: Option<PathBuf>,
     /// Print the response as one JSON object.
     #[arg(long, global = true)]
@@ -145,7 +148,7 @@ pub(crate) enum Order {
 pub(crate) struct ClientArguments {
     /// Read settings from this file (config/client.toml documents every key) instead of
     /// matou/client.toml in your configuration folder.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
     /// The server to connect to; the default port is 6286.
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -190,6 +193,11 @@ impl Verbosity {
     pub(crate) fn steps(&self) -> i16 {
         i16::from(self.verbose) - i16::from(self.quiet)
     }
+}
+
+/// Reads a path in which `~` is a home directory, as in the settings.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|path| expand_tilde(&path, home().as_deref()))
 }
 
 /// `text` such as `7d` or `1h 30m` in seconds, days of 24 hours.

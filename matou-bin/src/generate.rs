@@ -1,6 +1,6 @@
 //! Generates shell completions and man pages from the command line definition.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -9,12 +9,13 @@ use clap_mangen::Man;
 
 use crate::arguments::Arguments;
 use crate::exit::Failure;
+use crate::stdout::print;
 
 /// Writes the completions for `shell` to standard output.
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "matou-bin", &mut script);
-    show(&script)
+    print(&script)
 }
 
 /// Writes the main page to standard output, or all pages into `folder`.
@@ -22,7 +23,7 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
         Man::new(Arguments::command()).render(&mut page).map_err(|error| failed(&error))?;
-        return show(&page);
+        return print(&page);
     };
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
@@ -32,15 +33,6 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
         })
 }
 
-fn show(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        // The reader has closed the pipe on purpose.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),
-        _ => Ok(()),
-    }
-}
-
 fn failed(error: &io::Error) -> Failure {
-    Failure::Runtime(format!("cannot write to standard output: {error}"))
+    Failure::Runtime(format!("cannot render the man page: {error}"))
 }

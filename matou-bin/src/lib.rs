@@ -19,8 +19,10 @@ mod screen;
 mod server;
 mod settings;
 mod signals;
+mod stdout;
 mod text;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -33,7 +35,15 @@ pub use screen::testing::{load, pictures};
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help or a version that nobody could read is a failure.
+        Err(error) if !error.use_stderr() => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            return exit::code(stdout::checked(printed));
+        }
+        Err(error) => error.exit(),
+    };
     let outcome = match arguments.role {
         Role::Server(arguments) => server::run(&arguments),
         Role::Client(arguments) => client::run(&arguments),

@@ -14,6 +14,7 @@ use crate::exit::Failure;
 use crate::input::home;
 use crate::sanitize::json_escaped;
 use crate::settings::load_server;
+use crate::stdout::print;
 
 /// The deadline for a response; longer than the server's own.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,13 +31,7 @@ pub(crate) fn run(arguments: &AdminArguments) -> Result<(), Failure> {
     })?;
     let text =
         if arguments.json { json_escaped(&line).into_owned() } else { show::text(&response) };
-    match write!(io::stdout(), "{text}") {
-        // The reader has closed the pipe on purpose.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(Failure::Runtime(format!("cannot write: {error}")));
-        }
-        _ => {}
-    }
+    print(text.as_bytes())?;
     match response {
         Response::Error { message } => Err(Failure::Runtime(message)),
         _ => Ok(()),

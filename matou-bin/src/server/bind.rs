@@ -13,12 +13,8 @@ use crate::exit::Failure;
 /// `[::]` also accepts IPv4; without IPv6 support it falls back to 0.0.0.0.
 pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> {
     let wanted = &network.listen;
-    let mut addresses: Vec<SocketAddr> =
-        wanted.to_socket_addrs().map_err(|error| cannot(wanted, &error))?.collect();
-    addresses.sort_unstable();
-    addresses.dedup();
     let mut listeners = Vec::new();
-    for mut address in addresses {
+    for mut address in addresses(network)? {
         // All addresses of a host name share the port chosen for the first.
         if let (0, Some(first)) = (address.port(), listeners.first()) {
             address.set_port(port(first).map_err(|error| cannot(wanted, &error))?);
@@ -28,6 +24,16 @@ pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> 
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// The addresses that `network.listen` resolves to.
+pub(crate) fn addresses(network: &Network) -> Result<Vec<SocketAddr>, Failure> {
+    let wanted = &network.listen;
+    let mut addresses: Vec<SocketAddr> =
+        wanted.to_socket_addrs().map_err(|error| cannot(wanted, &error))?.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 fn port(listener: &TcpListener) -> io::Result<u16> {

@@ -6,9 +6,9 @@ mod http;
 mod metrics;
 mod notify;
 mod operators;
+mod reachable;
 mod reload;
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
@@ -24,6 +24,7 @@ use crate::arguments::ServerArguments;
 use crate::exit::Failure;
 use crate::logging::{Log, Target};
 use crate::signals::Signals;
+use crate::stdout::print;
 
 /// Lets operators make actors panic: for tests of what happens then.
 const TEST_PANICS: &str = "MATOU_TEST_PANICS";
@@ -33,9 +34,11 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     let source = Source::new(arguments, descriptors::raise_limit());
     let settings = source.read()?;
     if arguments.check_config {
-        // Without a reader the exit code is enough.
-        let _ = writeln!(std::io::stdout(), "Configuration OK.");
-        return Ok(());
+        bind::addresses(&settings.network).map_err(|failure| unusable(&failure))?;
+        if !settings.admin.socket.as_os_str().is_empty() {
+            operators::check(&settings.admin.socket).map_err(|failure| unusable(&failure))?;
+        }
+        return print(b"Configuration OK.\n");
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
         .map_err(|error| Failure::Runtime(format!("cannot log: {error}")))?;
@@ -150,6 +153,11 @@ fn publish_metrics(
     Ok(())
 }
 
+/// A failure that comes from the settings, found before the start.
+fn unusable(failure: &Failure) -> Failure {
+    Failure::Usage(failure.to_string())
+}
+
 fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
         Failure::Runtime(format!("cannot listen on {address} for metrics.listen: {error}"))
@@ -159,6 +167,9 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
 fn log_addresses(running: &Running, logger: &Logger) {
     for address in running.addresses() {
         info!(logger, "listening"; "address" => %address);
+    }
+    for name in reachable::server_names(running.addresses()) {
+        info!(logger, "Others connect with: matou-bin client --server {}", name);
     }
 }
 

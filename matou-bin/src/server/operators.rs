@@ -22,19 +22,45 @@ pub(super) struct SocketFile {
 
 /// Listens at `path`, accessible to its owner only. Replaces the stale socket of a dead server.
 pub(super) fn listen(path: &Path) -> Result<(SocketFile, UnixListener), Failure> {
-    listen_at(path).map_err(|error| {
-        Failure::Runtime(format!(
-            "cannot listen for operators at {}: {error} (setting admin.socket)",
-            path.display()
-        ))
-    })
+    listen_at(path).map_err(|error| cannot_listen(path, &error))
+}
+
+/// Whether a socket can be made at `path`, without making one.
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    check_at(path).map_err(|error| cannot_listen(path, &error))
+}
+
+fn cannot_listen(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    Failure::Runtime(format!("cannot listen for operators at {path}: {error} (admin.socket)"))
+}
+
+fn check_at(path: &Path) -> io::Result<()> {
+    if let Err(error) = SockAddr::unix(path) {
+        return Err(io::Error::other(format!("the path is too long for a socket: {error}")));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let found = fs::metadata(folder)
+        .map_err(|error| io::Error::other(format!("folder {}: {error}", folder.display())))?;
+    if !found.is_dir() {
+        return Err(io::Error::other(format!("{} is not a folder", folder.display())));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.file_type().is_socket() => Err(not_a_socket()),
+        _ => Ok(()),
+    }
+}
+
+fn not_a_socket() -> io::Error {
+    io::Error::other("the path exists and is not a socket")
 }
 
 fn listen_at(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
-    if let Ok(there) = fs::symlink_metadata(path) {
-        if !there.file_type().is_socket() {
-            return Err(io::Error::other("the path exists and is not a socket"));
-        }
+    check_at(path)?;
+    if fs::symlink_metadata(path).is_ok() {
         if is_served(path)? {
             return Err(io::Error::other("another server is using it"));
         }

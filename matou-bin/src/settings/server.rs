@@ -1,6 +1,7 @@
 //! The server's settings.
 
 use std::ffi::OsString;
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use matou_actors::server::ServerSettings;
@@ -30,13 +31,19 @@ pub(crate) fn load_server(
     })?;
     if !is_host_and_port(&settings.network.listen) {
         let value = format!("{:?}", settings.network.listen);
-        let allowed = "HOST:PORT is expected, such as [::]:6286 or 127.0.0.1:0";
+        let allowed = "HOST:PORT is expected, such as [::]:6286 for all addresses, 127.0.0.1:0 or \
+                       [::1]:6286";
         return Err(merged.invalid("network.listen", value, allowed.into()));
     }
     Ok(settings)
 }
 
 fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_is_valid = match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '*', '[', ']', ' ']),
+    };
+    host_is_valid && port.parse::<u16>().is_ok()
 }

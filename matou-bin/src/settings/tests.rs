@@ -126,6 +126,8 @@ fn an_error_names_origin_key_value_and_what_is_expected() {
         ("[log]\nlevel = \"loud\"", &["log.level = \"loud\"", "\"warning\""]),
         ("[metrics]\nlisten = \"x\"", &["server.toml: metrics.listen = \"x\"", "address"]),
         ("[network]\nlisten = \"6286\"", &["network.listen = \"6286\"", "HOST:PORT"]),
+        ("[network]\nlisten = \"::1\"", &["network.listen = \"::1\"", "[::1]:6286"]),
+        ("[network]\nlisten = \"*:6286\"", &["network.listen = \"*:6286\"", "[::]:6286"]),
         ("[network]\nlisten = \"a:99999\"", &["network.listen = \"a:99999\"", "HOST:PORT"]),
         ("[limits\n", &["server.toml: "]),
     ];
