@@ -176,6 +176,11 @@ fn no_files_of_matou_bin_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn no_files_of_matou_actors_import_each_other_in_a_circle() {
+    assert_no_circles("matou-actors");
+}
+
+#[test]
 fn a_circle_is_found_through_re_exports() {
     let file = |text: &str| File { imports: imports(text) };
     let module = |path: &str| path.split("::").map(str::to_owned).collect::<Module>();

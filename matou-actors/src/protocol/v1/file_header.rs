@@ -2,8 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::TYPE_LENGTH;
-use super::kind::Kind;
+use super::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::FrameError;
 use crate::protocol::primitives::finish;

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use bytes::{BufMut, BytesMut};
-
-use crate::protocol::error::FrameError;
-use crate::protocol::primitives::{Cursor, Stop};
+/// The bytes of a frame's type: an `int`.
+pub const TYPE_LENGTH: usize = 4;
 
 macro_rules! kinds {
     ($($code:literal $name:ident $doc:literal)*) => {
@@ -25,6 +23,11 @@ macro_rules! kinds {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
+
+            /// The kind with this type code.
+            pub const fn from_code(code: i32) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
         }
 
         /// One value for each kind of frame.
@@ -37,14 +40,6 @@ macro_rules! kinds {
             #[inline]
             pub const fn of(&self, kind: Kind) -> &T {
                 match kind { $(Kind::$name => &self.$name,)* }
-            }
-        }
-
-        impl TryFrom<i32> for Kind {
-            type Error = FrameError;
-
-            fn try_from(code: i32) -> Result<Self, FrameError> {
-                match code { $($code => Ok(Self::$name),)* other => Err(FrameError::UnknownType(other)) }
             }
         }
     };
@@ -73,15 +68,6 @@ impl Kind {
     /// The `int` on the wire.
     pub const fn code(self) -> i32 {
         self as i32
-    }
-
-    /// Reads the type at the front of a frame.
-    pub(super) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
-        Ok(Self::try_from(cursor.int()?)?)
-    }
-
-    pub(super) fn encode(self, out: &mut BytesMut) {
-        out.put_i32(self.code());
     }
 }
 

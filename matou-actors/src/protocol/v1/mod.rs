@@ -13,16 +13,15 @@ mod file_header;
 mod kind;
 mod peer_frame;
 mod server_frame;
+mod type_code;
 
 pub use client_frame::{ClaimedName, ClientFrame};
 pub use file_header::FileHeader;
-pub use kind::{Kind, PerKind};
+pub use kind::{Kind, PerKind, TYPE_LENGTH};
 pub use peer_frame::PeerFrame;
 pub use server_frame::{ServerFrame, encode_joined, encode_left, encode_message};
 
 use super::limits::{MAX_MESSAGE, MAX_USERNAME};
 
-/// The bytes of a frame's type: an `int`.
-pub const TYPE_LENGTH: usize = 4;
 /// The largest frame of any dialect, in bytes: MSGBC with the longest name and text.
 pub const MAX_FRAME: usize = TYPE_LENGTH + 4 + MAX_USERNAME + 4 + MAX_MESSAGE;
