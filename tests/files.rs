@@ -189,6 +189,68 @@ fn a_file_is_called_after_its_sender_and_its_content() {
 }
 
 #[test]
+fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let source = file(ada.home.path(), "source", 5000, 6);
+    send(&mut ada, "Bea", &source);
+    bea.any("file_received");
+    std::fs::remove_dir_all(bea.downloads()).unwrap();
+    send(&mut ada, "Bea", &source);
+    assert!(path(&bea.any("file_received")).starts_with(bea.downloads()));
+    let other = bea.home.path().join("another folder");
+    bea.say(&format!("/downloads {}", other.display()));
+    bea.wait("notice", |event| event["message"].as_str().unwrap().contains("another folder"));
+    send(&mut ada, "Bea", &source);
+    assert_eq!(path(&bea.any("file_received")).parent(), Some(other.as_path()));
+    bea.say(&format!("/downloads {}", source.display()));
+    let error = bea.any("error");
+    assert!(error["message"].as_str().unwrap().contains("source"), "{error}");
+}
+
+#[test]
+fn whoever_cancels_reads_where_the_part_is_unless_it_was_removed() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let source = file(ada.home.path(), "source", 400_000_000, 8);
+    for removed in [false, true] {
+        send(&mut ada, "Bea", &source);
+        let started = bea.any("file_started");
+        bea.any("file_progress");
+        let part = path(&started);
+        if removed {
+            std::fs::remove_file(&part).unwrap();
+        }
+        bea.say(&format!("/cancel {}", started["id"]));
+        let failed = bea.any("file_failed");
+        let reason = failed["reason"].as_str().unwrap();
+        assert!(reason.contains(part.to_str().unwrap()), "{reason}");
+        assert_eq!(reason.contains("kept in"), part.exists(), "{reason}");
+        let _ = std::fs::remove_file(part);
+        ada.wait_for(&["file_failed", "file_sent"], |_| true);
+    }
+}
+
+#[test]
+fn a_file_whose_size_says_nothing_is_refused_in_words() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    let mut refused = |what: &str| {
+        ada.say(&format!("/send Bea {what}"));
+        ada.any("error")["message"].as_str().unwrap().to_owned()
+    };
+    assert!(refused("/proc/self/status").contains("copy it and send the copy"));
+    assert!(refused("/tmp").contains("is a folder; pack it"));
+    assert!(!refused("/dev/null").contains("pack"));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_an_error_that_names_it() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

@@ -1,5 +1,7 @@
 //! The table of slash commands. Parsing, `/help` and completion all read it.
 
+use std::path::PathBuf;
+
 use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::Username;
 
@@ -50,6 +52,8 @@ pub(crate) enum Action {
     Send,
     /// A name; defaults to the current peer.
     Peer(fn(Username) -> Command),
+    /// A path.
+    Path(fn(PathBuf) -> Command),
     /// A number.
     Transfer(fn(TransferId) -> Command),
     /// Nothing.
@@ -122,6 +126,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         arguments: &[Argument::Transfer],
         help: "cancel a transfer, in either direction",
         action: Action::Transfer(Command::Cancel),
+    },
+    CommandSpec {
+        name: "downloads",
+        aliases: &[],
+        arguments: &[Argument::Path],
+        help: "save received files in this folder from now on",
+        action: Action::Path(Command::SetDownloads),
     },
     CommandSpec {
         name: "transfers",

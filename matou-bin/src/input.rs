@@ -133,6 +133,13 @@ fn run(
             }
             Command::Send { to, path: expand(path, context.home) }
         }
+        Action::Path(command) => {
+            let path = rest.trim();
+            if path.is_empty() {
+                return Err(missing());
+            }
+            command(expand(path, context.home))
+        }
         Action::Peer(command) => {
             nothing_more(spec, behind)?;
             match word {

@@ -61,8 +61,8 @@ pub(crate) enum SessionEvent {
     /// The header of a file came, while so many bytes were `free` in the downloads folder;
     /// nothing past it was read.
     Header { size: u64, free: Option<u64> },
-    /// The file connection ended between files, or under an offer.
-    FilesDown { reason: String },
+    /// The file connection ended between files, or under an offer, or broke the protocol.
+    FilesDown { reason: String, violation: bool },
     /// The attempt to open the session failed, or both its connections are done with; its actor
     /// has stopped.
     Down { reason: String },

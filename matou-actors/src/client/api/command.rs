@@ -42,6 +42,8 @@ pub enum Command {
     Refuse(TransferId),
     /// Stop a transfer, in whichever direction.
     Cancel(TransferId),
+    /// Save received files in this folder from now on; `~` is expanded already.
+    SetDownloads(PathBuf),
     /// Tell all transfers, as [`crate::client::Event::Transfers`].
     ListTransfers,
     /// Tell who is here, as [`crate::client::Event::Present`].

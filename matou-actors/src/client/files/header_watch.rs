@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::RecvFlags;
 use rustix::pipe::PipeFlags;
 
-use crate::protocol::{Decode, FileHeader};
+use crate::protocol::{Decode, FileHeader, FrameError};
 
 /// The thread needs little stack; the default would be 2 MiB of address space.
 const STACK: usize = 128 * 1024;
@@ -34,6 +34,8 @@ pub(crate) enum Seen {
     Header(u64),
     /// No file can come any more, and why; the last one.
     Down(String),
+    /// The same, since what came is no header.
+    Violation(String),
 }
 
 /// A watch on one file connection; dropping it ends it.
@@ -81,6 +83,10 @@ fn watch(
                 size
             }
             Header::Never(reason) => return Ok(Some(reason)),
+            Header::Invalid(error) => {
+                tell(Seen::Violation(format!("the other side breaks the protocol: {error}")));
+                return Ok(None);
+            }
             Header::Dropped => return Ok(None),
         },
     };
@@ -93,6 +99,7 @@ fn watch(
 enum Header {
     Of(u64),
     Never(String),
+    Invalid(FrameError),
     Dropped,
 }
 
@@ -114,9 +121,7 @@ fn header(files: &TcpStream, dropped: &OwnedFd) -> io::Result<Header> {
         match FileHeader::decode(header.get(..length).unwrap_or_default()) {
             Ok(Some((header, _))) => return Ok(Header::Of(header.size())),
             Ok(None) => {}
-            Err(error) => {
-                return Ok(Header::Never(format!("the other side breaks the protocol: {error}")));
-            }
+            Err(error) => return Ok(Header::Invalid(error)),
         }
     }
 }
@@ -195,7 +200,7 @@ mod tests {
         for bytes in [&[0, 0, 0, 14, 255, 255, 255, 255, 255, 255, 255, 255][..], &[0, 0, 0, 13]] {
             let (_watch, mut far, _near, seen) = watched();
             far.write_all(bytes).unwrap();
-            let Ok(Seen::Down(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };
+            let Ok(Seen::Violation(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };
             assert!(reason.contains("breaks the protocol"), "{reason}");
         }
     }

@@ -40,6 +40,7 @@ impl Hub {
             Command::Take(id) => self.take(id, ctx),
             Command::Refuse(id) => self.refuse(id, ctx),
             Command::Cancel(id) => self.cancel(id, ctx),
+            Command::SetDownloads(folder) => self.set_downloads(folder, ctx),
             Command::ListTransfers => self.list_transfers(),
             Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
             Command::Ignore(name) => self.ignore(&name),

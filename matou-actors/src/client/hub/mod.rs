@@ -40,6 +40,7 @@ use crate::client::api::handle::Inside;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::connection::outbox::Outbox;
+use crate::client::files::accept_rate::AcceptRate;
 use crate::client::files::file_queue::FileQueue;
 use crate::client::files::transfers::Transfers;
 use crate::client::ids::{RequestId, SessionId, TransferId};
@@ -97,6 +98,7 @@ pub(crate) struct Hub {
     /// The sockets that offers wait in, which may outlive their session.
     offers: HashMap<TransferId, Offer>,
     downloads: Arc<Downloads>,
+    accept_rate: AcceptRate,
 
     leaving: Leaving,
 }
@@ -188,6 +190,7 @@ impl Hub {
             movers: HashMap::new(),
             offers: HashMap::new(),
             downloads: Arc::new(downloads),
+            accept_rate: AcceptRate::default(),
             leaving: Leaving::No,
         }
     }

@@ -1,14 +1,16 @@
 //! Files that are offered, and what the user wants of them and of transfers.
 
 use std::net::Shutdown;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::prelude::*;
 
 use super::{Hub, Offer, OpenSession};
 use crate::client::api::event::{Direction, Event};
 use crate::client::api::settings::Policy;
-use crate::client::files::transfers::Stage;
+use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{LeaveFiles, WatchFiles};
 use crate::protocol::FoldedName;
@@ -18,6 +20,22 @@ impl Hub {
     pub(super) fn list_transfers(&mut self) {
         let transfers = self.transfers.list();
         self.emit(Event::Transfers { transfers });
+    }
+
+    /// Changes the downloads folder, off the event loop.
+    pub(super) fn set_downloads(&mut self, folder: PathBuf, ctx: &mut Context<Self>) {
+        let downloads = Arc::clone(&self.downloads);
+        let moved = tokio::task::spawn_blocking(move || downloads.move_to(folder));
+        ctx.spawn(moved.into_actor(self).map(|moved, hub, ctx| {
+            match moved {
+                Ok(Ok(folder)) => {
+                    hub.notice(format!("received files are saved in {}", folder.display()));
+                }
+                Ok(Err(error)) => hub.error(error.to_string()),
+                Err(error) => hub.error(format!("the downloads folder was not changed: {error}")),
+            }
+            hub.settle(ctx);
+        }));
     }
 
     /// Begins to receive an offered file.
@@ -102,9 +120,23 @@ impl Hub {
         self.emit(Event::FileOffered { id, from, size, address, free });
         match self.settings.accept_files {
             Policy::Ask => {}
-            Policy::Always => self.take(id, ctx),
+            Policy::Always => self.take_soon(id, ctx),
             Policy::Never => self.refuse_offer(id, "files are refused by your settings", ctx),
         }
+    }
+
+    /// Takes an offer unasked, at once or when the rate allows it.
+    fn take_soon(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+        let delay = self.accept_rate.delay(Instant::now());
+        if delay.is_zero() {
+            return self.take(id, ctx);
+        }
+        Self::later(ctx, delay, move |hub, ctx| {
+            let offered = |entry: &Entry| entry.stage == Stage::Offered;
+            if hub.transfers.get(id).is_some_and(offered) {
+                hub.take(id, ctx);
+            }
+        });
     }
 
     pub(super) fn not_begun(&mut self, id: TransferId, reason: String) {
@@ -149,7 +181,17 @@ impl Hub {
         self.present_offer(id, ctx);
     }
 
-    pub(super) fn files_down(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
+    pub(super) fn files_down(
+        &mut self,
+        session: SessionId,
+        reason: &str,
+        violation: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        if violation && let Some(live) = self.sessions.get(&session) {
+            let peer = live.peer.clone();
+            self.error(format!("no more files from {peer} over this connection: {reason}"));
+        }
         if let Some(offer) = self.open_session(session).and_then(|open| open.queue.incoming())
             && self.transfers.get(offer).is_some_and(|entry| entry.stage == Stage::Offered)
         {

@@ -121,7 +121,9 @@ impl Apply for SessionReport {
             }
             SessionEvent::TalkDown { reason } => hub.talk_down(session, &reason, ctx),
             SessionEvent::Header { size, free } => hub.header_seen(session, size, free, ctx),
-            SessionEvent::FilesDown { reason } => hub.files_down(session, &reason, ctx),
+            SessionEvent::FilesDown { reason, violation } => {
+                hub.files_down(session, &reason, violation, ctx);
+            }
             SessionEvent::Down { reason } => hub.session_down(session, &reason),
         }
         Wait::No

@@ -84,7 +84,8 @@ impl Session {
         let watch = HeaderWatch::start(files, offered, move |seen| {
             let event = match seen {
                 Seen::Header(size) => SessionEvent::Header { size, free: downloads.free() },
-                Seen::Down(reason) => SessionEvent::FilesDown { reason },
+                Seen::Down(reason) => SessionEvent::FilesDown { reason, violation: false },
+                Seen::Violation(reason) => SessionEvent::FilesDown { reason, violation: true },
             };
             hub.do_send(SessionReport { session, event });
         });
@@ -92,7 +93,7 @@ impl Session {
             Ok(watch) => self.watch = Some(watch),
             Err(error) => {
                 let reason = format!("the file connection cannot be watched: {error}");
-                self.report(SessionEvent::FilesDown { reason });
+                self.report(SessionEvent::FilesDown { reason, violation: false });
             }
         }
     }

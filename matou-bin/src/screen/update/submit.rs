@@ -135,6 +135,7 @@ impl App {
             | Command::Send { .. }
             | Command::Close(_)
             | Command::Cancel(_)
+            | Command::SetDownloads(_)
             | Command::ListPresent
             | Command::Reconnect => {}
         }
