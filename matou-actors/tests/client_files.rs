@@ -6,7 +6,7 @@ mod client_support;
 use std::os::unix::fs::PermissionsExt;
 
 use client_support::{FakeRoom, Person, pair};
-use matou_actors::client::{Command, Event, TransferId};
+use matou_actors::client::{Command, Event, Policy, TransferId};
 
 fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| u8::try_from((at * 31 + at / 4096) % 251).unwrap()).collect()
@@ -259,4 +259,42 @@ async fn transfers_are_listed_with_waiting_ones_and_offers() {
     bob.send(Command::Take(id)).await;
     bob.expect_received().await;
     bob.expect_offer().await;
+}
+
+#[actix_rt::test]
+async fn files_behind_a_refused_one_that_are_here_are_offered() {
+    let room = FakeRoom::open().await;
+    let (mut ann, mut bob) = pair(&room).await;
+    for text in ["one", "two", "three"] {
+        ann.send_file(&bob, &ann.write(text, text.as_bytes())).await;
+        ann.expect_sent().await;
+    }
+    for _ in 0..2 {
+        let (id, _) = bob.expect_offer().await;
+        bob.send(Command::Refuse(id)).await;
+        assert!(bob.expect_failed().await.contains("refused"));
+    }
+    let (id, size) = bob.expect_offer().await;
+    assert_eq!(size, 5);
+    bob.send(Command::Take(id)).await;
+    assert_eq!(std::fs::read(bob.expect_received().await).unwrap(), b"three");
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_taken_without_the_user_is_refused_and_the_next_goes_on() {
+    let room = FakeRoom::open().await;
+    let bob = Person::join_with("bob", &room, |settings| {
+        settings.accept_private = Policy::Always;
+        settings.accept_files = Policy::Always;
+        std::fs::write(&settings.downloads, "not a folder").unwrap();
+    });
+    let mut bob = bob.await;
+    let mut ann = Person::join("ann", &room).await;
+    ann.meet(&bob).await;
+    for text in ["one", "two"] {
+        ann.send_file(&bob, &ann.write(text, text.as_bytes())).await;
+    }
+    for _ in 0..2 {
+        assert!(bob.expect_failed().await.contains("cannot be taken"));
+    }
 }

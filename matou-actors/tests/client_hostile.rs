@@ -252,13 +252,13 @@ async fn the_settings_answer_the_offers_of_somebody_who_is_ignored_no_more() {
         settings.accept_files = Policy::Always;
     })
     .await;
-    // In the way of the folder, so that the offer stands.
-    std::fs::write(ann.downloads(), "").unwrap();
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
-    eve.files.write_all(&header(10)).await.unwrap();
-    ann.expect_error("not taken").await;
     ann.send(Command::Ignore(name("eve"))).await;
-    std::fs::remove_file(ann.downloads()).unwrap();
+    ann.expect("ignored", |event| matches!(event, Event::Notice { .. })).await;
+    eve.files.write_all(&header(10)).await.unwrap();
+    // What is ignored is not announced, so there is nothing to wait for.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(ann.events.try_recv().is_none(), "it is ignored");
     ann.send(Command::Unignore(name("eve"))).await;
     ann.expect("started", |event| matches!(event, Event::FileStarted(_))).await;
 }
@@ -347,4 +347,19 @@ impl Drop for Mounted<'_> {
         // Lazily: a client may still hold the folder open.
         let _ = Process::new("umount").arg("-l").arg(self.0).status();
     }
+}
+
+#[actix_rt::test]
+async fn the_end_inside_a_file_says_what_it_can_mean() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    let mut eve = RawPeer::connect(&mut room, &mut ann).await;
+    eve.files.write_all(&[&header(1000), &b"a begin"[..]].concat()).await.unwrap();
+    let (id, _) = ann.expect_offer().await;
+    ann.send(Command::Take(id)).await;
+    ann.expect("the begin", |event| matches!(event, Event::FileStarted(_))).await;
+    eve.files.shutdown().await.unwrap();
+    let reason = ann.expect_failed().await;
+    assert!(reason.contains("the sender stopped it, or the connection broke"), "{reason}");
+    assert!(reason.contains("7 of 1000 bytes are kept"), "{reason}");
 }

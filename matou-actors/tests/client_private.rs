@@ -205,6 +205,7 @@ async fn ports_below_1024_and_forbidden_addresses_are_not_connected_to() {
 #[actix_rt::test]
 async fn requests_to_nobody_or_oneself_are_errors() {
     let room = FakeRoom::open().await;
+    let _bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;
     ann.send(Command::Open(name("nobody"))).await;
     ann.expect_error("nobody here is called nobody").await;
@@ -216,6 +217,17 @@ async fn requests_to_nobody_or_oneself_are_errors() {
         ann.send(command).await;
         ann.expect_error("x").await;
     }
+}
+
+#[actix_rt::test]
+async fn a_name_is_asked_anyway_when_the_server_may_not_tell_who_is_here() {
+    let mut room = FakeRoom::open().await;
+    let mut ann = Person::join("ann", &room).await;
+    ann.send(Command::Tell { to: name("bob"), text: text("are you there?") }).await;
+    let says = |event: &Event| matches!(event, Event::Notice { message } if message.contains("did not say who was here"));
+    ann.expect("that it is not known", says).await;
+    let asks = |frame: &ClientFrame| matches!(frame, ClientFrame::RequestPrivate { .. });
+    room.saw("PVCOREQ", asks).await;
 }
 
 #[actix_rt::test]

@@ -60,7 +60,7 @@ fn rewrite(mut from: TcpStream, mut to: TcpStream, state: &Mutex<State>) {
         unread.extend_from_slice(&piece[..read]);
         while let Some(length) = length(&unread) {
             let mut frame: Vec<u8> = unread.drain(..length).collect();
-            if frame[0] == 12 {
+            if frame[..4] == [0, 0, 0, 12] {
                 lead_through_proxies(&mut frame, &mut state.lock().unwrap());
             }
             if to.write_all(&frame).is_err() {
@@ -77,13 +77,13 @@ fn length(bytes: &[u8]) -> Option<usize> {
         let raw = bytes.get(at..at + 4)?;
         usize::try_from(u32::from_be_bytes(raw.try_into().ok()?)).ok()
     };
-    let name = |more: usize| Some(1 + 4 + int(1)? + more);
+    let name = |more: usize| Some(4 + 4 + int(4)? + more);
     let two = |more: usize| {
-        let at = 1 + 4 + int(1)?;
+        let at = 4 + 4 + int(4)?;
         Some(at + 4 + int(at)? + more)
     };
-    let length = match bytes.first()? {
-        1 => 2,
+    let length = match int(0)? {
+        1 => 5,
         2 | 6 | 8 => name(0)?,
         4 | 11 => two(0)?,
         12 => two(8)?,

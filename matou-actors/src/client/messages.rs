@@ -72,8 +72,18 @@ pub(crate) enum SessionEvent {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct WatchFiles {
-    /// The size of the file whose header was read already.
-    pub(crate) offered: Option<u64>,
+    pub(crate) from: WatchFrom,
+}
+
+/// What is next on a file connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WatchFrom {
+    /// A header.
+    Header,
+    /// So many bytes of a file whose header was read, and which may be taken.
+    Offer(u64),
+    /// So many bytes of a file that was refused, all of which are here; then a header.
+    Refused(u64),
 }
 
 /// To a session: leave the file connection alone.

@@ -19,7 +19,7 @@ pub enum MoveError {
     #[error("the file became shorter while it was sent")]
     Shrunk,
     /// The connection was ended inside the file, from the other side or by [`Progress::stop`].
-    #[error("the connection ended inside the file")]
+    #[error("the sender stopped it, or the connection broke")]
     Ended,
     /// The connection broke.
     #[error("the connection broke: {0}")]

@@ -4,7 +4,7 @@
 //! thread as well: it sleeps in `poll`, and unlike an event loop is not woken by the packets of
 //! the file that goes the other way.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::RecvFlags;
 use rustix::pipe::PipeFlags;
 
+use crate::client::messages::WatchFrom;
 use crate::protocol::{Decode, FileHeader, FrameError};
 
 /// The thread needs little stack; the default would be 2 MiB of address space.
@@ -45,16 +46,16 @@ pub(crate) struct HeaderWatch {
 }
 
 impl HeaderWatch {
-    /// Watches `files` for one header, or under a file of so many bytes whose header was
-    /// `offered` already, and tells what it sees from the watching thread.
+    /// Watches `files` for one header, or for the end of the connection under an offer, and
+    /// reports what it sees from the watching thread.
     pub(crate) fn start(
         files: Arc<TcpStream>,
-        offered: Option<u64>,
+        from: WatchFrom,
         tell: impl Fn(Seen) + Send + 'static,
     ) -> io::Result<Self> {
         let (dropped, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let thread = thread::Builder::new().name("file watch".into()).stack_size(STACK);
-        thread.spawn(move || match watch(&files, offered, &dropped, &tell) {
+        thread.spawn(move || match watch(&files, from, &dropped, &tell) {
             Ok(Some(reason)) => tell(Seen::Down(reason)),
             Ok(None) => {}
             Err(error) => tell(Seen::Down(format!("the file connection broke: {error}"))),
@@ -64,20 +65,24 @@ impl HeaderWatch {
 }
 
 /// Whether so many bytes wait in the socket: a file whose sender is gone can still be taken.
-fn is_there(files: &TcpStream, size: u64) -> bool {
+pub(crate) fn is_there(files: &TcpStream, size: u64) -> bool {
     rustix::io::ioctl_fionread(files.as_fd()).is_ok_and(|bytes| bytes >= size)
 }
 
 /// Why no file can come any more; `None` when nobody wants to know.
 fn watch(
     files: &TcpStream,
-    offered: Option<u64>,
+    from: WatchFrom,
     dropped: &OwnedFd,
     tell: &impl Fn(Seen),
 ) -> io::Result<Option<String>> {
-    let size = match offered {
-        Some(size) => size,
-        None => match header(files, dropped)? {
+    if let WatchFrom::Refused(size) = from {
+        // All of it is here, so this does not wait.
+        io::copy(&mut files.take(size), &mut io::sink())?;
+    }
+    let size = match from {
+        WatchFrom::Offer(size) => size,
+        WatchFrom::Header | WatchFrom::Refused(_) => match header(files, dropped)? {
             Header::Of(size) => {
                 tell(Seen::Header(size));
                 size
@@ -147,7 +152,7 @@ fn sleep(files: &TcpStream, dropped: &OwnedFd, flags: PollFlags) -> io::Result<W
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::net::{Shutdown, TcpListener};
     use std::sync::mpsc;
     use std::time::Duration;
@@ -161,7 +166,7 @@ mod tests {
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let near = Arc::new(listener.accept().unwrap().0);
         let (sender, seen) = mpsc::channel();
-        let watch = HeaderWatch::start(Arc::clone(&near), None, move |what| {
+        let watch = HeaderWatch::start(Arc::clone(&near), WatchFrom::Header, move |what| {
             let _ = sender.send(what);
         });
         (watch.unwrap(), far, near, seen)

@@ -210,8 +210,18 @@ impl Hub {
         if !self.sign_in.is_joined() {
             return Err(("not connected to the server".into(), "; /reconnect"));
         }
-        let Some(here) = self.roster.find(&key).cloned() else {
-            return Err((format!("nobody here is called {name}"), "; /who lists who is here"));
+        let here = match self.roster.find(&key) {
+            Some(here) => here.clone(),
+            None if self.roster.announces() => {
+                return Err((format!("nobody here is called {name}"), "; /who lists who is here"));
+            }
+            None => {
+                self.notice(format!(
+                    "the server did not say who was here before you, so {name} may or may not be: \
+                     asking anyway"
+                ));
+                name.clone()
+            }
         };
         self.conversations.insert(key.clone(), Conversation::new(here));
         Ok(key)

@@ -11,7 +11,7 @@ use super::{Hub, Leaving, OpenSession};
 use crate::client::api::event::{Direction, Event};
 use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
-use crate::client::messages::{LeaveFiles, WatchFiles};
+use crate::client::messages::{LeaveFiles, WatchFiles, WatchFrom};
 use crate::client::session::conversation::Item;
 use crate::protocol::FoldedName;
 use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
@@ -234,7 +234,7 @@ impl Hub {
             let incoming = live.open.as_mut().is_some_and(|open| open.queue.over(id));
             if incoming && !live.closed {
                 // Once for each file.
-                live.addr.do_send(WatchFiles { offered: None });
+                live.addr.do_send(WatchFiles { from: WatchFrom::Header });
             }
         }
         self.emit(match entry.info.direction {
@@ -286,7 +286,7 @@ impl Hub {
                             ));
                         }
                     }
-                    Verdict::NotBegun(reason) => self.not_begun(id, reason),
+                    Verdict::NotBegun(reason) => self.not_begun(id, reason, ctx),
                     Verdict::Broken { reason, kept, ended } => {
                         let reason =
                             kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}"));

@@ -10,9 +10,10 @@ use actix::prelude::*;
 use super::{Hub, Offer, OpenSession};
 use crate::client::api::event::{Direction, Event};
 use crate::client::api::settings::Policy;
+use crate::client::files::header_watch::is_there;
 use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
-use crate::client::messages::{LeaveFiles, WatchFiles};
+use crate::client::messages::{LeaveFiles, WatchFiles, WatchFrom};
 use crate::protocol::FoldedName;
 use crate::transfer::{FileStamp, Job, Transfer};
 
@@ -102,11 +103,30 @@ impl Hub {
         let Some(session) = session.filter(|session| self.open_session(*session).is_some()) else {
             return self.drop_offer(id, reason);
         };
+        let size = self.transfers.get(id).map_or(0, |entry| entry.info.size);
         self.fail(id, reason.into());
+        if self.pass_over(session, size) {
+            return self.linger_if_over(session, ctx);
+        }
         self.close_receiving(session, reason, ctx);
         self.end_unused_connection(session);
         self.release_connection(session, ctx);
         self.linger_if_over(session, ctx);
+    }
+
+    /// Goes on behind a refused file of `size` bytes if all of them are here: the files behind it
+    /// may be here as well, and their sender believes that they have arrived.
+    fn pass_over(&self, session: SessionId, size: u64) -> bool {
+        let Some(live) = self.sessions.get(&session) else { return false };
+        let Some(open) = live.open.as_ref().filter(|open| !open.queue.is_receiving_closed()) else {
+            return false;
+        };
+        let here = !open.queue.has_to_end() && is_there(&open.files, size);
+        if here {
+            // Once for each file.
+            live.addr.do_send(WatchFiles { from: WatchFrom::Refused(size) });
+        }
+        here
     }
 
     /// Tells an offer, and answers it as the settings say.
@@ -139,18 +159,22 @@ impl Hub {
         });
     }
 
-    pub(super) fn not_begun(&mut self, id: TransferId, reason: String) {
+    pub(super) fn not_begun(&mut self, id: TransferId, reason: String, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         match entry.info.direction {
             Direction::Outgoing => self.fail(id, reason),
+            // Nobody is there who could do something about it, and others wait behind it.
+            Direction::Incoming if self.settings.accept_files != Policy::Ask => {
+                self.refuse_offer(id, &format!("it cannot be taken: {reason}"), ctx);
+            }
             // The user may do something about it: the offer stands.
             Direction::Incoming => {
                 entry.stage = Stage::Offered;
-                let offered = Some(entry.info.size);
+                let from = WatchFrom::Offer(entry.info.size);
                 let session = entry.session.and_then(|session| self.sessions.get(&session));
                 if let Some(live) = session {
                     // Once for each wish of the user.
-                    live.addr.do_send(WatchFiles { offered });
+                    live.addr.do_send(WatchFiles { from });
                 }
                 self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
             }

@@ -16,6 +16,8 @@ pub(crate) struct Roster {
     heard: BTreeMap<FoldedName, Username>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
+    /// Others were announced before: the server tells newcomers who is here.
+    announces: bool,
 }
 
 /// What an announcement means.
@@ -47,8 +49,17 @@ impl Roster {
         match (known, self.settled) {
             (true, _) => Arrival::Known,
             (false, true) => Arrival::New,
-            (false, false) => Arrival::Present,
+            (false, false) => {
+                self.announces = true;
+                Arrival::Present
+            }
         }
+    }
+
+    /// Whether the server has shown that it tells newcomers who is here. One that has not may be
+    /// one that never does, or the user came into an empty room.
+    pub(crate) fn announces(&self) -> bool {
+        self.announces
     }
 
     /// A message of `who`.
@@ -98,7 +109,9 @@ mod tests {
     #[test]
     fn those_told_before_the_own_name_were_here_before() {
         let (me, mut roster) = (name("Me"), Roster::default());
+        assert!(!roster.announces());
         assert_eq!(roster.arrived(&name("Ann"), &me), Arrival::Present);
+        assert!(roster.announces());
         assert_eq!(roster.arrived(&name("me"), &me), Arrival::Known);
         assert_eq!(roster.arrived(&name("bob"), &me), Arrival::New);
         assert_eq!(roster.arrived(&name("BOB"), &me), Arrival::Known);
@@ -114,6 +127,7 @@ mod tests {
         assert!(!roster.names().contains(&name("Eve")));
         assert!(roster.left(&name("EVE")));
         roster.clear();
+        assert!(!roster.announces());
         assert_eq!(roster.arrived(&name("bob"), &me), Arrival::Present);
     }
 }

@@ -16,7 +16,9 @@ use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::connection::sockets::{self, Listeners, Pair};
 use crate::client::files::header_watch::{HeaderWatch, Seen};
 use crate::client::ids::SessionId;
-use crate::client::messages::{HangUp, LeaveFiles, SessionEvent, SessionReport, WatchFiles};
+use crate::client::messages::{
+    HangUp, LeaveFiles, SessionEvent, SessionReport, WatchFiles, WatchFrom,
+};
 use crate::protocol::{CodecError, PeerFrame, PortPair};
 use crate::transfer::Downloads;
 
@@ -70,7 +72,7 @@ impl Session {
             files: Arc::clone(&files),
         });
         self.files = Some(files);
-        self.watch_files(None);
+        self.watch_files(WatchFrom::Header);
         let (id, hub) = (self.id, self.hub.clone());
         let talk = async move { talk(id, pair.messages, &outbox, &hub).await };
         ctx.spawn(talk.into_actor(self).map(|reason, session, _| {
@@ -78,10 +80,10 @@ impl Session {
         }));
     }
 
-    fn watch_files(&mut self, offered: Option<u64>) {
+    fn watch_files(&mut self, from: WatchFrom) {
         let Some(files) = self.files.clone() else { return };
         let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
-        let watch = HeaderWatch::start(files, offered, move |seen| {
+        let watch = HeaderWatch::start(files, from, move |seen| {
             let event = match seen {
                 Seen::Header(size) => SessionEvent::Header { size, free: downloads.free() },
                 Seen::Down(reason) => SessionEvent::FilesDown { reason, violation: false },
@@ -142,7 +144,7 @@ impl Handler<WatchFiles> for Session {
     type Result = ();
 
     fn handle(&mut self, watch: WatchFiles, _: &mut Self::Context) {
-        self.watch_files(watch.offered);
+        self.watch_files(watch.from);
     }
 }
 
