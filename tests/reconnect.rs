@@ -92,3 +92,36 @@ fn the_end_of_stdin_without_a_server_ends_the_client() {
     ada.say("/quit");
     assert_eq!(ada.ended().1, 0);
 }
+
+#[test]
+fn a_server_of_another_kind_is_named_and_not_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let web = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+        listener.set_nonblocking(true).unwrap();
+        listener
+    });
+    let mut ada = Client::start(address, "Ada", &[]);
+    let gone = ada.any("disconnected");
+    let reason = gone["reason"].as_str().unwrap();
+    assert!(reason.starts_with(&format!("{address} is not a Matou server")), "{reason}");
+    ada.end_of_input();
+    let (events, code) = ada.ended();
+    assert_eq!(code, 1);
+    assert!(events.iter().all(|event| event["event"] != "reconnecting"), "{events:?}");
+    assert!(web.join().unwrap().accept().is_err(), "it was tried again");
+}
+
+#[test]
+fn a_silent_server_is_mentioned_while_the_client_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut ada = Client::start(address, "Ada", &[]);
+    let waiting = ada.any("notice");
+    let message = waiting["message"].as_str().unwrap();
+    assert_eq!(message, format!("still waiting for {address} to answer"));
+    drop(listener);
+}

@@ -34,8 +34,9 @@ pub(crate) enum LinkEvent {
     Up { local: SocketAddr, server: SocketAddr },
     /// Frames came. The answer comes once the next ones may follow.
     Frames(Vec<ServerFrame>),
-    /// It could not be reached, or is lost; the link has stopped.
-    Down { reason: String },
+    /// It could not be reached, or is lost; the link has stopped. With `retry` off it is not a
+    /// Matou server, and another attempt would end in the same way.
+    Down { reason: String, retry: bool },
 }
 
 /// What happened in one private session.

@@ -1,7 +1,7 @@
 //! Reaching the server, signing in, and its frames.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::{debug, warn};
@@ -18,6 +18,9 @@ use crate::protocol::{ClientFrame, DISCONNECTED_BY_OPERATOR, ServerFrame, Userna
 /// Bytes that may wait for the server.
 const OUTBOX: usize = 1024 * 1024;
 
+/// How long the server may be silent before the user is told that the client waits for it.
+const SILENCE_NOTICE: Duration = Duration::from_secs(3);
+
 impl Hub {
     /// Tries to reach the server now, unless that is under way.
     pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
@@ -31,6 +34,14 @@ impl Hub {
             hub: ctx.address().recipient(),
         };
         self.link = Some(LiveLink { addr: link.start(), outbox, up: None });
+        let generation = self.generation;
+        Self::later(ctx, SILENCE_NOTICE, move |hub, _| {
+            let connecting = hub.link.as_ref().is_some_and(|link| link.up.is_none());
+            // Later attempts are announced with their reason.
+            if connecting && generation == 1 && hub.generation == generation {
+                hub.notice_silence();
+            }
+        });
     }
 
     /// The user does not want to wait.
@@ -76,9 +87,16 @@ impl Hub {
         self.send(&ClientFrame::Join(name.into()));
         self.asked += 1;
         let (asked, generation) = (self.asked, self.generation);
+        let waits = move |hub: &Self| {
+            hub.asked == asked && hub.generation == generation && hub.sign_in.is_unanswered()
+        };
+        Self::later(ctx, SILENCE_NOTICE, move |hub, _| {
+            if waits(hub) {
+                hub.notice_silence();
+            }
+        });
         Self::later(ctx, self.settings.answer_timeout, move |hub, ctx| {
-            let still = hub.asked == asked && hub.generation == generation;
-            if still && hub.sign_in.is_unanswered() {
+            if waits(hub) {
                 let server = hub.server.as_ref().map(ToString::to_string).unwrap_or_default();
                 let reason = format!("{server} does not answer: is it a server of Matou?");
                 hub.cut_link(reason, ctx);
@@ -86,12 +104,17 @@ impl Hub {
         });
     }
 
+    fn notice_silence(&mut self) {
+        let server = self.server.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.notice(format!("still waiting for {server} to answer"));
+    }
+
     /// Ends the connection to the server for `reason`.
     fn cut_link(&self, reason: String, ctx: &mut Context<Self>) {
         if let Some(link) = &self.link {
             // Once in its life.
             link.addr.do_send(HangUp);
-            let event = LinkEvent::Down { reason };
+            let event = LinkEvent::Down { reason, retry: true };
             ctx.notify(LinkReport { generation: self.generation, event });
         }
     }
@@ -190,8 +213,9 @@ impl Hub {
         }
     }
 
-    pub(super) fn link_down(&mut self, reason: String, ctx: &mut Context<Self>) {
+    pub(super) fn link_down(&mut self, reason: String, retry: bool, ctx: &mut Context<Self>) {
         let Some(link) = self.link.take() else { return };
+        let retry = retry && self.settings.reconnect;
         let was_joined = self.sign_in.lost();
         self.roster.clear();
         if self.leaving == Leaving::Now {
@@ -207,7 +231,7 @@ impl Hub {
             self.emit(Event::Disconnected { reason: reason.clone() });
             self.all_unreachable("the server is lost");
             self.report_unacknowledged();
-        } else if !self.settings.reconnect {
+        } else if !retry {
             self.emit(Event::Disconnected { reason: reason.clone() });
         } else if !self.ready && self.generation == 1 {
             self.error(format!("{reason}; trying again"));
@@ -217,7 +241,7 @@ impl Hub {
         }
         if std::mem::take(&mut self.sent_away) {
             self.notice("an operator disconnected you; /reconnect tries to come back");
-        } else if self.settings.reconnect && self.leaving == Leaving::No {
+        } else if retry && self.leaving == Leaving::No {
             self.try_later(reason, ctx);
         }
     }

@@ -100,7 +100,7 @@ impl Apply for LinkReport {
                 }
                 return Wait::Events;
             }
-            LinkEvent::Down { reason } if current => hub.link_down(reason, ctx),
+            LinkEvent::Down { reason, retry } if current => hub.link_down(reason, retry, ctx),
             LinkEvent::Up { .. } | LinkEvent::Down { .. } => {}
         }
         Wait::No

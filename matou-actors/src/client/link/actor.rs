@@ -35,9 +35,9 @@ impl Actor for Link {
         let (server, outbox) = (self.server.clone(), self.outbox.clone());
         let (hub, generation) = (self.hub.clone(), self.generation);
         let life = async move { live(generation, &server, &outbox, &hub).await };
-        ctx.spawn(life.into_actor(self).map(|reason, link, ctx| {
+        ctx.spawn(life.into_actor(self).map(|(reason, retry), link, ctx| {
             // Once in its life.
-            let event = LinkEvent::Down { reason };
+            let event = LinkEvent::Down { reason, retry };
             link.hub.do_send(LinkReport { generation: link.generation, event });
             ctx.stop();
         }));
@@ -52,34 +52,44 @@ impl Handler<HangUp> for Link {
     }
 }
 
-/// The link's whole life; returns why it ended.
+/// The link's whole life; returns why it ended, and whether another attempt makes sense.
 async fn live(
     generation: u64,
     name: &ServerName,
     outbox: &Outbox,
     hub: &Recipient<LinkReport>,
-) -> String {
+) -> (String, bool) {
     let (stream, local, server) = match connect(name).await {
         Ok(connected) => connected,
-        Err(error) => return format!("cannot reach {name}: {error}"),
+        Err(error) => return (format!("cannot reach {name}: {error}"), true),
     };
     // Once in its life.
     hub.do_send(LinkReport { generation, event: LinkEvent::Up { local, server } });
     let (input, output) = stream.into_split();
-    let reading = read(generation, Frames::new(input), hub);
+    let mut foreign = false;
+    let reading = read(generation, Frames::new(input), hub, &mut foreign);
     // How long the server may take to read all that was said, the hub knows.
-    drive_connection(reading, outbox.write_to(output), None).await
+    let reason = drive_connection(reading, outbox.write_to(output), None).await;
+    if foreign {
+        let next = "check the address and port (--server HOST:PORT), then /reconnect";
+        return (format!("{name} is not a Matou server; {next}"), false);
+    }
+    (reason, true)
 }
 
+/// Reports frames until the connection ends. `foreign` is set when the first bytes are no frame.
 async fn read(
     generation: u64,
     mut input: Frames<tokio::net::tcp::OwnedReadHalf, ServerFrame>,
     hub: &Recipient<LinkReport>,
+    foreign: &mut bool,
 ) -> String {
+    let mut spoke = false;
     loop {
         match input.next().await {
             Ok(frames) if frames.is_empty() => return "the server closed the connection".into(),
             Ok(frames) => {
+                spoke = true;
                 if hub
                     .send(LinkReport { generation, event: LinkEvent::Frames(frames) })
                     .await
@@ -90,6 +100,7 @@ async fn read(
             }
             Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
             Err(CodecError::Frame(error)) => {
+                *foreign = !spoke;
                 return format!("the server breaks the protocol: {error}");
             }
         }
