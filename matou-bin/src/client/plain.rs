@@ -97,7 +97,12 @@ impl Plain {
             }
             Event::FileSent { id, to, size: bytes, path } => {
                 self.quarters.remove(id);
-                format!("* file #{id} to {to} sent, {}: {}", size(*bytes), shown(path))
+                format!(
+                    "* file #{id} delivered to the computer of {to}, {}: {}; whether {to} takes it is \
+                     not known",
+                    size(*bytes),
+                    shown(path)
+                )
             }
             Event::FileFailed { id, reason } => {
                 self.quarters.remove(id);

@@ -174,7 +174,8 @@ pub enum Event {
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
-    /// A file was handed to the network, whole.
+    /// All of a file has arrived at the computer of the other side. Whether they take it, revision 1
+    /// of the protocol does not say.
     FileSent {
         /// Its number.
         id: TransferId,

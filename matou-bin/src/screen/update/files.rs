@@ -38,7 +38,12 @@ impl App {
                 self.ended(id, &from, &text, TransferStage::Done, Some(&path));
             }
             Event::FileSent { id, to, size, path } => {
-                let text = format!("Sent file #{id} to {to}, {}: {}", bytes(size), shown(&path));
+                let text = format!(
+                    "File #{id} delivered to the computer of {to}, {}: {}. Whether {to} takes it is not \
+                     known.",
+                    bytes(size),
+                    shown(&path)
+                );
                 self.ended(id, &to, &text, TransferStage::Done, Some(&path));
             }
             Event::FileFailed { id, reason } => self.failed(id, &reason),
