@@ -19,6 +19,7 @@
 //!   files know no actor. `lifecycle` starts, reloads, watches and stops them.
 
 mod accept;
+mod address_prefix;
 pub mod admin;
 mod after_mailbox;
 mod broker;

@@ -1,9 +1,10 @@
 //! Who may connect: how many in all, how many for each address, how many that have not joined.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use crate::server::address_prefix::AddressPrefix;
 use crate::server::settings::Limits;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
@@ -11,6 +12,11 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 /// The longest that a connection is held back because its address connects too often. Whoever
 /// would have to wait longer is refused: programs give up on a server that says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// One in so many places is kept for addresses that hold few, so that two or three addresses
+/// cannot shut everybody else out.
+const KEPT_FREE: usize = 4;
+/// An address that holds less than this, or less than a hundredth of all places, holds few.
+const FEW: usize = 10;
 /// Addresses that nobody is connected from are looked through when there are so many at least.
 const SWEEP_AT: usize = 64;
 
@@ -30,7 +36,7 @@ pub(crate) struct AdmissionLimits {
 pub(crate) struct Admission {
     limits: AdmissionLimits,
     all: Count,
-    by_prefix: HashMap<IpAddr, Prefix>,
+    by_prefix: HashMap<AddressPrefix, Prefix>,
     sweep_at: usize,
 }
 
@@ -110,13 +116,15 @@ impl Admission {
         now: Instant,
     ) -> Result<Duration, Refusal> {
         let limits = self.limits;
-        let prefix = prefix(address);
+        let prefix = address.into();
         let Prefix { count: here, mut connects } =
             self.by_prefix.get(&prefix).copied().unwrap_or_default();
         if self.all.connected >= limits.clients {
             return Err(Refusal::Full);
         }
-        if here.connected >= limits.per_address {
+        let is_nearly_full = self.all.connected >= limits.clients - limits.clients / KEPT_FREE;
+        let holds_many = here.connected >= FEW.max(limits.clients / 100);
+        if here.connected >= limits.per_address || (is_nearly_full && holds_many) {
             return Err(Refusal::Address);
         }
         if here.unjoined() >= limits.unjoined_per_address {
@@ -143,13 +151,13 @@ impl Admission {
     /// A connection from `address` has joined.
     pub(crate) fn joined(&mut self, address: IpAddr) {
         self.all.joined += 1;
-        self.by_prefix.entry(prefix(address)).or_default().count.joined += 1;
+        self.by_prefix.entry(address.into()).or_default().count.joined += 1;
     }
 
     /// A connection from `address` has ended, having joined or not.
     pub(crate) fn ended(&mut self, address: IpAddr, joined: bool) {
         self.all.end(joined);
-        if let Some(here) = self.by_prefix.get_mut(&prefix(address)) {
+        if let Some(here) = self.by_prefix.get_mut(&address.into()) {
             here.count.end(joined);
         }
     }
@@ -199,17 +207,6 @@ impl Count {
     fn end(&mut self, joined: bool) {
         self.connected = self.connected.saturating_sub(1);
         self.joined = self.joined.saturating_sub(usize::from(joined));
-    }
-}
-
-/// The address itself, or the /64 in which one IPv6 host can have any address it likes.
-fn prefix(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX << 64;
-            Ipv6Addr::from_bits(v6.to_bits() & mask).into()
-        }
     }
 }
 
@@ -317,6 +314,29 @@ mod tests {
         let now = Instant::now();
         for _ in 0..2000 {
             assert_eq!(admission.admit(v4(1), 1.0, now), AT_ONCE);
+        }
+    }
+
+    #[test]
+    fn places_are_kept_for_addresses_that_hold_few() {
+        let limits = Limits::default();
+        let mut admission = Admission::new(AdmissionLimits::new(&limits));
+        let mut now = Instant::now();
+        let mut admitted = 0;
+        for number in 0..2 * limits.clients {
+            now += SECOND;
+            let address = v4(u8::try_from(number % 2).unwrap());
+            if admission.admit(address, 1.0, now).is_ok() {
+                admission.joined(address);
+                admitted += 1;
+            }
+        }
+        assert_eq!(admitted, 7500, "two addresses get no more than three quarters");
+        for last in 10..30 {
+            for _ in 0..10 {
+                assert_eq!(admission.admit(v4(last), 1.0, now), AT_ONCE, "others still get in");
+                admission.joined(v4(last));
+            }
         }
     }
 

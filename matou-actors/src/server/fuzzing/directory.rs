@@ -75,7 +75,27 @@ fn judge(
         let look_alike = || held.looks().iter().any(|look| looks.contains(look));
         held.folded() == name.folded() || (some_are_not_ascii && look_alike())
     });
-    if taken { Err(Refused::Taken) } else { Ok(name) }
+    if taken {
+        return Err(Refused::Taken);
+    }
+    let mut scripts: Vec<char> = name.as_str().chars().filter_map(script).collect();
+    scripts.sort_unstable();
+    scripts.dedup();
+    match scripts[..] {
+        [] | [_] | ['H', 'L'] => Ok(name),
+        _ => Err(Refused::MixedScripts),
+    }
+}
+
+/// The script of one of [`LETTERS`]: Cyrillic, Greek, Hangul or Latin; digits have none.
+fn script(letter: char) -> Option<char> {
+    match letter {
+        '0'..='9' | '０'..='９' => None,
+        '\u{370}'..='\u{3ff}' => Some('G'),
+        '\u{400}'..='\u{4ff}' => Some('C'),
+        '\u{1100}'..='\u{11ff}' | '\u{ac00}'..='\u{d7a3}' => Some('H'),
+        _ => Some('L'),
+    }
 }
 
 fn name(choices: &mut Choices<'_>) -> Option<ClaimedName> {

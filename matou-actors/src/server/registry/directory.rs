@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::protocol::{ClaimedName, Username, UsernameError};
 use crate::server::ids::{MemberId, Route};
-use crate::server::registry::names::{Names, Taken};
+use crate::server::registry::names::{Names, Taken, is_of_one_script};
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
 /// Everybody who has joined, by connection and by name.
@@ -41,6 +41,8 @@ pub(crate) enum Refused {
     Taken,
     #[error("the name is banned")]
     Banned,
+    #[error("the name mixes letters of several scripts")]
+    MixedScripts,
 }
 
 /// [`Refused`] without its details.
@@ -49,6 +51,7 @@ pub(crate) enum RefusedKind {
     Invalid,
     Taken,
     Banned,
+    MixedScripts,
 }
 
 impl Refused {
@@ -57,6 +60,7 @@ impl Refused {
             Self::Invalid(_) => RefusedKind::Invalid,
             Self::Taken => RefusedKind::Taken,
             Self::Banned => RefusedKind::Banned,
+            Self::MixedScripts => RefusedKind::MixedScripts,
         }
     }
 }
@@ -81,6 +85,10 @@ impl Directory {
     ) -> Result<&Member, Refused> {
         let name = claimed.parse()?;
         self.names.claim(route.id.into(), &name).map_err(|Taken| Refused::Taken)?;
+        if !is_of_one_script(&name) {
+            self.names.release(&name);
+            return Err(Refused::MixedScripts);
+        }
         let member = Member { route, name, addresses };
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
@@ -166,6 +174,15 @@ mod tests {
         assert_eq!(directory.leave(MemberId(1)).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("ab")), None);
         assert_eq!(directory.leave(MemberId(1)), None);
+    }
+
+    #[test]
+    fn a_name_of_mixed_scripts_is_refused_and_not_held() {
+        let mut directory = Directory::new(None);
+        let addresses = at(LAN, SERVER);
+        let mixed = directory.join(route(1), &claim("maτou"), addresses).unwrap_err();
+        assert_eq!(mixed, Refused::MixedScripts);
+        assert!(directory.join(route(1), &claim("matou"), addresses).is_ok());
     }
 
     #[test]

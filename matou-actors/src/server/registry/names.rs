@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use unicode_security::mixed_script::AugmentedScriptSet;
+
 use crate::protocol::{FoldedName, Username};
 use crate::server::ids::MemberId;
 use crate::server::shrink_sparse::ShrinkSparse as _;
@@ -74,6 +76,23 @@ impl Look {
     }
 }
 
+/// Whether all letters of `name` are of one script, or of those that are written together in
+/// Chinese, Japanese and Korean, with or without Latin ("highly restrictive", UTS 39, 5.2).
+pub(super) fn is_of_one_script(name: &Username) -> bool {
+    let meet = |mut one: AugmentedScriptSet, other| {
+        one.intersect_with(other);
+        one
+    };
+    let latin = AugmentedScriptSet::for_char('a');
+    let letters = || name.as_str().chars().map(AugmentedScriptSet::for_char);
+    if !letters().fold(AugmentedScriptSet::default(), meet).is_empty() {
+        return true;
+    }
+    let others = letters().filter(|&set| meet(set, latin).is_empty());
+    let others = others.fold(AugmentedScriptSet::default(), meet);
+    others.hanb || others.jpan || others.kore
+}
+
 fn distinct_looks(name: &Username) -> Vec<Box<str>> {
     let mut looks = Vec::from(name.looks());
     looks.dedup();
@@ -127,6 +146,27 @@ mod tests {
     fn ascii_names_that_look_alike_may_stand_side_by_side() {
         for (held, claimed) in [("l1", "II"), ("O0", "OO"), ("modern", "rnodern")] {
             assert!(!clash(held, claimed), "{held} {claimed}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_of_one_script() {
+        for mixed in ["maτou", "ΒΟRIS", "аlice", "Bоb", "αб", "한б", "aб1"] {
+            assert!(!is_of_one_script(&name(mixed)), "{mixed}");
+        }
+        for single in [
+            "Boris",
+            "Борис",
+            "τα",
+            "Élodie2",
+            "渡辺ケン",
+            "ケンken",
+            "한글abc",
+            "王wang",
+            "42",
+            "ｂｏｂ",
+        ] {
+            assert!(is_of_one_script(&name(single)), "{single}");
         }
     }
 
