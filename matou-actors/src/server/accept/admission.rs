@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// One in so many places is kept for addresses that hold few, so that two or three addresses
 /// cannot shut everybody else out.
 const KEPT_FREE: usize = 4;
-/// An address that holds less than this, or less than a hundredth of all places, holds few.
-const FEW: usize = 10;
+/// An address that holds fewer than this, or fewer than a hundredth of all places, holds few.
+const FEW: usize = 64;
 /// Addresses that nobody is connected from are looked through when there are so many at least.
 const SWEEP_AT: usize = 64;
 

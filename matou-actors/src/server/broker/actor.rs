@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use slog::{Logger, debug};
 
 use crate::protocol::{Encode, ServerFrame};
-use crate::server::broker::requests::{Ignored, Requests};
+use crate::server::broker::requests::{Ignored, Requests, Source};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{Relay, SetRequestLimits, Step, ToBroker};
 use crate::server::metrics::meters::Meters;
@@ -84,7 +84,8 @@ impl Broker {
         let name = from.name.clone();
         match step {
             Step::Request => {
-                self.requests.ask(source, target, now)?;
+                let address = from.addresses.peer.into();
+                self.requests.ask(Source { id: source, address }, target, now)?;
                 self.meters.private.requested.add(1);
                 Ok(ServerFrame::PrivateRequested { from: name })
             }

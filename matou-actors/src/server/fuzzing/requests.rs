@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::fuzzing::Choices;
-use crate::server::broker::requests::{Ignored, RequestLimits, Requests};
+use crate::server::broker::requests::{Ignored, RequestLimits, Requests, Source};
 use crate::server::ids::MemberId;
 use crate::server::token_bucket::Rate;
 
@@ -14,13 +14,15 @@ const BURST: u32 = 3;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The model: every pending request in a list.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct List(Vec<Entry>);
 
+#[derive(Clone)]
 struct Entry {
     source: MemberId,
     target: MemberId,
     accepted: bool,
+    asked: Instant,
     dies: Instant,
 }
 
@@ -36,9 +38,16 @@ pub fn requests(bytes: &[u8]) {
 fn walk(choices: &mut Choices<'_>) -> Option<()> {
     let rate = Rate::new(1, INTERVAL, BURST).filter(|_| choices.byte().is_some_and(|b| b > 127));
     let pending_per_target = PENDING_PER_TARGET;
-    let mut limits = RequestLimits { lifetime: LIFETIME, pending_per_target, rate };
+    let mut limits = RequestLimits {
+        lifetime: LIFETIME,
+        pending_per_target,
+        rate,
+        address_rate: None,
+        pair_rate: None,
+    };
     let (mut requests, mut list) = (Requests::new(limits), List::default());
     let (start, mut asked) = (Instant::now(), vec![Vec::new(); USERS]);
+    let address = std::net::IpAddr::from([192, 0, 2, 1]).into();
     let mut now = start;
     loop {
         let (one, other) = (choices.below(USERS)?, choices.below(USERS)?);
@@ -46,12 +55,13 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
         list.0.retain(|entry| entry.dies > now);
         match choices.below(16)? {
             0..=5 => {
-                let got = requests.ask(source, target, now);
+                let before = list.clone();
+                let got = requests.ask(Source { id: source, address }, target, now);
                 let expected = list.ask(source, target, now, limits.lifetime);
                 match got {
                     Err(Ignored::TooOften) => {
                         assert_eq!(expected, Ok(()), "too often is the last thing to be looked at");
-                        list.0.pop();
+                        list = before;
                         judge_refusal(&asked[one], now);
                     }
                     _ => assert_eq!(got, expected, "{one} asks {other}"),
@@ -98,13 +108,16 @@ impl List {
         if source == target {
             return Err(Ignored::Oneself);
         }
-        if self.find(source, target).is_some() {
+        // Five seconds later it is a new request.
+        if self.find(source, target).is_some_and(|old| now - old.asked < Duration::from_secs(5)) {
             return Err(Ignored::Repeated);
         }
-        if self.0.iter().filter(|entry| entry.target == target).count() >= PENDING_PER_TARGET {
+        let others = self.0.iter().filter(|entry| entry.target == target && entry.source != source);
+        if others.count() >= PENDING_PER_TARGET {
             return Err(Ignored::TargetBusy);
         }
-        self.0.push(Entry { source, target, accepted: false, dies: now + lifetime });
+        self.0.retain(|entry| entry.source != source || entry.target != target);
+        self.0.push(Entry { source, target, accepted: false, asked: now, dies: now + lifetime });
         Ok(())
     }
 

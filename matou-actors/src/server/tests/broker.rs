@@ -28,7 +28,13 @@ struct Stage {
 impl Stage {
     fn start() -> Self {
         let room = Probe::start();
-        let limits = RequestLimits { lifetime: LIFETIME, pending_per_target: 2, rate: None };
+        let limits = RequestLimits {
+            lifetime: LIFETIME,
+            pending_per_target: 2,
+            rate: None,
+            address_rate: None,
+            pair_rate: None,
+        };
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),

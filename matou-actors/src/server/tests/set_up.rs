@@ -32,7 +32,13 @@ impl Stage {
         let (room, relay, shard) = (Probe::start(), Probe::start(), Probe::start());
         let logger = Logger::root(Discard, o!());
         let lifetime = Duration::from_secs(120);
-        let limits = RequestLimits { lifetime, pending_per_target: 10, rate: None };
+        let limits = RequestLimits {
+            lifetime,
+            pending_per_target: 10,
+            rate: None,
+            address_rate: None,
+            pair_rate: None,
+        };
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
