@@ -23,6 +23,7 @@ use crate::screen::runtime::signals::Signals;
 use crate::screen::runtime::terminal::{Screen, restore};
 use crate::screen::state::app::{App, Start};
 use crate::screen::state::event::UiEvent;
+use crate::screen::text::short_names::ShortNames;
 
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
@@ -83,6 +84,7 @@ async fn show(
     let app = App::new(Start {
         settings: options.settings,
         hints: TerminalHints::from_environment(),
+        short_names: ShortNames::random(),
         size: screen.size()?,
         now: now(started),
         username: options.username,

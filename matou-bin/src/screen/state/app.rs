@@ -23,6 +23,7 @@ use crate::screen::state::people::People;
 use crate::screen::state::prompts::Prompts;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::screen::state::transfers::Transfers;
+use crate::screen::text::short_names::ShortNames;
 
 const ROOM_BYTES: usize = 60 * 1024 * 1024;
 const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
@@ -34,6 +35,7 @@ const FLASH: Duration = Duration::from_secs(4);
 #[allow(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct App {
     pub(in crate::screen) theme: Theme,
+    pub(in crate::screen) short_names: ShortNames,
     pub(in crate::screen) keys: KeyMap,
     pub(in crate::screen) chat_log: ChatLog,
     pub(in crate::screen) keep_history: bool,
@@ -112,6 +114,8 @@ pub(crate) struct Start {
     pub(crate) settings: ScreenSettings,
     /// The terminal.
     pub(crate) hints: TerminalHints,
+    /// How names are shortened.
+    pub(crate) short_names: ShortNames,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
     /// The time.
@@ -129,7 +133,8 @@ pub(crate) struct Start {
 impl App {
     /// A screen before anything has happened.
     pub(crate) fn new(start: Start) -> Result<Self, WrongSetting> {
-        let Start { settings, hints, size, now, username, server, home, history } = start;
+        let Start { settings, hints, short_names, size, now, username, server, home, history } =
+            start;
         settings.check()?;
         let lines = usize::try_from(settings.scrollback).unwrap_or(usize::MAX);
         let room = Tab::new(TabKind::Room, Limits { lines, bytes: ROOM_BYTES });
@@ -137,6 +142,7 @@ impl App {
         let modal = username.is_none().then(|| Modal::SignIn(SignIn::default()));
         let mut app = Self {
             theme: Theme::new(settings.theme, settings.colors, &hints, &settings.styles)?,
+            short_names,
             keys: KeyMap::new(&settings.keys)?,
             chat_log: settings.chat_log,
             keep_history: settings.history,

@@ -18,6 +18,7 @@ use crate::screen::config::settings::ScreenSettings;
 use crate::screen::config::theme::TerminalHints;
 use crate::screen::state::app::{App, Start};
 use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
 
 /// A screen with a clock of its own, and all effects so far.
@@ -54,6 +55,7 @@ impl TestScreen {
                 colorterm: "truecolor".into(),
                 ..TerminalHints::default()
             },
+            short_names: ShortNames::with_key(0),
             size,
             now: now(0),
             username: username.map(name),

@@ -250,3 +250,28 @@ fn columns_of_names_are_as_wide_as_the_names() {
     scene.chat(Event::Left { username: self::name(name) });
     assert_eq!(columns(&scene), 80 - 6 - 13 - 3 - 2 - 11, "{}", scene.screen());
 }
+
+#[test]
+fn long_names_look_different_wherever_they_are_shown() {
+    let mut scene = TestScreen::signed_in((80, 24));
+    let names = ["MaximilianOfTheHarbourA", "MaximilianOfTheHarbourB"];
+    for who in names {
+        scene.chat(Event::Joined { username: name(who), present: true }).says(who, "hello");
+    }
+    let count = |scene: &TestScreen, wanted: &str| {
+        let screen = scene.screen();
+        let words = screen.split([' ', '│', '[', ']', '(', ')', '"', '?']);
+        let found: Vec<_> =
+            words.filter(|word| word.starts_with(wanted)).map(String::from).collect();
+        found.iter().collect::<std::collections::BTreeSet<_>>().len()
+    };
+    // Beside their messages, and in the list of people, which has more room.
+    assert_eq!(count(&scene, "Maximi"), 4, "{}", scene.screen());
+    for who in names {
+        scene.chat(Event::PrivateRequest { from: name(who) });
+        assert!(scene.shows(&format!(" {} requests a private", names[0])), "{}", scene.screen());
+    }
+    let tabs = scene.screen().lines().next().unwrap().to_owned();
+    let titles: Vec<_> = tabs.split(' ').filter(|word| word.starts_with("Maximi")).collect();
+    assert!(titles.len() == 2 && titles[0] != titles[1], "{tabs}");
+}

@@ -2,4 +2,5 @@
 
 pub(super) mod bidi;
 pub(super) mod links;
+pub(super) mod short_names;
 pub(super) mod width;

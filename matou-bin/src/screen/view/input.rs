@@ -9,7 +9,7 @@ use crate::screen::state::app::App;
 use crate::screen::state::input_line::InputRows;
 use crate::screen::state::modal::Modal;
 use crate::screen::text::bidi::{isolated_beside, isolated_text};
-use crate::screen::text::width::{cells, shorten, width};
+use crate::screen::text::width::{cells, width};
 
 /// Columns in front of what is typed.
 pub(super) fn lead_width(app: &App, room: u16) -> u16 {
@@ -62,7 +62,7 @@ fn lead(app: &App, room: u16) -> String {
         _ => {
             let title = app.tab().map_or("", |tab| tab.title());
             let typed = app.tab().map_or("", |tab| tab.input.text());
-            let title = shorten(title, 14);
+            let title = app.short_names.shorten(title, 14);
             let title = isolated_beside(&title, typed);
             // A terminal keeps an isolate only behind another character.
             let edge = if title.starts_with('\u{2068}') { " " } else { "" };

@@ -110,6 +110,7 @@ impl App {
             buffer: &tab.buffer,
             width: self.areas().messages.width.into(),
             theme: &self.theme,
+            short_names: self.short_names,
             me: self.me.as_ref(),
             needle,
             found,

@@ -8,7 +8,6 @@ use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
 use crate::screen::state::tab::PrivateState;
 use crate::screen::text::bidi::isolated;
-use crate::screen::text::width::shorten;
 use matou_actors::protocol::Username;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
@@ -23,7 +22,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
         let (sign, sign_style) = sign(app, who);
         let name_style =
             if app.is_me(who) { app.theme.style(Role::Own) } else { app.theme.name(who) };
-        let name = shorten(who.as_str(), usize::from(area.width).saturating_sub(2));
+        let name = app.short_names.shorten(who.as_str(), usize::from(area.width).saturating_sub(2));
         let spans = [
             Span::styled(sign, app.theme.style(sign_style)),
             Span::raw(" "),

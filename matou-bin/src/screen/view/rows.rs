@@ -15,6 +15,7 @@ use crate::screen::state::entry::{Body, Entry, Said};
 use crate::screen::state::people::mention;
 use crate::screen::text::bidi::{has_right_to_left, isolated_beside, sentence};
 use crate::screen::text::links::{self, Found, Link};
+use crate::screen::text::short_names::ShortNames;
 use crate::screen::text::width::{shorten, width, wrap};
 
 /// Below this width, names are not aligned.
@@ -33,6 +34,8 @@ pub(crate) struct Pane<'a> {
     pub(crate) width: usize,
     /// Colours.
     pub(crate) theme: &'a Theme,
+    /// How names are shortened.
+    pub(crate) short_names: ShortNames,
     /// The user.
     pub(crate) me: Option<&'a Username>,
     /// What is searched for.
@@ -153,7 +156,7 @@ impl Pane<'_> {
                     Said::Mention => style(Role::Mention),
                     Said::Other => self.theme.name(from),
                 };
-                let name = shorten(from.as_str(), room).into_owned();
+                let name = self.short_names.shorten(from.as_str(), room).into_owned();
                 Head { name, style: name_style, mark, mark_style, text_style: text }
             }
             Body::Presence(_) => sign("", Role::Presence),

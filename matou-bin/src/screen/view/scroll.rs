@@ -125,6 +125,7 @@ mod tests {
     use crate::screen::config::theme::{TerminalHints, Theme, ThemeName};
     use crate::screen::state::buffer::{Buffer, Limits};
     use crate::screen::state::entry::{Body, Entry};
+    use crate::screen::text::short_names::ShortNames;
 
     fn theme() -> Theme {
         let hints = TerminalHints::default();
@@ -142,7 +143,16 @@ mod tests {
     }
 
     fn pane<'a>(buffer: &'a Buffer, theme: &'a Theme) -> Pane<'a> {
-        Pane { buffer, width: 55, theme, me: None, needle: None, found: None, links: false }
+        Pane {
+            buffer,
+            width: 55,
+            theme,
+            short_names: ShortNames::with_key(0),
+            me: None,
+            needle: None,
+            found: None,
+            links: false,
+        }
     }
 
     fn all(pane: &Pane<'_>) -> usize {

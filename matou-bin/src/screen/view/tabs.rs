@@ -8,7 +8,7 @@ use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::screen::text::bidi::isolated;
-use crate::screen::text::width::{cells, shorten, width};
+use crate::screen::text::width::{cells, width};
 
 const TITLE: usize = 14;
 
@@ -73,7 +73,7 @@ fn labels(app: &App, area: Rect) -> (Vec<Label>, bool, bool) {
 
 /// ` 2 alice !3 `: what is said by colour is said by signs as well.
 fn text(app: &App, index: usize, tab: &Tab) -> String {
-    let title = isolated(&shorten(tab.title(), TITLE)).into_owned();
+    let title = isolated(&app.short_names.shorten(tab.title(), TITLE)).into_owned();
     let title = match (&tab.kind, tab.session) {
         (TabKind::Peer(_), PrivateState::Asking) => format!("{title}?"),
         (TabKind::Peer(_), PrivateState::Asked | PrivateState::Connecting) => format!("{title}…"),
