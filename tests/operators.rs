@@ -377,6 +377,9 @@ fn completions_and_manual_come_from_the_binary() {
     assert!(output.status.success(), "{output:?}");
     let page = std::fs::read_to_string(pages.join("matou-bin-server.1")).unwrap();
     assert!(page.contains("\\-\\-listen"), "{page}");
+    for section in ["SETTINGS", "ENVIRONMENT", "FILES", "EXAMPLES", "Exit codes"] {
+        assert!(page.contains(section), "{section} is not in {page}");
+    }
     let output = matou(folder.path()).arg("manual").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).starts_with(".ie"), "{output:?}");
 }

@@ -1,6 +1,7 @@
 //! Generates shell completions and man pages from the command line definition.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -9,6 +10,7 @@ use clap_mangen::Man;
 
 use crate::arguments::Arguments;
 use crate::exit::Failure;
+use crate::manual::sections;
 use crate::stdout::print;
 
 /// Writes the completions for `shell` to standard output.
@@ -23,14 +25,24 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
         Man::new(Arguments::command()).render(&mut page).map_err(|error| failed(&error))?;
+        page.extend_from_slice(sections("matou-bin.1").as_bytes());
         return print(&page);
     };
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .and_then(|()| append_sections(folder))
         .map_err(|error| {
             let folder = folder.display();
             Failure::Runtime(format!("cannot write man pages to {folder}: {error}"))
         })
+}
+
+fn append_sections(folder: &Path) -> io::Result<()> {
+    for name in ["matou-bin.1", "matou-bin-server.1", "matou-bin-client.1", "matou-bin-admin.1"] {
+        let mut page = File::options().append(true).open(folder.join(name))?;
+        page.write_all(sections(name).as_bytes())?;
+    }
+    Ok(())
 }
 
 fn failed(error: &io::Error) -> Failure {

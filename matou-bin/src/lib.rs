@@ -13,6 +13,7 @@ mod exit;
 mod generate;
 mod input;
 mod logging;
+mod manual;
 mod paths;
 mod sanitize;
 mod screen;

@@ -13,6 +13,7 @@ mod text;
 mod update;
 mod view;
 
+pub(crate) use config::keymap::KEYS;
 pub(crate) use config::setting_error::WrongSetting;
 pub(crate) use config::settings::ScreenSettings;
 pub(crate) use config::theme::TerminalHints;

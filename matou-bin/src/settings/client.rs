@@ -17,7 +17,7 @@ use crate::paths::expand_tilde;
 use crate::screen::{ScreenSettings, WrongSetting};
 
 /// The shipped file: every key with its default.
-pub(super) const SHIPPED: &str = include_str!("../../../config/client.toml");
+pub(crate) const SHIPPED: &str = include_str!("../../../config/client.toml");
 
 /// The client's settings, by section.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -9,10 +9,10 @@ mod layer;
 mod merge;
 mod server;
 
-pub(crate) use client::{ClientFile, load_client};
+pub(crate) use client::{ClientFile, SHIPPED as CLIENT_FILE, load_client};
 pub(crate) use error::SettingsError;
 pub(crate) use layer::Flag;
-pub(crate) use server::load_server;
+pub(crate) use server::{SHIPPED as SERVER_FILE, load_server};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::merge::{Merged, Sources, expand};
 use super::{Flag, SettingsError};
 
 /// The shipped file: every key with its default.
-pub(super) const SHIPPED: &str = include_str!("../../../config/server.toml");
+pub(crate) const SHIPPED: &str = include_str!("../../../config/server.toml");
 
 /// Loads the server's settings from `file`, the `MATOU_SERVER__SECTION__KEY` variables and `flags`.
 /// `home` is the home directory, for `~`.

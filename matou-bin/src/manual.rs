@@ -1,0 +1,164 @@
+//! The sections of the man pages that the command line definition does not have.
+
+use crate::commands::COMMANDS;
+use crate::screen::KEYS;
+use crate::settings::{CLIENT_FILE, SERVER_FILE};
+
+/// The sections of the page with this file name, as roff; empty for pages that need none.
+pub(crate) fn sections(page: &str) -> String {
+    let mut roff = Roff::default();
+    match page {
+        "matou-bin.1" => main(&mut roff),
+        "matou-bin-server.1" => server(&mut roff),
+        "matou-bin-client.1" => client(&mut roff),
+        "matou-bin-admin.1" => admin(&mut roff),
+        _ => {}
+    }
+    roff.0
+}
+
+fn main(roff: &mut Roff) {
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin server", "Run a server on port 6286 of all addresses.");
+    roff.entry("matou-bin client --server 192.0.2.5", "Join the room of that server.");
+    roff.title("SEE ALSO");
+    roff.text("matou-bin-server(1), matou-bin-client(1), matou-bin-admin(1)");
+}
+
+fn server(roff: &mut Roff) {
+    settings(roff, SERVER_FILE);
+    roff.title("ENVIRONMENT");
+    roff.entry(
+        "MATOU_SERVER__SECTION__KEY",
+        "A setting; overrides the configuration file, and is overridden by flags.",
+    );
+    roff.entry("NOTIFY_SOCKET, WATCHDOG_USEC", "Set by the service manager; see sd_notify(3).");
+    roff.title("FILES");
+    roff.entry("admin.socket", "The operators' socket of matou-bin-admin(1), if configured.");
+    roff.entry("admin.bans", "The bans, if configured.");
+    roff.title("SIGNALS");
+    roff.entry("SIGINT, SIGTERM", "Shut down cleanly.");
+    roff.entry("SIGHUP", "Reload the settings.");
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin server --listen 127.0.0.1:0", "Serve this machine on any free port.");
+    roff.entry("matou-bin server --check-config -c server.toml", "Check a configuration file.");
+    roff.entry("MATOU_SERVER__ROOM__MOTD=Welcome matou-bin server", "Greet new users.");
+}
+
+fn client(roff: &mut Roff) {
+    roff.title("COMMANDS");
+    roff.text("Text is sent to the room, or to the peer of a private tab. //x sends \"/x\".");
+    for spec in COMMANDS {
+        roff.entry(&spec.usage(), &spec.explanation());
+    }
+    roff.title("KEYS");
+    roff.text("In the full-screen interface; section screen.keys of the settings changes them.");
+    for spec in KEYS.iter().filter(|spec| !spec.help.is_empty()) {
+        roff.entry(&spec.keys.join(", "), spec.help);
+    }
+    settings(roff, CLIENT_FILE);
+    roff.title("ENVIRONMENT");
+    roff.entry(
+        "MATOU_CLIENT__SECTION__KEY",
+        "A setting; overrides the configuration file, and is overridden by flags.",
+    );
+    roff.entry("NO_COLOR", "If not empty, no colours.");
+    roff.entry("TERM", "With \"dumb\", plain lines instead of the full screen.");
+    roff.entry("XDG_CONFIG_HOME, XDG_STATE_HOME", "Replace ~/.config and ~/.local/state.");
+    roff.title("FILES");
+    roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
+    roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
+    roff.entry("~/Downloads", "Received files; NAME.part while incomplete.");
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin client --username Ada --server 192.0.2.5", "Join a room.");
+    roff.entry(
+        "echo hello | matou-bin client --json --username Bot",
+        "Send one message and exit, with events as JSON.",
+    );
+}
+
+fn admin(roff: &mut Roff) {
+    roff.title("ENVIRONMENT");
+    roff.entry("MATOU_SERVER__ADMIN__SOCKET", "The socket, unless --socket or --config name it.");
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin admin --socket /run/matou/admin status", "Show the server's status.");
+    roff.entry("matou-bin admin --socket /run/matou/admin ban 192.0.2.7 --for 7d spam", "Ban.");
+}
+
+/// The keys of a shipped configuration file, each with its default and its comment.
+fn settings(roff: &mut Roff, shipped: &str) {
+    roff.title("SETTINGS");
+    let (mut section, mut comment) = ("", Vec::new());
+    for line in shipped.lines() {
+        if let Some(text) = line.strip_prefix("# ") {
+            comment.push(text);
+        } else if let Some((key, default)) = line.split_once(" = ") {
+            roff.entry(&format!("{section}.{key} = {default}"), &comment.join(" "));
+            comment.clear();
+        } else {
+            section = line.trim_matches(['[', ']']);
+            comment.clear();
+        }
+    }
+}
+
+/// A man page in the making.
+#[derive(Default)]
+struct Roff(String);
+
+impl Roff {
+    fn title(&mut self, title: &str) {
+        self.line(&format!(".SH {title}"));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.line(&escaped(text));
+    }
+
+    /// A term and its explanation.
+    fn entry(&mut self, term: &str, text: &str) {
+        self.line(".TP");
+        self.line(&format!("\\fB{}\\fR", escaped(term)));
+        self.line(&escaped(text));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+}
+
+/// Text without meaning to roff: no escapes, no requests, and hyphens that can be copied.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_page_has_every_command_key_and_setting() {
+        let page = sections("matou-bin-client.1");
+        for spec in COMMANDS {
+            assert!(page.contains(&escaped(&spec.usage())), "{}", spec.name);
+        }
+        for spec in KEYS {
+            assert!(page.contains(&escaped(spec.help)), "{}", spec.name);
+        }
+        for text in ["files.reserve = 67108864", "screen.theme", "~/.config/matou/client.toml"] {
+            assert!(page.contains(&escaped(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_a_request_of_roff() {
+        assert_eq!(escaped(".part of a\\b -x"), "\\&.part of a\\eb \\-x");
+        for page in ["matou-bin.1", "matou-bin-server.1", "matou-bin-admin.1"] {
+            let requests = sections(page);
+            let requests = requests.lines().filter(|line| line.starts_with('.'));
+            assert!({ requests }.all(|line| line == ".TP" || line.starts_with(".SH ")));
+        }
+    }
+}
