@@ -10,6 +10,8 @@ use crate::sanitize::is_hidden;
 use crate::text::split_text;
 
 const ESCAPE: char = '\u{1b}';
+/// What begins a command. Input methods for Chinese, Japanese and Korean type the full-width one.
+const SLASHES: [char; 2] = ['/', '\u{ff0f}'];
 
 /// The meaning of a line; a long line of text becomes several.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +56,8 @@ pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>,
     if line.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let Some(command) = trimmed.strip_prefix('/') else { return say(line, context) };
-    if command.starts_with('/') {
+    let Some(command) = trimmed.strip_prefix(SLASHES) else { return say(line, context) };
+    if command.starts_with(SLASHES) {
         return say(command, context);
     }
     match find(command) {
@@ -64,10 +66,21 @@ pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>,
     }
 }
 
+/// Whether `line` begins with one slash, as its user sees it.
+pub(crate) fn begins_command(line: &str) -> bool {
+    let command = front(line).strip_prefix(SLASHES);
+    command.is_some_and(|command| !command.starts_with(SLASHES))
+}
+
+/// A name as it may have been copied from the screen, where isolates stand around some names.
+pub(crate) fn without_isolates(typed: &str) -> &str {
+    typed.trim_matches(['\u{2068}', '\u{2069}'])
+}
+
 /// `line` from its first visible character on. A command must not become a public message because
 /// of leading whitespace or invisible input, such as a byte order mark or the escape sequence of
 /// an arrow key.
-pub(crate) fn front(line: &str) -> &str {
+fn front(line: &str) -> &str {
     let mut rest = line;
     loop {
         rest =
@@ -185,7 +198,8 @@ fn nothing_more(spec: &CommandSpec, rest: &str) -> Result<(), InputError> {
 }
 
 fn username(typed: &str) -> Result<Username, InputError> {
-    Username::parse(typed).map_err(|error| InputError::Name(shortened(typed), error))
+    Username::parse(without_isolates(typed))
+        .map_err(|error| InputError::Name(shortened(typed), error))
 }
 
 fn number(typed: &str) -> Result<TransferId, InputError> {
@@ -250,6 +264,23 @@ mod tests {
             Input::Command(command) => command,
             Input::Help(_) => panic!("{line} parsed as help"),
         }
+    }
+
+    #[test]
+    fn a_full_width_slash_begins_a_command() {
+        let tell = Command::Tell { to: name("ann"), text: text("secret") };
+        assert_eq!(command("\u{ff0f}msg ann secret"), tell);
+        assert!(parsed("\u{ff0f}mgs ann secret").is_err());
+        assert_eq!(command("\u{ff0f}\u{ff0f}x"), Command::Say(text("\u{ff0f}x")));
+        assert!(begins_command(" \u{ff0f}who") && !begins_command("\u{ff0f}/who"));
+    }
+
+    #[test]
+    fn names_are_understood_with_the_isolates_around_them() {
+        let open = Command::Open(name("שרה"));
+        assert_eq!(command("/open \u{2068}שרה\u{2069}"), open);
+        assert_eq!(command("/open \u{2068}שרה"), open);
+        assert!(parsed("/open ש\u{2068}רה").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
+use crate::input::without_isolates;
 use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
@@ -35,21 +36,23 @@ impl App {
 
     fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
         match action {
-            Some(Action::Submit) => match Username::parse(form.input.text().trim()) {
-                Ok(name) => {
-                    form.problem = None;
-                    form.asked = Some(name.clone());
-                    form.input.take();
-                    self.me = Some(name.clone());
-                    if matches!(self.link, ServerLink::Down { next: None, .. }) {
-                        // Nobody else does, and no command can be typed here.
-                        self.effects.push(Effect::Send(Command::Reconnect));
-                        self.link = ServerLink::Connecting;
+            Some(Action::Submit) => {
+                match Username::parse(without_isolates(form.input.text().trim())) {
+                    Ok(name) => {
+                        form.problem = None;
+                        form.asked = Some(name.clone());
+                        form.input.take();
+                        self.me = Some(name.clone());
+                        if matches!(self.link, ServerLink::Down { next: None, .. }) {
+                            // Nobody else does, and no command can be typed here.
+                            self.effects.push(Effect::Send(Command::Reconnect));
+                            self.link = ServerLink::Connecting;
+                        }
+                        self.effects.push(Effect::Send(Command::SignIn(name)));
                     }
-                    self.effects.push(Effect::Send(Command::SignIn(name)));
+                    Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
                 }
-                Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
-            },
+            }
             action => edit_line(&mut form.input, key, action),
         }
         self.modal = Some(Modal::SignIn(form));

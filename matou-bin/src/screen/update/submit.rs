@@ -4,7 +4,7 @@ use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
-use crate::input::{Input, InputContext, front, parse};
+use crate::input::{Input, InputContext, begins_command, parse};
 use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
@@ -179,12 +179,6 @@ impl App {
             tab.input.set(line);
         }
     }
-}
-
-/// Whether `line` begins with one slash, as its user sees it.
-fn begins_command(line: &str) -> bool {
-    let seen = front(line);
-    seen.starts_with('/') && !seen.starts_with("//")
 }
 
 fn is_quit(input: &Input) -> bool {
