@@ -246,8 +246,8 @@ fn a_downloads_folder_that_is_swapped_for_a_link_is_not_followed() {
     two.bea.wait_for(&["file_received", "file_failed"], |_| true);
     two.talk("one more");
     send(&mut two.ada, "Bea", &path);
-    let refused = two.bea.any("error");
-    assert!(refused["message"].as_str().unwrap().contains("downloads folder"), "{refused}");
+    let refused = two.bea.wait("file_failed", |event| reason(event).contains("downloads folder"));
+    assert!(reason(&refused).contains("cannot be taken"), "{refused}");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     std::fs::remove_file(&downloads).unwrap();
     two.close();
@@ -285,8 +285,8 @@ fn a_full_disk_fails_that_file_alone_and_keeps_what_came() {
     // Too large from the start: refused by its size, and nothing is begun.
     let path = file(&two.ada, 10_000_000);
     send(&mut two.ada, "Bea", &path);
-    let error = two.bea.any("error");
-    assert!(error["message"].as_str().unwrap().contains("bytes free"), "{error}");
+    let error = two.bea.any("file_failed");
+    assert!(reason(&error).contains("bytes free"), "{error}");
     two.talk("and talk goes on");
     two.close();
     // It would fit, and then something else fills the disk.

@@ -16,6 +16,8 @@ mod hub;
 mod ids;
 mod link;
 mod messages;
+#[cfg(test)]
+mod probe;
 mod session;
 
 use actix::Actor;
