@@ -34,7 +34,7 @@ fn three_clients_chat() {
 }
 
 #[test]
-fn what_is_piped_in_faster_than_the_server_reads_is_all_said() {
+fn piped_input_faster_than_the_server_reads_is_sent_completely() {
     // Three seconds' worth: more than anybody waits for a silent server.
     let rate = [("LIMITS__MESSAGE_BURST", "10"), ("LIMITS__MESSAGES_PER_SECOND", "40")];
     let server = Server::with("127.0.0.1:0", &rate);
@@ -51,7 +51,7 @@ fn what_is_piped_in_faster_than_the_server_reads_is_all_said() {
 }
 
 #[test]
-fn a_program_is_told_that_not_all_was_heard() {
+fn unsent_messages_are_an_error_at_end_of_input() {
     let mut server = Server::start();
     let mut bob = Client::join(server.address, "Bob");
     server.process.0.kill().unwrap();
@@ -63,7 +63,7 @@ fn a_program_is_told_that_not_all_was_heard() {
 }
 
 #[test]
-fn joined_is_told_of_others_only() {
+fn joined_is_reported_for_others_only() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     ada.say("hello");
@@ -90,7 +90,7 @@ fn long_text_is_split_and_control_characters_never_leave() {
 }
 
 #[test]
-fn an_unknown_command_is_an_error_with_the_nearest_match_and_is_never_sent() {
+fn an_unknown_command_is_an_error_with_a_suggestion_and_is_never_sent() {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut ada = Client::join(server.address, "Ada");
@@ -103,7 +103,7 @@ fn an_unknown_command_is_an_error_with_the_nearest_match_and_is_never_sent() {
 }
 
 #[test]
-fn the_end_of_stdin_signs_out_after_what_was_typed_has_gone_out() {
+fn end_of_input_signs_out_after_everything_was_sent() {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut ada = Client::start(server.address, "Ada", &[]);
@@ -120,7 +120,7 @@ fn the_end_of_stdin_signs_out_after_what_was_typed_has_gone_out() {
 }
 
 #[test]
-fn a_program_may_write_far_more_than_can_be_kept_before_it_is_signed_in() {
+fn input_before_sign_in_may_exceed_the_buffers() {
     const LINES: usize = 15_000;
     let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
     let server = Server::with("127.0.0.1:0", &unlimited);
@@ -154,7 +154,7 @@ fn a_refused_name_is_an_event_and_exit_code_3() {
 }
 
 #[test]
-fn ignored_people_are_not_heard_until_they_are_unignored() {
+fn messages_of_ignored_people_are_hidden_until_unignored() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");
@@ -190,7 +190,7 @@ fn a_host_name_finds_the_server() {
 }
 
 #[test]
-fn a_flood_of_lines_comes_through_in_order() {
+fn a_flood_of_lines_arrives_in_order() {
     let server = Server::with(
         "127.0.0.1:0",
         &[("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")],

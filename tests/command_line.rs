@@ -32,7 +32,7 @@ fn help_shows_the_exit_codes() {
 }
 
 #[test]
-fn a_mistake_on_the_command_line_is_exit_code_2() {
+fn an_invalid_command_line_is_exit_code_2() {
     for arguments in [
         &[][..],
         &["serve"],
@@ -48,7 +48,7 @@ fn a_mistake_on_the_command_line_is_exit_code_2() {
 }
 
 #[test]
-fn a_mistake_in_a_file_is_exit_code_2_and_names_file_key_value_and_what_is_allowed() {
+fn an_invalid_file_is_exit_code_2_and_names_file_key_value_and_what_is_expected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
     let path = path.to_str().unwrap();
@@ -73,7 +73,7 @@ fn a_mistake_in_a_file_is_exit_code_2_and_names_file_key_value_and_what_is_allow
 }
 
 #[test]
-fn a_mistake_in_the_environment_is_exit_code_2_and_names_the_variable() {
+fn an_invalid_variable_is_exit_code_2_and_named() {
     for (role, name) in
         [("server", "MATOU_SERVER__LIMITS__NONSENSE"), ("client", "MATOU_CLIENT__FILES__ACCEPT")]
     {
@@ -151,7 +151,7 @@ fn a_port_in_use_is_exit_code_1_and_says_what_to_do() {
 }
 
 #[test]
-fn a_client_that_has_no_name_and_nobody_to_ask_is_exit_code_2() {
+fn a_missing_name_without_a_terminal_is_exit_code_2() {
     for mode in ["--plain", "--json"] {
         let (code, said) = run(&["client", mode], &[]);
         assert_eq!(code, 2);
@@ -229,7 +229,7 @@ fn sigterm_ends_a_server_whose_clients_do_not_read_in_5_seconds() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_client_in_peace() {
+fn a_closed_output_ends_the_client_with_exit_code_0() {
     let server = Server::start();
     let home = tempfile::tempdir().unwrap();
     let mut command = harness::matou(home.path());
@@ -251,7 +251,7 @@ fn a_reader_that_goes_away_ends_the_client_in_peace() {
 }
 
 #[test]
-fn a_reader_that_stops_reading_cannot_keep_the_client_from_ending() {
+fn a_stalled_output_does_not_keep_the_client_from_exiting() {
     let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
     let server = Server::with("127.0.0.1:0", &unlimited);
     let mut peer = Peer::join(server.address, "Peer", &[]);
@@ -281,7 +281,7 @@ fn a_reader_that_stops_reading_cannot_keep_the_client_from_ending() {
 }
 
 #[test]
-fn plain_never_says_an_escape_byte_whatever_others_say() {
+fn plain_output_never_contains_escape_sequences() {
     let server = Server::start();
     let mut peer = Peer::join(server.address, "Peer", &[]);
     let home = tempfile::tempdir().unwrap();

@@ -113,7 +113,7 @@ fn assert_heard(mut heard: Vec<u8>, due: &[u8]) {
 }
 
 #[test]
-fn who_is_kicked_while_writing_reads_what_was_queued_and_why() {
+fn a_client_kicked_while_writing_receives_the_queue_and_the_reason() {
     let stage = Stage::start();
     let (bob, mut due) = stage.bob();
     stage.admin(&["kick", "bob", "too", "loud"]);
@@ -122,7 +122,7 @@ fn who_is_kicked_while_writing_reads_what_was_queued_and_why() {
 }
 
 #[test]
-fn who_writes_while_the_server_stops_reads_what_was_queued() {
+fn a_client_writing_during_shutdown_receives_the_queue() {
     let mut stage = Stage::start();
     let (bob, due) = stage.bob();
     stage.server.process.signal(Signal::SIGTERM);
@@ -131,7 +131,7 @@ fn who_writes_while_the_server_stops_reads_what_was_queued() {
 }
 
 #[test]
-fn who_tries_too_many_names_reads_every_answer() {
+fn a_client_that_tries_too_many_names_receives_every_answer() {
     let server = Server::with("127.0.0.1:0", &[("LIMITS__NAME_ATTEMPTS", "5")]);
     let bob = Chatterbox::start(connect(server.address), coreq("no name"));
     assert_eq!(bob.hears_to_the_end(), cores(false).repeat(5));

@@ -71,7 +71,7 @@ fn a_byte_of_a_message_corrupted_on_its_way_ends_the_session_and_says_why() {
 }
 
 #[test]
-fn messages_that_stall_keep_no_file_and_can_be_closed() {
+fn a_stalled_message_connection_blocks_no_file_and_can_be_closed() {
     let mut two = Two::meet();
     two.faults(Faults::down(Fault::Stall(3)), Faults::NONE);
     two.ada.say("/msg Bea hello");
@@ -133,7 +133,7 @@ fn a_file_header_corrupted_on_its_way_makes_no_file() {
 }
 
 #[test]
-fn a_file_that_stalls_can_be_cancelled_and_talk_goes_on() {
+fn a_stalled_file_can_be_cancelled_and_messages_continue() {
     let mut two = Two::meet();
     for by_receiver in [true, false] {
         two.faults(Faults::NONE, Faults::down(Fault::Stall(HEADER + 5000)));

@@ -63,7 +63,7 @@ fn nothing_is_under_way(client: &mut Client) {
 }
 
 #[test]
-fn a_sender_that_is_killed_at_any_moment_leaves_no_file_that_looks_whole_and_is_not() {
+fn a_killed_sender_never_leaves_a_truncated_file_that_looks_complete() {
     let server = Server::with("127.0.0.1:0", &[("PRIVATE__REQUESTS_PER_MINUTE", "0")]);
     let always = ["--accept-private", "always", "--accept-files", "always"];
     let mut bea = Client::join_with(server.address, "Bea", &always);
@@ -93,7 +93,7 @@ fn a_sender_that_is_killed_at_any_moment_leaves_no_file_that_looks_whole_and_is_
 }
 
 #[test]
-fn a_receiver_that_is_killed_at_any_moment_holds_no_file_that_looks_whole_and_is_not() {
+fn a_killed_receiver_never_leaves_a_truncated_file_that_looks_complete() {
     let server = Server::with("127.0.0.1:0", &[("PRIVATE__REQUESTS_PER_MINUTE", "0")]);
     let mut ada = Client::join(server.address, "Ada");
     let path = file(&ada, SIZE);
@@ -277,7 +277,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_fails_that_file_alone_and_keeps_what_came() {
+fn a_full_disk_fails_that_file_only_and_keeps_the_part() {
     let config = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&config, "[files]\nreserve = 0\n").unwrap();
     let mut two = Two::meet_with(&["-c", config.path().to_str().unwrap()]);

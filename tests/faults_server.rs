@@ -90,7 +90,7 @@ fn a_slow_or_torn_connection_only_takes_longer() {
 }
 
 #[test]
-fn a_client_that_is_cut_off_at_any_byte_it_sends_comes_back() {
+fn a_client_cut_off_at_any_sent_byte_reconnects() {
     let cases: Vec<_> = (0..=COREQ + MSG)
         .filter(|after| is_certain(*after))
         .map(|after| (Faults::up(Fault::Cut(after)), after >= COREQ))
@@ -99,14 +99,14 @@ fn a_client_that_is_cut_off_at_any_byte_it_sends_comes_back() {
 }
 
 #[test]
-fn a_client_that_is_cut_off_at_any_byte_it_hears_comes_back() {
+fn a_client_cut_off_at_any_received_byte_reconnects() {
     let cases: Vec<_> =
         (0..=HEARD).map(|after| (Faults::down(Fault::Cut(after)), after >= 2)).collect();
     each_comes_back(&[], &cases);
 }
 
 #[test]
-fn a_client_whose_connection_is_reset_or_half_closed_comes_back() {
+fn a_client_whose_connection_is_reset_or_half_closed_reconnects() {
     let mut cases = Vec::new();
     for after in [0, 3, COREQ + 1, COREQ + 3, COREQ + MSG] {
         cases.push((Faults::up(Fault::Reset(after)), after >= COREQ));
@@ -139,7 +139,7 @@ fn a_client_that_stalls_inside_a_frame_is_closed_at_the_deadline() {
 }
 
 #[test]
-fn a_client_that_hears_nothing_any_more_is_closed_and_the_others_feel_nothing() {
+fn an_unreachable_client_is_closed_without_affecting_others() {
     let mut scene = Scene::with(&[
         ("LIMITS__MESSAGES_PER_SECOND", "0"),
         ("LIMITS__BYTES_PER_SECOND", "0"),

@@ -91,7 +91,7 @@ fn files_of_every_size_around_a_chunk_arrive_whole() {
 }
 
 #[test]
-fn large_files_go_both_ways_at_once_while_messages_go_on() {
+fn large_files_cross_while_messages_continue() {
     const SIZE: usize = 200_000_000;
     let server = Server::start();
     let mut ada = Client::join_with(server.address, "Ada", &["--accept-files", "always"]);
@@ -153,7 +153,7 @@ fn a_sender_that_is_killed_leaves_a_part_and_a_failure() {
 }
 
 #[test]
-fn a_file_without_a_session_asks_for_one_and_the_end_of_stdin_waits_for_it() {
+fn sending_a_file_requests_a_session_and_end_of_input_waits_for_it() {
     let server = Server::start();
     let mut bea = Client::join_with(
         server.address,
@@ -174,7 +174,7 @@ fn a_file_without_a_session_asks_for_one_and_the_end_of_stdin_waits_for_it() {
 }
 
 #[test]
-fn a_file_is_called_after_its_sender_and_its_content() {
+fn a_file_is_named_after_its_sender_and_content() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
@@ -251,7 +251,7 @@ fn a_file_whose_size_says_nothing_is_refused_in_words() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_error_that_names_it() {
+fn a_missing_file_to_send_is_an_error_that_names_it() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");

@@ -85,7 +85,7 @@ fn get(address: SocketAddr, path: &str) -> (String, String) {
 }
 
 #[test]
-fn sighup_applies_a_good_file_and_refuses_a_bad_one_whole() {
+fn sighup_applies_a_valid_file_and_rejects_an_invalid_one_as_a_whole() {
     let mut stage = Stage::start();
     let mut alice = stage.join("alice", &[]);
     write_settings(stage.folder.path(), "[room]\nmotd = \"Welcome.\"\n[network]\nbacklog = 7");
@@ -109,7 +109,7 @@ fn sighup_applies_a_good_file_and_refuses_a_bad_one_whole() {
 }
 
 #[test]
-fn the_settings_can_be_checked_without_serving() {
+fn check_config_does_not_start_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.toml");
     let check = |text: &str| {
@@ -124,7 +124,7 @@ fn the_settings_can_be_checked_without_serving() {
 }
 
 #[test]
-fn operators_see_who_is_there_and_speak_to_all() {
+fn operators_list_clients_and_send_notices() {
     let stage = Stage::start();
     let mode = std::fs::metadata(stage.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -142,7 +142,7 @@ fn operators_see_who_is_there_and_speak_to_all() {
 }
 
 #[test]
-fn operators_kick_ban_and_forgive() {
+fn operators_kick_ban_and_unban() {
     let stage = Stage::start();
     let mut alice = stage.join("alice", &[]);
     assert_eq!(stage.asked_json(&["kick", "ALICE", "too", "loud"])["kicked"]["name"], "alice");
@@ -251,7 +251,7 @@ fn operators_reload_and_shut_down() {
 }
 
 #[test]
-fn metrics_and_health_are_on_their_port() {
+fn metrics_and_health_are_served_on_their_port() {
     let mut stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
     // The line came before `listening`.
     let seen: Vec<Value> =
@@ -301,7 +301,7 @@ fn slow_connections_keep_nobody_from_metrics_and_health() {
 }
 
 #[test]
-fn a_panic_of_a_session_costs_that_session_and_one_of_the_registry_ends_the_process() {
+fn a_panic_in_a_session_ends_that_session_and_one_in_the_registry_ends_the_process() {
     let mut stage = Stage::with("", &[("MATOU_TEST_PANICS", "1")]);
     let mut alice = stage.join("alice", &[]);
     let mut bob = stage.join("bob", &["alice"]);
@@ -329,7 +329,7 @@ fn a_server_that_was_not_started_for_it_does_not_panic() {
 }
 
 #[test]
-fn the_service_manager_is_told_and_the_watchdog_is_fed() {
+fn the_service_manager_is_notified_and_the_watchdog_fed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -377,7 +377,7 @@ fn completions_and_manual_come_from_the_binary() {
     assert!(output.status.success(), "{output:?}");
     let page = std::fs::read_to_string(pages.join("matou-bin-server.1")).unwrap();
     assert!(page.contains("\\-\\-listen"), "{page}");
-    for section in ["SETTINGS", "ENVIRONMENT", "FILES", "EXAMPLES", "Exit codes"] {
+    for section in ["SETTINGS", "ENVIRONMENT", "FILES", "EXAMPLES", "EXIT STATUS"] {
         assert!(page.contains(section), "{section} is not in {page}");
     }
     let output = matou(folder.path()).arg("manual").output().unwrap();
@@ -385,7 +385,7 @@ fn completions_and_manual_come_from_the_binary() {
 }
 
 #[test]
-fn a_name_that_was_refused_may_be_followed_by_another_one() {
+fn another_name_may_be_tried_after_a_refused_one() {
     let stage = Stage::start();
     let mut peer = Peer::connect(stage.server.address);
     for name in ["server", "SERVER", "Ѕerver"] {

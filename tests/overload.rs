@@ -66,7 +66,7 @@ fn stuck(server: SocketAddr, name: &str) -> Socket {
 }
 
 #[test]
-fn with_80_descriptors_200_connections_are_let_in_or_turned_away() {
+fn with_80_descriptors_200_connections_are_accepted_or_refused() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("admin");
@@ -117,7 +117,7 @@ fn with_80_descriptors_200_connections_are_let_in_or_turned_away() {
 }
 
 #[test]
-fn a_client_that_was_stopped_is_disconnected_and_comes_back_when_it_goes_on() {
+fn a_stopped_client_is_disconnected_and_reconnects_when_it_continues() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut server = Server::with("127.0.0.1:0", &IMPATIENT);
     let mut alice = Peer::join(server.address, "alice", &[]);
@@ -219,7 +219,7 @@ fn whole(bytes: &[u8]) -> Option<usize> {
 }
 
 #[test]
-fn who_comes_and_goes_too_often_is_heard_later_and_then_refused() {
+fn an_address_that_connects_too_often_is_delayed_then_refused() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let settings = [("LIMITS__CONNECTS_PER_MINUTE", "60"), ("LIMITS__CONNECT_BURST", "2")];
     let mut server = Server::with("127.0.0.1:0", &settings);

@@ -9,7 +9,7 @@ use harness::server::Server;
 use harness::wire::{Peer, msgbc};
 
 #[test]
-fn private_chat_goes_both_ways_and_past_the_server() {
+fn private_messages_go_both_ways_and_bypass_the_server() {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut ada = Client::join(server.address, "Ada");
@@ -30,7 +30,7 @@ fn private_chat_goes_both_ways_and_past_the_server() {
 }
 
 #[test]
-fn a_message_without_a_session_asks_for_one_and_is_delivered_in_order() {
+fn a_message_without_a_session_requests_one_and_is_delivered_in_order() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");
@@ -57,7 +57,7 @@ fn accept_private_always_needs_no_answer() {
 }
 
 #[test]
-fn a_script_that_types_all_at_once_is_delivered_whole() {
+fn a_script_that_writes_everything_at_once_is_delivered_completely() {
     let server = Server::start();
     let always = ["--accept-private", "always", "--accept-files", "always"];
     let mut bea = Client::join_with(server.address, "Bea", &always);
@@ -78,7 +78,7 @@ fn a_script_that_types_all_at_once_is_delivered_whole() {
 }
 
 #[test]
-fn both_may_ask_at_once_and_talk() {
+fn simultaneous_requests_open_a_session() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join(server.address, "Bea");

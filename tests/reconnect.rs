@@ -11,7 +11,7 @@ use harness::client::{Client, open};
 use harness::server::Server;
 
 #[test]
-fn a_client_takes_its_name_back_from_a_server_that_was_restarted() {
+fn a_client_reclaims_its_name_from_a_restarted_server() {
     let server = Server::start();
     let address = server.address;
     let mut ada = Client::join(address, "Ada");
@@ -83,7 +83,7 @@ fn a_private_session_survives_a_restart_of_the_server() {
 }
 
 #[test]
-fn the_end_of_stdin_without_a_server_ends_the_client() {
+fn end_of_input_without_a_server_ends_the_client() {
     let server = Server::start();
     let address = server.address;
     let mut ada = Client::join(address, "Ada");

@@ -248,7 +248,7 @@ fn signals_end_it_with_a_clean_terminal_and_a_reason() {
 }
 
 #[test]
-fn a_disk_that_hangs_keeps_neither_the_terminal_nor_the_name() {
+fn a_hanging_disk_blocks_neither_the_terminal_nor_signing_out() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let home = tempfile::tempdir().unwrap();
@@ -394,7 +394,7 @@ fn a_dumb_terminal_gets_plain_lines() {
 }
 
 #[test]
-fn it_sleeps_while_nothing_happens() {
+fn an_idle_screen_does_not_wake_up() {
     let server = Server::start();
     let screen = Screen::join(&server, "bob");
     let id = screen.terminal.child.process_id().unwrap();

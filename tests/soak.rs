@@ -204,7 +204,7 @@ fn exchange(ada: &mut Client, bea: &mut Client, source: &Path, time: Duration) -
 }
 
 #[test]
-fn after_a_long_life_everything_has_been_given_back() {
+fn resources_are_released_after_a_long_run() {
     let seconds = setting("MATOU_SOAK_SECONDS").unwrap_or(SECONDS);
     let clients =
         setting("MATOU_SOAK_CLIENTS").map_or(CLIENTS, |count| usize::try_from(count).unwrap());

@@ -46,11 +46,11 @@ fn asks_until_a_name_is_accepted(mode: &str, connected: &str) {
 }
 
 #[test]
-fn plain_asks_until_a_name_is_accepted() {
+fn plain_prompts_until_a_name_is_accepted() {
     asks_until_a_name_is_accepted("--plain", "as Free");
 }
 
 #[test]
-fn json_asks_until_a_name_is_accepted() {
+fn json_prompts_until_a_name_is_accepted() {
     asks_until_a_name_is_accepted("--json", r#""username":"Free""#);
 }

@@ -1,7 +1,7 @@
 //! Generates shell completions and man pages from the command line definition.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 use crate::arguments::Arguments;
 use crate::exit::Failure;
-use crate::manual::sections;
+use crate::manual::complete;
 use crate::stdout::print;
 
 /// Writes the completions for `shell` to standard output.
@@ -25,22 +25,23 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
         Man::new(Arguments::command()).render(&mut page).map_err(|error| failed(&error))?;
-        page.extend_from_slice(sections("matou-bin.1").as_bytes());
-        return print(&page);
+        let page = complete("matou-bin.1", &String::from_utf8_lossy(&page));
+        return print(page.as_bytes());
     };
-    std::fs::create_dir_all(folder)
+    fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
-        .and_then(|()| append_sections(folder))
+        .and_then(|()| complete_pages(folder))
         .map_err(|error| {
             let folder = folder.display();
             Failure::Runtime(format!("cannot write man pages to {folder}: {error}"))
         })
 }
 
-fn append_sections(folder: &Path) -> io::Result<()> {
+fn complete_pages(folder: &Path) -> io::Result<()> {
     for name in ["matou-bin.1", "matou-bin-server.1", "matou-bin-client.1", "matou-bin-admin.1"] {
-        let mut page = File::options().append(true).open(folder.join(name))?;
-        page.write_all(sections(name).as_bytes())?;
+        let path = folder.join(name);
+        let rendered = fs::read_to_string(&path)?;
+        fs::write(&path, complete(name, &rendered))?;
     }
     Ok(())
 }

@@ -4,8 +4,15 @@ use crate::commands::COMMANDS;
 use crate::screen::KEYS;
 use crate::settings::{CLIENT_FILE, SERVER_FILE};
 
+/// A whole page: the one that clap renders, with its exit codes under their usual title, and the
+/// sections that belong to it.
+pub(crate) fn complete(name: &str, rendered: &str) -> String {
+    let (extra, exit) = (".SH EXTRA\nExit codes:\n", ".SH \"EXIT STATUS\"\n");
+    rendered.replacen(extra, exit, 1) + &sections(name)
+}
+
 /// The sections of the page with this file name, as roff; empty for pages that need none.
-pub(crate) fn sections(page: &str) -> String {
+fn sections(page: &str) -> String {
     let mut roff = Roff::default();
     match page {
         "matou-bin.1" => main(&mut roff),

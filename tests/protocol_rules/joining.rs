@@ -4,7 +4,7 @@ use crate::harness::server::Server;
 use crate::harness::wire::{Peer, conotif, coreq, cores, msg, msgbc};
 
 #[test]
-fn a_name_that_is_invalid_gets_cores_0_and_may_ask_again() {
+fn an_invalid_name_gets_cores_0_and_may_be_retried() {
     let server = Server::start();
     let mut peer = Peer::connect(server.address);
     for name in
@@ -18,7 +18,7 @@ fn a_name_that_is_invalid_gets_cores_0_and_may_ask_again() {
 }
 
 #[test]
-fn a_name_that_is_taken_without_regard_to_case_gets_cores_0() {
+fn a_name_taken_in_another_case_gets_cores_0() {
     let server = Server::start();
     let _bob = Peer::join(server.address, "Bob", &[]);
     let _ivan = Peer::join(server.address, "ИВАН", &["Bob"]);
@@ -30,7 +30,7 @@ fn a_name_that_is_taken_without_regard_to_case_gets_cores_0() {
 }
 
 #[test]
-fn a_name_that_looks_like_one_that_is_taken_gets_cores_0() {
+fn a_name_confusable_with_a_taken_one_gets_cores_0() {
     let server = Server::start();
     let _harry = Peer::join(server.address, "Harry", &[]);
     let _greek = Peer::join(server.address, "ΑΒΕ", &["Harry"]);
@@ -74,7 +74,7 @@ fn a_newcomer_gets_cores_1_then_those_present_then_its_own_conotif_then_the_room
 }
 
 #[test]
-fn replay_roster_false_tells_a_newcomer_of_nobody_but_itself() {
+fn without_replay_roster_a_newcomer_sees_only_itself() {
     let server = Server::with("127.0.0.1:0", &[("ROOM__REPLAY_ROSTER", "false")]);
     let mut first = Peer::join(server.address, "First", &[]);
     let mut second = Peer::join(server.address, "Second", &[]);
@@ -83,7 +83,7 @@ fn replay_roster_false_tells_a_newcomer_of_nobody_but_itself() {
 }
 
 #[test]
-fn frames_may_come_a_byte_at_a_time_or_glued_together() {
+fn frames_may_arrive_byte_by_byte_or_coalesced() {
     let server = Server::start();
     let mut peer = Peer::connect(server.address);
     for byte in coreq("Bob") {

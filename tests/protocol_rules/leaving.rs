@@ -57,7 +57,7 @@ fn a_frame_that_is_not_finished_in_time_leaves() {
 }
 
 #[test]
-fn what_was_said_before_leaving_is_still_passed_on() {
+fn messages_before_leaving_are_still_delivered() {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut bob = Peer::join(server.address, "Bob", &["Watcher"]);
@@ -66,7 +66,7 @@ fn what_was_said_before_leaving_is_still_passed_on() {
 }
 
 #[test]
-fn one_who_never_joined_leaves_unnoticed() {
+fn a_connection_that_never_joined_leaves_silently() {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     Peer::connect(server.address).reset();

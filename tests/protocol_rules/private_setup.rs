@@ -56,7 +56,7 @@ fn each_step_reaches_only_the_other_one_with_the_address_that_the_server_sees() 
 }
 
 #[test]
-fn once_established_they_may_ask_again() {
+fn a_new_request_is_possible_once_established() {
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
     establish(&mut src, &mut dst, LOCAL);
@@ -128,7 +128,7 @@ fn each_step_works_once() {
 }
 
 #[test]
-fn both_may_ask_each_other_and_each_request_stands_alone() {
+fn mutual_requests_are_independent() {
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
     src.send(&pvcoreq("Dst"));
@@ -147,7 +147,7 @@ fn both_may_ask_each_other_and_each_request_stands_alone() {
 }
 
 #[test]
-fn a_pending_request_dies_with_the_one_who_asked() {
+fn a_pending_request_ends_when_the_requester_leaves() {
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
     src.send(&pvcoreq("Dst"));
@@ -164,7 +164,7 @@ fn a_pending_request_dies_with_the_one_who_asked() {
 }
 
 #[test]
-fn a_pending_request_dies_with_the_one_who_is_asked() {
+fn a_pending_request_ends_when_the_recipient_leaves() {
     let server = Server::start();
     let (mut src, mut dst, mut other) = three(server.address);
     src.send(&pvcoreq("Dst"));
@@ -207,7 +207,7 @@ fn a_peer_that_leaves_after_each_step_is_never_fatal() {
 }
 
 #[test]
-fn a_pending_request_dies_after_a_time_limit() {
+fn a_pending_request_expires() {
     let server = Server::with("127.0.0.1:0", &[("PRIVATE__REQUEST_SECONDS", "1")]);
     let (mut src, mut dst, _other) = three(server.address);
     src.send(&pvcoreq("Dst"));

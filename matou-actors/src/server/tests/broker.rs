@@ -88,7 +88,7 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
 }
 
 #[actix::test]
-async fn both_may_ask_each_other_and_each_request_stands_alone() {
+async fn mutual_requests_are_independent() {
     let mut stage = Stage::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     stage.step(&alice, &bob, Step::Request).await;
