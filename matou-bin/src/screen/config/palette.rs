@@ -142,7 +142,6 @@ impl Look {
 /// What differs between the dark and the light theme.
 struct Palette {
     dim: Hue,
-    own: Hue,
     accent: Hue,
     warning: Hue,
     error: Hue,
@@ -155,7 +154,6 @@ struct Palette {
 
 const DARK: Palette = Palette {
     dim: Hue(128, 136, 150, Color::DarkGray),
-    own: Hue(226, 232, 240, Color::White),
     accent: Hue(97, 175, 239, Color::LightBlue),
     warning: Hue(240, 185, 90, Color::LightYellow),
     error: Hue(240, 113, 120, Color::LightRed),
@@ -169,7 +167,6 @@ const DARK: Palette = Palette {
 
 const LIGHT: Palette = Palette {
     dim: Hue(110, 115, 125, Color::DarkGray),
-    own: Hue(20, 24, 32, Color::Black),
     accent: Hue(0, 90, 180, Color::Blue),
     warning: Hue(150, 85, 0, Color::Magenta),
     error: Hue(185, 20, 40, Color::Red),
@@ -223,7 +220,8 @@ fn colored(role: Role, palette: &Palette) -> Look {
     match role {
         Role::Text => plain,
         Role::Dim | Role::Presence | Role::Day => fg(palette.dim),
-        Role::Own => bold(fg(palette.own)),
+        // No colour of its own: it has to be legible whatever the ground is.
+        Role::Own => bold(plain),
         Role::Mention => bold(fg(palette.warning)),
         Role::Notice => fg(palette.accent),
         Role::Error => bold(fg(palette.error)),

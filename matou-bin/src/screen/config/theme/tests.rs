@@ -113,3 +113,11 @@ fn a_light_terminal_that_says_so_gets_the_light_theme() {
     let light = theme(ThemeName::Light, Colors::True, &hints);
     assert_eq!(auto.style(Role::Tab), light.style(Role::Tab));
 }
+
+#[test]
+fn own_names_are_legible_on_a_light_ground_that_the_terminal_does_not_report() {
+    for term in ["xterm", "xterm-256color"] {
+        let theme = theme(ThemeName::Auto, Colors::Auto, &hints(term, "", false));
+        assert_eq!(theme.style(Role::Own).fg, None, "{term}");
+    }
+}
