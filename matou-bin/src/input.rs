@@ -6,6 +6,7 @@ use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::{Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
+use crate::paths::expand_tilde;
 use crate::sanitize::is_hidden;
 use crate::text::split_text;
 
@@ -44,6 +45,8 @@ pub(crate) enum InputError {
     Extra { usage: String, extra: String },
     #[error("{0:?} is not a valid name: {1}")]
     Name(String, UsernameError),
+    #[error("{0:?} is not a path: {1}")]
+    Path(String, String),
     #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
     #[error("Nothing sent: the text contains only characters that cannot be sent")]
@@ -144,14 +147,14 @@ fn run(
             if path.is_empty() {
                 return Err(missing());
             }
-            Command::Send { to, path: expand(path, context.home) }
+            Command::Send { to, path: expand(path, context.home)? }
         }
         Action::Path(command) => {
             let path = rest.trim();
             if path.is_empty() {
                 return Err(missing());
             }
-            command(expand(path, context.home))
+            command(expand(path, context.home)?)
         }
         Action::Peer(command) => {
             nothing_more(spec, behind)?;
@@ -206,9 +209,8 @@ fn number(typed: &str) -> Result<TransferId, InputError> {
     typed.parse().map_err(|_| InputError::Number(shortened(typed)))
 }
 
-fn expand(path: &str, home: Option<&Path>) -> PathBuf {
-    let home = || home.and_then(Path::to_str);
-    PathBuf::from(shellexpand::tilde_with_context(path, home).as_ref())
+fn expand(path: &str, home: Option<&Path>) -> Result<PathBuf, InputError> {
+    expand_tilde(path.as_ref(), home).map_err(|reason| InputError::Path(shortened(path), reason))
 }
 
 /// Shortens quoted input to a recognisable length.
@@ -342,6 +344,7 @@ mod tests {
             assert!(matches!(parsed(line), Err(InputError::Extra { .. })), "{line}");
         }
         assert!(matches!(parsed("/open a_b"), Err(InputError::Name(..))));
+        assert!(matches!(parsed("/send Bob ~no-such-user/x"), Err(InputError::Path(..))));
         assert!(matches!(parsed("/take x"), Err(InputError::Number(_))));
         assert!(matches!(parsed("/help nonsense"), Err(InputError::Unknown { .. })));
     }

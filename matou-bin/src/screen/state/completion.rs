@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::commands::{Argument, COMMANDS, find};
+use crate::paths::expand_tilde;
 
 use crate::screen::state::event::Listing;
 use crate::screen::state::input_line::InputLine;
@@ -150,8 +151,7 @@ pub(crate) fn folder(typed: &str, home: Option<&Path>) -> PathBuf {
     if folder.is_empty() {
         return PathBuf::from(".");
     }
-    let home = || home.and_then(Path::to_str);
-    PathBuf::from(shellexpand::tilde_with_context(folder, home).as_ref())
+    expand_tilde(folder.as_ref(), home).unwrap_or_else(|_| folder.into())
 }
 
 /// The paths that `typed` may become, given what is in its folder.
