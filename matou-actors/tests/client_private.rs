@@ -208,7 +208,7 @@ async fn requests_to_nobody_or_oneself_are_errors() {
     let _bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;
     ann.send(Command::Open(name("nobody"))).await;
-    ann.expect_error("nobody here is called nobody").await;
+    ann.expect_error("no user here is called nobody").await;
     ann.send(Command::Tell { to: name("Ann"), text: text("me") }).await;
     assert!(ann.expect_undelivered("Ann").await.1.contains("is you"));
     for command in

@@ -1,4 +1,4 @@
-//! What the client's actors tell each other.
+//! The messages between the client's actors.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

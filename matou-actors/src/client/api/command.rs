@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 
-/// One wish of the user. Whatever comes of it is told as [`crate::client::Event`]s, never as a return
+/// One request of the user. Whatever comes of it is reported as [`crate::client::Event`]s, never as a return
 /// value, so that a terminal, a script and a test drive the client alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -44,9 +44,9 @@ pub enum Command {
     Cancel(TransferId),
     /// Save received files in this folder from now on; `~` is expanded already.
     SetDownloads(PathBuf),
-    /// Tell all transfers, as [`crate::client::Event::Transfers`].
+    /// List all transfers, as [`crate::client::Event::Transfers`].
     ListTransfers,
-    /// Tell who is here, as [`crate::client::Event::Present`].
+    /// List who is here, as [`crate::client::Event::Present`].
     ListPresent,
     /// Show nothing more of this user: public or private messages, requests, offers.
     Ignore(Username),

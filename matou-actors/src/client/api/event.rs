@@ -1,4 +1,4 @@
-//! What the client tells its user.
+//! What the client reports to its user.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -24,14 +24,14 @@ pub enum Event {
         /// The name that is now the user's own.
         username: Username,
     },
-    /// The server refused the name: send [`crate::client::Command::SignIn`] with another one. Not told
+    /// The server refused the name: send [`crate::client::Command::SignIn`] with another one. Not sent
     /// while the client itself keeps asking for its own name after a reconnect.
     Refused {
         /// The name asked for.
         username: Username,
     },
-    /// The connection to the server is gone, or could not be made and nobody tries again by
-    /// themselves; private sessions and transfers go on.
+    /// The connection to the server is gone, or could not be made and is not tried again by
+    /// itself; private sessions and transfers go on.
     Disconnected {
         /// Why.
         reason: String,
@@ -45,7 +45,7 @@ pub enum Event {
         /// Why the attempt before failed.
         reason: String,
     },
-    /// Somebody else came in, or was here when the user came in.
+    /// Another user joined, or was here when the user joined.
     Joined {
         /// Who.
         username: Username,
@@ -53,7 +53,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         present: bool,
     },
-    /// Somebody else left.
+    /// Another user left.
     Left {
         /// Who.
         username: Username,
@@ -70,7 +70,7 @@ pub enum Event {
         /// The names.
         usernames: Vec<Username>,
     },
-    /// Somebody asks for a private session: [`crate::client::Command::Accept`] or `Decline`. Told again
+    /// A user asks for a private session: [`crate::client::Command::Accept`] or `Decline`. Sent again
     /// when a session with them opens or ends and the question is still open.
     PrivateRequest {
         /// Who asks.
@@ -241,7 +241,7 @@ pub struct TransferInfo {
     pub path: Option<PathBuf>,
 }
 
-/// A path is any bytes, and an event that could not be told would be worse than a path with
+/// A path is any bytes, and an event that could not be written would be worse than a path with
 /// U+FFFD in it.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())

@@ -43,7 +43,7 @@ impl Handle {
 }
 
 impl Events {
-    /// The next event; `None` once the client has closed and everything was told.
+    /// The next event; `None` once the client has closed and every event was read.
     pub async fn recv(&mut self) -> Option<Event> {
         self.0.recv().await
     }

@@ -63,7 +63,7 @@ impl Default for ClientSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// Tell the user and wait for an answer.
+    /// Ask the user and wait for an answer.
     #[default]
     Ask,
     /// Say yes at once.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Reads and writes until the connection has ended, which `reading` tells with the reason, and
+/// Reads and writes until the connection has ended, which `reading` returns the reason of, and
 /// `writing` with `Ok` when everything was written and the connection is closed from here.
 ///
 /// The other side closes when it has read all: closing first, with something of it unread, would
@@ -26,7 +26,7 @@ pub(crate) async fn drive_connection(
             timeout(patience, reading).await.unwrap_or_else(|_| "closed".into())
         }
         (Err(error), _) => {
-            // What came before is still told. A connection that cannot be written to has an end.
+            // What came before is still delivered. A connection that cannot be written to has an end.
             reading.await;
             format!("the connection broke: {error}")
         }

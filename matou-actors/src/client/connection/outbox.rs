@@ -13,7 +13,7 @@ use crate::protocol::Encode;
 
 /// From so many waiting bytes on, whoever fills the outbox is slowed down.
 const HIGH: usize = 256 * 1024;
-/// For a socket to take something before nobody waits for it any more. A server that reads twenty
+/// For a socket to take something before it is no longer waited for. A server that reads twenty
 /// messages a second frees what the kernel calls room every few seconds only.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -167,7 +167,7 @@ impl Outbox {
     }
 }
 
-/// Tells those who wait for room that there is nothing to wait for any more.
+/// Wakes those who wait for room that there is nothing to wait for any more.
 struct Gone<'a>(&'a Outbox);
 
 impl Drop for Gone<'_> {

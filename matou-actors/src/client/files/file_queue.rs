@@ -11,7 +11,7 @@ pub(crate) struct FileQueue {
     sending: Option<TransferId>,
     incoming: Option<TransferId>,
     closed: Option<String>,
-    /// What comes in is not understood any more: inside a file that nobody takes, or at its end.
+    /// What comes in is not understood any more: inside a file that is not taken, or at its end.
     receiving_closed: bool,
     /// The own file broke off in the middle, and the other side may not know.
     cut: bool,

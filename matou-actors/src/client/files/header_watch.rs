@@ -28,7 +28,7 @@ const ENDED: PollFlags = PollFlags::HUP;
 
 const CLOSED: &str = "the other side closed the file connection";
 
-/// What a watch tells.
+/// What a watch reports.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A header, of a file of so many bytes. The watch goes on for the end of the connection.
@@ -69,7 +69,7 @@ pub(crate) fn is_there(files: &TcpStream, size: u64) -> bool {
     rustix::io::ioctl_fionread(files.as_fd()).is_ok_and(|bytes| bytes >= size)
 }
 
-/// Why no file can come any more; `None` when nobody wants to know.
+/// Why no file can come any more; `None` when the watch was dropped.
 fn watch(
     files: &TcpStream,
     from: WatchFrom,
@@ -181,7 +181,7 @@ mod tests {
         far.write_all(b"\x02content").unwrap();
         assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(258)));
         drop(watch);
-        assert!(seen.recv_timeout(DEADLINE).is_err(), "a dropped watch tells nothing");
+        assert!(seen.recv_timeout(DEADLINE).is_err(), "a dropped watch reports nothing");
         let mut content = [0; 7];
         Arc::get_mut(&mut near).unwrap().read_exact(&mut content).unwrap();
         assert_eq!(&content, b"content");

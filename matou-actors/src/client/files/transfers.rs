@@ -135,7 +135,7 @@ mod tests {
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
         let hidden = transfers.offered(Username::parse("eve").unwrap(), 5, SessionId(1));
-        assert_eq!(transfers.list().len(), 1, "not told yet");
+        assert_eq!(transfers.list().len(), 1, "not announced yet");
         transfers.get_mut(hidden).unwrap().announced = true;
         assert_eq!(transfers.list().len(), 2);
         transfers.remove(hidden).unwrap();

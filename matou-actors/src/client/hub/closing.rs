@@ -62,7 +62,7 @@ impl Hub {
         }
         if unsaid > 0 {
             let messages = if unsaid == 1 { "message was" } else { "messages were" };
-            self.error(format!("{unsaid} of your {messages} not said: you are not signed in"));
+            self.error(format!("{unsaid} {messages} not sent: you are not signed in"));
         }
         let waiting = self.conversations.iter_mut().map(|(key, with)| (key.clone(), with));
         let waiting: Vec<_> = waiting.map(|(key, with)| (key, with.take_waiting())).collect();
@@ -125,7 +125,7 @@ impl Hub {
         self.close_if_empty();
     }
 
-    /// Says how many of the user's messages nobody may have read.
+    /// Says how many of the user's messages may not have been read.
     pub(super) fn report_unacknowledged(&mut self) {
         let count = std::mem::take(&mut self.unacknowledged);
         if count > 0 {
@@ -137,7 +137,7 @@ impl Hub {
         }
     }
 
-    /// Tells `Closed` once every connection is closed.
+    /// Sends `Closed` once every connection is closed.
     pub(super) fn close_if_empty(&mut self) {
         let closed = self.link.is_none() && self.sessions.is_empty() && self.movers.is_empty();
         if self.leaving == Leaving::Now && closed {

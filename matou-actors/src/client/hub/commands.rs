@@ -84,7 +84,7 @@ impl Hub {
                 self.error(format!("{} was not sent to {to}: {reason}", path.display()));
             }
             Command::Open(name) => self.error(format!("{name} was not asked: {reason}")),
-            Command::Say(text) => self.error(format!("{:?} was not said: {reason}", text.as_str())),
+            Command::Say(text) => self.error(format!("{:?} was not sent: {reason}", text.as_str())),
             _ => {}
         }
     }
@@ -213,7 +213,7 @@ impl Hub {
         let here = match self.roster.find(&key) {
             Some(here) => here.clone(),
             None if self.roster.announces() => {
-                return Err((format!("nobody here is called {name}"), "; /who lists who is here"));
+                return Err((format!("no user here is called {name}"), "; /who lists who is here"));
             }
             None => {
                 self.notice(format!(
@@ -229,7 +229,7 @@ impl Hub {
 
     fn ignore(&mut self, name: &Username) {
         if self.sign_in.me().is_some_and(|me| me.folded() == name.folded()) {
-            return self.error(format!("{name} is you, so nobody was ignored"));
+            return self.error(format!("{name} is you; you cannot ignore yourself"));
         }
         self.ignored.insert(name.folded());
         self.notice(format!("{name} is ignored; /unignore {name} undoes it"));

@@ -25,7 +25,7 @@ impl EventSender {
         Self { sender, waiting: VecDeque::new(), holding: Vec::new(), flushing: false }
     }
 
-    /// Tells an event. When nobody reads any more it is forgotten.
+    /// Sends an event. Once the reader is gone it is dropped.
     pub(super) fn emit(&mut self, event: Event) {
         let event = sanitize_reason(event);
         if !self.waiting.is_empty() {

@@ -23,7 +23,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Commands that may wait here; others wait in the channel.
 const READ_AHEAD: usize = 1024;
 
-/// Hands commands to `hub` until nobody is left to give any or to take any.
+/// Hands commands to `hub` until either side is gone.
 pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
@@ -72,7 +72,7 @@ pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
                 Some(Command::Quit) => feed.quit().await,
                 Some(command) => feed.take(command).await,
                 None => {
-                    // Nobody drives the client any more.
+                    // All handles are dropped.
                     (finish, open) = (true, false);
                     true
                 }

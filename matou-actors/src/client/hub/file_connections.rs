@@ -64,7 +64,7 @@ impl Hub {
     }
 
     /// Sees to it that a refusal is learnt of although an own file is on the same connection: one
-    /// that nobody takes is sent again over another.
+    /// that is not taken is sent again over another.
     pub(super) fn release_connection(&mut self, session: SessionId, ctx: &mut Context<Self>) {
         let Some(id) = self.open_session(session).and_then(|open| open.queue.sending()) else {
             return;
@@ -82,7 +82,7 @@ impl Hub {
             entry.was_again = true;
             hub.cut(
                 id,
-                "nobody took it, and a file that came over the same connection ended early",
+                "it was not taken, and a file that came over the same connection ended early",
             );
         });
     }

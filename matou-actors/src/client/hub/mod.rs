@@ -157,7 +157,7 @@ enum Leaving {
     WhenDone,
     /// Connections are being closed.
     Now,
-    /// `Closed` was told.
+    /// `Closed` was sent.
     Over,
 }
 

@@ -38,7 +38,7 @@ impl Hub {
     }
 
     /// Whether a session with `address` is not to be made now, since one with the same user goes
-    /// elsewhere: the user is asked, unless nobody waits for it.
+    /// elsewhere: the user is asked, unless no attempt waits for it.
     pub(super) fn asks_to_move(
         &mut self,
         key: &FoldedName,
@@ -128,7 +128,7 @@ impl Hub {
 
     /// Where sessions with this user go, or are about to, if none of them to `address`.
     fn other_address(&self, key: &FoldedName, address: IpAddr) -> Option<IpAddr> {
-        // Whoever has the name now may be somebody else: that is another question.
+        // The name may have another owner now: that is another question.
         self.conversations.get(key).filter(|with| !with.is_given_up())?;
         let live = self.sessions.values().filter(|live| !live.closed && !live.over);
         let mut theirs = live.filter(|live| live.peer.folded() == *key).map(|live| live.address);

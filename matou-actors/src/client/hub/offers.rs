@@ -78,7 +78,7 @@ impl Hub {
         }
     }
 
-    /// Tells the offers of somebody who was ignored.
+    /// Announces the offers of a user who was ignored.
     pub(super) fn present_offers_of(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
         let of = self.transfers.iter().filter(|entry| entry.stage == Stage::Offered);
         let of = of.filter(|entry| entry.info.with.folded() == *key).map(|entry| entry.info.id);
@@ -129,7 +129,7 @@ impl Hub {
         here
     }
 
-    /// Tells an offer, and answers it as the settings say.
+    /// Announces an offer, and answers it as the settings say.
     fn present_offer(&mut self, id: TransferId, ctx: &mut Context<Self>) {
         let (Some(entry), Some(offer)) = (self.transfers.get_mut(id), self.offers.get(&id)) else {
             return;
@@ -163,7 +163,7 @@ impl Hub {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         match entry.info.direction {
             Direction::Outgoing => self.fail(id, reason),
-            // Nobody is there who could do something about it, and others wait behind it.
+            // No user is there to do something about it, and others wait behind it.
             Direction::Incoming if self.settings.accept_files != Policy::Ask => {
                 self.refuse_offer(id, &format!("it cannot be taken: {reason}"), ctx);
             }
@@ -222,7 +222,7 @@ impl Hub {
             self.fail(offer, reason.into());
         }
         self.close_receiving(session, reason, ctx);
-        // A sender that breaks the protocol is not left to send what nobody reads.
+        // A sender that breaks the protocol is not left to send what is never read.
         self.end_unused_connection(session);
         if self.sessions.get(&session).is_some_and(|live| live.over) {
             self.hang_up(session);

@@ -21,7 +21,7 @@ const MOST_REQUESTS: usize = 1_000;
 /// sockets and a thread, and strangers decide how many there are.
 const MOST_UNASKED: usize = 64;
 
-// What the user wants of somebody.
+// What the user asks of another user.
 impl Hub {
     pub(super) fn conversation(&self, key: &FoldedName) -> Option<&Conversation> {
         self.conversations.get(key)
@@ -142,7 +142,7 @@ impl Hub {
     }
 }
 
-// What the server says about somebody.
+// What the server says about another user.
 impl Hub {
     pub(super) fn requested(&mut self, from: Username, ctx: &mut Context<Self>) {
         let key = from.folded();
@@ -196,7 +196,7 @@ impl Hub {
         let asked = self.conversations.get_mut(&by.folded());
         let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
         let Some(name) = asked else {
-            debug!(self.logger, "ignored PVCOESTASRC that nobody asked for"; "username" => by.as_str());
+            debug!(self.logger, "ignored an unsolicited PVCOESTASRC"; "username" => by.as_str());
             return;
         };
         let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
@@ -223,7 +223,7 @@ impl Hub {
         let accepted =
             accepted.and_then(|with| with.peer_listening(id).then(|| with.name().clone()));
         let Some(name) = accepted else {
-            debug!(self.logger, "ignored PVCOESTADST that nobody accepted"; "username" => who.as_str());
+            debug!(self.logger, "ignored an unsolicited PVCOESTADST"; "username" => who.as_str());
             return;
         };
         let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
@@ -234,7 +234,7 @@ impl Hub {
         self.start_session(id, name, Role::Dial { address, ports, source: Some(up.local) }, ctx);
     }
 
-    /// Nobody answers the unfinished requests with this user any more.
+    /// The unfinished requests with this user cannot be answered any more.
     pub(super) fn peer_unreachable(&mut self, key: &FoldedName, why: &str) {
         self.end_requests(key, Conversation::unreachable, why);
     }
@@ -246,7 +246,7 @@ impl Hub {
         }
     }
 
-    /// Has `end` end requests with somebody, and tells what comes of it.
+    /// Has `end` end requests with a user, and reports what comes of it.
     fn end_requests(
         &mut self,
         key: &FoldedName,
@@ -279,8 +279,8 @@ impl Hub {
         self.tidy(key);
     }
 
-    /// Asks the user again when a request waits for them beside what they were told of: what was
-    /// told sounds as if nothing did.
+    /// Asks the user again when a request waits for them beside what was just reported,
+    /// which sounds as if none did.
     pub(super) fn still_asked(&mut self, key: &FoldedName) {
         let with = self.conversations.get(key).filter(|with| with.is_asked());
         if let Some(from) = with.map(|with| with.name().clone()) {

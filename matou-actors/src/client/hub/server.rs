@@ -132,7 +132,7 @@ impl Hub {
             Answer::Held(name) => {
                 self.try_later(format!("the name {name} is still taken"), ctx);
             }
-            Answer::Unasked => self.distrust("an answer that nobody asked for", ctx),
+            Answer::Unasked => self.distrust("an unsolicited answer", ctx),
         }
     }
 

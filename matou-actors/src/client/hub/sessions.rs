@@ -103,7 +103,7 @@ impl Hub {
         }
     }
 
-    /// Hands a text to a session, and tells it as said.
+    /// Hands a text to a session, and echoes it as an event.
     pub(super) fn send_text(&mut self, id: SessionId, text: MessageText) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
@@ -152,7 +152,7 @@ impl Hub {
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let opened = with.opened(id);
         if opened == Opened::Late {
-            const WHY: &str = "somebody else has the name now";
+            const WHY: &str = "the name has another owner now";
             self.session_ended(&key, id, WHY);
             self.close_session(id, WHY, ctx);
             return;
@@ -160,7 +160,7 @@ impl Hub {
         let waiting = with.take_waiting();
         if let Opened::Renewed { former, waiting } = &opened {
             const WHY: &str =
-                "the name may have been free for a time, and somebody else have it now";
+                "the name may have been free for a time, and may have another owner now";
             for session in former {
                 self.close_session(*session, WHY, ctx);
             }

@@ -11,8 +11,8 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     present: BTreeMap<FoldedName, Username>,
-    /// Names that spoke although nobody announced them: a server need not tell newcomers who is
-    /// here, and its own voice is nobody's.
+    /// Names that spoke although they were not announced: a server need not tell newcomers who is
+    /// here, and its own voice has no user.
     heard: BTreeMap<FoldedName, Username>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
@@ -23,11 +23,11 @@ pub(crate) struct Roster {
 /// What an announcement means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// Somebody who was here before.
+    /// A user who was here before.
     Present,
-    /// Somebody new.
+    /// A new user.
     New,
-    /// The user, or somebody known already.
+    /// The user, or one known already.
     Known,
     /// More names than there can be.
     TooMany,
@@ -77,12 +77,12 @@ impl Roster {
         self.present.remove(&key).is_some() || heard
     }
 
-    /// The server is lost: nobody is known to be here.
+    /// The server is lost: no one is known to be here.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Whether the server announced somebody of that name.
+    /// Whether the server announced a user of that name.
     pub(crate) fn is_announced(&self, name: &Username) -> bool {
         self.present.contains_key(&name.folded())
     }

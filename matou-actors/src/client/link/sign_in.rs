@@ -40,9 +40,9 @@ pub(crate) enum Answer {
     Joined(Username),
     /// The user must choose another one.
     Refused(Username),
-    /// Somebody, likely the user's lost connection, holds the user's own name: ask again later.
+    /// Another connection, likely the user's lost connection, holds the user's own name: ask again later.
     Held(Username),
-    /// Nobody asked.
+    /// There was no question.
     Unasked,
 }
 

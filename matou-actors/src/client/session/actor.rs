@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How the two connections come about.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
-    /// Src: wait for the peer, and for nobody else.
+    /// Src: wait for the peer, and for no one else.
     Listen { address: IpAddr, ports: Option<RangeInclusive<u16>>, peer: IpAddr },
     /// Dst: connect to the peer.
     Dial { address: IpAddr, ports: PortPair, source: Option<IpAddr> },
@@ -49,7 +49,7 @@ pub(crate) struct Session {
     pub(crate) watch: Option<HeaderWatch>,
 }
 
-// What a session tells the hub by `do_send` it tells once in its life, or once for each file.
+// What a session reports by `do_send` it reports once in its life, or once for each file.
 impl Session {
     fn report(&self, event: SessionEvent) {
         self.hub.do_send(SessionReport { session: self.id, event });

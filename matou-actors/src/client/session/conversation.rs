@@ -34,7 +34,7 @@ pub(crate) struct Conversation {
     waiting: VecDeque<Item>,
     crossing: bool,
     /// Each time that the name was given up, the last session with its owner until then: whoever
-    /// has the name now may be somebody else.
+    /// has the name now may be another person.
     given_up: BTreeSet<SessionId>,
     /// The last session with the former owner of the name.
     past: Option<SessionId>,
@@ -249,7 +249,7 @@ impl Conversation {
     }
 
     /// PVCOESTASRC or PVCOESTADST names another address than that of the open session; whether
-    /// to ask the user about it. An attempt that nobody waits for, or a second question, is none.
+    /// to ask the user about it. An attempt that is not awaited, or a second question, is none.
     pub(crate) fn ask_to_move(&mut self, to: Move) -> bool {
         let expected = if to.ports.is_some() {
             matches!(self.answered, Some(Answered::Accepted(_))) && self.answered.take().is_some()
@@ -280,7 +280,7 @@ impl Conversation {
         Some(self.remains(true))
     }
 
-    /// The user accepts; false when nobody asked.
+    /// The user accepts; false when there is no request.
     pub(crate) fn accept(&mut self, request: RequestId) -> bool {
         let undecided =
             matches!(self.answered, Some(Answered::Undecided(_) | Answered::Deferred(_)));
@@ -290,7 +290,7 @@ impl Conversation {
         undecided
     }
 
-    /// The user declines; false when nobody asked.
+    /// The user declines; false when there is no request.
     pub(crate) fn decline(&mut self) -> bool {
         let undecided = self.is_asked();
         if undecided {
