@@ -203,7 +203,7 @@ pub(crate) fn nearest(word: &str) -> Option<&'static str> {
     let names = COMMANDS.iter().flat_map(CommandSpec::names);
     let (distance, name) =
         names.map(|name| (strsim::damerau_levenshtein(&word, name), name)).min()?;
-    (distance <= word.chars().count().div_ceil(2)).then_some(name)
+    (distance <= (word.chars().count() / 3).max(1)).then_some(name)
 }
 
 /// The lines of `/help`: usage and explanation of each command.
@@ -303,7 +303,9 @@ mod tests {
             assert_eq!(find(typed).unwrap_err(), typed);
             assert_eq!(nearest(typed), Some(meant));
         }
-        assert_eq!(nearest("xylophone"), None);
+        for other in ["xylophone", "whistle", "mean", "a", "shrug"] {
+            assert_eq!(nearest(other), None, "{other}");
+        }
     }
 
     #[test]

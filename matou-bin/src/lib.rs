@@ -38,7 +38,7 @@ pub use screen::testing::{load, pictures};
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help or a version that nobody could read is a failure.
+        // Help or a version that could not be written is a failure.
         Err(error) if !error.use_stderr() => {
             let printed = error.print().and_then(|()| io::stdout().flush());
             return exit::code(stdout::checked(printed));

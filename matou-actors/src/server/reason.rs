@@ -31,7 +31,7 @@ pub(crate) enum Reason {
     QueueOverflow(usize),
     #[error("reads nothing: {0} bytes wait without progress")]
     Stalled(usize),
-    #[error("not there any more: nothing has come from there for {} s", .0.as_secs())]
+    #[error("timed out: no traffic for {} s", .0.as_secs())]
     Vanished(Duration),
     #[error("the server stops")]
     Shutdown,

@@ -163,7 +163,7 @@ pub enum LogFormat {
 
 /// A value that has the right type and cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is not possible: {allowed}")]
+#[error("{key} = {value} is invalid: {allowed}")]
 pub struct SettingError {
     /// The key as `section.key`.
     pub key: &'static str,

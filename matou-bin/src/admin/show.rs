@@ -28,7 +28,7 @@ pub(super) fn text(response: &Response) -> String {
             needs_restart.join(", ")
         ),
         Response::Stopping => "The server is stopping.\n".into(),
-        Response::Panicking => "The actor was told to panic.\n".into(),
+        Response::Panicking => "The actor will panic.\n".into(),
         // Reported as an error by the caller.
         Response::Error { .. } => String::new(),
     }

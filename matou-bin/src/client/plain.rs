@@ -17,6 +17,8 @@ use crate::sanitize::sanitize;
 pub(super) struct Plain {
     /// The last quarter reported for each transfer.
     quarters: HashMap<TransferId, u64>,
+    /// The reason for the disconnection, if the previous line gave one.
+    reason: Option<String>,
 }
 
 impl Plain {
@@ -37,11 +39,17 @@ impl Plain {
                     "! the server refused the name {username}: it is taken, too similar to a taken one, or not allowed"
                 )
             }
-            Event::Disconnected { reason } => format!("! disconnected: {reason}"),
+            Event::Disconnected { reason } => {
+                self.reason = Some(reason.clone());
+                format!("! disconnected: {reason}")
+            }
             Event::Reconnecting { attempt, delay_ms, reason } => {
                 let delay = Duration::from_millis(*delay_ms).as_secs_f64();
+                let known = self.reason.replace(reason.clone());
+                let known = known.is_some_and(|known| known.starts_with(reason.as_str()));
+                let reason = if known { String::new() } else { format!(": {reason}") };
                 format!(
-                    "* reconnecting in {delay:.1} s (attempt {attempt}: {reason}); /reconnect tries now"
+                    "* reconnecting in {delay:.1} s (attempt {attempt}{reason}); /reconnect tries now"
                 )
             }
             Event::Joined { username, present: true } => format!("* {username} is here"),
@@ -114,7 +122,10 @@ impl Plain {
                 format!("* {}", list.join("; "))
             }
             Event::Notice { message } => format!("* {message}"),
-            Event::Error { message } => format!("! {message}"),
+            Event::Error { message } => {
+                self.reason = Some(message.clone());
+                format!("! {message}")
+            }
             Event::Closed => "* signed out".into(),
         })
     }
@@ -179,6 +190,20 @@ mod tests {
         let text = MessageText::parse("hi \u{202e}there").unwrap();
         let line = rendered(&mut Plain::default(), &Event::Message { from, text });
         assert_eq!(line, "03:04:05 <Bob> hi <U+202E>there\n");
+    }
+
+    #[test]
+    fn a_reason_is_not_repeated_on_the_next_line() {
+        let mut plain = Plain::default();
+        let reason = || "no route".to_owned();
+        rendered(&mut plain, &Event::Error { message: "no route; trying again".into() });
+        let mut again = |attempt, reason| {
+            rendered(&mut plain, &Event::Reconnecting { attempt, delay_ms: 500, reason })
+        };
+        for attempt in [1, 2] {
+            assert!(!again(attempt, reason()).contains("no route"));
+        }
+        assert!(again(3, "timed out".into()).contains("(attempt 3: timed out)"));
     }
 
     #[test]

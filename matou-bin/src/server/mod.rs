@@ -82,7 +82,7 @@ async fn serve(
         matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
     let (_socket_file, operators) = sockets.operators.unzip();
     // Without operators, a channel that never yields.
-    let (_nobody, mut errands) = mpsc::channel(1);
+    let (_sender, mut errands) = mpsc::channel(1);
     if let Some(operators) = operators {
         let test_panics = std::env::var_os(TEST_PANICS).is_some();
         errands = running.serve_operators(operators, test_panics).map_err(refused)?;
