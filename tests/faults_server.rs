@@ -15,13 +15,15 @@ use support::proxy::{Fault, Faults, Proxy};
 use support::scene::{Scene, until};
 
 /// COREQ of a name of three letters.
-const COREQ: usize = 8;
+const COREQ: usize = 11;
 /// MSG "hello".
-const MSG: usize = 10;
+const MSG: usize = 13;
+/// CORES.
+const CORES: usize = 5;
 /// What such a client hears when the watcher is there: CORES, two CONOTIF, and its own "hello".
-const HEARD: usize = 2 + 12 + 8 + 17;
+const HEARD: usize = CORES + 15 + 11 + 20;
 /// Of these, the low byte of the size of "hello".
-const HEARD_SIZE: usize = 2 + 12 + 8 + 11;
+const HEARD_SIZE: usize = CORES + 15 + 11 + 14;
 /// Real clients that run at once.
 const TOGETHER: usize = 10;
 
@@ -101,7 +103,7 @@ fn a_client_cut_off_at_any_sent_byte_reconnects() {
 #[test]
 fn a_client_cut_off_at_any_received_byte_reconnects() {
     let cases: Vec<_> =
-        (0..=HEARD).map(|after| (Faults::down(Fault::Cut(after)), after >= 2)).collect();
+        (0..=HEARD).map(|after| (Faults::down(Fault::Cut(after)), after >= CORES)).collect();
     each_comes_back(&[], &cases);
 }
 
@@ -112,9 +114,9 @@ fn a_client_whose_connection_is_reset_or_half_closed_reconnects() {
         cases.push((Faults::up(Fault::Reset(after)), after >= COREQ));
         cases.push((Faults::up(Fault::End(after)), after >= COREQ));
     }
-    for after in [0, 1, 2, 7, 22, HEARD] {
-        cases.push((Faults::down(Fault::Reset(after)), after >= 2));
-        cases.push((Faults::down(Fault::End(after)), after >= 2));
+    for after in [0, 1, CORES, CORES + 5, HEARD - 17, HEARD] {
+        cases.push((Faults::down(Fault::Reset(after)), after >= CORES));
+        cases.push((Faults::down(Fault::End(after)), after >= CORES));
     }
     each_comes_back(&[], &cases);
 }
@@ -124,7 +126,7 @@ fn a_byte_corrupted_on_its_way_ends_that_connection_only() {
     let sent = (0..COREQ + MSG).map(|at| (Faults::up(Fault::Flip(at)), at >= COREQ));
     // With this one the client waits for a longer text, as it must: nothing is wrong yet.
     let heard = (0..HEARD).filter(|at| *at != HEARD_SIZE);
-    let heard = heard.map(|at| (Faults::down(Fault::Flip(at)), at >= 2));
+    let heard = heard.map(|at| (Faults::down(Fault::Flip(at)), at >= CORES));
     let cases: Vec<_> = sent.chain(heard).collect();
     each_comes_back(&[("LIMITS__FRAME_SECONDS", "1")], &cases);
 }
@@ -156,7 +158,7 @@ fn an_unreachable_client_is_closed_without_affecting_others() {
     // The kernel's own buffers between server and client hold some megabytes.
     for _ in 0..200 {
         talker.send(&said);
-        let heard = talker.take(200 * (1 + 4 + 3 + 4 + 512));
+        let heard = talker.take(200 * (4 + 4 + 3 + 4 + 512));
         scene.still_works();
         closed = heard.windows(11).any(|part| part == b"\0\0\0\x06\0\0\0\x03Bea");
         if closed {

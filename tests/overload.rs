@@ -133,14 +133,14 @@ fn a_stopped_client_is_disconnected_and_reconnects_when_it_continues() {
         alice.send(&spoken);
         let mut got = 0;
         while got < echoed {
-            let mut kind = [0; 1];
+            let mut kind = [0; 4];
             alice.stream.read_exact(&mut kind).unwrap();
-            if kind[0] == left[0] {
-                alice.expect(&left[1..]);
+            if kind == left[..4] {
+                alice.expect(&left[4..]);
                 break 'talk;
             }
-            assert_eq!(kind[0], 4);
-            alice.take(echoed / 64 - 1);
+            assert_eq!(kind, [0, 0, 0, 4]);
+            alice.take(echoed / 64 - kind.len());
             got += echoed / 64;
         }
     }
@@ -205,12 +205,13 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
 
 /// The length of the frame that `bytes` begin with, once it is whole.
 fn whole(bytes: &[u8]) -> Option<usize> {
-    let texts = match bytes.first()? {
-        1 => return (bytes.len() >= 2).then_some(2),
+    let (kind, _) = bytes.split_first_chunk()?;
+    let texts = match i32::from_be_bytes(*kind) {
+        1 => return (bytes.len() >= 5).then_some(5),
         4 => 2,
         _ => 1,
     };
-    let mut length = 1;
+    let mut length = 4;
     for _ in 0..texts {
         let size = bytes.get(length..length + 4)?;
         length += 4 + usize::try_from(u32::from_be_bytes(size.try_into().unwrap())).unwrap();

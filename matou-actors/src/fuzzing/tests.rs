@@ -44,7 +44,7 @@ fn a_million_mutated_frames_break_no_decoder() {
 fn mutated_frames_mean_to_a_connection_what_they_mean_to_its_model() {
     let frames = valid_frames();
     let from_client: Vec<_> =
-        frames.into_iter().filter(|frame| [0, 3, 5, 7, 9, 10].contains(&frame[0])).collect();
+        frames.into_iter().filter(|frame| [0, 3, 5, 7, 9, 10].contains(&frame[3])).collect();
     run(FRAMES / 5, inbound, |rng, bytes| {
         let mut stream = Vec::new();
         mutated(&from_client, rng, &mut stream);
