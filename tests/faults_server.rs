@@ -125,10 +125,24 @@ fn a_client_whose_connection_is_reset_or_half_closed_reconnects() {
 fn a_byte_corrupted_on_its_way_ends_that_connection_only() {
     let sent = (0..COREQ + MSG).map(|at| (Faults::up(Fault::Flip(at)), at >= COREQ));
     // With this one the client waits for a longer text, as it must: nothing is wrong yet.
-    let heard = (0..HEARD).filter(|at| *at != HEARD_SIZE);
-    let heard = heard.map(|at| (Faults::down(Fault::Flip(at)), at >= CORES));
+    let heard = (CORES..HEARD).filter(|at| *at != HEARD_SIZE);
+    let heard = heard.map(|at| (Faults::down(Fault::Flip(at)), true));
     let cases: Vec<_> = sent.chain(heard).collect();
     each_comes_back(&[("LIMITS__FRAME_SECONDS", "1")], &cases);
+}
+
+#[test]
+fn a_first_answer_that_is_no_cores_ends_the_client_s_attempts() {
+    let scene = Scene::with(&[]);
+    for at in 0..CORES {
+        let proxy = Proxy::always(scene.server.address, Faults::down(Fault::Flip(at)));
+        let mut client = Client::start(proxy.address, "Ada", &[]);
+        let why = client.any("disconnected");
+        assert!(why["reason"].as_str().unwrap().contains("not a Matou server"), "{why}");
+        client.say("/quit");
+        client.ended();
+    }
+    scene.end();
 }
 
 #[test]
