@@ -71,6 +71,12 @@ fn numbers(transfer: &Transfer) -> String {
         TransferStage::Waiting => format!("{size}, waits"),
         TransferStage::Done => format!("{size}, whole"),
         TransferStage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
+        // It stands still: what the buffers hold has left, and the peer takes nothing.
+        TransferStage::Moving
+            if transfer.direction == Direction::Outgoing && transfer.rate == 0 =>
+        {
+            format!("{} of {size}, waiting for {}", bytes(transfer.bytes), transfer.with)
+        }
         TransferStage::Moving => {
             let left = transfer.time_left().map(clock).unwrap_or_default();
             format!("{} of {size}  {}/s  {left} left", bytes(transfer.bytes), bytes(transfer.rate))
@@ -133,7 +139,28 @@ fn gauge(bytes: u64, size: u64, room: usize) -> (String, String, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::gauge;
+    use matou_actors::client::{Direction, TransferId};
+    use matou_actors::protocol::Username;
+
+    use super::{gauge, numbers};
+    use crate::screen::state::transfers::{Transfer, TransferStage};
+
+    #[test]
+    fn an_outgoing_file_that_stands_still_waits_for_its_peer() {
+        let mut transfer = Transfer {
+            id: TransferId(1),
+            direction: Direction::Outgoing,
+            with: Username::parse("Bea").unwrap(),
+            bytes: 262_000,
+            size: 3_400_000,
+            rate: 0,
+            path: None,
+            stage: TransferStage::Moving,
+        };
+        assert!(numbers(&transfer).ends_with("waiting for Bea"), "{}", numbers(&transfer));
+        transfer.rate = 1000;
+        assert!(numbers(&transfer).contains("/s"), "{}", numbers(&transfer));
+    }
 
     #[test]
     fn a_gauge_is_as_wide_as_its_room_at_every_share() {
