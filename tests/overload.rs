@@ -175,7 +175,7 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
             bytes.extend_from_slice(&chunk[..count]);
             let mut at = 0;
             while let Some(length) = whole(&bytes[at..]) {
-                gone += usize::from(bytes[at] == left[0]);
+                gone += usize::from(bytes[at..at + 4] == left[..4]);
                 at += length;
             }
             bytes.drain(..at);
