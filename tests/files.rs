@@ -236,6 +236,25 @@ fn whoever_cancels_reads_where_the_part_is_unless_it_was_removed() {
 }
 
 #[test]
+fn a_file_that_takes_the_path_of_one_that_waits_is_not_sent() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    ada.wait("joined", |event| event["username"] == "Bea");
+    let source = ada.home.path().join("source");
+    std::fs::write(&source, "the chosen one\n").unwrap();
+    send(&mut ada, "Bea", &source);
+    bea.any("private_request");
+    let other = ada.home.path().join("other");
+    std::fs::write(&other, "a secret that is longer\n").unwrap();
+    std::fs::rename(&source, ada.home.path().join("moved")).unwrap();
+    std::fs::rename(&other, &source).unwrap();
+    bea.say("/accept Ada");
+    let received = path(&bea.any("file_received"));
+    assert_eq!(std::fs::read_to_string(received).unwrap(), "the chosen one\n");
+}
+
+#[test]
 fn a_file_whose_size_says_nothing_is_refused_in_words() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

@@ -9,14 +9,15 @@ use crate::client::api::command::Command;
 use crate::client::connection::outbox::Outbox;
 use crate::client::ids::SessionId;
 use crate::protocol::{PeerFrame, PortPair, ServerFrame};
+use crate::transfer::ChosenFile;
 
 /// A command of the user. The answer comes once the next one may follow.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Run {
     pub(crate) command: Command,
-    /// For a file to send: its size, or why it cannot be sent.
-    pub(crate) checked: Option<Result<u64, String>>,
+    /// For a file to send: the file, or why it cannot be sent.
+    pub(crate) checked: Option<Result<Arc<ChosenFile>, String>>,
 }
 
 /// What happened on one connection to the server.

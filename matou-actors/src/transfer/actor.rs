@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::arrival::arrive;
 use super::mover::{MoveError, Progress, receive_file, send_file};
 use super::pace::{INTERVAL, Moved, Pace};
-use super::{Downloads, FileStamp, PartFile, Source, hold_send_buffer};
+use super::{ChosenFile, Downloads, FileStamp, PartFile, Source, hold_send_buffer};
 use crate::protocol::{Encode, FileHeader};
 
 /// A mover needs little stack; the default would be 2 MiB of address space for each transfer.
@@ -44,8 +44,8 @@ pub struct Transfer {
 /// What is to be moved.
 #[derive(Debug)]
 pub enum Job {
-    /// Send the file at this path, header first.
-    Send(PathBuf),
+    /// Send this file, header first.
+    Send(Arc<ChosenFile>),
     /// Receive so many bytes, whose header was read already, into a new file.
     Receive {
         /// The folder.
@@ -252,8 +252,8 @@ type Begun = oneshot::Sender<(PathBuf, u64)>;
 /// The thread's whole work.
 fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdict {
     match job {
-        Job::Send(path) => match Source::open(&path) {
-            Ok(source) => send(path, &source, socket, progress, begun),
+        Job::Send(chosen) => match chosen.open() {
+            Ok(source) => send(chosen.path().to_owned(), &source, socket, progress, begun),
             Err(error) => Verdict::NotBegun(error.to_string()),
         },
         Job::Receive { downloads, stamp, size } => match downloads.begin(stamp, size) {

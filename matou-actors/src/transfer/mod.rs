@@ -30,4 +30,4 @@ pub use mover::{MoveError, Progress, receive_file, send_file};
 pub use naming::FileStamp;
 pub use pace::{Moved, Pace};
 pub use round_trip::hold_send_buffer;
-pub use source::{Source, SourceError};
+pub use source::{ChosenFile, Source, SourceError};

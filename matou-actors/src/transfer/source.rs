@@ -4,8 +4,10 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// An open regular file.
 #[derive(Debug)]
@@ -19,6 +21,17 @@ pub struct Source {
 
 /// When a file's content was written last, in seconds and nanoseconds, and its size.
 type Written = (i64, i64, u64);
+
+/// A file that the user chose to send later: whatever takes its path meanwhile is not sent.
+#[derive(Debug)]
+pub struct ChosenFile {
+    path: PathBuf,
+    size: u64,
+    /// Device and number.
+    inode: (u64, u64),
+    /// Open since it was chosen; of many files only the first.
+    held: Mutex<Option<(File, OwnedSemaphorePermit)>>,
+}
 
 /// Why a file cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +57,12 @@ pub enum SourceError {
         path: PathBuf,
         /// What it is instead.
         kind: &'static str,
+    },
+    /// It is not there any more, or another file has its path now.
+    #[error("{} was removed or replaced before its turn came; to send what is there now, send it again", path.display())]
+    Gone {
+        /// Which path.
+        path: PathBuf,
     },
     /// Its size says something else than its content, as in `/proc` and `/sys`.
     #[error("{} does not have the {size} bytes that its size says, as files of the system do not; copy it and send the copy", path.display())]
@@ -71,6 +90,12 @@ impl Source {
             }
             Err(errno) => return Err(unreadable(errno.into())),
         };
+        Self::of(file, path)
+    }
+
+    fn of(file: File, path: &Path) -> Result<Self, SourceError> {
+        let unreadable =
+            |error: io::Error| SourceError::Unreadable { path: path.to_owned(), error };
         let status = file.metadata().map_err(unreadable)?;
         let kind = match FileType::from_raw_mode(status.mode()) {
             FileType::RegularFile => {
@@ -93,6 +118,51 @@ impl Source {
     pub fn has_changed(&self) -> bool {
         self.file.metadata().is_ok_and(|status| written(&status) != self.written)
     }
+}
+
+impl ChosenFile {
+    /// Opens `path`, and keeps it open while `handles` has a permit for that.
+    pub fn choose(path: PathBuf, handles: &Arc<Semaphore>) -> Result<Self, SourceError> {
+        let Source { file, size, .. } = Source::open(&path)?;
+        let inode = inode(&file, &path)?;
+        let permit = Arc::clone(handles).try_acquire_owned().ok();
+        let held = Mutex::new(permit.map(|permit| (file, permit)));
+        Ok(Self { path, size, inode, held })
+    }
+
+    /// Where it was when it was chosen.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size then.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file as it is now, to be sent.
+    pub fn open(&self) -> Result<Source, SourceError> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((file, _)) = held {
+            // Whoever removes a file does not want it to be sent.
+            if file.metadata().is_ok_and(|status| status.nlink() == 0) {
+                return Err(SourceError::Gone { path: self.path.clone() });
+            }
+            return Source::of(file, &self.path);
+        }
+        let source = Source::open(&self.path)?;
+        if inode(&source.file, &self.path)? == self.inode {
+            Ok(source)
+        } else {
+            Err(SourceError::Gone { path: self.path.clone() })
+        }
+    }
+}
+
+fn inode(file: &File, path: &Path) -> Result<(u64, u64), SourceError> {
+    let unreadable = |error| SourceError::Unreadable { path: path.to_owned(), error };
+    let status = file.metadata().map_err(unreadable)?;
+    Ok((status.dev(), status.ino()))
 }
 
 /// Whether `file` has a last byte where `size` says, and no first one when it says none.
@@ -149,6 +219,26 @@ mod tests {
             std::fs::write(&path, b"12345").unwrap();
             assert_eq!(Source::open(&path).unwrap().size, 5);
         }
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_chosen_one_is_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        std::fs::write(&path, b"chosen").unwrap();
+        std::fs::write(&other, b"another one").unwrap();
+        let handles = Arc::new(Semaphore::new(1));
+        let choose = || ChosenFile::choose(path.clone(), &handles).unwrap();
+        let (held, not_held) = (choose(), choose());
+        std::fs::rename(&path, folder.path().join("moved")).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(held.open().unwrap().size, 6, "it is open since it was chosen");
+        assert!(matches!(not_held.open(), Err(SourceError::Gone { .. })));
+        assert!(matches!(held.open(), Err(SourceError::Gone { .. })), "a second time");
+        let removed = choose();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(removed.open(), Err(SourceError::Gone { .. })));
+        assert_eq!(handles.available_permits(), 1);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::client::api::event::{Direction, TransferInfo};
 use crate::client::ids::{SessionId, TransferId};
 use crate::protocol::Username;
+use crate::transfer::ChosenFile;
 
 /// The offers, the files that wait, and those that move.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) stage: Stage,
     /// The session that it goes over, once there is one.
     pub(crate) session: Option<SessionId>,
+    /// The file that is to be sent.
+    pub(crate) file: Option<Arc<ChosenFile>>,
     /// It is cut only to be sent again over another connection.
     pub(crate) again: bool,
     /// It was sent again before, which is done once.
@@ -44,8 +48,18 @@ pub(crate) enum Stage {
 
 impl Transfers {
     /// A file to send.
-    pub(crate) fn outgoing(&mut self, to: Username, path: PathBuf, size: u64) -> TransferInfo {
-        self.add(Direction::Outgoing, to, size, Some(path), Stage::Waiting, None)
+    pub(crate) fn outgoing(
+        &mut self,
+        to: Username,
+        path: PathBuf,
+        file: Arc<ChosenFile>,
+    ) -> TransferInfo {
+        let size = file.size();
+        let info = self.add(Direction::Outgoing, to, size, Some(path), Stage::Waiting, None);
+        if let Some(entry) = self.entries.get_mut(&info.id) {
+            entry.file = Some(file);
+        }
+        info
     }
 
     /// A file that is offered.
@@ -111,6 +125,7 @@ impl Transfers {
                 info: info.clone(),
                 stage,
                 session,
+                file: None,
                 again: false,
                 was_again: false,
                 announced: stage != Stage::Offered,
@@ -127,11 +142,15 @@ mod tests {
     #[test]
     fn numbers_are_never_used_twice_and_offers_hold_nobody_up() {
         let bob = Username::parse("bob").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let handles = Arc::new(tokio::sync::Semaphore::new(1));
+        let file = ChosenFile::choose(file.path().into(), &handles).unwrap();
+        let file = Arc::new(file);
         let mut transfers = Transfers::default();
         let offer = transfers.offered(bob.clone(), 5, SessionId(1));
         assert!(!transfers.is_busy());
         transfers.remove(offer).unwrap();
-        let sent = transfers.outgoing(bob, "a".into(), 5);
+        let sent = transfers.outgoing(bob, "a".into(), file);
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
         let hidden = transfers.offered(Username::parse("eve").unwrap(), 5, SessionId(1));

@@ -150,14 +150,14 @@ impl Hub {
         checked: Checked,
         ctx: &mut Context<Self>,
     ) {
-        let size = match checked {
-            Some(Ok(size)) => size,
+        let file = match checked {
+            Some(Ok(file)) => file,
             Some(Err(message)) => return self.error(message),
             None => return,
         };
         let Some(key) = self.reach(to, &format!("{} was not sent", path.display())) else { return };
         let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
-        let info = self.transfers.outgoing(name, path, size);
+        let info = self.transfers.outgoing(name, path, file);
         let id = info.id;
         self.emit(Event::FileStarted(info));
         if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {

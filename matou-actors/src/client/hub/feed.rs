@@ -7,25 +7,29 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::pending_commands::Checked;
 use crate::client::api::command::Command;
 use crate::client::messages::Run;
 use crate::protocol::Username;
-use crate::transfer::Source;
+use crate::transfer::ChosenFile;
 
 /// For a file system to say what is at a path.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Commands that may wait here; others wait in the channel.
 const READ_AHEAD: usize = 1024;
+/// Files that are kept open while they wait for their turn.
+const HELD_FILES: usize = 64;
 
 /// Hands commands to `hub` until either side is gone.
 pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
+    let handles = Arc::new(Semaphore::new(HELD_FILES));
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
     let mut check: Option<Pin<Box<dyn Future<Output = Checked>>>> = None;
     let (mut finish, mut open) = (false, true);
@@ -37,7 +41,9 @@ pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
         }
         match feed.files.front() {
             None => check = None,
-            Some(command) if check.is_none() => check = Some(Box::pin(check_file(command))),
+            Some(command) if check.is_none() => {
+                check = Some(Box::pin(check_file(command, &handles)));
+            }
             Some(_) => {}
         }
         if finish && text_on_its_way.is_none() && check.is_none() {
@@ -165,24 +171,28 @@ async fn resolve<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-/// The size of the file that `command` sends, or why it cannot be sent. The disk is asked off the
+/// The file that `command` sends, or why it cannot be sent. The disk is asked off the
 /// event loop.
-fn check_file(command: &Command) -> impl Future<Output = Checked> + use<> {
+fn check_file(
+    command: &Command,
+    handles: &Arc<Semaphore>,
+) -> impl Future<Output = Checked> + use<> {
+    let handles = Arc::clone(handles);
     let path = match command {
         Command::Send { path, .. } => Some(path.clone()),
         _ => None,
     };
     async move {
         match path {
-            Some(path) => Some(ask_disk(path).await),
+            Some(path) => Some(ask_disk(path, handles).await),
             None => None,
         }
     }
 }
 
-async fn ask_disk(path: PathBuf) -> Result<u64, String> {
+async fn ask_disk(path: PathBuf, handles: Arc<Semaphore>) -> Result<Arc<ChosenFile>, String> {
     let ask = tokio::task::spawn_blocking(move || {
-        Source::open(&path).map(|source| source.size).map_err(|error| error.to_string())
+        ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
     });
     match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
         Ok(Ok(answer)) => answer,

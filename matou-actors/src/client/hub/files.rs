@@ -160,10 +160,10 @@ impl Hub {
         let Some(id) = open.queue.turn() else { return };
         let socket = Arc::clone(&open.files);
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        let Some(path) = entry.info.path.clone() else { return };
+        let Some(file) = entry.file.clone() else { return };
         entry.stage = Stage::Taken;
         let report = ctx.address().recipient();
-        self.movers.insert(id, Transfer::new(id.0, Job::Send(path), socket, report).start());
+        self.movers.insert(id, Transfer::new(id.0, Job::Send(file), socket, report).start());
     }
 
     pub(super) fn cut(&mut self, id: TransferId, reason: &str) {

@@ -1,14 +1,17 @@
 //! What was typed before the first sign-in, which it waits for.
 
+use std::sync::Arc;
+
 use crate::client::api::command::Command;
+use crate::transfer::ChosenFile;
 
 /// How many commands may wait.
 const MOST: usize = 10_000;
 /// Bytes of text in them: as much as goes to the server at once.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// The size that the disk said a file has, for a command that sends one, or why it cannot be.
-pub(super) type Checked = Option<Result<u64, String>>;
+/// The file that a command sends, or why it cannot be sent.
+pub(super) type Checked = Option<Result<Arc<ChosenFile>, String>>;
 
 /// Commands in the order in which they came.
 #[derive(Debug, Default)]
