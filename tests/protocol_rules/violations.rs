@@ -6,7 +6,7 @@ use crate::harness::wire::{Peer, conotif, coreq, cores, disconotif, frame, pvcop
 
 /// A frame that is a violation for one who has joined, and a part of the reason in the log.
 fn violations() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let sized = |kind: u8, size: i32| [&[kind][..], &size.to_be_bytes()].concat();
+    let sized = |kind: i32, size: i32| [kind.to_be_bytes(), size.to_be_bytes()].concat();
     let mut table = vec![
         ("a second COREQ", coreq("Other"), "COREQ after acceptance"),
         ("invalid UTF-8 in a message", frame(3, &[b"a\xff"]), "message is not UTF-8"),
@@ -20,10 +20,10 @@ fn violations() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("port 65536", pvcoport("Watcher", 5000, 65_536), "port 65536"),
     ];
     for kind in [1, 2, 4, 6, 8, 11, 12, 13, 14, 15] {
-        table.push(("a type that a client may not send", vec![kind], "may not come"));
+        table.push(("a type that a client may not send", frame(kind, &[]), "may not come"));
     }
-    for kind in [16, 99, 255] {
-        table.push(("an unknown type", vec![kind], "unknown frame type"));
+    for kind in [16, 99, 255, 256, -1, i32::MIN] {
+        table.push(("an unknown type", frame(kind, &[]), "unknown frame type"));
     }
     for kind in [3, 7, 9, 10] {
         let limit = if kind == 3 { 512 } else { 32 };
