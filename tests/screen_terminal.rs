@@ -4,6 +4,7 @@
 
 mod harness;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::DEADLINE;
@@ -14,6 +15,8 @@ use tempfile::TempDir;
 
 const MATOU: &str = env!("CARGO_BIN_EXE_matou-bin");
 const SIZE: (u16, u16) = (80, 24);
+/// Longer than a new question takes no answer.
+const READ_TIME: Duration = Duration::from_millis(600);
 
 /// A client with a screen, in a home of its own.
 struct Screen {
@@ -90,7 +93,8 @@ fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
 
     terminal.types("\x1b[200~one\rtwo\rthree\r\x1b[201~");
     terminal.shows("Send 3 lines?");
-    terminal.types("y");
+    thread::sleep(READ_TIME);
+    terminal.types("\r");
     for line in ["one", "two", "three"] {
         other.heard("bob", line);
     }
@@ -403,7 +407,7 @@ fn an_idle_screen_does_not_wake_up() {
     let start = Instant::now();
     loop {
         let before = wake_ups(id);
-        std::thread::sleep(span);
+        thread::sleep(span);
         if wake_ups(id) == before {
             break;
         }

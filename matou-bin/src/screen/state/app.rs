@@ -21,6 +21,7 @@ use crate::screen::state::modal::{Modal, SignIn};
 use crate::screen::state::notify::Notifier;
 use crate::screen::state::people::People;
 use crate::screen::state::prompts::Prompts;
+use crate::screen::state::question::Question;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::screen::state::transfers::Transfers;
 use crate::screen::text::short_names::ShortNames;
@@ -60,6 +61,8 @@ pub(crate) struct App {
     pub(in crate::screen) roster_offset: usize,
     pub(in crate::screen) transfers: Transfers,
     pub(in crate::screen) prompts: Prompts,
+    /// The question that Enter or a key combination answers, and since when it is shown.
+    pub(in crate::screen) question: (Question, Duration),
     pub(in crate::screen) modal: Option<Modal>,
     pub(in crate::screen) history: History,
     /// What was cut last.
@@ -161,6 +164,7 @@ impl App {
             roster_offset: 0,
             transfers: Transfers::default(),
             prompts: Prompts::default(),
+            question: (Question::default(), Duration::ZERO),
             modal,
             history: History::new(history),
             killed: String::new(),

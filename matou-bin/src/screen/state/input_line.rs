@@ -9,6 +9,8 @@ use crate::screen::text::width as text_width;
 
 /// The longest text that can be typed or pasted into the line, in bytes.
 pub(crate) const MAX_INPUT: usize = 32 * 1024;
+/// What a tab becomes: messages carry no control characters.
+const TAB: &str = "    ";
 
 /// Text being typed, maybe of several lines. The cursor stands between graphemes.
 #[derive(Clone, Debug, Default)]
@@ -73,14 +75,13 @@ impl InputLine {
     /// False when the line is full and some did not fit.
     pub(crate) fn insert(&mut self, text: &str) -> bool {
         let mut previous = None;
-        for c in text.chars() {
+        for c in text.replace('\t', TAB).chars() {
             let c = match c {
                 '\r' => '\n',
                 '\n' if previous == Some('\r') => {
                     previous = None;
                     continue;
                 }
-                '\t' => ' ',
                 other => other,
             };
             previous = Some(if c == '\n' { '\r' } else { c });

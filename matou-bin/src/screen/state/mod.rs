@@ -12,6 +12,7 @@ pub(super) mod modal;
 pub(super) mod notify;
 pub(super) mod people;
 pub(super) mod prompts;
+pub(super) mod question;
 pub(super) mod search;
 pub(super) mod tab;
 pub(super) mod tabs;

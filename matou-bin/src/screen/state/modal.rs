@@ -16,12 +16,17 @@ pub(crate) enum Modal {
     Search(Search),
     /// Search in what was typed before.
     HistorySearch(HistorySearch),
-    /// Asks what to do with several pasted lines.
-    Paste(String),
+    /// Asks what to do with a paste of several messages.
+    Paste(Paste),
     /// Asks whether to quit although transfers are running.
     Leave,
     /// Asks whether to close the tab of this peer, whose session is open.
-    CloseTab(Username),
+    CloseTab {
+        /// The peer.
+        peer: Username,
+        /// Whether Enter closes it.
+        armed: bool,
+    },
 }
 
 impl Modal {
@@ -33,7 +38,35 @@ impl Modal {
             | Self::Search(_)
             | Self::HistorySearch(_)
             | Self::Paste(_)
-            | Self::CloseTab(_) => true,
+            | Self::CloseTab { .. } => true,
+        }
+    }
+}
+
+/// A pasted text and the answer that Enter gives.
+#[derive(Debug)]
+pub(crate) struct Paste {
+    /// What was pasted.
+    pub(crate) text: String,
+    /// The selected answer; none after text was typed, so that its Enter publishes nothing.
+    pub(crate) choice: Option<PasteChoice>,
+}
+
+/// What can be done with a paste.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasteChoice {
+    Send,
+    Edit,
+    File,
+}
+
+impl PasteChoice {
+    /// What the prompt calls it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Edit => "edit",
+            Self::File => "file",
         }
     }
 }

@@ -184,6 +184,11 @@ impl TestScreen {
 /// What only tests look at.
 #[cfg(test)]
 impl TestScreen {
+    /// Lets the time pass in which a new question takes no answer.
+    pub(crate) fn reads(&mut self) -> &mut Self {
+        self.wait(1)
+    }
+
     /// Lets time pass without anybody looking.
     pub(crate) fn passes(&mut self, seconds: u64) -> &mut Self {
         self.milliseconds += seconds * 1000;

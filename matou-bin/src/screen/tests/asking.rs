@@ -16,13 +16,36 @@ fn requests_are_answered_by_one_key_each_in_turn() {
         scene.chat(Event::PrivateRequest { from: name(who) });
     }
     assert!(scene.shows("alice requests a private session (+2)"));
-    scene.alt('y').alt('z').alt('n');
+    scene.reads().alt('y').alt('z').reads().alt('n');
     assert_eq!(scene.sent(), [Command::Accept(name("alice")), Command::Decline(name("dave"))]);
     scene.alt('1').enters("/accept carol");
     assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
     scene.alt('y');
     assert_eq!(scene.sent(), []);
     assert!(scene.shows("No pending request"));
+}
+
+#[test]
+fn a_question_that_slips_under_the_finger_takes_no_answer() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    for who in ["alice", "carol"] {
+        scene.chat(Event::PrivateRequest { from: name(who) });
+    }
+    scene.reads().chat(Event::Left { username: name("alice") });
+    scene.alt('y').alt('n');
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("The question has just changed"), "{}", scene.screen());
+    scene.reads().alt('y');
+    assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
+}
+
+#[test]
+fn escape_before_a_sentence_answers_nothing() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.chat(Event::PrivateRequest { from: name("alice") }).reads();
+    scene.key(KeyCode::Esc).types("yes, tomorrow");
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("› yes, tomorrow"), "{}", scene.screen());
 }
 
 #[test]
@@ -67,7 +90,7 @@ fn closing_a_tab_declines_who_asks_beside_the_session() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     scene.alt('2').sent();
-    scene.alt('w').key(KeyCode::Char('y'));
+    scene.alt('w').reads().key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Decline(name("alice")), Command::Close(name("alice"))]);
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
 }
@@ -88,7 +111,7 @@ fn an_offer_shows_who_where_how_big_and_what_is_free() {
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
     scene.chat(Event::FileOffered { id, from: name("alice"), size, address: address(), free });
     assert!(scene.shows("alice offers file #7, 5.0 MB, but only 1.0 MB free, from 192.168.1.7"));
-    scene.alt('y');
+    scene.reads().alt('y');
     assert_eq!(scene.sent(), [Command::Take(TransferId(7))]);
 }
 
@@ -142,7 +165,7 @@ fn closing_a_tab_ends_its_session_after_a_question() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').alt('w').key(KeyCode::Char('n'));
     assert_eq!(scene.sent(), []);
-    scene.alt('w').key(KeyCode::Char('y'));
+    scene.alt('w').reads().key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Close(name("alice"))]);
     assert!(!scene.shows("2 alice"));
     scene.chat(Event::PrivateClosed { with: name("alice"), reason: "you closed it".into() });
@@ -212,7 +235,7 @@ fn another_session_for_files_does_not_hide_that_one_is_open() {
     }
     scene.enters("still open");
     assert!(!scene.shows("waits"));
-    scene.chat(Event::PrivateRequest { from: name("alice") }).alt('n').enters("and now");
+    scene.chat(Event::PrivateRequest { from: name("alice") }).reads().alt('n').enters("and now");
     assert!(!scene.shows("waits"));
 }
 

@@ -114,6 +114,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     mouse(&mut scene, click, (11, 0));
     assert!(scene.shows("[2 alice]"), "{}", scene.screen());
     let accept = scene.screen().lines().nth(21).unwrap().find("Alt-Y").unwrap();
+    scene.reads();
     mouse(&mut scene, click, (u16::try_from(accept).unwrap(), 21));
     assert_eq!(scene.sent(), [Command::Accept(name("carol"))]);
     scene.alt('1');
@@ -166,7 +167,7 @@ fn a_click_on_how_many_more_there_are_opens_no_tab() {
 fn a_file_that_comes_while_the_list_is_looked_at_can_be_taken_at_once() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/transfers").sent();
-    scene.offers(1).offers(2).key(KeyCode::Enter);
+    scene.offers(1).reads().offers(2).key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Take(TransferId(1))], "what comes moves nothing");
 }
 

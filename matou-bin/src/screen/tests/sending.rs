@@ -25,9 +25,9 @@ fn key_combinations_do_not_answer_the_paste_prompt() {
     alt_enter(&mut scene);
     assert!(scene.shows("Send 2 lines?"), "{}", scene.screen());
     assert_eq!(scene.effects, []);
-    scene.key(KeyCode::Char('y'));
+    scene.reads().key(KeyCode::Enter);
     assert_eq!(scene.sent().len(), 2);
-    scene.alt('w').alt('y');
+    scene.alt('w').reads().alt('y');
     assert!(scene.shows("[2 alice]") && scene.sent().is_empty(), "a combination ends no talk");
 }
 
@@ -35,11 +35,42 @@ fn key_combinations_do_not_answer_the_paste_prompt() {
 fn an_offline_paste_stays_open() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });
-    scene.update(lines()).key(KeyCode::Char('y'));
+    scene.update(lines()).reads().key(KeyCode::Enter);
     assert_eq!(scene.sent(), []);
     assert!(scene.shows("Not connected") && scene.shows("Send 2 lines?"), "{}", scene.screen());
-    scene.sign_in().key(KeyCode::Char('y'));
+    scene.sign_in().key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Say(text("one")), Command::Say(text("two"))]);
+}
+
+#[test]
+fn letters_never_answer_the_paste_prompt_and_are_kept() {
+    for typed in ["why", "hey", "fyne", "y"] {
+        let mut scene = TestScreen::signed_in(SIZE);
+        scene.opens("alice").alt('2').update(lines()).reads();
+        scene.types(typed).key(KeyCode::Enter);
+        assert_eq!(scene.effects, [], "{typed}");
+        assert!(scene.shows(&format!("› {typed}")) && scene.shows("Send 2 lines?"), "{typed}");
+        scene.key(KeyCode::Esc);
+        assert!(scene.shows(&format!("› {typed}")), "{}", scene.screen());
+        assert_eq!(scene.effects, []);
+    }
+}
+
+#[test]
+fn one_pasted_line_of_many_messages_is_asked_about() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.update(UiEvent::Paste("x".repeat(9_000))).reads();
+    assert!(scene.shows("Send 1 line as 18 messages?"), "{}", scene.screen());
+    scene.key(KeyCode::Esc);
+    assert_eq!(scene.sent(), []);
+}
+
+#[test]
+fn letters_never_close_a_session() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('2').alt('w').reads().types("yes");
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("[2 alice]") && scene.shows("› yes"), "{}", scene.screen());
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn a_wrong_command_is_an_error_and_stays_in_the_input() {
 fn a_private_draft_does_not_come_back_in_another_tab() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("said before").opens("alice").opens("carol").alt('2');
-    scene.types("for alice alone").key(KeyCode::Up).alt('w').key(KeyCode::Char('y'));
+    scene.types("for alice alone").key(KeyCode::Up).alt('w').reads().key(KeyCode::Enter);
     assert!(scene.shows("[2 carol]"));
     scene.key(KeyCode::Down);
     assert!(!scene.shows("for alice alone"), "{}", scene.screen());
@@ -137,7 +137,7 @@ fn leaving_asks_once_while_files_are_on_their_way() {
     assert_eq!(scene.sent(), []);
     scene.key(KeyCode::Char('x'));
     assert!(!scene.shows("1 transfer is running"));
-    scene.ctrl('c').ctrl('c');
+    scene.ctrl('c').reads().ctrl('c');
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.chat(Event::Closed);
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));

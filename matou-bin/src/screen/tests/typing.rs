@@ -52,9 +52,9 @@ fn several_pasted_lines_are_asked_about() {
     let paste = || UiEvent::Paste("one\r\n/quit\n\nthree\n".into());
     scene.update(paste());
     assert!(scene.shows("Send 3 lines?"));
-    scene.key(KeyCode::Char('n'));
+    scene.key(KeyCode::Esc);
     assert_eq!(scene.sent(), []);
-    scene.update(paste()).key(KeyCode::Char('y'));
+    scene.update(paste()).reads().key(KeyCode::Enter);
     let lines = ["one", "/quit", "three"].map(|line| Command::Say(text(line)));
     assert_eq!(scene.sent(), lines, "what is pasted is said, never run");
     scene.update(UiEvent::Paste("just one".into()));
@@ -65,7 +65,7 @@ fn several_pasted_lines_are_asked_about() {
 fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(UiEvent::Paste("a\nb".into()));
-    scene.key(KeyCode::Char('f'));
+    scene.key(KeyCode::BackTab).reads().key(KeyCode::Enter);
     let to = name("alice");
     assert_eq!(
         scene.effects.last(),
@@ -161,7 +161,8 @@ fn private_text_is_not_kept_whatever_its_first_line_is() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2');
     for text in ["\nsecret words", " \nsecret words"] {
-        scene.update(UiEvent::Paste(text.into())).types("e").key(KeyCode::Enter);
+        scene.update(UiEvent::Paste(text.into())).key(KeyCode::Tab).reads();
+        scene.key(KeyCode::Enter).key(KeyCode::Enter);
         assert!(!scene.sent().is_empty(), "{text:?}");
     }
     let kept = scene.effects.iter().any(|effect| matches!(effect, Effect::Remember(_)));

@@ -9,9 +9,10 @@ use crate::screen::state::app::{App, PasteFile};
 use crate::screen::state::completion::{Completion, Kind, commands, folder, paths, target};
 use crate::screen::state::event::{Effect, Listing};
 use crate::screen::state::input_line::MAX_INPUT;
-use crate::screen::state::modal::{HistorySearch, Modal};
+use crate::screen::state::modal::{HistorySearch, Modal, Paste};
 use crate::screen::state::tab::PrivateState;
 use crate::screen::state::transfers::TransferStage;
+use crate::text::split_text;
 
 impl App {
     pub(super) fn edit(&mut self, action: Action) {
@@ -89,15 +90,17 @@ impl App {
                 let search = std::mem::take(search);
                 return self.narrow_history(search, one_line);
             }
-            Some(Modal::Paste(_) | Modal::Leave | Modal::CloseTab(_) | Modal::Help(_)) => {
+            Some(Modal::Paste(_) | Modal::Leave | Modal::CloseTab { .. } | Modal::Help(_)) => {
                 return self.flash("Paste ignored; close the dialog first.");
             }
             None => {}
         }
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        if text.contains('\n') || text.len() > MAX_INPUT {
-            self.modal = Some(Modal::Paste(text.to_owned()));
+        let several = text.contains('\n') || split_text(text).len() > 1;
+        if several || text.len() > MAX_INPUT {
+            let choice = self.paste_choices(text).first().copied();
+            self.modal = Some(Modal::Paste(Paste { text: text.to_owned(), choice }));
         } else {
             self.insert(text);
         }

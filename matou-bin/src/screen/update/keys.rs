@@ -13,8 +13,8 @@ use crate::screen::state::tab::{PrivateState, Scroll};
 use crate::screen::state::transfers::TransferStage;
 use crate::screen::view::scroll;
 
-/// How long Escape waits for the key that it makes one with Alt.
-const META: Duration = Duration::from_secs(2);
+/// How long Escape waits for the rest of an Alt combination that arrives in two parts.
+const META: Duration = Duration::from_millis(50);
 
 impl App {
     pub(super) fn key(&mut self, mut key: KeyEvent) {
@@ -28,7 +28,12 @@ impl App {
             return;
         }
         if self.meta.take().is_some_and(|until| self.now.elapsed < until) {
-            key.modifiers.insert(KeyModifiers::ALT);
+            let mut with_alt = key;
+            with_alt.modifiers.insert(KeyModifiers::ALT);
+            let answers = [Action::Accept, Action::Decline, Action::Later];
+            if !self.keys.action(with_alt).is_some_and(|action| answers.contains(&action)) {
+                key = with_alt;
+            }
         }
         let mut action = self.keys.action(key);
         if action == Some(Action::Quit) && self.modal.as_ref().is_some_and(Modal::is_closed_first) {
@@ -52,7 +57,7 @@ impl App {
     }
 
     /// A key that stands for itself.
-    fn type_key(&mut self, key: KeyEvent) {
+    pub(super) fn type_key(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char(c)
                 if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
@@ -114,6 +119,9 @@ impl App {
 
     fn quit(&mut self) {
         let asked = matches!(self.modal, Some(Modal::Leave));
+        if asked && !self.takes_answers() {
+            return;
+        }
         if !asked && self.leaving.is_none() && self.transfers.under_way().0 > 0 {
             self.modal = Some(Modal::Leave);
         } else {
@@ -123,6 +131,9 @@ impl App {
 
     /// Answers what is shown above the status line.
     pub(super) fn answer(&mut self, yes: bool) {
+        if self.prompts.first().is_some() && !self.takes_answers() {
+            return;
+        }
         let Some(ask) = self.prompts.take() else {
             self.flash("No pending request.");
             return;
@@ -152,7 +163,7 @@ impl App {
             return;
         };
         if matches!(session, PrivateState::Open(_)) {
-            self.modal = Some(Modal::CloseTab(peer));
+            self.modal = Some(Modal::CloseTab { peer, armed: true });
         } else {
             self.close_peer(&peer);
         }
@@ -240,7 +251,9 @@ impl App {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
             Some((id, TransferStage::Offered { .. })) => {
-                self.perform(Command::Take(id));
+                if self.takes_answers() {
+                    self.perform(Command::Take(id));
+                }
             }
             _ => self.flash("Enter takes an offered file."),
         }
@@ -250,7 +263,9 @@ impl App {
         let selected = self.transfers.selected.and_then(|id| self.transfers.of(id));
         match selected.map(|transfer| (transfer.id, &transfer.stage)) {
             Some((id, TransferStage::Offered { .. })) => {
-                self.perform(Command::Refuse(id));
+                if self.takes_answers() {
+                    self.perform(Command::Refuse(id));
+                }
             }
             Some((id, TransferStage::Waiting | TransferStage::Moving)) => {
                 self.perform(Command::Cancel(id));

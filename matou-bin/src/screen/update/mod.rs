@@ -37,6 +37,7 @@ impl App {
         }
         // In a busy room there is no tick.
         self.leave_late();
+        self.note_question();
         std::mem::take(&mut self.effects)
     }
 

@@ -9,7 +9,7 @@ use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
 use crate::screen::state::input_line::MAX_INPUT;
-use crate::screen::state::modal::{HistorySearch, Modal, Search, SignIn};
+use crate::screen::state::modal::{HistorySearch, Modal, Paste, PasteChoice, Search, SignIn};
 
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
@@ -18,10 +18,11 @@ impl App {
             Some(Modal::Help(offset)) => self.help_key(offset, key, action),
             Some(Modal::Search(search)) => self.search_key(search, key, action),
             Some(Modal::HistorySearch(search)) => self.history_key(search, key, action),
-            Some(Modal::Paste(text)) => self.paste_key(text, key),
-            Some(Modal::CloseTab(peer)) if is_yes(key) => self.close_peer(&peer),
-            // Any other key means no.
-            Some(Modal::Leave | Modal::CloseTab(_)) | None => {}
+            Some(Modal::Paste(paste)) => self.paste_key(paste, key, action),
+            Some(Modal::CloseTab { peer, armed }) => self.close_tab_key(peer, armed, key, action),
+            // Only the key that leaves means yes; it is handled before.
+            Some(Modal::Leave) => drop(self.type_text(key, action)),
+            None => {}
         }
     }
 
@@ -155,26 +156,97 @@ impl App {
         self.modal = Some(Modal::HistorySearch(search));
     }
 
-    fn paste_key(&mut self, text: String, key: KeyEvent) {
-        let peer = self.tab().and_then(|tab| tab.peer()).cloned();
+    /// What can be done with a paste in the active tab, the likeliest first.
+    pub(in crate::screen) fn paste_choices(&self, text: &str) -> Vec<PasteChoice> {
         let small = text.len() <= MAX_INPUT;
-        match (key.code, peer) {
-            (KeyCode::Esc, _) => self.flash("Nothing sent."),
-            // A combination has another meaning: it must not publish what was pasted, nor drop it.
-            _ if !is_typed(key) => self.modal = Some(Modal::Paste(text)),
-            (KeyCode::Char('f'), Some(to)) => self.effects.push(Effect::StorePaste { to, text }),
-            (KeyCode::Char('e'), _) if small => self.insert(&text),
-            _ if is_yes(key) && (self.is_unheard() || self.leaving.is_some()) => {
-                self.flash("Not connected: nothing sent.");
-                self.modal = Some(Modal::Paste(text));
-            }
-            _ if is_yes(key) && !self.is_transfers() && small => {
-                self.scroll_bottom();
-                self.say(text.split('\n'));
-            }
-            (KeyCode::Char('n'), _) => self.flash("Nothing sent."),
-            _ => self.modal = Some(Modal::Paste(text)),
+        let has_peer = self.tab().is_some_and(|tab| tab.peer().is_some());
+        let mut choices = Vec::new();
+        if small && !self.is_transfers() {
+            choices.push(PasteChoice::Send);
         }
+        if small {
+            choices.push(PasteChoice::Edit);
+        }
+        if has_peer {
+            choices.push(PasteChoice::File);
+        }
+        choices
+    }
+
+    fn paste_key(&mut self, mut paste: Paste, key: KeyEvent, action: Option<Action>) {
+        if key.code == KeyCode::Esc {
+            return self.flash("Nothing sent.");
+        }
+        if action == Some(Action::Submit) {
+            return self.answer_paste(paste);
+        }
+        let choices = self.paste_choices(&paste.text);
+        let back = matches!(key.code, KeyCode::BackTab | KeyCode::Left);
+        if is_typed(key) && (back || matches!(key.code, KeyCode::Tab | KeyCode::Right)) {
+            let at = choices.iter().position(|choice| Some(*choice) == paste.choice);
+            let count = choices.len().max(1);
+            let next = match at {
+                Some(at) if back => (at + count - 1) % count,
+                Some(at) => (at + 1) % count,
+                None => 0,
+            };
+            paste.choice = choices.get(next).copied();
+        } else if self.type_text(key, action) {
+            paste.choice = None;
+        }
+        self.modal = Some(Modal::Paste(paste));
+    }
+
+    fn answer_paste(&mut self, paste: Paste) {
+        if self.takes_answers() {
+            match paste.choice {
+                None => self.flash("Press Tab to choose an answer, or Esc to drop the paste."),
+                Some(PasteChoice::Send) if self.is_unheard() || self.leaving.is_some() => {
+                    self.flash("Not connected: nothing sent.");
+                }
+                Some(PasteChoice::Send) => {
+                    self.scroll_bottom();
+                    return self.say(paste.text.split('\n'));
+                }
+                Some(PasteChoice::Edit) => return self.insert(&paste.text),
+                Some(PasteChoice::File) => {
+                    if let Some(to) = self.tab().and_then(|tab| tab.peer()).cloned() {
+                        self.effects.push(Effect::StorePaste { to, text: paste.text });
+                        return;
+                    }
+                }
+            }
+        }
+        self.modal = Some(Modal::Paste(paste));
+    }
+
+    fn close_tab_key(
+        &mut self,
+        peer: Username,
+        armed: bool,
+        key: KeyEvent,
+        action: Option<Action>,
+    ) {
+        if action == Some(Action::Submit) && armed {
+            if self.takes_answers() {
+                self.close_peer(&peer);
+            } else {
+                self.modal = Some(Modal::CloseTab { peer, armed });
+            }
+            return;
+        }
+        // Any other key means no; text goes on in the input.
+        self.type_text(key, action);
+    }
+
+    /// Keeps what is typed while a question is open; whether the key was text.
+    fn type_text(&mut self, key: KeyEvent, action: Option<Action>) -> bool {
+        match (action, key.code) {
+            (None, KeyCode::Char(_)) if is_typed(key) => self.type_key(key),
+            (Some(Action::Backspace), _) => self.edit(Action::Backspace),
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -207,8 +279,4 @@ fn edit_line(
 
 fn is_typed(key: KeyEvent) -> bool {
     !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
-}
-
-fn is_yes(key: KeyEvent) -> bool {
-    is_typed(key) && matches!(key.code, KeyCode::Char('y' | 'Y') | KeyCode::Enter)
 }

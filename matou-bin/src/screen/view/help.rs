@@ -53,7 +53,7 @@ pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
     for spec in COMMANDS {
         page.entry(&spec.usage(), &spec.explanation());
     }
-    page.title("Keys (Esc, then a key: the same as Alt and that key)");
+    page.title("Keys");
     for spec in KEYS.iter().filter(|spec| !spec.help.is_empty()) {
         let keys = app.keys.keys(spec.action);
         let keys = if keys.is_empty() { "(no key)".into() } else { keys.join(", ") };

@@ -9,10 +9,11 @@ use crate::screen::config::keymap::Action;
 use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
 use crate::screen::state::input_line::MAX_INPUT;
-use crate::screen::state::modal::Modal;
+use crate::screen::state::modal::{Modal, Paste, PasteChoice};
 use crate::screen::state::prompts::Prompt;
 use crate::screen::text::bidi::sentence;
 use crate::screen::text::width::{cells, shorten, width, wrap};
+use crate::text::split_text;
 
 /// What a click on the prompt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ impl Answer {
 
 fn question(app: &App) -> Option<Question> {
     match &app.modal {
-        Some(Modal::Paste(text)) => return Some(paste(app, text)),
+        Some(Modal::Paste(open)) => return Some(paste(app, open)),
         Some(Modal::Leave) => {
             let text = app.under_way().unwrap_or_else(|| "Transfers are running".into());
             let quit = app.keys.key(Action::Quit).unwrap_or_default();
@@ -138,10 +139,13 @@ fn question(app: &App) -> Option<Question> {
                 ],
             });
         }
-        Some(Modal::CloseTab(peer)) => {
+        Some(Modal::CloseTab { peer, .. }) => {
             return Some(Question {
                 text: format!(" Close the private session with {peer}?"),
-                answers: vec![fixed("y", "closes it"), fixed("any other key", "keeps it")],
+                answers: vec![
+                    fixed(&submit_key(app), "closes it"),
+                    fixed("any other key", "keeps it"),
+                ],
             });
         }
         Some(Modal::SignIn(_)) => return None,
@@ -186,26 +190,48 @@ fn asked(app: &App, ask: &Prompt) -> Question {
     Question { text, answers }
 }
 
-fn paste(app: &App, text: &str) -> Question {
-    let lines = text.split('\n').filter(|line| !line.trim().is_empty()).count();
-    let peer = app.tab().and_then(|tab| tab.peer());
-    let mut answers = Vec::new();
-    let small = text.len() <= MAX_INPUT;
-    let asked = if small && !app.is_transfers() {
-        answers.push(fixed("y", "send"));
-        answers.push(fixed("e", "edit"));
-        format!(" Send {lines} lines?")
-    } else if small {
-        answers.push(fixed("e", "edit"));
-        format!(" {lines} lines pasted.")
-    } else {
-        format!(" {} pasted, too much to send as messages.", bytes_of(text))
-    };
-    if peer.is_some() {
-        answers.push(fixed("f", "as a file"));
+fn paste(app: &App, paste: &Paste) -> Question {
+    let text = paste.text.as_str();
+    let lines = text.split('\n').filter(|line| !line.trim().is_empty());
+    let (mut count, mut messages) = (0, 0);
+    for line in lines {
+        count += 1;
+        messages += split_text(line).len();
     }
-    answers.push(fixed("n", "drop"));
+    let things = match (count, messages) {
+        (1, _) => format!("1 line as {messages} messages"),
+        (lines, messages) if lines == messages => format!("{lines} lines"),
+        (lines, messages) => format!("{lines} lines as {messages} messages"),
+    };
+    let choices = app.paste_choices(text);
+    let asked = if text.len() > MAX_INPUT {
+        let hint = if choices.is_empty() { "; a private tab can send it as a file" } else { "" };
+        format!(" {} pasted, too much to send as messages{hint}.", bytes_of(text))
+    } else if choices.contains(&PasteChoice::Send) {
+        format!(" Send {things}?")
+    } else {
+        format!(" {count} lines pasted.")
+    };
+    let selected = choices.iter().position(|choice| Some(*choice) == paste.choice);
+    let next = selected.map_or(0, |at| (at + 1) % choices.len().max(1));
+    let mut answers: Vec<_> = choices
+        .iter()
+        .enumerate()
+        .map(|(at, choice)| {
+            let key = match at {
+                at if Some(at) == selected => submit_key(app),
+                at if at == next => "Tab".into(),
+                _ => String::new(),
+            };
+            fixed(&key, choice.label())
+        })
+        .collect();
+    answers.push(fixed("Esc", "drop"));
     Question { text: asked, answers }
+}
+
+fn submit_key(app: &App) -> String {
+    app.keys.key(Action::Submit).unwrap_or_default()
 }
 
 fn bytes_of(text: &str) -> String {

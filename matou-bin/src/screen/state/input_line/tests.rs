@@ -71,7 +71,10 @@ fn lines_are_walked_up_and_down() {
 
 #[test]
 fn what_is_inserted_has_no_controls_and_has_an_end() {
-    assert_eq!(after("|", |l| assert!(l.insert("a\tb\r\nc\rd\n\u{1b}[2Je"))), "a b\nc\nd\n[2Je|");
+    assert_eq!(
+        after("|", |l| assert!(l.insert("a\tb\r\nc\rd\n\u{1b}[2Je"))),
+        "a    b\nc\nd\n[2Je|"
+    );
     let mut line = InputLine::default();
     assert!(!line.insert(&"é".repeat(MAX_INPUT)));
     assert!(line.text().len() <= MAX_INPUT);
