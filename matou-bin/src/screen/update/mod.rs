@@ -8,6 +8,7 @@ mod leaving;
 mod modals;
 mod mouse;
 mod private;
+mod question;
 mod submit;
 
 use crate::client::sizes::size as bytes;
