@@ -294,6 +294,8 @@ fn a_full_disk_fails_that_file_only_and_keeps_the_part() {
     let path = file(&two.ada, 7_000_000);
     send(&mut two.ada, "Bea", &path);
     let started = two.bea.any("file_started");
+    // An empty part would be removed, not kept.
+    two.bea.wait("file_progress", |event| event["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
     let mut filler = std::fs::File::create(disk.0.join("filler")).unwrap();
     while filler.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
     let failed = two.bea.any("file_failed");
