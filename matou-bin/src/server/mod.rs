@@ -26,7 +26,8 @@ use crate::logging::{Log, Target};
 use crate::signals::Signals;
 use crate::stdout::print;
 
-/// Lets operators make actors panic: for tests of what happens then.
+/// Lets operators make actors panic, in builds for tests only: for tests of what happens then.
+#[cfg(feature = "testing")]
 const TEST_PANICS: &str = "MATOU_TEST_PANICS";
 
 /// Runs the server until a signal or an operator stops it.
@@ -84,7 +85,10 @@ async fn serve(
     // Without operators, a channel that never yields.
     let (_sender, mut errands) = mpsc::channel(1);
     if let Some(operators) = operators {
+        #[cfg(feature = "testing")]
         let test_panics = std::env::var_os(TEST_PANICS).is_some();
+        #[cfg(not(feature = "testing"))]
+        let test_panics = false;
         errands = running.serve_operators(operators, test_panics).map_err(refused)?;
     }
     if let Some(listener) = sockets.metrics {
