@@ -124,6 +124,11 @@ impl Socket {
 
     /// How long neither data nor an acknowledgement has come from the client; `None` where the
     /// system does not say.
+    ///
+    /// The kernel's own timers do not find every unplugged client in time, which is why the liveness
+    /// sweep stays beside them: keepalive probes stop as soon as something is to be sent, and the
+    /// user timeout starts again with that, and is late by up to a minute when the local network
+    /// reports that there is no such host.
     pub(super) fn silence(&self) -> Option<Duration> {
         let Self::Plain(stream) = self;
         #[cfg(target_os = "linux")]
