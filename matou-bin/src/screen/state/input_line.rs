@@ -17,6 +17,8 @@ const TAB: &str = "    ";
 pub(crate) struct InputLine {
     text: String,
     cursor: usize,
+    /// The text could not be sent and has not been edited since.
+    unsent: bool,
 }
 
 /// The line as rows on the screen.
@@ -51,19 +53,27 @@ impl InputLine {
 
     /// Takes the text out and leaves the line empty.
     pub(crate) fn take(&mut self) -> String {
+        self.unsent = false;
         self.cursor = 0;
         std::mem::take(&mut self.text)
     }
 
     /// Puts `text` in place of everything, the cursor behind it.
     pub(crate) fn set(&mut self, text: &str) {
-        self.text.clear();
-        self.cursor = 0;
+        self.take();
         self.insert(text);
+    }
+
+    /// Puts back `text` that could not be sent: it can be sent again or edited, but what is
+    /// inserted behind it begins a line of its own, or the two would be sent as one.
+    pub(crate) fn set_unsent(&mut self, text: &str) {
+        self.set(text);
+        self.unsent = true;
     }
 
     /// Puts `text` in place of `range` (of bytes, at character boundaries), the cursor behind.
     pub(crate) fn replace(&mut self, range: Range<usize>, text: &str) {
+        self.unsent = false;
         if self.text.get(range.clone()).is_some() {
             self.text.replace_range(range.clone(), text);
             self.cursor = range.start + text.len();
@@ -74,6 +84,9 @@ impl InputLine {
     /// Inserts at the cursor: line ends become `\n`, tabs spaces, other controls are dropped.
     /// False when the line is full and some did not fit.
     pub(crate) fn insert(&mut self, text: &str) -> bool {
+        if std::mem::take(&mut self.unsent) && self.cursor == self.text.len() {
+            self.take();
+        }
         let mut previous = None;
         for c in text.replace('\t', TAB).chars() {
             let c = match c {

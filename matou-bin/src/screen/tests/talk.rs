@@ -71,11 +71,33 @@ fn text_goes_to_the_peer_of_the_tab() {
 fn offline_text_stays_in_the_input() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hello");
-    assert!(scene.shows("› hello") && scene.shows("Not connected: the message is kept"));
+    assert!(scene.shows("› hello") && scene.shows("Not connected: kept here"));
     assert_eq!(scene.sent(), []);
     scene.chat(Event::Present { usernames: Vec::new() });
     assert!(scene.shows("Not connected: the user list is"));
     scene.sign_in().key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+}
+
+#[test]
+fn a_line_typed_after_an_unsent_one_is_a_line_of_its_own() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.chat(Event::Disconnected { reason: "gone".into() });
+    scene.enters("are you there?").enters("/reconnect");
+    assert_eq!(scene.sent(), [Command::Reconnect]);
+    scene.enters("one").enters("two").sign_in().key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("two"))]);
+    for _ in 0..2 {
+        scene.key(KeyCode::Up);
+    }
+    assert!(scene.shows("› one"), "{}", scene.screen());
+}
+
+#[test]
+fn an_unsent_line_can_be_edited() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hellp");
+    scene.key(KeyCode::Backspace).types("o").sign_in().key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
 }
 

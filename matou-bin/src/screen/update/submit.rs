@@ -15,7 +15,7 @@ use crate::text::split_text;
 
 /// Why what is said in public stays in the line.
 pub(super) const NOT_CONNECTED: &str =
-    "Not connected: the message is kept here. /reconnect, then send it again.";
+    "Not connected: kept here to send again; what you type now is a new line.";
 
 impl App {
     /// Sends the line that was typed.
@@ -35,7 +35,11 @@ impl App {
             return;
         }
         if !is_command && self.is_unheard() {
-            self.put_back(&line);
+            if let Some(tab) = self.tab_mut() {
+                tab.input.set_unsent(&line);
+            }
+            // The next line takes its place.
+            self.remember(&line, false, &[]);
             self.flash(NOT_CONNECTED);
             return;
         }

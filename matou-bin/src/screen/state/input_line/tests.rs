@@ -3,7 +3,7 @@ use super::*;
 /// A line from text in which `|` is the cursor.
 fn line(text: &str) -> InputLine {
     let cursor = text.find('|').unwrap();
-    InputLine { text: text.replacen('|', "", 1), cursor }
+    InputLine { text: text.replacen('|', "", 1), cursor, unsent: false }
 }
 
 fn shown(line: &InputLine) -> String {
