@@ -21,10 +21,11 @@ use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Rates off, short patience.
-const IMPATIENT: [(&str, &str); 4] = [
+const IMPATIENT: [(&str, &str); 5] = [
     ("LIMITS__MESSAGES_PER_SECOND", "0"),
     ("LIMITS__BYTES_PER_SECOND", "0"),
     ("LIMITS__STALL_SECONDS", "3"),
+    ("LIMITS__LAG_SECONDS", "5"),
     ("LOG__LEVEL", "info"),
 ];
 
@@ -150,6 +151,38 @@ fn a_stopped_client_is_disconnected_and_reconnects_when_it_continues() {
     bob.process.signal(Signal::SIGCONT);
     bob.any("disconnected");
     bob.wait("connected", |event| event["username"] == "bob");
+}
+
+#[test]
+fn a_client_that_reads_and_falls_ever_further_behind_is_disconnected() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = Server::with("127.0.0.1:0", &IMPATIENT);
+    let mut alice = Peer::join(server.address, "alice", &[]);
+    let slow = stuck(server.address, "slow");
+    alice.expect(&harness::wire::conotif("slow"));
+    let mut hearing = alice.stream.try_clone().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut hearing, &mut std::io::sink()));
+    let reading = std::thread::spawn(move || {
+        let (mut slow, mut taken) = (TcpStream::from(slow), 0);
+        // 20 KB/s: never without progress, and never fast enough.
+        while let Ok(count @ 1..) = slow.read(&mut [0; 1024]) {
+            taken += count;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        taken
+    });
+    let spoken = msg(&"x".repeat(500)).repeat(32);
+    let start = Instant::now();
+    while !reading.is_finished() {
+        assert!(start.elapsed() < DEADLINE, "it was not disconnected");
+        alice.send(&spoken);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(reading.join().unwrap() > 16 * 1024, "it read all the time");
+    let gone = server.logged("left");
+    assert_eq!(gone["username"], "slow");
+    let reason = gone["reason"].as_str().unwrap();
+    assert!(reason.starts_with("reads too slowly: ") && reason.contains("the oldest"), "{gone}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(crate) enum Reason {
     QueueOverflow(usize),
     #[error("reads nothing: {0} bytes wait without progress")]
     Stalled(usize),
+    #[error("reads too slowly: {queued} bytes wait, the oldest for {} s", .lag.as_secs())]
+    Lagging { queued: usize, lag: Duration },
     #[error("timed out: no traffic for {} s", .0.as_secs())]
     Vanished(Duration),
     #[error("the server stops")]
@@ -45,7 +47,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 14] = [
+    pub(crate) const LABELS: [&'static str; 15] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -55,6 +57,7 @@ impl Reason {
         "frame_timeout",
         "queue_overflow",
         "stalled",
+        "lagging",
         "vanished",
         "shutdown",
         "panicked",
@@ -74,6 +77,7 @@ impl Reason {
             Self::FrameTimeout => "frame_timeout",
             Self::QueueOverflow(_) => "queue_overflow",
             Self::Stalled(_) => "stalled",
+            Self::Lagging { .. } => "lagging",
             Self::Vanished(_) => "vanished",
             Self::Shutdown => "shutdown",
             Self::Panicked => "panicked",
@@ -89,6 +93,7 @@ impl Reason {
             Self::Io(_)
                 | Self::QueueOverflow(_)
                 | Self::Stalled(_)
+                | Self::Lagging { .. }
                 | Self::Vanished(_)
                 | Self::Panicked
         )

@@ -98,6 +98,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Seconds without progress while bytes wait for a client.
     pub stall_seconds: u64,
+    /// Seconds that the oldest byte may wait for a client.
+    pub lag_seconds: u64,
     /// Messages a second for each client, on average; 0 is no limit.
     pub messages_per_second: u32,
     /// Messages at once for each client.
@@ -207,8 +209,9 @@ impl Default for Limits {
             name_attempts: 20,
             join_seconds: 120,
             frame_seconds: 10,
-            queue_bytes: 1024 * 1024,
+            queue_bytes: 16 * 1024 * 1024,
             stall_seconds: 10,
+            lag_seconds: 60,
             messages_per_second: 20,
             message_burst: 200,
             bytes_per_second: 16 * 1024,
@@ -227,7 +230,7 @@ impl ServerSettings {
     /// Checks what types cannot say.
     pub fn check(&self) -> Result<(), SettingError> {
         let limits = &self.limits;
-        let at_least_one: [(&'static str, u64); 11] = [
+        let at_least_one: [(&'static str, u64); 12] = [
             ("network.backlog", self.network.backlog.into()),
             ("private.request_seconds", self.private.request_seconds),
             ("private.pending_per_target", wide(self.private.pending_per_target)),
@@ -239,6 +242,7 @@ impl ServerSettings {
             ("limits.join_seconds", limits.join_seconds),
             ("limits.frame_seconds", limits.frame_seconds),
             ("limits.stall_seconds", limits.stall_seconds),
+            ("limits.lag_seconds", limits.lag_seconds),
         ];
         for (key, value) in at_least_one {
             if value == 0 {

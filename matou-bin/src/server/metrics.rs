@@ -85,7 +85,7 @@ fn publish(counts: &Snapshot) {
     counter!("matou_sent_bytes_total").absolute(counts.bytes_out);
     counter!("matou_batches_total").absolute(counts.batches);
     let ended = |label: &str| counts.ends.get(label).copied().unwrap_or_default();
-    let slow = ended("queue_overflow") + ended("stalled");
+    let slow = ended("queue_overflow") + ended("stalled") + ended("lagging");
     counter!("matou_slow_disconnects_total").absolute(slow);
     labelled("matou_refusals_total", "reason", &counts.refusals);
     labelled("matou_ends_total", "reason", &counts.ends);

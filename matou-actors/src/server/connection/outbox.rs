@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
@@ -50,6 +51,15 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queued == 0
+    }
+
+    /// When the oldest event that waits happened. What waits for this client alone has no time of
+    /// its own: it is little, and events follow it.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.entries.iter().find_map(|entry| match entry {
+            Entry::Frame(_) => None,
+            Entry::Log { segment, .. } => segment.began_at(),
+        })
     }
 
     pub(crate) fn set_limit(&mut self, limit: usize) {

@@ -6,7 +6,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -83,6 +83,12 @@ impl Output {
     /// Bytes that wait.
     pub(crate) fn queued(&self) -> usize {
         self.outbox.queued()
+    }
+
+    /// For how long the oldest event that waits has been waiting.
+    pub(super) fn lag(&self, now: Instant) -> Duration {
+        let oldest = self.outbox.oldest();
+        oldest.map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest))
     }
 
     /// How far the client is; a system call.

@@ -143,7 +143,8 @@ impl Connection {
         }
     }
 
-    /// Somebody who takes nothing for too long while bytes wait is not there.
+    /// Whoever takes nothing for too long while bytes wait is not there, and whoever takes them
+    /// too slowly falls behind without end.
     pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
         if self.deadlines.is_set(Deadline::Stall) || self.state != State::Alive {
             return;
@@ -155,12 +156,15 @@ impl Connection {
             // The socket may be writable for long: the server was too busy to write.
             let progress = connection.output.borrow_mut().unblock();
             connection.wrote(progress, ctx);
-            let (queued, taken) = {
+            let (queued, taken, lag) = {
                 let output = connection.output.borrow();
-                (output.queued(), output.taken())
+                (output.queued(), output.taken(), output.lag(Instant::now()))
             };
+            let longest = Duration::from_secs(connection.shared.rules().limits.lag_seconds);
             if queued > 0 && taken == before {
                 connection.close(&Reason::Stalled(queued), ctx);
+            } else if queued > 0 && lag > longest {
+                connection.close(&Reason::Lagging { queued, lag }, ctx);
             } else if queued > 0 {
                 connection.watch_progress(ctx);
             }

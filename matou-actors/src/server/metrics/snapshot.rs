@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub names_refused: u64,
     /// Connections that were not let in, by reason.
     pub refusals: Counts,
-    /// Connections that ended, by reason; `queue_overflow` and `stalled` are slow readers.
+    /// Connections that ended, by reason; `queue_overflow`, `stalled` and `lagging` are slow readers.
     pub ends: Counts,
     /// Frames from clients, by type.
     pub frames_in: Counts,

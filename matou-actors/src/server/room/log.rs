@@ -31,6 +31,7 @@ struct Open {
     v1: BytesMut,
     v1_starts: Vec<usize>,
     said_at: Option<Instant>,
+    began_at: Option<Instant>,
 }
 
 /// A sealed run of events, with the way to what follows.
@@ -38,6 +39,8 @@ struct Open {
 pub(crate) struct Segment {
     start: u64,
     end: u64,
+    /// The time of the first event.
+    began_at: Option<Instant>,
     /// The time of the oldest message among the events.
     said_at: Option<Instant>,
     v1: Encoded,
@@ -73,6 +76,7 @@ impl Log {
         let root = Segment {
             start: 0,
             end: 0,
+            began_at: None,
             said_at: None,
             v1: Encoded::default(),
             next: OnceLock::new(),
@@ -97,6 +101,7 @@ impl Log {
             self.said = event.sequence + 1;
             self.open.said_at.get_or_insert(event.time);
         }
+        self.open.began_at.get_or_insert(event.time);
         let Open { v1, v1_starts, .. } = &mut self.open;
         if v1.capacity() - v1.len() < 4096 {
             v1.reserve(CHUNK);
@@ -114,11 +119,12 @@ impl Log {
             return;
         }
         let (start, end) = (self.last.end(), self.end());
-        let Open { v1, v1_starts, said_at } = &mut self.open;
-        let said_at = said_at.take();
+        let Open { v1, v1_starts, said_at, began_at } = &mut self.open;
+        let (began_at, said_at) = (began_at.take(), said_at.take());
         let starts = std::mem::take(v1_starts).into_boxed_slice();
         let v1 = Encoded { bytes: v1.split().freeze(), starts };
-        let segment = Arc::new(Segment { start, end, said_at, v1, next: OnceLock::new() });
+        let next = OnceLock::new();
+        let segment = Arc::new(Segment { start, end, began_at, said_at, v1, next });
         // Only the log sets `next`, and only on its last segment, which it replaces right here.
         let _ = self.last.next.set(Arc::clone(&segment));
         self.last = segment;
@@ -175,6 +181,11 @@ impl Segment {
     /// The sequence behind the last event.
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// The time of the first event.
+    pub(crate) fn began_at(&self) -> Option<Instant> {
+        self.began_at
     }
 
     /// All events in that dialect.
