@@ -122,7 +122,11 @@ fn end_of_input_signs_out_after_everything_was_sent() {
 #[test]
 fn input_before_sign_in_may_exceed_the_buffers() {
     const LINES: usize = 15_000;
-    let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let unlimited = [
+        ("LIMITS__MESSAGES_PER_SECOND", "0"),
+        ("LIMITS__BYTES_PER_SECOND", "0"),
+        ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
+    ];
     let server = Server::with("127.0.0.1:0", &unlimited);
     let mut watcher = Peer::join(server.address, "Watcher", &[]);
     let mut ada = Client::start(server.address, "Ada", &[]);
@@ -193,7 +197,11 @@ fn a_host_name_finds_the_server() {
 fn a_flood_of_lines_arrives_in_order() {
     let server = Server::with(
         "127.0.0.1:0",
-        &[("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")],
+        &[
+            ("LIMITS__MESSAGES_PER_SECOND", "0"),
+            ("LIMITS__BYTES_PER_SECOND", "0"),
+            ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
+        ],
     );
     let mut ada = Client::join(server.address, "Ada");
     let mut peer = Peer::join(server.address, "Flood", &["Ada"]);

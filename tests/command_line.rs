@@ -213,7 +213,11 @@ fn sigterm_and_sigint_flush_close_and_exit_0_in_5_seconds() {
 
 #[test]
 fn sigterm_ends_a_server_whose_clients_do_not_read_in_5_seconds() {
-    let server_settings = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let server_settings = [
+        ("LIMITS__MESSAGES_PER_SECOND", "0"),
+        ("LIMITS__BYTES_PER_SECOND", "0"),
+        ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
+    ];
     let mut server = Server::with("127.0.0.1:0", &server_settings);
     let _stuck = Peer::join(server.address, "Stuck", &[]);
     let mut writer = Peer::join(server.address, "Writer", &["Stuck"]);
@@ -252,7 +256,11 @@ fn a_closed_output_ends_the_client_with_exit_code_0() {
 
 #[test]
 fn a_stalled_output_does_not_keep_the_client_from_exiting() {
-    let unlimited = [("LIMITS__MESSAGES_PER_SECOND", "0"), ("LIMITS__BYTES_PER_SECOND", "0")];
+    let unlimited = [
+        ("LIMITS__MESSAGES_PER_SECOND", "0"),
+        ("LIMITS__BYTES_PER_SECOND", "0"),
+        ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
+    ];
     let server = Server::with("127.0.0.1:0", &unlimited);
     let mut peer = Peer::join(server.address, "Peer", &[]);
     let home = tempfile::tempdir().unwrap();

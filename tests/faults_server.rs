@@ -159,6 +159,7 @@ fn an_unreachable_client_is_closed_without_affecting_others() {
     let mut scene = Scene::with(&[
         ("LIMITS__MESSAGES_PER_SECOND", "0"),
         ("LIMITS__BYTES_PER_SECOND", "0"),
+        ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
         ("LIMITS__QUEUE_BYTES", "524288"),
         ("LIMITS__STALL_SECONDS", "1"),
     ]);

@@ -21,9 +21,10 @@ use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Rates off, short patience.
-const IMPATIENT: [(&str, &str); 5] = [
+const IMPATIENT: [(&str, &str); 6] = [
     ("LIMITS__MESSAGES_PER_SECOND", "0"),
     ("LIMITS__BYTES_PER_SECOND", "0"),
+    ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
     ("LIMITS__STALL_SECONDS", "3"),
     ("LIMITS__LAG_SECONDS", "5"),
     ("LOG__LEVEL", "info"),

@@ -31,6 +31,7 @@ fn smoke_of_matou(arbiters: usize) -> Output {
     settings.network.arbiters = arbiters;
     settings.limits.messages_per_second = 0;
     settings.limits.bytes_per_second = 0;
+    settings.limits.room_bytes_per_second = 0;
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     actix::System::new().block_on(async move {

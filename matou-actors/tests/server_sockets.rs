@@ -89,6 +89,7 @@ fn a_reader_that_never_reads_is_disconnected_and_costs_the_others_nothing() {
         settings.limits.queue_bytes = 512 * 1024;
         settings.limits.messages_per_second = 0;
         settings.limits.bytes_per_second = 0;
+        settings.limits.room_bytes_per_second = 0;
     });
     let mut alice = Client::join(&server, "alice");
     let stuck = Client::join(&server, "stuck");

@@ -62,6 +62,7 @@ connects_per_minute = 0
 per_address = 20000
 messages_per_second = 0
 bytes_per_second = 0
+room_bytes_per_second = 0
 
 [metrics]
 listen = \"127.0.0.1:0\"

@@ -24,7 +24,7 @@ pub use text::MessageText;
 pub use username::{FoldedName, Username};
 pub use v1::{
     ClaimedName, ClientFrame, FileHeader, Kind, MAX_FRAME, PeerFrame, PerKind, ServerFrame,
-    TYPE_LENGTH, encode_joined, encode_left, encode_message,
+    TYPE_LENGTH, encode_joined, encode_left, encode_message, message_length,
 };
 
 /// How the last message of the server begins to a client that an operator disconnects, which does

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::protocol::{ClaimedName, MessageText, PortPair, Username};
+use crate::protocol::{ClaimedName, MessageText, PortPair, Username, message_length};
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
+use crate::server::address_prefix::AddressPrefix;
 use crate::server::admin::wire::{ClientReport, Request, Response};
 use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
@@ -18,6 +19,7 @@ use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Member};
 use crate::server::room::batch::{Batch, Welcome};
+use crate::server::room::rates::RoomRates;
 use crate::server::settings::Limits;
 
 /// Listener to shard: a connection was accepted.
@@ -89,9 +91,17 @@ pub(crate) enum ToRoom {
 pub(crate) struct Publish {
     pub(crate) route: Route,
     pub(crate) from: Username,
+    pub(crate) address: AddressPrefix,
     pub(crate) texts: Vec<MessageText>,
     /// When they were read.
     pub(crate) at: Instant,
+}
+
+impl Publish {
+    /// How many bytes everybody else reads of it.
+    pub(crate) fn length(&self) -> usize {
+        self.texts.iter().map(|text| message_length(&self.from, text)).sum()
+    }
 }
 
 /// Broker to room: a frame for one client, which gets it behind all that was said before; nobody
@@ -210,13 +220,14 @@ pub(crate) struct SetAdmission(pub(crate) AdmissionLimits);
 #[rtype(result = "()")]
 pub(crate) struct SetRequestLimits(pub(crate) RequestLimits);
 
-/// To the room: how new members are welcomed from now on.
+/// To the room: how new members are welcomed and how fast it takes messages from now on.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct SetRoom {
     pub(crate) replay_roster: bool,
     /// The message of the day, a frame for each line.
     pub(crate) motd: Vec<MessageText>,
+    pub(crate) rates: RoomRates,
 }
 
 /// To a shard: the limits of its connections, existing ones included.

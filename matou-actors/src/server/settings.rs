@@ -108,6 +108,12 @@ pub struct Limits {
     pub bytes_per_second: u32,
     /// Bytes at once for each client.
     pub byte_burst: u32,
+    /// How many clients with full rates one address (one /64 in IPv6) may have; 0 is no limit.
+    pub rates_per_address: u32,
+    /// Bytes a second of all messages, 64 for each included; 0 is no limit.
+    pub room_bytes_per_second: u32,
+    /// Bytes at once of all messages.
+    pub room_byte_burst: u32,
 }
 
 /// Section `log`.
@@ -216,6 +222,9 @@ impl Default for Limits {
             message_burst: 200,
             bytes_per_second: 16 * 1024,
             byte_burst: 128 * 1024,
+            rates_per_address: 10,
+            room_bytes_per_second: 192 * 1024,
+            room_byte_burst: 2 * 1024 * 1024,
         }
     }
 }
@@ -279,6 +288,13 @@ impl ServerSettings {
                 key: "limits.byte_burst",
                 value: limits.byte_burst.to_string(),
                 allowed: "1024 or more while bytes_per_second is set",
+            });
+        }
+        if limits.room_bytes_per_second > 0 && limits.room_byte_burst < 1024 {
+            return Err(SettingError {
+                key: "limits.room_byte_burst",
+                value: limits.room_byte_burst.to_string(),
+                allowed: "1024 or more while room_bytes_per_second is set",
             });
         }
         if self.network.arbiters > 1024 {
@@ -361,6 +377,7 @@ mod tests {
     fn what_cannot_work_is_refused_by_its_key() {
         assert_eq!(refused(|s| s.limits.clients = 0), Some("limits.clients"));
         assert_eq!(refused(|s| s.limits.connect_burst = 0), Some("limits.connect_burst"));
+        assert_eq!(refused(|s| s.limits.room_byte_burst = 0), Some("limits.room_byte_burst"));
         assert_eq!(refused(|s| s.limits.join_seconds = u64::MAX), Some("limits.join_seconds"));
         assert_eq!(refused(|s| s.room.motd_name = "the server".into()), Some("room.motd_name"));
         assert_eq!(refused(|s| s.room.motd = "a\n\nb\n".into()), None);

@@ -47,6 +47,13 @@ impl TokenBucket {
         self.debt(rate, now)
     }
 
+    /// Goes on under another rate from `now` on, and not only from the next use.
+    pub(crate) fn adopt(&mut self, rate: Rate, now: Instant) {
+        if self.used.is_some() {
+            self.used = Some((now + self.left(rate, now), Basis::of(rate)));
+        }
+    }
+
     /// How long to wait before the next use.
     pub(crate) fn debt(&self, rate: Rate, now: Instant) -> Duration {
         self.left(rate, now).saturating_sub(rate.burst())

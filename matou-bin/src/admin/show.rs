@@ -52,6 +52,7 @@ fn of_status(status: &Status) -> String {
         ("connections closed", of_counts(&counts.ends)),
         ("names accepted", counts.joins.to_string()),
         ("names refused", counts.names_refused.to_string()),
+        ("messages delayed", of_counts(&counts.throttled)),
         ("frames received", of_counts(&counts.frames_in)),
         ("frames sent", of_counts(&counts.frames_out)),
         ("bytes received", counts.bytes_in.to_string()),

@@ -89,6 +89,7 @@ fn publish(counts: &Snapshot) {
     counter!("matou_slow_disconnects_total").absolute(slow);
     labelled("matou_refusals_total", "reason", &counts.refusals);
     labelled("matou_ends_total", "reason", &counts.ends);
+    labelled("matou_throttled_total", "limit", &counts.throttled);
     labelled("matou_frames_received_total", "type", &counts.frames_in);
     labelled("matou_frames_sent_total", "type", &counts.frames_out);
     labelled("matou_private_steps_total", "step", &counts.private);
@@ -127,6 +128,10 @@ fn describe() {
     describe_counter!(
         "matou_slow_disconnects_total",
         "Clients disconnected for reading too slowly."
+    );
+    describe_counter!(
+        "matou_throttled_total",
+        "Runs of messages delayed because their address or the room is above its rate."
     );
     describe_counter!("matou_frames_received_total", "Frames from clients, by type.");
     describe_counter!("matou_frames_sent_total", "Frames queued for clients, by type.");

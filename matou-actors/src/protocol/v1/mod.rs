@@ -19,7 +19,7 @@ pub use client_frame::{ClaimedName, ClientFrame};
 pub use file_header::FileHeader;
 pub use kind::{Kind, PerKind, TYPE_LENGTH};
 pub use peer_frame::PeerFrame;
-pub use server_frame::{ServerFrame, encode_joined, encode_left, encode_message};
+pub use server_frame::{ServerFrame, encode_joined, encode_left, encode_message, message_length};
 
 use super::limits::{MAX_MESSAGE, MAX_USERNAME};
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use super::kind::Kind;
+use super::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::address::{PortPair, decode_address, encode_address};
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::FrameError;
@@ -143,6 +143,12 @@ pub fn encode_left(who: &Username, out: &mut BytesMut) {
 pub fn encode_message(from: &Username, text: &MessageText, out: &mut BytesMut) {
     encode_named(Kind::MSGBC, from, out);
     put_sized(out, text.as_str().as_bytes());
+}
+
+/// How many bytes [`encode_message`] appends.
+#[must_use]
+pub fn message_length(from: &Username, text: &MessageText) -> usize {
+    TYPE_LENGTH + 4 + from.as_str().len() + 4 + text.as_str().len()
 }
 
 fn encode_named(kind: Kind, name: &Username, out: &mut BytesMut) {

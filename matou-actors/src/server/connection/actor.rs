@@ -180,7 +180,8 @@ impl Connection {
             }
             Intent::Publish(texts) => {
                 let Some(from) = self.inbound.username().cloned() else { return };
-                let said = Publish { route, from, texts, at: Instant::now() };
+                let address = self.peer.ip().into();
+                let said = Publish { route, from, address, texts, at: Instant::now() };
                 self.shared.uplinks.room.do_send(said);
             }
             Intent::Private(step) => {

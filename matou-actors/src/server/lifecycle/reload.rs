@@ -6,6 +6,7 @@ use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::broker::requests::RequestLimits;
 use crate::server::messages::{SetAdmission, SetLimits, SetRequestLimits, SetRoom};
+use crate::server::room::rates::RoomRates;
 use crate::server::settings::{ServerSettings, SettingError};
 
 /// The actors that take new settings.
@@ -39,6 +40,7 @@ impl Reloadable {
         self.room.do_send(SetRoom {
             replay_roster: new.room.replay_roster,
             motd: motd_lines(&new.room.motd),
+            rates: RoomRates::new(&new.limits),
         });
         for shard in &self.shards {
             shard.do_send(SetLimits(new.limits.clone()));

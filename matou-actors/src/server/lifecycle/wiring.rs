@@ -22,6 +22,8 @@ use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
 use crate::server::room::actor::Room;
 use crate::server::room::fanout::Fanout;
+use crate::server::room::rates::RoomRates;
+use crate::server::room::shaper::Shaper;
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::shard::actor::Shard;
 
@@ -78,11 +80,14 @@ impl Actors {
         let directory = Directory::new(Some(&motd_name));
         let room = room.run(Room {
             fanout,
+            shaper: Shaper::new(RoomRates::new(&settings.limits)),
             motd_name,
             shards: recipients(&shards),
             clock: Instant::now,
-            gathering: None,
+            timer: None,
             meters: Arc::clone(&meters),
+            delays: LogLimiters::new(LOG_EVERY),
+            logger: logger.clone(),
             draining: Vec::new(),
             _critical: critical("room"),
         });

@@ -11,6 +11,7 @@ use crate::protocol::{Kind, PerKind};
 use crate::server::accept::admission::Refusal;
 use crate::server::metrics::snapshot::{Counts, Snapshot};
 use crate::server::reason::Reason;
+use crate::server::room::rates::Limit;
 
 /// The counts of one server.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Meters {
     pub(crate) names_refused: Count,
     refusals: [Count; Refusal::ALL.len()],
     ends: [Count; Reason::LABELS.len()],
+    throttled: [Count; Limit::ALL.len()],
     pub(crate) private: PrivateMeters,
     shards: Vec<Arc<ShardMeters>>,
     hub_frames_out: PerKind<Count>,
@@ -71,6 +73,7 @@ impl Meters {
             names_refused: Count::default(),
             refusals: Default::default(),
             ends: std::array::from_fn(|_| Count::default()),
+            throttled: Default::default(),
             private: PrivateMeters::default(),
             shards: (0..shards).map(|_| Arc::default()).collect(),
             hub_frames_out: PerKind::default(),
@@ -93,6 +96,14 @@ impl Meters {
     pub(crate) fn ended(&self, reason: &Reason) {
         let place = Reason::LABELS.iter().position(|&label| label == reason.label());
         if let Some(count) = place.and_then(|place| self.ends.get(place)) {
+            count.add(1);
+        }
+    }
+
+    /// A run of messages has to wait for a rate.
+    pub(crate) fn throttled(&self, limit: Limit) {
+        let place = Limit::ALL.iter().position(|&other| other == limit);
+        if let Some(count) = place.and_then(|place| self.throttled.get(place)) {
             count.add(1);
         }
     }
@@ -140,6 +151,7 @@ impl Meters {
             names_refused: self.names_refused.value(),
             refusals: labelled(&self.refusals, &Refusal::ALL.map(Refusal::label)),
             ends: labelled(&self.ends, &Reason::LABELS),
+            throttled: labelled(&self.throttled, &Limit::ALL.map(Limit::label)),
             frames_in: frames(&|shard| &shard.frames_in, None),
             frames_out: frames(&|shard| &shard.frames_out, Some(&self.hub_frames_out)),
             bytes_in: sum(&|shard| shard.bytes_in.value()),

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub refusals: Counts,
     /// Connections that ended, by reason; `queue_overflow`, `stalled` and `lagging` are slow readers.
     pub ends: Counts,
+    /// Messages sent in a row that had to wait, by the limit that was reached.
+    pub throttled: Counts,
     /// Frames from clients, by type.
     pub frames_in: Counts,
     /// Frames handed to clients' queues, by type.

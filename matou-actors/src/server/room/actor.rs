@@ -5,26 +5,33 @@ use std::task::Context as Task;
 use std::time::Instant;
 
 use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHandle};
+use slog::{Logger, warn};
 use tokio::sync::oneshot;
 
 use crate::protocol::{Kind, Username};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
     Announce, Drain, FromRoom, Publish, Relay, SetRoom, ToRoom, Written,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::room::fanout::Fanout;
+use crate::server::room::rates::{Limit, RoomRates};
+use crate::server::room::shaper::Shaper;
 
 /// Puts joins, leaves and messages in one order and hands them to the shards in batches.
 pub(crate) struct Room {
     pub(crate) fanout: Fanout,
+    pub(crate) shaper: Shaper,
     pub(crate) motd_name: Username,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
     pub(crate) clock: fn() -> Instant,
-    /// The timer that runs until the end of gathering, and when that is.
-    pub(crate) gathering: Option<(Instant, SpawnHandle)>,
+    /// The timer for what is gathered or waits for a rate, and when it ends.
+    pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) delays: LogLimiters<Limit>,
+    pub(crate) logger: Logger,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
     pub(crate) _critical: Option<CriticalActor>,
 }
@@ -43,7 +50,10 @@ impl Handler<ToRoom> for Room {
     fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
         match message {
             ToRoom::Enter { route, name } => self.fanout.enter(route, name, (self.clock)()),
-            ToRoom::Leave { id } => self.fanout.leave(id, (self.clock)()),
+            ToRoom::Leave { id } => {
+                self.shaper.forget(id);
+                self.fanout.leave(id, (self.clock)());
+            }
         }
     }
 }
@@ -52,7 +62,17 @@ impl Handler<Publish> for Room {
     type Result = ();
 
     fn handle(&mut self, said: Publish, _: &mut Context<Self>) {
-        self.fanout.publish(said);
+        let (now, address) = ((self.clock)(), said.address);
+        match self.shaper.admit(said, now) {
+            Ok(said) => self.fanout.publish(said),
+            Err(limit) => {
+                self.meters.throttled(limit);
+                if let Some(suppressed) = self.delays.permit(limit, now) {
+                    warn!(self.logger, "messages delayed"; "address" => %address,
+                        "reason" => %limit, "suppressed" => suppressed);
+                }
+            }
+        }
     }
 }
 
@@ -76,6 +96,8 @@ impl Handler<Drain> for Room {
     type Result = ();
 
     fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
+        // Whoever stops the server waits for no rate.
+        self.shaper.set_rates(RoomRates::default(), (self.clock)());
         self.draining.push(done);
     }
 }
@@ -91,9 +113,13 @@ impl Handler<Announce> for Room {
 impl Handler<SetRoom> for Room {
     type Result = ();
 
-    fn handle(&mut self, SetRoom { replay_roster, motd }: SetRoom, _: &mut Context<Self>) {
+    fn handle(&mut self, new: SetRoom, _: &mut Context<Self>) {
+        let SetRoom { replay_roster, motd, rates } = new;
         self.fanout.set_replay_roster(replay_roster);
         self.fanout.set_motd(&self.motd_name, &motd);
+        if self.draining.is_empty() {
+            self.shaper.set_rates(rates, (self.clock)());
+        }
     }
 }
 
@@ -112,21 +138,26 @@ impl Room {
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        self.admit();
         let now = (self.clock)();
+        while let Some(said) = self.shaper.next(now) {
+            // What is measured from here on is what the server takes, without what it has waited.
+            self.fanout.publish(Publish { at: now, ..said });
+        }
+        self.admit();
         for (shard, batch) in self.fanout.flush(now) {
             if let Some(shard) = self.shards.get(shard) {
                 // Cannot flood: one batch in flight for each shard.
                 shard.do_send(FromRoom::Batch(batch));
             }
         }
-        let sooner = |until: &Instant| self.gathering.is_none_or(|(other, _)| *until < other);
-        if let Some(until) = self.fanout.gathering_until().filter(sooner) {
-            let timer = ctx.run_later(until - now, |room, ctx| {
-                room.gathering = None;
+        let again = [self.fanout.gathering_until(), self.shaper.next_at(now)];
+        let sooner = |until: &Instant| self.timer.is_none_or(|(other, _)| *until < other);
+        if let Some(until) = again.into_iter().flatten().min().filter(sooner) {
+            let timer = ctx.run_later(until.saturating_duration_since(now), |room, ctx| {
+                room.timer = None;
                 room.flush(ctx);
             });
-            if let Some((_, later)) = self.gathering.replace((until, timer)) {
+            if let Some((_, later)) = self.timer.replace((until, timer)) {
                 ctx.cancel_future(later);
             }
         }

@@ -130,7 +130,7 @@ impl Fanout {
     /// Proposes what a client said; it may go on with the batch that holds the last of it
     /// ([`Batch::published`]) and publishes no more until then, so that what waits here is
     /// bounded by what each client may have in flight.
-    pub(crate) fn publish(&mut self, Publish { route, from, texts, at }: Publish) {
+    pub(crate) fn publish(&mut self, Publish { route, from, texts, at, .. }: Publish) {
         self.propose(Change::Say { publisher: Some(route), from, texts }, at);
     }
 

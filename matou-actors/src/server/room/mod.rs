@@ -3,7 +3,10 @@
 pub(crate) mod actor;
 pub(crate) mod batch;
 pub(crate) mod event;
+mod fair_queue;
 pub(crate) mod fanout;
 pub(crate) mod log;
+pub(crate) mod rates;
 pub(crate) mod roster;
 pub(crate) mod sequencer;
+pub(crate) mod shaper;

@@ -5,16 +5,22 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr};
+use slog::Logger;
 use tokio::sync::oneshot;
 
-use super::{Probe, id, meters, name, route, text};
+use super::{Probe, id, meters, name, peer, route, text};
 use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::Route;
+use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use crate::server::registry::actor::LOG_EVERY;
 use crate::server::room::actor::Room;
 use crate::server::room::batch::Batch;
 use crate::server::room::event::Dialect;
 use crate::server::room::fanout::Fanout;
+use crate::server::room::rates::RoomRates;
+use crate::server::room::shaper::Shaper;
+use crate::server::settings::Limits;
 
 struct Stage {
     room: Addr<Room>,
@@ -31,13 +37,20 @@ fn by_the_hour() -> Instant {
 
 impl Stage {
     fn start() -> Self {
+        Self::with(RoomRates::default(), by_the_hour)
+    }
+
+    fn with(rates: RoomRates, clock: fn() -> Instant) -> Self {
         let shards = [Probe::start(), Probe::start()];
         let room = Room {
             motd_name: name("Server"),
             meters: meters(),
-            clock: by_the_hour,
-            gathering: None,
+            clock,
+            timer: None,
             fanout: Fanout::new(2, true),
+            shaper: Shaper::new(rates),
+            delays: LogLimiters::new(LOG_EVERY),
+            logger: Logger::root(slog::Discard, slog::o!()),
             shards: shards.iter().map(Probe::recipient).collect(),
             draining: Vec::new(),
             _critical: None,
@@ -51,7 +64,8 @@ impl Stage {
 
     fn says(&self, route: Route, called: &str, said: &str) {
         let (from, texts) = (name(called), vec![text(said)]);
-        self.room.do_send(Publish { route, from, texts, at: Instant::now() });
+        let address = peer(1).ip().into();
+        self.room.do_send(Publish { route, from, address, texts, at: Instant::now() });
     }
 
     fn has_written(&self, shard: usize) {
@@ -254,4 +268,31 @@ async fn routes_to_shards_that_do_not_exist_harm_nobody() {
     stage.has_written(7);
     let heard = stage.heard(0).await;
     assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames.len() == 2));
+}
+
+#[actix::test]
+async fn what_waits_for_a_rate_is_dropped_with_its_author_and_let_in_by_a_stop() {
+    let one_at_once = Limits { messages_per_second: 1, message_burst: 1, ..Limits::default() };
+    let limits = Limits { rates_per_address: 1, ..one_at_once };
+    let mut stage = Stage::with(RoomRates::new(&limits), Instant::now);
+    for (route, called) in [(ALICE, "alice"), (BOB, "bob")] {
+        stage.enters(route, called);
+    }
+    for _ in 0..2 {
+        stage.says(ALICE, "alice", "at once");
+    }
+    stage.says(ALICE, "alice", "never");
+    stage.says(BOB, "bob", "at the stop");
+    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
+    let (done, _drained) = oneshot::channel();
+    stage.room.do_send(Drain(done));
+    let mut frames = Vec::new();
+    for heard in stage.heard(0).await {
+        if let Heard::Batch { frames: more, .. } = heard {
+            frames.extend(more);
+        }
+    }
+    let expected =
+        ["+alice", "+bob", "alice: at once", "alice: at once", "-alice", "bob: at the stop"];
+    assert_eq!(frames, expected);
 }

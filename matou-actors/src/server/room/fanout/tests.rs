@@ -1,7 +1,10 @@
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::*;
 use crate::protocol::Decode;
 use crate::server::room::event::Dialect;
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ALICE: ConnectionId = ConnectionId(1);
 const BOB: ConnectionId = ConnectionId(2);
 
@@ -35,7 +38,7 @@ fn text(batch: &Batch, from: u64) -> Vec<String> {
 fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
     let texts = vec![MessageText::parse(text).unwrap()];
     let (route, from) = (Route { shard, id }, name("x"));
-    fanout.publish(Publish { route, from, texts, at: Instant::now() });
+    fanout.publish(Publish { route, from, address: LOOPBACK.into(), texts, at: Instant::now() });
     assert!(fanout.commit().is_empty());
 }
 
@@ -98,7 +101,7 @@ fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
         // The next one would not fit: a quarter of a batch, as one segment.
         let text = MessageText::parse(&"x".repeat(499)).unwrap();
         let texts = vec![text; MAX_BATCH / 4 / 512];
-        fanout.publish(Publish { route, from: name("x"), texts, at });
+        fanout.publish(Publish { route, from: name("x"), address: LOOPBACK.into(), texts, at });
         fanout.commit();
     }
     for second in [0, 4, 8] {
