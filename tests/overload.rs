@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use harness::client::Client;
 use harness::server::Server;
-use harness::wire::{Peer, coreq, disconotif, frame, msg};
+use harness::wire::{Peer, coreq, disconotif, frame, frame_length, msg};
 use harness::{DEADLINE, matou};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
@@ -208,7 +208,7 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
             assert!(count > 0, "alice was disconnected");
             bytes.extend_from_slice(&chunk[..count]);
             let mut at = 0;
-            while let Some(length) = whole(&bytes[at..]) {
+            while let Some(length) = frame_length(&bytes[at..]) {
                 gone += usize::from(bytes[at..at + 4] == left[..4]);
                 at += length;
             }
@@ -235,22 +235,6 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
     assert!(peak < before + 32 * 1024, "KiB: {before} before, {peak} at most");
     assert!(after < before + 16 * 1024, "KiB: {before} before, {after} after");
     drop(readers);
-}
-
-/// The length of the frame that `bytes` begin with, once it is whole.
-fn whole(bytes: &[u8]) -> Option<usize> {
-    let (kind, _) = bytes.split_first_chunk()?;
-    let texts = match i32::from_be_bytes(*kind) {
-        1 => return (bytes.len() >= 5).then_some(5),
-        4 => 2,
-        _ => 1,
-    };
-    let mut length = 4;
-    for _ in 0..texts {
-        let size = bytes.get(length..length + 4)?;
-        length += 4 + usize::try_from(u32::from_be_bytes(size.try_into().unwrap())).unwrap();
-    }
-    (bytes.len() >= length).then_some(length)
 }
 
 #[test]

@@ -92,6 +92,22 @@ pub(crate) fn pvcoestadst(who: &str, address: IpAddr, message: i32, file: i32) -
     [frame(12, &[who.as_bytes(), &raw(address)]), ports(message, file)].concat()
 }
 
+/// The length of the frame of the server's that `bytes` begin with, once it is whole.
+pub(crate) fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let (kind, _) = bytes.split_first_chunk()?;
+    let texts = match i32::from_be_bytes(*kind) {
+        1 => return (bytes.len() >= 5).then_some(5),
+        4 => 2,
+        _ => 1,
+    };
+    let mut length = 4;
+    for _ in 0..texts {
+        let size = bytes.get(length..length + 4)?;
+        length += 4 + usize::try_from(u32::from_be_bytes(size.try_into().unwrap())).unwrap();
+    }
+    (bytes.len() >= length).then_some(length)
+}
+
 /// A connection to the server.
 pub(crate) struct Peer {
     /// The socket.

@@ -4,6 +4,8 @@
 
 pub(crate) mod crowd;
 pub(crate) mod interposer;
+#[cfg(target_os = "linux")]
+pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 pub(crate) mod two;

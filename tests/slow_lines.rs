@@ -1,0 +1,149 @@
+//! People on slow lines: a burst of the others does not cost them their connection.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+mod support;
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::thread::JoinHandle;
+
+use harness::DEADLINE;
+use harness::client::Client;
+use harness::server::Server;
+use harness::wire::{coreq, cores, frame_length, msg};
+use socket2::{Domain, SockAddr, Socket, Type};
+use support::network::{Line, NEAR};
+
+/// As many messages as one may send at once, with the COREQ before them.
+const LINES: usize = 199;
+
+/// A server at the near end of a line, and a client at its far end.
+struct Scene {
+    line: Line,
+    server: Server,
+    ada: Client,
+}
+
+impl Scene {
+    fn at(rate: &'static str) -> Option<Self> {
+        let line = Line::of(rate)?;
+        let server = line.near.within(|| Server::with("0.0.0.0:0", &[]));
+        let address = SocketAddr::from((NEAR, server.address.port()));
+        let ada = line.far.within(move || Client::join(address, "Ada"));
+        Some(Self { line, server, ada })
+    }
+
+    /// Somebody near, at `address`, who has joined.
+    fn join(&self, address: Ipv4Addr, name: &str) -> TcpStream {
+        let server = SocketAddr::from(([127, 0, 0, 1], self.server.address.port()));
+        let mut stream = self.line.near.within(move || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.bind(&SockAddr::from(SocketAddr::from((address, 0)))).unwrap();
+            socket.connect(&SockAddr::from(server)).unwrap();
+            TcpStream::from(socket)
+        });
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(&coreq(name)).unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[..], cores(true));
+        stream
+    }
+
+    /// What Ada hears next.
+    fn next_message(&mut self) -> (String, String) {
+        let event = self.ada.wait_for(&["message", "disconnected", "reconnecting"], |_| true);
+        assert_eq!(event["event"], "message", "Ada was disconnected: {event}");
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        (text("from"), text("text"))
+    }
+}
+
+/// The longest page that can be pasted at once.
+fn page() -> Vec<u8> {
+    (0..LINES).flat_map(|line| msg(&format!("{line:03}{}", "x".repeat(509)))).collect()
+}
+
+/// Pastes `page` and reads `messages` messages of anybody.
+fn paste(mut stream: TcpStream, page: Vec<u8>, messages: usize) -> JoinHandle<()> {
+    let mut writing = stream.try_clone().unwrap();
+    std::thread::spawn(move || writing.write_all(&page));
+    std::thread::spawn(move || {
+        let (mut bytes, mut chunk, mut heard) = (Vec::new(), vec![0; 1 << 16], 0);
+        while heard < messages {
+            let count = stream.read(&mut chunk).unwrap();
+            assert!(count > 0, "disconnected after {heard} messages");
+            bytes.extend_from_slice(&chunk[..count]);
+            let mut at = 0;
+            while let Some(length) = frame_length(&bytes[at..]) {
+                heard += usize::from(bytes[at..at + 4] == [0, 0, 0, 4]);
+                at += length;
+            }
+            bytes.drain(..at);
+        }
+    })
+}
+
+fn twenty_connections_of_one_address_evict_nobody(rate: &'static str) {
+    const CROWD: usize = 20;
+    let Some(mut scene) = Scene::at(rate) else { return };
+    let crowd: Vec<_> =
+        (0..CROWD).map(|number| scene.join(Ipv4Addr::LOCALHOST, &format!("c{number}"))).collect();
+    let bea = scene.join(Ipv4Addr::new(127, 0, 0, 2), "Bea");
+    let everything = CROWD * LINES;
+    let crowd: Vec<_> = crowd.into_iter().map(|one| paste(one, page(), everything)).collect();
+    // When the address has used up what it may say at once.
+    let mut writing = bea.try_clone().unwrap();
+    paste(bea, Vec::new(), everything / 2).join().unwrap();
+    writing.write_all(&msg("hello")).unwrap();
+    let heard: Vec<_> = (0..=everything).map(|_| scene.next_message()).collect();
+    let place = heard.iter().position(|message| *message == ("Bea".into(), "hello".into()));
+    assert!(place.is_some_and(|place| place < everything), "others wait, Bea does not: {place:?}");
+    for one in crowd {
+        one.join().unwrap();
+    }
+}
+
+#[test]
+fn twenty_connections_of_one_address_evict_nobody_at_10_mbit() {
+    twenty_connections_of_one_address_evict_nobody("10mbit");
+}
+
+#[test]
+fn twenty_connections_of_one_address_evict_nobody_at_2_mbit() {
+    twenty_connections_of_one_address_evict_nobody("2mbit");
+}
+
+fn forty_people_paste_a_page_and_all_read_all_of_it(rate: &'static str) {
+    const PEOPLE: u8 = 40;
+    let Some(mut scene) = Scene::at(rate) else { return };
+    let everything = LINES * usize::from(PEOPLE);
+    let people: Vec<_> = (0..PEOPLE)
+        .map(|number| scene.join(Ipv4Addr::new(127, 0, 1, number), &format!("p{number}")))
+        .collect();
+    let people: Vec<_> = people.into_iter().map(|one| paste(one, page(), everything)).collect();
+    let mut next = HashMap::new();
+    for _ in 0..everything {
+        let (from, text) = scene.next_message();
+        let line: &mut usize = next.entry(from).or_default();
+        assert!(text.starts_with(&format!("{line:03}")), "{line}: {text}");
+        *line += 1;
+    }
+    for one in people {
+        one.join().unwrap();
+    }
+}
+
+#[test]
+fn forty_people_paste_a_page_and_all_read_all_of_it_at_10_mbit() {
+    forty_people_paste_a_page_and_all_read_all_of_it("10mbit");
+}
+
+#[test]
+fn forty_people_paste_a_page_and_all_read_all_of_it_at_2_mbit() {
+    forty_people_paste_a_page_and_all_read_all_of_it("2mbit");
+}

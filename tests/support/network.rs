@@ -1,0 +1,90 @@
+//! Networks of their own, joined by a line of a certain speed.
+//!
+//! They have no names: the kernel removes each with the last thread and process in it, whatever
+//! becomes of the test.
+
+use std::net::Ipv4Addr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::Command;
+use std::sync::mpsc::{Sender, channel};
+
+use nix::sched::{CloneFlags, unshare};
+
+use crate::harness;
+
+/// The near end of a line.
+pub(crate) const NEAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// Two networks and the line between them.
+pub(crate) struct Line {
+    pub(crate) near: Network,
+    pub(crate) far: Network,
+}
+
+/// A network namespace, and the thread that lives in it.
+pub(crate) struct Network {
+    jobs: Sender<Box<dyn FnOnce() + Send>>,
+    path: String,
+}
+
+impl Line {
+    /// A line that brings `rate`, such as `10mbit`, to its far end. Where that cannot be made the
+    /// test says that it is skipped.
+    pub(crate) fn of(rate: &'static str) -> Option<Self> {
+        Self::make(rate).map_err(|why| harness::skipped(&why)).ok()
+    }
+
+    fn make(rate: &'static str) -> Result<Self, String> {
+        let (near, far) = (Network::new()?, Network::new()?);
+        let path = far.path.clone();
+        near.within(move || {
+            run(&format!("ip link add near type veth peer name far netns {path}"))?;
+            run(&format!("ip address add {NEAR}/24 dev near"))?;
+            run("ip link set near up")?;
+            run(&format!("tc qdisc add dev near root tbf rate {rate} burst 16kb latency 400ms"))
+        })?;
+        far.within(|| {
+            run(&format!("ip address add {FAR}/24 dev far"))?;
+            run("ip link set far up")
+        })?;
+        Ok(Self { near, far })
+    }
+}
+
+impl Network {
+    fn new() -> Result<Self, String> {
+        let (jobs, coming) = channel::<Box<dyn FnOnce() + Send>>();
+        let (ready, is_ready) = channel();
+        std::thread::spawn(move || {
+            let entered = unshare(CloneFlags::CLONE_NEWNET)
+                .map_err(|error| format!("no network can be made here: {error}"))
+                .and_then(|()| run("ip link set lo up"));
+            let thread = std::fs::read_link("/proc/thread-self").unwrap();
+            let path = format!("/proc/{}/ns/net", thread.display());
+            ready.send(entered.map(|()| path)).unwrap();
+            for job in coming {
+                job();
+            }
+        });
+        Ok(Self { path: is_ready.recv().unwrap()?, jobs })
+    }
+
+    /// Does `job` in this network: sockets that it makes and processes that it starts stay here.
+    pub(crate) fn within<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, result) = channel();
+        let job = move || {
+            let _ = done.send(catch_unwind(AssertUnwindSafe(job)));
+        };
+        self.jobs.send(Box::new(job)).unwrap();
+        result.recv().unwrap().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+fn run(command: &str) -> Result<(), String> {
+    let mut words = command.split(' ');
+    let output = Command::new(words.next().unwrap()).args(words).output();
+    let output = output.map_err(|error| format!("{command}: {error}"))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    output.status.success().then_some(()).ok_or(format!("{command}: {error}"))
+}
