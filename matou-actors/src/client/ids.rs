@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,10 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct TransferId(pub u64);
 
+/// Gives out the numbers of offers and transfers; clones give out the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TransferIds(Arc<AtomicU64>);
+
 /// A private session, or the attempt to open one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SessionId(pub(crate) u64);
@@ -18,6 +24,13 @@ pub(crate) struct SessionId(pub(crate) u64);
 /// One wait for the answer to a private request, by which its time limit knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(pub(crate) u64);
+
+impl TransferIds {
+    /// One that was never given out before.
+    pub(crate) fn next(&self) -> TransferId {
+        TransferId(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 impl fmt::Display for TransferId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

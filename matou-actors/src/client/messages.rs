@@ -1,15 +1,17 @@
 //! The messages between the client's actors.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Message;
+use tokio::sync::oneshot;
 
 use crate::client::api::command::Command;
-use crate::client::connection::outbox::Outbox;
-use crate::client::ids::SessionId;
-use crate::protocol::{PeerFrame, PortPair, ServerFrame};
-use crate::transfer::ChosenFile;
+use crate::client::files::connection::Seen;
+use crate::client::ids::{SessionId, TransferId};
+use crate::protocol::{MessageText, PortPair, ServerFrame};
+use crate::transfer::{ChosenFile, Moved};
 
 /// A command of the user. The answer comes once the next one may follow.
 #[derive(Debug, Message)]
@@ -53,47 +55,101 @@ pub(crate) struct SessionReport {
 pub(crate) enum SessionEvent {
     /// Two ports are open for the peer.
     PortsOpen(PortPair),
-    /// Both connections are there; that for files is in blocking mode.
-    Up { peer: SocketAddr, outbox: Outbox, files: Arc<TcpStream> },
-    /// Frames came. The answer comes once the next ones may follow.
-    Frames(Vec<PeerFrame>),
-    /// The message connection ended by itself, and so the session. The file connection is still
-    /// watched, for files that were sent before the end.
-    TalkDown { reason: String },
-    /// The header of a file came, while so many bytes were `free` in the downloads folder;
-    /// nothing past it was read.
-    Header { size: u64, free: Option<u64> },
-    /// The file connection ended between files, or under an offer, or broke the protocol.
-    FilesDown { reason: String, violation: bool },
+    /// Both connections are there.
+    Up { peer: SocketAddr },
+    /// Texts came. The answer comes once the next ones may follow.
+    Texts(Vec<MessageText>),
+    /// A text of the user's is on its way.
+    Sent(MessageText),
+    /// A text of the user's will not arrive: the peer reads too slowly.
+    NotSent(MessageText),
+    /// Something happened to a file.
+    File(FileEvent),
+    /// The session is closed from here: no text or file of the user's is reported after it, but
+    /// the end of transfers that were cut.
+    Closing,
+    /// So many bytes of texts are not written yet, after [`SessionCommand::Close`].
+    Unwritten(usize),
+    /// Not all texts were written, and why.
+    Unsent { reason: String },
+    /// The message connection ended by itself, and so the session. Files that were sent before
+    /// the end may still come.
+    TalkOver { reason: String },
     /// The attempt to open the session failed, or both its connections are done with; its actor
     /// has stopped.
-    Down { reason: String },
+    Over { reason: String },
 }
 
-/// To a session: watch the file connection for the next header, or for its end under an offer.
-#[derive(Clone, Copy, Debug, Message)]
+/// What can happen to a file in a private session.
+#[derive(Debug)]
+pub(crate) enum FileEvent {
+    /// One is offered, while so many bytes were `free` in the downloads folder.
+    Offered { id: TransferId, size: u64, free: Option<u64> },
+    /// Bytes of it are about to move; `path` is where from or to.
+    Begun { id: TransferId, path: PathBuf, size: u64 },
+    /// Some have moved.
+    Moved { id: TransferId, moved: Moved },
+    /// It is whole. `changed`: it was written to while it was sent.
+    Whole { id: TransferId, path: PathBuf, size: u64, changed: bool },
+    /// It was not taken, and is still offered.
+    NotTaken { id: TransferId, reason: String },
+    /// It ended otherwise.
+    Failed { id: TransferId, reason: String },
+    /// This session cannot send it, nor any other one.
+    GaveBack(Outgoing),
+    /// The peer broke the protocol: no more files come.
+    Violation { reason: String },
+}
+
+/// A file on its way to a peer.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) id: TransferId,
+    pub(crate) file: Arc<ChosenFile>,
+    /// It broke off before only to be sent again, which is done once.
+    pub(crate) resent: bool,
+}
+
+/// What a private session is to do.
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct WatchFiles {
-    pub(crate) from: WatchFrom,
+pub(crate) enum SessionCommand {
+    /// Send a text. `room` is dropped once the next one may follow.
+    SendText { text: MessageText, room: oneshot::Sender<()> },
+    /// Send a file in its turn.
+    SendFile(Outgoing),
+    /// Take an offered file. `unattended`: refuse it if it cannot be taken.
+    TakeFile { id: TransferId, unattended: bool },
+    /// Refuse an offered file.
+    RefuseFile { id: TransferId, reason: String },
+    /// Stop a file, however far it is.
+    CancelFile { id: TransferId },
+    /// Say goodbye behind the texts sent so far; files are cut.
+    Close { reason: String, give_up: GiveUp },
+    /// Give up at once.
+    HangUp,
 }
 
-/// What is next on a file connection.
+/// How long a session that was closed waits for its peer to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WatchFrom {
-    /// A header.
-    Header,
-    /// So many bytes of a file whose header was read, and which may be taken.
-    Offer(u64),
-    /// So many bytes of a file that was refused, all of which are here; then a header.
-    Refused(u64),
+pub(crate) enum GiveUp {
+    /// Until the peer takes nothing any more.
+    WhenStalled,
+    /// Until it is hung up.
+    WhenHungUp,
 }
 
-/// To a session: leave the file connection alone.
-#[derive(Clone, Copy, Debug, Message)]
+/// To a session: what the watch with this number saw on its file connection, while so many bytes
+/// were `free` in the downloads folder. The answer comes once an offer has been dealt with.
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct LeaveFiles;
+pub(crate) struct FileSeen {
+    pub(crate) watch: u64,
+    pub(crate) seen: Seen,
+    pub(crate) free: Option<u64>,
+}
 
-/// To a link or session: give up at once.
+/// To a link: give up at once.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct HangUp;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::client::api::event::{Direction, TransferInfo};
-use crate::client::ids::{SessionId, TransferId};
+use crate::client::ids::{SessionId, TransferId, TransferIds};
+use crate::client::messages::Outgoing;
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
@@ -13,7 +14,7 @@ use crate::transfer::ChosenFile;
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
     entries: BTreeMap<TransferId, Entry>,
-    last: u64,
+    ids: TransferIds,
 }
 
 /// One of them.
@@ -23,30 +24,36 @@ pub(crate) struct Entry {
     pub(crate) stage: Stage,
     /// The session that it goes over, once there is one.
     pub(crate) session: Option<SessionId>,
-    /// The file that is to be sent.
-    pub(crate) file: Option<Arc<ChosenFile>>,
-    /// It is cut only to be sent again over another connection.
-    pub(crate) again: bool,
-    /// It was sent again before, which is done once.
-    pub(crate) was_again: bool,
+    /// Free bytes in the downloads folder when it was offered, if known.
+    pub(crate) free: Option<u64>,
     /// The user knows of it, and so has to learn of its end.
     pub(crate) announced: bool,
 }
 
 /// How far one of them is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Stage {
-    /// For its session or its turn.
-    Waiting,
+    /// For a session.
+    Waiting(Outgoing),
     /// For the user.
     Offered,
-    /// Taken by the user; not a byte is moved yet.
-    Taken,
-    /// It moves.
-    Moving,
+    /// It is the session's business.
+    InSession,
+}
+
+impl Entry {
+    /// Whether the user has to answer it.
+    pub(crate) fn is_offered(&self) -> bool {
+        matches!(self.stage, Stage::Offered)
+    }
 }
 
 impl Transfers {
+    /// Where the numbers of offers come from.
+    pub(crate) fn ids(&self) -> TransferIds {
+        self.ids.clone()
+    }
+
     /// A file to send.
     pub(crate) fn outgoing(
         &mut self,
@@ -54,17 +61,35 @@ impl Transfers {
         path: PathBuf,
         file: Arc<ChosenFile>,
     ) -> TransferInfo {
-        let size = file.size();
-        let info = self.add(Direction::Outgoing, to, size, Some(path), Stage::Waiting, None);
-        if let Some(entry) = self.entries.get_mut(&info.id) {
-            entry.file = Some(file);
-        }
+        let (id, size) = (self.ids.next(), file.size());
+        let info = TransferInfo {
+            id,
+            direction: Direction::Outgoing,
+            with: to,
+            bytes: 0,
+            size,
+            path: Some(path),
+        };
+        let stage = Stage::Waiting(Outgoing { id, file, resent: false });
+        let entry = Entry { info: info.clone(), stage, session: None, free: None, announced: true };
+        self.entries.insert(id, entry);
         info
     }
 
-    /// A file that is offered.
-    pub(crate) fn offered(&mut self, from: Username, size: u64, session: SessionId) -> TransferId {
-        self.add(Direction::Incoming, from, size, None, Stage::Offered, Some(session)).id
+    /// A file that `session` offers; the user does not know of it yet.
+    pub(crate) fn offered(
+        &mut self,
+        id: TransferId,
+        from: Username,
+        size: u64,
+        free: Option<u64>,
+        session: SessionId,
+    ) {
+        let direction = Direction::Incoming;
+        let info = TransferInfo { id, direction, with: from, bytes: 0, size, path: None };
+        let session = Some(session);
+        let entry = Entry { info, stage: Stage::Offered, session, free, announced: false };
+        self.entries.insert(id, entry);
     }
 
     pub(crate) fn get(&self, id: TransferId) -> Option<&Entry> {
@@ -97,41 +122,9 @@ impl Transfers {
         self.entries.iter().filter_map(of).collect()
     }
 
-    /// The numbers of all of them.
-    pub(crate) fn ids(&self) -> Vec<TransferId> {
-        self.entries.keys().copied().collect()
-    }
-
     /// Whether something is to be waited for before signing out: all but open offers.
     pub(crate) fn is_busy(&self) -> bool {
-        self.entries.values().any(|entry| entry.stage != Stage::Offered)
-    }
-
-    fn add(
-        &mut self,
-        direction: Direction,
-        with: Username,
-        size: u64,
-        path: Option<PathBuf>,
-        stage: Stage,
-        session: Option<SessionId>,
-    ) -> TransferInfo {
-        self.last += 1;
-        let id = TransferId(self.last);
-        let info = TransferInfo { id, direction, with, bytes: 0, size, path };
-        self.entries.insert(
-            id,
-            Entry {
-                info: info.clone(),
-                stage,
-                session,
-                file: None,
-                again: false,
-                was_again: false,
-                announced: stage != Stage::Offered,
-            },
-        );
-        info
+        !self.entries.values().all(Entry::is_offered)
     }
 }
 
@@ -147,13 +140,15 @@ mod tests {
         let file = ChosenFile::choose(file.path().into(), &handles).unwrap();
         let file = Arc::new(file);
         let mut transfers = Transfers::default();
-        let offer = transfers.offered(bob.clone(), 5, SessionId(1));
+        let offer = transfers.ids().next();
+        transfers.offered(offer, bob.clone(), 5, None, SessionId(1));
         assert!(!transfers.is_busy());
         transfers.remove(offer).unwrap();
         let sent = transfers.outgoing(bob, "a".into(), file);
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
-        let hidden = transfers.offered(Username::parse("eve").unwrap(), 5, SessionId(1));
+        let hidden = transfers.ids().next();
+        transfers.offered(hidden, Username::parse("eve").unwrap(), 5, None, SessionId(1));
         assert_eq!(transfers.list().len(), 1, "not announced yet");
         transfers.get_mut(hidden).unwrap().announced = true;
         assert_eq!(transfers.list().len(), 2);

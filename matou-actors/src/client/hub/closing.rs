@@ -15,7 +15,7 @@ use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
-use crate::client::connection::outbox::Outbox;
+use crate::client::messages::GiveUp;
 use crate::client::session::conversation::Conversation;
 use crate::protocol::ClientFrame;
 
@@ -64,20 +64,19 @@ impl Hub {
             let messages = if unsaid == 1 { "message was" } else { "messages were" };
             self.error(format!("{unsaid} {messages} not sent: you are not signed in"));
         }
-        let waiting = self.conversations.iter_mut().map(|(key, with)| (key.clone(), with));
-        let waiting: Vec<_> = waiting.map(|(key, with)| (key, with.take_waiting())).collect();
-        for (key, items) in waiting {
-            self.undelivered(&key, items, "you signed out");
+        let waiting = self.conversations.values_mut();
+        let waiting: Vec<_> =
+            waiting.map(|with| (with.name().clone(), with.take_waiting())).collect();
+        for (to, items) in waiting {
+            self.undelivered(to, items, "you signed out");
         }
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
         }
         let sessions: Vec<_> = self.sessions.keys().copied().collect();
         for session in sessions {
-            self.close_session(session, "you signed out", ctx);
-        }
-        for id in self.transfers.ids() {
-            self.cancel(id, ctx);
+            // Whoever signs out waits for all connections together.
+            self.close_session(session, "you signed out", GiveUp::WhenHungUp);
         }
         match &self.link {
             Some(link) if link.up.is_some() => {
@@ -100,13 +99,9 @@ impl Hub {
     }
 
     fn outstanding(&self) -> Outstanding {
-        let link = self.link.iter().map(|link| &link.outbox);
-        let sessions = self.sessions.values().filter_map(|live| live.open.as_ref());
-        let outboxes = link.chain(sessions.map(|open| &open.outbox));
-        Outstanding {
-            unacknowledged: self.unacknowledged,
-            unwritten: outboxes.map(Outbox::waiting).sum(),
-        }
+        let link = self.link.iter().map(|link| link.outbox.waiting());
+        let sessions = self.sessions.values().map(|live| live.unwritten);
+        Outstanding { unacknowledged: self.unacknowledged, unwritten: link.chain(sessions).sum() }
     }
 
     /// Waits no more for what the others do not take.
@@ -121,7 +116,6 @@ impl Hub {
             self.give_up_session(session);
         }
         self.sessions.clear();
-        self.movers.clear();
         self.close_if_empty();
     }
 
@@ -139,7 +133,7 @@ impl Hub {
 
     /// Sends `Closed` once every connection is closed.
     pub(super) fn close_if_empty(&mut self) {
-        let closed = self.link.is_none() && self.sessions.is_empty() && self.movers.is_empty();
+        let closed = self.link.is_none() && self.sessions.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);

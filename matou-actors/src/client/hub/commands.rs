@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
 
 use super::pending_commands::Checked;
+use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
@@ -14,32 +16,38 @@ use crate::client::session::conversation::{Conversation, Item, Pursuit};
 use crate::protocol::{ClientFrame, FoldedName, MessageText, Username};
 
 impl Hub {
-    /// Does what `command` says; returns the outbox that it filled, if one.
+    /// Does what `command` says; returns what has to be waited for before the next one.
     pub(super) fn run(
         &mut self,
         command: Command,
         checked: Checked,
         ctx: &mut Context<Self>,
-    ) -> Option<Outbox> {
+    ) -> Wait {
         if matches!(self.leaving, Leaving::Now | Leaving::Over) {
-            return None;
+            return Wait::FewerEvents;
         }
         if self.waits_for_sign_in(&command) {
             self.keep_pending(command, checked);
-            return None;
+            return Wait::FewerEvents;
         }
         match command {
             Command::SignIn(name) => self.sign_in(name, ctx),
-            Command::Say(text) => return self.say(text),
-            Command::Tell { to, text } => return self.deliver_text(&to, text, ctx),
+            Command::Say(text) => {
+                return self.say(text).map_or(Wait::FewerEvents, Wait::Outbox);
+            }
+            Command::Tell { to, text } => {
+                return self.deliver_text(&to, text, ctx).map_or(Wait::FewerEvents, Wait::Session);
+            }
             Command::Send { to, path } => self.deliver_file(&to, path, checked, ctx),
             Command::Open(name) => self.open(&name, ctx),
             Command::Accept(name) => self.accept(&name, ctx),
             Command::Decline(name) => self.decline(&name),
-            Command::Close(name) => self.close(&name, ctx),
-            Command::Take(id) => self.take(id, ctx),
-            Command::Refuse(id) => self.refuse(id, ctx),
-            Command::Cancel(id) => self.cancel(id, ctx),
+            Command::Close(name) => {
+                return self.close(&name).map_or(Wait::FewerEvents, Wait::Session);
+            }
+            Command::Take(id) => self.take(id),
+            Command::Refuse(id) => self.refuse(id, "you refused it"),
+            Command::Cancel(id) => self.cancel(id),
             Command::SetDownloads(folder) => self.set_downloads(folder, ctx),
             Command::ListTransfers => self.list_transfers(),
             Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
@@ -49,7 +57,7 @@ impl Hub {
             Command::Quit => self.leave(ctx),
             Command::Finish => self.finish(),
         }
-        None
+        Wait::FewerEvents
     }
 
     /// Runs what was typed before the first sign-in.
@@ -125,7 +133,7 @@ impl Hub {
         to: &Username,
         text: MessageText,
         ctx: &mut Context<Self>,
-    ) -> Option<Outbox> {
+    ) -> Option<oneshot::Receiver<()>> {
         let key = match self.reachable(to) {
             Ok(key) => key,
             Err((problem, advice)) => {
@@ -136,8 +144,7 @@ impl Hub {
         };
         let session = self.conversation(&key).and_then(|with| with.sessions().first().copied());
         if let Some(session) = session {
-            self.send_text(session, text);
-            return self.sessions.get(&session)?.open.as_ref().map(|open| open.outbox.clone());
+            return Some(self.send_text(session, text));
         }
         self.wait_for_session(&key, Item::Text(text), ctx);
         None
@@ -161,7 +168,7 @@ impl Hub {
         let id = info.id;
         self.emit(Event::FileStarted(info));
         if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {
-            self.enqueue_file(&key, id, ctx);
+            self.send_file(&key, id, ctx);
         } else {
             self.wait_for_session(&key, Item::File(id), ctx);
         }
@@ -170,7 +177,8 @@ impl Hub {
     fn wait_for_session(&mut self, key: &FoldedName, item: Item, ctx: &mut Context<Self>) {
         let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
         if let Some(item) = refused {
-            return self.undelivered(key, vec![item], "too much waits already");
+            let Some(to) = self.conversation(key).map(|with| with.name().clone()) else { return };
+            return self.undelivered(to, vec![item], "too much waits already");
         }
         self.pursue(key, ctx);
     }

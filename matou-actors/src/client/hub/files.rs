@@ -1,50 +1,105 @@
-//! Files on their way, and those that wait for their turn.
+//! Files, offered and on their way: what the user wants of them, and what their sessions report.
+//!
+//! A session owns its files. What is kept here is what the user can be told of them, and those
+//! that wait for a session.
 
-use std::net::Shutdown;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use actix::prelude::*;
 
-use super::{Hub, Leaving, OpenSession};
+use super::{Hub, Leaving};
 use crate::client::api::event::{Direction, Event};
+use crate::client::api::settings::Policy;
 use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
-use crate::client::messages::{LeaveFiles, WatchFiles, WatchFrom};
+use crate::client::messages::{FileEvent, Outgoing, SessionCommand};
 use crate::client::session::conversation::Item;
 use crate::protocol::FoldedName;
-use crate::transfer::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
+use crate::transfer::Moved;
 
-/// For what was sent before a session ended.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
-pub(super) const CLOSED: &str = "the file connection is closed";
-
+// What the user wants.
 impl Hub {
-    /// A file's session is open: it waits for its turn.
-    pub(super) fn enqueue_file(
-        &mut self,
-        key: &FoldedName,
-        id: TransferId,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn list_transfers(&mut self) {
+        let transfers = self.transfers.list();
+        self.emit(Event::Transfers { transfers });
+    }
+
+    /// Changes the downloads folder, off the event loop.
+    pub(super) fn set_downloads(&mut self, folder: PathBuf, ctx: &mut Context<Self>) {
+        let downloads = Arc::clone(&self.downloads);
+        let moved = tokio::task::spawn_blocking(move || downloads.move_to(folder));
+        ctx.spawn(moved.into_actor(self).map(|moved, hub, ctx| {
+            match moved {
+                Ok(Ok(folder)) => {
+                    hub.notice(format!("received files are saved in {}", folder.display()));
+                }
+                Ok(Err(error)) => hub.error(error.to_string()),
+                Err(error) => hub.error(format!("the downloads folder was not changed: {error}")),
+            }
+            hub.settle(ctx);
+        }));
+    }
+
+    /// Begins to receive an offered file.
+    pub(super) fn take(&mut self, id: TransferId) {
+        let unattended = self.settings.accept_files != Policy::Ask;
+        self.answer_offer(id, SessionCommand::TakeFile { id, unattended });
+    }
+
+    pub(super) fn refuse(&mut self, id: TransferId, reason: &str) {
+        self.answer_offer(id, SessionCommand::RefuseFile { id, reason: reason.into() });
+    }
+
+    fn answer_offer(&mut self, id: TransferId, answer: SessionCommand) {
+        let entry = self.transfers.get_mut(id).filter(|entry| entry.is_offered());
+        let Some(entry) = entry else {
+            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
+        };
+        (entry.stage, entry.announced) = (Stage::InSession, true);
+        let session = entry.session;
+        self.to_session(session, answer);
+    }
+
+    pub(super) fn cancel(&mut self, id: TransferId) {
+        let Some(entry) = self.transfers.get_mut(id) else {
+            return self.error(format!("there is no transfer #{id}; /transfers lists them"));
+        };
+        if matches!(entry.stage, Stage::Waiting(_)) {
+            return self.fail(id, "you cancelled it".into());
+        }
+        entry.stage = Stage::InSession;
+        let session = entry.session;
+        self.to_session(session, SessionCommand::CancelFile { id });
+    }
+
+    /// Announces the offers of a user who was ignored.
+    pub(super) fn present_offers_of(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
+        let of = self.transfers.iter().filter(|entry| entry.is_offered());
+        let of = of.filter(|entry| entry.info.with.folded() == *key).map(|entry| entry.info.id);
+        for id in of.collect::<Vec<_>>() {
+            self.present_offer(id, ctx);
+        }
+    }
+
+    /// Sends a file over an open session, or has it wait for another one: those that are open may
+    /// take no files any more.
+    pub(super) fn send_file(&mut self, key: &FoldedName, id: TransferId, ctx: &mut Context<Self>) {
         let Some(with) = self.conversations.get(key) else {
             return self.fail(id, "not sent: the private session is over".into());
         };
-        let usable = with.sessions().iter().filter_map(|session| {
-            let queue = &self.sessions.get(session)?.open.as_ref()?.queue;
-            queue.closed().is_none().then_some(*session)
-        });
-        let Some(session) = { usable }.next() else {
+        let usable = |session: &&SessionId| {
+            self.sessions.get(session).is_some_and(|live| live.open.is_some() && live.takes_files)
+        };
+        let Some(session) = with.sessions().iter().find(usable).copied() else {
             return self.wait_for_connection(key, id, ctx);
         };
-        if let Some(open) = self.open_session(session) {
-            open.queue.enqueue(id);
-        }
-        if let Some(entry) = self.transfers.get_mut(id) {
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        if let Stage::Waiting(file) = std::mem::replace(&mut entry.stage, Stage::InSession) {
             entry.session = Some(session);
+            self.to_session(Some(session), SessionCommand::SendFile(file));
         }
-        self.next_file(session, ctx);
     }
 
     /// The open sessions take no files any more, since one was refused or broke: another session
@@ -79,227 +134,131 @@ impl Hub {
         if let Some(with) = self.conversations.get_mut(&entry.info.with.folded()) {
             with.withdraw(id);
         }
-        if let Some(open) = entry.session.and_then(|session| self.open_session(session)) {
-            open.queue.over(id);
-        }
-        self.offers.remove(&id);
-        self.movers.remove(&id);
         if entry.announced {
             self.emit(Event::FileFailed { id, reason });
         }
     }
 
-    /// The user closed the session: its files are cut.
-    pub(super) fn cut_files_of(&mut self, session: SessionId, reason: &str) {
-        if let Some(live) = self.sessions.get(&session) {
-            // Once in its life.
-            live.addr.do_send(LeaveFiles);
-        }
-        for id in self.transfers.of(session) {
-            match self.transfers.get(id).map(|entry| entry.stage) {
-                Some(Stage::Taken | Stage::Moving) => self.cut(id, reason),
-                Some(Stage::Offered) => self.drop_offer(id, reason),
-                Some(Stage::Waiting) => self.fail(id, reason.into()),
-                None => {}
-            }
-        }
-        if let Some(open) = self.open_session(session) {
-            open.queue.close(reason.into());
-            // Nothing that was sent is lost by it: what is on its way still arrives.
-            let _ = open.files.shutdown(Shutdown::Write);
-        }
-    }
-
-    /// The session ended by itself. What was sent before may still come: what moves comes to its
-    /// own end, and offers stand until the file connection says that they cannot be taken.
-    pub(super) fn orphan_files_of(
-        &mut self,
-        session: SessionId,
-        reason: &str,
-        ctx: &mut Context<Self>,
-    ) {
-        for id in self.transfers.of(session) {
-            if let Some(mover) = self.movers.get(&id) {
-                // Once in its life.
-                mover.do_send(Orphan);
-            } else if self.transfers.get(id).is_some_and(|entry| entry.stage == Stage::Waiting) {
-                self.fail(id, format!("not sent: {reason}"));
-            }
-        }
-        if let Some(open) = self.open_session(session) {
-            open.queue.close(reason.into());
-        }
-        Self::linger(session, ctx);
-    }
-
-    /// Gives a session that is over a little time for the files that were sent before.
-    fn linger(session: SessionId, ctx: &mut Context<Self>) {
-        Self::later(ctx, GRACE, move |hub, _| {
-            let Some(live) = hub.sessions.get(&session).filter(|live| live.over) else { return };
-            let queue = live.open.as_ref().map(|open| &open.queue);
-            if queue.is_none_or(|queue| queue.incoming().is_none() && queue.sending().is_none()) {
-                hub.hang_up(session);
-            }
-        });
-    }
-
-    /// Nothing else asks whether a session that is over is of use any more.
-    pub(super) fn linger_if_over(&self, session: SessionId, ctx: &mut Context<Self>) {
-        if self.sessions.get(&session).is_some_and(|live| live.over) {
-            Self::linger(session, ctx);
-        }
-    }
-
-    pub(super) fn open_session(&mut self, id: SessionId) -> Option<&mut OpenSession> {
-        self.sessions.get_mut(&id)?.open.as_mut()
-    }
-
-    /// Sends the next file of a session if its turn has come.
-    fn next_file(&mut self, session: SessionId, ctx: &mut Context<Self>) {
-        let Some(open) = self.open_session(session) else { return };
-        let Some(id) = open.queue.turn() else { return };
-        let socket = Arc::clone(&open.files);
+    /// Announces an offer, and answers it as the settings say.
+    fn present_offer(&mut self, id: TransferId, ctx: &mut Context<Self>) {
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        let Some(file) = entry.file.clone() else { return };
-        entry.stage = Stage::Taken;
-        let report = ctx.address().recipient();
-        self.movers.insert(id, Transfer::new(id.0, Job::Send(file), socket, report).start());
-    }
-
-    pub(super) fn cut(&mut self, id: TransferId, reason: &str) {
-        if let Some(mover) = self.movers.get(&id) {
-            // Once for each wish of the user.
-            mover.do_send(Cancel(reason.into()));
+        let live = entry.session.and_then(|session| self.sessions.get(&session));
+        let Some(address) = live.and_then(|live| live.open) else { return };
+        entry.announced = true;
+        let (from, size, free) = (entry.info.with.clone(), entry.info.size, entry.free);
+        self.emit(Event::FileOffered { id, from, size, address, free });
+        match self.settings.accept_files {
+            Policy::Ask => {}
+            Policy::Always => self.take_soon(id, ctx),
+            Policy::Never => self.refuse(id, "files are refused by your settings"),
         }
     }
 
-    /// Whether a file that was cut in `session` may go over another one with the same peer.
-    fn may_go_on(&self, session: SessionId) -> bool {
-        let live = self.sessions.get(&session).filter(|live| !live.over && !live.closed);
-        let with = live.and_then(|live| self.conversations.get(&live.peer.folded()));
-        let same = with.is_some_and(|with| with.sessions().contains(&session));
-        same && self.leaving != Leaving::Now
-    }
-
-    /// A file broke off on its way. What goes the other way is another thing.
-    fn broken(&mut self, id: TransferId, reason: String, ended: bool, ctx: &mut Context<Self>) {
-        let Some(entry) = self.transfers.get(id) else { return };
-        let (direction, session, again) = (entry.info.direction, entry.session, entry.again);
-        if again && session.is_some_and(|session| self.may_go_on(session)) {
-            self.take_back(id);
-        } else {
-            self.fail(id, reason);
+    /// Takes an offer unasked, at once or when the rate allows it.
+    fn take_soon(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+        let delay = self.accept_rate.delay(Instant::now());
+        if delay.is_zero() {
+            return self.take(id);
         }
-        let Some(session) = session else { return };
-        match direction {
-            Direction::Incoming => {
-                self.close_receiving(session, CLOSED, ctx);
-                self.release_connection(session, ctx);
+        Self::later(ctx, delay, move |hub, _| {
+            if hub.transfers.get(id).is_some_and(Entry::is_offered) {
+                hub.take(id);
             }
-            Direction::Outgoing => {
-                self.close_sending(session, CLOSED, ctx);
-                let Some(open) = self.open_session(session).filter(|_| !ended) else { return };
-                // An error means that it is closed already.
-                let _ = open.files.shutdown(Shutdown::Write);
-                open.queue.cut();
-            }
-        }
-    }
-
-    /// A file that was cut only to go over another connection waits for that.
-    fn take_back(&mut self, id: TransferId) {
-        let Some(entry) = self.transfers.get_mut(id) else { return };
-        (entry.stage, entry.again, entry.info.bytes) = (Stage::Waiting, false, 0);
-        if let Some(open) = entry.session.take().and_then(|session| self.open_session(session)) {
-            open.queue.over(id);
-        }
-    }
-
-    /// Finds another connection for a file that was taken back.
-    fn send_again(&mut self, id: TransferId, ctx: &mut Context<Self>) {
-        let waits = |entry: &&Entry| entry.stage == Stage::Waiting && entry.session.is_none();
-        let key = self.transfers.get(id).filter(waits).map(|entry| entry.info.with.folded());
-        if let Some(key) = key {
-            self.enqueue_file(&key, id, ctx);
-        }
-    }
-
-    fn whole(&mut self, id: TransferId, path: PathBuf, size: u64) {
-        let Some(entry) = self.transfers.remove(id) else { return };
-        self.offers.remove(&id);
-        let with = entry.info.with;
-        if let Some(session) = entry.session
-            && let Some(live) = self.sessions.get_mut(&session)
-        {
-            let incoming = live.open.as_mut().is_some_and(|open| open.queue.over(id));
-            if incoming && !live.closed {
-                // Once for each file.
-                live.addr.do_send(WatchFiles { from: WatchFrom::Header });
-            }
-        }
-        self.emit(match entry.info.direction {
-            Direction::Incoming => Event::FileReceived { id, from: with, size, path },
-            Direction::Outgoing => Event::FileSent { id, to: with, size, path },
         });
     }
 }
 
+// What sessions report.
 impl Hub {
-    pub(super) fn transfer_moved(
+    pub(super) fn file_event(
         &mut self,
-        Report { key, outcome }: Report,
+        session: SessionId,
+        event: FileEvent,
         ctx: &mut Context<Self>,
     ) {
-        let id = TransferId(key);
-        let session = self.transfers.get(id).and_then(|entry| entry.session);
-        match outcome {
-            Outcome::Begun { path, size } => {
+        match event {
+            FileEvent::Offered { id, size, free } => self.offered(session, id, size, free, ctx),
+            FileEvent::Begun { id, path, size } => self.begun(id, path, size),
+            FileEvent::Moved { id, moved } => self.moved(id, moved),
+            FileEvent::Whole { id, path, size, changed } => self.whole(id, path, size, changed),
+            FileEvent::NotTaken { id, reason } => {
                 if let Some(entry) = self.transfers.get_mut(id) {
-                    entry.stage = Stage::Moving;
-                    (entry.info.path, entry.info.size) = (Some(path), size);
-                    let info = entry.info.clone();
-                    if info.direction == Direction::Incoming {
-                        self.emit(Event::FileStarted(info));
-                    }
+                    entry.stage = Stage::Offered;
                 }
+                self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
             }
-            Outcome::Moved(moved) => {
-                if let Some(entry) = self.transfers.get_mut(id) {
-                    entry.info.bytes = moved.bytes;
-                    let (bytes, size, rate) = (moved.bytes, entry.info.size, moved.rate);
-                    // A reader that is behind needs no news of the middle.
-                    if bytes == size || !self.events.is_full() {
-                        self.emit(Event::FileProgress { id, bytes, size, rate });
-                    }
-                }
-            }
-            Outcome::Ended(verdict) => {
-                self.movers.remove(&id);
-                match verdict {
-                    Verdict::Whole { path, size, changed } => {
-                        let shown = path.display().to_string();
-                        self.whole(id, path, size);
-                        if changed {
-                            self.error(format!(
-                                "{shown} was changed while it was sent, so the other side may \
-                                 have a mixture of old and new; send it again"
-                            ));
-                        }
-                    }
-                    Verdict::NotBegun(reason) => self.not_begun(id, reason, ctx),
-                    Verdict::Broken { reason, kept, ended } => {
-                        let reason =
-                            kept.map_or(reason.clone(), |kept| format!("{reason}; {kept}"));
-                        self.broken(id, reason, ended, ctx);
-                        self.send_again(id, ctx);
-                    }
-                }
-                if let Some(session) = session {
-                    self.next_file(session, ctx);
-                    Self::end_soon(session, ctx);
-                    self.linger_if_over(session, ctx);
+            FileEvent::Failed { id, reason } => self.fail(id, reason),
+            FileEvent::GaveBack(file) => self.gave_back(session, file, ctx),
+            FileEvent::Violation { reason } => {
+                if let Some(live) = self.sessions.get(&session) {
+                    let peer = live.peer.clone();
+                    self.error(format!("no more files from {peer} over this connection: {reason}"));
                 }
             }
         }
+    }
+
+    fn offered(
+        &mut self,
+        session: SessionId,
+        id: TransferId,
+        size: u64,
+        free: Option<u64>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
+        self.transfers.offered(id, live.peer.clone(), size, free, session);
+        if !self.ignored.contains(&live.peer.folded()) {
+            self.present_offer(id, ctx);
+        }
+    }
+
+    fn begun(&mut self, id: TransferId, path: PathBuf, size: u64) {
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        (entry.info.path, entry.info.size) = (Some(path), size);
+        if entry.info.direction == Direction::Incoming {
+            let info = entry.info.clone();
+            self.emit(Event::FileStarted(info));
+        }
+    }
+
+    fn moved(&mut self, id: TransferId, Moved { bytes, rate }: Moved) {
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        entry.info.bytes = bytes;
+        let size = entry.info.size;
+        // A reader that is behind needs no news of the middle.
+        if bytes == size || !self.events.is_full() {
+            self.emit(Event::FileProgress { id, bytes, size, rate });
+        }
+    }
+
+    fn whole(&mut self, id: TransferId, path: PathBuf, size: u64, changed: bool) {
+        let Some(entry) = self.transfers.remove(id) else { return };
+        let (with, shown) = (entry.info.with, path.display().to_string());
+        self.emit(match entry.info.direction {
+            Direction::Incoming => Event::FileReceived { id, from: with, size, path },
+            Direction::Outgoing => Event::FileSent { id, to: with, size, path },
+        });
+        if changed {
+            self.error(format!(
+                "{shown} was changed while it was sent, so the other side may have a mixture of \
+                 old and new; send it again"
+            ));
+        }
+    }
+
+    /// A session does not take files any more: this one goes over another.
+    fn gave_back(&mut self, session: SessionId, file: Outgoing, ctx: &mut Context<Self>) {
+        if let Some(live) = self.sessions.get_mut(&session) {
+            live.takes_files = false;
+        }
+        let id = file.id;
+        let Some(entry) = self.transfers.get_mut(id) else { return };
+        (entry.stage, entry.session, entry.info.bytes) = (Stage::Waiting(file), None, 0);
+        let key = entry.info.with.folded();
+        if self.leaving == Leaving::Now {
+            return self.fail(id, "not sent: you signed out".into());
+        }
+        self.send_file(&key, id, ctx);
     }
 }

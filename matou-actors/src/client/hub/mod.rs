@@ -1,12 +1,12 @@
 //! The client's centre: one actor that owns the state and routes everything.
 //!
 //! What it decides it decides by asking the pure structs ([`SignIn`], [`Roster`],
-//! [`Conversation`], [`FileQueue`], [`Transfers`]); the files below perform what follows:
+//! [`Conversation`], [`Transfers`]); the files below perform what follows:
 //!
 //! - `commands`: what the user wants.
 //! - `server`: reaching the server, signing in, and its frames.
 //! - `requests`: private requests; `sessions`: what comes of them.
-//! - `offers`: files for the user to take; `files`: those on their way.
+//! - `files`: files that are offered or on their way, which their sessions own.
 //! - `closing`: the order of signing out.
 //! - `feed`: commands on their way to the hub; `turn`: what happens behind each message.
 
@@ -15,10 +15,8 @@ mod commands;
 mod drain_timeout;
 mod event_sender;
 mod feed;
-mod file_connections;
 mod files;
 mod moves;
-mod offers;
 mod pending_commands;
 mod requests;
 mod server;
@@ -26,13 +24,13 @@ mod sessions;
 mod turn;
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
 use slog::Logger;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
@@ -41,18 +39,17 @@ use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::connection::outbox::Outbox;
 use crate::client::files::accept_rate::AcceptRate;
-use crate::client::files::file_queue::FileQueue;
 use crate::client::files::transfers::Transfers;
-use crate::client::ids::{RequestId, SessionId, TransferId};
+use crate::client::ids::{RequestId, SessionId};
 use crate::client::link::actor::Link;
 use crate::client::link::backoff::Backoff;
 use crate::client::link::roster::Roster;
 use crate::client::link::sign_in::SignIn;
 use crate::client::session::actor::Session;
-use crate::client::session::conversation::Conversation;
+use crate::client::session::conversation::{Conversation, Item};
 use crate::client::session::further::Allowance;
 use crate::protocol::{FoldedName, Username};
-use crate::transfer::{Downloads, Transfer};
+use crate::transfer::Downloads;
 use event_sender::EventSender;
 use pending_commands::PendingCommands;
 
@@ -88,15 +85,13 @@ pub(crate) struct Hub {
 
     conversations: HashMap<FoldedName, Conversation>,
     sessions: HashMap<SessionId, LiveSession>,
+    farewells: Vec<Farewell>,
     /// For private requests that the settings accept.
     allowance: Allowance,
     ignored: HashSet<FoldedName>,
     numbers: u64,
 
     transfers: Transfers,
-    movers: HashMap<TransferId, Addr<Transfer>>,
-    /// The sockets that offers wait in, which may outlive their session.
-    offers: HashMap<TransferId, Offer>,
     downloads: Arc<Downloads>,
     accept_rate: AcceptRate,
 
@@ -125,27 +120,26 @@ struct LiveSession {
     peer: Username,
     /// Where the peer is.
     address: IpAddr,
-    /// `None` until both connections are there.
-    open: Option<OpenSession>,
+    /// Where both connections go, once they are there.
+    open: Option<IpAddr>,
+    /// No file was given back yet.
+    takes_files: bool,
     /// The user, or the client on its way out, closed it.
     closed: bool,
     /// The message connection ended by itself: only files that were sent before may come.
     over: bool,
+    /// Bytes of texts that were not written when that was last reported, once it is closed.
+    unwritten: usize,
 }
 
+/// A conversation that the user closed, until its sessions have reported what was before that.
 #[derive(Debug)]
-struct OpenSession {
-    address: SocketAddr,
-    outbox: Outbox,
-    files: Arc<TcpStream>,
-    queue: FileQueue,
-}
-
-#[derive(Debug)]
-struct Offer {
-    socket: Arc<TcpStream>,
-    address: IpAddr,
-    free: Option<u64>,
+struct Farewell {
+    with: Username,
+    sessions: Vec<SessionId>,
+    undelivered: Vec<Item>,
+    /// Dropped once the end was reported.
+    _reported: oneshot::Sender<()>,
 }
 
 /// How far signing out is.
@@ -183,12 +177,11 @@ impl Hub {
             ready: false,
             conversations: HashMap::new(),
             sessions: HashMap::new(),
+            farewells: Vec::new(),
             allowance: Allowance::new(Instant::now()),
             ignored: HashSet::new(),
             numbers: 0,
             transfers: Transfers::default(),
-            movers: HashMap::new(),
-            offers: HashMap::new(),
             downloads: Arc::new(downloads),
             accept_rate: AcceptRate::default(),
             leaving: Leaving::No,

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::debug;
+use tokio::sync::oneshot;
 
-use super::Hub;
+use super::{Farewell, Hub};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
+use crate::client::messages::GiveUp;
 use crate::client::session::actor::Role;
 use crate::client::session::conversation::{Conversation, Item, Pursuit, Remains, Requested};
 use crate::client::session::reachable;
@@ -86,27 +88,43 @@ impl Hub {
         self.tidy(&name.folded());
     }
 
-    pub(super) fn close(&mut self, name: &Username, ctx: &mut Context<Self>) {
+    /// Closes all sessions with a user; what is returned is done once that has been reported.
+    pub(super) fn close(&mut self, name: &Username) -> Option<oneshot::Receiver<()>> {
         let key = name.folded();
         let with = self.conversations.get_mut(&key);
         let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
-        let Some((name, (sessions, undelivered))) = closed else {
-            return self.error(format!("there is no private session with {name}"));
+        let Some((with, (sessions, undelivered))) = closed else {
+            self.error(format!("there is no private session with {name}"));
+            return None;
         };
-        for session in sessions {
-            self.close_session(session, "you closed the private session", ctx);
+        for session in &sessions {
+            self.close_session(*session, "you closed the private session", GiveUp::WhenStalled);
         }
-        self.undelivered(&key, undelivered, "you closed it");
-        self.emit(Event::PrivateClosed { with: name, reason: "you closed it".into() });
-        self.still_asked(&key);
         self.tidy(&key);
+        let (reported, wait) = oneshot::channel();
+        self.farewells.push(Farewell { with, sessions, undelivered, _reported: reported });
+        self.report_closed();
+        Some(wait)
+    }
+
+    /// Reports the end of conversations of whose sessions everything before it was reported.
+    pub(super) fn report_closed(&mut self) {
+        let sessions = &self.sessions;
+        let connected = |id: &SessionId| sessions.get(id).is_some_and(|live| live.addr.connected());
+        for farewell in &mut self.farewells {
+            farewell.sessions.retain(connected);
+        }
+        let over = self.farewells.extract_if(.., |farewell| farewell.sessions.is_empty());
+        for Farewell { with, undelivered, .. } in over.collect::<Vec<_>>() {
+            let key = with.folded();
+            self.undelivered(with.clone(), undelivered, "you closed it");
+            self.emit(Event::PrivateClosed { with, reason: "you closed it".into() });
+            self.still_asked(&key);
+        }
     }
 
     /// Says what could not be delivered, and why.
-    pub(super) fn undelivered(&mut self, key: &FoldedName, items: Vec<Item>, why: &str) {
-        let Some(to) = self.conversations.get(key).map(|with| with.name().clone()) else {
-            return;
-        };
+    pub(super) fn undelivered(&mut self, to: Username, items: Vec<Item>, why: &str) {
         let mut texts = Vec::new();
         for item in items {
             match item {
@@ -265,15 +283,16 @@ impl Hub {
     }
 
     pub(super) fn remains(&mut self, key: &FoldedName, remains: Remains, reason: &str) {
+        let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) else {
+            return;
+        };
         match remains {
             Remains::Nothing | Remains::More => {}
-            Remains::Undelivered(items) => self.undelivered(key, items, reason),
+            Remains::Undelivered(items) => self.undelivered(with, items, reason),
             Remains::Over(items) => {
-                self.undelivered(key, items, reason);
-                if let Some(with) = self.conversations.get(key).map(|with| with.name().clone()) {
-                    self.emit(Event::PrivateClosed { with, reason: reason.into() });
-                    self.still_asked(key);
-                }
+                self.undelivered(with.clone(), items, reason);
+                self.emit(Event::PrivateClosed { with, reason: reason.into() });
+                self.still_asked(key);
             }
         }
         self.tidy(key);

@@ -1,23 +1,19 @@
 //! Private sessions: opening them, talking on them, and their end.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
 
-use super::{Hub, Leaving, LiveSession, OpenSession};
+use super::{Hub, LiveSession};
 use crate::client::api::event::Event;
-use crate::client::connection::outbox::Outbox;
-use crate::client::files::file_queue::FileQueue;
+use crate::client::files::connection::FileContext;
 use crate::client::ids::SessionId;
-use crate::client::messages::HangUp;
-use crate::client::session::actor::{Role, Session};
+use crate::client::messages::{GiveUp, SessionCommand};
+use crate::client::session::actor::{Role, Session, Setup};
 use crate::client::session::conversation::{Item, Opened};
-use crate::protocol::{ClientFrame, FoldedName, MessageText, PeerFrame, PortPair, Username};
-
-/// For the peer of a closed session to take something more of what was said before.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+use crate::protocol::{ClientFrame, FoldedName, MessageText, PortPair, Username};
 
 impl Hub {
     pub(super) fn start_session(
@@ -32,87 +28,60 @@ impl Hub {
             Role::Dial { address, .. } => address,
         };
         let address = address.to_canonical();
-        let session = Session {
+        let session = Session::new(Setup {
             id,
+            peer: peer.clone(),
             role,
             connect_timeout: self.settings.connect_timeout,
-            downloads: self.downloads.clone(),
-            hub: ctx.address().recipient(),
+            files: FileContext {
+                downloads: Arc::clone(&self.downloads),
+                ids: self.transfers.ids(),
+            },
+            reports: ctx.address().recipient(),
             logger: self.logger.clone(),
-            files: None,
-            watch: None,
+        });
+        let live = LiveSession {
+            addr: session.start(),
+            peer,
+            address,
+            open: None,
+            takes_files: true,
+            closed: false,
+            over: false,
+            unwritten: 0,
         };
-        let addr = session.start();
-        self.sessions.insert(
-            id,
-            LiveSession { addr, peer, address, open: None, closed: false, over: false },
-        );
+        self.sessions.insert(id, live);
     }
 
-    /// Says goodbye on a session; its transfers are cut.
-    pub(super) fn close_session(&mut self, id: SessionId, reason: &str, ctx: &mut Context<Self>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.closed = true;
-        match &session.open {
-            Some(_) if session.over => {
-                self.cut_files_of(id, reason);
-                self.hang_up(id);
-            }
-            Some(open) => {
-                // When it is full the end of the connection says the same.
-                let _ = open.outbox.push(&PeerFrame::Close);
-                open.outbox.close();
-                let waiting = open.outbox.waiting();
-                self.cut_files_of(id, reason);
-                Self::close_after_drain(id, waiting, ctx);
-            }
-            // Once in its life.
-            None => session.addr.do_send(HangUp),
+    /// Does not wait for the session: what it is asked for is bounded by what the user typed, and
+    /// by the files that were offered.
+    pub(super) fn to_session(&self, id: Option<SessionId>, command: SessionCommand) {
+        if let Some(live) = id.and_then(|id| self.sessions.get(&id)) {
+            live.addr.do_send(command);
         }
     }
 
-    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
-    fn close_after_drain(id: SessionId, waiting: usize, ctx: &mut Context<Self>) {
-        Self::later(ctx, CLOSE_TIMEOUT, move |hub, ctx| {
-            // Whoever signs out waits for all connections together.
-            let leaving = matches!(hub.leaving, Leaving::Now | Leaving::Over);
-            let Some(live) = hub.sessions.get(&id).filter(|_| !leaving) else { return };
-            let left = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
-            if left < waiting {
-                return Self::close_after_drain(id, left, ctx);
-            }
-            hub.give_up_session(id);
-        });
+    /// Says goodbye on a session; its transfers are cut.
+    pub(super) fn close_session(&mut self, id: SessionId, reason: &str, give_up: GiveUp) {
+        if let Some(live) = self.sessions.get_mut(&id) {
+            live.closed = true;
+            self.to_session(Some(id), SessionCommand::Close { reason: reason.into(), give_up });
+        }
     }
 
     /// Ends a session whose peer does not read to its end.
     pub(super) fn give_up_session(&mut self, id: SessionId) {
-        self.hang_up(id);
-        let Some(live) = self.sessions.get(&id) else { return };
-        if live.open.as_ref().is_some_and(|open| open.outbox.waiting() > 0) {
-            let peer = live.peer.clone();
-            self.error(format!("not all messages to {peer} were sent: it does not read"));
+        self.to_session(Some(id), SessionCommand::HangUp);
+        if self.sessions.get(&id).is_some_and(|live| live.unwritten > 0) {
+            self.texts_unsent(id, "it does not read");
         }
     }
 
-    /// Is done with a session.
-    pub(super) fn hang_up(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get(&id) {
-            // Once or twice in its life.
-            session.addr.do_send(HangUp);
-        }
-    }
-
-    /// Hands a text to a session, and echoes it as an event.
-    pub(super) fn send_text(&mut self, id: SessionId, text: MessageText) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let (Some(open), Some(me)) = (&session.open, self.sign_in.me()) else { return };
-        let (from, to) = (me.clone(), session.peer.clone());
-        if open.outbox.push(&PeerFrame::Message(text.clone())).is_ok() {
-            return self.emit(Event::PrivateMessage { from, to, text });
-        }
-        let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
-        self.emit(Event::Undelivered { to, texts: vec![text], reason });
+    /// Hands a text to a session; what is returned is done once the next one may follow.
+    pub(super) fn send_text(&self, id: SessionId, text: MessageText) -> oneshot::Receiver<()> {
+        let (room, wait) = oneshot::channel();
+        self.to_session(Some(id), SessionCommand::SendText { text, room });
+        wait
     }
 
     pub(super) fn session_ended(&mut self, key: &FoldedName, id: SessionId, reason: &str) {
@@ -137,16 +106,15 @@ impl Hub {
         &mut self,
         id: SessionId,
         address: SocketAddr,
-        outbox: Outbox,
-        files: Arc<TcpStream>,
         ctx: &mut Context<Self>,
     ) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
-        live.open = Some(OpenSession { address, outbox, files, queue: FileQueue::default() });
-        let (peer, closed) = (live.peer.clone(), live.closed);
-        if closed || self.leaving == Leaving::Now {
-            return self.close_session(id, "you closed the private session", ctx);
+        let address = address.ip().to_canonical();
+        live.open = Some(address);
+        if live.closed {
+            return;
         }
+        let peer = live.peer.clone();
         let key = peer.folded();
         let before = self.talk_address(&key);
         let Some(with) = self.conversations.get_mut(&key) else { return };
@@ -154,23 +122,21 @@ impl Hub {
         if opened == Opened::Late {
             const WHY: &str = "the name has another owner now";
             self.session_ended(&key, id, WHY);
-            self.close_session(id, WHY, ctx);
-            return;
+            return self.close_session(id, WHY, GiveUp::WhenStalled);
         }
         let waiting = with.take_waiting();
         if let Opened::Renewed { former, waiting } = &opened {
             const WHY: &str =
                 "the name may have been free for a time, and may have another owner now";
             for session in former {
-                self.close_session(*session, WHY, ctx);
+                self.close_session(*session, WHY, GiveUp::WhenStalled);
             }
-            self.undelivered(&key, waiting.clone(), WHY);
+            self.undelivered(peer.clone(), waiting.clone(), WHY);
         }
         if opened == Opened::Another {
             self.announce_move(&key, before);
         } else {
-            let (with, address) = (peer.clone(), address.ip().to_canonical());
-            self.emit(Event::PrivateOpened { with, address });
+            self.emit(Event::PrivateOpened { with: peer.clone(), address });
             self.still_asked(&key);
         }
         if matches!(opened, Opened::Renewed { .. }) {
@@ -181,45 +147,75 @@ impl Hub {
         }
         for item in waiting {
             match item {
-                Item::Text(text) => self.send_text(id, text),
-                Item::File(file) => self.enqueue_file(&key, file, ctx),
+                // They have waited already, and there is a bound for them.
+                Item::Text(text) => drop(self.send_text(id, text)),
+                Item::File(file) => self.send_file(&key, file, ctx),
             }
         }
     }
 
-    pub(super) fn session_frames(&mut self, session: SessionId, frames: Vec<PeerFrame>) {
+    pub(super) fn texts_came(&mut self, session: SessionId, texts: Vec<MessageText>) {
         let live = self.sessions.get(&session).filter(|live| !live.closed);
-        if let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) {
-            let from = live.peer.clone();
-            let ignored = self.ignored.contains(&from.folded());
-            for frame in frames {
-                if let PeerFrame::Message(text) = frame
-                    && !ignored
-                {
-                    let (from, to) = (from.clone(), me.clone());
-                    self.emit(Event::PrivateMessage { from, to, text });
-                }
-            }
+        let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) else { return };
+        let from = live.peer.clone();
+        if self.ignored.contains(&from.folded()) {
+            return;
+        }
+        for text in texts {
+            self.emit(Event::PrivateMessage { from: from.clone(), to: me.clone(), text });
         }
     }
 
-    pub(super) fn talk_down(&mut self, session: SessionId, reason: &str, ctx: &mut Context<Self>) {
-        let Some(live) = self.sessions.get_mut(&session) else { return };
-        let (key, name, closed) = (live.peer.folded(), live.peer.clone(), live.closed);
-        live.over |= !closed;
-        let unsent = live.open.as_ref().map_or(0, |open| open.outbox.waiting());
-        if unsent > 0 {
-            self.error(format!("not all messages to {name} were sent: {reason}"));
+    /// Echoes a text of the user's.
+    pub(super) fn text_sent(&mut self, session: SessionId, text: MessageText) {
+        let (Some(live), Some(me)) = (self.sessions.get(&session), self.sign_in.me()) else {
+            return;
+        };
+        let (from, to) = (me.clone(), live.peer.clone());
+        self.emit(Event::PrivateMessage { from, to, text });
+    }
+
+    pub(super) fn text_not_sent(&mut self, session: SessionId, text: MessageText) {
+        let Some(live) = self.sessions.get(&session) else { return };
+        let to = live.peer.clone();
+        let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
+        self.emit(Event::Undelivered { to, texts: vec![text], reason });
+    }
+
+    pub(super) fn texts_unsent(&mut self, session: SessionId, reason: &str) {
+        let Some(live) = self.sessions.get(&session) else { return };
+        let peer = live.peer.clone();
+        self.error(format!("not all messages to {peer} were sent: {reason}"));
+    }
+
+    pub(super) fn unwritten(&mut self, session: SessionId, bytes: usize) {
+        if let Some(live) = self.sessions.get_mut(&session) {
+            live.unwritten = bytes;
         }
-        if closed {
-            return self.hang_up(session);
+    }
+
+    pub(super) fn session_closing(&mut self, session: SessionId) {
+        for farewell in &mut self.farewells {
+            farewell.sessions.retain(|other| *other != session);
         }
-        self.orphan_files_of(session, reason, ctx);
+        self.report_closed();
+    }
+
+    pub(super) fn talk_over(&mut self, session: SessionId, reason: &str) {
+        let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
+            return;
+        };
+        live.over = true;
+        let key = live.peer.folded();
         self.session_ended(&key, session, reason);
     }
 
-    pub(super) fn session_down(&mut self, session: SessionId, reason: &str) {
+    pub(super) fn session_over(&mut self, session: SessionId, reason: &str) {
         let Some(live) = self.sessions.remove(&session) else { return };
+        for id in self.transfers.of(session) {
+            self.fail(id, reason.into());
+        }
         self.session_ended(&live.peer.folded(), session, reason);
+        self.report_closed();
     }
 }

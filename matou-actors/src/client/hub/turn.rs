@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
 use crate::client::connection::outbox::Outbox;
 use crate::client::messages::{LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
-use crate::transfer::Report;
 
 /// A message to the hub.
 pub(super) trait Apply: Message<Result = ()> {
@@ -29,6 +29,8 @@ pub(super) enum Wait {
     FewerEvents,
     /// The same, and until this outbox has room again.
     Outbox(Outbox),
+    /// The same, and until the other end is dropped.
+    Session(oneshot::Receiver<()>),
 }
 
 impl<M: Apply> Handler<M> for Hub {
@@ -38,13 +40,19 @@ impl<M: Apply> Handler<M> for Hub {
         let wait = message.apply(self, ctx);
         self.settle(ctx);
         let events = match wait {
-            Wait::FewerEvents | Wait::Outbox(_) if self.events.waiting() <= UNREAD => None,
-            Wait::Events | Wait::FewerEvents | Wait::Outbox(_) => self.events.backpressure(),
             Wait::No => None,
+            Wait::Events => self.events.backpressure(),
+            _ if self.events.waiting() <= UNREAD => None,
+            _ => self.events.backpressure(),
         };
         Box::pin(async move {
-            if let Wait::Outbox(outbox) = wait {
-                outbox.pace().await;
+            match wait {
+                Wait::Outbox(outbox) => outbox.pace().await,
+                // An error is what is waited for.
+                Wait::Session(done) => {
+                    let _ = done.await;
+                }
+                Wait::No | Wait::Events | Wait::FewerEvents => {}
             }
             if let Some(events) = events {
                 // The hub is gone: so is the wait for it.
@@ -84,7 +92,7 @@ impl Hub {
 impl Apply for Run {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
         let Self { command, checked } = self;
-        hub.run(command, checked, ctx).map_or(Wait::FewerEvents, Wait::Outbox)
+        hub.run(command, checked, ctx)
     }
 }
 
@@ -112,27 +120,20 @@ impl Apply for SessionReport {
         let Self { session, event } = self;
         match event {
             SessionEvent::PortsOpen(ports) => hub.ports_open(session, ports),
-            SessionEvent::Up { peer, outbox, files } => {
-                hub.session_up(session, peer, outbox, files, ctx);
-            }
-            SessionEvent::Frames(frames) => {
-                hub.session_frames(session, frames);
+            SessionEvent::Up { peer } => hub.session_up(session, peer, ctx),
+            SessionEvent::Texts(texts) => {
+                hub.texts_came(session, texts);
                 return Wait::Events;
             }
-            SessionEvent::TalkDown { reason } => hub.talk_down(session, &reason, ctx),
-            SessionEvent::Header { size, free } => hub.header_seen(session, size, free, ctx),
-            SessionEvent::FilesDown { reason, violation } => {
-                hub.files_down(session, &reason, violation, ctx);
-            }
-            SessionEvent::Down { reason } => hub.session_down(session, &reason),
+            SessionEvent::Sent(text) => hub.text_sent(session, text),
+            SessionEvent::NotSent(text) => hub.text_not_sent(session, text),
+            SessionEvent::File(event) => hub.file_event(session, event, ctx),
+            SessionEvent::Closing => hub.session_closing(session),
+            SessionEvent::Unwritten(bytes) => hub.unwritten(session, bytes),
+            SessionEvent::Unsent { reason } => hub.texts_unsent(session, &reason),
+            SessionEvent::TalkOver { reason } => hub.talk_over(session, &reason),
+            SessionEvent::Over { reason } => hub.session_over(session, &reason),
         }
-        Wait::No
-    }
-}
-
-impl Apply for Report {
-    fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
-        hub.transfer_moved(self, ctx);
         Wait::No
     }
 }

@@ -1,31 +1,35 @@
-//! A private session: one actor for its two connections.
+//! A private session: one actor, which owns its two connections, the texts that wait for one and
+//! the files that wait for the other.
 
-use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::Logger;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::connection::sockets::{self, Listeners, Pair};
-use crate::client::files::header_watch::{HeaderWatch, Seen};
+use crate::client::files::connection::{FileConnection, FileContext, Input};
 use crate::client::ids::SessionId;
 use crate::client::messages::{
-    HangUp, LeaveFiles, SessionEvent, SessionReport, WatchFiles, WatchFrom,
+    FileEvent, FileSeen, GiveUp, SessionCommand, SessionEvent, SessionReport,
 };
-use crate::protocol::{CodecError, PeerFrame, PortPair};
-use crate::transfer::Downloads;
+use crate::protocol::{CodecError, MessageText, PeerFrame, PortPair, Username};
+use crate::transfer::Report;
 
 /// Bytes that may wait for a peer: some two thousand messages of the longest kind.
 const OUTBOX: usize = 1024 * 1024;
 /// For the peer to close after a goodbye.
 const LINGER: Duration = Duration::from_secs(2);
+/// For the peer of a closed session to take something more of what was said before.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often it is reported how much a closed session has still to write.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
@@ -36,68 +40,232 @@ pub(crate) enum Role {
     Dial { address: IpAddr, ports: PortPair, source: Option<IpAddr> },
 }
 
-/// Makes the two connections, then carries messages and watches for files.
+/// What a session is started with.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Setup {
     pub(crate) id: SessionId,
+    pub(crate) peer: Username,
     pub(crate) role: Role,
     pub(crate) connect_timeout: Duration,
-    pub(crate) downloads: Arc<Downloads>,
-    pub(crate) hub: Recipient<SessionReport>,
+    pub(crate) files: FileContext,
+    pub(crate) reports: Recipient<SessionReport>,
     pub(crate) logger: Logger,
-    pub(crate) files: Option<Arc<TcpStream>>,
-    pub(crate) watch: Option<HeaderWatch>,
 }
 
-// What a session reports by `do_send` it reports once in its life, or once for each file.
+/// Makes the two connections, then does what [`SessionCommand`]s say.
+pub(crate) struct Session {
+    setup: Setup,
+    /// `None` until both connections are there.
+    open: Option<Open>,
+    /// The answer to an offer that was just reported.
+    offered: Option<ResponseFuture<()>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    outbox: Outbox,
+    /// What reads and writes the message connection, until that has ended.
+    talk: Option<SpawnHandle>,
+    files: FileConnection,
+    /// When the files have to be looked at without anything having happened.
+    wake: Option<(Instant, SpawnHandle)>,
+    /// The session was closed from here.
+    give_up: Option<GiveUp>,
+    /// Bytes that were last reported as not yet written.
+    unwritten: usize,
+}
+
 impl Session {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self { setup, open: None, offered: None }
+    }
+
+    /// By `do_send`: what is reported so is bounded by what the hub asked for, by the number of
+    /// files, or comes once in the session's life. Texts, which the peer sends, wait for an answer.
     fn report(&self, event: SessionEvent) {
-        self.hub.do_send(SessionReport { session: self.id, event });
+        self.setup.reports.do_send(SessionReport { session: self.setup.id, event });
+    }
+
+    fn report_files(&mut self, events: Vec<FileEvent>) {
+        for event in events {
+            let session = self.setup.id;
+            if matches!(event, FileEvent::Offered { .. }) {
+                let event = SessionEvent::File(event);
+                let answer = self.setup.reports.send(SessionReport { session, event });
+                // An error means that the client is closing.
+                self.offered = Some(Box::pin(async move {
+                    let _ = answer.await;
+                }));
+            } else {
+                self.report(SessionEvent::File(event));
+            }
+        }
+    }
+
+    /// Does something and whatever has to follow: the one way in which this actor acts once both
+    /// connections are there.
+    fn turn(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        act(self, ctx);
+        self.settle(ctx);
+    }
+
+    /// Ends if nothing can happen any more, and sees to it that the files are looked at in time.
+    fn settle(&mut self, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return };
+        if open.talk.is_none() && open.files.is_done() {
+            return self.end("closed".into(), ctx);
+        }
+        let (next, planned) = (open.files.deadline(), open.wake.map(|(at, _)| at));
+        if next == planned {
+            return;
+        }
+        if let Some((_, wake)) = open.wake.take() {
+            ctx.cancel_future(wake);
+        }
+        open.wake = next.map(|at| {
+            let wake =
+                ctx.run_later(at.saturating_duration_since(Instant::now()), |session, ctx| {
+                    session.turn(ctx, |session, _| {
+                        if let Some(open) = &mut session.open {
+                            open.wake = None;
+                        }
+                        session.on_files(|files| files.handle(Input::Tick));
+                    });
+                });
+            (at, wake)
+        });
     }
 
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        self.report(SessionEvent::Down { reason });
+        self.report(SessionEvent::Over { reason });
         ctx.stop();
     }
 
     fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
-        let files = match prepare(&pair.messages, pair.files) {
-            Ok(files) => Arc::new(files),
+        let Pair { messages, files, peer } = pair;
+        let tuned = sockets::tune_for_messages(&messages).and_then(|()| sockets::tune(&files));
+        let files = tuned.and_then(|()| {
+            let context = self.setup.files.clone();
+            FileConnection::new(files, self.setup.peer.clone(), context, &ctx.address())
+        });
+        let files = match files {
+            Ok(files) => files,
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
+        self.report(SessionEvent::Up { peer });
         let outbox = Outbox::new(OUTBOX, Pace::Once);
-        self.report(SessionEvent::Up {
-            peer: pair.peer,
-            outbox: outbox.clone(),
-            files: Arc::clone(&files),
-        });
-        self.files = Some(files);
-        self.watch_files(WatchFrom::Header);
-        let (id, hub) = (self.id, self.hub.clone());
-        let talk = async move { talk(id, pair.messages, &outbox, &hub).await };
-        ctx.spawn(talk.into_actor(self).map(|reason, session, _| {
-            session.report(SessionEvent::TalkDown { reason });
+        let (id, reports, writing) = (self.setup.id, self.setup.reports.clone(), outbox.clone());
+        let talk = async move { talk(id, messages, &writing, &reports).await };
+        let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
+            session.turn(ctx, |session, _| session.talk_ended(reason));
         }));
+        self.open =
+            Some(Open { outbox, talk: Some(talk), files, wake: None, give_up: None, unwritten: 0 });
     }
 
-    fn watch_files(&mut self, from: WatchFrom) {
-        let Some(files) = self.files.clone() else { return };
-        let (session, hub, downloads) = (self.id, self.hub.clone(), Arc::clone(&self.downloads));
-        let watch = HeaderWatch::start(files, from, move |seen| {
-            let event = match seen {
-                Seen::Header(size) => SessionEvent::Header { size, free: downloads.free() },
-                Seen::Down(reason) => SessionEvent::FilesDown { reason, violation: false },
-                Seen::Violation(reason) => SessionEvent::FilesDown { reason, violation: true },
-            };
-            hub.do_send(SessionReport { session, event });
+    fn talk_ended(&mut self, reason: String) {
+        let Some(open) = &mut self.open else { return };
+        open.talk = None;
+        let (unsent, closed) = (open.outbox.waiting() > 0, open.give_up.is_some());
+        if unsent {
+            self.report(SessionEvent::Unsent { reason: reason.clone() });
+        }
+        if !closed {
+            self.on_files(|files| files.handle(Input::TalkOver { reason: reason.clone() }));
+            self.report(SessionEvent::TalkOver { reason });
+        }
+    }
+
+    fn on_files(&mut self, act: impl FnOnce(&mut FileConnection) -> Vec<FileEvent>) {
+        if let Some(open) = &mut self.open {
+            let events = act(&mut open.files);
+            self.report_files(events);
+        }
+    }
+
+    fn run(&mut self, command: SessionCommand, ctx: &mut Context<Self>) {
+        match command {
+            SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
+            SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
+            SessionCommand::TakeFile { id, unattended } => {
+                self.on_files(|files| files.handle(Input::Take { id, unattended }));
+            }
+            SessionCommand::RefuseFile { id, reason } => {
+                self.on_files(|files| files.handle(Input::Refuse { id, reason }));
+            }
+            SessionCommand::CancelFile { id } => {
+                self.on_files(|files| files.handle(Input::Cancel { id }));
+            }
+            SessionCommand::Close { reason, give_up } => self.close(reason, give_up, ctx),
+            SessionCommand::HangUp => self.end("closed".into(), ctx),
+        }
+    }
+
+    fn send_text(&self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        let Some(open) = &self.open else { return self.report(SessionEvent::NotSent(text)) };
+        self.report(match open.outbox.push(&PeerFrame::Message(text.clone())) {
+            Ok(()) => SessionEvent::Sent(text),
+            Err(_) => SessionEvent::NotSent(text),
         });
-        match watch {
-            Ok(watch) => self.watch = Some(watch),
-            Err(error) => {
-                let reason = format!("the file connection cannot be watched: {error}");
-                self.report(SessionEvent::FilesDown { reason, violation: false });
+        if !room.is_closed() {
+            let outbox = open.outbox.clone();
+            let wait = async move {
+                outbox.pace().await;
+                drop(room);
+            };
+            ctx.spawn(wait.into_actor(self));
+        }
+    }
+
+    /// Says goodbye; files are cut.
+    fn close(&mut self, reason: String, give_up: GiveUp, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return self.end("closed".into(), ctx) };
+        let first = open.give_up.replace(give_up).is_none();
+        // When it is full the end of the connection says the same.
+        let _ = open.outbox.push(&PeerFrame::Close);
+        open.outbox.close();
+        let waiting = open.outbox.waiting();
+        self.on_files(|files| files.handle(Input::Close { reason }));
+        if first {
+            self.report(SessionEvent::Closing);
+        }
+        match give_up {
+            GiveUp::WhenStalled => Self::give_up_when_stalled(waiting, ctx),
+            GiveUp::WhenHungUp => {
+                self.report_unwritten();
+                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
             }
         }
+    }
+
+    fn report_unwritten(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let unwritten = open.outbox.waiting();
+        if std::mem::replace(&mut open.unwritten, unwritten) != unwritten {
+            self.report(SessionEvent::Unwritten(unwritten));
+        }
+    }
+
+    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
+    fn give_up_when_stalled(waiting: usize, ctx: &mut Context<Self>) {
+        ctx.run_later(CLOSE_TIMEOUT, move |session, ctx| {
+            session.turn(ctx, |session, ctx| {
+                let Some(open) = &mut session.open else { return };
+                if open.give_up != Some(GiveUp::WhenStalled) {
+                    return;
+                }
+                let left = open.outbox.waiting();
+                if left < waiting {
+                    return Self::give_up_when_stalled(left, ctx);
+                }
+                if let Some(talk) = open.talk.take() {
+                    ctx.cancel_future(talk);
+                    if left > 0 {
+                        session.report(SessionEvent::Unsent { reason: "it does not read".into() });
+                    }
+                }
+            });
+        });
     }
 }
 
@@ -105,12 +273,12 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let connect = match self.role.clone() {
+        let connect = match self.setup.role.clone() {
             Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
             {
                 Ok(listeners) => {
                     self.report(SessionEvent::PortsOpen(listeners.ports));
-                    let logger = self.logger.clone();
+                    let logger = self.setup.logger.clone();
                     let accept = async move { listeners.accept(peer, &logger).await };
                     futures::future::Either::Left(accept)
                 }
@@ -120,9 +288,9 @@ impl Actor for Session {
                 futures::future::Either::Right(sockets::dial(address, ports, source))
             }
         };
-        let limit = self.connect_timeout;
+        let limit = self.setup.connect_timeout;
         ctx.spawn(timeout(limit, connect).into_actor(self).map(|pair, session, ctx| {
-            let reason = match (pair, &session.role) {
+            let reason = match (pair, &session.setup.role) {
                 (Ok(Ok(pair)), _) => return session.begin(pair, ctx),
                 (Err(_), Role::Listen { .. }) => {
                     "the other side did not connect in time: a firewall may be in the way".into()
@@ -140,60 +308,50 @@ impl Actor for Session {
     }
 }
 
-impl Handler<WatchFiles> for Session {
+impl Handler<SessionCommand> for Session {
     type Result = ();
 
-    fn handle(&mut self, watch: WatchFiles, _: &mut Self::Context) {
-        self.watch_files(watch.from);
+    fn handle(&mut self, command: SessionCommand, ctx: &mut Self::Context) {
+        self.turn(ctx, |session, ctx| session.run(command, ctx));
     }
 }
 
-impl Handler<LeaveFiles> for Session {
-    type Result = ();
+impl Handler<FileSeen> for Session {
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: LeaveFiles, _: &mut Self::Context) {
-        self.watch = None;
+    fn handle(&mut self, seen: FileSeen, ctx: &mut Self::Context) -> Self::Result {
+        self.turn(ctx, |session, _| session.on_files(|files| files.seen(seen)));
+        self.offered.take().unwrap_or_else(|| Box::pin(async {}))
     }
 }
 
-impl Handler<HangUp> for Session {
+impl Handler<Report> for Session {
     type Result = ();
 
-    fn handle(&mut self, _: HangUp, ctx: &mut Self::Context) {
-        self.end("closed".into(), ctx);
+    fn handle(&mut self, report: Report, ctx: &mut Self::Context) {
+        self.turn(ctx, |session, _| session.on_files(|files| files.report(report)));
     }
 }
 
-fn prepare(
-    messages: &tokio::net::TcpStream,
-    files: tokio::net::TcpStream,
-) -> io::Result<TcpStream> {
-    sockets::tune_for_messages(messages)?;
-    sockets::tune(&files)?;
-    let files = files.into_std()?;
-    // Movers block; the watch for headers asks each read not to.
-    files.set_nonblocking(false)?;
-    Ok(files)
-}
-
-/// Carries messages until either side ends; returns why.
+/// Reads and writes messages until either side ends; returns why.
 async fn talk(
     id: SessionId,
     stream: tokio::net::TcpStream,
     outbox: &Outbox,
-    hub: &Recipient<SessionReport>,
+    reports: &Recipient<SessionReport>,
 ) -> String {
     let (input, output) = stream.into_split();
-    drive_connection(read(id, Frames::new(input), hub), outbox.write_to(output), Some(LINGER)).await
+    drive_connection(read(id, Frames::new(input), reports), outbox.write_to(output), Some(LINGER))
+        .await
 }
 
 async fn read(
     session: SessionId,
     mut input: Frames<tokio::net::tcp::OwnedReadHalf, PeerFrame>,
-    hub: &Recipient<SessionReport>,
+    reports: &Recipient<SessionReport>,
 ) -> String {
     loop {
-        let mut frames: Vec<PeerFrame> = match input.next().await {
+        let frames: Vec<PeerFrame> = match input.next().await {
             Ok(frames) if frames.is_empty() => return "the other side is gone".into(),
             Ok(frames) => frames,
             Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
@@ -201,12 +359,21 @@ async fn read(
                 return format!("the other side breaks the protocol: {error}");
             }
         };
-        let end = frames.iter().position(|frame| *frame == PeerFrame::Close);
-        frames.truncate(end.unwrap_or(frames.len()));
-        if hub.send(SessionReport { session, event: SessionEvent::Frames(frames) }).await.is_err() {
+        let (mut texts, mut closes) = (Vec::new(), false);
+        for frame in frames {
+            match frame {
+                PeerFrame::Message(text) => texts.push(text),
+                PeerFrame::Close => {
+                    closes = true;
+                    break;
+                }
+            }
+        }
+        let report = SessionReport { session, event: SessionEvent::Texts(texts) };
+        if reports.send(report).await.is_err() {
             return "the client has closed".into();
         }
-        if end.is_some() {
+        if closes {
             return "the other side closed it".into();
         }
     }

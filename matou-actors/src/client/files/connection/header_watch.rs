@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::RecvFlags;
 use rustix::pipe::PipeFlags;
 
-use crate::client::messages::WatchFrom;
+use super::state::WatchFrom;
 use crate::protocol::{Decode, FileHeader, FrameError};
 
 /// The thread needs little stack; the default would be 2 MiB of address space.
@@ -41,14 +41,14 @@ pub(crate) enum Seen {
 
 /// A watch on one file connection; dropping it ends it.
 #[derive(Debug)]
-pub(crate) struct HeaderWatch {
+pub(super) struct HeaderWatch {
     _alive: OwnedFd,
 }
 
 impl HeaderWatch {
     /// Watches `files` for one header, or for the end of the connection under an offer, and
     /// reports what it sees from the watching thread.
-    pub(crate) fn start(
+    pub(super) fn start(
         files: Arc<TcpStream>,
         from: WatchFrom,
         tell: impl Fn(Seen) + Send + 'static,
@@ -64,9 +64,9 @@ impl HeaderWatch {
     }
 }
 
-/// Whether so many bytes wait in the socket: a file whose sender is gone can still be taken.
-pub(crate) fn is_there(files: &TcpStream, size: u64) -> bool {
-    rustix::io::ioctl_fionread(files.as_fd()).is_ok_and(|bytes| bytes >= size)
+/// Bytes that wait in the socket: a file whose sender is gone can still be taken.
+pub(super) fn unread(files: &TcpStream) -> u64 {
+    rustix::io::ioctl_fionread(files.as_fd()).unwrap_or_default()
 }
 
 /// Why no file can come any more; `None` when the watch was dropped.
@@ -95,7 +95,7 @@ fn watch(
             Header::Dropped => return Ok(None),
         },
     };
-    if sleep(files, dropped, ENDED)? == Woken::Dropped || is_there(files, size) {
+    if sleep(files, dropped, ENDED)? == Woken::Dropped || unread(files) >= size {
         return Ok(None);
     }
     Ok(Some(CLOSED.into()))

@@ -1,0 +1,317 @@
+//! What goes on over one file connection: one file at a time in each direction, others wait.
+//!
+//! No socket, file or clock is known here: whatever happens is an [`Input`], what is to be done
+//! about it are [`Effect`]s, and the time is handed in.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::client::ids::TransferId;
+
+/// Something that happened to the connection, or that the user wants of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A file to send. `resent`: it broke off on another connection only to be sent again.
+    Enqueue { id: TransferId, resent: bool },
+    /// The header of a file came.
+    HeaderSeen { id: TransferId, size: u64 },
+    /// No file can come in any more.
+    ReceivingEnded { reason: String },
+    /// The user takes an offer. `unattended`: no user is there who could take it again later.
+    Take { id: TransferId, unattended: bool },
+    /// The user refuses an offer.
+    Refuse { id: TransferId, reason: String },
+    /// The user stops a transfer, in whichever state.
+    Cancel { id: TransferId },
+    /// So many bytes of a transfer have moved.
+    Progress { id: TransferId, bytes: u64 },
+    /// A transfer is over.
+    Ended { id: TransferId, ending: Ending },
+    /// The private session ended by itself: what was sent before may still come.
+    TalkOver { reason: String },
+    /// The user closed the private session.
+    Close { reason: String },
+    /// The time of [`FileState::deadline`] has come.
+    Tick,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Whole,
+    /// Nothing was moved; the connection stands where it stood before.
+    NotBegun(String),
+    /// `ended`: the connection has ended in this direction, so the other side knows.
+    Broken {
+        reason: String,
+        ended: bool,
+    },
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Begin to send a file.
+    Send(TransferId),
+    /// Begin to receive an offered file.
+    Receive { id: TransferId, size: u64 },
+    /// Stop a transfer, and with it the socket in its direction.
+    Stop { id: TransferId, reason: String },
+    /// Do not let a transfer stand still for long.
+    Orphan(TransferId),
+    /// Watch the socket, in place of what was watched for before.
+    Watch(WatchFrom),
+    /// Leave the socket to a transfer, or to its end.
+    StopWatching,
+    /// End the connection in the own direction, behind what was sent.
+    ShutdownWrite,
+    /// End the connection in both directions.
+    Shutdown,
+    /// End the connection even if the other side takes nothing.
+    Abort,
+    /// Report an offer.
+    Offer { id: TransferId, size: u64 },
+    /// Report that an offer was not taken, and stands.
+    NotTaken { id: TransferId, reason: String },
+    /// Report the end of an offer or a file that is not whole.
+    Failed { id: TransferId, reason: String },
+    /// Hand a file back that this connection cannot send.
+    GiveBack { id: TransferId, resent: bool },
+}
+
+/// What is next on the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WatchFrom {
+    /// A header.
+    Header,
+    /// So many bytes of a file whose header was read, and which may be taken.
+    Offer(u64),
+    /// So many bytes of a file that was refused, all of which are here; then a header.
+    Refused(u64),
+}
+
+/// What decisions depend on beside what happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Instant,
+    /// Bytes that have come and were not read.
+    pub(crate) unread: u64,
+}
+
+/// The state of one file connection.
+#[derive(Debug, Default)]
+pub(crate) struct FileState {
+    pub(super) queue: VecDeque<Queued>,
+    pub(super) sending: Option<Sending>,
+    pub(super) incoming: Option<Incoming>,
+    /// Why no file can be sent any more, if so.
+    pub(super) sending_closed: Option<String>,
+    /// What comes in is not understood any more: inside a file that is not taken, or at its end.
+    pub(super) receiving_closed: bool,
+    pub(super) phase: Phase,
+    pub(super) ends: Ends,
+    effects: Vec<Effect>,
+}
+
+/// A file that waits for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queued {
+    pub(super) id: TransferId,
+    pub(super) resent: bool,
+}
+
+/// The file that is sent now.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) id: TransferId,
+    pub(super) bytes: u64,
+    pub(super) resent: bool,
+    /// It is stopped only to be sent again over another connection.
+    pub(super) give_back: bool,
+}
+
+/// The file that is offered or received now.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) id: TransferId,
+    size: u64,
+    /// By the user; else it is offered.
+    pub(super) taken: bool,
+    unattended: bool,
+}
+
+/// How far the private session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    #[default]
+    Open,
+    /// It ended by itself.
+    Over,
+    /// The user closed it.
+    Closed,
+}
+
+/// How far the end of the connection is, which `revision1` decides on.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The own file broke off in the middle, and the other side may not know.
+    pub(super) cut: bool,
+    /// When to end the connection if it is of no more use then.
+    pub(super) unused: Option<Instant>,
+    /// When to give the own file back if it has not moved until then.
+    pub(super) release: Option<Release>,
+    /// When to be done, since the session is over.
+    pub(super) linger: Option<Instant>,
+    /// The session is over, and nothing more can come of the connection.
+    pub(super) done: bool,
+}
+
+/// An own file that stood still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Release {
+    pub(super) at: Instant,
+    pub(super) id: TransferId,
+    pub(super) bytes: u64,
+}
+
+impl FileState {
+    /// What has to be done since `input` happened, in order.
+    pub(crate) fn handle(&mut self, input: Input, moment: Moment) -> Vec<Effect> {
+        match input {
+            Input::Enqueue { id, resent } => self.enqueue(Queued { id, resent }),
+            Input::HeaderSeen { id, size } => self.header_seen(id, size),
+            Input::ReceivingEnded { reason } => self.receiving_ended(&reason),
+            Input::Take { id, unattended } => self.take(id, unattended),
+            Input::Refuse { id, reason } => {
+                if self.is_offered(id) {
+                    self.refuse(id, &reason, moment);
+                }
+            }
+            Input::Cancel { id } => self.cancel(id, moment),
+            Input::Progress { id, bytes } => {
+                if let Some(sending) = self.sending.as_mut().filter(|sending| sending.id == id) {
+                    sending.bytes = bytes;
+                }
+            }
+            Input::Ended { id, ending } => self.ended(id, ending, moment),
+            Input::TalkOver { reason } => self.talk_over(&reason, moment.now),
+            Input::Close { reason } => self.close(&reason),
+            Input::Tick => self.tick(moment.now),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn fail(&mut self, id: TransferId, reason: &str) {
+        self.effect(Effect::Failed { id, reason: reason.into() });
+    }
+
+    fn enqueue(&mut self, file: Queued) {
+        if self.sending_closed.is_some() {
+            return self.effect(Effect::GiveBack { id: file.id, resent: file.resent });
+        }
+        self.queue.push_back(file);
+        self.send_next();
+    }
+
+    fn send_next(&mut self) {
+        if self.sending.is_some() || self.sending_closed.is_some() {
+            return;
+        }
+        if let Some(Queued { id, resent }) = self.queue.pop_front() {
+            self.sending = Some(Sending { id, bytes: 0, resent, give_back: false });
+            self.effect(Effect::Send(id));
+        }
+    }
+
+    fn header_seen(&mut self, id: TransferId, size: u64) {
+        if self.phase == Phase::Closed || self.receiving_closed {
+            return;
+        }
+        self.incoming = Some(Incoming { id, size, taken: false, unattended: false });
+        self.effect(Effect::Offer { id, size });
+    }
+
+    pub(super) fn is_offered(&self, id: TransferId) -> bool {
+        self.incoming.as_ref().is_some_and(|file| file.id == id && !file.taken)
+    }
+
+    /// Takes the offer `id` out, and returns its size.
+    pub(super) fn remove_incoming(&mut self, id: TransferId) -> Option<u64> {
+        self.incoming.take_if(|file| file.id == id).map(|file| file.size)
+    }
+
+    fn take(&mut self, id: TransferId, unattended: bool) {
+        let Some(file) = self.incoming.as_mut().filter(|file| file.id == id && !file.taken) else {
+            return;
+        };
+        (file.taken, file.unattended) = (true, unattended);
+        let size = file.size;
+        self.effect(Effect::StopWatching);
+        self.effect(Effect::Receive { id, size });
+    }
+
+    fn cancel(&mut self, id: TransferId, moment: Moment) {
+        if self.is_offered(id) {
+            return self.refuse(id, "you refused it", moment);
+        }
+        if self.is_moving(id) {
+            return self.effect(Effect::Stop { id, reason: "you cancelled it".into() });
+        }
+        let queued = self.queue.len();
+        self.queue.retain(|file| file.id != id);
+        if self.queue.len() < queued {
+            self.fail(id, "you cancelled it");
+        }
+    }
+
+    fn is_moving(&self, id: TransferId) -> bool {
+        self.sending.as_ref().is_some_and(|file| file.id == id)
+            || self.incoming.as_ref().is_some_and(|file| file.id == id && file.taken)
+    }
+
+    fn ended(&mut self, id: TransferId, ending: Ending, moment: Moment) {
+        if !self.is_moving(id) {
+            return;
+        }
+        let incoming = self.incoming.as_ref().is_some_and(|file| file.id == id);
+        match ending {
+            Ending::Whole if incoming => {
+                self.incoming = None;
+                if self.phase != Phase::Closed && !self.receiving_closed {
+                    self.effect(Effect::Watch(WatchFrom::Header));
+                }
+            }
+            Ending::Whole => self.sending = None,
+            Ending::NotBegun(reason) if incoming => self.not_taken(id, &reason, moment),
+            Ending::NotBegun(reason) => {
+                self.sending = None;
+                self.fail(id, &reason);
+            }
+            Ending::Broken { reason, .. } if incoming => self.receiving_broke(id, &reason, moment),
+            Ending::Broken { reason, ended } => self.sending_broke(&reason, ended),
+        }
+        self.send_next();
+        self.end_soon(moment.now);
+    }
+
+    fn not_taken(&mut self, id: TransferId, reason: &str, moment: Moment) {
+        if self.phase == Phase::Closed {
+            self.remove_incoming(id);
+            return self.fail(id, reason);
+        }
+        let Some(file) = &mut self.incoming else { return };
+        if file.unattended {
+            // Others wait behind it.
+            return self.refuse(id, &format!("it cannot be taken: {reason}"), moment);
+        }
+        // The user may do something about it: the offer stands.
+        file.taken = false;
+        let size = file.size;
+        self.effect(Effect::Watch(WatchFrom::Offer(size)));
+        self.effect(Effect::NotTaken { id, reason: reason.into() });
+    }
+}
