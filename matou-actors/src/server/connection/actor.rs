@@ -281,6 +281,11 @@ impl Handler<Order> for Connection {
             Order::ApplyLimits => {
                 let limit = self.shared.rules().limits.queue_bytes;
                 self.output.borrow_mut().set_limit(limit);
+                // The rate that a member waits for may be another one now. Whoever has not joined
+                // waits because of the address.
+                if self.inbound.username().is_some() {
+                    self.pace = None;
+                }
             }
             Order::Quiesce => self.gate = Gate::Quiet,
             Order::Close(reason) => self.close(&reason, ctx),
