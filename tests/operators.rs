@@ -31,7 +31,7 @@ impl Stage {
         Self::with("", &[])
     }
 
-    /// A server with a desk for operators and `more` in its file.
+    /// A server with an operators' socket and `more` in its file.
     fn with(more: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), more);
@@ -387,7 +387,7 @@ fn slow_connections_keep_nobody_from_metrics_and_health() {
 
 #[test]
 fn a_panic_in_a_session_ends_that_session_and_one_in_the_registry_ends_the_process() {
-    let mut stage = Stage::with("", &[("MATOU_TEST_PANICS", "1")]);
+    let mut stage = Stage::start();
     let mut alice = stage.join("alice", &[]);
     let mut bob = stage.join("bob", &["alice"]);
     stage.asked(&["panic", "session", "bob"]);
@@ -403,14 +403,6 @@ fn a_panic_in_a_session_ends_that_session_and_one_in_the_registry_ends_the_proce
         (&"the registry actor failed".into(), &"critical".into())
     );
     assert_eq!(stage.server.process.exit().code(), Some(70));
-}
-
-#[test]
-fn a_server_that_was_not_started_for_it_does_not_panic() {
-    let stage = Stage::start();
-    let refused = stage.admin(&["panic", "registry"]);
-    assert_eq!(refused.status.code(), Some(1));
-    stage.join("alice", &[]).expect_nothing();
 }
 
 #[test]

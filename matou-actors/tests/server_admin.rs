@@ -26,10 +26,10 @@ impl Stage {
     fn at(folder: TempDir) -> Self {
         let socket = folder.path().join("admin");
         let _ = std::fs::remove_file(&socket);
-        let desk = UnixListener::bind(socket).unwrap();
+        let operators = UnixListener::bind(socket).unwrap();
         let bans = folder.path().join("bans.json");
         let change = move |settings: &mut ServerSettings| settings.admin.bans = bans;
-        Self { server: Server::with_operators(desk, change), folder }
+        Self { server: Server::with_operators(operators, change), folder }
     }
 
     fn operator(&self) -> Operator {

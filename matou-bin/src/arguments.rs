@@ -133,7 +133,8 @@ pub(crate) enum Order {
     Reload,
     /// Stop the server.
     Shutdown,
-    /// Make an actor panic; only a server that was started for such tests does it.
+    /// Make an actor panic.
+    #[cfg(feature = "testing")]
     #[command(hide = true)]
     Panic {
         /// The actor, or `session NAME`.

@@ -159,8 +159,9 @@ pub(crate) enum Order {
     Quiesce,
     /// Write what is queued and end.
     Close(Reason),
-    /// Panic, as a test wants it.
-    Fail,
+    /// Panic.
+    #[cfg(feature = "testing")]
+    Panic,
 }
 
 /// What became of a connection: the shard tells the listener that it has joined, the connection tells
@@ -265,6 +266,7 @@ pub(crate) struct CloseFrom {
 pub(crate) struct SetBans(pub(crate) Bans);
 
 /// To any critical actor: panic.
+#[cfg(feature = "testing")]
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Fail;
+pub(crate) struct Panic;

@@ -51,12 +51,15 @@ impl Server {
         Self::run(change, None)
     }
 
-    /// With a desk for operators, who may make actors panic.
-    pub fn with_operators(desk: UnixListener, change: impl FnOnce(&mut ServerSettings)) -> Self {
-        Self::run(change, Some(desk))
+    /// With a operators for operators, who may make actors panic.
+    pub fn with_operators(
+        operators: UnixListener,
+        change: impl FnOnce(&mut ServerSettings),
+    ) -> Self {
+        Self::run(change, Some(operators))
     }
 
-    fn run(change: impl FnOnce(&mut ServerSettings), desk: Option<UnixListener>) -> Self {
+    fn run(change: impl FnOnce(&mut ServerSettings), operators: Option<UnixListener>) -> Self {
         let mut settings = ServerSettings::default();
         settings.network.arbiters = 2;
         change(&mut settings);
@@ -70,10 +73,10 @@ impl Server {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
                 let mut running = server::start(&settings, vec![listener], logger).unwrap();
-                // Without a desk, a channel that nothing comes out of.
-                let (_errand, mut errands) = mpsc::channel(1);
-                if let Some(desk) = desk {
-                    errands = running.serve_operators(desk, true).unwrap();
+                // Without a operators, a channel that nothing comes out of.
+                let (_errand, mut controls) = mpsc::channel(1);
+                if let Some(operators) = operators {
+                    controls = running.serve_operators(operators).unwrap();
                 }
                 started.send(running.monitor()).unwrap();
                 let mut stopped = pin!(stopped);
@@ -83,7 +86,7 @@ impl Server {
                             let _ = failed.send(failure);
                             break;
                         }
-                        errand = errands.recv() => match errand.unwrap() {
+                        request = controls.recv() => match request.unwrap() {
                             ControlRequest::Reload(answer) => answer.send(Ok(vec!["log.format"])).unwrap(),
                             ControlRequest::Shutdown => break,
                         },

@@ -90,6 +90,7 @@ fn request(order: &Order) -> Request {
         Order::Notice { text } => Request::Notice { text: words(text) },
         Order::Reload => Request::Reload,
         Order::Shutdown => Request::Shutdown,
+        #[cfg(feature = "testing")]
         Order::Panic { actor } => Request::Panic { actor: words(actor) },
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn text(response: &Response) -> String {
             needs_restart.join(", ")
         ),
         Response::Stopping => "The server is stopping.\n".into(),
+        #[cfg(feature = "testing")]
         Response::Panicking => "The actor will panic.\n".into(),
         // Reported as an error by the caller.
         Response::Error { .. } => String::new(),

@@ -26,10 +26,6 @@ use crate::logging::{Log, Target};
 use crate::signals::Signals;
 use crate::stdout::print;
 
-/// Lets operators make actors panic, in builds for tests only: for tests of what happens then.
-#[cfg(feature = "testing")]
-const TEST_PANICS: &str = "MATOU_TEST_PANICS";
-
 /// Runs the server until a signal or an operator stops it.
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     let source = Source::new(arguments, descriptors::raise_limit());
@@ -83,13 +79,9 @@ async fn serve(
         matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
     let (_socket_file, operators) = sockets.operators.unzip();
     // Without operators, a channel that never yields.
-    let (_sender, mut errands) = mpsc::channel(1);
+    let (_sender, mut controls) = mpsc::channel(1);
     if let Some(operators) = operators {
-        #[cfg(feature = "testing")]
-        let test_panics = std::env::var_os(TEST_PANICS).is_some();
-        #[cfg(not(feature = "testing"))]
-        let test_panics = false;
-        errands = running.serve_operators(operators, test_panics).map_err(refused)?;
+        controls = running.serve_operators(operators).map_err(refused)?;
     }
     if let Some(listener) = sockets.metrics {
         publish_metrics(listener, &running, logger)?;
@@ -97,7 +89,7 @@ async fn serve(
     let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
     log_addresses(&running, logger);
     notify::ready(logger);
-    let outcome = attend(source, &mut running, &mut signals, &mut errands, log).await;
+    let outcome = attend(source, &mut running, &mut signals, &mut controls, log).await;
     // Stopped actors no longer answer the watchdog.
     feeder.abort();
     notify::stopping(logger);
@@ -110,7 +102,7 @@ async fn attend(
     source: &Source<'_>,
     running: &mut Running,
     signals: &mut Signals,
-    errands: &mut mpsc::Receiver<ControlRequest>,
+    controls: &mut mpsc::Receiver<ControlRequest>,
     log: &Log,
 ) -> Result<(), Failure> {
     loop {
@@ -123,7 +115,7 @@ async fn attend(
                     return Ok(());
                 }
             },
-            Some(errand) = errands.recv() => match errand {
+            Some(request) = controls.recv() => match request {
                 ControlRequest::Reload(answer) => {
                     // The operator may have gone.
                     let _ = answer.send(source.reload(running, log));

@@ -5,31 +5,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
-use actix::prelude::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler};
+use actix::prelude::{Actor, ActorFutureExt, AtomicResponse, Context, Handler};
 use bytes::{Bytes, BytesMut};
-use futures::future::{join, try_join_all};
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::ban_request::{banned_words, message, new_ban, until};
 use super::bans_store::BansStore;
+use super::clients::find;
 use super::control::ControlRequest;
-use super::wire::{ClientReport, Request, Response, Status};
-use crate::protocol::{
-    ClaimedName, DISCONNECTED_BY_OPERATOR, Kind, MessageText, Username, encode_message,
-};
+use super::wire::{Request, Response, Status};
+use super::work::{Save, Work};
+use crate::protocol::{ClaimedName, DISCONNECTED_BY_OPERATOR, Username, encode_message};
 use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment};
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{
-    AdminRequest, Announce, CloseFrom, Fail, Find, Found, ListClients, Order, SetBans, ToConnection,
-};
-use crate::server::reason::Reason;
-use crate::server::shard::actor::Shard;
+use crate::server::messages::{AdminRequest, Found, SetBans};
 
 /// How long the other actors and the disk may take.
 const WITHIN: Duration = Duration::from_secs(10);
-/// How long each part of a change of the bans may take: less, so that the answer can say which part
-/// it was.
-const PART_WITHIN: Duration = Duration::from_secs(8);
 /// How long a kick holds, unless the operator says otherwise.
 const KICK_SECONDS: u64 = 60;
 
@@ -50,21 +42,6 @@ pub(crate) struct AdminSettings {
     pub(crate) bans_file: PathBuf,
     /// The name that notices are sent in.
     pub(crate) speaker: Username,
-    /// Whether [`Request::Panic`] is carried out.
-    pub(crate) test_panics: bool,
-}
-
-/// What answers a request once the bans have been dealt with, away from the admin.
-enum Work {
-    Done(Response),
-    Clients(Actors),
-    Ban { actors: Actors, ban: Ban, farewell: Bytes, save: Save },
-    Unban { target: String, save: Save },
-    Kick { actors: Actors, found: Found, farewell: Bytes, reason: String },
-    Notice { actors: Actors, text: MessageText },
-    Reload(mpsc::Sender<ControlRequest>),
-    Shutdown(mpsc::Sender<ControlRequest>),
-    Panic { actors: Actors, actor: String },
 }
 
 /// A user who is to be disconnected, once found.
@@ -73,12 +50,6 @@ struct Kick {
     seconds: u64,
     farewell: Bytes,
     reason: String,
-}
-
-/// The bans, to be written to their file.
-struct Save {
-    bans: Bans,
-    store: BansStore,
 }
 
 impl AdminActor {
@@ -122,8 +93,8 @@ impl AdminActor {
             Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
             Request::Reload => Work::Reload(self.controls.clone()),
             Request::Shutdown => Work::Shutdown(self.controls.clone()),
-            Request::Panic { actor } if self.settings.test_panics => Work::Panic { actors, actor },
-            Request::Panic { .. } => return Err("this server was not started for tests".into()),
+            #[cfg(feature = "testing")]
+            Request::Panic { actor } => Work::Panic { actors, actor },
         })
     }
 
@@ -221,175 +192,6 @@ async fn within<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, S
     tokio::time::timeout(WITHIN, work).await.unwrap_or_else(late)
 }
 
-/// Where the user of that name is.
-async fn find(actors: &Actors, name: &ClaimedName) -> Result<Found, String> {
-    let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
-    let shown = name.as_str().escape_debug();
-    found.ok_or_else(|| format!("nobody here is called {shown}; `clients` lists who is"))
-}
-
-/// Says `farewell` to a user, and disconnects them.
-async fn close(
-    actors: &Actors,
-    found: &Found,
-    farewell: Bytes,
-    reason: Reason,
-) -> Result<(), String> {
-    let shard = actors.shards.get(found.route.shard).ok_or("there is no such shard")?;
-    actors.meters.hub_sent(Kind::MSGBC, 1);
-    for order in [Order::Send(farewell), Order::Close(reason)] {
-        let order = ToConnection { id: found.route.id, order };
-        shard.send(order).await.map_err(stopping)?;
-    }
-    Ok(())
-}
-
-impl Work {
-    async fn finish(self) -> Result<Response, String> {
-        Ok(match self {
-            Self::Done(response) => response,
-            Self::Clients(actors) => Response::Clients(clients(&actors).await?),
-            Self::Ban { actors, ban, farewell, save } => {
-                // Neither may keep the other from being done.
-                let closing = close_banned(&actors, &ban, farewell);
-                let (saved, closed) = join(save.save(), closing).await;
-                let disconnected = match (saved, closed) {
-                    (Ok(()), closed) => closed?,
-                    (Err(unsaved), Ok(_)) => return Err(unsaved),
-                    (Err(unsaved), Err(open)) => return Err(format!("{unsaved}; and {open}")),
-                };
-                Response::Banned { ban, disconnected }
-            }
-            Self::Unban { target, save } => {
-                save.save().await?;
-                Response::Unbanned { target }
-            }
-            Self::Kick { actors, found, farewell, reason } => {
-                close(&actors, &found, farewell, Reason::Kicked(reason.into())).await?;
-                Response::Kicked { name: found.name.to_string() }
-            }
-            Self::Notice { actors, text } => {
-                actors.room.send(Announce(text)).await.map_err(stopping)?;
-                Response::Said
-            }
-            Self::Reload(controls) => {
-                let (answer, wait) = oneshot::channel();
-                controls.send(ControlRequest::Reload(answer)).await.map_err(stopping)?;
-                let needs_restart = wait.await.map_err(stopping)??;
-                let needs_restart = needs_restart.into_iter().map(Into::into).collect();
-                Response::Reloaded { needs_restart }
-            }
-            Self::Shutdown(controls) => {
-                controls.send(ControlRequest::Shutdown).await.map_err(stopping)?;
-                Response::Stopping
-            }
-            Self::Panic { actors, actor } => fail(&actors, &actor).await?,
-        })
-    }
-}
-
-impl Save {
-    async fn save(self) -> Result<(), String> {
-        self.store.save(self.bans, PART_WITHIN).await
-    }
-}
-
-/// Disconnects everybody whom `ban` concerns; how many those are.
-async fn close_banned(actors: &Actors, ban: &Ban, farewell: Bytes) -> Result<usize, String> {
-    let closing = async {
-        if let Some(network) = ban.network {
-            let from =
-                |shard: &Addr<Shard>| shard.send(CloseFrom { network, farewell: farewell.clone() });
-            let closed = try_join_all(actors.shards.iter().map(from)).await.map_err(stopping)?;
-            return Ok(closed.into_iter().sum());
-        }
-        let claimed = ban.name.as_ref().map(ClaimedName::from);
-        let Some(claimed) = claimed else { return Ok(0) };
-        match actors.registry.send(Find(claimed)).await.map_err(stopping)? {
-            Some(found) => close(actors, &found, farewell, Reason::Banned).await.map(|()| 1),
-            None => Ok(0),
-        }
-    };
-    match tokio::time::timeout(PART_WITHIN, closing).await {
-        Ok(closed) => closed,
-        Err(_) => Err(format!(
-            "{ban} is banned, but not everybody that concerns may be disconnected: an event loop \
-             does not answer; if that lasts, restart the server"
-        )),
-    }
-}
-
-async fn clients(actors: &Actors) -> Result<Vec<ClientReport>, String> {
-    let mut clients = Vec::new();
-    for shard in &actors.shards {
-        clients.extend(shard.send(ListClients).await.map_err(stopping)?);
-    }
-    clients.sort_by_key(|client| (std::cmp::Reverse(client.age_seconds), client.address));
-    Ok(clients)
-}
-
-/// Nothing is sent back by an actor that panics, so nothing is waited for.
-async fn fail(actors: &Actors, actor: &str) -> Result<Response, String> {
-    // None can flood: for tests, one at a time.
-    match actor {
-        "listener" => actors.listener.do_send(Fail),
-        "registry" => actors.registry.do_send(Fail),
-        "room" => actors.room.do_send(Fail),
-        "broker" => actors.broker.do_send(Fail),
-        "shard" => actors.shards.iter().take(1).for_each(|shard| shard.do_send(Fail)),
-        other => {
-            let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
-            let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
-            let Found { route, .. } = find(actors, &name).await?;
-            let order = ToConnection { id: route.id, order: Order::Fail };
-            let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
-            shard.do_send(order);
-        }
-    }
-    Ok(Response::Panicking)
-}
-
-fn new_ban(
-    target: &str,
-    seconds: Option<u64>,
-    reason: Option<String>,
-    now: Moment,
-) -> Result<Ban, String> {
-    let (network, name) = bans::target(target).map_err(|error| error.to_string())?;
-    let reason = reason.unwrap_or_default();
-    if reason.len() > LONGEST_REASON {
-        return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
-    }
-    if reason.contains(char::is_control) {
-        return Err("the reason has a control character; it is one line of text".into());
-    }
-    Ok(Ban { network, name, until: until(seconds, now)?, reason })
-}
-
-fn until(seconds: Option<u64>, now: Moment) -> Result<Option<Timestamp>, String> {
-    let end = |seconds| {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        now.wall.checked_add(SignedDuration::from_secs(seconds))
-    };
-    let until = seconds.map(end).transpose();
-    until.map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
-}
-
-/// What those who are banned read.
-fn banned_words(ban: &Ban) -> String {
-    let end = ban.until.map_or(String::new(), |until| format!(" until {until:.0}"));
-    let reason = if ban.reason.is_empty() { "no reason given" } else { &ban.reason };
-    format!("{DISCONNECTED_BY_OPERATOR} and banned{end}: {reason}")
-}
-
-fn message(text: &str) -> Result<MessageText, String> {
-    MessageText::parse(text).map_err(|error| format!("cannot be said: {error}"))
-}
-
-fn stopping(_: impl std::fmt::Debug) -> String {
-    "the server is stopping".into()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
@@ -400,15 +202,6 @@ mod tests {
     use super::*;
     use crate::server::accept::bans_file;
     use crate::server::settings::ServerSettings;
-
-    #[test]
-    fn a_reason_is_one_line() {
-        let ban = |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Moment::at(0));
-        assert_eq!(ban("\"spåm\"").unwrap().reason, "\"spåm\"");
-        for reason in ["a\nb", "\u{1}", "\u{7f}", "\u{9b}"] {
-            ban(reason).unwrap_err();
-        }
-    }
 
     #[actix::test]
     async fn a_ban_is_saved_although_an_event_loop_hangs() {
@@ -429,7 +222,6 @@ mod tests {
             bans: Bans::default(),
             bans_file: file.clone(),
             speaker: Username::parse("Server").unwrap(),
-            test_panics: false,
         };
         let admin = AdminActor::new(actors.unwrap(), settings, mpsc::channel(1).0).start();
         let network = "192.0.2.0/24".into();

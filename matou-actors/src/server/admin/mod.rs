@@ -1,10 +1,15 @@
 //! The operators' socket and the actor that carries out what they ask.
 
 mod actor;
+mod ban_request;
 mod bans_store;
+mod clients;
 pub(crate) mod control;
+#[cfg(feature = "testing")]
+mod panic;
 mod socket;
 pub(crate) mod wire;
+mod work;
 
 use std::io;
 use std::os::unix::net::UnixListener;

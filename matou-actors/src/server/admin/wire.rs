@@ -59,7 +59,8 @@ pub enum Request {
     Reload,
     /// Stop the server. Answer: [`Response::Stopping`].
     Shutdown,
-    /// Make an actor panic; refused unless the server was started for a test of that.
+    /// Make an actor panic. Answer: [`Response::Panicking`].
+    #[cfg(feature = "testing")]
     Panic {
         /// `listener`, `registry`, `room`, `broker`, `shard`, or `session NAME`.
         actor: String,
@@ -102,7 +103,8 @@ pub enum Response {
     },
     /// The server stops.
     Stopping,
-    /// An actor was told to panic.
+    /// The actor is about to panic.
+    #[cfg(feature = "testing")]
     Panicking,
     /// The request was not carried out, or not in full.
     Error {

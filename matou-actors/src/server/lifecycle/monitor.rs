@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use crate::server::accept::listener::Listener;
 use crate::server::broker::actor::Broker;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Fail, Ping};
+#[cfg(feature = "testing")]
+use crate::server::messages::Panic;
+use crate::server::messages::Ping;
 use crate::server::metrics::meters::Meters;
 use crate::server::metrics::snapshot::Snapshot;
 use crate::server::registry::actor::Registry;
@@ -84,12 +86,13 @@ macro_rules! answer {
             fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
         }
 
-        impl Handler<Fail> for $actor {
+        #[cfg(feature = "testing")]
+        impl Handler<Panic> for $actor {
             type Result = ();
 
             #[allow(clippy::panic)]
-            fn handle(&mut self, _: Fail, _: &mut Context<Self>) {
-                panic!("an operator's test asked for this panic");
+            fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
+                panic!("a test asked for this panic");
             }
         })*
     };

@@ -100,18 +100,16 @@ impl Running {
 
     /// Serves operators on a socket that listens already; who may connect is for its owner to
     /// limit. Requests that only the caller can carry out come out of the returned channel.
-    /// `test_panics` allows operators to make actors panic, for tests. To be called once.
+    /// To be called once.
     pub fn serve_operators(
         &mut self,
         listener: UnixListener,
-        test_panics: bool,
     ) -> Result<mpsc::Receiver<ControlRequest>, StartError> {
         let settings = AdminSettings {
             listening: self.addresses.clone(),
             bans: std::mem::take(&mut self.bans),
             bans_file: self.settings.admin.bans.clone(),
             speaker: self.settings.motd_name()?,
-            test_panics,
         };
         Ok(admin::open(listener, &self.actors, settings, &self.logger)?)
     }

@@ -76,7 +76,7 @@ async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back
     stage.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
     // As it is while a write is under way.
     std::mem::forget(stage.output.borrow_mut());
-    stage.connection.do_send(Order::Fail);
+    stage.connection.do_send(Order::Panic);
     let ended = tokio::time::timeout(Duration::from_secs(30), stage.listener.next()).await.unwrap();
     assert!(matches!(ended, Lifecycle::Ended { joined: true, .. }), "{ended:?}");
 }

@@ -1,0 +1,57 @@
+//! Bans as operators write them, and the words that those concerned read.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText};
+use crate::server::accept::bans::{self, Ban, LONGEST_REASON, Moment};
+
+pub(super) fn new_ban(
+    target: &str,
+    seconds: Option<u64>,
+    reason: Option<String>,
+    now: Moment,
+) -> Result<Ban, String> {
+    let (network, name) = bans::target(target).map_err(|error| error.to_string())?;
+    let reason = reason.unwrap_or_default();
+    if reason.len() > LONGEST_REASON {
+        return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
+    }
+    if reason.contains(char::is_control) {
+        return Err("the reason has a control character; it is one line of text".into());
+    }
+    Ok(Ban { network, name, until: until(seconds, now)?, reason })
+}
+
+pub(super) fn until(seconds: Option<u64>, now: Moment) -> Result<Option<Timestamp>, String> {
+    let end = |seconds| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        now.wall.checked_add(SignedDuration::from_secs(seconds))
+    };
+    let until = seconds.map(end).transpose();
+    until.map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
+}
+
+/// What those who are banned read.
+pub(super) fn banned_words(ban: &Ban) -> String {
+    let end = ban.until.map_or(String::new(), |until| format!(" until {until:.0}"));
+    let reason = if ban.reason.is_empty() { "no reason given" } else { &ban.reason };
+    format!("{DISCONNECTED_BY_OPERATOR} and banned{end}: {reason}")
+}
+
+pub(super) fn message(text: &str) -> Result<MessageText, String> {
+    MessageText::parse(text).map_err(|error| format!("cannot be said: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line() {
+        let ban = |reason: &str| new_ban("192.0.2.1", None, Some(reason.into()), Moment::at(0));
+        assert_eq!(ban("\"spåm\"").unwrap().reason, "\"spåm\"");
+        for reason in ["a\nb", "\u{1}", "\u{7f}", "\u{9b}"] {
+            ban(reason).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Makes an actor panic, for the tests of what follows.
+
+use super::clients::find;
+use super::wire::Response;
+use crate::protocol::ClaimedName;
+use crate::server::lifecycle::wiring::Actors;
+use crate::server::messages::{Found, Order, Panic, ToConnection};
+
+/// Nothing is sent back by an actor that panics, so nothing is waited for.
+pub(super) async fn panic_actor(actors: &Actors, actor: &str) -> Result<Response, String> {
+    // None can flood: for tests, one at a time.
+    match actor {
+        "listener" => actors.listener.do_send(Panic),
+        "registry" => actors.registry.do_send(Panic),
+        "room" => actors.room.do_send(Panic),
+        "broker" => actors.broker.do_send(Panic),
+        "shard" => actors.shards.iter().take(1).for_each(|shard| shard.do_send(Panic)),
+        other => {
+            let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
+            let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
+            let Found { route, .. } = find(actors, &name).await?;
+            let order = ToConnection { id: route.id, order: Order::Panic };
+            let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
+            shard.do_send(order);
+        }
+    }
+    Ok(Response::Panicking)
+}

@@ -1,0 +1,105 @@
+//! The part of a request that has to be waited for, away from the admin actor.
+
+use bytes::Bytes;
+use futures::future::join;
+use tokio::sync::{mpsc, oneshot};
+
+use super::bans_store::BansStore;
+use super::clients::{PART_WITHIN, clients, close, close_banned, stopping};
+use super::control::ControlRequest;
+use super::wire::Response;
+use crate::protocol::MessageText;
+use crate::server::accept::bans::{Ban, Bans};
+use crate::server::lifecycle::wiring::Actors;
+use crate::server::messages::{Announce, Found};
+use crate::server::reason::Reason;
+
+/// What answers a request once the bans have been dealt with.
+pub(super) enum Work {
+    Done(Response),
+    Clients(Actors),
+    Ban {
+        actors: Actors,
+        ban: Ban,
+        farewell: Bytes,
+        save: Save,
+    },
+    Unban {
+        target: String,
+        save: Save,
+    },
+    Kick {
+        actors: Actors,
+        found: Found,
+        farewell: Bytes,
+        reason: String,
+    },
+    Notice {
+        actors: Actors,
+        text: MessageText,
+    },
+    Reload(mpsc::Sender<ControlRequest>),
+    Shutdown(mpsc::Sender<ControlRequest>),
+    #[cfg(feature = "testing")]
+    Panic {
+        actors: Actors,
+        actor: String,
+    },
+}
+
+/// The bans, to be written to their file.
+pub(super) struct Save {
+    pub(super) bans: Bans,
+    pub(super) store: BansStore,
+}
+
+impl Work {
+    pub(super) async fn finish(self) -> Result<Response, String> {
+        Ok(match self {
+            Self::Done(response) => response,
+            Self::Clients(actors) => Response::Clients(clients(&actors).await?),
+            Self::Ban { actors, ban, farewell, save } => {
+                // Neither may keep the other from being done.
+                let closing = close_banned(&actors, &ban, farewell);
+                let (saved, closed) = join(save.save(), closing).await;
+                let disconnected = match (saved, closed) {
+                    (Ok(()), closed) => closed?,
+                    (Err(unsaved), Ok(_)) => return Err(unsaved),
+                    (Err(unsaved), Err(open)) => return Err(format!("{unsaved}; and {open}")),
+                };
+                Response::Banned { ban, disconnected }
+            }
+            Self::Unban { target, save } => {
+                save.save().await?;
+                Response::Unbanned { target }
+            }
+            Self::Kick { actors, found, farewell, reason } => {
+                close(&actors, &found, farewell, Reason::Kicked(reason.into())).await?;
+                Response::Kicked { name: found.name.to_string() }
+            }
+            Self::Notice { actors, text } => {
+                actors.room.send(Announce(text)).await.map_err(stopping)?;
+                Response::Said
+            }
+            Self::Reload(controls) => {
+                let (answer, wait) = oneshot::channel();
+                controls.send(ControlRequest::Reload(answer)).await.map_err(stopping)?;
+                let needs_restart = wait.await.map_err(stopping)??;
+                let needs_restart = needs_restart.into_iter().map(Into::into).collect();
+                Response::Reloaded { needs_restart }
+            }
+            Self::Shutdown(controls) => {
+                controls.send(ControlRequest::Shutdown).await.map_err(stopping)?;
+                Response::Stopping
+            }
+            #[cfg(feature = "testing")]
+            Self::Panic { actors, actor } => super::panic::panic_actor(&actors, &actor).await?,
+        })
+    }
+}
+
+impl Save {
+    async fn save(self) -> Result<(), String> {
+        self.store.save(self.bans, PART_WITHIN).await
+    }
+}
