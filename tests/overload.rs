@@ -244,7 +244,7 @@ fn an_address_that_connects_too_often_is_delayed_then_refused() {
     let mut server = Server::with("127.0.0.1:0", &settings);
     let mut alice = Peer::join(server.address, "alice", &[]);
     let mut crowd: Vec<Peer> = (0..20).map(|_| Peer::connect(server.address)).collect();
-    let held = server.logged("connections held back");
+    let held = server.logged("connections delayed");
     assert!(held["seconds"].as_f64().unwrap() > 0.0, "{held}");
     let refused = server.logged("connections refused");
     assert_eq!(refused["reason"], "this address connects too often");

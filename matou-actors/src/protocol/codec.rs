@@ -1,4 +1,4 @@
-//! The frames as `tokio_util` codecs, for whoever reads and writes them through `Framed`.
+//! The frames as `tokio_util` codecs, to be read and written through `Framed`.
 
 use std::io;
 use std::marker::PhantomData;

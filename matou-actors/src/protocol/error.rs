@@ -71,7 +71,7 @@ pub enum UsernameError {
     /// Over [`MAX_USERNAME`](super::MAX_USERNAME) bytes.
     #[error("a name has at most 32 bytes, this one has {0}")]
     TooLong(usize),
-    /// A character that is neither a letter nor a digit, or that nobody can see.
+    /// A character that is neither a letter nor a digit, or an invisible one.
     #[error("a name has only letters and digits, not {0:?}")]
     Character(char),
 }

@@ -6,5 +6,5 @@ pub const MAX_USERNAME: usize = 32;
 pub const MAX_MESSAGE: usize = 512;
 /// A file travels in chunks of this many bytes, the last one may be smaller.
 pub const FILE_CHUNK: usize = 4096;
-/// The port that a server listens on unless told otherwise.
+/// The port that a server listens on by default.
 pub const DEFAULT_PORT: u16 = 6286;

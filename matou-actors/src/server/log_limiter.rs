@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 pub(crate) struct LogLimiter {
     interval: Duration,
     open_at: Option<Instant>,
-    held_back: u64,
+    suppressed: u64,
 }
 
 impl LogLimiter {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, open_at: None, held_back: 0 }
+        Self { interval, open_at: None, suppressed: 0 }
     }
 
-    /// Whether a line may be written at `now`: with how many were held back since the last one.
+    /// Whether a line may be written at `now`: with how many were suppressed since the last one.
     pub(crate) fn permit(&mut self, now: Instant) -> Option<u64> {
         if self.open_at.is_some_and(|open_at| now < open_at) {
-            self.held_back = self.held_back.saturating_add(1);
+            self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }
         self.open_at = now.checked_add(self.interval);
-        Some(std::mem::take(&mut self.held_back))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) enum PrivateStep {
 pub(crate) enum ToBroker {
     /// `from` takes a step towards `to`.
     Step { from: Member, to: Member, step: Step },
-    /// Somebody left.
+    /// A user left.
     Forget { id: MemberId },
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct ToConnection {
     pub(crate) order: Order,
 }
 
-/// What a connection is told to do.
+/// An order to a connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Order {
@@ -196,17 +196,17 @@ pub(crate) struct Announce(pub(crate) MessageText);
 #[rtype(result = "()")]
 pub(crate) struct StopAccepting;
 
-/// Tell every connection to read nothing any more.
+/// Stop reading on every connection.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct QuiesceAll;
 
-/// Tell the room to say when everything said has been handed to the shards.
+/// Ask the room to answer once everything said has been handed to the shards.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Drain(pub(crate) oneshot::Sender<()>);
 
-/// Tell every connection to write what is queued and end, and say when they have.
+/// Make every connection write what is queued and end; the answer comes when all have.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CloseAll(pub(crate) oneshot::Sender<()>);
@@ -257,7 +257,7 @@ pub(crate) struct ListClients;
 pub(crate) struct CloseFrom {
     pub(crate) network: IpNet,
     /// The frame that those who have joined get before.
-    pub(crate) farewell: Bytes,
+    pub(crate) last_message: Bytes,
 }
 
 /// To the listener and the registry: the bans from now on.

@@ -10,7 +10,7 @@
 //!                         └◀──────────── batches for all, frames for one ──────────┘
 //! ```
 //!
-//! - One `Shard` per event loop owns the connections on it; whoever wants to reach a connection
+//! - One `Shard` per event loop owns the connections on it; whatever is for a connection
 //!   sends to the shard in its `Route`.
 //! - The registry's mailbox orders joins, leaves and private steps; the room's mailbox orders
 //!   what everybody reads. The registry sends to room and broker, the broker to the room, and

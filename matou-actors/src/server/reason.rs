@@ -86,7 +86,7 @@ impl Reason {
         }
     }
 
-    /// Whether what is queued should still be written: not to somebody who does not read.
+    /// Whether what is queued should still be written: not to a client that does not read.
     pub(crate) fn drains(&self) -> bool {
         !matches!(
             self,

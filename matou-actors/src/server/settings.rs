@@ -52,11 +52,11 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Room {
-    /// Tell a newcomer who is here already.
+    /// Send a newcomer the roster.
     pub replay_roster: bool,
     /// Said to each newcomer; empty is nothing.
     pub motd: String,
-    /// The name that says it, which nobody can take.
+    /// The name that says it, which is reserved.
     pub motd_name: String,
 }
 
@@ -64,7 +64,7 @@ pub struct Room {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Private {
-    /// Seconds until a request that nobody answers is forgotten.
+    /// Seconds until an unanswered request is forgotten.
     pub request_seconds: u64,
     /// Requests that may wait for one user.
     pub pending_per_target: usize,
@@ -90,7 +90,7 @@ pub struct Limits {
     pub connect_burst: u32,
     /// Names that one connection may try.
     pub name_attempts: u32,
-    /// Seconds from accept to an accepted name, not counting those that it is held back.
+    /// Seconds from accept to an accepted name, not counting those that it is delayed.
     pub join_seconds: u64,
     /// Seconds for the rest of a frame once it has begun.
     pub frame_seconds: u64,

@@ -1,4 +1,4 @@
-//! Rates: how much somebody may do on average, and how much at once.
+//! Rates: an average, and how much at once.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ struct Basis {
 }
 
 impl TokenBucket {
-    /// Uses `cost`, and tells how long to wait before the next use: nothing is ever refused, it
+    /// Uses `cost`, and returns how long to wait before the next use: nothing is ever refused, it
     /// only slows down.
     pub(crate) fn pay(&mut self, rate: Rate, cost: u32, now: Instant) -> Duration {
         let full_at = now + self.left(rate, now) + rate.interval.saturating_mul(cost);

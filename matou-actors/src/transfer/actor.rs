@@ -32,8 +32,8 @@ pub struct Transfer {
     pace: Pace,
     /// Bytes of the file, once it has begun.
     size: Option<u64>,
-    /// Bytes that were told last.
-    told: u64,
+    /// The bytes of the last report.
+    reported: u64,
     began: Instant,
     cancelled: Option<String>,
     orphan: Option<(Instant, u64)>,
@@ -57,7 +57,7 @@ pub enum Job {
     },
 }
 
-/// What a transfer tells; the last one is a [`Outcome::Ended`].
+/// A report of a transfer; the last one is an [`Outcome::Ended`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Report {
@@ -121,7 +121,7 @@ pub struct Cancel(pub String);
 pub struct Orphan;
 
 impl Transfer {
-    /// A transfer over `socket`, which must be in blocking mode, that tells `report` under `key`.
+    /// A transfer over `socket`, which must be in blocking mode, that reports to `report` under `key`.
     pub fn new(key: u64, job: Job, socket: Arc<TcpStream>, report: Recipient<Report>) -> Self {
         let direction = match job {
             Job::Send(_) => Shutdown::Write,
@@ -136,7 +136,7 @@ impl Transfer {
             progress: Arc::default(),
             pace: Pace::default(),
             size: None,
-            told: 0,
+            reported: 0,
             began: Instant::now(),
             cancelled: None,
             orphan: None,
@@ -144,18 +144,18 @@ impl Transfer {
     }
 
     /// Two or three times in a transfer's life, and [`Pace`] bounds the rest: no flood.
-    fn tell(&self, outcome: Outcome) {
+    fn report(&self, outcome: Outcome) {
         self.report.do_send(Report { key: self.key, outcome });
     }
 
     fn sample(&mut self) {
         let bytes = self.progress.bytes();
-        // All of it was told: that it stands still until the other side has it is no news.
-        let whole = bytes == self.told && Some(bytes) == self.size;
+        // All of it was reported: it stands still until the other side has it.
+        let whole = bytes == self.reported && Some(bytes) == self.size;
         let moved = self.pace.sample(self.began.elapsed(), bytes);
         if let Some(moved) = moved.filter(|_| !whole) {
-            self.told = bytes;
-            self.tell(Outcome::Moved(moved));
+            self.reported = bytes;
+            self.report(Outcome::Moved(moved));
         }
         if let Some((since, seen)) = &mut self.orphan {
             if *seen != bytes {
@@ -193,9 +193,9 @@ impl Transfer {
         if let Verdict::Whole { size, .. } = verdict
             && let Some(moved) = self.pace.finish(self.began.elapsed(), size)
         {
-            self.tell(Outcome::Moved(moved));
+            self.report(Outcome::Moved(moved));
         }
-        self.tell(Outcome::Ended(verdict));
+        self.report(Outcome::Ended(verdict));
         ctx.stop();
     }
 }
@@ -210,7 +210,7 @@ impl Actor for Transfer {
         let (socket, progress) = (Arc::clone(&self.socket), Arc::clone(&self.progress));
         let thread = thread::Builder::new().name("transfer".into()).stack_size(STACK);
         let spawned = thread.spawn(move || {
-            // The actor may be gone: then nobody wants to know.
+            // The actor may have stopped.
             let _ = ended_sender.send(run(job, &socket, &progress, begun_sender));
         });
         if let Err(error) = spawned {
@@ -221,7 +221,7 @@ impl Actor for Transfer {
             if let Ok((path, size)) = begun {
                 actor.size = Some(size);
                 actor.began = Instant::now();
-                actor.tell(Outcome::Begun { path, size });
+                actor.report(Outcome::Begun { path, size });
                 ctx.run_interval(INTERVAL, |actor, _| actor.sample());
             }
             ctx.spawn(
@@ -336,7 +336,7 @@ fn cut(error: &MoveError, part: PartFile, bytes: u64, size: u64) -> Verdict {
     } else if there {
         Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()))
     } else {
-        Some(format!("{} is not there any more", part.path().display()))
+        Some(format!("{} was removed meanwhile", part.path().display()))
     };
     let reason = match error {
         MoveError::File(error) => format!("cannot write: {error}"),

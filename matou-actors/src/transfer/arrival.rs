@@ -12,7 +12,7 @@ pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
 
     use crate::tcp_info::{State, tcp_info};
 
-    // Nothing tells of it, so it is looked at: at once, after a round trip, and then less often.
+    // There is no event for it, so it is polled: at once, after a round trip, and then less often.
     const FIRST: Duration = Duration::from_micros(250);
     const LAST: Duration = Duration::from_millis(50);
 
@@ -48,6 +48,6 @@ pub fn abort(socket: &TcpStream) {
         // An error means that it is closed already.
         let _ = rustix::net::connect_unspec(socket);
     }
-    // Wakes whoever reads or writes.
+    // Wakes a blocked read or write.
     let _ = socket.shutdown(std::net::Shutdown::Both);
 }

@@ -60,7 +60,7 @@ pub enum DownloadError {
         /// Why.
         error: io::Error,
     },
-    /// The file came whole and was removed by somebody.
+    /// The file was complete and has been removed meanwhile.
     #[error("all of it came, but {} was removed meanwhile; have it sent again", part.display())]
     Gone {
         /// Where it was.

@@ -2,7 +2,7 @@
 //!
 //! A file connection carries PVFILE headers, each followed by that many raw bytes. What moves
 //! them ([`send_file`], [`receive_file`]) blocks, and so runs on a thread of its own, which one
-//! [`Transfer`] actor supervises: it tells progress, and cancels by shutting the socket down.
+//! [`Transfer`] actor supervises: it reports progress, and cancels by shutting the socket down.
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
 mod actor;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a mover is, and whether it shall go on, for whoever watches it from another thread.
+/// How far a mover is, and whether it goes on; shared with the thread that supervises it.
 #[derive(Debug, Default)]
 pub struct Progress {
     bytes: AtomicU64,

@@ -1,4 +1,4 @@
-//! When to tell that a transfer moved, and how fast it does.
+//! When to report progress, and at which rate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,33 +23,33 @@ pub struct Moved {
 #[derive(Debug, Default)]
 pub struct Pace {
     samples: VecDeque<(Duration, u64)>,
-    told: Option<(Duration, Moved)>,
+    reported: Option<(Duration, Moved)>,
 }
 
 impl Pace {
-    /// Takes the count at `now`; `Some` when it changed since it was told last, which was long
+    /// Takes the count at `now`; `Some` when it changed since the last report, which was long
     /// enough ago, and once more when it has stood still for the whole window: at a rate of 0.
     pub fn sample(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
-        let (told_at, told) = self.told.unwrap_or_default();
-        if now.saturating_sub(told_at) < INTERVAL {
+        let (reported_at, reported) = self.reported.unwrap_or_default();
+        if now.saturating_sub(reported_at) < INTERVAL {
             return None;
         }
         let moved = Moved { bytes, rate: self.rate(now, bytes) };
-        let stopped = told.rate > 0 && now.saturating_sub(told_at) >= WINDOW;
-        if bytes == told.bytes && !stopped {
+        let stopped = reported.rate > 0 && now.saturating_sub(reported_at) >= WINDOW;
+        if bytes == reported.bytes && !stopped {
             return None;
         }
-        self.told = Some((now, moved));
+        self.reported = Some((now, moved));
         Some(moved)
     }
 
     /// The telling of a transfer that is whole: made unless it was made already.
     pub fn finish(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
-        if self.told.is_some_and(|(_, told)| told.bytes == bytes) {
+        if self.reported.is_some_and(|(_, reported)| reported.bytes == bytes) {
             return None;
         }
         let moved = Moved { bytes, rate: self.rate(now, bytes) };
-        self.told = Some((now, moved));
+        self.reported = Some((now, moved));
         Some(moved)
     }
 
@@ -81,14 +81,14 @@ mod tests {
     #[test]
     fn tells_at_most_ten_times_a_second_and_the_last_time_at_the_end() {
         let mut pace = Pace::default();
-        let mut told: Vec<u64> = Vec::new();
+        let mut reported: Vec<u64> = Vec::new();
         for at in 0..1000 {
-            told.extend(pace.sample(ms(at), at * 1000).map(|moved| moved.bytes));
+            reported.extend(pace.sample(ms(at), at * 1000).map(|moved| moved.bytes));
         }
-        told.extend(pace.finish(ms(1000), 1_000_000).map(|moved| moved.bytes));
-        assert!(told.len() <= 10, "{told:?}");
-        assert_eq!(told.last(), Some(&1_000_000));
-        assert_eq!(pace.finish(ms(1001), 1_000_000), None, "told once");
+        reported.extend(pace.finish(ms(1000), 1_000_000).map(|moved| moved.bytes));
+        assert!(reported.len() <= 10, "{reported:?}");
+        assert_eq!(reported.last(), Some(&1_000_000));
+        assert_eq!(pace.finish(ms(1001), 1_000_000), None, "reported once");
     }
 
     #[test]

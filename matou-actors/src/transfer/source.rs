@@ -58,7 +58,7 @@ pub enum SourceError {
         /// What it is instead.
         kind: &'static str,
     },
-    /// It is not there any more, or another file has its path now.
+    /// It was removed, or another file has its path now.
     #[error("{} was removed or replaced before its turn came; to send what is there now, send it again", path.display())]
     Gone {
         /// Which path.
@@ -144,7 +144,7 @@ impl ChosenFile {
     pub fn open(&self) -> Result<Source, SourceError> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((file, _)) = held {
-            // Whoever removes a file does not want it to be sent.
+            // A file that was removed is not meant to be sent.
             if file.metadata().is_ok_and(|status| status.nlink() == 0) {
                 return Err(SourceError::Gone { path: self.path.clone() });
             }

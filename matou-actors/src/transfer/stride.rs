@@ -10,7 +10,7 @@ const LEAST: usize = 16 * 1024;
 const MOST: usize = 2 * 1024 * 1024;
 /// A call that was shorter than this could have moved more.
 const QUICK: Duration = Duration::from_millis(10);
-/// A call that was longer than this hides progress from whoever watches.
+/// A longer call hides progress.
 const SLOW: Duration = Duration::from_millis(50);
 
 /// Bytes to ask for, from how long the last calls took.

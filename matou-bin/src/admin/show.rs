@@ -48,7 +48,7 @@ fn of_status(status: &Status) -> String {
         ("bans", status.bans.to_string()),
         ("pending private requests", of_counts(&counts.private_pending)),
         ("connections accepted", counts.accepted.to_string()),
-        ("connections delayed", counts.held_back.to_string()),
+        ("connections delayed", counts.delayed_connections.to_string()),
         ("connections refused", of_counts(&counts.refusals)),
         ("connections closed", of_counts(&counts.ends)),
         ("names accepted", counts.joins.to_string()),

@@ -45,7 +45,7 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
 }
 
 /// The requests under way, the oldest first. A new one takes the place of the oldest that has not
-/// said yet what it wants: slow connections, however many, keep nobody out who asks at once.
+/// said yet what it wants: slow connections, however many, do not keep out one that asks at once.
 #[derive(Default)]
 struct Open(VecDeque<Client>);
 

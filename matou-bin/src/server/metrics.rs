@@ -78,7 +78,7 @@ fn publish(counts: &Snapshot) {
     }
     set("matou_queue_high_water_bytes", counts.queue_high_water_bytes);
     counter!("matou_accepted_total").absolute(counts.accepted);
-    counter!("matou_held_back_total").absolute(counts.held_back);
+    counter!("matou_delayed_connections_total").absolute(counts.delayed_connections);
     counter!("matou_joins_total").absolute(counts.joins);
     counter!("matou_names_refused_total").absolute(counts.names_refused);
     counter!("matou_received_bytes_total").absolute(counts.bytes_in);
@@ -118,7 +118,7 @@ fn describe() {
     );
     describe_counter!("matou_accepted_total", "Connections accepted.");
     describe_counter!(
-        "matou_held_back_total",
+        "matou_delayed_connections_total",
         "Connections delayed because their address connects too often."
     );
     describe_counter!("matou_joins_total", "Names accepted.");

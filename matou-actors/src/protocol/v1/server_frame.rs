@@ -20,7 +20,7 @@ pub enum ServerFrame {
         /// Whether the name is now the client's.
         accepted: bool,
     },
-    /// CONOTIF (2): somebody connected, or is here already.
+    /// CONOTIF (2): a user joined, or is in the room already.
     Joined(Username),
     /// MSGBC (4): a public message.
     Message {
@@ -29,9 +29,9 @@ pub enum ServerFrame {
         /// What was said.
         text: MessageText,
     },
-    /// DISCONOTIF (6): somebody left.
+    /// DISCONOTIF (6): a user left.
     Left(Username),
-    /// PVCOREQNOTIF (8): somebody asks this client for a private connection.
+    /// PVCOREQNOTIF (8): a user asks this client for a private connection.
     PrivateRequested {
         /// `UsernameSrc`: who asks.
         from: Username,

@@ -9,7 +9,7 @@ use crate::server::settings::Limits;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
-/// The longest that a connection is held back because its address connects too often. Whoever
+/// The longest that a connection is delayed because its address connects too often. Whoever
 /// would have to wait longer is refused: programs give up on a server that says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// One in so many places is kept for addresses that hold few, so that two or three addresses
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const KEPT_FREE: usize = 4;
 /// An address that holds fewer than this, or fewer than a hundredth of all places, holds few.
 const FEW: usize = 64;
-/// Addresses that nobody is connected from are looked through when there are so many at least.
+/// Addresses without a connection are swept when there are so many at least.
 const SWEEP_AT: usize = 64;
 
 /// The limits of [`Admission`].
@@ -93,7 +93,7 @@ impl Admission {
         Self { limits, all: Count::default(), by_prefix: HashMap::new(), sweep_at: SWEEP_AT }
     }
 
-    /// Replaces the limits; whoever is in stays in.
+    /// Replaces the limits; existing connections stay.
     pub(crate) fn set_limits(&mut self, limits: AdmissionLimits) {
         self.limits = limits;
     }
@@ -108,7 +108,7 @@ impl Admission {
     /// go. `chance` is a random number from 0 to 1: between
     /// half of the limit of connections that have not joined and the whole of it, a growing
     /// share is refused (random early drop, as OpenSSH's `MaxStartups`), so that people get in
-    /// although somebody keeps the places filled.
+    /// although one address keeps the places filled.
     pub(crate) fn admit(
         &mut self,
         address: IpAddr,
@@ -259,7 +259,7 @@ mod tests {
     fn early_drop_begins_at_half_and_is_certain_at_the_limit() {
         let mut admission = Admission::new(LIMITS);
         for i in 0..4 {
-            assert_eq!(admission.admits(v4(i), 0.0), AT_ONCE, "below half nobody is refused");
+            assert_eq!(admission.admits(v4(i), 0.0), AT_ONCE, "below half all are admitted");
         }
         admission.admits(v4(4), 0.0).unwrap();
         assert_eq!(admission.admits(v4(5), 0.2), Err(Refusal::Unjoined), "5 of 8: one in four");

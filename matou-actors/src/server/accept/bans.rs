@@ -112,7 +112,7 @@ impl Bans {
         self.all.len() < before
     }
 
-    /// Whether nobody from `address` may connect at `now`.
+    /// Whether `address` is banned at `now`.
     pub(crate) fn is_banned(&self, address: IpAddr, now: Moment) -> bool {
         self.lengths.iter().filter(|(v4, _)| *v4 == address.is_ipv4()).any(|&(_, length)| {
             let network = IpNet::new(address, length).ok().map(|network| network.trunc());

@@ -76,7 +76,7 @@ impl Listener {
             }
         };
         if !hold.is_zero() {
-            self.held_back(peer, hold);
+            self.delayed(peer, hold);
         }
         self.accepted += 1;
         self.meters.accepted.add(1);
@@ -97,12 +97,12 @@ impl Listener {
         self.admission.admit(peer.ip(), fastrand::f64(), Instant::now())
     }
 
-    fn held_back(&mut self, peer: SocketAddr, hold: Duration) {
-        self.meters.held_back.add(1);
+    fn delayed(&mut self, peer: SocketAddr, hold: Duration) {
+        self.meters.delayed_connections.add(1);
         if let Some(unlogged) = self.holds.permit(Instant::now()) {
-            warn!(self.logger, "connections held back"; "peer" => %peer,
+            warn!(self.logger, "connections delayed"; "peer" => %peer,
                 "reason" => %Refusal::TooOften, "seconds" => hold.as_secs_f32(),
-                "held_back_unlogged_before" => unlogged);
+                "suppressed" => unlogged);
         }
     }
 
@@ -111,7 +111,7 @@ impl Listener {
         if let Some(unlogged) = self.refusals.permit(refusal, Instant::now()) {
             let peer = peer.map_or("unknown".into(), |peer| peer.to_string());
             warn!(self.logger, "connections refused"; "peer" => peer, "reason" => %refusal,
-                "refused" => times, "refused_unlogged_before" => unlogged);
+                "refused" => times, "suppressed" => unlogged);
         }
     }
 }
@@ -136,7 +136,7 @@ impl StreamHandler<Arrival> for Listener {
             Arrival::Failed(error) => {
                 if let Some(unlogged) = self.failures.permit(Instant::now()) {
                     warn!(self.logger, "accept failed";
-                        "reason" => %error, "failed_unlogged_before" => unlogged);
+                        "reason" => %error, "suppressed" => unlogged);
                 }
             }
         }

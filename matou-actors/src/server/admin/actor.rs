@@ -48,7 +48,7 @@ pub(crate) struct AdminSettings {
 struct Kick {
     name: ClaimedName,
     seconds: u64,
-    farewell: Bytes,
+    last_message: Bytes,
     reason: String,
 }
 
@@ -74,9 +74,9 @@ impl AdminActor {
             Request::Kick { .. } => return Err("a kick is dealt with elsewhere".into()),
             Request::Ban { target, seconds, reason } => {
                 let ban = new_ban(&target, seconds, reason, now)?;
-                let farewell = self.farewell(&banned_words(&ban))?;
+                let last_message = self.last_message(&banned_words(&ban))?;
                 self.settings.bans.add(ban.clone(), now).map_err(|error| error.to_string())?;
-                Work::Ban { actors, ban, farewell, save: self.bans_changed() }
+                Work::Ban { actors, ban, last_message, save: self.bans_changed() }
             }
             Request::Unban { target } => {
                 self.settings.bans.expire(now);
@@ -116,13 +116,13 @@ impl AdminActor {
         let name = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
         let seconds = seconds.unwrap_or(KICK_SECONDS);
         let reason = reason.unwrap_or_else(|| "no reason given".into());
-        let farewell = self.farewell(&format!("{DISCONNECTED_BY_OPERATOR}: {reason}"))?;
-        Ok(Kick { name, seconds, farewell, reason })
+        let last_message = self.last_message(&format!("{DISCONNECTED_BY_OPERATOR}: {reason}"))?;
+        Ok(Kick { name, seconds, last_message, reason })
     }
 
     /// Keeps out whom a kick found, before they are disconnected and can come back.
     fn keep_out(&mut self, kick: Kick, found: Found, now: Moment) -> Result<Work, String> {
-        let Kick { seconds, farewell, reason, .. } = kick;
+        let Kick { seconds, last_message, reason, .. } = kick;
         let ban = Ban {
             network: Some(bans::host(found.address)),
             name: Some(found.name.clone()),
@@ -131,14 +131,14 @@ impl AdminActor {
         };
         self.settings.bans.add(ban, now).map_err(|error| error.to_string())?;
         self.bans_changed();
-        Ok(Work::Kick { actors: self.actors.clone(), found, farewell, reason })
+        Ok(Work::Kick { actors: self.actors.clone(), found, last_message, reason })
     }
 
     /// A message in the server's name.
-    fn farewell(&self, words: &str) -> Result<Bytes, String> {
-        let mut farewell = BytesMut::new();
-        encode_message(&self.settings.speaker, &message(words)?, &mut farewell);
-        Ok(farewell.freeze())
+    fn last_message(&self, words: &str) -> Result<Bytes, String> {
+        let mut last_message = BytesMut::new();
+        encode_message(&self.settings.speaker, &message(words)?, &mut last_message);
+        Ok(last_message.freeze())
     }
 
     fn bans_changed(&self) -> Save {

@@ -14,7 +14,7 @@ use crate::server::accept::bans_file;
 pub(super) struct BansStore {
     /// Empty is nowhere.
     file: PathBuf,
-    /// Held by whoever writes. A write cannot be called off: the next one must not meet it in the
+    /// Held while writing. A write cannot be called off: the next one must not meet it in the
     /// same temporary file, nor be overtaken by it.
     write_lock: Arc<Mutex<()>>,
 }

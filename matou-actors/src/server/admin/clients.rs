@@ -25,16 +25,16 @@ pub(super) async fn find(actors: &Actors, name: &ClaimedName) -> Result<Found, S
     found.ok_or_else(|| format!("nobody here is called {shown}; `clients` lists who is"))
 }
 
-/// Says `farewell` to a user, and disconnects them.
+/// Says `last_message` to a user, and disconnects them.
 pub(super) async fn close(
     actors: &Actors,
     found: &Found,
-    farewell: Bytes,
+    last_message: Bytes,
     reason: Reason,
 ) -> Result<(), String> {
     let shard = actors.shards.get(found.route.shard).ok_or("there is no such shard")?;
     actors.meters.hub_sent(Kind::MSGBC, 1);
-    for order in [Order::Send(farewell), Order::Close(reason)] {
+    for order in [Order::Send(last_message), Order::Close(reason)] {
         let order = ToConnection { id: found.route.id, order };
         shard.send(order).await.map_err(stopping)?;
     }
@@ -45,19 +45,20 @@ pub(super) async fn close(
 pub(super) async fn close_banned(
     actors: &Actors,
     ban: &Ban,
-    farewell: Bytes,
+    last_message: Bytes,
 ) -> Result<usize, String> {
     let closing = async {
         if let Some(network) = ban.network {
-            let from =
-                |shard: &Addr<Shard>| shard.send(CloseFrom { network, farewell: farewell.clone() });
+            let from = |shard: &Addr<Shard>| {
+                shard.send(CloseFrom { network, last_message: last_message.clone() })
+            };
             let closed = try_join_all(actors.shards.iter().map(from)).await.map_err(stopping)?;
             return Ok(closed.into_iter().sum());
         }
         let claimed = ban.name.as_ref().map(ClaimedName::from);
         let Some(claimed) = claimed else { return Ok(0) };
         match actors.registry.send(Find(claimed)).await.map_err(stopping)? {
-            Some(found) => close(actors, &found, farewell, Reason::Banned).await.map(|()| 1),
+            Some(found) => close(actors, &found, last_message, Reason::Banned).await.map(|()| 1),
             None => Ok(0),
         }
     };

@@ -91,18 +91,18 @@ async fn converse(
         if let Response::Error { message } = &response {
             warn!(logger, "operator's request failed"; "uid" => uid, "reason" => message);
         }
-        tell(&mut lines, &response).await?;
+        report(&mut lines, &response).await?;
     }
     Ok(())
 }
 
-/// How long to wait for the next request of somebody who has had the seat for that long.
+/// How long to wait for the next request of an operator while others queue.
 fn patience(seated: Duration) -> Option<Duration> {
     let left = SEATED.saturating_sub(seated);
     (!left.is_zero()).then(|| left.min(IDLE))
 }
 
-async fn tell(
+async fn report(
     lines: &mut Framed<UnixStream, LinesCodec>,
     response: &Response,
 ) -> Result<(), String> {
@@ -116,8 +116,8 @@ async fn tell(
 /// Answers a request that is too long, and ends the conversation.
 async fn refuse_long(mut lines: Framed<UnixStream, LinesCodec>) -> Result<(), String> {
     let reason = format!("a request has at most {LONGEST_REQUEST} bytes");
-    tell(&mut lines, &Response::error(&reason)).await?;
-    // Whoever still writes does not read yet.
+    report(&mut lines, &Response::error(&reason)).await?;
+    // A client that still writes does not read yet.
     let mut stream = lines.into_inner();
     let last_words = async {
         stream.shutdown().await?;

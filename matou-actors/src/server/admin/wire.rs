@@ -23,11 +23,11 @@ pub enum Request {
         /// For how long; a minute without it.
         #[serde(default)]
         seconds: Option<u64>,
-        /// What the user is told, and the log.
+        /// The reason, for the user and the log.
         #[serde(default)]
         reason: Option<String>,
     },
-    /// Let nobody in from an address or network, or under a name, and disconnect whom that
+    /// Refuse an address, a network or a name, and disconnect whom that
     /// concerns. Answer: [`Response::Banned`].
     Ban {
         /// Such as `192.0.2.7`, `2001:db8::/64` or `alice`.
@@ -75,7 +75,7 @@ pub enum Response {
     Status(Box<Status>),
     /// Who is connected, the longest first.
     Clients(Vec<ClientReport>),
-    /// A user was told to leave.
+    /// A user was disconnected.
     Kicked {
         /// The user.
         name: String,

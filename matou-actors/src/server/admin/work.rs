@@ -21,7 +21,7 @@ pub(super) enum Work {
     Ban {
         actors: Actors,
         ban: Ban,
-        farewell: Bytes,
+        last_message: Bytes,
         save: Save,
     },
     Unban {
@@ -31,7 +31,7 @@ pub(super) enum Work {
     Kick {
         actors: Actors,
         found: Found,
-        farewell: Bytes,
+        last_message: Bytes,
         reason: String,
     },
     Notice {
@@ -58,9 +58,9 @@ impl Work {
         Ok(match self {
             Self::Done(response) => response,
             Self::Clients(actors) => Response::Clients(clients(&actors).await?),
-            Self::Ban { actors, ban, farewell, save } => {
+            Self::Ban { actors, ban, last_message, save } => {
                 // Neither may keep the other from being done.
-                let closing = close_banned(&actors, &ban, farewell);
+                let closing = close_banned(&actors, &ban, last_message);
                 let (saved, closed) = join(save.save(), closing).await;
                 let disconnected = match (saved, closed) {
                     (Ok(()), closed) => closed?,
@@ -73,8 +73,8 @@ impl Work {
                 save.save().await?;
                 Response::Unbanned { target }
             }
-            Self::Kick { actors, found, farewell, reason } => {
-                close(&actors, &found, farewell, Reason::Kicked(reason.into())).await?;
+            Self::Kick { actors, found, last_message, reason } => {
+                close(&actors, &found, last_message, Reason::Kicked(reason.into())).await?;
                 Response::Kicked { name: found.name.to_string() }
             }
             Self::Notice { actors, text } => {

@@ -21,7 +21,7 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Broker {
     pub(crate) requests: Requests,
     /// On the way through the room a frame keeps its place behind what was announced before:
-    /// nobody is asked by somebody of whom they have not heard yet.
+    /// no client is asked by a user whose join it has not read yet.
     pub(crate) room: Recipient<Relay>,
     pub(crate) clock: fn() -> Instant,
     pub(crate) meters: Arc<Meters>,
@@ -33,7 +33,7 @@ impl Actor for Broker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        // Each step forgets what is over by then; this is for when nobody takes one.
+        // Each step forgets what is over by then; this is for when there is none.
         ctx.run_interval(EXPIRE_EVERY, |broker, _| {
             broker.requests.expire((broker.clock)());
             broker.count();

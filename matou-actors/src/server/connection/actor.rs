@@ -2,7 +2,7 @@
 //!
 //! Reading happens in `pump`, writing in `output`, what the bytes mean is decided in `inbound`. A
 //! connection forwards one thing at a time and reads no further until that has been dealt with,
-//! so a client that floods waits for itself and fills nobody's mailbox.
+//! so a client that floods waits for itself and fills no mailbox.
 
 use std::cell::RefCell;
 use std::io;
@@ -214,7 +214,7 @@ impl Connection {
         }
     }
 
-    /// Tells the registry, which frees the name.
+    /// Makes the registry free the name.
     pub(super) fn leave(&self) {
         // Cannot flood: once for each connection.
         self.shared.uplinks.registry.do_send(ToRegistry::Leave { id: self.id });
@@ -242,7 +242,7 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let allowed = Duration::from_secs(self.shared.rules().limits.join_seconds);
-        // Nobody can join while they are held back.
+        // A delayed client cannot join yet.
         let held = self.pace.as_ref().map_or(Duration::ZERO, |pace| {
             pace.deadline().saturating_duration_since(tokio::time::Instant::now())
         });
@@ -305,7 +305,7 @@ impl Connection {
 }
 
 /// Runs when the actor ends in whatever way, a panic included: the name is freed, the place is
-/// given back, and nobody else notices.
+/// given back, and no other connection notices.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.meters.actors.lower(1);

@@ -50,7 +50,7 @@ impl Connection {
 
     /// Nothing is queued any more for a client that is to go.
     pub(super) fn all_written(&mut self, ctx: &mut Context<Self>) {
-        // An error means that the client is gone, which the end of its stream tells as well.
+        // An error means that the client is gone; the end of its stream follows.
         let _ = self.output.borrow().socket().shut_down_write();
         if self.discard.is_none() {
             return self.end(ctx);
@@ -59,7 +59,7 @@ impl Connection {
         ctx.run_later(DRAIN_TIMEOUT, Self::end);
     }
 
-    /// Throws away what comes from a client that is being said goodbye. When its stream ends,
+    /// Discards what comes from a client while the connection lingers. When its stream ends,
     /// it is waited for no longer.
     pub(super) fn discard_input(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
         let shared = std::rc::Rc::clone(&self.shared);

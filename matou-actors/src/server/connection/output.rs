@@ -36,7 +36,7 @@ pub(crate) struct Output {
 pub(crate) enum Progress {
     /// Everything is written, or waits for a socket that is waited for already.
     Done,
-    /// The socket takes no more: somebody must wait until it does.
+    /// The socket takes no more: the connection waits until it does.
     Blocked,
     /// The connection cannot go on.
     Failed(Reason),

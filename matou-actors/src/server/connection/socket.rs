@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// An idle connection is probed after this time, then after each interval, so many times.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
 /// How long the other end may leave anything unacknowledged, probes included: just short of the
-/// two minutes in which the name of somebody who was unplugged is to be free again. A client that
+/// two minutes in which the name of an unplugged client is to be free again. A client that
 /// is there acknowledges probes by itself, however quiet its user is.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(110);

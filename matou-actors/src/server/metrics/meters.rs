@@ -20,7 +20,7 @@ pub(crate) struct Meters {
     pub(crate) connections: Count,
     pub(crate) users: Count,
     pub(crate) accepted: Count,
-    pub(crate) held_back: Count,
+    pub(crate) delayed_connections: Count,
     pub(crate) joins: Count,
     pub(crate) names_refused: Count,
     refusals: [Count; Refusal::ALL.len()],
@@ -68,7 +68,7 @@ impl Meters {
             connections: Count::default(),
             users: Count::default(),
             accepted: Count::default(),
-            held_back: Count::default(),
+            delayed_connections: Count::default(),
             joins: Count::default(),
             names_refused: Count::default(),
             refusals: Default::default(),
@@ -81,7 +81,7 @@ impl Meters {
         }
     }
 
-    /// The counts of the shard with that index; those of nobody when there is no such shard.
+    /// The counts of the shard with that index; counts that are never read when there is no such shard.
     pub(crate) fn shard(&self, index: usize) -> Arc<ShardMeters> {
         self.shards.get(index).cloned().unwrap_or_default()
     }
@@ -146,7 +146,7 @@ impl Meters {
             connection_actors: sum(&|shard| shard.actors.value()),
             users: self.users.value(),
             accepted: self.accepted.value(),
-            held_back: self.held_back.value(),
+            delayed_connections: self.delayed_connections.value(),
             joins: self.joins.value(),
             names_refused: self.names_refused.value(),
             refusals: labelled(&self.refusals, &Refusal::ALL.map(Refusal::label)),

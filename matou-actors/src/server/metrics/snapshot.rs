@@ -22,7 +22,7 @@ pub struct Snapshot {
     /// Connections that were let in.
     pub accepted: u64,
     /// Connections that were let in and heard later, since their address connects too often.
-    pub held_back: u64,
+    pub delayed_connections: u64,
     /// Names that were accepted.
     pub joins: u64,
     /// Names that were refused.

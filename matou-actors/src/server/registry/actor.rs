@@ -32,7 +32,7 @@ pub(crate) struct Registry {
     pub(crate) room: Recipient<ToRoom>,
     pub(crate) broker: Recipient<ToBroker>,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
-    /// What connections are told once the mailbox is empty.
+    /// Orders that go out once the mailbox is empty.
     pub(crate) answers: Vec<(Route, Order)>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,

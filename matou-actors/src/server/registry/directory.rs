@@ -15,7 +15,7 @@ pub(crate) struct Directory {
     members: HashMap<MemberId, Member>,
 }
 
-/// Somebody who has joined.
+/// A user who has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) route: Route,
@@ -66,7 +66,7 @@ impl Refused {
 }
 
 impl Directory {
-    /// A directory in which nobody can have `reserved`.
+    /// A directory in which `reserved` cannot be taken.
     pub(crate) fn new(reserved: Option<&Username>) -> Self {
         let mut names = Names::default();
         if let Some(name) = reserved {

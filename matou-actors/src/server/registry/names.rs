@@ -20,7 +20,7 @@ pub(crate) struct Names {
 pub(crate) struct Taken;
 
 /// Who shares one look. ASCII names may share it with each other (`l1` and `II`), a name with
-/// other letters shares it with nobody.
+/// other letters has a look of its own.
 #[derive(Debug, Default)]
 struct Look {
     ascii: u32,
@@ -46,7 +46,7 @@ impl Names {
         Ok(())
     }
 
-    /// Frees `name`; what nobody held is left as it is.
+    /// Frees `name`, if it is taken.
     pub(crate) fn release(&mut self, name: &Username) {
         if self.by_key.remove(&name.folded()).is_none() {
             return;

@@ -96,7 +96,7 @@ impl Handler<Drain> for Room {
     type Result = ();
 
     fn handle(&mut self, Drain(done): Drain, _: &mut Context<Self>) {
-        // Whoever stops the server waits for no rate.
+        // A shutdown waits for no rate.
         self.shaper.set_rates(RoomRates::default(), (self.clock)());
         self.draining.push(done);
     }

@@ -20,7 +20,7 @@ pub(super) struct Turn {
 }
 
 impl<T> FairQueue<T> {
-    /// Adds an item of somebody of whom no other item waits.
+    /// Adds an item of an address that has no other one in the queue.
     pub(super) fn push(&mut self, cost: u32, item: T) -> Turn {
         self.arrivals += 1;
         let share = self.clock.saturating_add(cost.into());

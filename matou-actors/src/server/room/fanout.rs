@@ -24,7 +24,7 @@ use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal
 const LONG_WRITE: Duration = Duration::from_micros(500);
 /// How long to gather after such a batch.
 const GATHER: Duration = Duration::from_micros(300);
-/// How long joins and leaves alone are gathered after any batch. Nobody waits for them, and when
+/// How long joins and leaves alone are gathered after any batch. They are not urgent, and when
 /// two thousand come at once, telling each of each at once would be millions of writes.
 const GATHER_ANNOUNCEMENTS: Duration = Duration::from_millis(20);
 
@@ -57,7 +57,7 @@ struct ShardState {
     taken: FrameCounts,
 }
 
-/// A frame about a step of somebody.
+/// A frame that follows from a step of another client.
 #[derive(Debug)]
 struct Relayed {
     from: MemberId,
@@ -98,12 +98,12 @@ impl Fanout {
         }
     }
 
-    /// Sets whether newcomers are told who is here.
+    /// Sets whether newcomers get the roster.
     pub(crate) fn set_replay_roster(&mut self, replay_roster: bool) {
         self.replay_roster = replay_roster;
     }
 
-    /// Sets what each newcomer is told and in whose name.
+    /// Sets the message of the day and the name that it comes from.
     pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
         let mut out = BytesMut::new();
         for text in lines {

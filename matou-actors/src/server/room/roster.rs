@@ -1,4 +1,4 @@
-//! Who is in the room, and the frames that tell a newcomer.
+//! Who is in the room, and the frames that a newcomer gets.
 
 use bytes::{Bytes, BytesMut};
 
@@ -34,7 +34,7 @@ struct Piece {
 }
 
 impl Roster {
-    /// Adds somebody who is not here.
+    /// Adds a user who is not in the room.
     pub(crate) fn enter(&mut self, id: MemberId, name: Username) {
         let mut place = self.place(id);
         if self.runs.get(place).is_some_and(|run| run.members.len() >= RUN) {

@@ -39,7 +39,7 @@ pub(crate) struct Committed {
     pub(crate) proposal: Proposal,
 }
 
-/// Gives each proposal its place. An answer may take time: until it is committed nobody reads of
+/// Gives each proposal its place. An answer may take time: until it is committed no client reads of
 /// it, a new member is not admitted, and a publisher does not go on.
 pub(crate) trait Sequencer: Debug {
     fn propose(&mut self, proposal: Proposal);

@@ -2,7 +2,7 @@
 //!
 //! Nothing is refused. What comes too fast waits here, and its client is not read meanwhile, so
 //! that at most one run of each client waits. Addresses share the rate of the room fairly, and the
-//! clients of one address share the rate of that one fairly: whoever says little hardly waits,
+//! clients of one address share the rate of that one fairly: a client that says little hardly waits,
 //! however many others flood.
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +17,7 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// What a message takes of the room's rate beside the bytes of its frame: the headers of packets
-/// on a slow line, and memory while somebody is behind.
+/// on a slow line, and memory while a reader is behind.
 const OVERHEAD: usize = 64;
 /// Addresses that have used up nothing are dropped once there are so many entries.
 const SWEEP_AT: usize = 64;

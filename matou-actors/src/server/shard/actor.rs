@@ -45,7 +45,7 @@ pub(crate) struct Shard {
     limits: Limits,
     written: Recipient<Written>,
     meters: Arc<ShardMeters>,
-    /// Slots stay where they are while a batch is written, whoever comes and goes.
+    /// Slots stay where they are while a batch is written, although connections come and go.
     seats: Slab<Seat>,
     by_id: HashMap<ConnectionId, usize>,
     /// How many of the seats have joined.
@@ -113,13 +113,13 @@ impl Shard {
         seat.name = Some(name.clone());
         self.joined += 1;
         // Neither can flood: once for each connection. The listener hears of it before the client
-        // does, so that the place is free for whoever comes because of that.
+        // does, so that the place is free for a connection that follows.
         if !seat.output.borrow().is_closed() {
             self.uplinks.listener.do_send(Lifecycle::Joined { peer: seat.peer });
         }
         seat.connection.do_send(Order::Welcome { name });
         let progress = seat.output.borrow_mut().welcome(welcome);
-        seat.tell(progress);
+        seat.report(progress);
     }
 
     /// Writes the batch to the next sockets; whether that was all of it.
@@ -130,7 +130,7 @@ impl Shard {
             for slot in writing.next..end {
                 if let Some(seat) = self.seats.get(slot).filter(|seat| seat.name.is_some()) {
                     let progress = seat.output.borrow_mut().deliver(span);
-                    seat.tell(progress);
+                    seat.report(progress);
                 }
             }
             writing.next = end;
@@ -147,7 +147,7 @@ impl Shard {
         for (id, frame) in relayed {
             if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
                 let progress = seat.output.borrow_mut().send(frame);
-                seat.tell(progress);
+                seat.report(progress);
             }
         }
         // Cannot flood: the room sends the next batch only after this.
@@ -190,13 +190,13 @@ impl Shard {
 }
 
 impl Seat {
-    /// The name is free already, and the client is being said goodbye.
+    /// The name is free already, and the last bytes are written.
     fn is_leaving(&self) -> bool {
         self.output.borrow().is_closed()
     }
 
     /// Leaves what the socket did not take to the connection.
-    fn tell(&self, progress: Progress) {
+    fn report(&self, progress: Progress) {
         match progress {
             Progress::Done => {}
             // Neither can flood: said once until the connection has dealt with it.
@@ -263,7 +263,7 @@ impl Handler<FromRoom> for Shard {
                 for (kind, frames) in counts.kinds() {
                     self.meters.sent(kind, frames.saturating_mul(self.joined));
                 }
-                // A shard without readers would tell of latencies that nobody has felt.
+                // A shard without readers would report latencies that no client saw.
                 let said_at = said_at.filter(|_| self.joined > 0);
                 self.writing = Some(Writing { span, next: 0, relayed, published, said_at });
             }
@@ -329,7 +329,7 @@ impl Handler<CloseFrom> for Shard {
 
     fn handle(
         &mut self,
-        CloseFrom { network, farewell }: CloseFrom,
+        CloseFrom { network, last_message }: CloseFrom,
         _: &mut Context<Self>,
     ) -> usize {
         let mut closed = 0;
@@ -337,7 +337,7 @@ impl Handler<CloseFrom> for Shard {
         for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
             // Cannot flood: an operator's doing, once in a while.
             if seat.name.is_some() {
-                seat.connection.do_send(Order::Send(farewell.clone()));
+                seat.connection.do_send(Order::Send(last_message.clone()));
             }
             seat.connection.do_send(Order::Close(Reason::Banned));
             closed += 1;

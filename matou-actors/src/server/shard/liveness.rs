@@ -43,7 +43,7 @@ impl LivenessSweep {
 
 impl Default for LivenessSweep {
     /// The kernel asks whoever is silent after a minute, and then each ten seconds. With the time
-    /// until it is noticed, somebody who was unplugged is gone in less than two minutes.
+    /// until it is noticed, an unplugged client is gone in less than two minutes.
     fn default() -> Self {
         Self::new(Duration::from_secs(1), Duration::from_secs(105))
     }

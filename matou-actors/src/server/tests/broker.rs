@@ -51,7 +51,7 @@ impl Stage {
         self.broker.send(ToBroker::Step { from, to, step }).await.unwrap();
     }
 
-    async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
+    async fn orders(&mut self) -> [Vec<(u64, String)>; 2] {
         let relays = self.room.take().await;
         [relayed(&relays, 0), relayed(&relays, 1)]
     }
@@ -95,10 +95,10 @@ async fn mutual_requests_are_independent() {
     stage.step(&bob, &alice, Step::Request).await;
     stage.step(&bob, &alice, Step::Accept).await;
     stage.step(&alice, &bob, PORTS()).await;
-    assert!(stage.told().await.iter().all(|told| told.len() == 2));
+    assert!(stage.orders().await.iter().all(|orders| orders.len() == 2));
     stage.step(&alice, &bob, Step::Accept).await;
     stage.step(&bob, &alice, PORTS()).await;
-    let [to_alice, to_bob] = stage.told().await;
+    let [to_alice, to_bob] = stage.orders().await;
     assert!(to_bob[0].1.starts_with("PeerAccepted"), "{to_bob:?}");
     assert!(to_alice[0].1.starts_with("PeerListening"), "{to_alice:?}");
 }
@@ -109,7 +109,7 @@ async fn steps_out_of_order_or_repeated_are_told_to_nobody() {
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     let mut silent = async |from: &Member, to: &Member, step| {
         stage.step(from, to, step).await;
-        stage.told().await.iter().all(Vec::is_empty)
+        stage.orders().await.iter().all(Vec::is_empty)
     };
     assert!(silent(&alice, &alice, Step::Request).await, "oneself");
     assert!(silent(&bob, &alice, Step::Accept).await, "accepted before asked");
@@ -130,12 +130,12 @@ async fn a_request_nobody_answers_is_forgotten_after_its_time() {
     let mut stage = Stage::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     stage.step(&alice, &bob, Step::Request).await;
-    stage.told().await;
+    stage.orders().await;
     LATER.set(LIFETIME);
     stage.step(&bob, &alice, Step::Accept).await;
-    assert_eq!(stage.told().await, [vec![], vec![]]);
+    assert_eq!(stage.orders().await, [vec![], vec![]]);
     stage.step(&alice, &bob, Step::Request).await;
-    assert_eq!(stage.told().await[1].len(), 1, "and may be made again");
+    assert_eq!(stage.orders().await[1].len(), 1, "and may be made again");
 }
 
 #[actix::test]
@@ -146,10 +146,10 @@ async fn so_many_requests_wait_for_one_user_and_no_more() {
         stage.step(&member(0, number, called), &bob, Step::Request).await;
     }
     let requested = |from| format!("{:?}", ServerFrame::PrivateRequested { from: name(from) });
-    assert_eq!(stage.told().await[1], [(9, requested("a")), (9, requested("b"))]);
+    assert_eq!(stage.orders().await[1], [(9, requested("a")), (9, requested("b"))]);
     stage.broker.send(ToBroker::Forget { id: id(1).into() }).await.unwrap();
     stage.step(&member(0, 3, "c"), &bob, Step::Request).await;
-    assert_eq!(stage.told().await[1], [(9, requested("c"))], "a place is free again");
+    assert_eq!(stage.orders().await[1], [(9, requested("c"))], "a place is free again");
 }
 
 #[actix::test]
@@ -165,7 +165,7 @@ async fn a_user_on_the_servers_machine_is_told_by_the_servers_address_to_others_
     for other in [&bob, &carol] {
         stage.step(&alice, other, Step::Request).await;
         stage.step(other, &alice, Step::Accept).await;
-        stage.told().await;
+        stage.orders().await;
         stage.step(&alice, other, PORTS()).await;
         let seen = if other.name == bob.name { super::SERVER } else { LOOPBACK };
         let expected = encoded(&ServerFrame::PeerListening {

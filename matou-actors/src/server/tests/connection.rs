@@ -59,13 +59,13 @@ impl Stage {
 }
 
 #[actix::test]
-async fn the_time_to_join_begins_when_a_connection_is_no_longer_held_back() {
+async fn the_time_to_join_begins_when_a_connection_is_no_longer_delayed() {
     let limits = Limits { join_seconds: 1, ..Limits::default() };
     let mut stage = Stage::with(&limits, Duration::from_secs(5), b"\0\0\0\0\0\0\0\x05alice");
     // From now on time passes whenever there is nothing to do.
     tokio::time::pause();
-    let told = stage.registry.next().await;
-    assert!(matches!(told, ToRegistry::Join { .. }), "{told:?}");
+    let orders = stage.registry.next().await;
+    assert!(matches!(orders, ToRegistry::Join { .. }), "{orders:?}");
 }
 
 #[actix::test]

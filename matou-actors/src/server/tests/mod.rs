@@ -53,7 +53,7 @@ fn ports(message: u16, file: u16) -> PortPair {
     PortPair { message: port(message), file: port(file) }
 }
 
-/// Somebody on the LAN, at 192.0.2.`number`.
+/// An address on the LAN, 192.0.2.`number`.
 fn addresses(number: u64) -> Addresses {
     let last = u8::try_from(number).unwrap();
     Addresses { peer: [192, 0, 2, last].into(), local: SERVER.into() }
@@ -79,8 +79,8 @@ fn relayed(relays: &[Relay], shard: usize) -> Vec<(u64, String)> {
     here.map(|Relay { to, frame, .. }| (to.id.0, in_words(Order::Send(frame.clone())))).collect()
 }
 
-/// What a connection is told, in words that can be compared.
-fn told(orders: Vec<ToConnection>) -> Vec<(u64, String)> {
+/// Orders to connections, in words that can be compared.
+fn orders(orders: Vec<ToConnection>) -> Vec<(u64, String)> {
     orders.into_iter().map(|ToConnection { id, order }| (id.0, in_words(order))).collect()
 }
 

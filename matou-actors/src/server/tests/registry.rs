@@ -6,7 +6,7 @@ use std::task::{Context as Task, Waker};
 use actix::prelude::{Actor, Addr, Context, Handler as _};
 use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, member, meters, name, peer, ports, route, told};
+use super::{Probe, addresses, claim, member, meters, name, orders, peer, ports, route};
 use crate::server::accept::bans::Bans;
 use crate::server::after_mailbox::AfterMailbox as _;
 use crate::server::ids::Route;
@@ -58,10 +58,10 @@ impl Stage {
         enters.collect()
     }
 
-    /// What both shards' connections were told.
-    async fn told(&mut self) -> [Vec<(u64, String)>; 2] {
+    /// What both shards' connections were orders.
+    async fn orders(&mut self) -> [Vec<(u64, String)>; 2] {
         let [first, second] = &mut self.shards;
-        [told(first.take().await), told(second.take().await)]
+        [orders(first.take().await), orders(second.take().await)]
     }
 }
 
@@ -104,7 +104,7 @@ async fn of_two_connections_that_claim_a_name_at_once_exactly_one_enters() {
         stage.claims(route(1, 2), rival);
         stage.joins(route(0, 3), "bob").await;
         assert_eq!(stage.entered().await, [(1, "alice".into()), (3, "bob".into())], "{rival}");
-        assert_eq!(stage.told().await, [vec![], vec![refused(2)]], "{rival}");
+        assert_eq!(stage.orders().await, [vec![], vec![refused(2)]], "{rival}");
     }
 }
 
@@ -116,7 +116,7 @@ async fn a_hundred_connections_that_claim_one_name_make_one_user() {
     }
     stage.joins(route(0, 101), "alice").await;
     assert_eq!(stage.entered().await, [(1, "alice".into())]);
-    let [first, second] = stage.told().await;
+    let [first, second] = stage.orders().await;
     assert_eq!(first, [refused(101)]);
     assert_eq!(second, (2..=100).map(refused).collect::<Vec<_>>());
 }
@@ -156,11 +156,11 @@ async fn an_invalid_or_reserved_name_is_refused_and_the_next_may_do() {
     let mut stage = Stage::start();
     for bad in ["a b", "\u{3164}", "🐈", "server", "Ѕerver"] {
         stage.joins(route(1, 1), bad).await;
-        assert_eq!(stage.told().await[1], [refused(1)], "{bad}");
+        assert_eq!(stage.orders().await[1], [refused(1)], "{bad}");
     }
     stage.joins(route(1, 1), "alice").await;
     assert_eq!(stage.entered().await, [(1, "alice".into())]);
-    assert_eq!(stage.told().await, [vec![], vec![]], "the room answers who was let in");
+    assert_eq!(stage.orders().await, [vec![], vec![]], "the room answers who was let in");
 }
 
 #[actix::test]
@@ -182,20 +182,20 @@ async fn a_private_step_goes_to_the_broker_with_both_members_and_its_sender_resu
     let steps: Vec<_> = steps.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(steps, expected.map(|step| format!("{step:?}")));
     let resume = |number| (number, "Resume".into());
-    assert_eq!(stage.told().await, [vec![resume(1), resume(1)], vec![resume(2)]]);
+    assert_eq!(stage.orders().await, [vec![resume(1), resume(1)], vec![resume(2)]]);
 }
 
 #[actix::test]
 async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
     let mut stage = Stage::start();
     stage.joins(route(0, 1), "alice").await;
-    for nobody in ["bob", "server", "a b", "\u{1b}[2J"] {
-        stage.steps(route(0, 1), PrivateStep::Request { to: claim(nobody) }).await;
-        assert_eq!(stage.told().await[0], [(1, "Resume".into())], "{nobody:?}");
+    for absent in ["bob", "server", "a b", "\u{1b}[2J"] {
+        stage.steps(route(0, 1), PrivateStep::Request { to: claim(absent) }).await;
+        assert_eq!(stage.orders().await[0], [(1, "Resume".into())], "{absent:?}");
     }
     assert_eq!(stage.meters.snapshot().private["ignored"], 4);
     stage.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
-    assert_eq!(stage.told().await[1], [(9, "Resume".into())], "not joined any more");
+    assert_eq!(stage.orders().await[1], [(9, "Resume".into())], "not joined any more");
     assert_eq!(stage.broker.take().await.len(), 0);
 }
 
@@ -209,7 +209,7 @@ async fn nobody_is_answered_and_asks_again_before_the_mailbox_is_empty() {
     registry.handle(join(route(0, 1), "alice"), &mut ctx);
     registry.handle(ToRegistry::Private { route: route(0, 1), step }, &mut ctx);
     registry.handle(join(route(0, 2), "alice"), &mut ctx);
-    assert_eq!(told(shards[0].take().await), []);
+    assert_eq!(orders(shards[0].take().await), []);
     registry.after_mailbox(&mut ctx, &mut Task::from_waker(Waker::noop()));
-    assert_eq!(told(shards[0].take().await), [(1, "Resume".into()), refused(2)]);
+    assert_eq!(orders(shards[0].take().await), [(1, "Resume".into()), refused(2)]);
 }

@@ -1,4 +1,4 @@
-//! The room between probes: one order for all shards, batches, and who is told to go on.
+//! The room between probes: one order for all shards, batches, and who may read on.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

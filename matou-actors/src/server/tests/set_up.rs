@@ -16,7 +16,7 @@ use crate::server::registry::directory::Directory;
 
 const ALICE: u64 = 1;
 const BOB: u64 = 2;
-/// Somebody who takes the name of the one who left.
+/// A client that takes the name of the one that left.
 const HEIR: u64 = 3;
 
 struct Stage {
@@ -100,8 +100,8 @@ fn steps() -> [(u64, PrivateStep); 3] {
 async fn nobody_leaves_and_every_step_reaches_the_other_one() {
     let mut stage = Stage::start().await;
     for (who, step) in steps() {
-        let told = stage.after(who, step).await;
-        assert_eq!(told.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [3 - who], "{told:?}");
+        let orders = stage.after(who, step).await;
+        assert_eq!(orders.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [3 - who], "{orders:?}");
     }
 }
 
@@ -115,8 +115,8 @@ async fn after_either_one_left_no_later_step_reaches_anybody() {
             }
             stage.leave(leaver).await;
             for (who, step) in steps().into_iter().skip(taken) {
-                let told = stage.after(who, step).await;
-                assert_eq!(told, [], "{leaver} left after {taken} steps");
+                let orders = stage.after(who, step).await;
+                assert_eq!(orders, [], "{leaver} left after {taken} steps");
             }
         }
     }
@@ -134,8 +134,8 @@ async fn who_takes_the_name_of_one_that_left_inherits_no_request() {
             stage.join(HEIR, called).await;
             for (who, step) in steps().into_iter().skip(taken) {
                 let who = if who == leaver { HEIR } else { who };
-                let told = stage.after(who, step).await;
-                assert_eq!(told, [], "{called} was replaced after {taken} steps");
+                let orders = stage.after(who, step).await;
+                assert_eq!(orders, [], "{called} was replaced after {taken} steps");
             }
         }
     }

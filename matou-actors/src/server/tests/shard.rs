@@ -38,8 +38,8 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
         .send(Accept { id: id(1), accepted: Accepted::of(stream), peer, hold: Duration::ZERO })
         .await
         .unwrap();
-    let told = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
-    assert!(matches!(told, ToRegistry::Leave { id: gone } if gone == id(1)), "{told:?}");
+    let orders = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
+    assert!(matches!(orders, ToRegistry::Leave { id: gone } if gone == id(1)), "{orders:?}");
     assert_eq!(meters.snapshot().ends["vanished"], 1);
     drop(client);
 }

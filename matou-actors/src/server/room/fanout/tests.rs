@@ -88,7 +88,7 @@ fn shards_get_the_same_frames_in_the_same_order_each_at_its_pace() {
     fanout.written(0, now);
     let batches = fanout.flush(now);
     assert_eq!(text(&batches[0].1, 0), ["x: two", "x: three"]);
-    assert!(batches[0].1.published.is_empty(), "a publisher is told by its own shard");
+    assert!(batches[0].1.published.is_empty(), "its own shard answers a publisher");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn joins_alone_are_gathered_and_leave_with_the_next_message() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
     enter(&mut fanout, ALICE, "alice");
-    assert_eq!(fanout.flush(start).len(), 1, "alone a join is told at once");
+    assert_eq!(fanout.flush(start).len(), 1, "a single join is announced at once");
     fanout.written(0, start);
     enter(&mut fanout, BOB, "bob");
     assert!(fanout.flush(start).is_empty());
