@@ -8,9 +8,9 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::client::api::command::Command;
-use crate::client::files::connection::Seen;
+use crate::client::files::Seen;
 use crate::client::ids::{SessionId, TransferId};
-use crate::protocol::{MessageText, PortPair, ServerFrame};
+use crate::protocol::{MessageText, PortPair, ServerFrame, Username};
 use crate::transfer::{ChosenFile, Moved};
 
 /// A command of the user. The answer comes once the next one may follow.
@@ -61,8 +61,8 @@ pub(crate) enum SessionEvent {
     Texts(Vec<MessageText>),
     /// A text of the user's is on its way.
     Sent(MessageText),
-    /// A text of the user's will not arrive: the peer reads too slowly.
-    NotSent(MessageText),
+    /// A text of the user's will not arrive: the peer reads too slowly, or is gone.
+    NotSent { to: Username, text: MessageText },
     /// Something happened to a file.
     File(FileEvent),
     /// The session is closed from here: no text or file of the user's is reported after it, but

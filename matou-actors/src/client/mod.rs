@@ -2,8 +2,9 @@
 //!
 //! - `api`: what the outside sees.
 //! - `link`: the connection to the server, one actor.
-//! - `session`: private sessions, one actor for each.
-//! - `files`: files of private sessions; [`crate::transfer::Transfer`] is one actor for each.
+//! - `session`: private sessions, one actor for each, which owns both its connections.
+//! - `files`: its file connection; [`crate::transfer::Transfer`] is one actor for each file.
+//! - `peers`: what goes on with each other user, without actors.
 //! - `hub`: the actor in the middle, which routes between them.
 //! - `connection`: what link and session share to read and write a socket.
 //!
@@ -16,6 +17,7 @@ mod hub;
 mod ids;
 mod link;
 mod messages;
+mod peers;
 #[cfg(test)]
 mod probe;
 mod session;

@@ -1,5 +1,18 @@
-//! Files of private sessions. [`crate::transfer`] moves them.
+//! The file connection of a private session, which has one owner: [`FileConnection`].
+//! [`crate::transfer`] moves the bytes.
+//!
+//! - `state`: what goes on over it, and what follows from each thing that happens. Pure.
+//! - `revision1`: the part of that which stands in for the frames that revision 1 lacks.
+//! - `performer`: does what was decided, with the socket, the watch and the transfers.
+//! - `header_watch`: waits for headers.
 
-pub(super) mod accept_rate;
-pub(super) mod connection;
-pub(super) mod transfers;
+mod header_watch;
+mod performer;
+mod revision1;
+mod state;
+#[cfg(test)]
+mod state_tests;
+
+pub(crate) use header_watch::Seen;
+pub(crate) use performer::{FileConnection, FileContext};
+pub(crate) use state::Input;

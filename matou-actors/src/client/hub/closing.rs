@@ -15,8 +15,6 @@ use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
-use crate::client::messages::GiveUp;
-use crate::client::session::conversation::Conversation;
 use crate::protocol::ClientFrame;
 
 /// How long nothing may move before the user does not wait any more.
@@ -37,11 +35,7 @@ impl Hub {
         self.close_if_empty();
         let signing_in = self.sign_in.is_asking() || self.sign_in.is_joined();
         let outstanding = !self.ready && self.link.is_some() && signing_in;
-        if self.leaving != Leaving::WhenDone || outstanding || self.transfers.is_busy() {
-            return;
-        }
-        let pending = |with: &Conversation| with.is_pending() || with.has_waiting();
-        if self.conversations.values().any(pending) {
+        if self.leaving != Leaving::WhenDone || outstanding || self.peers.is_busy() {
             return;
         }
         self.leave(ctx);
@@ -64,19 +58,9 @@ impl Hub {
             let messages = if unsaid == 1 { "message was" } else { "messages were" };
             self.error(format!("{unsaid} {messages} not sent: you are not signed in"));
         }
-        let waiting = self.conversations.values_mut();
-        let waiting: Vec<_> =
-            waiting.map(|with| (with.name().clone(), with.take_waiting())).collect();
-        for (to, items) in waiting {
-            self.undelivered(to, items, "you signed out");
-        }
+        self.with_peers(ctx, |peers, _| peers.leave());
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
-        }
-        let sessions: Vec<_> = self.sessions.keys().copied().collect();
-        for session in sessions {
-            // Whoever signs out waits for all connections together.
-            self.close_session(session, "you signed out", GiveUp::WhenHungUp);
         }
         match &self.link {
             Some(link) if link.up.is_some() => {
@@ -91,7 +75,7 @@ impl Hub {
         let mut drain = DrainTimeout::new(PATIENCE, Instant::now(), self.outstanding());
         ctx.run_interval(LOOK, move |hub, ctx| {
             if drain.is_over(Instant::now(), hub.outstanding()) {
-                hub.give_up();
+                hub.give_up(ctx);
                 hub.settle(ctx);
             }
         });
@@ -100,22 +84,20 @@ impl Hub {
 
     fn outstanding(&self) -> Outstanding {
         let link = self.link.iter().map(|link| link.outbox.waiting());
-        let sessions = self.sessions.values().map(|live| live.unwritten);
-        Outstanding { unacknowledged: self.unacknowledged, unwritten: link.chain(sessions).sum() }
+        Outstanding {
+            unacknowledged: self.unacknowledged,
+            unwritten: link.sum::<usize>() + self.peers.unwritten(),
+        }
     }
 
     /// Waits no more for what the others do not take.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
         if self.leaving != Leaving::Now {
             return;
         }
         self.report_unacknowledged();
         self.drop_link();
-        let sessions: Vec<_> = self.sessions.keys().copied().collect();
-        for session in sessions {
-            self.give_up_session(session);
-        }
-        self.sessions.clear();
+        self.with_peers(ctx, |peers, _| peers.give_up());
         self.close_if_empty();
     }
 
@@ -133,7 +115,7 @@ impl Hub {
 
     /// Sends `Closed` once every connection is closed.
     pub(super) fn close_if_empty(&mut self) {
-        let closed = self.link.is_none() && self.sessions.is_empty();
+        let closed = self.link.is_none() && self.peers.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);

@@ -1,12 +1,11 @@
 //! The client's centre: one actor that owns the state and routes everything.
 //!
-//! What it decides it decides by asking the pure structs ([`SignIn`], [`Roster`],
-//! [`Conversation`], [`Transfers`]); the files below perform what follows:
+//! What it decides it decides by asking the pure structs ([`SignIn`], [`Roster`], [`Peers`]); the
+//! files below perform what follows:
 //!
 //! - `commands`: what the user wants.
 //! - `server`: reaching the server, signing in, and its frames.
-//! - `requests`: private requests; `sessions`: what comes of them.
-//! - `files`: files that are offered or on their way, which their sessions own.
+//! - `peers`: private sessions.
 //! - `closing`: the order of signing out.
 //! - `feed`: commands on their way to the hub; `turn`: what happens behind each message.
 
@@ -15,22 +14,19 @@ mod commands;
 mod drain_timeout;
 mod event_sender;
 mod feed;
-mod files;
-mod moves;
+mod peers;
 mod pending_commands;
-mod requests;
 mod server;
-mod sessions;
 mod turn;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
 use slog::Logger;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
@@ -38,17 +34,13 @@ use crate::client::api::handle::Inside;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::connection::outbox::Outbox;
-use crate::client::files::accept_rate::AcceptRate;
-use crate::client::files::transfers::Transfers;
-use crate::client::ids::{RequestId, SessionId};
+use crate::client::ids::SessionId;
 use crate::client::link::actor::Link;
 use crate::client::link::backoff::Backoff;
 use crate::client::link::roster::Roster;
 use crate::client::link::sign_in::SignIn;
+use crate::client::peers::Peers;
 use crate::client::session::actor::Session;
-use crate::client::session::conversation::{Conversation, Item};
-use crate::client::session::further::Allowance;
-use crate::protocol::{FoldedName, Username};
 use crate::transfer::Downloads;
 use event_sender::EventSender;
 use pending_commands::PendingCommands;
@@ -83,17 +75,9 @@ pub(crate) struct Hub {
     /// The first sign-in is complete, and who is here is known.
     ready: bool,
 
-    conversations: HashMap<FoldedName, Conversation>,
-    sessions: HashMap<SessionId, LiveSession>,
-    farewells: Vec<Farewell>,
-    /// For private requests that the settings accept.
-    allowance: Allowance,
-    ignored: HashSet<FoldedName>,
-    numbers: u64,
-
-    transfers: Transfers,
+    peers: Peers,
+    sessions: HashMap<SessionId, Addr<Session>>,
     downloads: Arc<Downloads>,
-    accept_rate: AcceptRate,
 
     leaving: Leaving,
 }
@@ -113,35 +97,6 @@ struct Up {
     joined: Option<Instant>,
 }
 
-/// A private session, or the attempt at one.
-#[derive(Debug)]
-struct LiveSession {
-    addr: Addr<Session>,
-    peer: Username,
-    /// Where the peer is.
-    address: IpAddr,
-    /// Where both connections go, once they are there.
-    open: Option<IpAddr>,
-    /// No file was given back yet.
-    takes_files: bool,
-    /// The user, or the client on its way out, closed it.
-    closed: bool,
-    /// The message connection ended by itself: only files that were sent before may come.
-    over: bool,
-    /// Bytes of texts that were not written when that was last reported, once it is closed.
-    unwritten: usize,
-}
-
-/// A conversation that the user closed, until its sessions have reported what was before that.
-#[derive(Debug)]
-struct Farewell {
-    with: Username,
-    sessions: Vec<SessionId>,
-    undelivered: Vec<Item>,
-    /// Dropped once the end was reported.
-    _reported: oneshot::Sender<()>,
-}
-
 /// How far signing out is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
@@ -158,6 +113,7 @@ enum Leaving {
 impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
+        let peers = Peers::new(settings.clone(), logger.clone(), Instant::now());
         Self {
             sign_in: SignIn::new(settings.username.clone()),
             settings,
@@ -175,15 +131,9 @@ impl Hub {
             retry: None,
             pending: PendingCommands::default(),
             ready: false,
-            conversations: HashMap::new(),
+            peers,
             sessions: HashMap::new(),
-            farewells: Vec::new(),
-            allowance: Allowance::new(Instant::now()),
-            ignored: HashSet::new(),
-            numbers: 0,
-            transfers: Transfers::default(),
             downloads: Arc::new(downloads),
-            accept_rate: AcceptRate::default(),
             leaving: Leaving::No,
         }
     }
@@ -198,11 +148,6 @@ impl Hub {
 
     fn notice(&mut self, message: impl Into<String>) {
         self.emit(Event::Notice { message: message.into() });
-    }
-
-    fn request(&mut self) -> RequestId {
-        self.numbers += 1;
-        RequestId(self.numbers)
     }
 }
 

@@ -152,9 +152,11 @@ impl Hub {
         }
     }
 
-    fn left(&mut self, who: Username) {
+    fn left(&mut self, who: Username, ctx: &mut Context<Self>) {
         let was_here = self.roster.left(&who);
-        self.peer_unreachable(&who.folded(), &format!("{who} left"));
+        self.with_peers(ctx, |peers, _| {
+            peers.peer_unreachable(&who.folded(), &format!("{who} left"));
+        });
         if was_here {
             self.emit(Event::Left { username: who });
         }
@@ -177,15 +179,19 @@ impl Hub {
                 if own {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 }
-                if own || self.ignored.is_empty() || !self.ignored.contains(&from.folded()) {
+                if own || !self.peers.ignores(&from) {
                     self.emit(Event::Message { from, text });
                 }
             }
-            ServerFrame::Left(who) => self.left(who),
-            ServerFrame::PrivateRequested { from } => self.requested(from, ctx),
-            ServerFrame::PeerAccepted { by, address } => self.peer_accepted(&by, address, ctx),
+            ServerFrame::Left(who) => self.left(who, ctx),
+            ServerFrame::PrivateRequested { from } => {
+                self.with_peers(ctx, |peers, at| peers.requested(from, at));
+            }
+            ServerFrame::PeerAccepted { by, address } => {
+                self.with_peers(ctx, |peers, at| peers.peer_accepted(&by, address, at));
+            }
             ServerFrame::PeerListening { who, address, ports } => {
-                self.peer_listening(&who, address, ports, ctx);
+                self.with_peers(ctx, |peers, at| peers.peer_listening(&who, address, ports, at));
             }
         }
     }
@@ -229,7 +235,7 @@ impl Hub {
         }
         if was_joined {
             self.emit(Event::Disconnected { reason: reason.clone() });
-            self.all_unreachable("the server is lost");
+            self.with_peers(ctx, |peers, _| peers.all_unreachable("the server is lost"));
             self.report_unacknowledged();
         } else if !retry {
             self.emit(Event::Disconnected { reason: reason.clone() });

@@ -118,22 +118,11 @@ impl Apply for LinkReport {
 impl Apply for SessionReport {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
         let Self { session, event } = self;
-        match event {
-            SessionEvent::PortsOpen(ports) => hub.ports_open(session, ports),
-            SessionEvent::Up { peer } => hub.session_up(session, peer, ctx),
-            SessionEvent::Texts(texts) => {
-                hub.texts_came(session, texts);
-                return Wait::Events;
-            }
-            SessionEvent::Sent(text) => hub.text_sent(session, text),
-            SessionEvent::NotSent(text) => hub.text_not_sent(session, text),
-            SessionEvent::File(event) => hub.file_event(session, event, ctx),
-            SessionEvent::Closing => hub.session_closing(session),
-            SessionEvent::Unwritten(bytes) => hub.unwritten(session, bytes),
-            SessionEvent::Unsent { reason } => hub.texts_unsent(session, &reason),
-            SessionEvent::TalkOver { reason } => hub.talk_over(session, &reason),
-            SessionEvent::Over { reason } => hub.session_over(session, &reason),
+        let wait = if matches!(event, SessionEvent::Texts(_)) { Wait::Events } else { Wait::No };
+        if matches!(event, SessionEvent::Over { .. }) {
+            hub.sessions.remove(&session);
         }
-        Wait::No
+        hub.with_peers(ctx, |peers, at| peers.session_event(session, event, at));
+        wait
     }
 }

@@ -14,7 +14,7 @@ use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::connection::sockets::{self, Listeners, Pair};
-use crate::client::files::connection::{FileConnection, FileContext, Input};
+use crate::client::files::{FileConnection, FileContext, Input};
 use crate::client::ids::SessionId;
 use crate::client::messages::{
     FileEvent, FileSeen, GiveUp, SessionCommand, SessionEvent, SessionReport,
@@ -59,6 +59,7 @@ pub(crate) struct Session {
     open: Option<Open>,
     /// The answer to an offer that was just reported.
     offered: Option<ResponseFuture<()>>,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,7 @@ struct Open {
 
 impl Session {
     pub(crate) fn new(setup: Setup) -> Self {
-        Self { setup, open: None, offered: None }
+        Self { setup, open: None, offered: None, ended: false }
     }
 
     /// By `do_send`: what is reported so is bounded by what the hub asked for, by the number of
@@ -136,12 +137,27 @@ impl Session {
         });
     }
 
+    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        self.report(SessionEvent::Over { reason });
-        ctx.stop();
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.open = None;
+        let report = SessionReport { session: self.setup.id, event: SessionEvent::Over { reason } };
+        let (known, session) = (self.setup.reports.send(report), ctx.address());
+        let stop = async move {
+            // An error means that the client is closing.
+            let _ = known.await;
+            // Behind everything else that was sent.
+            session.do_send(SessionCommand::HangUp);
+        };
+        ctx.spawn(stop.into_actor(self));
     }
 
     fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
+        if self.ended {
+            return;
+        }
         let Pair { messages, files, peer } = pair;
         let tuned = sockets::tune_for_messages(&messages).and_then(|()| sockets::tune(&files));
         let files = tuned.and_then(|()| {
@@ -197,15 +213,16 @@ impl Session {
                 self.on_files(|files| files.handle(Input::Cancel { id }));
             }
             SessionCommand::Close { reason, give_up } => self.close(reason, give_up, ctx),
-            SessionCommand::HangUp => self.end("closed".into(), ctx),
+            SessionCommand::HangUp => ctx.stop(),
         }
     }
 
     fn send_text(&self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
-        let Some(open) = &self.open else { return self.report(SessionEvent::NotSent(text)) };
+        let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
+        let Some(open) = &self.open else { return self.report(not_sent(text)) };
         self.report(match open.outbox.push(&PeerFrame::Message(text.clone())) {
             Ok(()) => SessionEvent::Sent(text),
-            Err(_) => SessionEvent::NotSent(text),
+            Err(_) => not_sent(text),
         });
         if !room.is_closed() {
             let outbox = open.outbox.clone();

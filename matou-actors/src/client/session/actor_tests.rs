@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::actor::{Role, Session, Setup};
-use crate::client::files::connection::FileContext;
+use crate::client::files::FileContext;
 use crate::client::ids::{SessionId, TransferId, TransferIds};
 use crate::client::messages::{
     FileEvent, GiveUp, Outgoing, SessionCommand, SessionEvent, SessionReport,
@@ -79,8 +79,28 @@ async fn talk_ends_by_itself_while_files_are_still_watched() {
 
     files.write_all(&header(9)).await.unwrap();
     assert_eq!(next_offer(&mut reports).await.1, 9);
-    session.do_send(SessionCommand::HangUp);
+    drop(files);
+    let failed = reports.next().await.event;
+    assert!(matches!(failed, SessionEvent::File(FileEvent::Failed { .. })), "{failed:?}");
     assert!(matches!(reports.next().await.event, SessionEvent::Over { .. }));
+    let (room, wait) = oneshot::channel();
+    session.do_send(SessionCommand::SendText { text: text("late"), room });
+    assert!(wait.await.is_err(), "it does not hold the next one up");
+}
+
+#[actix_rt::test]
+async fn a_text_that_comes_too_late_is_reported() {
+    let (session, messages, files, mut reports) = listening().await;
+    drop((messages, files));
+    let (room, _wait) = oneshot::channel();
+    let mut late = Some(SessionCommand::SendText { text: text("late"), room });
+    loop {
+        match reports.next().await.event {
+            SessionEvent::TalkOver { .. } => session.do_send(late.take().unwrap()),
+            SessionEvent::NotSent { text: unsent, .. } => break assert_eq!(unsent, text("late")),
+            _ => {}
+        }
+    }
 }
 
 #[actix_rt::test]

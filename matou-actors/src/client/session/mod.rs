@@ -1,12 +1,5 @@
-//! Private sessions: requests, the two connections, and talk.
+//! A private session: one actor for its two connections.
 
 pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
-pub(super) mod conversation;
-#[cfg(test)]
-mod conversation_tests;
-pub(super) mod further;
-#[cfg(test)]
-mod pair_tests;
-pub(super) mod reachable;

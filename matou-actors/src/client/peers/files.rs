@@ -4,51 +4,31 @@
 //! that wait for a session.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
 
-use actix::prelude::*;
-
-use super::{Hub, Leaving};
+use super::conversation::Item;
+use super::transfers::{Entry, Stage};
+use super::{Action, Peers, Situation, Wake};
 use crate::client::api::event::{Direction, Event};
 use crate::client::api::settings::Policy;
-use crate::client::files::transfers::{Entry, Stage};
 use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{FileEvent, Outgoing, SessionCommand};
-use crate::client::session::conversation::Item;
 use crate::protocol::FoldedName;
 use crate::transfer::Moved;
 
 // What the user wants.
-impl Hub {
-    pub(super) fn list_transfers(&mut self) {
+impl Peers {
+    pub(crate) fn list_transfers(&mut self) {
         let transfers = self.transfers.list();
         self.emit(Event::Transfers { transfers });
     }
 
-    /// Changes the downloads folder, off the event loop.
-    pub(super) fn set_downloads(&mut self, folder: PathBuf, ctx: &mut Context<Self>) {
-        let downloads = Arc::clone(&self.downloads);
-        let moved = tokio::task::spawn_blocking(move || downloads.move_to(folder));
-        ctx.spawn(moved.into_actor(self).map(|moved, hub, ctx| {
-            match moved {
-                Ok(Ok(folder)) => {
-                    hub.notice(format!("received files are saved in {}", folder.display()));
-                }
-                Ok(Err(error)) => hub.error(error.to_string()),
-                Err(error) => hub.error(format!("the downloads folder was not changed: {error}")),
-            }
-            hub.settle(ctx);
-        }));
-    }
-
     /// Begins to receive an offered file.
-    pub(super) fn take(&mut self, id: TransferId) {
+    pub(crate) fn take(&mut self, id: TransferId) {
         let unattended = self.settings.accept_files != Policy::Ask;
         self.answer_offer(id, SessionCommand::TakeFile { id, unattended });
     }
 
-    pub(super) fn refuse(&mut self, id: TransferId, reason: &str) {
+    pub(crate) fn refuse(&mut self, id: TransferId, reason: &str) {
         self.answer_offer(id, SessionCommand::RefuseFile { id, reason: reason.into() });
     }
 
@@ -59,10 +39,10 @@ impl Hub {
         };
         (entry.stage, entry.announced) = (Stage::InSession, true);
         let session = entry.session;
-        self.to_session(session, answer);
+        self.command(session, answer);
     }
 
-    pub(super) fn cancel(&mut self, id: TransferId) {
+    pub(crate) fn cancel(&mut self, id: TransferId) {
         let Some(entry) = self.transfers.get_mut(id) else {
             return self.error(format!("there is no transfer #{id}; /transfers lists them"));
         };
@@ -71,21 +51,21 @@ impl Hub {
         }
         entry.stage = Stage::InSession;
         let session = entry.session;
-        self.to_session(session, SessionCommand::CancelFile { id });
+        self.command(session, SessionCommand::CancelFile { id });
     }
 
     /// Announces the offers of a user who was ignored.
-    pub(super) fn present_offers_of(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
+    pub(crate) fn present_offers_of(&mut self, key: &FoldedName, at: &Situation<'_>) {
         let of = self.transfers.iter().filter(|entry| entry.is_offered());
         let of = of.filter(|entry| entry.info.with.folded() == *key).map(|entry| entry.info.id);
         for id in of.collect::<Vec<_>>() {
-            self.present_offer(id, ctx);
+            self.present_offer(id, at);
         }
     }
 
     /// Sends a file over an open session, or has it wait for another one: those that are open may
     /// take no files any more.
-    pub(super) fn send_file(&mut self, key: &FoldedName, id: TransferId, ctx: &mut Context<Self>) {
+    pub(super) fn send_file(&mut self, key: &FoldedName, id: TransferId, at: &Situation<'_>) {
         let Some(with) = self.conversations.get(key) else {
             return self.fail(id, "not sent: the private session is over".into());
         };
@@ -93,21 +73,21 @@ impl Hub {
             self.sessions.get(session).is_some_and(|live| live.open.is_some() && live.takes_files)
         };
         let Some(session) = with.sessions().iter().find(usable).copied() else {
-            return self.wait_for_connection(key, id, ctx);
+            return self.wait_for_connection(key, id, at);
         };
         let Some(entry) = self.transfers.get_mut(id) else { return };
         if let Stage::Waiting(file) = std::mem::replace(&mut entry.stage, Stage::InSession) {
             entry.session = Some(session);
-            self.to_session(Some(session), SessionCommand::SendFile(file));
+            self.command(Some(session), SessionCommand::SendFile(file));
         }
     }
 
     /// The open sessions take no files any more, since one was refused or broke: another session
     /// does, and a peer who talks with the user accepts it without being asked.
-    fn wait_for_connection(&mut self, key: &FoldedName, id: TransferId, ctx: &mut Context<Self>) {
+    fn wait_for_connection(&mut self, key: &FoldedName, id: TransferId, at: &Situation<'_>) {
         let Some(with) = self.conversations.get_mut(key) else { return };
         let name = with.name().clone();
-        if !self.sign_in.is_joined() {
+        if !at.joined {
             let reason = format!(
                 "not sent: the file connection with {name} is closed, and the server is needed \
                  to make another; send it again once you are connected"
@@ -125,7 +105,7 @@ impl Hub {
         if with.wait(Item::File(id)).is_err() {
             return self.fail(id, format!("not sent to {name}: too much waits already"));
         }
-        self.pursue_another(key, ctx);
+        self.pursue_another(key);
     }
 
     /// Ends a file that did not come over whole.
@@ -140,7 +120,7 @@ impl Hub {
     }
 
     /// Announces an offer, and answers it as the settings say.
-    fn present_offer(&mut self, id: TransferId, ctx: &mut Context<Self>) {
+    fn present_offer(&mut self, id: TransferId, at: &Situation<'_>) {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         let live = entry.session.and_then(|session| self.sessions.get(&session));
         let Some(address) = live.and_then(|live| live.open) else { return };
@@ -149,35 +129,32 @@ impl Hub {
         self.emit(Event::FileOffered { id, from, size, address, free });
         match self.settings.accept_files {
             Policy::Ask => {}
-            Policy::Always => self.take_soon(id, ctx),
+            Policy::Always => self.take_soon(id, at),
             Policy::Never => self.refuse(id, "files are refused by your settings"),
         }
     }
 
+    pub(super) fn take_if_offered(&mut self, id: TransferId) {
+        if self.transfers.get(id).is_some_and(Entry::is_offered) {
+            self.take(id);
+        }
+    }
+
     /// Takes an offer unasked, at once or when the rate allows it.
-    fn take_soon(&mut self, id: TransferId, ctx: &mut Context<Self>) {
-        let delay = self.accept_rate.delay(Instant::now());
+    fn take_soon(&mut self, id: TransferId, at: &Situation<'_>) {
+        let delay = self.accept_rate.delay(at.now);
         if delay.is_zero() {
             return self.take(id);
         }
-        Self::later(ctx, delay, move |hub, _| {
-            if hub.transfers.get(id).is_some_and(Entry::is_offered) {
-                hub.take(id);
-            }
-        });
+        self.wake_in(delay, Wake::Take(id));
     }
 }
 
 // What sessions report.
-impl Hub {
-    pub(super) fn file_event(
-        &mut self,
-        session: SessionId,
-        event: FileEvent,
-        ctx: &mut Context<Self>,
-    ) {
+impl Peers {
+    pub(super) fn file_event(&mut self, session: SessionId, event: FileEvent, at: &Situation<'_>) {
         match event {
-            FileEvent::Offered { id, size, free } => self.offered(session, id, size, free, ctx),
+            FileEvent::Offered { id, size, free } => self.offered(session, id, size, free, at),
             FileEvent::Begun { id, path, size } => self.begun(id, path, size),
             FileEvent::Moved { id, moved } => self.moved(id, moved),
             FileEvent::Whole { id, path, size, changed } => self.whole(id, path, size, changed),
@@ -188,7 +165,7 @@ impl Hub {
                 self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
             }
             FileEvent::Failed { id, reason } => self.fail(id, reason),
-            FileEvent::GaveBack(file) => self.gave_back(session, file, ctx),
+            FileEvent::GaveBack(file) => self.gave_back(session, file, at),
             FileEvent::Violation { reason } => {
                 if let Some(live) = self.sessions.get(&session) {
                     let peer = live.peer.clone();
@@ -204,12 +181,12 @@ impl Hub {
         id: TransferId,
         size: u64,
         free: Option<u64>,
-        ctx: &mut Context<Self>,
+        at: &Situation<'_>,
     ) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
         self.transfers.offered(id, live.peer.clone(), size, free, session);
         if !self.ignored.contains(&live.peer.folded()) {
-            self.present_offer(id, ctx);
+            self.present_offer(id, at);
         }
     }
 
@@ -226,10 +203,10 @@ impl Hub {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         entry.info.bytes = bytes;
         let size = entry.info.size;
+        let progress = Event::FileProgress { id, bytes, size, rate };
         // A reader that is behind needs no news of the middle.
-        if bytes == size || !self.events.is_full() {
-            self.emit(Event::FileProgress { id, bytes, size, rate });
-        }
+        let news = if bytes == size { Action::Emit } else { Action::EmitUnlessBehind };
+        self.actions.push(news(progress));
     }
 
     fn whole(&mut self, id: TransferId, path: PathBuf, size: u64, changed: bool) {
@@ -248,7 +225,7 @@ impl Hub {
     }
 
     /// A session does not take files any more: this one goes over another.
-    fn gave_back(&mut self, session: SessionId, file: Outgoing, ctx: &mut Context<Self>) {
+    fn gave_back(&mut self, session: SessionId, file: Outgoing, at: &Situation<'_>) {
         if let Some(live) = self.sessions.get_mut(&session) {
             live.takes_files = false;
         }
@@ -256,9 +233,9 @@ impl Hub {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         (entry.stage, entry.session, entry.info.bytes) = (Stage::Waiting(file), None, 0);
         let key = entry.info.with.folded();
-        if self.leaving == Leaving::Now {
+        if self.leaving {
             return self.fail(id, "not sent: you signed out".into());
         }
-        self.send_file(&key, id, ctx);
+        self.send_file(&key, id, at);
     }
 }

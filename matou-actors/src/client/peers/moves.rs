@@ -5,19 +5,16 @@
 //! never changes its other end without a notice.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
-use actix::prelude::*;
-
-use super::Hub;
+use super::further::Move;
+use super::{Peers, Situation, Wake};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::connection::sockets;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::session::actor::Role;
-use crate::client::session::further::Move;
 use crate::protocol::{FoldedName, PortPair, Username};
 
-impl Hub {
+impl Peers {
     /// Where what is written to this user goes.
     pub(super) fn talk_address(&self, key: &FoldedName) -> Option<IpAddr> {
         let first = self.conversations.get(key)?.sessions().first()?;
@@ -44,7 +41,6 @@ impl Hub {
         key: &FoldedName,
         address: IpAddr,
         ports: Option<PortPair>,
-        ctx: &mut Context<Self>,
     ) -> bool {
         let address = address.to_canonical();
         let Some(open) = self.other_address(key, address) else { return false };
@@ -53,30 +49,25 @@ impl Hub {
         if with.ask_to_move(Move { request, address, ports }) {
             let from = with.name().clone();
             // Behind it the peer does not wait any more either.
-            Self::limit(key, request, self.settings.connect_timeout, ctx);
+            self.limit(key, request, self.settings.connect_timeout);
             self.emit(Event::PrivateMoveRequest { from, address, open });
         }
         true
     }
 
     /// The user agrees to the move of `key`; false when there is none to agree to.
-    pub(super) fn accept_move(&mut self, key: &FoldedName, ctx: &mut Context<Self>) -> bool {
+    pub(super) fn accept_move(&mut self, key: &FoldedName, at: &Situation<'_>) -> bool {
         let id = SessionId(self.request().0);
         let Some(with) = self.conversations.get_mut(key) else { return false };
         let Some(to) = with.accept_move(id) else { return false };
         let name = with.name().clone();
         self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
-        match (to.ports, self.link.as_ref().and_then(|link| link.up)) {
-            (Some(ports), up) => {
-                let source = up.map(|up| up.local);
-                self.start_session(
-                    id,
-                    name,
-                    Role::Dial { address: to.address, ports, source },
-                    ctx,
-                );
+        match (to.ports, at.route) {
+            (Some(ports), route) => {
+                let source = route.map(|route| route.local);
+                self.start_session(id, name, Role::Dial { address: to.address, ports, source });
             }
-            (None, Some(up)) => self.listen_for(id, name, to.address, up.local, ctx),
+            (None, Some(route)) => self.listen_for(id, name, to.address, route.local),
             (None, None) => self.session_ended(key, id, "the server is lost"),
         }
         true
@@ -97,12 +88,11 @@ impl Hub {
         name: Username,
         peer: IpAddr,
         local: IpAddr,
-        ctx: &mut Context<Self>,
     ) {
         let address = self.settings.private_listen;
         let address = address.unwrap_or_else(|| sockets::listen_address(local, peer));
         let ports = self.settings.private_ports.clone();
-        self.start_session(id, name, Role::Listen { address, ports, peer }, ctx);
+        self.start_session(id, name, Role::Listen { address, ports, peer });
     }
 
     /// The peer asks for a further session, which the user need not be asked about: accepts it
@@ -111,19 +101,23 @@ impl Hub {
         &mut self,
         name: Username,
         request: RequestId,
-        ctx: &mut Context<Self>,
+        at: &Situation<'_>,
     ) {
         let key = name.folded();
         let Some(with) = self.conversations.get_mut(&key) else { return };
-        let wait = with.defer(request, Instant::now());
+        let wait = with.defer(request, at.now);
         if wait.is_zero() {
-            return self.accepted(name, request, ctx);
+            return self.accepted(name, request);
         }
-        Self::later(ctx, wait, move |hub, ctx| {
-            if hub.conversations.get_mut(&key).is_some_and(|with| with.is_due(request)) {
-                hub.accepted(name, request, ctx);
-            }
-        });
+        self.wake_in(wait, Wake::Due { name, request });
+    }
+
+    /// The wait of a further session is over.
+    pub(super) fn accept_if_due(&mut self, name: Username, request: RequestId) {
+        let with = self.conversations.get_mut(&name.folded());
+        if with.is_some_and(|with| with.is_due(request)) {
+            self.accepted(name, request);
+        }
     }
 
     /// Where sessions with this user go, or are about to, if none of them to `address`.

@@ -1,20 +1,19 @@
 //! Private requests, the user's own and those of others.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::prelude::*;
 use slog::debug;
 use tokio::sync::oneshot;
 
-use super::{Farewell, Hub};
+use super::conversation::{Conversation, Item, Pursuit, Remains, Requested};
+use super::reachable;
+use super::{Farewell, Peers, Situation, Wake};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::messages::GiveUp;
 use crate::client::session::actor::Role;
-use crate::client::session::conversation::{Conversation, Item, Pursuit, Remains, Requested};
-use crate::client::session::reachable;
 use crate::protocol::{ClientFrame, FoldedName, PortPair, Username};
 
 /// Requests of others that may wait for the user.
@@ -24,26 +23,25 @@ const MOST_REQUESTS: usize = 1_000;
 const MOST_UNASKED: usize = 64;
 
 // What the user asks of another user.
-impl Hub {
+impl Peers {
     pub(super) fn conversation(&self, key: &FoldedName) -> Option<&Conversation> {
         self.conversations.get(key)
     }
 
     /// Sees to it that a session comes about.
-    pub(super) fn pursue(&mut self, key: &FoldedName, ctx: &mut Context<Self>) -> Option<Pursuit> {
-        self.pursue_as(key, Conversation::pursue, ctx)
+    pub(super) fn pursue(&mut self, key: &FoldedName) -> Option<Pursuit> {
+        self.pursue_as(key, Conversation::pursue)
     }
 
     /// Sees to it that another session comes about, beside those that are open.
-    pub(super) fn pursue_another(&mut self, key: &FoldedName, ctx: &mut Context<Self>) {
-        self.pursue_as(key, Conversation::pursue_another, ctx);
+    pub(super) fn pursue_another(&mut self, key: &FoldedName) {
+        self.pursue_as(key, Conversation::pursue_another);
     }
 
     fn pursue_as(
         &mut self,
         key: &FoldedName,
         decide: fn(&mut Conversation, RequestId) -> Pursuit,
-        ctx: &mut Context<Self>,
     ) -> Option<Pursuit> {
         let request = self.request();
         let with = self.conversations.get_mut(key)?;
@@ -51,31 +49,31 @@ impl Hub {
         let name = with.name().clone();
         match pursuit {
             Pursuit::Open | Pursuit::Pending => {}
-            Pursuit::Accept => self.accepted(name, request, ctx),
+            Pursuit::Accept => self.accepted(name, request),
             Pursuit::Ask => {
-                self.send(&ClientFrame::RequestPrivate { to: (&name).into() });
-                Self::limit(key, request, self.settings.request_timeout, ctx);
+                self.send(ClientFrame::RequestPrivate { to: (&name).into() });
+                self.limit(key, request, self.settings.request_timeout);
                 self.emit(Event::PrivateState { with: name, state: RequestState::Asked });
             }
         }
         Some(pursuit)
     }
 
-    pub(super) fn accept(&mut self, name: &Username, ctx: &mut Context<Self>) {
-        if self.accept_move(&name.folded(), ctx) {
+    pub(crate) fn accept(&mut self, name: &Username, at: &Situation<'_>) {
+        if self.accept_move(&name.folded(), at) {
             return;
         }
         let request = self.request();
         let asked = self.conversations.get_mut(&name.folded());
         match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
-            Some(name) => self.accepted(name, request, ctx),
+            Some(name) => self.accepted(name, request),
             None => self.error(format!(
                 "{name} has not asked for a private session; /open {name} asks for one"
             )),
         }
     }
 
-    pub(super) fn decline(&mut self, name: &Username) {
+    pub(crate) fn decline(&mut self, name: &Username) {
         if self.decline_move(&name.folded()) {
             return self.notice(format!("{name} is not talked with at another address"));
         }
@@ -89,7 +87,7 @@ impl Hub {
     }
 
     /// Closes all sessions with a user; what is returned is done once that has been reported.
-    pub(super) fn close(&mut self, name: &Username) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn close(&mut self, name: &Username) -> Option<oneshot::Receiver<()>> {
         let key = name.folded();
         let with = self.conversations.get_mut(&key);
         let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
@@ -109,11 +107,6 @@ impl Hub {
 
     /// Reports the end of conversations of whose sessions everything before it was reported.
     pub(super) fn report_closed(&mut self) {
-        let sessions = &self.sessions;
-        let connected = |id: &SessionId| sessions.get(id).is_some_and(|live| live.addr.connected());
-        for farewell in &mut self.farewells {
-            farewell.sessions.retain(connected);
-        }
         let over = self.farewells.extract_if(.., |farewell| farewell.sessions.is_empty());
         for Farewell { with, undelivered, .. } in over.collect::<Vec<_>>() {
             let key = with.folded();
@@ -137,35 +130,24 @@ impl Hub {
         }
     }
 
-    pub(super) fn accepted(&mut self, name: Username, request: RequestId, ctx: &mut Context<Self>) {
-        self.send(&ClientFrame::AcceptPrivate { from: (&name).into() });
-        Self::limit(&name.folded(), request, self.settings.connect_timeout, ctx);
+    pub(super) fn accepted(&mut self, name: Username, request: RequestId) {
+        self.send(ClientFrame::AcceptPrivate { from: (&name).into() });
+        self.limit(&name.folded(), request, self.settings.connect_timeout);
         self.emit(Event::PrivateState { with: name, state: RequestState::Connecting });
     }
 
-    pub(super) fn limit(
-        key: &FoldedName,
-        request: RequestId,
-        limit: Duration,
-        ctx: &mut Context<Self>,
-    ) {
-        let key = key.clone();
-        Self::later(ctx, limit, move |hub, _| {
-            hub.end_requests(
-                &key,
-                |with| with.expired(request),
-                "no answer in time; /open asks again",
-            );
-        });
+    /// Ends the wait for `request` in a while.
+    pub(super) fn limit(&mut self, key: &FoldedName, request: RequestId, limit: Duration) {
+        self.wake_in(limit, Wake::Limit { key: key.clone(), request });
     }
 }
 
 // What the server says about another user.
-impl Hub {
-    pub(super) fn requested(&mut self, from: Username, ctx: &mut Context<Self>) {
+impl Peers {
+    pub(crate) fn requested(&mut self, from: Username, at: &Situation<'_>) {
         let key = from.folded();
         let ignored = self.ignored.contains(&key);
-        let own = self.sign_in.me().is_some_and(|me| me.folded() == key);
+        let own = at.me.is_some_and(|me| me.folded() == key);
         if ignored || own || self.conversations.len() >= MOST_REQUESTS {
             debug!(self.logger, "ignored a private request"; "username" => from.as_str());
             return;
@@ -177,13 +159,12 @@ impl Hub {
             .or_insert_with(|| Conversation::new(from.clone()));
         match with.requested(request) {
             Requested::Repeat => {}
-            Requested::Wanted => self.accept_in_turn(from, request, ctx),
+            Requested::Wanted => self.accept_in_turn(from, request, at),
             Requested::Undecided => match self.settings.accept_private {
                 Policy::Always
-                    if self.sessions.len() < MOST_UNASKED
-                        && self.allowance.take(Instant::now()) =>
+                    if self.sessions.len() < MOST_UNASKED && self.allowance.take(at.now) =>
                 {
-                    self.accept(&from, ctx);
+                    self.accept(&from, at);
                 }
                 Policy::Never => {
                     with.decline();
@@ -193,7 +174,7 @@ impl Hub {
                     self.tidy(&key);
                 }
                 Policy::Ask | Policy::Always => {
-                    Self::limit(&key, request, self.settings.request_timeout, ctx);
+                    self.limit(&key, request, self.settings.request_timeout);
                     self.emit(Event::PrivateRequest { from });
                 }
             },
@@ -201,13 +182,8 @@ impl Hub {
     }
 
     /// PVCOESTASRC: listens, if it was the user who asked.
-    pub(super) fn peer_accepted(
-        &mut self,
-        by: &Username,
-        address: IpAddr,
-        ctx: &mut Context<Self>,
-    ) {
-        if self.asks_to_move(&by.folded(), address, None, ctx) {
+    pub(crate) fn peer_accepted(&mut self, by: &Username, address: IpAddr, at: &Situation<'_>) {
+        if self.asks_to_move(&by.folded(), address, None) {
             return;
         }
         let id = SessionId(self.request().0);
@@ -217,22 +193,22 @@ impl Hub {
             debug!(self.logger, "ignored an unsolicited PVCOESTASRC"; "username" => by.as_str());
             return;
         };
-        let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
+        let Some(route) = at.route else { return };
         self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
-        self.listen_for(id, name, address, up.local, ctx);
+        self.listen_for(id, name, address, route.local);
     }
 
     /// PVCOESTADST: connects, if the user accepted and the address is one to connect to.
-    pub(super) fn peer_listening(
+    pub(crate) fn peer_listening(
         &mut self,
         who: &Username,
         address: IpAddr,
         ports: PortPair,
-        ctx: &mut Context<Self>,
+        at: &Situation<'_>,
     ) {
-        let server = self.link.as_ref().and_then(|link| link.up).map(|up| up.server);
+        let server = at.route.map(|route| route.server);
         let reachable = server.is_some_and(|at| reachable::check(address, ports, at).is_ok());
-        if reachable && self.asks_to_move(&who.folded(), address, Some(ports), ctx) {
+        if reachable && self.asks_to_move(&who.folded(), address, Some(ports)) {
             return;
         }
         let id = SessionId(self.request().0);
@@ -244,20 +220,20 @@ impl Hub {
             debug!(self.logger, "ignored an unsolicited PVCOESTADST"; "username" => who.as_str());
             return;
         };
-        let Some(up) = self.link.as_ref().and_then(|link| link.up) else { return };
-        if let Err(reason) = reachable::check(address, ports, up.server) {
+        let Some(route) = at.route else { return };
+        if let Err(reason) = reachable::check(address, ports, route.server) {
             let reason = format!("not connected, since {reason}");
             return self.session_ended(&key, id, &reason);
         }
-        self.start_session(id, name, Role::Dial { address, ports, source: Some(up.local) }, ctx);
+        self.start_session(id, name, Role::Dial { address, ports, source: Some(route.local) });
     }
 
     /// The unfinished requests with this user cannot be answered any more.
-    pub(super) fn peer_unreachable(&mut self, key: &FoldedName, why: &str) {
+    pub(crate) fn peer_unreachable(&mut self, key: &FoldedName, why: &str) {
         self.end_requests(key, Conversation::unreachable, why);
     }
 
-    pub(super) fn all_unreachable(&mut self, why: &str) {
+    pub(crate) fn all_unreachable(&mut self, why: &str) {
         let keys: Vec<_> = self.conversations.keys().cloned().collect();
         for key in keys {
             self.peer_unreachable(&key, why);
@@ -265,7 +241,7 @@ impl Hub {
     }
 
     /// Has `end` end requests with a user, and reports what comes of it.
-    fn end_requests(
+    pub(super) fn end_requests(
         &mut self,
         key: &FoldedName,
         end: impl FnOnce(&mut Conversation) -> Remains,
@@ -308,7 +284,7 @@ impl Hub {
     }
 
     /// Forgets a conversation in which nothing goes on.
-    fn tidy(&mut self, key: &FoldedName) {
+    pub(super) fn tidy(&mut self, key: &FoldedName) {
         if self.conversations.get(key).is_some_and(Conversation::is_idle) {
             self.conversations.remove(key);
         }

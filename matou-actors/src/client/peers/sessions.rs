@@ -1,47 +1,26 @@
 //! Private sessions: opening them, talking on them, and their end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Hub, LiveSession};
+use super::conversation::{Item, Opened};
+use super::{Action, LiveSession, Peers, Situation};
 use crate::client::api::event::Event;
-use crate::client::files::connection::FileContext;
 use crate::client::ids::SessionId;
-use crate::client::messages::{GiveUp, SessionCommand};
-use crate::client::session::actor::{Role, Session, Setup};
-use crate::client::session::conversation::{Item, Opened};
+use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
+use crate::client::session::actor::Role;
 use crate::protocol::{ClientFrame, FoldedName, MessageText, PortPair, Username};
 
-impl Hub {
-    pub(super) fn start_session(
-        &mut self,
-        id: SessionId,
-        peer: Username,
-        role: Role,
-        ctx: &mut Context<Self>,
-    ) {
+impl Peers {
+    pub(super) fn start_session(&mut self, id: SessionId, peer: Username, role: Role) {
         let address = match role {
             Role::Listen { peer, .. } => peer,
             Role::Dial { address, .. } => address,
         };
         let address = address.to_canonical();
-        let session = Session::new(Setup {
-            id,
-            peer: peer.clone(),
-            role,
-            connect_timeout: self.settings.connect_timeout,
-            files: FileContext {
-                downloads: Arc::clone(&self.downloads),
-                ids: self.transfers.ids(),
-            },
-            reports: ctx.address().recipient(),
-            logger: self.logger.clone(),
-        });
+        self.actions.push(Action::Start { id, peer: peer.clone(), role });
         let live = LiveSession {
-            addr: session.start(),
             peer,
             address,
             open: None,
@@ -53,11 +32,9 @@ impl Hub {
         self.sessions.insert(id, live);
     }
 
-    /// Does not wait for the session: what it is asked for is bounded by what the user typed, and
-    /// by the files that were offered.
-    pub(super) fn to_session(&self, id: Option<SessionId>, command: SessionCommand) {
-        if let Some(live) = id.and_then(|id| self.sessions.get(&id)) {
-            live.addr.do_send(command);
+    pub(super) fn command(&mut self, id: Option<SessionId>, command: SessionCommand) {
+        if let Some(id) = id {
+            self.actions.push(Action::Session(id, command));
         }
     }
 
@@ -65,22 +42,14 @@ impl Hub {
     pub(super) fn close_session(&mut self, id: SessionId, reason: &str, give_up: GiveUp) {
         if let Some(live) = self.sessions.get_mut(&id) {
             live.closed = true;
-            self.to_session(Some(id), SessionCommand::Close { reason: reason.into(), give_up });
-        }
-    }
-
-    /// Ends a session whose peer does not read to its end.
-    pub(super) fn give_up_session(&mut self, id: SessionId) {
-        self.to_session(Some(id), SessionCommand::HangUp);
-        if self.sessions.get(&id).is_some_and(|live| live.unwritten > 0) {
-            self.texts_unsent(id, "it does not read");
+            self.command(Some(id), SessionCommand::Close { reason: reason.into(), give_up });
         }
     }
 
     /// Hands a text to a session; what is returned is done once the next one may follow.
-    pub(super) fn send_text(&self, id: SessionId, text: MessageText) -> oneshot::Receiver<()> {
+    pub(super) fn send_text(&mut self, id: SessionId, text: MessageText) -> oneshot::Receiver<()> {
         let (room, wait) = oneshot::channel();
-        self.to_session(Some(id), SessionCommand::SendText { text, room });
+        self.command(Some(id), SessionCommand::SendText { text, room });
         wait
     }
 
@@ -94,20 +63,37 @@ impl Hub {
     }
 }
 
-impl Hub {
-    pub(super) fn ports_open(&mut self, session: SessionId, ports: PortPair) {
-        if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
-            let to = (&live.peer).into();
-            self.send(&ClientFrame::OfferPorts { to, ports });
+impl Peers {
+    /// Deals with what `session` reports.
+    pub(crate) fn session_event(
+        &mut self,
+        session: SessionId,
+        event: SessionEvent,
+        at: &Situation<'_>,
+    ) {
+        match event {
+            SessionEvent::PortsOpen(ports) => self.ports_open(session, ports),
+            SessionEvent::Up { peer } => self.session_up(session, peer, at),
+            SessionEvent::Texts(texts) => self.texts_came(session, texts, at),
+            SessionEvent::Sent(text) => self.text_sent(session, text, at),
+            SessionEvent::NotSent { to, text } => self.text_not_sent(to, text),
+            SessionEvent::File(event) => self.file_event(session, event, at),
+            SessionEvent::Closing => self.session_closing(session),
+            SessionEvent::Unwritten(bytes) => self.note_unwritten(session, bytes),
+            SessionEvent::Unsent { reason } => self.texts_unsent(session, &reason),
+            SessionEvent::TalkOver { reason } => self.talk_over(session, &reason),
+            SessionEvent::Over { reason } => self.session_over(session, &reason),
         }
     }
 
-    pub(super) fn session_up(
-        &mut self,
-        id: SessionId,
-        address: SocketAddr,
-        ctx: &mut Context<Self>,
-    ) {
+    fn ports_open(&mut self, session: SessionId, ports: PortPair) {
+        if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
+            let to = (&live.peer).into();
+            self.send(ClientFrame::OfferPorts { to, ports });
+        }
+    }
+
+    fn session_up(&mut self, id: SessionId, address: SocketAddr, at: &Situation<'_>) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         let address = address.ip().to_canonical();
         live.open = Some(address);
@@ -149,14 +135,14 @@ impl Hub {
             match item {
                 // They have waited already, and there is a bound for them.
                 Item::Text(text) => drop(self.send_text(id, text)),
-                Item::File(file) => self.send_file(&key, file, ctx),
+                Item::File(file) => self.send_file(&key, file, at),
             }
         }
     }
 
-    pub(super) fn texts_came(&mut self, session: SessionId, texts: Vec<MessageText>) {
+    fn texts_came(&mut self, session: SessionId, texts: Vec<MessageText>, at: &Situation<'_>) {
         let live = self.sessions.get(&session).filter(|live| !live.closed);
-        let (Some(live), Some(me)) = (live, self.sign_in.me().cloned()) else { return };
+        let (Some(live), Some(me)) = (live, at.me.cloned()) else { return };
         let from = live.peer.clone();
         if self.ignored.contains(&from.folded()) {
             return;
@@ -167,17 +153,15 @@ impl Hub {
     }
 
     /// Echoes a text of the user's.
-    pub(super) fn text_sent(&mut self, session: SessionId, text: MessageText) {
-        let (Some(live), Some(me)) = (self.sessions.get(&session), self.sign_in.me()) else {
+    fn text_sent(&mut self, session: SessionId, text: MessageText, at: &Situation<'_>) {
+        let (Some(live), Some(me)) = (self.sessions.get(&session), at.me) else {
             return;
         };
         let (from, to) = (me.clone(), live.peer.clone());
         self.emit(Event::PrivateMessage { from, to, text });
     }
 
-    pub(super) fn text_not_sent(&mut self, session: SessionId, text: MessageText) {
-        let Some(live) = self.sessions.get(&session) else { return };
-        let to = live.peer.clone();
+    fn text_not_sent(&mut self, to: Username, text: MessageText) {
         let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
         self.emit(Event::Undelivered { to, texts: vec![text], reason });
     }
@@ -188,20 +172,21 @@ impl Hub {
         self.error(format!("not all messages to {peer} were sent: {reason}"));
     }
 
-    pub(super) fn unwritten(&mut self, session: SessionId, bytes: usize) {
+    fn note_unwritten(&mut self, session: SessionId, bytes: usize) {
         if let Some(live) = self.sessions.get_mut(&session) {
             live.unwritten = bytes;
         }
     }
 
-    pub(super) fn session_closing(&mut self, session: SessionId) {
+    /// Everything before the close of a session was reported.
+    fn session_closing(&mut self, session: SessionId) {
         for farewell in &mut self.farewells {
             farewell.sessions.retain(|other| *other != session);
         }
         self.report_closed();
     }
 
-    pub(super) fn talk_over(&mut self, session: SessionId, reason: &str) {
+    fn talk_over(&mut self, session: SessionId, reason: &str) {
         let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
             return;
         };
@@ -210,12 +195,13 @@ impl Hub {
         self.session_ended(&key, session, reason);
     }
 
-    pub(super) fn session_over(&mut self, session: SessionId, reason: &str) {
-        let Some(live) = self.sessions.remove(&session) else { return };
-        for id in self.transfers.of(session) {
-            self.fail(id, reason.into());
+    fn session_over(&mut self, session: SessionId, reason: &str) {
+        if let Some(live) = self.sessions.remove(&session) {
+            for id in self.transfers.of(session) {
+                self.fail(id, reason.into());
+            }
+            self.session_ended(&live.peer.folded(), session, reason);
         }
-        self.session_ended(&live.peer.folded(), session, reason);
-        self.report_closed();
+        self.session_closing(session);
     }
 }

@@ -1,5 +1,5 @@
 use crate::client::ids::{RequestId, SessionId, TransferId};
-use crate::client::session::conversation::*;
+use crate::client::peers::conversation::*;
 use crate::protocol::{MessageText, Username};
 
 const A: SessionId = SessionId(1);

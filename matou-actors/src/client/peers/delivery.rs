@@ -1,0 +1,137 @@
+//! What the user wants of another user: texts and files delivered, a session, or silence.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::conversation::{Conversation, Item, Pursuit};
+use super::{Peers, Situation};
+use crate::client::api::event::Event;
+use crate::protocol::{FoldedName, MessageText, Username};
+use crate::transfer::ChosenFile;
+
+impl Peers {
+    pub(crate) fn deliver_text(
+        &mut self,
+        to: &Username,
+        text: MessageText,
+        at: &Situation<'_>,
+    ) -> Option<oneshot::Receiver<()>> {
+        let key = match self.reachable(to, at) {
+            Ok(key) => key,
+            Err((problem, advice)) => {
+                let reason = format!("{problem}{advice}");
+                self.emit(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
+                return None;
+            }
+        };
+        let session = self.conversation(&key).and_then(|with| with.sessions().first().copied());
+        if let Some(session) = session {
+            return Some(self.send_text(session, text));
+        }
+        self.wait_for_session(&key, Item::Text(text));
+        None
+    }
+
+    pub(crate) fn deliver_file(
+        &mut self,
+        to: &Username,
+        path: PathBuf,
+        file: Arc<ChosenFile>,
+        at: &Situation<'_>,
+    ) {
+        let so = format!("{} was not sent", path.display());
+        let Some(key) = self.reach(to, &so, at) else { return };
+        let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
+        let info = self.transfers.outgoing(name, path, file);
+        let id = info.id;
+        self.emit(Event::FileStarted(info));
+        if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {
+            self.send_file(&key, id, at);
+        } else {
+            self.wait_for_session(&key, Item::File(id));
+        }
+    }
+
+    fn wait_for_session(&mut self, key: &FoldedName, item: Item) {
+        let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
+        if let Some(item) = refused {
+            let Some(to) = self.conversation(key).map(|with| with.name().clone()) else { return };
+            return self.undelivered(to, vec![item], "too much waits already");
+        }
+        self.pursue(key);
+    }
+
+    pub(crate) fn open(&mut self, name: &Username, at: &Situation<'_>) {
+        let Some(key) = self.reach(name, "no private session was asked for", at) else { return };
+        match self.pursue(&key) {
+            Some(Pursuit::Open) => self.notice(format!("the private session with {name} is open")),
+            Some(Pursuit::Pending) => {
+                self.notice(format!("a private session with {name} is under way already"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The conversation with `name`, begun if need be; an error to the user when they cannot be
+    /// reached, ending in `so`.
+    fn reach(&mut self, name: &Username, so: &str, at: &Situation<'_>) -> Option<FoldedName> {
+        match self.reachable(name, at) {
+            Ok(key) => Some(key),
+            Err((problem, advice)) => {
+                self.error(format!("{problem}, so {so}{advice}"));
+                None
+            }
+        }
+    }
+
+    /// The conversation with `name`, begun if need be; else why there is none, and what to do.
+    fn reachable(
+        &mut self,
+        name: &Username,
+        at: &Situation<'_>,
+    ) -> Result<FoldedName, (String, &'static str)> {
+        let key = name.folded();
+        if at.me.is_some_and(|me| me.folded() == key) {
+            return Err((format!("{name} is you"), ""));
+        }
+        if self.conversations.get(&key).is_some_and(|with| !with.is_idle()) {
+            return Ok(key);
+        }
+        if !at.joined {
+            return Err(("not connected to the server".into(), "; /reconnect"));
+        }
+        let here = match at.roster.find(&key) {
+            Some(here) => here.clone(),
+            None if at.roster.announces() => {
+                return Err((format!("no user here is called {name}"), "; /who lists who is here"));
+            }
+            None => {
+                self.notice(format!(
+                    "the server did not say who was here before you, so {name} may or may not be: \
+                     asking anyway"
+                ));
+                name.clone()
+            }
+        };
+        self.conversations.insert(key.clone(), Conversation::new(here));
+        Ok(key)
+    }
+
+    pub(crate) fn ignore(&mut self, name: &Username, at: &Situation<'_>) {
+        if at.me.is_some_and(|me| me.folded() == name.folded()) {
+            return self.error(format!("{name} is you; you cannot ignore yourself"));
+        }
+        self.ignored.insert(name.folded());
+        self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
+    }
+
+    pub(crate) fn unignore(&mut self, name: &Username, at: &Situation<'_>) {
+        if !self.ignored.remove(&name.folded()) {
+            return self.error(format!("{name} was not ignored"));
+        }
+        self.notice(format!("{name} is no longer ignored"));
+        self.present_offers_of(&name.folded(), at);
+    }
+}

@@ -1,0 +1,261 @@
+//! Other users, as far as something private goes on with them. Pure: no actor, socket or clock.
+//!
+//! Whatever happens comes in by the methods of [`Peers`], with the [`Situation`] that it happens
+//! in; what has to be done is left in order as [`Action`]s, which the hub performs.
+//!
+//! - `delivery`: what the user wants of another user.
+//! - `requests`: private requests; `moves`: peers who are said to be somewhere else.
+//! - `sessions`: what private sessions report. `files`: the same for files, and what the user
+//!   wants of those.
+//! - [`conversation`]: the state of things with one user; `further`: sessions beside the first.
+//! - `reachable`: addresses that are connected to. `transfers`, `accept_rate`: files of this run.
+
+mod accept_rate;
+mod conversation;
+#[cfg(test)]
+mod conversation_tests;
+mod delivery;
+mod files;
+mod further;
+mod moves;
+#[cfg(test)]
+mod pair_tests;
+mod reachable;
+mod requests;
+mod sessions;
+mod transfers;
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use slog::Logger;
+use tokio::sync::oneshot;
+
+use self::accept_rate::AcceptRate;
+use self::conversation::{Conversation, Item};
+use self::further::Allowance;
+use self::transfers::Transfers;
+use crate::client::api::event::Event;
+use crate::client::api::settings::ClientSettings;
+use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
+use crate::client::link::roster::Roster;
+use crate::client::messages::{GiveUp, SessionCommand};
+use crate::client::session::actor::Role;
+use crate::protocol::{ClientFrame, FoldedName, Username};
+
+/// All other users.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    settings: ClientSettings,
+    logger: Logger,
+    conversations: HashMap<FoldedName, Conversation>,
+    sessions: HashMap<SessionId, LiveSession>,
+    farewells: Vec<Farewell>,
+    /// For private requests that the settings accept.
+    allowance: Allowance,
+    ignored: HashSet<FoldedName>,
+    numbers: u64,
+    transfers: Transfers,
+    accept_rate: AcceptRate,
+    /// The client signs out: nothing new is begun.
+    leaving: bool,
+    actions: Vec<Action>,
+}
+
+/// What matters of everything else when something happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation<'a> {
+    /// The user's name, once it was accepted.
+    pub(crate) me: Option<&'a Username>,
+    /// The server is connected, and has accepted the name.
+    pub(crate) joined: bool,
+    /// The two ends of the connection to the server.
+    pub(crate) route: Option<Route>,
+    pub(crate) roster: &'a Roster,
+    pub(crate) now: Instant,
+}
+
+/// The addresses of a connection to the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) local: IpAddr,
+    pub(crate) server: IpAddr,
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Emit(Event),
+    /// The same, but only if the user's side has taken all events before it.
+    EmitUnlessBehind(Event),
+    /// Send a frame to the server.
+    Send(ClientFrame),
+    /// Start a private session.
+    Start {
+        id: SessionId,
+        peer: Username,
+        role: Role,
+    },
+    /// Have a private session do something.
+    Session(SessionId, SessionCommand),
+    /// Call [`Peers::wake`] in a while.
+    Wake(Duration, Wake),
+}
+
+/// What is looked at again later.
+#[derive(Clone, Debug)]
+pub(crate) enum Wake {
+    /// A request that may not have been answered.
+    Limit { key: FoldedName, request: RequestId },
+    /// A request for a further session, which may be accepted now.
+    Due { name: Username, request: RequestId },
+    /// An offer that is taken without the user.
+    Take(TransferId),
+}
+
+/// A private session, or the attempt at one.
+#[derive(Debug)]
+struct LiveSession {
+    peer: Username,
+    /// Where the peer is.
+    address: IpAddr,
+    /// Where both connections go, once they are there.
+    open: Option<IpAddr>,
+    /// No file was given back yet.
+    takes_files: bool,
+    /// The user, or the client on its way out, closed it.
+    closed: bool,
+    /// The message connection ended by itself: only files that were sent before may come.
+    over: bool,
+    /// Bytes of texts that were not written when that was last reported, once it is closed.
+    unwritten: usize,
+}
+
+/// A conversation that the user closed, until its sessions have reported what was before that.
+#[derive(Debug)]
+struct Farewell {
+    with: Username,
+    sessions: Vec<SessionId>,
+    undelivered: Vec<Item>,
+    /// Dropped once the end was reported.
+    _reported: oneshot::Sender<()>,
+}
+
+impl Peers {
+    pub(crate) fn new(settings: ClientSettings, logger: Logger, now: Instant) -> Self {
+        Self {
+            settings,
+            logger,
+            conversations: HashMap::new(),
+            sessions: HashMap::new(),
+            farewells: Vec::new(),
+            allowance: Allowance::new(now),
+            ignored: HashSet::new(),
+            numbers: 0,
+            transfers: Transfers::default(),
+            accept_rate: AcceptRate::default(),
+            leaving: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes what has to be done, in order.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Where the numbers of offers come from.
+    pub(crate) fn transfer_ids(&self) -> TransferIds {
+        self.transfers.ids()
+    }
+
+    /// Whether nothing of this user is shown.
+    pub(crate) fn ignores(&self, name: &Username) -> bool {
+        !self.ignored.is_empty() && self.ignored.contains(&name.folded())
+    }
+
+    /// The time of an [`Action::Wake`] has come.
+    pub(crate) fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Limit { key, request } => self.end_requests(
+                &key,
+                |with| with.expired(request),
+                "no answer in time; /open asks again",
+            ),
+            Wake::Due { name, request } => self.accept_if_due(name, request),
+            Wake::Take(id) => self.take_if_offered(id),
+        }
+    }
+
+    /// Whether something is under way that is waited for before signing out.
+    pub(crate) fn is_busy(&self) -> bool {
+        let pending = |with: &Conversation| with.is_pending() || with.has_waiting();
+        self.transfers.is_busy() || self.conversations.values().any(pending)
+    }
+
+    /// Whether no session is there any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Bytes of texts that closed sessions have not written yet.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.sessions.values().map(|live| live.unwritten).sum()
+    }
+
+    /// The user signs out: says goodbye to all.
+    pub(crate) fn leave(&mut self) {
+        self.leaving = true;
+        let waiting = self.conversations.values_mut();
+        let waiting: Vec<_> =
+            waiting.map(|with| (with.name().clone(), with.take_waiting())).collect();
+        for (to, items) in waiting {
+            self.undelivered(to, items, "you signed out");
+        }
+        for session in self.session_ids() {
+            // All connections are waited for together.
+            self.close_session(session, "you signed out", GiveUp::WhenHungUp);
+        }
+    }
+
+    /// Waits no more for what the others do not take.
+    pub(crate) fn give_up(&mut self) {
+        for id in self.session_ids() {
+            self.command(Some(id), SessionCommand::HangUp);
+            if self.sessions.get(&id).is_some_and(|live| live.unwritten > 0) {
+                self.texts_unsent(id, "it does not read");
+            }
+        }
+        self.sessions.clear();
+    }
+
+    fn session_ids(&self) -> Vec<SessionId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.actions.push(Action::Emit(event));
+    }
+
+    fn error(&mut self, message: impl Into<String>) {
+        self.emit(Event::Error { message: message.into() });
+    }
+
+    fn notice(&mut self, message: impl Into<String>) {
+        self.emit(Event::Notice { message: message.into() });
+    }
+
+    fn send(&mut self, frame: ClientFrame) {
+        self.actions.push(Action::Send(frame));
+    }
+
+    fn wake_in(&mut self, delay: Duration, wake: Wake) {
+        self.actions.push(Action::Wake(delay, wake));
+    }
+
+    fn request(&mut self) -> RequestId {
+        self.numbers += 1;
+        RequestId(self.numbers)
+    }
+}
