@@ -81,6 +81,9 @@ fn an_invalid_variable_is_exit_code_2_and_named() {
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(name), "{said}");
     }
+    let endless = format!("MATOU_SERVER__{}", vec!["A"; 20_000].join("__"));
+    let (code, said) = run(&["server"], &[(&endless, "1")]);
+    assert_eq!(code, 2, "{said}");
 }
 
 #[test]

@@ -277,6 +277,29 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn files_that_are_received_at_once_do_not_fill_the_disk_together() {
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&config, "[files]\nreserve = 1000000\n").unwrap();
+    let mut two = Two::meet_with(&["-c", config.path().to_str().unwrap()]);
+    let Some(disk) = SmallDisk::mount(two.bea.downloads()) else { return };
+    let mut eve = two.third("Eve");
+    // The first one is not done before the second one comes.
+    two.faults(Faults::NONE, Faults::down(Fault::Stall(1_000_000)));
+    // Each would fit alone.
+    let paths = [file(&two.ada, 5_000_000), file(&eve, 5_000_000)];
+    send(&mut two.ada, "Bea", &paths[0]);
+    two.bea.wait("file_started", |event| event["with"] == "Ada");
+    eve.say(&format!("/send Bea {}", paths[1].display()));
+    let offer = two.bea.wait("file_offered", |event| event["from"] == "Eve");
+    let refused = two.bea.wait("file_failed", |event| event["id"] == offer["id"]);
+    assert!(reason(&refused).contains("files on their way"), "{refused}");
+    two.faults(Faults::NONE, Faults::NONE);
+    drop(disk);
+    drop(eve);
+    two.end();
+}
+
+#[test]
 fn a_full_disk_fails_that_file_only_and_keeps_the_part() {
     let config = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&config, "[files]\nreserve = 0\n").unwrap();

@@ -18,7 +18,6 @@ use harness::wire::{Peer, conotif, coreq, cores, disconotif, msg, msgbc, pvcoreq
 use harness::{DEADLINE, matou};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 struct Stage {
@@ -220,6 +219,20 @@ fn a_name_is_banned_with_its_likes_from_everywhere() {
 }
 
 #[test]
+fn a_link_planted_beside_the_bans_is_not_written_through() {
+    let stage = Stage::start();
+    let victim = stage.folder.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    for name in ["bans.json", "bans.json.new"] {
+        std::os::unix::fs::symlink(&victim, stage.folder.path().join(name)).unwrap();
+    }
+    stage.asked(&["ban", "192.0.2.1", "spam"]);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    let bans = std::fs::read_to_string(stage.folder.path().join("bans.json")).unwrap();
+    assert!(bans.contains("192.0.2.1"), "{bans}");
+}
+
+#[test]
 fn refused_names_are_logged_within_a_limit() {
     let mut stage = Stage::start();
     let attempts: Vec<_> = (0..50)
@@ -307,10 +320,8 @@ fn ipv4_addresses_have_rates_of_their_own_on_a_socket_for_both() {
     let server = Server::launch(command, &limits);
     let port = server.address.port();
     let mut alice = Peer::join(([127, 0, 0, 1], port).into(), "alice", &[]);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
-    socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
-    let mut bob = Peer { stream: socket.into(), name: "bob".into() };
+    let other = [127, 0, 0, 2].into();
+    let mut bob = Peer::connect_from(other, ([127, 0, 0, 1], port).into());
     bob.send(&coreq("bob"));
     alice.expect(&conotif("bob"));
     let long = "x".repeat(512);

@@ -11,11 +11,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 
-use harness::DEADLINE;
 use harness::client::Client;
 use harness::server::Server;
-use harness::wire::{coreq, cores, frame_length, msg};
-use socket2::{Domain, SockAddr, Socket, Type};
+use harness::wire::{Peer, coreq, cores, frame_length, msg};
 use support::network::{Line, NEAR};
 
 /// As many messages as one may send at once, with the COREQ before them.
@@ -40,18 +38,10 @@ impl Scene {
     /// Somebody near, at `address`, who has joined.
     fn join(&self, address: Ipv4Addr, name: &str) -> TcpStream {
         let server = SocketAddr::from(([127, 0, 0, 1], self.server.address.port()));
-        let mut stream = self.line.near.within(move || {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            socket.bind(&SockAddr::from(SocketAddr::from((address, 0)))).unwrap();
-            socket.connect(&SockAddr::from(server)).unwrap();
-            TcpStream::from(socket)
-        });
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.write_all(&coreq(name)).unwrap();
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).unwrap();
-        assert_eq!(answer[..], cores(true));
-        stream
+        let mut peer = self.line.near.within(move || Peer::connect_from(address.into(), server));
+        peer.send(&coreq(name));
+        peer.expect(&cores(true));
+        peer.stream
     }
 
     /// What Ada hears next.

@@ -43,6 +43,19 @@ fn a_name_confusable_with_a_taken_one_gets_cores_0() {
 }
 
 #[test]
+fn a_name_that_mixes_scripts_gets_cores_0() {
+    let server = Server::start();
+    let mut peer = Peer::connect(server.address);
+    // Greek tau and omicron; Greek Beta and Omicron in front of Latin letters; Cyrillic a.
+    for name in ["maτou", "matοu", "ΒΟRIS", "pаypal"] {
+        peer.send(&coreq(name));
+        peer.expect(&cores(false));
+    }
+    peer.send(&coreq("Ματού"));
+    peer.expect(&cores(true));
+}
+
+#[test]
 fn two_ascii_names_may_look_alike() {
     let server = Server::start();
     let _bill = Peer::join(server.address, "Bill", &[]);

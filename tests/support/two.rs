@@ -37,6 +37,13 @@ impl Two {
         Self { ada, bea, between, scene }
     }
 
+    /// Somebody else, who has joined, and whose connections meet no faults.
+    pub(crate) fn third(&mut self, name: &str) -> Client {
+        let third = Client::join(self.scene.server.address, name);
+        self.bea.wait("joined", |event| event["username"] == name);
+        third
+    }
+
     /// What Ada sends next (down) or Bea (up) meets these faults.
     pub(crate) fn faults(&mut self, messages: Faults, files: Faults) {
         self.between.set(messages, files);
