@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use harness::DEADLINE;
 use harness::server::Server;
 use harness::terminal::Terminal;
+use harness::wire::{Peer, coreq, cores, disconotif, msg, pvcoestasrc, pvcoreq};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -427,4 +428,48 @@ fn wake_ups(id: u32) -> u64 {
         line.map_or(0, |count| count.trim().parse::<u64>().unwrap())
     };
     threads.map_while(Result::ok).map(|thread| count(status(thread))).sum()
+}
+
+#[test]
+fn a_key_for_a_question_that_vanished_does_not_answer_the_next_one() {
+    let server = Server::start();
+    let mut bob = Screen::join(&server, "bob");
+    let mut cara = Peer::join(server.address, "cara", &["bob"]);
+    let mut dora = Peer::join(server.address, "dora", &["bob", "cara"]);
+    cara.send(&pvcoreq("bob"));
+    bob.terminal.shows("cara requests a private session");
+    dora.send(&pvcoreq("bob"));
+    bob.terminal.shows("cara requests a private session (+1)");
+    thread::sleep(READ_TIME);
+    drop(cara);
+    dora.expect(&disconotif("cara"));
+    bob.terminal.shows("dora requests a private session");
+    bob.terminal.types("\x1by");
+    bob.terminal.shows("The question has just changed");
+    dora.expect_nothing();
+    thread::sleep(READ_TIME);
+    bob.terminal.types("\x1by");
+    dora.expect(&pvcoestasrc("bob", [127, 0, 0, 1].into()));
+}
+
+#[test]
+fn two_names_that_differ_in_their_cut_part_do_not_look_the_same() {
+    let server = Server::start();
+    let bob = Screen::start_in((40, 10), &server, "bob", &[]);
+    bob.terminal.shows("1 here");
+    let name = |number| format!("MaximilianOfHereAndNowhere{number}");
+    for number in [1, 2] {
+        let mut peer = Peer::connect(server.address);
+        peer.send(&coreq(&name(number)));
+        peer.expect(&cores(true));
+        peer.send(&msg(&format!("says {number}")));
+        bob.terminal.shows(&format!("says {number}"));
+    }
+    let screen = bob.terminal.shows("says 2");
+    let shown = ["says 1", "says 2"].map(|text| {
+        let row = screen.lines().find(|row| row.contains(text)).unwrap();
+        row.split_whitespace().nth(1).unwrap()
+    });
+    assert!(shown.iter().all(|name| name.starts_with("Maxi") && name.contains('…')), "{screen}");
+    assert_ne!(shown[0], shown[1], "{screen}");
 }
