@@ -6,6 +6,7 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use harness::client::{Client, open};
 use harness::server::Server;
@@ -124,4 +125,29 @@ fn a_silent_server_is_mentioned_while_the_client_waits() {
     let message = waiting["message"].as_str().unwrap();
     assert_eq!(message, format!("still waiting for {address} to answer"));
     drop(listener);
+}
+
+#[test]
+fn clients_of_a_lost_server_return_spread_over_two_seconds_however_often_it_was_lost() {
+    let mut server = Server::start();
+    let address = server.address;
+    let mut clients: Vec<_> =
+        (0..6).map(|number| Client::join(address, &format!("Ada{number}"))).collect();
+    for _ in 0..3 {
+        // A connection that lasts a second is a good one.
+        std::thread::sleep(Duration::from_millis(1100));
+        drop(server);
+        let delays: Vec<_> = clients
+            .iter_mut()
+            .map(|client| client.wait("reconnecting", |event| event["attempt"] == 1))
+            .map(|event| event["delay_ms"].as_u64().unwrap())
+            .collect();
+        assert!(delays.iter().all(|delay| (500..=2000).contains(delay)), "{delays:?}");
+        let (first, last) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+        assert!(last - first > 50, "{delays:?}");
+        server = Server::with(&address.to_string(), &[]);
+        for client in &mut clients {
+            client.any("connected");
+        }
+    }
 }
