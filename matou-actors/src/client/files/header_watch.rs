@@ -51,14 +51,14 @@ impl HeaderWatch {
     pub(super) fn start(
         files: Arc<TcpStream>,
         from: WatchFrom,
-        tell: impl Fn(Seen) + Send + 'static,
+        report: impl Fn(Seen) + Send + 'static,
     ) -> io::Result<Self> {
         let (dropped, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let thread = thread::Builder::new().name("file watch".into()).stack_size(STACK);
-        thread.spawn(move || match watch(&files, from, &dropped, &tell) {
-            Ok(Some(reason)) => tell(Seen::Down(reason)),
+        thread.spawn(move || match watch(&files, from, &dropped, &report) {
+            Ok(Some(reason)) => report(Seen::Down(reason)),
             Ok(None) => {}
-            Err(error) => tell(Seen::Down(format!("the file connection broke: {error}"))),
+            Err(error) => report(Seen::Down(format!("the file connection broke: {error}"))),
         })?;
         Ok(Self { _alive: alive })
     }
@@ -74,7 +74,7 @@ fn watch(
     files: &TcpStream,
     from: WatchFrom,
     dropped: &OwnedFd,
-    tell: &impl Fn(Seen),
+    report: &impl Fn(Seen),
 ) -> io::Result<Option<String>> {
     if let WatchFrom::Refused(size) = from {
         // All of it is here, so this does not wait.
@@ -84,12 +84,12 @@ fn watch(
         WatchFrom::Offer(size) => size,
         WatchFrom::Header | WatchFrom::Refused(_) => match header(files, dropped)? {
             Header::Of(size) => {
-                tell(Seen::Header(size));
+                report(Seen::Header(size));
                 size
             }
             Header::Never(reason) => return Ok(Some(reason)),
             Header::Invalid(error) => {
-                tell(Seen::Violation(format!("the other side breaks the protocol: {error}")));
+                report(Seen::Violation(format!("the other side breaks the protocol: {error}")));
                 return Ok(None);
             }
             Header::Dropped => return Ok(None),

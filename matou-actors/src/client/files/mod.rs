@@ -16,3 +16,5 @@ mod state_tests;
 pub(crate) use header_watch::Seen;
 pub(crate) use performer::{FileConnection, FileContext};
 pub(crate) use state::Input;
+#[cfg(test)]
+pub(crate) use state::{Effect, Ending, FileState, Moment, WatchFrom};

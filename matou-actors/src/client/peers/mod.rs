@@ -23,6 +23,8 @@ mod pair_tests;
 mod reachable;
 mod requests;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod transfers;
 
 use std::collections::{HashMap, HashSet};
@@ -51,7 +53,7 @@ pub(crate) struct Peers {
     logger: Logger,
     conversations: HashMap<FoldedName, Conversation>,
     sessions: HashMap<SessionId, LiveSession>,
-    farewells: Vec<Farewell>,
+    pending_closes: Vec<PendingClose>,
     /// For private requests that the settings accept.
     allowance: Allowance,
     ignored: HashSet<FoldedName>,
@@ -134,7 +136,7 @@ struct LiveSession {
 
 /// A conversation that the user closed, until its sessions have reported what was before that.
 #[derive(Debug)]
-struct Farewell {
+struct PendingClose {
     with: Username,
     sessions: Vec<SessionId>,
     undelivered: Vec<Item>,
@@ -149,7 +151,7 @@ impl Peers {
             logger,
             conversations: HashMap::new(),
             sessions: HashMap::new(),
-            farewells: Vec::new(),
+            pending_closes: Vec::new(),
             allowance: Allowance::new(now),
             ignored: HashSet::new(),
             numbers: 0,

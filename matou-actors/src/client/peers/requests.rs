@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::conversation::{Conversation, Item, Pursuit, Remains, Requested};
 use super::reachable;
-use super::{Farewell, Peers, Situation, Wake};
+use super::{Peers, PendingClose, Situation, Wake};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
@@ -100,15 +100,15 @@ impl Peers {
         }
         self.tidy(&key);
         let (reported, wait) = oneshot::channel();
-        self.farewells.push(Farewell { with, sessions, undelivered, _reported: reported });
+        self.pending_closes.push(PendingClose { with, sessions, undelivered, _reported: reported });
         self.report_closed();
         Some(wait)
     }
 
     /// Reports the end of conversations of whose sessions everything before it was reported.
     pub(super) fn report_closed(&mut self) {
-        let over = self.farewells.extract_if(.., |farewell| farewell.sessions.is_empty());
-        for Farewell { with, undelivered, .. } in over.collect::<Vec<_>>() {
+        let over = self.pending_closes.extract_if(.., |close| close.sessions.is_empty());
+        for PendingClose { with, undelivered, .. } in over.collect::<Vec<_>>() {
             let key = with.folded();
             self.undelivered(with.clone(), undelivered, "you closed it");
             self.emit(Event::PrivateClosed { with, reason: "you closed it".into() });

@@ -180,8 +180,8 @@ impl Peers {
 
     /// Everything before the close of a session was reported.
     fn session_closing(&mut self, session: SessionId) {
-        for farewell in &mut self.farewells {
-            farewell.sessions.retain(|other| *other != session);
+        for close in &mut self.pending_closes {
+            close.sessions.retain(|other| *other != session);
         }
         self.report_closed();
     }

@@ -1,0 +1,199 @@
+mod world;
+
+use std::time::Duration;
+
+use self::world::{World, name};
+use crate::client::api::event::Event;
+use crate::client::api::settings::{ClientSettings, Policy};
+use crate::client::ids::TransferId;
+use crate::protocol::MessageText;
+
+const ADA: usize = 0;
+const BEA: usize = 1;
+
+fn accepting(files: Policy) -> ClientSettings {
+    ClientSettings { accept_private: Policy::Always, accept_files: files, ..Default::default() }
+}
+
+/// Two users who accept private requests; Bea answers files so.
+fn world(files: Policy) -> World {
+    World::new([accepting(Policy::Ask), accepting(files)])
+}
+
+fn text(text: &str) -> MessageText {
+    MessageText::parse(text).unwrap()
+}
+
+fn file() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"content").unwrap();
+    file
+}
+
+/// Events in a word each.
+fn words(world: &mut World, user: usize) -> Vec<String> {
+    let events = std::mem::take(&mut world.users[user].events);
+    let shown = |event: Event| match event {
+        Event::PrivateState { state, .. } => format!("{state:?}").to_lowercase(),
+        Event::PrivateOpened { .. } => "opened".into(),
+        Event::PrivateMessage { text, .. } => format!("text {}", text.as_str()),
+        Event::PrivateClosed { reason, .. } => format!("closed: {reason}"),
+        Event::FileStarted(info) => format!("started {}", info.id),
+        Event::FileOffered { id, .. } => format!("offered {id}"),
+        Event::FileSent { id, .. } => format!("sent {id}"),
+        Event::FileReceived { id, .. } => format!("received {id}"),
+        Event::FileFailed { id, reason } => format!("failed {id}: {reason}"),
+        Event::Undelivered { reason, .. } => format!("undelivered: {reason}"),
+        other => format!("{other:?}"),
+    };
+    events.into_iter().map(shown).collect()
+}
+
+fn tell(world: &mut World, user: usize, to: &str, what: &str) {
+    world.act(user, |peers, at| peers.deliver_text(&name(to), text(what), at));
+}
+
+#[test]
+fn what_is_typed_before_the_session_goes_out_in_order_once_it_is_open() {
+    let (mut world, file) = (world(Policy::Always), file());
+    tell(&mut world, ADA, "bea", "one");
+    assert_eq!(words(&mut world, ADA), ["asked", "connecting", "opened", "text one"]);
+    assert_eq!(words(&mut world, BEA), ["connecting", "opened", "text one"]);
+    world.send_file(ADA, "bea", file.path().into());
+    tell(&mut world, BEA, "ada", "two");
+    assert_eq!(words(&mut world, ADA), ["started 1", "sent 1", "text two"]);
+    assert_eq!(words(&mut world, BEA), ["offered 1", "received 1", "text two"]);
+}
+
+#[test]
+fn a_file_opens_a_session_and_waits_for_the_user_on_the_other_side() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    for _ in 0..2 {
+        world.send_file(ADA, "bea", file.path().into());
+    }
+    assert_eq!(words(&mut world, BEA), ["connecting", "opened", "offered 1"]);
+    world.act(BEA, |peers, _| peers.take(TransferId(1)));
+    assert_eq!(words(&mut world, BEA), ["received 1", "offered 2"]);
+    world.act(ADA, |peers, _| peers.cancel(TransferId(2)));
+    world.pass(Duration::from_secs(10));
+    let failed = words(&mut world, BEA);
+    assert_eq!(failed, ["failed 2: the other side closed the file connection"]);
+    let seen = words(&mut world, ADA);
+    assert_eq!(seen[seen.len() - 2..], ["sent 1", "failed 2: you cancelled it"], "{seen:?}");
+}
+
+#[test]
+fn files_behind_a_refused_one_go_over_another_connection() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    for _ in 0..3 {
+        world.send_file(ADA, "bea", file.path().into());
+    }
+    world.act(BEA, |peers, _| peers.refuse(TransferId(1), "you refused it"));
+    world.pass(Duration::from_secs(10));
+    for id in [2, 3] {
+        world.act(BEA, |peers, _| peers.take(TransferId(id)));
+    }
+    let seen = words(&mut world, BEA);
+    let files: Vec<_> = seen.iter().filter(|word| !word.starts_with("connecting")).collect();
+    let expected = [
+        "opened",
+        "offered 1",
+        "failed 1: you refused it",
+        "offered 2",
+        "received 2",
+        "offered 3",
+        "received 3",
+    ];
+    assert_eq!(files, expected.iter().collect::<Vec<_>>());
+    let ended = words(&mut world, ADA);
+    for sent in ["failed 1: the other side refused the file", "sent 2", "sent 3"] {
+        assert_eq!(ended.iter().filter(|word| *word == sent).count(), 1, "{sent}: {ended:?}");
+    }
+    world.act(ADA, |peers, _| assert!(!peers.is_busy()));
+}
+
+#[test]
+fn a_file_that_goes_the_other_way_survives_a_refusal() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    world.send_file(ADA, "bea", file.path().into());
+    world.send_file(BEA, "ada", file.path().into());
+    world.act(BEA, |peers, _| peers.refuse(TransferId(1), "you refused it"));
+    world.act(ADA, |peers, _| peers.take(TransferId(2)));
+    world.pass(Duration::from_secs(10));
+    assert!(words(&mut world, ADA).contains(&"received 2".into()));
+    assert!(words(&mut world, BEA).contains(&"sent 2".into()));
+    world.act(ADA, |peers, _| assert!(!peers.is_busy(), "Ada learnt of the refusal"));
+}
+
+#[test]
+fn an_own_file_that_nobody_takes_behind_a_refusal_is_offered_again() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    world.send_file(ADA, "bea", file.path().into());
+    world.send_file(BEA, "ada", file.path().into());
+    world.act(BEA, |peers, _| peers.refuse(TransferId(1), "you refused it"));
+    words(&mut world, ADA);
+    world.pass(Duration::from_secs(10));
+    let again = words(&mut world, ADA);
+    let offered = again.iter().find_map(|word| word.strip_prefix("offered ")).expect("again");
+    let offered = TransferId(offered.parse().unwrap());
+    world.act(ADA, |peers, _| peers.take(offered));
+    assert!(words(&mut world, BEA).contains(&"sent 2".into()));
+}
+
+#[test]
+fn what_was_typed_before_a_close_is_reported_before_it() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    tell(&mut world, ADA, "bea", "hi");
+    for _ in 0..2 {
+        world.send_file(ADA, "bea", file.path().into());
+    }
+    words(&mut world, ADA);
+    words(&mut world, BEA);
+    let mut reported = world
+        .act(ADA, |peers, at| {
+            peers.deliver_text(&name("bea"), text("last"), at);
+            peers.close(&name("bea"))
+        })
+        .unwrap();
+    assert_eq!(
+        words(&mut world, ADA),
+        [
+            "text last",
+            "failed 2: you closed the private session",
+            "closed: you closed it",
+            "failed 1: you closed the private session",
+        ]
+    );
+    assert!(reported.try_recv().is_err(), "the next command may follow");
+    world.pass(Duration::from_secs(10));
+    let seen = words(&mut world, BEA);
+    let closed = seen.iter().position(|word| word.starts_with("closed")).unwrap();
+    assert_eq!(seen[0], "text last");
+    assert!(closed > 0 && seen.iter().any(|word| word.starts_with("failed 1")), "{seen:?}");
+}
+
+#[test]
+fn nothing_of_an_ignored_user_is_shown_until_they_are_ignored_no_longer() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    tell(&mut world, ADA, "bea", "hi");
+    world.act(BEA, |peers, at| peers.ignore(&name("ada"), at));
+    words(&mut world, BEA);
+    tell(&mut world, ADA, "bea", "unseen");
+    world.send_file(ADA, "bea", file.path().into());
+    assert_eq!(words(&mut world, BEA), [""; 0]);
+    world.act(BEA, |peers, at| peers.unignore(&name("ada"), at));
+    assert_eq!(words(&mut world, BEA)[1], "offered 1");
+}
+
+#[test]
+fn signing_out_waits_for_nothing_and_reports_everything() {
+    let (mut world, file) = (world(Policy::Ask), file());
+    world.send_file(ADA, "bea", file.path().into());
+    world.act(ADA, |peers, _| {
+        assert!(peers.is_busy());
+        peers.leave();
+    });
+    let seen = words(&mut world, ADA);
+    assert_eq!(seen[seen.len() - 2..], ["failed 1: you signed out", "closed: closed"]);
+    world.act(ADA, |peers, _| assert!(peers.is_empty() && !peers.is_busy()));
+}

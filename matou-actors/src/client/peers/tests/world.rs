@@ -1,0 +1,397 @@
+//! Two users in memory: the peers of each, their sessions and file connections, the server
+//! between them, and a clock. No actor, socket or file.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::client::api::event::Event;
+use crate::client::api::settings::ClientSettings;
+use crate::client::files::{Effect, Ending, FileState, Input, Moment, WatchFrom};
+use crate::client::ids::{SessionId, TransferId};
+use crate::client::link::roster::Roster;
+use crate::client::messages::{FileEvent, Outgoing, SessionCommand, SessionEvent};
+use crate::client::peers::{Action, Peers, Route, Situation, Wake};
+use crate::client::session::actor::Role;
+use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
+use crate::transfer::ChosenFile;
+
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+/// The port of session 0.
+const PORTS: u16 = 10_000;
+
+pub(super) struct World {
+    pub(super) users: [User; 2],
+    /// What is on its way to somebody, in order.
+    queue: VecDeque<(usize, Step)>,
+    wakes: Vec<(Instant, usize, Wake)>,
+    now: Instant,
+}
+
+pub(super) struct User {
+    name: Username,
+    peers: Peers,
+    roster: Roster,
+    pub(super) events: Vec<Event>,
+    sessions: HashMap<SessionId, Session>,
+}
+
+/// One end of a session.
+struct Session {
+    /// The other user's end.
+    other: Option<SessionId>,
+    files: FileState,
+    outgoing: HashMap<TransferId, Outgoing>,
+    /// A file that this end sends and the other one has not dealt with.
+    on_wire: Option<(TransferId, u64)>,
+    /// Its header was seen.
+    seen: bool,
+    watching: bool,
+    receiving: Option<(TransferId, u64)>,
+}
+
+enum Step {
+    Frame(ServerFrame),
+    Report(SessionId, SessionEvent),
+    Command(SessionId, SessionCommand),
+    File(SessionId, Input),
+    /// Behind the end of all transfers.
+    Over(SessionId),
+}
+
+pub(super) fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn address(user: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, if user == 0 { 1 } else { 2 }))
+}
+
+impl World {
+    /// Ada and Bea, who see each other in the room.
+    pub(super) fn new(settings: [ClientSettings; 2]) -> Self {
+        let now = Instant::now();
+        let names = ["ada", "bea"].map(name);
+        let mut settings = settings.into_iter();
+        let users = names.clone().map(|own| {
+            let mut roster = Roster::default();
+            for present in names.iter().rev().chain([&own]) {
+                roster.arrived(present, &own);
+            }
+            let logger = slog::Logger::root(slog::Discard, slog::o!());
+            User {
+                peers: Peers::new(settings.next().unwrap(), logger, now),
+                name: own,
+                roster,
+                events: Vec::new(),
+                sessions: HashMap::new(),
+            }
+        });
+        Self { users, queue: VecDeque::new(), wakes: Vec::new(), now }
+    }
+
+    /// Has a user do something, and lets everything follow from it.
+    pub(super) fn act<R>(
+        &mut self,
+        user: usize,
+        act: impl FnOnce(&mut Peers, &Situation<'_>) -> R,
+    ) -> R {
+        let result = self.with_peers(user, act);
+        self.settle();
+        result
+    }
+
+    /// Has a user send a file of so many bytes.
+    pub(super) fn send_file(&mut self, user: usize, to: &str, path: PathBuf) {
+        let handles = Arc::new(Semaphore::new(0));
+        let file = Arc::new(ChosenFile::choose(path.clone(), &handles).unwrap());
+        self.act(user, |peers, at| peers.deliver_file(&name(to), path, file, at));
+    }
+
+    /// Lets time pass, and everything that waits for it happen.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let deadlines = self.users.iter().flat_map(|user| user.sessions.values());
+            let deadlines = deadlines.filter_map(|session| session.files.deadline());
+            let next = deadlines.chain(self.wakes.iter().map(|(at, ..)| *at)).min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = next.max(self.now);
+            let now = self.now;
+            for (_, user, wake) in
+                self.wakes.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>()
+            {
+                self.with_peers(user, |peers, _| peers.wake(wake));
+            }
+            for user in 0..2 {
+                let due = self.users[user].sessions.iter();
+                let due = due.filter(|(_, end)| end.files.deadline().is_some_and(|at| at <= now));
+                for id in due.map(|(id, _)| *id).collect::<Vec<_>>() {
+                    self.queue.push_back((user, Step::File(id, Input::Tick)));
+                }
+            }
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn with_peers<R>(
+        &mut self,
+        user: usize,
+        act: impl FnOnce(&mut Peers, &Situation<'_>) -> R,
+    ) -> R {
+        let User { name, peers, roster, .. } = &mut self.users[user];
+        let situation = Situation {
+            me: Some(name),
+            joined: true,
+            route: Some(Route { local: address(user), server: SERVER }),
+            roster,
+            now: self.now,
+        };
+        let result = act(peers, &situation);
+        for action in peers.take_actions() {
+            self.perform(user, action);
+        }
+        result
+    }
+
+    fn settle(&mut self) {
+        while let Some((user, step)) = self.queue.pop_front() {
+            match step {
+                Step::Frame(frame) => self.frame(user, frame),
+                Step::Report(session, event) => {
+                    self.with_peers(user, |peers, at| peers.session_event(session, event, at));
+                }
+                Step::Command(session, command) => self.command(user, session, command),
+                Step::File(session, input) => self.file(user, session, input),
+                Step::Over(session) => {
+                    self.report(user, session, SessionEvent::Over { reason: "closed".into() });
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, user: usize, action: Action) {
+        match action {
+            Action::Emit(event) | Action::EmitUnlessBehind(event) => {
+                self.users[user].events.push(event);
+            }
+            Action::Send(frame) => self.serve(user, frame),
+            Action::Start { id, role, .. } => self.start(user, id, &role),
+            Action::Session(id, command) => {
+                self.queue.push_back((user, Step::Command(id, command)));
+            }
+            Action::Wake(delay, wake) => self.wakes.push((self.now + delay, user, wake)),
+        }
+    }
+
+    /// The server deals with a frame of `user`.
+    fn serve(&mut self, user: usize, frame: ClientFrame) {
+        let from = self.users[user].name.clone();
+        let frame = match frame {
+            ClientFrame::RequestPrivate { .. } => ServerFrame::PrivateRequested { from },
+            ClientFrame::AcceptPrivate { .. } => {
+                ServerFrame::PeerAccepted { by: from, address: address(user) }
+            }
+            ClientFrame::OfferPorts { ports, .. } => {
+                ServerFrame::PeerListening { who: from, address: address(user), ports }
+            }
+            other => panic!("{other:?} is not private"),
+        };
+        self.queue.push_back((1 - user, Step::Frame(frame)));
+    }
+
+    fn frame(&mut self, user: usize, frame: ServerFrame) {
+        self.with_peers(user, |peers, at| match frame {
+            ServerFrame::PrivateRequested { from } => peers.requested(from, at),
+            ServerFrame::PeerAccepted { by, address } => peers.peer_accepted(&by, address, at),
+            ServerFrame::PeerListening { who, address, ports } => {
+                peers.peer_listening(&who, address, ports, at);
+            }
+            other => panic!("{other:?} is not private"),
+        });
+    }
+
+    /// Listeners are found by their port, which is made of the number of the session.
+    fn start(&mut self, user: usize, id: SessionId, role: &Role) {
+        let mut session = Session {
+            other: None,
+            files: FileState::default(),
+            outgoing: HashMap::new(),
+            on_wire: None,
+            seen: false,
+            watching: true,
+            receiving: None,
+        };
+        match role {
+            Role::Listen { .. } => {
+                let port = NonZeroU16::new(PORTS + u16::try_from(id.0).unwrap()).unwrap();
+                let ports = PortPair { message: port, file: port };
+                self.report(user, id, SessionEvent::PortsOpen(ports));
+            }
+            Role::Dial { ports, .. } => {
+                let other = SessionId((ports.message.get() - PORTS).into());
+                session.other = Some(other);
+                self.session(1 - user, other).unwrap().other = Some(id);
+                for (user, id) in [(user, id), (1 - user, other)] {
+                    let peer = SocketAddr::new(address(1 - user), 1);
+                    self.report(user, id, SessionEvent::Up { peer });
+                }
+            }
+        }
+        self.users[user].sessions.insert(id, session);
+    }
+
+    fn session(&mut self, user: usize, id: SessionId) -> Option<&mut Session> {
+        self.users[user].sessions.get_mut(&id)
+    }
+
+    fn report(&mut self, user: usize, id: SessionId, event: SessionEvent) {
+        self.queue.push_back((user, Step::Report(id, event)));
+    }
+
+    fn command(&mut self, user: usize, id: SessionId, command: SessionCommand) {
+        let Some(other) = self.session(user, id).map(|session| session.other) else { return };
+        match command {
+            SessionCommand::SendText { text, .. } => {
+                self.report(user, id, SessionEvent::Sent(text.clone()));
+                if let Some(other) = other {
+                    self.report(1 - user, other, SessionEvent::Texts(vec![text]));
+                }
+            }
+            SessionCommand::SendFile(file) => {
+                let input = Input::Enqueue { id: file.id, resent: file.resent };
+                self.session(user, id).unwrap().outgoing.insert(file.id, file);
+                self.file(user, id, input);
+            }
+            SessionCommand::TakeFile { id: file, unattended } => {
+                self.file(user, id, Input::Take { id: file, unattended });
+            }
+            SessionCommand::RefuseFile { id: file, reason } => {
+                self.file(user, id, Input::Refuse { id: file, reason });
+            }
+            SessionCommand::CancelFile { id: file } => {
+                self.file(user, id, Input::Cancel { id: file });
+            }
+            SessionCommand::Close { reason, .. } => {
+                self.file(user, id, Input::Close { reason });
+                self.report(user, id, SessionEvent::Closing);
+                self.queue.push_back((user, Step::Over(id)));
+                if let Some(other) = other {
+                    let reason = "the other side closed it".to_owned();
+                    self.file(1 - user, other, Input::TalkOver { reason: reason.clone() });
+                    self.report(1 - user, other, SessionEvent::TalkOver { reason });
+                }
+            }
+            SessionCommand::HangUp => drop(self.users[user].sessions.remove(&id)),
+        }
+    }
+
+    fn file(&mut self, user: usize, id: SessionId, input: Input) {
+        let now = self.now;
+        // Files are larger than what the buffers of the network hold.
+        let Some(session) = self.session(user, id) else { return };
+        for effect in session.files.handle(input, Moment { now, unread: 0 }) {
+            self.perform_file(user, id, effect);
+        }
+    }
+
+    fn later(&mut self, user: usize, id: SessionId, input: Input) {
+        self.queue.push_back((user, Step::File(id, input)));
+    }
+
+    fn perform_file(&mut self, user: usize, id: SessionId, effect: Effect) {
+        let broken = |reason: &str, ended| Ending::Broken { reason: reason.into(), ended };
+        let session = self.session(user, id).unwrap();
+        let other = session.other.unwrap();
+        let report = match effect {
+            Effect::Send(file) => {
+                let size = session.outgoing.get(&file).unwrap().file.size();
+                (session.on_wire, session.seen) = (Some((file, size)), false);
+                return self.show_header(1 - user, other);
+            }
+            Effect::Receive { id: file, size } => {
+                session.receiving = Some((file, size));
+                return self.arrive(user, id);
+            }
+            Effect::Stop { id: file, reason } => {
+                let sending = session.on_wire.is_some_and(|(sent, _)| sent == file);
+                self.later(user, id, Input::Ended { id: file, ending: broken(&reason, false) });
+                if sending {
+                    self.session(user, id).unwrap().on_wire = None;
+                    return self.end_incoming(1 - user, other);
+                }
+                return;
+            }
+            Effect::Watch(from) => {
+                session.watching = true;
+                if matches!(from, WatchFrom::Header) {
+                    self.show_header(user, id);
+                }
+                return;
+            }
+            Effect::StopWatching => return session.watching = false,
+            Effect::ShutdownWrite => return self.end_incoming(1 - user, other),
+            Effect::Shutdown | Effect::Abort => {
+                for (user, id) in [(user, id), (1 - user, other)] {
+                    let cut = self.session(user, id).and_then(|session| session.on_wire.take());
+                    if let Some((file, _)) = cut {
+                        let ending = broken("the other side refused the file", true);
+                        self.later(user, id, Input::Ended { id: file, ending });
+                    }
+                }
+                return self.end_incoming(1 - user, other);
+            }
+            Effect::Orphan(_) => return,
+            Effect::Offer { id, size } => FileEvent::Offered { id, size, free: None },
+            Effect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
+            Effect::Failed { id, reason } => FileEvent::Failed { id, reason },
+            Effect::GiveBack { id, resent } => {
+                let file = session.outgoing.remove(&id).unwrap();
+                FileEvent::GaveBack(Outgoing { resent, ..file })
+            }
+        };
+        self.report(user, id, SessionEvent::File(report));
+    }
+
+    /// Shows the header of what the other end sends, if this end looks.
+    fn show_header(&mut self, user: usize, id: SessionId) {
+        let Some(session) = self.session(user, id).filter(|session| session.watching) else {
+            return;
+        };
+        let other = session.other.unwrap();
+        let Some(sender) = self.session(1 - user, other).filter(|sender| !sender.seen) else {
+            return;
+        };
+        let Some((_, size)) = sender.on_wire else { return };
+        sender.seen = true;
+        let id_here = self.users[user].peers.transfer_ids().next();
+        self.later(user, id, Input::HeaderSeen { id: id_here, size });
+    }
+
+    /// All of a file that this end takes is here.
+    fn arrive(&mut self, user: usize, id: SessionId) {
+        let session = self.session(user, id).unwrap();
+        let (other, received) = (session.other.unwrap(), session.receiving.take());
+        let sent = self.session(1 - user, other).and_then(|sender| sender.on_wire.take());
+        let (Some((received, size)), Some((sent, _))) = (received, sent) else { return };
+        for (user, id, file) in [(user, id, received), (1 - user, other, sent)] {
+            let whole = FileEvent::Whole { id: file, path: "file".into(), size, changed: false };
+            self.report(user, id, SessionEvent::File(whole));
+            self.later(user, id, Input::Ended { id: file, ending: Ending::Whole });
+        }
+    }
+
+    /// The other end sends no more.
+    fn end_incoming(&mut self, user: usize, id: SessionId) {
+        if self.session(user, id).is_some_and(|session| session.watching) {
+            let reason = "the other side closed the file connection".into();
+            self.later(user, id, Input::ReceivingEnded { reason });
+        }
+    }
+}
