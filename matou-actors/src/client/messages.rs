@@ -18,9 +18,11 @@ use crate::transfer::{ChosenFile, Moved};
 #[rtype(result = "()")]
 pub(crate) struct Run {
     pub(crate) command: Command,
-    /// For a file to send: the file, or why it cannot be sent.
-    pub(crate) checked: Option<Result<Arc<ChosenFile>, String>>,
+    pub(crate) checked: Checked,
 }
+
+/// For a command that sends a file: the file, or why it cannot be sent.
+pub(crate) type Checked = Option<Result<Arc<ChosenFile>, String>>;
 
 /// What happened on one connection to the server.
 #[derive(Debug, Message)]

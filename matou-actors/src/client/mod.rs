@@ -1,6 +1,7 @@
 //! The chat client: a handle that takes [`Command`]s and a stream of [`Event`]s.
 //!
 //! - `api`: what the outside sees.
+//! - `channels`: the inner side of that.
 //! - `link`: the connection to the server, one actor.
 //! - `session`: private sessions, one actor for each, which owns both its connections.
 //! - `files`: its file connection; [`crate::transfer::Transfer`] is one actor for each file.
@@ -11,6 +12,7 @@
 //! All messages between the actors are in `messages`, all numbers in `ids`.
 
 mod api;
+mod channels;
 mod connection;
 mod files;
 mod hub;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::pending_commands::Checked;
 use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::connection::outbox::Outbox;
 use crate::client::link::sign_in::Wish;
+use crate::client::messages::Checked;
 use crate::protocol::{ClientFrame, MessageText, Username};
 
 impl Hub {

@@ -7,16 +7,15 @@
 //! - `server`: reaching the server, signing in, and its frames.
 //! - `peers`: private sessions.
 //! - `closing`: the order of signing out.
-//! - `feed`: commands on their way to the hub; `turn`: what happens behind each message.
+//! - `turn`: what happens behind each message.
 
 mod closing;
 mod commands;
 mod drain_timeout;
-mod event_sender;
-mod feed;
 mod peers;
-mod pending_commands;
 mod server;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::HashMap;
@@ -33,6 +32,9 @@ use crate::client::api::event::Event;
 use crate::client::api::handle::Inside;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
+use crate::client::channels::event_sender::EventSender;
+use crate::client::channels::feed::feed;
+use crate::client::channels::pending_commands::PendingCommands;
 use crate::client::connection::outbox::Outbox;
 use crate::client::ids::SessionId;
 use crate::client::link::actor::Link;
@@ -42,8 +44,6 @@ use crate::client::link::sign_in::SignIn;
 use crate::client::peers::Peers;
 use crate::client::session::actor::Session;
 use crate::transfer::Downloads;
-use event_sender::EventSender;
-use pending_commands::PendingCommands;
 
 /// Events that the user's own commands may leave unread before commands wait.
 const UNREAD: usize = 10_000;
@@ -156,7 +156,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some(commands) = self.commands.take() {
-            ctx.spawn(feed::feed(commands, ctx.address().recipient()).into_actor(self));
+            ctx.spawn(feed(commands, ctx.address().recipient()).into_actor(self));
         }
         match ServerName::parse(&self.settings.server) {
             Ok(server) => {

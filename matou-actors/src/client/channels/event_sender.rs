@@ -10,7 +10,7 @@ use crate::client::api::event::Event;
 /// The events on their way out. What does not fit into the channel waits here, and whoever
 /// brought it waits too: one batch for each connection, so this is bounded by their number.
 #[derive(Debug)]
-pub(super) struct EventSender {
+pub(crate) struct EventSender {
     sender: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,
     holding: Vec<oneshot::Sender<()>>,
@@ -18,15 +18,15 @@ pub(super) struct EventSender {
 }
 
 /// Room for one event in the channel.
-pub(super) type Permit = Result<mpsc::OwnedPermit<Event>, SendError<()>>;
+pub(crate) type Permit = Result<mpsc::OwnedPermit<Event>, SendError<()>>;
 
 impl EventSender {
-    pub(super) fn new(sender: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(sender: mpsc::Sender<Event>) -> Self {
         Self { sender, waiting: VecDeque::new(), holding: Vec::new(), flushing: false }
     }
 
     /// Sends an event. Once the reader is gone it is dropped.
-    pub(super) fn emit(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         let event = sanitize_reason(event);
         if !self.waiting.is_empty() {
             return self.waiting.push_back(event);
@@ -37,17 +37,17 @@ impl EventSender {
     }
 
     /// Whether events wait.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// How many events wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
     /// Resolves once nothing waits any more: `None` when nothing does now.
-    pub(super) fn backpressure(&mut self) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn backpressure(&mut self) -> Option<oneshot::Receiver<()>> {
         self.is_full().then(|| {
             let (sender, receiver) = oneshot::channel();
             self.holding.push(sender);
@@ -57,7 +57,7 @@ impl EventSender {
 
     /// What has to be awaited for [`EventSender::resume`]; `None` when nothing waits or it is awaited
     /// already.
-    pub(super) fn permit(&mut self) -> Option<impl Future<Output = Permit> + use<>> {
+    pub(crate) fn permit(&mut self) -> Option<impl Future<Output = Permit> + use<>> {
         if self.flushing || !self.is_full() {
             return None;
         }
@@ -66,7 +66,7 @@ impl EventSender {
     }
 
     /// Puts what waits where there is room now.
-    pub(super) fn resume(&mut self, permit: Permit) {
+    pub(crate) fn resume(&mut self, permit: Permit) {
         self.flushing = false;
         match permit {
             Ok(permit) => {

@@ -13,9 +13,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::pending_commands::Checked;
 use crate::client::api::command::Command;
-use crate::client::messages::Run;
+use crate::client::messages::{Checked, Run};
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
@@ -27,7 +26,7 @@ const READ_AHEAD: usize = 1024;
 const HELD_FILES: usize = 64;
 
 /// Hands commands to `hub` until either side is gone.
-pub(super) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
+pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
     let handles = Arc::new(Semaphore::new(HELD_FILES));
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;

@@ -1,28 +1,23 @@
 //! What was typed before the first sign-in, which it waits for.
 
-use std::sync::Arc;
-
 use crate::client::api::command::Command;
-use crate::transfer::ChosenFile;
+use crate::client::messages::Checked;
 
 /// How many commands may wait.
 const MOST: usize = 10_000;
 /// Bytes of text in them: as much as goes to the server at once.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// The file that a command sends, or why it cannot be sent.
-pub(super) type Checked = Option<Result<Arc<ChosenFile>, String>>;
-
 /// Commands in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct PendingCommands {
+pub(crate) struct PendingCommands {
     commands: Vec<(Command, Checked)>,
     bytes: usize,
 }
 
 impl PendingCommands {
     /// Keeps one more, or hands it back when too much waits already.
-    pub(super) fn keep(&mut self, command: Command, checked: Checked) -> Result<(), Command> {
+    pub(crate) fn keep(&mut self, command: Command, checked: Checked) -> Result<(), Command> {
         if self.commands.len() >= MOST || self.bytes >= MOST_BYTES {
             return Err(command);
         }
@@ -35,7 +30,7 @@ impl PendingCommands {
     }
 
     /// All of them, which are then kept no more.
-    pub(super) fn take(&mut self) -> Vec<(Command, Checked)> {
+    pub(crate) fn take(&mut self) -> Vec<(Command, Checked)> {
         std::mem::take(self).commands
     }
 }

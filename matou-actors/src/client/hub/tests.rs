@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::Hub;
+use crate::client::api::command::Command;
+use crate::client::api::event::Event;
+use crate::client::api::handle::{self, Events, Handle};
+use crate::client::api::settings::ClientSettings;
+use crate::client::ids::SessionId;
+use crate::client::messages::{Run, SessionEvent, SessionReport};
+
+/// More than the channel of events holds.
+const MANY: usize = 2_000;
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A client that has no server.
+fn start() -> (Addr<Hub>, Handle, Events) {
+    let settings = ClientSettings { server: String::new(), ..Default::default() };
+    let (handle, events, inside) = handle::channels();
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    (Hub::new(settings, logger, inside).start(), handle, events)
+}
+
+async fn next(events: &mut Events) -> Option<Event> {
+    tokio::time::timeout(DEADLINE, events.recv()).await.expect("no event in time")
+}
+
+#[actix_rt::test]
+async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
+    let (hub, _handle, mut events) = start();
+    for _ in 0..MANY {
+        let run = hub.send(Run { command: Command::ListPresent, checked: None });
+        tokio::time::timeout(DEADLINE, run).await.expect("a command waits").unwrap();
+    }
+    let event = SessionEvent::Texts(Vec::new());
+    let mut report = Box::pin(hub.send(SessionReport { session: SessionId(1), event }));
+    tokio::task::yield_now().await;
+    assert!(futures::poll!(&mut report).is_pending());
+    // The first one says that the server's address is none.
+    for _ in 0..=MANY {
+        next(&mut events).await.unwrap();
+    }
+    tokio::time::timeout(DEADLINE, report).await.expect("it waits for ever").unwrap();
+}
+
+#[actix_rt::test]
+async fn everything_is_read_before_closed_and_nothing_after_it() {
+    let (hub, handle, mut events) = start();
+    for _ in 0..MANY {
+        hub.do_send(Run { command: Command::ListPresent, checked: None });
+    }
+    handle.send(Command::Quit).await.unwrap();
+    let event = SessionEvent::Over { reason: "late".into() };
+    hub.send(SessionReport { session: SessionId(1), event }).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(event) = next(&mut events).await {
+        seen.push(event);
+    }
+    assert_eq!(seen.len(), 1 + MANY + 1);
+    assert_eq!(seen.last(), Some(&Event::Closed));
+}
