@@ -1,43 +1,78 @@
-//! Self-clocked fair queueing (Golestani, 1994).
+//! Weighted fair queueing (Demers, Keshav and Shenker, 1989) with equal weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
-/// A queue in which everyone who waits gets the same share, whatever the size of what each wants:
-/// first comes what began to wait early and costs little.
+use crate::server::shrink_sparse::ShrinkSparse as _;
+
+/// Flows that have had no more than their share are forgotten once there are so many entries.
+const SWEEP_AT: usize = 64;
+/// Shares are counted in fractions of what items cost, since many flows share one item.
+const UNIT: u64 = 1 << 16;
+
+/// A queue in which every flow gets the same share, whatever the size of its items. At most one
+/// item of each flow waits. Items are served in the order in which they would be done if all flows
+/// were served at the same time: whoever wants little does not wait for those who want much.
 #[derive(Debug)]
-pub(super) struct FairQueue<T> {
-    items: BTreeMap<Turn, T>,
-    /// The share that everyone who has waited all the time has had.
-    clock: u64,
+pub(super) struct FairQueue<K, T> {
+    items: BTreeMap<Turn, Waiting<K, T>>,
+    /// The share that a flow has had of which something has waited all the time.
+    share: u64,
+    /// What flows have had that is more than that.
+    had: HashMap<K, u64>,
     arrivals: u64,
+    sweep_at: usize,
 }
 
-/// The place of an item: the share at which it is served, and the order among equals.
+/// The place of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
-    share: u64,
+    /// The share at which it would be done.
+    done: u64,
     arrival: u64,
 }
 
-impl<T> FairQueue<T> {
-    /// Adds an item of an address that has no other one in the queue.
-    pub(super) fn push(&mut self, cost: u32, item: T) -> Turn {
+#[derive(Debug)]
+struct Waiting<K, T> {
+    flow: K,
+    /// The share at which it would have been begun.
+    begun: u64,
+    item: T,
+}
+
+impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
+    /// Adds an item that costs about so much.
+    pub(super) fn push(&mut self, flow: K, cost: u32, item: T) -> Turn {
+        if self.items.is_empty() {
+            self.had.clear();
+            self.had.shrink_sparse();
+        }
         self.arrivals += 1;
-        let share = self.clock.saturating_add(cost.into());
-        let turn = Turn { share, arrival: self.arrivals };
-        self.items.insert(turn, item);
+        let begun = self.had.get(&flow).map_or(self.share, |had| self.share.max(*had));
+        let turn = Turn { done: begun.saturating_add(units(cost)), arrival: self.arrivals };
+        self.items.insert(turn, Waiting { flow, begun, item });
         turn
     }
 
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let (turn, item) = self.items.pop_first()?;
-        self.clock = turn.share;
+    /// The next item; `cost` says what it really costs.
+    pub(super) fn pop(&mut self, cost: impl FnOnce(&T) -> u32) -> Option<T> {
+        let (_, Waiting { flow, begun, item }) = self.items.pop_first()?;
+        let cost = units(cost(&item));
+        let flows = u64::try_from(self.items.len()).unwrap_or(u64::MAX).saturating_add(1);
+        self.share = self.share.saturating_add(cost / flows);
+        if self.had.len() >= self.sweep_at {
+            let share = self.share;
+            self.had.retain(|_, had| *had > share);
+            self.had.shrink_sparse();
+            self.sweep_at = SWEEP_AT.max(self.had.len() * 2);
+        }
+        self.had.insert(flow, begun.saturating_add(cost));
         Some(item)
     }
 
     /// What comes next.
     pub(super) fn first(&self) -> Option<&T> {
-        self.items.first_key_value().map(|(_, item)| item)
+        self.items.first_key_value().map(|(_, next)| &next.item)
     }
 
     pub(super) fn remove(&mut self, turn: Turn) {
@@ -49,51 +84,123 @@ impl<T> FairQueue<T> {
     }
 }
 
-impl<T> Default for FairQueue<T> {
+impl<K, T> Default for FairQueue<K, T> {
     fn default() -> Self {
-        Self { items: BTreeMap::new(), clock: 0, arrivals: 0 }
+        Self {
+            items: BTreeMap::new(),
+            share: 0,
+            had: HashMap::new(),
+            arrivals: 0,
+            sweep_at: SWEEP_AT,
+        }
     }
+}
+
+fn units(cost: u32) -> u64 {
+    u64::from(cost) * UNIT
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn everyone_gets_the_same_share_whatever_the_size_of_the_pieces() {
+    /// A queue of flows, with what each item of a flow costs.
+    fn queue(costs: &[u32]) -> FairQueue<usize, usize> {
         let mut queue = FairQueue::default();
-        let costs = [1, 10, 40];
-        for (who, cost) in costs.into_iter().enumerate() {
-            queue.push(cost, who);
+        for (flow, cost) in costs.iter().enumerate() {
+            queue.push(flow, *cost, flow);
         }
-        let mut served = [0; 3];
+        queue
+    }
+
+    fn pop(queue: &mut FairQueue<usize, usize>, costs: &[u32]) -> usize {
+        queue.pop(|flow| costs[*flow]).unwrap()
+    }
+
+    #[test]
+    fn every_flow_gets_the_same_share_whatever_the_size_of_its_items() {
+        let costs = [1, 10, 40];
+        let (mut queue, mut served) = (queue(&costs), [0; 3]);
         while served[2] < 400 {
-            let who = queue.pop().unwrap();
-            served[who] += costs[who];
-            queue.push(costs[who], who);
+            let flow = pop(&mut queue, &costs);
+            served[flow] += costs[flow];
+            queue.push(flow, costs[flow], flow);
             let most = served.into_iter().max().unwrap();
             assert!(served.iter().all(|share| most - share <= 40), "{served:?}");
         }
     }
 
     #[test]
-    fn little_is_served_before_much_that_came_earlier_but_not_for_ever() {
-        let mut queue = FairQueue::default();
-        queue.push(1000, "much");
-        let before = (0..1000).find(|_| {
-            queue.push(10, "little");
-            queue.pop() == Some("much")
-        });
-        assert_eq!(before, Some(99), "as much of the others as it costs itself");
+    fn a_flow_that_is_away_for_a_moment_gets_no_more_than_its_share() {
+        let costs = [10; 2];
+        let (mut queue, mut served, mut back) = (queue(&costs), [0; 2], None);
+        for _ in 0..200 {
+            let flow = pop(&mut queue, &costs);
+            served[flow] += 1;
+            if let Some(flow) = back.take() {
+                queue.push(flow, 10, flow);
+            }
+            // The other one comes back only after the next item was served.
+            if flow == 0 {
+                queue.push(0, 10, 0);
+            } else {
+                back = Some(1);
+            }
+        }
+        assert!(served[1] <= served[0] + 1, "{served:?}");
+    }
+
+    #[test]
+    fn small_items_within_the_share_are_next_however_many_large_ones_wait() {
+        let mut costs = [1000; 51];
+        costs[50] = 10;
+        let mut queue = queue(&costs[..50]);
+        for round in 0..500 {
+            // A fiftieth of 1000 is 20.
+            if round % 2 == 1 {
+                queue.push(50, 10, 50);
+                assert_eq!(pop(&mut queue, &costs), 50, "{round}");
+            }
+            let flow = pop(&mut queue, &costs);
+            queue.push(flow, costs[flow], flow);
+        }
+    }
+
+    #[test]
+    fn a_large_item_waits_for_no_more_than_its_size_of_each_other_flow() {
+        let mut costs = [10; 51];
+        costs[50] = 1000;
+        let (mut queue, mut others) = (queue(&costs), 0);
+        while others <= 50 * 1000 {
+            let flow = pop(&mut queue, &costs);
+            if flow == 50 {
+                return;
+            }
+            others += costs[flow];
+            queue.push(flow, costs[flow], flow);
+        }
+        panic!("it was starved");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_flows_that_have_had_no_more_than_the_others() {
+        let mut queue = queue(&[]);
+        for flow in 0..10_000 {
+            queue.push(flow, 10, flow);
+            queue.push(flow + 1, 1000, flow + 1);
+            queue.pop(|_| 10).unwrap();
+            assert!(queue.had.len() <= 128);
+            queue.items.clear();
+        }
     }
 
     #[test]
     fn what_was_removed_is_not_served() {
-        let mut queue = FairQueue::default();
-        let turn = queue.push(1, "gone");
-        queue.push(2, "here");
+        let mut queue = queue(&[]);
+        let turn = queue.push(1, 1, 1);
+        queue.push(2, 2, 2);
         queue.remove(turn);
-        assert_eq!(queue.first(), Some(&"here"));
-        assert_eq!((queue.pop(), queue.pop()), (Some("here"), None));
+        assert_eq!(queue.first(), Some(&2));
+        assert_eq!((queue.pop(|_| 1), queue.pop(|_| 1)), (Some(2), None));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Shaper {
     used: TokenBucket,
     sources: HashMap<AddressPrefix, Source>,
     /// Addresses within their rates.
-    ready: FairQueue<AddressPrefix>,
+    ready: FairQueue<AddressPrefix, AddressPrefix>,
     /// Addresses above their rates, and until when.
     resting: BTreeSet<(Instant, AddressPrefix)>,
     waiting: HashMap<MemberId, (AddressPrefix, Turn)>,
@@ -41,7 +41,7 @@ pub(crate) struct Shaper {
 struct Source {
     messages: TokenBucket,
     bytes: TokenBucket,
-    queue: FairQueue<Publish>,
+    queue: FairQueue<MemberId, Publish>,
     /// It is among those that are ready or resting.
     is_scheduled: bool,
 }
@@ -77,7 +77,7 @@ impl Shaper {
             return Ok(said);
         };
         let member = said.route.id.into();
-        let turn = source.queue.push(cost(&said), said);
+        let turn = source.queue.push(member, cost(&said), said);
         let is_scheduled = source.is_scheduled;
         self.waiting.insert(member, (address, turn));
         if !is_scheduled {
@@ -96,8 +96,11 @@ impl Shaper {
         if !self.debt(now).is_zero() {
             return None;
         }
-        while let Some(address) = self.ready.pop() {
-            let said = self.sources.get_mut(&address).and_then(|source| source.queue.pop());
+        loop {
+            let first = |address: &AddressPrefix| self.sources.get(address)?.queue.first();
+            let address = self.ready.pop(|address| first(address).map_or(0, cost))?;
+            let source = self.sources.get_mut(&address);
+            let said = source.and_then(|source| source.queue.pop(cost));
             if let Some(said) = &said {
                 self.waiting.remove(&said.route.id.into());
                 self.pay(said, now);
@@ -107,7 +110,6 @@ impl Shaper {
                 return said;
             }
         }
-        None
     }
 
     /// When to ask for the next again, if any waits.
@@ -154,7 +156,7 @@ impl Shaper {
         let Some(first) = first else { return };
         let rest = source.debt(&self.rates, now);
         if rest.is_zero() {
-            self.ready.push(cost(first), address);
+            self.ready.push(address, cost(first), address);
         } else {
             self.resting.insert((now + rest, address));
         }

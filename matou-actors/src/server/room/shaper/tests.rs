@@ -123,6 +123,34 @@ fn one_address_that_floods_does_not_keep_the_others_out_of_the_room() {
 }
 
 #[test]
+fn a_client_that_says_little_hardly_waits_while_many_addresses_flood() {
+    let (mut shaper, mut now) = (shaper(ten_in_all), Instant::now());
+    for host in 0..60 {
+        for client in 0..10 {
+            let _ = shaper.admit(run(host, u64::from(host) * 10 + client, 20), now);
+        }
+    }
+    let mut waited = None;
+    for round in 0..6000 {
+        now = shaper.next_at(now).unwrap();
+        // A sixtieth of what is said is a message in three runs of twenty.
+        if round % 5 == 4 && waited.is_none() {
+            let _ = shaper.admit(run(99, 5000, 1), now);
+            waited = Some(0);
+        }
+        let next = shaper.next(now).unwrap();
+        if next.route.id.0 == 5000 {
+            waited = None;
+        } else {
+            waited = waited.map(|runs| runs + 1);
+            assert!(waited.is_none_or(|runs| runs <= 5), "{round}");
+            // It floods on.
+            let _ = shaper.admit(next, now);
+        }
+    }
+}
+
+#[test]
 fn a_client_that_says_little_hardly_waits_behind_others_of_its_address() {
     let (mut shaper, now) = (shaper(ten_messages), Instant::now());
     for client in 0..1000 {
