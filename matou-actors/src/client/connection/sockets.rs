@@ -38,8 +38,16 @@ pub(crate) struct Listeners {
     pub(crate) ports: PortPair,
 }
 
+impl Pair {
+    fn new(messages: TcpStream, files: TcpStream, peer: SocketAddr) -> io::Result<Self> {
+        tune_for_messages(&messages)?;
+        tune(&files)?;
+        Ok(Self { messages, files, peer })
+    }
+}
+
 /// Sends small frames at once, and notices a peer that is gone without a word.
-pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
+fn tune(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -111,7 +119,7 @@ impl Listeners {
         let messages = accept_from(self.messages, peer, logger);
         let files = accept_from(self.files, peer, logger);
         let ((messages, address), (files, _)) = tokio::try_join!(messages, files)?;
-        Ok(Pair { messages, files, peer: address })
+        Pair::new(messages, files, address)
     }
 }
 
@@ -125,7 +133,7 @@ pub(crate) async fn dial(
     let messages = dial_one(SocketAddr::new(address, ports.message.get()), source).await?;
     let files = dial_one(SocketAddr::new(address, ports.file.get()), source).await?;
     let peer = messages.peer_addr()?;
-    Ok(Pair { messages, files, peer })
+    Pair::new(messages, files, peer)
 }
 
 async fn dial_one(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {

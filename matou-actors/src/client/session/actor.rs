@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use slog::Logger;
+use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -159,19 +160,19 @@ impl Session {
             return;
         }
         let Pair { messages, files, peer } = pair;
-        let tuned = sockets::tune_for_messages(&messages).and_then(|()| sockets::tune(&files));
-        let files = tuned.and_then(|()| {
-            let context = self.setup.files.clone();
-            FileConnection::new(files, self.setup.peer.clone(), context, &ctx.address())
-        });
-        let files = match files {
+        let (name, context) = (self.setup.peer.clone(), self.setup.files.clone());
+        let files = match FileConnection::new(files, name, context, &ctx.address()) {
             Ok(files) => files,
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
         self.report(SessionEvent::Up { peer });
         let outbox = Outbox::new(OUTBOX, Pace::Once);
         let (id, reports, writing) = (self.setup.id, self.setup.reports.clone(), outbox.clone());
-        let talk = async move { talk(id, messages, &writing, &reports).await };
+        let (input, output) = messages.into_split();
+        let talk = async move {
+            let reading = read(id, Frames::new(input), &reports);
+            drive_connection(reading, writing.write_to(output), Some(LINGER)).await
+        };
         let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
             session.turn(ctx, |session, _| session.talk_ended(reason));
         }));
@@ -350,21 +351,10 @@ impl Handler<Report> for Session {
     }
 }
 
-/// Reads and writes messages until either side ends; returns why.
-async fn talk(
-    id: SessionId,
-    stream: tokio::net::TcpStream,
-    outbox: &Outbox,
-    reports: &Recipient<SessionReport>,
-) -> String {
-    let (input, output) = stream.into_split();
-    drive_connection(read(id, Frames::new(input), reports), outbox.write_to(output), Some(LINGER))
-        .await
-}
-
+/// Reports texts until either side ends; returns why.
 async fn read(
     session: SessionId,
-    mut input: Frames<tokio::net::tcp::OwnedReadHalf, PeerFrame>,
+    mut input: Frames<impl AsyncRead + Unpin, PeerFrame>,
     reports: &Recipient<SessionReport>,
 ) -> String {
     loop {

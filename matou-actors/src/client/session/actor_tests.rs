@@ -133,6 +133,30 @@ async fn texts_are_written_in_order_before_the_goodbye_and_reported_before_the_c
 }
 
 #[actix_rt::test]
+async fn a_peer_that_does_not_read_holds_up_texts_and_nothing_else() {
+    let (session, _messages, mut files, mut reports) = listening().await;
+    let long = text(&"a".repeat(512));
+    let mut waits = Vec::new();
+    // Less than the outbox takes at most, and more than it takes without a wait.
+    for _ in 0..1_900 {
+        let (room, wait) = oneshot::channel();
+        session.do_send(SessionCommand::SendText { text: long.clone(), room });
+        waits.push(wait);
+        assert!(matches!(reports.next().await.event, SessionEvent::Sent(_)));
+    }
+    let last = waits.last_mut().unwrap();
+    assert_eq!(last.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+    files.write_all(&header(9)).await.unwrap();
+    next_offer(&mut reports).await;
+    session.do_send(close(GiveUp::WhenHungUp));
+    let failed = reports.next().await.event;
+    assert!(matches!(failed, SessionEvent::File(FileEvent::Failed { .. })), "{failed:?}");
+    assert!(matches!(reports.next().await.event, SessionEvent::Closing));
+    let SessionEvent::Unwritten(bytes) = reports.next().await.event else { panic!("written") };
+    assert!(bytes > 256 * 1024, "{bytes}");
+}
+
+#[actix_rt::test]
 async fn a_file_is_sent_and_the_next_one_waits_for_it() {
     let (session, _messages, mut files, mut reports) = listening().await;
     let file = tempfile::NamedTempFile::new().unwrap();
