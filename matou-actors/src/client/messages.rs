@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::client::api::command::Command;
 use crate::client::files::Seen;
 use crate::client::ids::{SessionId, TransferId};
-use crate::protocol::{MessageText, PortPair, ServerFrame, Username};
+use crate::protocol::{ClientFrame, MessageText, PortPair, ServerFrame, Username};
 use crate::transfer::{ChosenFile, Moved};
 
 /// A command of the user. The answer comes once the next one may follow.
@@ -39,9 +39,27 @@ pub(crate) enum LinkEvent {
     Up { local: SocketAddr, server: SocketAddr },
     /// Frames came. The answer comes once the next ones may follow.
     Frames(Vec<ServerFrame>),
+    /// There was no room for a text of the user's.
+    NotSaid,
+    /// So many bytes are not written yet, after [`LinkCommand::Close`].
+    Unwritten(usize),
     /// It could not be reached, or is lost; the link has stopped. With `retry` off it is not a
     /// Matou server, and another attempt would end in the same way.
     Down { reason: String, retry: bool },
+}
+
+/// What a connection to the server is to do.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum LinkCommand {
+    /// Send a text. `room` is dropped once the next one may follow.
+    Say { text: MessageText, room: oneshot::Sender<()> },
+    /// Send a frame.
+    Send(ClientFrame),
+    /// Close behind what was sent so far.
+    Close,
+    /// Give up at once.
+    HangUp,
 }
 
 /// What happened in one private session.
@@ -150,8 +168,3 @@ pub(crate) struct FileSeen {
     pub(crate) seen: Seen,
     pub(crate) free: Option<u64>,
 }
-
-/// To a link: give up at once.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct HangUp;

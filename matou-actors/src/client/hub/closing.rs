@@ -15,7 +15,7 @@ use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
-use crate::protocol::ClientFrame;
+use crate::client::link::server_link::ServerLink;
 
 /// How long nothing may move before the user does not wait any more.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -24,18 +24,18 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Hub {
     /// Signs out once nothing is under way.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, ctx: &mut Context<Self>) {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::WhenDone;
+            self.with_server(ctx, ServerLink::finish);
         }
     }
 
     /// Goes on with signing out if that waited for what has just come to its end.
     pub(super) fn leave_if_done(&mut self, ctx: &mut Context<Self>) {
         self.close_if_empty();
-        let signing_in = self.sign_in.is_asking() || self.sign_in.is_joined();
-        let outstanding = !self.ready && self.link.is_some() && signing_in;
-        if self.leaving != Leaving::WhenDone || outstanding || self.peers.is_busy() {
+        let busy = self.server.is_signing_in() || self.peers.is_busy();
+        if self.leaving != Leaving::WhenDone || busy {
             return;
         }
         self.leave(ctx);
@@ -59,19 +59,7 @@ impl Hub {
             self.error(format!("{unsaid} {messages} not sent: you are not signed in"));
         }
         self.with_peers(ctx, |peers, _| peers.leave());
-        if let Some(retry) = self.retry.take() {
-            ctx.cancel_future(retry);
-        }
-        match &self.link {
-            Some(link) if link.up.is_some() => {
-                if self.sign_in.is_joined() {
-                    // When it is full the end of the connection says the same.
-                    let _ = link.outbox.push(&ClientFrame::Leave);
-                }
-                link.outbox.close();
-            }
-            _ => self.drop_link(),
-        }
+        self.with_server(ctx, ServerLink::leave);
         let mut drain = DrainTimeout::new(PATIENCE, Instant::now(), self.outstanding());
         ctx.run_interval(LOOK, move |hub, ctx| {
             if drain.is_over(Instant::now(), hub.outstanding()) {
@@ -83,11 +71,8 @@ impl Hub {
     }
 
     fn outstanding(&self) -> Outstanding {
-        let link = self.link.iter().map(|link| link.outbox.waiting());
-        Outstanding {
-            unacknowledged: self.unacknowledged,
-            unwritten: link.sum::<usize>() + self.peers.unwritten(),
-        }
+        let (unacknowledged, unwritten) = self.server.outstanding();
+        Outstanding { unacknowledged, unwritten: unwritten + self.peers.unwritten() }
     }
 
     /// Waits no more for what the others do not take.
@@ -95,27 +80,14 @@ impl Hub {
         if self.leaving != Leaving::Now {
             return;
         }
-        self.report_unacknowledged();
-        self.drop_link();
+        self.with_server(ctx, ServerLink::give_up);
         self.with_peers(ctx, |peers, _| peers.give_up());
         self.close_if_empty();
     }
 
-    /// Says how many of the user's messages may not have been read.
-    pub(super) fn report_unacknowledged(&mut self) {
-        let count = std::mem::take(&mut self.unacknowledged);
-        if count > 0 {
-            let messages = if count == 1 { "message" } else { "messages" };
-            self.error(format!(
-                "{count} {messages} did not come back from the server: look what arrived, and \
-                 send the rest again"
-            ));
-        }
-    }
-
     /// Sends `Closed` once every connection is closed.
     pub(super) fn close_if_empty(&mut self) {
-        let closed = self.link.is_none() && self.peers.is_empty();
+        let closed = self.server.is_closed() && self.peers.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);

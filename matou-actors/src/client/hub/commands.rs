@@ -9,10 +9,8 @@ use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
-use crate::client::connection::outbox::Outbox;
-use crate::client::link::sign_in::Wish;
+use crate::client::link::server_link::ServerLink;
 use crate::client::messages::Checked;
-use crate::protocol::{ClientFrame, MessageText, Username};
 
 impl Hub {
     /// Does what `command` says; returns what has to be waited for before the next one.
@@ -30,17 +28,18 @@ impl Hub {
             return Wait::FewerEvents;
         }
         match command {
-            Command::SignIn(name) => self.sign_in(name, ctx),
+            Command::SignIn(name) => self.with_server(ctx, |server| server.wish(name)),
             Command::Say(text) => {
-                return self.say(text).map_or(Wait::FewerEvents, Wait::Outbox);
+                let room = self.with_server(ctx, |server| server.say(text));
+                return room.map_or(Wait::FewerEvents, Wait::Room);
             }
             Command::Tell { to, text } => {
                 let room = self.with_peers(ctx, |peers, at| peers.deliver_text(&to, text, at));
-                return room.map_or(Wait::FewerEvents, Wait::Session);
+                return room.map_or(Wait::FewerEvents, Wait::Room);
             }
             Command::Close(name) => {
                 let reported = self.with_peers(ctx, |peers, _| peers.close(&name));
-                return reported.map_or(Wait::FewerEvents, Wait::Session);
+                return reported.map_or(Wait::FewerEvents, Wait::Room);
             }
             Command::Send { to, path } => match checked {
                 Some(Ok(file)) => {
@@ -63,10 +62,12 @@ impl Hub {
                 self.with_peers(ctx, |peers, at| peers.unignore(&name, at));
             }
             Command::SetDownloads(folder) => self.set_downloads(folder, ctx),
-            Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
-            Command::Reconnect => self.reconnect(ctx),
+            Command::ListPresent => {
+                self.emit(Event::Present { usernames: self.server.roster().names() });
+            }
+            Command::Reconnect => self.with_server(ctx, ServerLink::reconnect),
             Command::Quit => self.leave(ctx),
-            Command::Finish => self.finish(),
+            Command::Finish => self.finish(ctx),
         }
         Wait::FewerEvents
     }
@@ -83,7 +84,7 @@ impl Hub {
             command,
             Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
         );
-        needs_server && !self.ready
+        needs_server && !self.server.is_ready()
     }
 
     fn keep_pending(&mut self, command: Command, checked: Checked) {
@@ -106,37 +107,6 @@ impl Hub {
             Command::Say(text) => self.error(format!("{:?} was not sent: {reason}", text.as_str())),
             _ => {}
         }
-    }
-
-    fn sign_in(&mut self, name: Username, ctx: &mut Context<Self>) {
-        match self.sign_in.wish(name) {
-            Wish::Ask(name) => self.ask(&name, ctx),
-            Wish::Later if self.link.is_none() && self.retry.is_none() => {
-                self.notice("not connected to the server; /reconnect tries again, with this name");
-            }
-            Wish::Later => {}
-            Wish::Busy(asked) => {
-                self.error(format!("the server has not answered yet whether you may be {asked}"));
-            }
-            Wish::SignedIn(own) => {
-                self.error(format!("you are {own} already; quit to come back under another name"));
-            }
-        }
-    }
-
-    fn say(&mut self, text: MessageText) -> Option<Outbox> {
-        if !self.sign_in.is_joined() {
-            self.error("not connected to the server, so your message was not sent; /reconnect");
-            return None;
-        }
-        let outbox = self.link.as_ref()?.outbox.clone();
-        match outbox.push(&ClientFrame::Say(text)) {
-            Ok(()) => self.unacknowledged += 1,
-            Err(_) => self.error(
-                "the server takes no messages now, so yours was not sent; send it again later",
-            ),
-        }
-        Some(outbox)
     }
 
     /// Changes the downloads folder, off the event loop.

@@ -1,25 +1,23 @@
 //! The client's centre: one actor that owns the state and routes everything.
 //!
-//! What it decides it decides by asking the pure structs ([`SignIn`], [`Roster`], [`Peers`]); the
-//! files below perform what follows:
+//! What happens is decided by two pure structs, [`ServerLink`] and [`Peers`]; the files below hand
+//! them what came and perform what follows:
 //!
 //! - `commands`: what the user wants.
-//! - `server`: reaching the server, signing in, and its frames.
-//! - `peers`: private sessions.
+//! - `link`: the server; `peers`: private sessions.
 //! - `closing`: the order of signing out.
 //! - `turn`: what happens behind each message.
 
 mod closing;
 mod commands;
 mod drain_timeout;
+mod link;
 mod peers;
-mod server;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,17 +28,13 @@ use tokio::sync::mpsc;
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::api::handle::Inside;
-use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
 use crate::client::channels::pending_commands::PendingCommands;
-use crate::client::connection::outbox::Outbox;
 use crate::client::ids::SessionId;
 use crate::client::link::actor::Link;
-use crate::client::link::backoff::Backoff;
-use crate::client::link::roster::Roster;
-use crate::client::link::sign_in::SignIn;
+use crate::client::link::server_link::ServerLink;
 use crate::client::peers::Peers;
 use crate::client::session::actor::Session;
 use crate::transfer::Downloads;
@@ -56,45 +50,17 @@ pub(crate) struct Hub {
     events: EventSender,
     commands: Option<mpsc::Receiver<Command>>,
 
-    server: Option<ServerName>,
-    link: Option<LiveLink>,
-    generation: u64,
-    /// How often a name was asked for.
-    asked: u64,
-    sign_in: SignIn,
-    roster: Roster,
-    /// The user's own messages that have not come back from the server yet.
-    unacknowledged: u64,
-    /// The last message said that an operator disconnects the user.
-    sent_away: bool,
-    backoff: Backoff,
-    /// The wait for the next attempt, to reach the server or to take the name back.
-    retry: Option<SpawnHandle>,
+    server: ServerLink,
+    /// The connection to the server, or the attempt at one.
+    link: Option<Addr<Link>>,
     /// Commands that wait for the first sign-in.
     pending: PendingCommands,
-    /// The first sign-in is complete, and who is here is known.
-    ready: bool,
 
     peers: Peers,
     sessions: HashMap<SessionId, Addr<Session>>,
     downloads: Arc<Downloads>,
 
     leaving: Leaving,
-}
-
-/// The connection to the server, or the attempt at one.
-#[derive(Debug)]
-struct LiveLink {
-    addr: Addr<Link>,
-    outbox: Outbox,
-    up: Option<Up>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Up {
-    local: IpAddr,
-    server: IpAddr,
-    joined: Option<Instant>,
 }
 
 /// How far signing out is.
@@ -113,24 +79,16 @@ enum Leaving {
 impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
+        let server = ServerLink::new(&settings, logger.clone(), fastrand::Rng::new());
         let peers = Peers::new(settings.clone(), logger.clone(), Instant::now());
         Self {
-            sign_in: SignIn::new(settings.username.clone()),
             settings,
             logger,
             events: EventSender::new(inside.events),
             commands: Some(inside.commands),
-            server: None,
+            server,
             link: None,
-            generation: 0,
-            asked: 0,
-            roster: Roster::default(),
-            sent_away: false,
-            unacknowledged: 0,
-            backoff: Backoff::default(),
-            retry: None,
             pending: PendingCommands::default(),
-            ready: false,
             peers,
             sessions: HashMap::new(),
             downloads: Arc::new(downloads),
@@ -158,13 +116,8 @@ impl Actor for Hub {
         if let Some(commands) = self.commands.take() {
             ctx.spawn(feed(commands, ctx.address().recipient()).into_actor(self));
         }
-        match ServerName::parse(&self.settings.server) {
-            Ok(server) => {
-                self.server = Some(server);
-                self.connect(ctx);
-            }
-            Err(message) => self.error(message),
-        }
+        let server = self.settings.server.clone();
+        self.with_server(ctx, |link| link.start(&server));
         self.settle(ctx);
     }
 }

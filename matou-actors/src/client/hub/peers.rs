@@ -9,7 +9,7 @@ use super::Hub;
 use crate::client::files::FileContext;
 use crate::client::ids::SessionId;
 use crate::client::messages::SessionEvent;
-use crate::client::peers::{Action, Peers, Route, Situation};
+use crate::client::peers::{Action, Peers, Situation};
 use crate::client::session::actor::{Role, Session, Setup};
 use crate::protocol::Username;
 
@@ -20,12 +20,11 @@ impl Hub {
         ctx: &mut Context<Self>,
         act: impl FnOnce(&mut Peers, &Situation<'_>) -> R,
     ) -> R {
-        let up = self.link.as_ref().and_then(|link| link.up);
         let situation = Situation {
-            me: self.sign_in.me(),
-            joined: self.sign_in.is_joined(),
-            route: up.map(|up| Route { local: up.local, server: up.server }),
-            roster: &self.roster,
+            me: self.server.me(),
+            joined: self.server.is_joined(),
+            route: self.server.route(),
+            roster: self.server.roster(),
             now: Instant::now(),
         };
         let result = act(&mut self.peers, &situation);
@@ -39,7 +38,7 @@ impl Hub {
         match action {
             Action::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
             Action::Emit(event) | Action::EmitUnlessBehind(event) => self.emit(event),
-            Action::Send(frame) => self.send(&frame),
+            Action::Send(frame) => self.with_server(ctx, |server| server.send(frame)),
             Action::Start { id, peer, role } => self.start_session(id, peer, role, ctx),
             Action::Session(id, command) => {
                 let session = self.sessions.get(&id).filter(|session| session.connected());

@@ -9,7 +9,6 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
-use crate::client::connection::outbox::Outbox;
 use crate::client::messages::{LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
 
 /// A message to the hub.
@@ -27,10 +26,8 @@ pub(super) enum Wait {
     Events,
     /// Until the user's side is not far behind.
     FewerEvents,
-    /// The same, and until this outbox has room again.
-    Outbox(Outbox),
     /// The same, and until the other end is dropped.
-    Session(oneshot::Receiver<()>),
+    Room(oneshot::Receiver<()>),
 }
 
 impl<M: Apply> Handler<M> for Hub {
@@ -46,13 +43,9 @@ impl<M: Apply> Handler<M> for Hub {
             _ => self.events.backpressure(),
         };
         Box::pin(async move {
-            match wait {
-                Wait::Outbox(outbox) => outbox.pace().await,
+            if let Wait::Room(room) = wait {
                 // An error is what is waited for.
-                Wait::Session(done) => {
-                    let _ = done.await;
-                }
-                Wait::No | Wait::Events | Wait::FewerEvents => {}
+                let _ = room.await;
             }
             if let Some(events) = events {
                 // The hub is gone: so is the wait for it.
@@ -98,20 +91,9 @@ impl Apply for Run {
 
 impl Apply for LinkReport {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
-        let Self { generation, event } = self;
-        let current = generation == hub.generation;
-        match event {
-            LinkEvent::Up { local, server } if current => hub.link_up(local, server, ctx),
-            LinkEvent::Frames(frames) => {
-                for frame in frames.into_iter().filter(|_| current) {
-                    hub.frame(frame, ctx);
-                }
-                return Wait::Events;
-            }
-            LinkEvent::Down { reason, retry } if current => hub.link_down(reason, retry, ctx),
-            LinkEvent::Up { .. } | LinkEvent::Down { .. } => {}
-        }
-        Wait::No
+        let frames = matches!(self.event, LinkEvent::Frames(_));
+        hub.link_event(self, ctx);
+        if frames { Wait::Events } else { Wait::No }
     }
 }
 

@@ -1,27 +1,27 @@
 use actix::prelude::*;
+use slog::{Discard, Logger, o};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
-use super::actor::Link;
+use super::actor::{Link, Setup};
 use crate::client::api::server_name::ServerName;
-use crate::client::connection::outbox::{Outbox, Pace};
-use crate::client::messages::{LinkEvent, LinkReport};
+use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 use crate::client::probe::{Reports, probe};
-use crate::protocol::{ClientFrame, Encode, ServerFrame};
+use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame};
 
-fn link(address: &str) -> (Addr<Link>, Outbox, Reports<LinkReport>) {
+fn link(address: &str) -> (Addr<Link>, Reports<LinkReport>) {
     let (hub, reports) = probe();
-    let outbox = Outbox::new(1000, Pace::Progress);
-    let server = ServerName::parse(address).unwrap();
-    let link = Link { generation: 7, server, outbox: outbox.clone(), hub };
-    (link.start(), outbox, reports)
+    let (server, logger) = (ServerName::parse(address).unwrap(), Logger::root(Discard, o!()));
+    let link = Link::new(Setup { generation: 7, server, reports: hub, logger });
+    (link.start(), reports)
 }
 
 #[actix_rt::test]
 async fn a_link_reports_its_life_in_order_and_writes_all_before_its_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (_link, outbox, mut reports) = link(&address.to_string());
+    let (link, mut reports) = link(&address.to_string());
     let (mut server, _) = listener.accept().await.unwrap();
     let LinkReport { generation: 7, event: LinkEvent::Up { server: at, .. } } =
         reports.next().await
@@ -36,20 +36,51 @@ async fn a_link_reports_its_life_in_order_and_writes_all_before_its_end() {
     let LinkEvent::Frames(frames) = reports.next().await.event else { panic!("no frames") };
     assert_eq!(frames, [ServerFrame::JoinAnswer { accepted: true }]);
 
-    outbox.push(&ClientFrame::Leave).unwrap();
-    outbox.close();
+    link.do_send(LinkCommand::Send(ClientFrame::Leave));
+    link.do_send(LinkCommand::Close);
     let mut written = Vec::new();
     server.read_to_end(&mut written).await.unwrap();
     assert_eq!(written, [0, 0, 0, 5]);
     drop(server);
-    let LinkEvent::Down { reason, .. } = reports.next().await.event else { panic!("not down") };
+    let reason = loop {
+        match reports.next().await.event {
+            LinkEvent::Down { reason, .. } => break reason,
+            LinkEvent::Unwritten(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
     assert!(reason.contains("closed the connection"), "{reason}");
 }
 
 #[actix_rt::test]
 async fn a_server_that_is_not_there_is_reported_by_name() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
-    let (_link, _outbox, mut reports) = link(&free);
+    let (_link, mut reports) = link(&free);
     let LinkEvent::Down { reason, .. } = reports.next().await.event else { panic!("not down") };
     assert!(reason.contains(&format!("cannot reach {free}")), "{reason}");
+}
+
+#[actix_rt::test]
+async fn a_text_that_finds_no_room_is_reported_and_the_next_one_waits_for_room() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (link, mut reports) = link(&address.to_string());
+    let (mut server, _) = listener.accept().await.unwrap();
+    let LinkEvent::Up { .. } = reports.next().await.event else { panic!("not up") };
+    let text = MessageText::parse(&"a".repeat(512)).unwrap();
+    // More than outbox and socket take while nothing is read.
+    let mut waits = Vec::new();
+    for _ in 0..16_000 {
+        let (room, wait) = oneshot::channel();
+        link.do_send(LinkCommand::Say { text: text.clone(), room });
+        waits.push(wait);
+    }
+    let LinkEvent::NotSaid = reports.next().await.event else { panic!("all found room") };
+    let last = waits.pop().unwrap();
+    let reading = actix_rt::spawn(async move {
+        let mut buffer = vec![0; 1 << 20];
+        while server.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    });
+    tokio::time::timeout(std::time::Duration::from_secs(10), last).await.unwrap().unwrap_err();
+    reading.abort();
 }

@@ -1,8 +1,16 @@
-//! The connection to the server, and what the server says about names.
+//! The server: one actor for each connection to it, and what the client knows of it.
+//!
+//! - `actor`: one connection, its socket and what waits to be written to it.
+//! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says.
+//! - `sign_in`, `roster`, `backoff`: parts of that state.
 
 pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
-pub(super) mod backoff;
+mod backoff;
 pub(super) mod roster;
-pub(super) mod sign_in;
+mod server_frames;
+pub(super) mod server_link;
+#[cfg(test)]
+mod server_link_tests;
+mod sign_in;

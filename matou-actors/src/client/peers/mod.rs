@@ -42,6 +42,7 @@ use crate::client::api::event::Event;
 use crate::client::api::settings::ClientSettings;
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
+use crate::client::link::server_link::Route;
 use crate::client::messages::{GiveUp, SessionCommand};
 use crate::client::session::actor::Role;
 use crate::protocol::{ClientFrame, FoldedName, Username};
@@ -76,13 +77,6 @@ pub(crate) struct Situation<'a> {
     pub(crate) route: Option<Route>,
     pub(crate) roster: &'a Roster,
     pub(crate) now: Instant,
-}
-
-/// The addresses of a connection to the server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    pub(crate) local: IpAddr,
-    pub(crate) server: IpAddr,
 }
 
 /// Something to be done.

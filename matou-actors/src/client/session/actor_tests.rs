@@ -90,8 +90,9 @@ async fn talk_ends_by_itself_while_files_are_still_watched() {
 
 #[actix_rt::test]
 async fn a_text_that_comes_too_late_is_reported() {
-    let (session, messages, files, mut reports) = listening().await;
-    drop((messages, files));
+    // The file connection stays, and with it the session.
+    let (session, messages, _files, mut reports) = listening().await;
+    drop(messages);
     let (room, _wait) = oneshot::channel();
     let mut late = Some(SessionCommand::SendText { text: text("late"), room });
     loop {

@@ -1,0 +1,469 @@
+//! The server, as the client knows it: reached or not, signed in or not, who is in the room, when
+//! to try again. Pure: no actor, socket or clock.
+//!
+//! Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
+//! order as [`LinkAction`]s, which the hub performs. `server_frames` has what the server says.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use slog::{Logger, debug};
+use tokio::sync::oneshot;
+
+use super::backoff::Backoff;
+use super::roster::Roster;
+use super::sign_in::{SignIn, Wish};
+use crate::client::api::event::Event;
+use crate::client::api::server_name::ServerName;
+use crate::client::api::settings::ClientSettings;
+use crate::client::messages::LinkCommand;
+use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
+
+/// How long the server may be silent before the user reads that the client waits for it.
+const SILENCE_NOTICE: Duration = Duration::from_secs(3);
+
+/// The connection to the server, or the attempts at one.
+#[derive(Debug)]
+pub(crate) struct ServerLink {
+    server: Option<ServerName>,
+    answer_timeout: Duration,
+    reconnect: bool,
+    pub(super) logger: Logger,
+    random: fastrand::Rng,
+
+    pub(super) connection: Option<Connection>,
+    /// Counts connections: what an old one reports is ignored.
+    generation: u64,
+    /// How often a name was asked for.
+    asked: u64,
+    pub(super) sign_in: SignIn,
+    pub(super) roster: Roster,
+    /// The user's own messages that have not come back from the server yet.
+    pub(super) unacknowledged: u64,
+    /// The last message said that an operator disconnects the user.
+    pub(super) sent_away: bool,
+    backoff: Backoff,
+    /// The next attempt, to reach the server or to take the name back, by its number.
+    retry: Option<u64>,
+    retries: u64,
+    /// The first sign-in is complete, and who is in the room is known.
+    pub(super) ready: bool,
+    departure: Departure,
+    /// Bytes that are not written yet, once the connection is being closed.
+    unwritten: usize,
+    pub(super) actions: Vec<LinkAction>,
+}
+
+/// A connection that is open, or being opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Connection {
+    route: Option<Route>,
+    pub(super) joined: Option<Instant>,
+}
+
+/// The addresses of a connection to the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) local: IpAddr,
+    pub(crate) server: IpAddr,
+}
+
+/// How far signing out is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Departure {
+    No,
+    /// A lost connection is not made again.
+    Finishing,
+    /// The connection is being closed.
+    Leaving,
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub(crate) enum LinkAction {
+    Emit(Event),
+    /// A public message, which the user sees unless they ignore its sender.
+    Show {
+        from: Username,
+        text: MessageText,
+        own: bool,
+    },
+    /// Open a connection.
+    Connect {
+        generation: u64,
+        server: ServerName,
+    },
+    /// Have the open connection do something.
+    Command(LinkCommand),
+    /// Call [`ServerLink::wake`] in a while.
+    Wake(Duration, LinkWake),
+    /// A frame about a private session.
+    Private(ServerFrame),
+    /// A user left the room.
+    Left(Username),
+    /// The server is lost, and with it everything that needs it.
+    Lost,
+    /// The first sign-in is complete.
+    Ready,
+}
+
+/// What is looked at again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkWake {
+    /// Whether the server was reached.
+    Reached { generation: u64 },
+    /// Whether the server said something about the name.
+    Silence { generation: u64, asked: u64 },
+    /// The same, for the last time.
+    Answer { generation: u64, asked: u64 },
+    /// It is time for the next attempt.
+    Retry(u64),
+}
+
+impl ServerLink {
+    pub(crate) fn new(settings: &ClientSettings, logger: Logger, random: fastrand::Rng) -> Self {
+        Self {
+            server: None,
+            answer_timeout: settings.answer_timeout,
+            reconnect: settings.reconnect,
+            logger,
+            random,
+            connection: None,
+            generation: 0,
+            asked: 0,
+            sign_in: SignIn::new(settings.username.clone()),
+            roster: Roster::default(),
+            unacknowledged: 0,
+            sent_away: false,
+            backoff: Backoff::default(),
+            retry: None,
+            retries: 0,
+            ready: false,
+            departure: Departure::No,
+            unwritten: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes what has to be done, in order.
+    pub(crate) fn take_actions(&mut self) -> Vec<LinkAction> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// The user's name: the one accepted last, by this or a lost connection.
+    pub(crate) fn me(&self) -> Option<&Username> {
+        self.sign_in.me()
+    }
+
+    /// Whether the server is connected and has accepted the name.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.sign_in.is_joined()
+    }
+
+    /// Whether the first sign-in is complete.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    pub(crate) fn route(&self) -> Option<Route> {
+        self.connection.and_then(|connection| connection.route)
+    }
+
+    /// Whether the first sign-in is still under way.
+    pub(crate) fn is_signing_in(&self) -> bool {
+        let wanted = self.sign_in.is_asking() || self.sign_in.is_joined();
+        !self.ready && self.connection.is_some() && wanted
+    }
+
+    /// Whether no connection is open or being opened.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    /// The user's messages that have not come back, and bytes that are not written, while the
+    /// connection is being closed.
+    pub(crate) fn outstanding(&self) -> (u64, usize) {
+        (self.unacknowledged, self.unwritten)
+    }
+
+    /// Begins: `server` is `HOST` or `HOST:PORT`.
+    pub(crate) fn start(&mut self, server: &str) {
+        match ServerName::parse(server) {
+            Ok(server) => {
+                self.server = Some(server);
+                self.connect();
+            }
+            Err(message) => self.error(message),
+        }
+    }
+
+    /// The user wants a name.
+    pub(crate) fn wish(&mut self, name: Username) {
+        match self.sign_in.wish(name) {
+            Wish::Ask(name) => self.ask(&name),
+            Wish::Later if self.connection.is_none() && self.retry.is_none() => {
+                self.notice("not connected to the server; /reconnect tries again, with this name");
+            }
+            Wish::Later => {}
+            Wish::Busy(asked) => {
+                self.error(format!("the server has not answered yet whether you may be {asked}"));
+            }
+            Wish::SignedIn(own) => {
+                self.error(format!("you are {own} already; quit to come back under another name"));
+            }
+        }
+    }
+
+    /// The user says something to everybody; the next text may follow once the other end of what
+    /// is returned is dropped.
+    pub(crate) fn say(&mut self, text: MessageText) -> Option<oneshot::Receiver<()>> {
+        if !self.sign_in.is_joined() {
+            self.error("not connected to the server, so your message was not sent; /reconnect");
+            return None;
+        }
+        let (room, wait) = oneshot::channel();
+        self.unacknowledged += 1;
+        self.command(LinkCommand::Say { text, room });
+        Some(wait)
+    }
+
+    /// The connection had no room for a text.
+    pub(crate) fn not_said(&mut self, generation: u64) {
+        if self.is_current(generation) {
+            self.unacknowledged = self.unacknowledged.saturating_sub(1);
+            self.error(
+                "the server takes no messages now, so yours was not sent; send it again later",
+            );
+        }
+    }
+
+    /// Sends a frame that the set-up of a private session needs.
+    pub(crate) fn send(&mut self, frame: ClientFrame) {
+        if self.connection.is_some() {
+            self.command(LinkCommand::Send(frame));
+        }
+    }
+
+    /// The user does not want to wait for the next attempt.
+    pub(crate) fn reconnect(&mut self) {
+        if self.sign_in.is_joined() {
+            return self.notice("the server is connected");
+        }
+        self.retry = None;
+        self.try_again();
+    }
+
+    /// The user signs out once nothing is under way.
+    pub(crate) fn finish(&mut self) {
+        self.departure = Departure::Finishing;
+    }
+
+    /// The user signs out now.
+    pub(crate) fn leave(&mut self) {
+        self.departure = Departure::Leaving;
+        self.retry = None;
+        if self.route().is_none() {
+            return self.hang_up();
+        }
+        if self.sign_in.is_joined() {
+            self.command(LinkCommand::Send(ClientFrame::Leave));
+        }
+        self.command(LinkCommand::Close);
+    }
+
+    /// Waits no more for the server to read and answer.
+    pub(crate) fn give_up(&mut self) {
+        self.report_unacknowledged();
+        self.hang_up();
+    }
+
+    /// The server is reached.
+    pub(crate) fn up(&mut self, generation: u64, local: SocketAddr, server: SocketAddr) {
+        if !self.is_current(generation) {
+            return;
+        }
+        debug!(self.logger, "reached the server"; "peer" => %server);
+        let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
+        self.connection = Some(Connection { route, joined: None });
+        if let Some(name) = self.sign_in.connected() {
+            self.ask(&name);
+        }
+    }
+
+    /// So many bytes are not written yet.
+    pub(crate) fn unwritten(&mut self, generation: u64, bytes: usize) {
+        if self.is_current(generation) {
+            self.unwritten = bytes;
+        }
+    }
+
+    /// The connection could not be made, or is lost. With `retry` off another attempt would end in
+    /// the same way.
+    pub(crate) fn down(&mut self, generation: u64, reason: String, retry: bool, now: Instant) {
+        if !self.is_current(generation) {
+            return;
+        }
+        let joined = self.connection.take().and_then(|connection| connection.joined);
+        self.unwritten = 0;
+        let was_joined = self.sign_in.lost();
+        self.roster.clear();
+        if self.departure == Departure::Leaving {
+            return self.report_unacknowledged();
+        }
+        if let Some(since) = joined {
+            self.backoff.lost(now.saturating_duration_since(since));
+        }
+        let retry = retry && self.reconnect;
+        if was_joined {
+            self.emit(Event::Disconnected { reason: reason.clone() });
+            self.actions.push(LinkAction::Lost);
+            self.report_unacknowledged();
+        } else if !retry {
+            self.emit(Event::Disconnected { reason: reason.clone() });
+        } else if !self.ready && generation == 1 {
+            self.error(format!("{reason}; trying again"));
+        }
+        self.retry = None;
+        if std::mem::take(&mut self.sent_away) {
+            self.notice("an operator disconnected you; /reconnect tries to come back");
+        } else if retry && self.departure == Departure::No {
+            self.try_later(reason);
+        }
+    }
+
+    /// The time of a [`LinkAction::Wake`] has come.
+    pub(crate) fn wake(&mut self, wake: LinkWake, now: Instant) {
+        match wake {
+            LinkWake::Reached { generation } => {
+                let connecting = self.connection.is_some() && self.route().is_none();
+                if connecting && self.is_current(generation) {
+                    self.notice_silence();
+                }
+            }
+            LinkWake::Silence { generation, asked } => {
+                if self.is_unanswered(generation, asked) {
+                    self.notice_silence();
+                }
+            }
+            LinkWake::Answer { generation, asked } => {
+                if self.is_unanswered(generation, asked) {
+                    let server = self.server_name();
+                    let reason = format!("{server} does not answer: is it a server of Matou?");
+                    self.cut(reason, now);
+                }
+            }
+            LinkWake::Retry(number) => {
+                if self.retry == Some(number) {
+                    self.retry = None;
+                    self.try_again();
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_current(&self, generation: u64) -> bool {
+        self.connection.is_some() && generation == self.generation
+    }
+
+    fn is_unanswered(&self, generation: u64, asked: u64) -> bool {
+        self.is_current(generation) && self.asked == asked && self.sign_in.is_unanswered()
+    }
+
+    /// Tries to reach the server now, unless that is under way.
+    fn connect(&mut self) {
+        let Some(server) = self.server.clone().filter(|_| self.connection.is_none()) else {
+            return;
+        };
+        self.generation += 1;
+        let generation = self.generation;
+        self.connection = Some(Connection::default());
+        self.actions.push(LinkAction::Connect { generation, server });
+        // Later attempts are announced with their reason.
+        if generation == 1 {
+            self.wake_in(SILENCE_NOTICE, LinkWake::Reached { generation });
+        }
+    }
+
+    /// Waits, then tries to reach the server or to take the name back.
+    pub(super) fn try_later(&mut self, reason: String) {
+        let (attempt, delay) = self.backoff.next(self.random.f64());
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.emit(Event::Reconnecting { attempt, delay_ms, reason });
+        self.retries += 1;
+        self.retry = Some(self.retries);
+        self.wake_in(delay, LinkWake::Retry(self.retries));
+    }
+
+    fn try_again(&mut self) {
+        if self.connection.is_none() {
+            self.connect();
+        } else if let Some(name) = self.sign_in.ask() {
+            self.ask(&name);
+        }
+    }
+
+    /// Asks for `name`. A server that does not answer is none.
+    fn ask(&mut self, name: &Username) {
+        self.send(ClientFrame::Join(name.into()));
+        self.asked += 1;
+        let (generation, asked) = (self.generation, self.asked);
+        self.wake_in(SILENCE_NOTICE, LinkWake::Silence { generation, asked });
+        self.wake_in(self.answer_timeout, LinkWake::Answer { generation, asked });
+    }
+
+    /// Ends the connection for `reason`, as if it had been lost.
+    pub(super) fn cut(&mut self, reason: String, now: Instant) {
+        self.command(LinkCommand::HangUp);
+        self.down(self.generation, reason, true, now);
+    }
+
+    fn hang_up(&mut self) {
+        if self.connection.take().is_some() {
+            self.command(LinkCommand::HangUp);
+        }
+    }
+
+    /// Says how many of the user's messages may not have been read.
+    fn report_unacknowledged(&mut self) {
+        let count = std::mem::take(&mut self.unacknowledged);
+        if count > 0 {
+            let messages = if count == 1 { "message" } else { "messages" };
+            self.error(format!(
+                "{count} {messages} did not come back from the server: look what arrived, and \
+                 send the rest again"
+            ));
+        }
+    }
+
+    pub(super) fn server_name(&self) -> String {
+        self.server.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn notice_silence(&mut self) {
+        self.notice(format!("still waiting for {} to answer", self.server_name()));
+    }
+
+    fn command(&mut self, command: LinkCommand) {
+        self.actions.push(LinkAction::Command(command));
+    }
+
+    fn wake_in(&mut self, delay: Duration, wake: LinkWake) {
+        self.actions.push(LinkAction::Wake(delay, wake));
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.actions.push(LinkAction::Emit(event));
+    }
+
+    fn error(&mut self, message: impl Into<String>) {
+        self.emit(Event::Error { message: message.into() });
+    }
+
+    fn notice(&mut self, message: impl Into<String>) {
+        self.emit(Event::Notice { message: message.into() });
+    }
+}

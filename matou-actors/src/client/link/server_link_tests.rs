@@ -1,0 +1,311 @@
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use slog::{Discard, Logger, o};
+
+use super::server_link::{LinkAction, LinkWake, ServerLink};
+use crate::client::api::event::Event;
+use crate::client::api::settings::ClientSettings;
+use crate::client::messages::LinkCommand;
+use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
+
+const REASON: &str = "the server closed the connection";
+
+/// A client of the server at `ship:7`, and its clock.
+struct Client {
+    link: ServerLink,
+    now: Instant,
+    /// The connections that it opened.
+    generation: u64,
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn say(text: &str) -> MessageText {
+    MessageText::parse(text).unwrap()
+}
+
+fn joined(who: &str) -> ServerFrame {
+    ServerFrame::Joined(name(who))
+}
+
+fn message(from: &str, text: &str) -> ServerFrame {
+    ServerFrame::Message { from: name(from), text: say(text) }
+}
+
+impl Client {
+    fn start(username: Option<&str>) -> Self {
+        let settings = ClientSettings { username: username.map(name), ..ClientSettings::default() };
+        let logger = Logger::root(Discard, o!());
+        let mut link = ServerLink::new(&settings, logger, fastrand::Rng::with_seed(1));
+        link.start("ship:7");
+        Self { link, now: Instant::now(), generation: 1 }
+    }
+
+    /// One that is in the room as ann, alone.
+    fn signed_in() -> Self {
+        let mut client = Self::start(Some("ann"));
+        client.reached();
+        client.frame(ServerFrame::JoinAnswer { accepted: true });
+        client.frame(joined("ann"));
+        assert!(client.link.is_ready());
+        client.link.take_actions();
+        client
+    }
+
+    fn reached(&mut self) {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        self.link.up(self.generation, at("192.0.2.5:40000"), at("192.0.2.1:7"));
+    }
+
+    fn frame(&mut self, frame: ServerFrame) {
+        self.link.frame(self.generation, frame, self.now);
+    }
+
+    fn lost(&mut self) {
+        self.link.down(self.generation, REASON.into(), true, self.now);
+    }
+
+    fn actions(&mut self) -> Vec<LinkAction> {
+        self.link.take_actions()
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        let events = self.actions().into_iter().filter_map(|action| match action {
+            LinkAction::Emit(event) => Some(event),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    /// What was asked to be looked at later, and when.
+    fn wakes(&mut self) -> Vec<(Duration, LinkWake)> {
+        let wakes = self.actions().into_iter().filter_map(|action| match action {
+            LinkAction::Wake(delay, wake) => Some((delay, wake)),
+            _ => None,
+        });
+        wakes.collect()
+    }
+
+    fn wake(&mut self, wake: LinkWake) {
+        self.link.wake(wake, self.now);
+    }
+}
+
+/// The frames that are sent.
+fn sent(actions: Vec<LinkAction>) -> Vec<ClientFrame> {
+    let frames = actions.into_iter().filter_map(|action| match action {
+        LinkAction::Command(LinkCommand::Send(frame)) => Some(frame),
+        LinkAction::Command(LinkCommand::Say { text, .. }) => Some(ClientFrame::Say(text)),
+        _ => None,
+    });
+    frames.collect()
+}
+
+fn notice(message: &str) -> Event {
+    Event::Notice { message: message.into() }
+}
+
+fn error(message: &str) -> Event {
+    Event::Error { message: message.into() }
+}
+
+#[test]
+fn a_name_is_asked_for_once_the_server_is_reached() {
+    let mut client = Client::start(Some("ann"));
+    let actions = client.actions();
+    assert!(matches!(actions[0], LinkAction::Connect { generation: 1, .. }), "{actions:?}");
+    client.reached();
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into())]);
+    client.frame(ServerFrame::JoinAnswer { accepted: true });
+    let connected = Event::Connected { server: "ship:7".into(), username: name("ann") };
+    assert_eq!(client.events(), [connected]);
+    assert!(client.link.is_signing_in(), "who is here is not known yet");
+    client.frame(joined("bob"));
+    client.frame(joined("ann"));
+    let actions = client.actions();
+    assert!(matches!(actions.last(), Some(LinkAction::Ready)), "{actions:?}");
+    assert!(!client.link.is_signing_in());
+}
+
+#[test]
+fn a_refused_name_is_reported_and_another_one_is_asked_for() {
+    let mut client = Client::start(Some("ann"));
+    client.reached();
+    client.frame(ServerFrame::JoinAnswer { accepted: false });
+    assert_eq!(client.events(), [Event::Refused { username: name("ann") }]);
+    client.link.wish(name("eve"));
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("eve")).into())]);
+}
+
+#[test]
+fn frames_before_the_sign_in_are_ignored() {
+    let mut client = Client::start(None);
+    client.reached();
+    client.actions();
+    client.frame(message("bob", "hello"));
+    client.frame(joined("bob"));
+    assert!(client.actions().is_empty());
+}
+
+#[test]
+fn frames_and_ends_of_an_old_connection_change_nothing() {
+    let mut client = Client::signed_in();
+    client.generation = 0;
+    client.frame(message("bob", "hello"));
+    client.lost();
+    client.link.unwritten(0, 5);
+    assert!(client.actions().is_empty() && client.link.is_joined());
+    assert_eq!(client.link.outstanding(), (0, 0));
+}
+
+#[test]
+fn a_lost_server_is_tried_again_and_the_name_taken_back() {
+    let mut client = Client::signed_in();
+    client.now += Duration::from_secs(60);
+    client.lost();
+    let actions = client.actions();
+    let [
+        LinkAction::Emit(Event::Disconnected { .. }),
+        LinkAction::Lost,
+        LinkAction::Emit(Event::Reconnecting { attempt: 1, delay_ms, .. }),
+        LinkAction::Wake(delay, retry @ LinkWake::Retry(_)),
+    ] = &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(u128::from(*delay_ms), delay.as_millis());
+    assert!((500..=2000).contains(delay_ms), "{delay_ms}");
+    client.wake(*retry);
+    assert!(matches!(client.actions()[..], [LinkAction::Connect { generation: 2, .. }]));
+    client.generation = 2;
+    client.reached();
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into())]);
+    client.frame(ServerFrame::JoinAnswer { accepted: false });
+    let held = client.events();
+    assert!(
+        matches!(&held[..], [Event::Reconnecting { reason, .. }]
+        if reason == "the name ann is still taken"),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn an_attempt_that_the_user_made_earlier_takes_the_place_of_the_next_one() {
+    let mut client = Client::signed_in();
+    client.lost();
+    let [(_, retry)] = client.wakes()[..] else { panic!("no next attempt") };
+    client.link.reconnect();
+    assert!(matches!(client.actions()[..], [LinkAction::Connect { generation: 2, .. }]));
+    client.wake(retry);
+    assert!(client.actions().is_empty(), "one attempt is enough");
+}
+
+#[test]
+fn a_silent_server_is_mentioned_and_then_left() {
+    let mut client = Client::start(Some("ann"));
+    let [(_, reached)] = client.wakes()[..] else { panic!("not looked at later") };
+    client.wake(reached);
+    assert_eq!(client.events(), [notice("still waiting for ship:7 to answer")]);
+    client.reached();
+    let [(soon, silence), (later, answer)] = client.wakes()[..] else { panic!("no limit") };
+    assert!(soon < later);
+    client.wake(silence);
+    assert_eq!(client.events(), [notice("still waiting for ship:7 to answer")]);
+    client.wake(answer);
+    let actions = client.actions();
+    let LinkAction::Command(LinkCommand::HangUp) = actions[0] else { panic!("{actions:?}") };
+    let LinkAction::Emit(Event::Error { message }) = &actions[1] else { panic!("{actions:?}") };
+    assert!(message.starts_with("ship:7 does not answer"), "{message}");
+    assert!(client.link.is_closed());
+}
+
+#[test]
+fn an_answer_in_time_ends_the_wait_for_it() {
+    let mut client = Client::start(Some("ann"));
+    client.actions();
+    client.reached();
+    let wakes = client.wakes();
+    client.frame(ServerFrame::JoinAnswer { accepted: true });
+    client.actions();
+    for (_, wake) in wakes {
+        client.wake(wake);
+    }
+    assert!(client.actions().is_empty() && client.link.is_joined());
+}
+
+#[test]
+fn messages_that_did_not_come_back_are_counted() {
+    let mut client = Client::signed_in();
+    for text in ["one", "two", "three"] {
+        assert!(client.link.say(say(text)).is_some());
+    }
+    assert_eq!(sent(client.actions()).len(), 3);
+    client.frame(message("ann", "one"));
+    client.link.not_said(1);
+    assert_eq!(client.link.outstanding(), (1, 0));
+    client.actions();
+    client.lost();
+    let lines = client.events();
+    assert!(
+        lines.iter().any(|event| matches!(event, Event::Error { message }
+        if message.starts_with("1 message did not come back"))),
+        "{lines:?}"
+    );
+    assert!(client.link.say(say("four")).is_none());
+    let offline = "not connected to the server, so your message was not sent; /reconnect";
+    assert_eq!(client.events(), [error(offline)]);
+}
+
+#[test]
+fn leaving_says_so_and_closes_behind_it() {
+    let mut client = Client::signed_in();
+    client.link.leave();
+    let actions = client.actions();
+    let [
+        LinkAction::Command(LinkCommand::Send(ClientFrame::Leave)),
+        LinkAction::Command(LinkCommand::Close),
+    ] = actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    client.link.unwritten(1, 40);
+    assert_eq!(client.link.outstanding(), (0, 40));
+    assert!(!client.link.is_closed());
+    client.lost();
+    assert!(client.link.is_closed() && client.actions().is_empty(), "nothing is tried again");
+}
+
+#[test]
+fn whoever_leaves_before_the_server_is_reached_waits_for_nothing() {
+    let mut client = Client::start(Some("ann"));
+    client.actions();
+    client.link.leave();
+    let actions = client.actions();
+    assert!(matches!(actions[..], [LinkAction::Command(LinkCommand::HangUp)]), "{actions:?}");
+    assert!(client.link.is_closed());
+}
+
+#[test]
+fn a_user_whom_an_operator_disconnected_does_not_come_back_by_itself() {
+    for (speaker, stays_away) in [("Server", true), ("bob", false)] {
+        let mut client = Client::signed_in();
+        client.frame(joined("bob"));
+        client.frame(message(speaker, "You were disconnected by an operator: spam"));
+        client.actions();
+        client.lost();
+        assert_eq!(client.wakes().is_empty(), stays_away, "{speaker}");
+    }
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_is_left() {
+    let mut client = Client::signed_in();
+    client.frame(ServerFrame::JoinAnswer { accepted: true });
+    let actions = client.actions();
+    assert!(matches!(actions[0], LinkAction::Command(LinkCommand::HangUp)), "{actions:?}");
+    client.frame(message("bob", "hello"));
+    assert!(client.actions().is_empty(), "what came behind it is ignored");
+}
