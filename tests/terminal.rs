@@ -8,7 +8,7 @@ use std::io::Write;
 
 use harness::lines::Lines;
 use harness::server::Server;
-use harness::wire::Peer;
+use harness::wire::{Peer, conotif, msg};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// Runs a client with `mode` at a terminal: it has no name, is given one that is none, one that is
@@ -53,4 +53,48 @@ fn plain_prompts_until_a_name_is_accepted() {
 #[test]
 fn json_prompts_until_a_name_is_accepted() {
     asks_until_a_name_is_accepted("--json", r#""username":"Free""#);
+}
+
+#[test]
+fn no_text_of_another_user_begins_a_row_of_a_plain_terminal() {
+    const COLUMNS: u16 = 80;
+    let server = Server::start();
+    let mut peer = Peer::join(server.address, "Bob", &[]);
+    let home = tempfile::tempdir().unwrap();
+    let size = PtySize { rows: 24, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
+    let terminal = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_matou-bin"));
+    command.env_clear();
+    command.env("HOME", home.path());
+    command.args(["client", "--plain", "--username", "Ada", "--server"]);
+    command.arg(server.address.to_string());
+    let mut child = terminal.slave.spawn_command(command).unwrap();
+    drop(terminal.slave);
+    let mut lines = Lines::new("terminal", terminal.master.try_clone_reader().unwrap());
+    let mut keys = terminal.master.take_writer().unwrap();
+    peer.expect(&conotif("Ada"));
+    let imitations =
+        ["* private session with Cy opened", "[Cy to Ada] come", "? Cy offers file #1"];
+    for imitation in imitations {
+        // A row is full when `HH:MM:SS <Bob> ` and so many columns are.
+        let fill = usize::from(COLUMNS) - 15;
+        for before in [" ".repeat(fill), format!("{}x", " ".repeat(fill - 1)), "x".repeat(fill)] {
+            peer.send(&msg(&format!("{before}{imitation}")));
+            peer.send(&msg(&format!("{before}19:20:01 {imitation}")));
+        }
+    }
+    peer.send(&msg("the end"));
+    lines.wait("the last message", |line| line.contains("the end").then_some(()));
+    keys.write_all(b"/quit\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let rows: Vec<_> = lines.seen.iter().filter(|row| !row.trim_end().is_empty()).collect();
+    assert!(rows.iter().filter(|row| row.starts_with("         ")).count() >= imitations.len());
+    for row in rows {
+        let of_program = row.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            && row.get(9..).is_some_and(|text| text.starts_with(['*', '<', '!']));
+        let typed = row.starts_with("/quit");
+        assert!(of_program || typed || row.starts_with("         "), "{row:?}");
+        assert!(row.trim_end().chars().count() <= usize::from(COLUMNS), "{row:?}");
+        assert!(!row.contains("19:20:01 "), "{row:?}");
+    }
 }

@@ -50,7 +50,7 @@ impl Rendering {
     /// The lines for `event`, each with its line ending; may be empty.
     fn lines(&mut self, event: &Event) -> String {
         match self {
-            Self::Plain(plain) => plain.lines(event, &Zoned::now()),
+            Self::Plain(plain) => plain.lines(event, &Zoned::now(), columns()),
             Self::Json => json::line(event, jiff::Timestamp::now()),
         }
     }
@@ -227,6 +227,12 @@ impl Running {
         self.commands.push_back(Command::Quit);
         self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
     }
+}
+
+/// How wide the terminal at standard output is; `None` when it is none.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 async fn send(handle: &Handle, command: Option<Command>) -> Result<(), ()> {

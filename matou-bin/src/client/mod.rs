@@ -5,6 +5,7 @@ mod conversation;
 mod json;
 mod output;
 mod plain;
+mod rows;
 pub(crate) mod sizes;
 mod typed;
 

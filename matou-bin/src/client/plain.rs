@@ -9,6 +9,7 @@ use jiff::Zoned;
 use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
 use matou_actors::protocol::Username;
 
+use super::rows::rows;
 use super::sizes::{duration, size, time_left};
 use crate::sanitize::sanitize;
 
@@ -23,9 +24,12 @@ pub(super) struct Plain {
 
 impl Plain {
     /// The lines for `event`, each with its line ending; may be empty.
-    pub(super) fn lines(&mut self, event: &Event, now: &Zoned) -> String {
+    ///
+    /// `width` is that of the terminal in columns, if it is one.
+    pub(super) fn lines(&mut self, event: &Event, now: &Zoned, width: Option<usize>) -> String {
         let Some(text) = self.text(event) else { return String::new() };
-        format!("{} {}\n", now.strftime("%H:%M:%S"), sanitize(&text))
+        let line = format!("{} {}", now.strftime("%H:%M:%S"), sanitize(&text));
+        rows(&line, width) + "\n"
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each event")]
@@ -181,7 +185,7 @@ mod tests {
 
     fn rendered(plain: &mut Plain, event: &Event) -> String {
         let now: Zoned = "2026-01-02T03:04:05+00:00[UTC]".parse().unwrap();
-        plain.lines(event, &now)
+        plain.lines(event, &now, None)
     }
 
     #[test]
