@@ -195,3 +195,28 @@ fn one_address_cannot_take_all_places() {
     }
     drop(crowd);
 }
+
+#[test]
+fn clients_of_one_address_that_pipe_a_page_each_send_all_of_it() {
+    const LINES: usize = 199;
+    let server = Server::start();
+    let clients: Vec<_> =
+        (0..20).map(|number| Client::join(server.address, &format!("c{number}"))).collect();
+    let clients: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            std::thread::spawn(move || {
+                for line in 0..LINES {
+                    client.say(&format!("line {line}"));
+                }
+                client.end_of_input();
+                client.ended()
+            })
+        })
+        .collect();
+    for client in clients {
+        let (events, code) = client.join().unwrap();
+        let error = events.iter().find(|event| event["event"] == "error");
+        assert_eq!((error, code), (None, 0));
+    }
+}

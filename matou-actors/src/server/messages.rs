@@ -95,12 +95,14 @@ pub(crate) struct Publish {
     pub(crate) texts: Vec<MessageText>,
     /// When they were read.
     pub(crate) at: Instant,
+    /// Whether the client may go on once they are written.
+    pub(crate) resumes: bool,
 }
 
 impl Publish {
-    /// How many bytes everybody else reads of it.
-    pub(crate) fn length(&self) -> usize {
-        self.texts.iter().map(|text| message_length(&self.from, text)).sum()
+    /// How many bytes everybody else reads of the first `count` texts.
+    pub(crate) fn length(&self, count: usize) -> usize {
+        self.texts.iter().take(count).map(|text| message_length(&self.from, text)).sum()
     }
 }
 

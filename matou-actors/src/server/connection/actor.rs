@@ -181,7 +181,8 @@ impl Connection {
             Intent::Publish(texts) => {
                 let Some(from) = self.inbound.username().cloned() else { return };
                 let address = self.peer.ip().into();
-                let said = Publish { route, from, address, texts, at: Instant::now() };
+                let at = Instant::now();
+                let said = Publish { route, from, address, texts, at, resumes: true };
                 self.shared.uplinks.room.do_send(said);
             }
             Intent::Private(step) => {

@@ -130,8 +130,10 @@ impl Fanout {
     /// Proposes what a client said; it may go on with the batch that holds the last of it
     /// ([`Batch::published`]) and publishes no more until then, so that what waits here is
     /// bounded by what each client may have in flight.
-    pub(crate) fn publish(&mut self, Publish { route, from, texts, at, .. }: Publish) {
-        self.propose(Change::Say { publisher: Some(route), from, texts }, at);
+    pub(crate) fn publish(&mut self, said: Publish) {
+        let Publish { route, from, texts, at, resumes, .. } = said;
+        let publisher = resumes.then_some(route);
+        self.propose(Change::Say { publisher, from, texts }, at);
     }
 
     /// Says something to everybody in the name of the server.

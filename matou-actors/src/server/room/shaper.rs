@@ -19,6 +19,8 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 /// What a message takes of the room's rate beside the bytes of its frame: the headers of packets
 /// on a slow line, and memory while a reader is behind.
 const OVERHEAD: usize = 64;
+/// A run that waits enters in pieces of so many messages: all who wait see that theirs go on.
+const PIECE: usize = 4;
 /// Addresses that have used up nothing are dropped once there are so many entries.
 const SWEEP_AT: usize = 64;
 
@@ -77,7 +79,7 @@ impl Shaper {
             return Ok(said);
         };
         let member = said.route.id.into();
-        let turn = source.queue.push(member, cost(&said), said);
+        let turn = source.queue.push(member, cost(&said, PIECE), said);
         let is_scheduled = source.is_scheduled;
         self.waiting.insert(member, (address, turn));
         if !is_scheduled {
@@ -98,11 +100,10 @@ impl Shaper {
         }
         loop {
             let first = |address: &AddressPrefix| self.sources.get(address)?.queue.first();
-            let address = self.ready.pop(|address| first(address).map_or(0, cost))?;
-            let source = self.sources.get_mut(&address);
-            let said = source.and_then(|source| source.queue.pop(cost));
+            let piece = |said: &Publish| cost(said, PIECE);
+            let address = self.ready.pop(|address| first(address).map_or(0, piece))?;
+            let said = self.take_piece(address);
             if let Some(said) = &said {
-                self.waiting.remove(&said.route.id.into());
                 self.pay(said, now);
             }
             self.schedule(address, now);
@@ -110,6 +111,22 @@ impl Shaper {
                 return said;
             }
         }
+    }
+
+    /// The next of an address; what is left of its run goes on waiting.
+    fn take_piece(&mut self, address: AddressPrefix) -> Option<Publish> {
+        let source = self.sources.get_mut(&address)?;
+        let mut said = source.queue.pop(|said| cost(said, PIECE))?;
+        let member = said.route.id.into();
+        self.waiting.remove(&member);
+        if said.texts.len() > PIECE {
+            let (texts, from) = (said.texts.split_off(PIECE), said.from.clone());
+            let rest = Publish { from, texts, ..said };
+            said.resumes = false;
+            let turn = source.queue.push(member, cost(&rest, PIECE), rest);
+            self.waiting.insert(member, (address, turn));
+        }
+        Some(said)
     }
 
     /// When to ask for the next again, if any waits.
@@ -156,7 +173,7 @@ impl Shaper {
         let Some(first) = first else { return };
         let rest = source.debt(&self.rates, now);
         if rest.is_zero() {
-            self.ready.push(address, cost(first), address);
+            self.ready.push(address, cost(first, PIECE), address);
         } else {
             self.resting.insert((now + rest, address));
         }
@@ -164,14 +181,14 @@ impl Shaper {
 
     fn pay(&mut self, said: &Publish, now: Instant) {
         if let Some(rate) = self.rates.room_bytes {
-            self.used.pay(rate, cost(said), now);
+            self.used.pay(rate, cost(said, said.texts.len()), now);
         }
         let source = self.sources.entry(said.address).or_default();
         if let Some(rate) = self.rates.address_messages {
             source.messages.pay(rate, narrow(said.texts.len()), now);
         }
         if let Some(rate) = self.rates.address_bytes {
-            source.bytes.pay(rate, narrow(said.length()), now);
+            source.bytes.pay(rate, narrow(said.length(said.texts.len())), now);
         }
     }
 
@@ -208,8 +225,10 @@ fn debt(used: TokenBucket, rate: Option<Rate>, now: Instant) -> Duration {
     rate.map_or(Duration::ZERO, |rate| used.debt(rate, now))
 }
 
-fn cost(said: &Publish) -> u32 {
-    narrow(said.length().saturating_add(said.texts.len().saturating_mul(OVERHEAD)))
+/// What the first `count` messages take of the room's rate.
+fn cost(said: &Publish, count: usize) -> u32 {
+    let overhead = said.texts.len().min(count).saturating_mul(OVERHEAD);
+    narrow(said.length(count).saturating_add(overhead))
 }
 
 fn narrow(count: usize) -> u32 {

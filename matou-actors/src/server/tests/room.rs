@@ -65,7 +65,8 @@ impl Stage {
     fn says(&self, route: Route, called: &str, said: &str) {
         let (from, texts) = (name(called), vec![text(said)]);
         let address = peer(1).ip().into();
-        self.room.do_send(Publish { route, from, address, texts, at: Instant::now() });
+        let at = Instant::now();
+        self.room.do_send(Publish { route, from, address, texts, at, resumes: true });
     }
 
     fn has_written(&self, shard: usize) {

@@ -38,7 +38,8 @@ fn text(batch: &Batch, from: u64) -> Vec<String> {
 fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
     let texts = vec![MessageText::parse(text).unwrap()];
     let (route, from) = (Route { shard, id }, name("x"));
-    fanout.publish(Publish { route, from, address: LOOPBACK.into(), texts, at: Instant::now() });
+    let (address, at) = (LOOPBACK.into(), Instant::now());
+    fanout.publish(Publish { route, from, address, texts, at, resumes: true });
     assert!(fanout.commit().is_empty());
 }
 
@@ -101,7 +102,8 @@ fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
         // The next one would not fit: a quarter of a batch, as one segment.
         let text = MessageText::parse(&"x".repeat(499)).unwrap();
         let texts = vec![text; MAX_BATCH / 4 / 512];
-        fanout.publish(Publish { route, from: name("x"), address: LOOPBACK.into(), texts, at });
+        let (from, address) = (name("x"), LOOPBACK.into());
+        fanout.publish(Publish { route, from, address, texts, at, resumes: true });
         fanout.commit();
     }
     for second in [0, 4, 8] {

@@ -16,6 +16,7 @@ fn run(host: u8, client: u64, texts: usize) -> Publish {
         address: IpAddr::from([192, 0, 2, host]).into(),
         texts: vec![text; texts],
         at: Instant::now(),
+        resumes: true,
     }
 }
 
@@ -104,7 +105,7 @@ fn one_address_that_floods_does_not_keep_the_others_out_of_the_room() {
         assert_eq!(shaper.admit(run(1, client, 20), now).err(), Some(Limit::Room));
     }
     assert!(shaper.admit(run(2, 5000, 1), now).is_err());
-    let first = admitted(&mut shaper, now, now + SECOND * 3 / 2);
+    let first = admitted(&mut shaper, now, now + SECOND * 7 / 5);
     assert_eq!(first, [5000, 1], "it waits for what is in already, not for what waits");
     // As long as both have something, each gets half.
     let mut served = [0, 0];
@@ -133,8 +134,8 @@ fn a_client_that_says_little_hardly_waits_while_many_addresses_flood() {
     let mut waited = None;
     for round in 0..6000 {
         now = shaper.next_at(now).unwrap();
-        // A sixtieth of what is said is a message in three runs of twenty.
-        if round % 5 == 4 && waited.is_none() {
+        // A sixtieth of what is said is a message in fifteen times four.
+        if round % 16 == 15 && waited.is_none() {
             let _ = shaper.admit(run(99, 5000, 1), now);
             waited = Some(0);
         }
@@ -142,10 +143,12 @@ fn a_client_that_says_little_hardly_waits_while_many_addresses_flood() {
         if next.route.id.0 == 5000 {
             waited = None;
         } else {
-            waited = waited.map(|runs| runs + 1);
-            assert!(waited.is_none_or(|runs| runs <= 5), "{round}");
-            // It floods on.
-            let _ = shaper.admit(next, now);
+            waited = waited.map(|pieces| pieces + 1);
+            assert!(waited.is_none_or(|pieces| pieces <= 16), "{round}");
+            if next.resumes {
+                let host = u8::try_from(next.route.id.0 / 10).unwrap();
+                let _ = shaper.admit(run(host, next.route.id.0, 20), now);
+            }
         }
     }
 }
@@ -171,6 +174,23 @@ fn the_rate_of_the_room_holds_however_many_addresses_there_are() {
     assert_eq!(at_once, 11, "the burst, and the one that exceeds it");
     let later = admitted(&mut shaper, now, now + 10 * SECOND).len();
     assert!((99..=101).contains(&later), "{later} in ten seconds");
+}
+
+#[test]
+fn runs_that_wait_enter_piece_by_piece_in_turn_and_only_the_last_piece_resumes() {
+    let (mut shaper, now) = (shaper(ten_messages), Instant::now());
+    for client in 0..3 {
+        let _ = shaper.admit(run(1, client, 11), now);
+    }
+    let later = now + 60 * SECOND;
+    let mut entered = Vec::new();
+    while let Some(at) = shaper.next_at(now).filter(|at| *at < later) {
+        let said = shaper.next(at).unwrap();
+        entered.push((said.route.id.0, said.texts.len(), said.resumes));
+    }
+    let pieces = [(4, false), (4, false), (3, true)];
+    let in_turn = pieces.into_iter().flat_map(|(texts, last)| [(1, texts, last), (2, texts, last)]);
+    assert_eq!(entered, in_turn.collect::<Vec<_>>());
 }
 
 #[test]
