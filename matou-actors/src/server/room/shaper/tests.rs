@@ -259,3 +259,60 @@ fn by_default_two_forties_talk_behind_one_address_without_waiting() {
         }
     }
 }
+
+#[test]
+fn random_walks_lose_nothing_exceed_no_rate_and_end_empty() {
+    for seed in 0..30 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let with_rates = |limits: &mut Limits| {
+            ten_messages(limits);
+            ten_in_all(limits);
+            limits.room_bytes_per_second *= 3;
+        };
+        let (mut shaper, start) = (shaper(with_rates), Instant::now());
+        // How much of the run of each has not entered yet.
+        let (mut now, mut left) = (start, vec![0; 40]);
+        let mut entered = 0;
+        for _ in 0..3000 {
+            let client = random.usize(0..left.len());
+            let left_of_it = &mut left[client];
+            let member = u64::try_from(client).unwrap();
+            let host = u8::try_from(client % 7).unwrap();
+            match random.u8(0..10) {
+                0..=4 if *left_of_it == 0 => {
+                    let texts = random.usize(1..12);
+                    match shaper.admit(run(host, member, texts), now) {
+                        Ok(said) => entered += said.texts.len(),
+                        Err(_) => *left_of_it = texts,
+                    }
+                }
+                5 => {
+                    shaper.forget(ConnectionId(member).into());
+                    *left_of_it = 0;
+                }
+                6 => now += Duration::from_millis(random.u64(0..400)),
+                _ => {
+                    if let Some(said) = shaper.next(now) {
+                        let left = &mut left[usize::try_from(said.route.id.0).unwrap()];
+                        assert!(said.texts.len() <= *left, "of somebody who waits");
+                        *left -= said.texts.len();
+                        assert_eq!(said.resumes, *left == 0);
+                        entered += said.texts.len();
+                    }
+                }
+            }
+            // A burst of ten, 30 a second, and a run that exceeds it.
+            let most = 10 + 30 * usize::try_from((now - start).as_millis()).unwrap() / 1000 + 12;
+            assert!(entered <= most, "{entered} instead of {most}");
+        }
+        while let Some(at) = shaper.next_at(now) {
+            now = at.max(now);
+            while let Some(said) = shaper.next(now) {
+                left[usize::try_from(said.route.id.0).unwrap()] -= said.texts.len();
+            }
+        }
+        assert!(left.iter().all(|left| *left == 0), "everything has entered");
+        assert!(shaper.waiting.is_empty());
+        assert!(shaper.sources.values().all(|source| !source.is_scheduled));
+    }
+}
