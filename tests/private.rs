@@ -57,6 +57,45 @@ fn accept_private_always_needs_no_answer() {
 }
 
 #[test]
+fn a_person_who_is_allowed_is_accepted_without_an_answer_until_they_leave() {
+    let server = Server::start();
+    let mut bea = Client::join(server.address, "Bea");
+    let mut ada = Client::join(server.address, "Ada");
+    meet(&mut ada, &mut bea);
+    bea.say("/allow Ada");
+    bea.any("notice");
+    let path = ada.downloads().join("a");
+    std::fs::create_dir_all(ada.downloads()).unwrap();
+    std::fs::write(&path, "content").unwrap();
+    ada.say(&format!("/send Bea {}", path.display()));
+    bea.wait("file_received", |event| event["from"] == "Ada");
+    ada.say("/quit");
+    bea.wait("left", |event| event["username"] == "Ada");
+    let mut ada = Client::join(server.address, "Ada");
+    meet(&mut ada, &mut bea);
+    ada.say("/msg Bea it is me");
+    bea.wait("private_request", |event| event["from"] == "Ada");
+}
+
+#[test]
+fn a_request_that_was_withdrawn_is_made_again_and_answered() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    meet(&mut ada, &mut bea);
+    ada.say("/open Bea");
+    bea.wait("private_request", |event| event["from"] == "Ada");
+    bea.say("/decline Ada");
+    ada.say("/close Bea");
+    ada.any("private_closed");
+    ada.say("/msg Bea once more");
+    ada.wait("notice", |event| event["message"].as_str().unwrap().contains("asked again in"));
+    bea.wait("private_request", |event| event["from"] == "Ada");
+    bea.say("/accept Ada");
+    bea.heard_in_private("Ada", "Bea", "once more");
+}
+
+#[test]
 fn a_script_that_writes_everything_at_once_is_delivered_completely() {
     let server = Server::start();
     let always = ["--accept-private", "always", "--accept-files", "always"];

@@ -100,6 +100,20 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         action: Action::Peer(Command::Decline),
     },
     CommandSpec {
+        name: "allow",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "accept private requests and files of this person without asking, until they leave",
+        action: Action::Peer(Command::Allow),
+    },
+    CommandSpec {
+        name: "disallow",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "ask again about requests and files of this person",
+        action: Action::Peer(Command::Disallow),
+    },
+    CommandSpec {
         name: "close",
         aliases: &[],
         arguments: &[Argument::Session],

@@ -310,6 +310,8 @@ mod tests {
             ("/who", Command::ListPresent),
             ("/names", Command::ListPresent),
             ("/ignore Bob", Command::Ignore(name("Bob"))),
+            ("/allow Bob", Command::Allow(name("Bob"))),
+            ("/disallow Bob", Command::Disallow(name("Bob"))),
             ("/unignore Bob", Command::Unignore(name("Bob"))),
             ("/reconnect", Command::Reconnect),
             ("/quit", Command::Quit),

@@ -52,6 +52,11 @@ pub enum Command {
     Ignore(Username),
     /// Undo [`Command::Ignore`].
     Unignore(Username),
+    /// Accept private requests and files of this user without asking, until they leave or the
+    /// server is lost: a name that was free may have another owner.
+    Allow(Username),
+    /// Undo [`Command::Allow`].
+    Disallow(Username),
     /// Do not wait for the next attempt: connect to the server now.
     Reconnect,
     /// Sign out once the messages typed so far have gone out; transfers are cut.

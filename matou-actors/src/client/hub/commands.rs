@@ -61,6 +61,8 @@ impl Hub {
             Command::Unignore(name) => {
                 self.with_peers(ctx, |peers, at| peers.unignore(&name, at));
             }
+            Command::Allow(name) => self.with_peers(ctx, |peers, at| peers.allow(&name, at)),
+            Command::Disallow(name) => self.with_peers(ctx, |peers, _| peers.disallow(&name)),
             Command::SetDownloads(folder) => self.set_downloads(folder, ctx),
             Command::ListPresent => {
                 self.emit(Event::Present { usernames: self.server.roster().names() });

@@ -50,7 +50,7 @@ impl Hub {
             }
             Action::Wake(delay, wake) => {
                 Self::later(ctx, delay, |hub, ctx| {
-                    hub.with_peers(ctx, |peers, _| peers.wake(wake));
+                    hub.with_peers(ctx, |peers, at| peers.wake(wake, at));
                 });
             }
         }

@@ -158,6 +158,11 @@ impl Conversation {
         self.moving.is_some()
     }
 
+    /// The user's own `request` was not answered or withdrawn yet.
+    pub(crate) fn is_asking(&self, request: RequestId) -> bool {
+        self.asked == Some(Asked::Unanswered(request))
+    }
+
     /// A request of the other one waits for the user.
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self.answered, Some(Answered::Undecided(_)))

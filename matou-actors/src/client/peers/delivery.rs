@@ -30,7 +30,7 @@ impl Peers {
         if let Some(session) = session {
             return Some(self.send_text(session, text));
         }
-        self.wait_for_session(&key, Item::Text(text));
+        self.wait_for_session(&key, Item::Text(text), at);
         None
     }
 
@@ -50,22 +50,22 @@ impl Peers {
         if self.conversation(&key).is_some_and(|with| !with.sessions().is_empty()) {
             self.send_file(&key, id, at);
         } else {
-            self.wait_for_session(&key, Item::File(id));
+            self.wait_for_session(&key, Item::File(id), at);
         }
     }
 
-    fn wait_for_session(&mut self, key: &FoldedName, item: Item) {
+    fn wait_for_session(&mut self, key: &FoldedName, item: Item, at: &Situation<'_>) {
         let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
         if let Some(item) = refused {
             let Some(to) = self.conversation(key).map(|with| with.name().clone()) else { return };
             return self.undelivered(to, vec![item], "too much waits already");
         }
-        self.pursue(key);
+        self.pursue(key, at);
     }
 
     pub(crate) fn open(&mut self, name: &Username, at: &Situation<'_>) {
         let Some(key) = self.reach(name, "no private session was asked for", at) else { return };
-        match self.pursue(&key) {
+        match self.pursue(&key, at) {
             Some(Pursuit::Open) => self.notice(format!("the private session with {name} is open")),
             Some(Pursuit::Pending) => {
                 self.notice(format!("a private session with {name} is under way already"));
@@ -133,5 +133,41 @@ impl Peers {
         }
         self.notice(format!("{name} is no longer ignored"));
         self.present_offers_of(&name.folded(), at);
+    }
+
+    /// Accepts whatever this user asks for and offers, as long as the name is theirs.
+    pub(crate) fn allow(&mut self, name: &Username, at: &Situation<'_>) {
+        let key = name.folded();
+        if at.me.is_some_and(|me| me.folded() == key) {
+            return self.error(format!("{name} is you; allow somebody else"));
+        }
+        let Some(here) = at.roster.find(&key).cloned() else {
+            let problem = format!("no user here is called {name}, so nothing is allowed");
+            return self.error(format!("{problem}; /who lists who is here"));
+        };
+        if self.conversations.get(&key).is_some_and(Conversation::is_given_up) {
+            return self.error(format!(
+                "{name} left meanwhile, so that the name may be somebody else's now; /close {name} \
+                 first, then allow them"
+            ));
+        }
+        self.notice(format!(
+            "private requests and files of {here} are accepted without asking; /disallow {here} \
+             undoes it"
+        ));
+        self.allowed.insert(key.clone(), here);
+        if self.conversations.get(&key).is_some_and(|with| with.is_asked() && !with.is_moving()) {
+            self.accept(name, at);
+        }
+        if !self.ignored.contains(&key) {
+            self.take_offers_of(&key, at);
+        }
+    }
+
+    pub(crate) fn disallow(&mut self, name: &Username) {
+        match self.allowed.remove(&name.folded()) {
+            Some(name) => self.notice(format!("requests and files of {name} wait for you again")),
+            None => self.error(format!("{name} was not allowed")),
+        }
     }
 }

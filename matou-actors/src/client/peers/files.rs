@@ -54,13 +54,24 @@ impl Peers {
         self.command(session, SessionCommand::CancelFile { id });
     }
 
+    /// Takes what this user offers.
+    pub(super) fn take_offers_of(&mut self, key: &FoldedName, at: &Situation<'_>) {
+        for id in self.offers_of(key) {
+            self.take_soon(id, at);
+        }
+    }
+
     /// Announces the offers of a user who was ignored.
     pub(crate) fn present_offers_of(&mut self, key: &FoldedName, at: &Situation<'_>) {
-        let of = self.transfers.iter().filter(|entry| entry.is_offered());
-        let of = of.filter(|entry| entry.info.with.folded() == *key).map(|entry| entry.info.id);
-        for id in of.collect::<Vec<_>>() {
+        for id in self.offers_of(key) {
             self.present_offer(id, at);
         }
+    }
+
+    fn offers_of(&self, key: &FoldedName) -> Vec<TransferId> {
+        let offered = self.transfers.iter().filter(|entry| entry.is_offered());
+        let theirs = offered.filter(|entry| entry.info.with.folded() == *key);
+        theirs.map(|entry| entry.info.id).collect()
     }
 
     /// Sends a file over an open session, or has it wait for another one: those that are open may
@@ -105,7 +116,7 @@ impl Peers {
         if with.wait(Item::File(id)).is_err() {
             return self.fail(id, format!("not sent to {name}: too much waits already"));
         }
-        self.pursue_another(key);
+        self.pursue_another(key, at);
     }
 
     /// Ends a file that did not come over whole.
@@ -126,8 +137,9 @@ impl Peers {
         let Some(address) = live.and_then(|live| live.open) else { return };
         entry.announced = true;
         let (from, size, free) = (entry.info.with.clone(), entry.info.size, entry.free);
+        let policy = self.policy(&from.folded(), self.settings.accept_files);
         self.emit(Event::FileOffered { id, from, size, address, free });
-        match self.settings.accept_files {
+        match policy {
             Policy::Ask => {}
             Policy::Always => self.take_soon(id, at),
             Policy::Never => self.refuse(id, "files are refused by your settings"),

@@ -39,7 +39,7 @@ use self::conversation::{Conversation, Item};
 use self::further::Allowance;
 use self::transfers::Transfers;
 use crate::client::api::event::Event;
-use crate::client::api::settings::ClientSettings;
+use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
 use crate::client::link::server_link::Route;
@@ -58,6 +58,10 @@ pub(crate) struct Peers {
     /// For private requests that the settings accept.
     allowance: Allowance,
     ignored: HashSet<FoldedName>,
+    /// Whose requests and files are accepted without the user.
+    allowed: HashMap<FoldedName, Username>,
+    /// When users were asked last who have not accepted that.
+    asked: HashMap<FoldedName, Instant>,
     numbers: u64,
     transfers: Transfers,
     accept_rate: AcceptRate,
@@ -104,6 +108,8 @@ pub(crate) enum Action {
 pub(crate) enum Wake {
     /// A request that may not have been answered.
     Limit { key: FoldedName, request: RequestId },
+    /// The user's own request, which had to wait.
+    Ask { name: Username, request: RequestId },
     /// A request for a further session, which may be accepted now.
     Due { name: Username, request: RequestId },
     /// An offer that is taken without the user.
@@ -148,6 +154,8 @@ impl Peers {
             pending_closes: Vec::new(),
             allowance: Allowance::new(now),
             ignored: HashSet::new(),
+            allowed: HashMap::new(),
+            asked: HashMap::new(),
             numbers: 0,
             transfers: Transfers::default(),
             accept_rate: AcceptRate::default(),
@@ -172,13 +180,14 @@ impl Peers {
     }
 
     /// The time of an [`Action::Wake`] has come.
-    pub(crate) fn wake(&mut self, wake: Wake) {
+    pub(crate) fn wake(&mut self, wake: Wake, at: &Situation<'_>) {
         match wake {
             Wake::Limit { key, request } => self.end_requests(
                 &key,
                 |with| with.expired(request),
                 "no answer in time; /open asks again",
             ),
+            Wake::Ask { name, request } => self.ask_if_wanted(name, request, at),
             Wake::Due { name, request } => self.accept_if_due(name, request),
             Wake::Take(id) => self.take_if_offered(id),
         }
@@ -224,6 +233,11 @@ impl Peers {
             }
         }
         self.sessions.clear();
+    }
+
+    /// What to do with what this user asks for, where the settings say `policy`.
+    fn policy(&self, key: &FoldedName, policy: Policy) -> Policy {
+        if self.allowed.contains_key(key) { Policy::Always } else { policy }
     }
 
     fn session_ids(&self) -> Vec<SessionId> {

@@ -21,6 +21,8 @@ const MOST_REQUESTS: usize = 1_000;
 /// Sessions beyond which a request waits for the user, whatever the settings say: each has
 /// sockets and a thread, and strangers decide how many there are.
 const MOST_UNASKED: usize = 64;
+/// A server takes a request within 5 s of the one before for a repeat of that, and ignores it.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(6);
 
 // What the user asks of another user.
 impl Peers {
@@ -29,19 +31,20 @@ impl Peers {
     }
 
     /// Sees to it that a session comes about.
-    pub(super) fn pursue(&mut self, key: &FoldedName) -> Option<Pursuit> {
-        self.pursue_as(key, Conversation::pursue)
+    pub(super) fn pursue(&mut self, key: &FoldedName, at: &Situation<'_>) -> Option<Pursuit> {
+        self.pursue_as(key, Conversation::pursue, at)
     }
 
     /// Sees to it that another session comes about, beside those that are open.
-    pub(super) fn pursue_another(&mut self, key: &FoldedName) {
-        self.pursue_as(key, Conversation::pursue_another);
+    pub(super) fn pursue_another(&mut self, key: &FoldedName, at: &Situation<'_>) {
+        self.pursue_as(key, Conversation::pursue_another, at);
     }
 
     fn pursue_as(
         &mut self,
         key: &FoldedName,
         decide: fn(&mut Conversation, RequestId) -> Pursuit,
+        at: &Situation<'_>,
     ) -> Option<Pursuit> {
         let request = self.request();
         let with = self.conversations.get_mut(key)?;
@@ -50,13 +53,35 @@ impl Peers {
         match pursuit {
             Pursuit::Open | Pursuit::Pending => {}
             Pursuit::Accept => self.accepted(name, request),
-            Pursuit::Ask => {
-                self.send(ClientFrame::RequestPrivate { to: (&name).into() });
-                self.limit(key, request, self.settings.request_timeout);
-                self.emit(Event::PrivateState { with: name, state: RequestState::Asked });
-            }
+            Pursuit::Ask => self.ask_in_turn(name, request, at),
         }
         Some(pursuit)
+    }
+
+    /// Asks now, or once the server does not take it for a repeat of a request that was withdrawn.
+    fn ask_in_turn(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
+        self.asked.retain(|_, asked| at.now < *asked + ASK_AGAIN_AFTER);
+        let Some(asked) = self.asked.get(&name.folded()) else {
+            return self.ask(name, request, at);
+        };
+        let wait = (*asked + ASK_AGAIN_AFTER).saturating_duration_since(at.now);
+        let seconds = wait.as_millis().div_ceil(1000);
+        self.notice(format!("{name} was asked a moment ago, and is asked again in {seconds} s"));
+        self.wake_in(wait, Wake::Ask { name, request });
+    }
+
+    /// The time to ask again has come.
+    pub(super) fn ask_if_wanted(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
+        if self.conversation(&name.folded()).is_some_and(|with| with.is_asking(request)) {
+            self.ask(name, request, at);
+        }
+    }
+
+    fn ask(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
+        self.asked.insert(name.folded(), at.now);
+        self.send(ClientFrame::RequestPrivate { to: (&name).into() });
+        self.limit(&name.folded(), request, self.settings.request_timeout);
+        self.emit(Event::PrivateState { with: name, state: RequestState::Asked });
     }
 
     pub(crate) fn accept(&mut self, name: &Username, at: &Situation<'_>) {
@@ -153,6 +178,7 @@ impl Peers {
             return;
         }
         let request = self.request();
+        let policy = self.policy(&key, self.settings.accept_private);
         let with = self
             .conversations
             .entry(key.clone())
@@ -160,7 +186,7 @@ impl Peers {
         match with.requested(request) {
             Requested::Repeat => {}
             Requested::Wanted => self.accept_in_turn(from, request, at),
-            Requested::Undecided => match self.settings.accept_private {
+            Requested::Undecided => match policy {
                 Policy::Always
                     if self.sessions.len() < MOST_UNASKED && self.allowance.take(at.now) =>
                 {
@@ -183,6 +209,8 @@ impl Peers {
 
     /// PVCOESTASRC: listens, if it was the user who asked.
     pub(crate) fn peer_accepted(&mut self, by: &Username, address: IpAddr, at: &Situation<'_>) {
+        // It is answered: the next one is no repeat.
+        self.asked.remove(&by.folded());
         if self.asks_to_move(&by.folded(), address, None) {
             return;
         }
@@ -230,10 +258,24 @@ impl Peers {
 
     /// The unfinished requests with this user cannot be answered any more.
     pub(crate) fn peer_unreachable(&mut self, key: &FoldedName, why: &str) {
+        self.asked.remove(key);
+        if let Some(name) = self.allowed.remove(key) {
+            self.notice(format!(
+                "{name} left, and whoever takes the name may be another person: requests and files \
+                 wait for you again"
+            ));
+        }
         self.end_requests(key, Conversation::unreachable, why);
     }
 
     pub(crate) fn all_unreachable(&mut self, why: &str) {
+        self.asked.clear();
+        if !std::mem::take(&mut self.allowed).is_empty() {
+            self.notice(
+                "the names are free now: the requests and files of those whom you allowed wait for \
+                 you again",
+            );
+        }
         let keys: Vec<_> = self.conversations.keys().cloned().collect();
         for key in keys {
             self.peer_unreachable(&key, why);

@@ -138,6 +138,8 @@ impl App {
             Command::SignIn(_)
             | Command::Send { .. }
             | Command::Close(_)
+            | Command::Allow(_)
+            | Command::Disallow(_)
             | Command::Cancel(_)
             | Command::SetDownloads(_)
             | Command::ListPresent

@@ -197,3 +197,42 @@ fn signing_out_waits_for_nothing_and_reports_everything() {
     assert_eq!(seen[seen.len() - 2..], ["failed 1: you signed out", "closed: closed"]);
     world.act(ADA, |peers, _| assert!(peers.is_empty() && !peers.is_busy()));
 }
+
+#[test]
+fn a_request_behind_one_that_was_withdrawn_is_made_once_the_server_takes_it_for_a_new_one() {
+    let mut world = World::new([accepting(Policy::Ask), ClientSettings::default()]);
+    world.act(ADA, |peers, at| peers.open(&name("bea"), at));
+    world.act(BEA, |peers, _| peers.decline(&name("ada")));
+    world.act(ADA, |peers, _| drop(peers.close(&name("bea"))));
+    words(&mut world, ADA);
+    words(&mut world, BEA);
+    world.pass(Duration::from_secs(1));
+    tell(&mut world, ADA, "bea", "hi");
+    let [notice] = &words(&mut world, ADA)[..] else { panic!("asked at once") };
+    assert!(notice.contains("asked again in 5 s"), "{notice}");
+    assert_eq!(words(&mut world, BEA), [""; 0]);
+    world.pass(Duration::from_secs(6));
+    assert_eq!(words(&mut world, ADA), ["asked"]);
+    world.act(BEA, |peers, at| peers.accept(&name("ada"), at));
+    assert_eq!(words(&mut world, ADA), ["connecting", "opened", "text hi"]);
+}
+
+#[test]
+fn a_person_who_is_allowed_is_asked_about_no_more_until_they_leave() {
+    let file = file();
+    let mut world = World::new([accepting(Policy::Ask), ClientSettings::default()]);
+    world.send_file(ADA, "bea", file.path().into());
+    words(&mut world, BEA);
+    world.act(BEA, |peers, at| peers.allow(&name("ada"), at));
+    let seen = words(&mut world, BEA);
+    assert_eq!(seen[1..], ["connecting", "opened", "offered 1", "received 1"], "{seen:?}");
+
+    world.act(BEA, |peers, _| peers.peer_unreachable(&name("ada").folded(), "ada left"));
+    let [notice] = &words(&mut world, BEA)[..] else { panic!("not said") };
+    assert!(notice.contains("another person"), "{notice}");
+    world.send_file(ADA, "bea", file.path().into());
+    assert_eq!(words(&mut world, BEA), ["offered 2"]);
+    world.act(BEA, |peers, at| peers.allow(&name("ada"), at));
+    let [refused] = &words(&mut world, BEA)[..] else { panic!("allowed") };
+    assert!(refused.contains("may be somebody else's"), "{refused}");
+}

@@ -126,7 +126,7 @@ impl World {
             for (_, user, wake) in
                 self.wakes.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>()
             {
-                self.with_peers(user, |peers, _| peers.wake(wake));
+                self.with_peers(user, |peers, at| peers.wake(wake, at));
             }
             for user in 0..2 {
                 let due = self.users[user].sessions.iter();
