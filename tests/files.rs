@@ -66,6 +66,42 @@ fn send(client: &mut Client, to: &str, path: &Path) {
 }
 
 #[test]
+fn a_file_is_sent_however_its_path_is_written() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join(server.address, "Bea");
+    open(&mut ada, &mut bea);
+    let folder = ada.home.path().display().to_string();
+    // The name on disk, and what a person or terminal writes for it.
+    let table = [
+        ("a b", "'FOLDER/a b'"),
+        ("c (1)", r"FOLDER/c\ \(1\)"),
+        ("it's", r"'FOLDER/it'\''s'"),
+        ("new\nline", r"$'FOLDER/new\nline'"),
+        ("per cent%", "file://FOLDER/per%20cent%25"),
+        ("'quoted'", "FOLDER/'quoted'"),
+        ("blank ", "FOLDER/blank "),
+        ("tilde~", "\"~/tilde~\""),
+    ];
+    for (number, (name, typed)) in table.into_iter().enumerate() {
+        if name == "tilde~" {
+            // In quotes a tilde is no home.
+            ada.say(&format!("/send Bea {typed}"));
+            let error = ada.any("error");
+            assert!(error["message"].as_str().unwrap().contains("~/tilde~"), "{error}");
+            continue;
+        }
+        file(ada.home.path(), name, number + 1, 7);
+        ada.say(&format!("/send Bea {}", typed.replace("FOLDER", &folder)));
+        let offer = bea.any("file_offered");
+        assert_eq!(offer["size"], number + 1, "{typed}");
+        bea.say(&format!("/take {}", offer["id"]));
+        bea.any("file_received");
+        assert_eq!(path(&ada.any("file_sent")), ada.home.path().join(name));
+    }
+}
+
+#[test]
 fn files_of_every_size_around_a_chunk_arrive_whole() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

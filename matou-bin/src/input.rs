@@ -6,9 +6,9 @@ use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::{Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
-use crate::paths::expand_tilde;
 use crate::sanitize::is_hidden;
 use crate::text::split_text;
+use crate::typed_path::readings;
 
 const ESCAPE: char = '\u{1b}';
 /// What begins a command. Input methods for Chinese, Japanese and Korean type the full-width one.
@@ -29,8 +29,16 @@ pub(crate) struct InputContext<'a> {
     /// The current private peer: receives text, and is the default for commands without a name.
     /// `None` is the public room.
     pub(crate) talking_to: Option<&'a Username>,
+    /// The users whom this client knows.
+    pub(crate) known: Option<&'a dyn KnownUsers>,
     /// The home directory, for `~`.
     pub(crate) home: Option<&'a Path>,
+}
+
+/// The users whom a client knows: those in the room, and those it had to do with before.
+pub(crate) trait KnownUsers: std::fmt::Debug {
+    /// Whether one of them has that name, without regard to case.
+    fn knows(&self, name: &Username) -> bool;
 }
 
 /// Why a line was rejected. Quotes the input, so it must be sanitized before display.
@@ -138,23 +146,25 @@ fn run(
     let (word, behind) = first_word(rest);
     let command = match &spec.action {
         Action::Tell => {
-            let to = username(word.ok_or_else(missing)?)?;
-            return if behind.is_empty() { Err(missing()) } else { tell(&to, behind) };
+            let (to, text) = addressee(rest, context).ok_or_else(missing)??;
+            return if text.is_empty() { Err(missing()) } else { tell(&to, text) };
         }
         Action::Send => {
-            let to = username(word.ok_or_else(missing)?)?;
-            let path = behind.trim_end();
-            if path.is_empty() {
+            let (to, path) = addressee(rest, context).ok_or_else(missing)??;
+            if path.trim().is_empty() {
                 return Err(missing());
             }
-            Command::Send { to, path: expand(path, context.home)? }
+            let mut paths = paths(path, context.home)?.into_iter();
+            let path = paths.next().ok_or_else(missing)?;
+            Command::Send { to, path, or: paths.collect() }
         }
         Action::Path(command) => {
             let path = rest.trim();
             if path.is_empty() {
                 return Err(missing());
             }
-            command(expand(path, context.home)?)
+            let path = paths(path, context.home)?.pop().ok_or_else(missing)?;
+            command(path)
         }
         Action::Peer(command) => {
             nothing_more(spec, behind)?;
@@ -174,6 +184,26 @@ fn run(
         Action::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
     };
     Ok(vec![Input::Command(command)])
+}
+
+/// To whom something goes, and what. The first word is a name; in a private tab it is the beginning
+/// of what goes to that peer, unless it is the name of a known user. `None` when there is no word.
+fn addressee<'a>(
+    rest: &'a str,
+    context: InputContext<'_>,
+) -> Option<Result<(Username, &'a str), InputError>> {
+    let (word, behind) = first_word(rest);
+    let named = username(word?);
+    let Some(peer) = context.talking_to else { return Some(named.map(|name| (name, behind))) };
+    // Also one who has left: what was meant for them must not go to somebody else.
+    let is_known = |name: &Username| {
+        name.folded() == peer.folded() || context.known.is_some_and(|users| users.knows(name))
+    };
+    match named {
+        // Alone it is what to send, even if somebody is called so.
+        Ok(name) if is_known(&name) && !behind.is_empty() => Some(Ok((name, behind))),
+        _ => Some(Ok((peer.clone(), rest))),
+    }
 }
 
 fn help_about(rest: &str) -> Result<Option<&'static str>, InputError> {
@@ -209,8 +239,8 @@ fn number(typed: &str) -> Result<TransferId, InputError> {
     typed.parse().map_err(|_| InputError::Number(shortened(typed)))
 }
 
-fn expand(path: &str, home: Option<&Path>) -> Result<PathBuf, InputError> {
-    expand_tilde(path.as_ref(), home).map_err(|reason| InputError::Path(shortened(path), reason))
+fn paths(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, InputError> {
+    readings(typed, home).map_err(|reason| InputError::Path(shortened(typed.trim_end()), reason))
 }
 
 /// Shortens quoted input to a recognisable length.
@@ -238,7 +268,7 @@ mod tests {
 
     fn parsed(line: &str) -> Result<Vec<Input>, InputError> {
         let home = Path::new("/home/me");
-        parse(line, InputContext { talking_to: None, home: Some(home) })
+        parse(line, InputContext { home: Some(home), ..InputContext::default() })
     }
 
     #[test]
@@ -285,10 +315,51 @@ mod tests {
         assert!(parsed("/open ש\u{2068}רה").is_err());
     }
 
+    #[derive(Debug)]
+    struct Only(&'static str);
+
+    impl KnownUsers for Only {
+        fn knows(&self, other: &Username) -> bool {
+            other.folded() == name(self.0).folded()
+        }
+    }
+
+    #[test]
+    fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
+        let (bob, known) = (name("Bob"), Only("Cy"));
+        let context =
+            InputContext { talking_to: Some(&bob), known: Some(&known), ..InputContext::default() };
+        let tell = |to: &str, said: &str| Command::Tell { to: name(to), text: text(said) };
+        let send = |to: &str, path: &str| Command::Send {
+            to: name(to),
+            path: path.into(),
+            or: Vec::new(),
+        };
+        for (line, command) in [
+            ("/msg hello there", tell("Bob", "hello there")),
+            ("/msg bob hello", tell("bob", "hello")),
+            ("/msg cy hello", tell("cy", "hello")),
+            ("/send my file.txt", send("Bob", "my file.txt")),
+            ("/send /tmp/a", send("Bob", "/tmp/a")),
+            ("/send notes", send("Bob", "notes")),
+            ("/send Cy notes", send("Cy", "notes")),
+        ] {
+            assert_eq!(parse(line, context).unwrap(), [Input::Command(command)], "{line}");
+        }
+        assert!(parse("/send", context).is_err() && parse("/msg", context).is_err());
+    }
+
+    #[test]
+    fn quoted_paths_have_a_second_reading() {
+        let command = command("/send Bob '/tmp/a b'");
+        let (path, or) = ("'/tmp/a b'".into(), vec!["/tmp/a b".into()]);
+        assert_eq!(command, Command::Send { to: name("Bob"), path, or });
+    }
+
     #[test]
     fn every_command_parses() {
         let tell = Command::Tell { to: name("Bob"), text: text("hi  there") };
-        let send = Command::Send { to: name("Bob"), path: "/tmp/my file".into() };
+        let send = Command::Send { to: name("Bob"), path: "/tmp/my file".into(), or: Vec::new() };
         let id = TransferId(7);
         let table = [
             ("/msg Bob hi  there", tell.clone()),
@@ -296,7 +367,10 @@ mod tests {
             ("/send Bob /tmp/my file", send.clone()),
             ("/file Bob /tmp/my file", send.clone()),
             ("/dcc send Bob /tmp/my file", send),
-            ("/send Bob ~/x", Command::Send { to: name("Bob"), path: "/home/me/x".into() }),
+            (
+                "/send Bob ~/x",
+                Command::Send { to: name("Bob"), path: "/home/me/x".into(), or: Vec::new() },
+            ),
             ("/open Bob", Command::Open(name("Bob"))),
             ("/query Bob", Command::Open(name("Bob"))),
             ("/accept Bob", Command::Accept(name("Bob"))),
@@ -370,7 +444,7 @@ mod tests {
     #[test]
     fn in_a_private_tab_text_and_nameless_commands_address_the_peer() {
         let bob = name("Bob");
-        let context = InputContext { talking_to: Some(&bob), home: None };
+        let context = InputContext { talking_to: Some(&bob), ..InputContext::default() };
         let one = |line| parse(line, context).unwrap().remove(0);
         let tell = Command::Tell { to: bob.clone(), text: text("psst") };
         assert_eq!(one("psst"), Input::Command(tell));

@@ -22,6 +22,7 @@ mod settings;
 mod signals;
 mod stdout;
 mod text;
+mod typed_path;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -83,7 +83,8 @@ impl Person {
     }
 
     pub async fn send_file(&self, to: &Person, path: &Path) {
-        self.send(Command::Send { to: to.name.clone(), path: path.to_owned() }).await;
+        self.send(Command::Send { to: to.name.clone(), path: path.to_owned(), or: Vec::new() })
+            .await;
     }
 
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {

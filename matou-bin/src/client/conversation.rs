@@ -112,7 +112,7 @@ impl Conversation {
         if self.sign_in == SignIn::Nameless && !trimmed.starts_with('/') {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
-        match parse(line, InputContext { talking_to: None, home: self.home.as_deref() }) {
+        match parse(line, InputContext { home: self.home.as_deref(), ..InputContext::default() }) {
             Ok(inputs) => {
                 let effects: Vec<_> = inputs.into_iter().flat_map(effects).collect();
                 let said = effects

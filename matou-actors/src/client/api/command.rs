@@ -27,6 +27,8 @@ pub enum Command {
         to: Username,
         /// Which file; `~` is expanded already.
         path: PathBuf,
+        /// Other readings of what the user typed, tried in order when there is nothing at `path`.
+        or: Vec<PathBuf>,
     },
     /// Ask this user for a private session.
     Open(Username),

@@ -5,7 +5,7 @@
 //! keep their order, and so do files.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl Feed {
     fn drop_files(&self, files: VecDeque<Command>, reason: &str) {
         for command in files {
             let checked = match &command {
-                Command::Send { to, path } => {
+                Command::Send { to, path, .. } => {
                     Some(Err(format!("{} was not sent to {to}: {reason}", path.display())))
                 }
                 _ => None,
@@ -178,25 +178,37 @@ fn check_file(
 ) -> impl Future<Output = Checked> + use<> {
     let handles = Arc::clone(handles);
     let path = match command {
-        Command::Send { path, .. } => Some(path.clone()),
+        Command::Send { path, or, .. } => Some((path.clone(), or.clone())),
         _ => None,
     };
     async move {
         match path {
-            Some(path) => Some(ask_disk(path, handles).await),
+            Some((path, or)) => Some(ask_disk(path, or, handles).await),
             None => None,
         }
     }
 }
 
-async fn ask_disk(path: PathBuf, handles: Arc<Semaphore>) -> Result<Arc<ChosenFile>, String> {
+/// Without a file at any of them, the error is that of the last one.
+async fn ask_disk(
+    path: PathBuf,
+    or: Vec<PathBuf>,
+    handles: Arc<Semaphore>,
+) -> Result<Arc<ChosenFile>, String> {
     let ask = tokio::task::spawn_blocking(move || {
+        let last = or.last().cloned();
+        let found = std::iter::once(path.clone()).chain(or).find(|path| is_there(path));
+        let path = found.or(last).unwrap_or(path);
         ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
     });
     match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) | Err(_) => Err("the file system does not answer; try later".into()),
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 #[cfg(test)]
@@ -271,7 +283,7 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "content").unwrap();
         let (commands, mut seen) = start();
-        let send = Command::Send { to: name("bob"), path };
+        let send = Command::Send { to: name("bob"), path, or: Vec::new() };
         commands.send(send.clone()).await.unwrap();
         drop(commands);
         assert_eq!(next(&mut seen).await, send);

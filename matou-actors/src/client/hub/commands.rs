@@ -41,7 +41,7 @@ impl Hub {
                 let reported = self.with_peers(ctx, |peers, _| peers.close(&name));
                 return reported.map_or(Wait::FewerEvents, Wait::Room);
             }
-            Command::Send { to, path } => match checked {
+            Command::Send { to, path, .. } => match checked {
                 Some(Ok(file)) => {
                     self.with_peers(ctx, |peers, at| peers.deliver_file(&to, path, file, at));
                 }
@@ -102,7 +102,7 @@ impl Hub {
                 let (texts, reason) = (vec![text], reason.into());
                 self.emit(Event::Undelivered { to, texts, reason });
             }
-            Command::Send { to, path } => {
+            Command::Send { to, path, .. } => {
                 self.error(format!("{} was not sent to {to}: {reason}", path.display()));
             }
             Command::Open(name) => self.error(format!("{name} was not asked: {reason}")),

@@ -58,6 +58,11 @@ impl People {
         self.speakers.truncate(MAX_SPEAKERS);
     }
 
+    /// Whether a user of this name is among those who spoke last.
+    pub(crate) fn has_spoken(&self, who: &Username) -> bool {
+        self.speakers.iter().any(|speaker| speaker.folded() == who.folded())
+    }
+
     /// How many are here.
     pub(crate) fn count(&self) -> usize {
         self.present.len()

@@ -73,10 +73,32 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
     );
     scene.update(UiEvent::Stored(to.clone(), Ok("/tmp/x".into())));
     let path = std::path::PathBuf::from("/tmp/x");
-    assert_eq!(scene.sent(), [Command::Send { to: to.clone(), path: path.clone() }]);
+    assert_eq!(
+        scene.sent(),
+        [Command::Send { to: to.clone(), path: path.clone(), or: Vec::new() }]
+    );
     let id = TransferId(1);
     scene.chat(started(1)).chat(Event::FileSent { id, to, size: 3, path: path.clone() });
     assert_eq!(scene.effects.last(), Some(&Effect::RemovePaste(path)));
+}
+
+#[test]
+fn in_a_private_tab_a_command_without_a_name_means_its_peer() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('2').enters("/send notes.txt").enters("/msg so it is");
+    let (to, path, or) = (name("alice"), "notes.txt".into(), Vec::new());
+    let tell = Command::Tell { to: to.clone(), text: text("so it is") };
+    assert_eq!(scene.sent(), [Command::Send { to, path, or }, tell]);
+    assert!(!scene.shows("in their tab"), "{}", scene.screen());
+}
+
+#[test]
+fn what_goes_to_another_tab_is_announced_where_it_was_typed() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('1').enters("/msg alice psst");
+    assert!(scene.shows("Your message for alice is in their tab."), "{}", scene.screen());
+    scene.enters("/send alice notes.txt");
+    assert!(scene.shows("Your file for alice is in their tab."), "{}", scene.screen());
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl App {
         match stored {
             Ok(path) => {
                 self.paste_files.push(PasteFile { path: path.clone(), id: None });
-                self.perform(Command::Send { to, path });
+                self.perform(Command::Send { to, path, or: Vec::new() });
             }
             Err(reason) => {
                 self.error(&format!("Cannot save the pasted text to a file: {reason}"));

@@ -4,14 +4,30 @@ use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
-use crate::input::{Input, InputContext, begins_command, parse};
+use crate::input::{Input, InputContext, KnownUsers, begins_command, parse};
 use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
 use crate::screen::state::history::{Scope, to_file};
 use crate::screen::state::modal::Modal;
-use crate::screen::state::tab::{PrivateState, TabKind};
+use crate::screen::state::people::People;
+use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::text::split_text;
+
+/// Those in the room, those who spoke, and those with a tab.
+#[derive(Debug)]
+struct Known<'a> {
+    people: &'a People,
+    tabs: &'a [Tab],
+}
+
+impl KnownUsers for Known<'_> {
+    fn knows(&self, name: &Username) -> bool {
+        let key = name.folded();
+        let has_tab = |tab: &Tab| tab.peer().is_some_and(|peer| peer.folded() == key);
+        self.people.has(name) || self.people.has_spoken(name) || self.tabs.iter().any(has_tab)
+    }
+}
 
 /// Why what is said in public stays in the line.
 pub(super) const NOT_CONNECTED: &str =
@@ -51,7 +67,12 @@ impl App {
             return;
         }
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
-        let context = InputContext { talking_to: peer.as_ref(), home: self.home.as_deref() };
+        let known = Known { people: &self.people, tabs: &self.tabs };
+        let context = InputContext {
+            talking_to: peer.as_ref(),
+            known: Some(&known),
+            home: self.home.as_deref(),
+        };
         let parsed: Result<Vec<_>, _> =
             lines.into_iter().map(|line| parse(line, context)).collect();
         match parsed.map(|lines| lines.into_iter().flatten().collect::<Vec<_>>()) {
@@ -64,7 +85,7 @@ impl App {
                 self.scroll_bottom();
                 for input in inputs {
                     match input {
-                        Input::Command(command) => self.perform(command),
+                        Input::Command(command) => self.perform_typed(command),
                         Input::Help(about) => self.help(about),
                     }
                 }
@@ -74,6 +95,22 @@ impl App {
                 self.error(&problem.to_string());
                 self.put_back(&line);
             }
+        }
+    }
+
+    /// Does what was typed, and says where it went when that is another tab.
+    fn perform_typed(&mut self, command: Command) {
+        let sent = match &command {
+            Command::Tell { to, .. } => Some((to.clone(), "message")),
+            Command::Send { to, .. } => Some((to.clone(), "file")),
+            _ => None,
+        };
+        self.perform(command);
+        if let Some((to, what)) = sent
+            && let Some(index) = self.peer_tab(&to)
+            && index != self.active
+        {
+            self.notice_in(self.active, &format!("Your {what} for {to} is in their tab."));
         }
     }
 

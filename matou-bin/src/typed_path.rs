@@ -1,0 +1,223 @@
+//! A path as a user typed or pasted it: as it stands, or as a shell or a desktop writes it.
+
+use std::ffi::OsString;
+use std::iter::Peekable;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::str::Chars;
+
+use percent_encoding::percent_decode_str;
+
+use crate::paths::expand_tilde;
+
+/// The ways to read a path, to be tried in this order; never empty.
+///
+/// As it stands comes first, since a name may hold any character; then without the spaces at its
+/// end; then as a terminal pastes it: a `file://` URI (RFC 8089), or one word of a shell in quotes,
+/// with backslashes or as `$'...'`.
+pub(crate) fn readings(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, String> {
+    let trimmed = typed.trim_end();
+    let mut readings = vec![expand_tilde(typed.as_ref(), home)?];
+    let decoded = uri(trimmed).or_else(|| shell_word(trimmed, home));
+    for reading in [Some(expand_tilde(trimmed.as_ref(), home)?), decoded].into_iter().flatten() {
+        if !readings.contains(&reading) {
+            readings.push(reading);
+        }
+    }
+    Ok(readings)
+}
+
+/// The path of a `file` URI on this machine.
+pub(crate) fn uri(text: &str) -> Option<PathBuf> {
+    let rest = text.strip_prefix("file://")?;
+    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
+    let bytes: Vec<u8> = percent_decode_str(path).collect();
+    (path.starts_with('/') && !bytes.contains(&0)).then(|| OsString::from_vec(bytes).into())
+}
+
+/// The path that `text` is as one word of a shell; `None` when it is several words or not closed,
+/// or has nothing in it that a shell would undo.
+pub(crate) fn shell_word(text: &str, home: Option<&Path>) -> Option<PathBuf> {
+    if !text.contains(['\'', '"', '\\']) {
+        return None;
+    }
+    let mut word = Vec::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\'' => verbatim(&mut rest, &mut word)?,
+            '"' => quoted(&mut rest, &mut word)?,
+            '$' if rest.peek() == Some(&'\'') => {
+                rest.next();
+                escaped(&mut rest, &mut word)?;
+            }
+            '\\' => push(&mut word, rest.next()?),
+            c if c.is_whitespace() => return None,
+            c => push(&mut word, c),
+        }
+    }
+    let path = OsString::from_vec(word);
+    // A tilde in quotes is a tilde.
+    if text.starts_with('~') { expand_tilde(&path, home).ok() } else { Some(path.into()) }
+}
+
+/// `'...'`: everything as it stands.
+fn verbatim(rest: &mut Peekable<Chars<'_>>, word: &mut Vec<u8>) -> Option<()> {
+    loop {
+        match rest.next()? {
+            '\'' => return Some(()),
+            c => push(word, c),
+        }
+    }
+}
+
+/// `"..."`: a backslash undoes the meaning of four characters.
+fn quoted(rest: &mut Peekable<Chars<'_>>, word: &mut Vec<u8>) -> Option<()> {
+    loop {
+        match rest.next()? {
+            '"' => return Some(()),
+            '\\' if rest.peek().is_some_and(|c| matches!(c, '"' | '\\' | '$' | '`')) => {
+                push(word, rest.next()?);
+            }
+            c => push(word, c),
+        }
+    }
+}
+
+/// `$'...'`: the escapes of C, in which shells write what cannot be shown.
+fn escaped(rest: &mut Peekable<Chars<'_>>, word: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let c = match rest.next()? {
+            '\'' => return Some(()),
+            '\\' => rest.next()?,
+            c => {
+                push(word, c);
+                continue;
+            }
+        };
+        match c {
+            'a' => word.push(0x07),
+            'b' => word.push(0x08),
+            'e' | 'E' => word.push(0x1b),
+            'f' => word.push(0x0c),
+            'n' => word.push(b'\n'),
+            'r' => word.push(b'\r'),
+            't' => word.push(b'\t'),
+            'v' => word.push(0x0b),
+            'x' => word.push(u8::try_from(number(rest, 16, 2)?).ok()?),
+            'u' => push(word, char::from_u32(number(rest, 16, 4)?)?),
+            'U' => push(word, char::from_u32(number(rest, 16, 8)?)?),
+            '0'..='7' => {
+                let mut value = c.to_digit(8)?;
+                for _ in 0..2 {
+                    let Some(digit) = rest.peek().and_then(|c| c.to_digit(8)) else { break };
+                    value = value * 8 + digit;
+                    rest.next();
+                }
+                word.push(u8::try_from(value).ok()?);
+            }
+            c => push(word, c),
+        }
+    }
+}
+
+/// A number of 1 to `most` digits.
+fn number(rest: &mut Peekable<Chars<'_>>, radix: u32, most: usize) -> Option<u32> {
+    let mut value = rest.next()?.to_digit(radix)?;
+    for _ in 1..most {
+        let Some(digit) = rest.peek().and_then(|c| c.to_digit(radix)) else { break };
+        value = value.checked_mul(radix)?.checked_add(digit)?;
+        rest.next();
+    }
+    Some(value)
+}
+
+fn push(word: &mut Vec<u8>, c: char) {
+    word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(typed: &str) -> Vec<PathBuf> {
+        readings(typed, Some(Path::new("/home/me"))).unwrap()
+    }
+
+    fn last(typed: &str) -> PathBuf {
+        read(typed).pop().unwrap()
+    }
+
+    #[test]
+    fn a_plain_path_has_one_reading() {
+        for plain in ["/tmp/a", "/tmp/my file", "a%20b", "-x", "~~"] {
+            assert!(readings(plain, None).is_err() || read(plain).len() == 1, "{plain}");
+        }
+        assert_eq!(read("~/x"), [Path::new("/home/me/x")]);
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_stands_before_anything_is_undone() {
+        assert_eq!(read("'a b'"), [Path::new("'a b'"), Path::new("a b")]);
+        assert_eq!(read("a "), [Path::new("a "), Path::new("a")]);
+        assert_eq!(read("file:///a"), [Path::new("file:///a"), Path::new("/a")]);
+    }
+
+    #[test]
+    fn what_terminals_paste_for_a_dropped_file_is_understood() {
+        let table: [(&str, &[u8]); 14] = [
+            ("'/tmp/a b'", b"/tmp/a b"),
+            ("\"/tmp/a b\"", b"/tmp/a b"),
+            (r"/tmp/a\ b\(1\).txt", b"/tmp/a b(1).txt"),
+            (r"'/tmp/it'\''s'", b"/tmp/it's"),
+            (r#"/tmp/"it's""#, b"/tmp/it's"),
+            (r#""a\"b\\c\d""#, br#"a"b\c\d"#),
+            (r"$'a\nb\tc'", b"a\nb\tc"),
+            (r"$'\xff\303\251\u00e9\'\0'", b"\xff\xc3\xa9\xc3\xa9'\0"),
+            (r"/tmp/$'\033'x", b"/tmp/\x1bx"),
+            ("file:///tmp/a%20b%FF", b"/tmp/a b\xff"),
+            ("file://localhost/tmp/a", b"/tmp/a"),
+            ("'/tmp/a b' ", b"/tmp/a b"),
+            (r"~/a\ b", b"/home/me/a b"),
+            ("'~/a'", b"~/a"),
+        ];
+        for (typed, path) in table {
+            assert_eq!(last(typed), Path::new(OsStr::from_bytes(path)), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_single_word_is_taken_as_it_stands() {
+        for typed in
+            ["it's", "a 'b' c", "\"open", "a\\", r"$'\u{d800}'", "file://host/a", "file://a"]
+        {
+            assert_eq!(read(typed), [Path::new(typed)], "{typed}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Every name that a file system allows, as bash quotes it.
+        #[test]
+        fn names_as_a_shell_quotes_them_are_read_back(
+            name in proptest::collection::vec(1_u8..=255, 1..20),
+        ) {
+            let bash = Command::new("bash")
+                .args(["-c", "printf %q \"$1\"", "bash"])
+                .arg(OsStr::from_bytes(&name))
+                .env("LC_ALL", "C")
+                .output();
+            let Ok(output) = bash else { return Ok(()) };
+            let quoted = String::from_utf8(output.stdout).unwrap();
+            let path = last(&quoted);
+            prop_assert_eq!(path.as_os_str().as_bytes(), &name[..], "{}", quoted);
+        }
+    }
+}
