@@ -1,6 +1,7 @@
 //! What was typed before the first sign-in, which it waits for.
 
 use crate::client::api::command::Command;
+use crate::client::api::event::Event;
 use crate::client::messages::Checked;
 
 /// How many commands may wait.
@@ -29,10 +30,52 @@ impl PendingCommands {
         Ok(())
     }
 
+    /// Says that none of them is run any more; public messages are counted only.
+    pub(crate) fn give_up(&mut self, reason: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut unsaid = 0_usize;
+        for (command, _) in self.take() {
+            match command {
+                Command::Say(_) => unsaid += 1,
+                command => events.push(never_sent(command, reason)),
+            }
+        }
+        if unsaid > 0 {
+            let messages = if unsaid == 1 { "message was" } else { "messages were" };
+            let message = format!("{unsaid} {messages} not sent: {reason}");
+            events.push(Event::Error { message });
+        }
+        events
+    }
+
     /// All of them, which are then kept no more.
     pub(crate) fn take(&mut self) -> Vec<(Command, Checked)> {
         std::mem::take(self).commands
     }
+}
+
+/// Whether nothing comes of `command` without the server.
+pub(crate) fn needs_server(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
+    )
+}
+
+/// Says that `command`, which needs the server, comes to nothing.
+pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
+    let message = match command {
+        Command::Tell { to, text } => {
+            return Event::Undelivered { to, texts: vec![text], reason: reason.into() };
+        }
+        Command::Send { to, path, .. } => {
+            format!("{} was not sent to {to}: {reason}", path.display())
+        }
+        Command::Open(name) => format!("{name} was not asked: {reason}"),
+        Command::Say(text) => format!("{:?} was not sent: {reason}", text.as_str()),
+        other => format!("{other:?} was not done: {reason}"),
+    };
+    Event::Error { message }
 }
 
 #[cfg(test)]

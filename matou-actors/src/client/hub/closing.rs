@@ -13,7 +13,6 @@ use actix::prelude::*;
 
 use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
-use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::link::server_link::ServerLink;
 
@@ -47,16 +46,8 @@ impl Hub {
             return;
         }
         self.leaving = Leaving::Now;
-        let mut unsaid = 0_usize;
-        for (command, _) in self.pending.take() {
-            match command {
-                Command::Say(_) => unsaid += 1,
-                command => self.never_sent(command, "you are not signed in"),
-            }
-        }
-        if unsaid > 0 {
-            let messages = if unsaid == 1 { "message was" } else { "messages were" };
-            self.error(format!("{unsaid} {messages} not sent: you are not signed in"));
+        for event in self.pending.give_up("you are not signed in") {
+            self.emit(event);
         }
         self.with_peers(ctx, |peers, _| peers.leave());
         self.with_server(ctx, ServerLink::leave);

@@ -9,6 +9,7 @@ use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::Event;
+use crate::client::channels::pending_commands::{needs_server, never_sent};
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::Checked;
 
@@ -23,7 +24,7 @@ impl Hub {
         if matches!(self.leaving, Leaving::Now | Leaving::Over) {
             return Wait::FewerEvents;
         }
-        if self.waits_for_sign_in(&command) {
+        if needs_server(&command) && !self.server.is_ready() {
             self.keep_pending(command, checked);
             return Wait::FewerEvents;
         }
@@ -81,33 +82,9 @@ impl Hub {
         }
     }
 
-    fn waits_for_sign_in(&self, command: &Command) -> bool {
-        let needs_server = matches!(
-            command,
-            Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
-        );
-        needs_server && !self.server.is_ready()
-    }
-
     fn keep_pending(&mut self, command: Command, checked: Checked) {
         if let Err(command) = self.pending.keep(command, checked) {
-            self.never_sent(command, "too much waits for the sign-in; sign in first");
-        }
-    }
-
-    /// Says that `command`, which needs the server, comes to nothing.
-    pub(super) fn never_sent(&mut self, command: Command, reason: &str) {
-        match command {
-            Command::Tell { to, text } => {
-                let (texts, reason) = (vec![text], reason.into());
-                self.emit(Event::Undelivered { to, texts, reason });
-            }
-            Command::Send { to, path, .. } => {
-                self.error(format!("{} was not sent to {to}: {reason}", path.display()));
-            }
-            Command::Open(name) => self.error(format!("{name} was not asked: {reason}")),
-            Command::Say(text) => self.error(format!("{:?} was not sent: {reason}", text.as_str())),
-            _ => {}
+            self.emit(never_sent(command, "too much waits for the sign-in; sign in first"));
         }
     }
 

@@ -9,7 +9,6 @@ use crate::client::api::event::Event;
 use crate::client::link::actor::{Link, Setup};
 use crate::client::link::server_link::{LinkAction, ServerLink};
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
-use crate::protocol::ServerFrame;
 
 impl Hub {
     /// Does something with the server, and all that follows from it.
@@ -76,7 +75,9 @@ impl Hub {
                     hub.with_server(ctx, |server| server.wake(wake, Instant::now()));
                 });
             }
-            LinkAction::Private(frame) => self.private_frame(frame, ctx),
+            LinkAction::Private(frame) => {
+                self.with_peers(ctx, |peers, at| peers.frame(frame, at));
+            }
             LinkAction::Left(who) => self.with_peers(ctx, |peers, _| {
                 peers.peer_unreachable(&who.folded(), &format!("{who} left"));
             }),
@@ -85,19 +86,5 @@ impl Hub {
             }
             LinkAction::Ready => self.run_pending(ctx),
         }
-    }
-
-    fn private_frame(&mut self, frame: ServerFrame, ctx: &mut Context<Self>) {
-        self.with_peers(ctx, |peers, at| match frame {
-            ServerFrame::PrivateRequested { from } => peers.requested(from, at),
-            ServerFrame::PeerAccepted { by, address } => peers.peer_accepted(&by, address, at),
-            ServerFrame::PeerListening { who, address, ports } => {
-                peers.peer_listening(&who, address, ports, at);
-            }
-            ServerFrame::JoinAnswer { .. }
-            | ServerFrame::Joined(_)
-            | ServerFrame::Message { .. }
-            | ServerFrame::Left(_) => {}
-        });
     }
 }

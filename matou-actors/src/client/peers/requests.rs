@@ -14,7 +14,7 @@ use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::messages::GiveUp;
 use crate::client::session::actor::Role;
-use crate::protocol::{ClientFrame, FoldedName, PortPair, Username};
+use crate::protocol::{ClientFrame, FoldedName, PortPair, ServerFrame, Username};
 
 /// Requests of others that may wait for the user.
 const MOST_REQUESTS: usize = 1_000;
@@ -169,7 +169,22 @@ impl Peers {
 
 // What the server says about another user.
 impl Peers {
-    pub(crate) fn requested(&mut self, from: Username, at: &Situation<'_>) {
+    /// Deals with a frame of the set-up of a private session; other frames are none.
+    pub(crate) fn frame(&mut self, frame: ServerFrame, at: &Situation<'_>) {
+        match frame {
+            ServerFrame::PrivateRequested { from } => self.requested(from, at),
+            ServerFrame::PeerAccepted { by, address } => self.peer_accepted(&by, address, at),
+            ServerFrame::PeerListening { who, address, ports } => {
+                self.peer_listening(&who, address, ports, at);
+            }
+            ServerFrame::JoinAnswer { .. }
+            | ServerFrame::Joined(_)
+            | ServerFrame::Message { .. }
+            | ServerFrame::Left(_) => {}
+        }
+    }
+
+    fn requested(&mut self, from: Username, at: &Situation<'_>) {
         let key = from.folded();
         let ignored = self.ignored.contains(&key);
         let own = at.me.is_some_and(|me| me.folded() == key);
@@ -208,7 +223,7 @@ impl Peers {
     }
 
     /// PVCOESTASRC: listens, if it was the user who asked.
-    pub(crate) fn peer_accepted(&mut self, by: &Username, address: IpAddr, at: &Situation<'_>) {
+    fn peer_accepted(&mut self, by: &Username, address: IpAddr, at: &Situation<'_>) {
         // It is answered: the next one is no repeat.
         self.asked.remove(&by.folded());
         if self.asks_to_move(&by.folded(), address, None) {
@@ -227,7 +242,7 @@ impl Peers {
     }
 
     /// PVCOESTADST: connects, if the user accepted and the address is one to connect to.
-    pub(crate) fn peer_listening(
+    fn peer_listening(
         &mut self,
         who: &Username,
         address: IpAddr,

@@ -163,7 +163,7 @@ impl World {
     fn settle(&mut self) {
         while let Some((user, step)) = self.queue.pop_front() {
             match step {
-                Step::Frame(frame) => self.frame(user, frame),
+                Step::Frame(frame) => self.with_peers(user, |peers, at| peers.frame(frame, at)),
                 Step::Report(session, event) => {
                     self.with_peers(user, |peers, at| peers.session_event(session, event, at));
                 }
@@ -204,17 +204,6 @@ impl World {
             other => panic!("{other:?} is not private"),
         };
         self.queue.push_back((1 - user, Step::Frame(frame)));
-    }
-
-    fn frame(&mut self, user: usize, frame: ServerFrame) {
-        self.with_peers(user, |peers, at| match frame {
-            ServerFrame::PrivateRequested { from } => peers.requested(from, at),
-            ServerFrame::PeerAccepted { by, address } => peers.peer_accepted(&by, address, at),
-            ServerFrame::PeerListening { who, address, ports } => {
-                peers.peer_listening(&who, address, ports, at);
-            }
-            other => panic!("{other:?} is not private"),
-        });
     }
 
     /// Listeners are found by their port, which is made of the number of the session.
