@@ -1,4 +1,5 @@
-//! People on slow lines: a burst of the others does not cost them their connection.
+//! Rates in networks of their own: people on slow lines whom a burst of the others does not cost
+//! their connection, and addresses that count as one.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
@@ -8,13 +9,13 @@ mod support;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 
 use harness::client::Client;
 use harness::server::Server;
-use harness::wire::{Peer, coreq, cores, frame_length, msg};
-use support::network::{Line, NEAR};
+use harness::wire::{Peer, conotif, coreq, cores, frame_length, msg, msgbc};
+use support::network::{Line, NEAR, Network};
 
 /// As many messages as one may send at once, with the COREQ before them.
 const LINES: usize = 199;
@@ -136,4 +137,42 @@ fn forty_people_paste_a_page_and_all_read_all_of_it_at_10_mbit() {
 #[test]
 fn forty_people_paste_a_page_and_all_read_all_of_it_at_2_mbit() {
     forty_people_paste_a_page_and_all_read_all_of_it("2mbit");
+}
+
+#[test]
+fn addresses_of_one_64_share_their_rates() {
+    let addresses = &["2001:db8:0:1::1/128", "2001:db8:0:1:ffff::2/128", "2001:db8:0:2::1/128"];
+    let Some(network) = Network::with(addresses) else { return };
+    let mut server = network.within(|| {
+        let limits = [
+            ("LIMITS__BYTES_PER_SECOND", "1"),
+            ("LIMITS__BYTE_BURST", "1024"),
+            ("LIMITS__RATES_PER_ADDRESS", "1"),
+        ];
+        Server::with("[::]:0", &limits)
+    });
+    let at = SocketAddr::from((Ipv6Addr::LOCALHOST, server.address.port()));
+    let join = |address: &str, name: &str| {
+        let address = address.split_once('/').unwrap().0.parse().unwrap();
+        let mut peer = network.within(move || Peer::connect_from(address, at));
+        name.clone_into(&mut peer.name);
+        peer.send(&coreq(name));
+        peer.expect(&cores(true));
+        peer
+    };
+    let mut alice = join(addresses[0], "alice");
+    alice.expect(&conotif("alice"));
+    let long = "x".repeat(512);
+    for _ in 0..2 {
+        alice.send(&msg(&long));
+        alice.expect(&msgbc("alice", &long));
+    }
+    let mut bob = join(addresses[1], "bob");
+    alice.expect(&conotif("bob"));
+    bob.send(&msg("held"));
+    assert_eq!(server.logged("messages delayed")["address"], "2001:db8:0:1::/64");
+    let mut carol = join(addresses[2], "carol");
+    alice.expect(&conotif("carol"));
+    carol.send(&msg("not held"));
+    alice.expect(&msgbc("carol", "not held"));
 }

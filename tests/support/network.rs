@@ -53,6 +53,19 @@ impl Line {
 }
 
 impl Network {
+    /// A network with these addresses and no way out. Where that cannot be made the test says that
+    /// it is skipped.
+    pub(crate) fn with(addresses: &'static [&'static str]) -> Option<Self> {
+        let make = || {
+            let network = Self::new()?;
+            network.within(|| {
+                addresses.iter().try_for_each(|it| run(&format!("ip address add {it} dev lo")))
+            })?;
+            Ok(network)
+        };
+        make().map_err(|why: String| harness::skipped(&why)).ok()
+    }
+
     fn new() -> Result<Self, String> {
         let (jobs, coming) = channel::<Box<dyn FnOnce() + Send>>();
         let (ready, is_ready) = channel();
