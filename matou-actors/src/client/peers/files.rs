@@ -35,7 +35,10 @@ impl Peers {
     fn answer_offer(&mut self, id: TransferId, answer: SessionCommand) {
         let entry = self.transfers.get_mut(id).filter(|entry| entry.is_offered());
         let Some(entry) = entry else {
-            return self.error(format!("no file is offered under #{id}; /transfers lists them"));
+            let what = self.transfers.describe(id);
+            let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
+            return self
+                .error(format!("no file is offered under #{id}{what}; /transfers lists them"));
         };
         (entry.stage, entry.announced) = (Stage::InSession, true);
         let session = entry.session;
@@ -44,7 +47,10 @@ impl Peers {
 
     pub(crate) fn cancel(&mut self, id: TransferId) {
         let Some(entry) = self.transfers.get_mut(id) else {
-            return self.error(format!("there is no transfer #{id}; /transfers lists them"));
+            return self.error(match self.transfers.describe(id) {
+                Some(what) => format!("#{id} cannot be cancelled: {what}"),
+                None => format!("there is no transfer #{id}; /transfers lists them"),
+            });
         };
         if matches!(entry.stage, Stage::Waiting(_)) {
             return self.fail(id, "you cancelled it".into());

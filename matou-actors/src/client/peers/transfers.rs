@@ -1,7 +1,7 @@
 //! All offers and transfers of one run, under their numbers.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::client::api::event::{Direction, TransferInfo};
@@ -10,10 +10,15 @@ use crate::client::messages::Outgoing;
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
+/// How many of those that are over can still be described.
+const MOST_ENDED: usize = 100;
+
 /// The offers, the files that wait, and those that move.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
     entries: BTreeMap<TransferId, Entry>,
+    /// The last ones that are over.
+    ended: VecDeque<TransferInfo>,
     ids: TransferIds,
 }
 
@@ -101,7 +106,26 @@ impl Transfers {
     }
 
     pub(crate) fn remove(&mut self, id: TransferId) -> Option<Entry> {
-        self.entries.remove(&id)
+        let entry = self.entries.remove(&id)?;
+        if entry.announced {
+            self.ended.truncate(MOST_ENDED - 1);
+            self.ended.push_front(entry.info.clone());
+        }
+        Some(entry)
+    }
+
+    /// What the user may mean by a number that does not fit: which file, and whether it is over.
+    pub(crate) fn describe(&self, id: TransferId) -> Option<String> {
+        let known = self.entries.get(&id).filter(|entry| entry.announced);
+        let (info, over) = match known {
+            Some(entry) => (&entry.info, false),
+            None => (self.ended.iter().find(|info| info.id == id)?, true),
+        };
+        let name = info.path.as_deref().and_then(Path::file_name).map(|name| name.display());
+        let name = name.map_or("the file".into(), |name| name.to_string());
+        let way = if info.direction == Direction::Incoming { "from" } else { "to" };
+        let state = if over { "is over" } else { "is on its way" };
+        Some(format!("{name} {way} {} {state}", info.with))
     }
 
     /// All of them, by number.
@@ -154,5 +178,9 @@ mod tests {
         assert_eq!(transfers.list().len(), 2);
         transfers.remove(hidden).unwrap();
         assert!(transfers.of(SessionId(1)).is_empty());
+        assert_eq!(transfers.describe(hidden).unwrap(), "the file from eve is over");
+        assert!(transfers.describe(offer).is_none(), "the user never knew of it");
+        let sent = transfers.list().first().unwrap().id;
+        assert_eq!(transfers.describe(sent).unwrap(), "a to bob is on its way");
     }
 }
