@@ -166,7 +166,7 @@ impl FileConnection {
                 let downloads = Arc::clone(&self.context.downloads);
                 self.start(id, Job::Receive { downloads, stamp, size });
             }
-            // Once for each wish of the user, or once in the life of a connection.
+            // Once for each request of the user, or once in the life of a connection.
             Effect::Stop { id, reason } => {
                 if let Some(transfer) = self.transfers.get(&id) {
                     transfer.do_send(Cancel(reason));

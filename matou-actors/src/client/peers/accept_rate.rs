@@ -1,4 +1,4 @@
-//! How fast files are accepted that nobody is asked about.
+//! How fast files are accepted without asking the user.
 
 use std::time::{Duration, Instant};
 

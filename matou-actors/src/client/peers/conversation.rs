@@ -60,7 +60,7 @@ enum Answered {
     Connecting(SessionId),
 }
 
-/// What the wish for a session comes to.
+/// How a session comes about that the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pursuit {
     /// There is one.

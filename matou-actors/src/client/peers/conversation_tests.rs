@@ -29,7 +29,7 @@ fn what_was_typed_before_the_session_is_delivered_in_order_once_it_is_open() {
 }
 
 #[test]
-fn nobody_is_listened_for_or_connected_to_unless_the_user_wanted() {
+fn no_session_is_set_up_unless_the_user_wanted_it() {
     let mut bob = bob();
     assert!(!bob.peer_accepted(A), "PVCOESTASRC without a request of the own");
     assert!(!bob.peer_listening(A), "PVCOESTADST without an accepted request");
@@ -80,7 +80,7 @@ fn a_session_that_is_asked_for_later_is_talked_on() {
 }
 
 #[test]
-fn wanting_somebody_who_asked_accepts_them() {
+fn opening_a_session_with_a_user_who_asked_accepts_their_request() {
     let mut bob = bob();
     bob.requested(RequestId(1));
     assert_eq!(bob.pursue(RequestId(2)), Pursuit::Accept);
@@ -163,7 +163,7 @@ fn what_waits_for_another_session_is_handed_back_when_none_comes() {
 }
 
 #[test]
-fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
+fn the_new_owner_of_a_released_name_is_another_person() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));
@@ -183,7 +183,7 @@ fn whoever_takes_a_name_that_was_given_up_is_a_stranger() {
 }
 
 #[test]
-fn an_attempt_from_before_does_not_make_a_stranger_known() {
+fn an_attempt_from_before_does_not_make_the_new_owner_known() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));

@@ -139,7 +139,7 @@ impl Peers {
     pub(crate) fn allow(&mut self, name: &Username, at: &Situation<'_>) {
         let key = name.folded();
         if at.me.is_some_and(|me| me.folded() == key) {
-            return self.error(format!("{name} is you; allow somebody else"));
+            return self.error(format!("{name} is you; allow another person"));
         }
         let Some(here) = at.roster.find(&key).cloned() else {
             let problem = format!("no user here is called {name}, so nothing is allowed");
@@ -147,7 +147,7 @@ impl Peers {
         };
         if self.conversations.get(&key).is_some_and(Conversation::is_given_up) {
             return self.error(format!(
-                "{name} left meanwhile, so that the name may be somebody else's now; /close {name} \
+                "{name} left meanwhile, and the name may belong to another person now; /close {name} \
                  first, then allow them"
             ));
         }

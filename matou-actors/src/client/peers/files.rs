@@ -1,7 +1,7 @@
 //! Files, offered and on their way: what the user wants of them, and what their sessions report.
 //!
-//! A session owns its files. What is kept here is what the user can be told of them, and those
-//! that wait for a session.
+//! A session owns its files. Kept here is what the user sees of them, and those that wait for a
+//! session.
 
 use std::path::PathBuf;
 
@@ -114,8 +114,8 @@ impl Peers {
         if with.is_given_up() {
             let reason = format!(
                 "not sent: the file connection is closed, and {name} or you left the server \
-                 meanwhile, so that the name may be somebody else's now; /close {name} first, then \
-                 send it again"
+                 meanwhile, so that the name may belong to another person now; /close {name} first, \
+                 then send it again"
             );
             return self.fail(id, reason);
         }

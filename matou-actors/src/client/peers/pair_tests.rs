@@ -278,7 +278,7 @@ fn two_wishes_open_a_session_for_both_in_every_order() {
 }
 
 #[test]
-fn a_time_limit_at_any_moment_leaves_nobody_waiting() {
+fn a_time_limit_at_any_moment_leaves_neither_side_waiting() {
     for (first, second) in [(true, false), (false, true)] {
         every_order(
             || [Side::new(true, first), Side::new(false, second)],

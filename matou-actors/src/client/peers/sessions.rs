@@ -128,7 +128,7 @@ impl Peers {
         if matches!(opened, Opened::Renewed { .. }) {
             self.notice(format!(
                 "{peer} or you left the server meanwhile, so that the name was free: this may be \
-                 somebody else, and what was open with {peer} before is closed"
+                 another person, and what was open with {peer} before is closed"
             ));
         }
         for item in waiting {

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_never_used_twice_and_offers_hold_nobody_up() {
+    fn numbers_are_never_reused_and_open_offers_do_not_delay_signing_out() {
         let bob = Username::parse("bob").unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         let handles = Arc::new(tokio::sync::Semaphore::new(1));

@@ -49,18 +49,18 @@ fn words(world: &mut World, user: usize) -> Vec<String> {
     events.into_iter().map(shown).collect()
 }
 
-fn tell(world: &mut World, user: usize, to: &str, what: &str) {
+fn say(world: &mut World, user: usize, to: &str, what: &str) {
     world.act(user, |peers, at| peers.deliver_text(&name(to), text(what), at));
 }
 
 #[test]
 fn what_is_typed_before_the_session_goes_out_in_order_once_it_is_open() {
     let (mut world, file) = (world(Policy::Always), file());
-    tell(&mut world, ADA, "bea", "one");
+    say(&mut world, ADA, "bea", "one");
     assert_eq!(words(&mut world, ADA), ["asked", "connecting", "opened", "text one"]);
     assert_eq!(words(&mut world, BEA), ["connecting", "opened", "text one"]);
     world.send_file(ADA, "bea", file.path().into());
-    tell(&mut world, BEA, "ada", "two");
+    say(&mut world, BEA, "ada", "two");
     assert_eq!(words(&mut world, ADA), ["started 1", "sent 1", "text two"]);
     assert_eq!(words(&mut world, BEA), ["offered 1", "received 1", "text two"]);
 }
@@ -126,7 +126,7 @@ fn a_file_that_goes_the_other_way_survives_a_refusal() {
 }
 
 #[test]
-fn an_own_file_that_nobody_takes_behind_a_refusal_is_offered_again() {
+fn an_own_file_that_stands_still_behind_a_refusal_is_offered_again() {
     let (mut world, file) = (world(Policy::Ask), file());
     world.send_file(ADA, "bea", file.path().into());
     world.send_file(BEA, "ada", file.path().into());
@@ -143,7 +143,7 @@ fn an_own_file_that_nobody_takes_behind_a_refusal_is_offered_again() {
 #[test]
 fn what_was_typed_before_a_close_is_reported_before_it() {
     let (mut world, file) = (world(Policy::Ask), file());
-    tell(&mut world, ADA, "bea", "hi");
+    say(&mut world, ADA, "bea", "hi");
     for _ in 0..2 {
         world.send_file(ADA, "bea", file.path().into());
     }
@@ -175,10 +175,10 @@ fn what_was_typed_before_a_close_is_reported_before_it() {
 #[test]
 fn nothing_of_an_ignored_user_is_shown_until_they_are_ignored_no_longer() {
     let (mut world, file) = (world(Policy::Ask), file());
-    tell(&mut world, ADA, "bea", "hi");
+    say(&mut world, ADA, "bea", "hi");
     world.act(BEA, |peers, at| peers.ignore(&name("ada"), at));
     words(&mut world, BEA);
-    tell(&mut world, ADA, "bea", "unseen");
+    say(&mut world, ADA, "bea", "unseen");
     world.send_file(ADA, "bea", file.path().into());
     assert_eq!(words(&mut world, BEA), [""; 0]);
     world.act(BEA, |peers, at| peers.unignore(&name("ada"), at));
@@ -207,7 +207,7 @@ fn a_request_behind_one_that_was_withdrawn_is_made_once_the_server_takes_it_for_
     words(&mut world, ADA);
     words(&mut world, BEA);
     world.pass(Duration::from_secs(1));
-    tell(&mut world, ADA, "bea", "hi");
+    say(&mut world, ADA, "bea", "hi");
     let [notice] = &words(&mut world, ADA)[..] else { panic!("asked at once") };
     assert!(notice.contains("asked again in 5 s"), "{notice}");
     assert_eq!(words(&mut world, BEA), [""; 0]);
@@ -234,5 +234,5 @@ fn a_person_who_is_allowed_is_asked_about_no_more_until_they_leave() {
     assert_eq!(words(&mut world, BEA), ["offered 2"]);
     world.act(BEA, |peers, at| peers.allow(&name("ada"), at));
     let [refused] = &words(&mut world, BEA)[..] else { panic!("allowed") };
-    assert!(refused.contains("may be somebody else's"), "{refused}");
+    assert!(refused.contains("may belong to another person"), "{refused}");
 }

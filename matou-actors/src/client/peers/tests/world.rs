@@ -27,7 +27,7 @@ const PORTS: u16 = 10_000;
 
 pub(super) struct World {
     pub(super) users: [User; 2],
-    /// What is on its way to somebody, in order.
+    /// What is on its way to a user, in order.
     queue: VecDeque<(usize, Step)>,
     wakes: Vec<(Instant, usize, Wake)>,
     now: Instant,
