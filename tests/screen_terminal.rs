@@ -121,11 +121,12 @@ fn history_is_kept_between_runs_and_private_text_is_not() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let mut bob = Screen::join(&server, "bob");
-    bob.terminal.types("public words\r/msg ada secret words\r");
+    bob.terminal.types("public words\r");
+    other.heard("bob", "public words");
+    bob.terminal.types("/msg ada secret words\r");
     bob.terminal.shows("2 ada…");
     bob.terminal.types("/quit\r");
     bob.terminal.exit();
-    other.heard("bob", "public words");
     let path = bob.home.path().join(".local/state/matou/history");
     let kept = std::fs::read_to_string(&path).unwrap();
     assert_eq!(kept, "public words\n/quit\n");
@@ -317,12 +318,38 @@ fn half_a_key_does_not_stop_the_screen() {
 }
 
 #[test]
+fn a_file_that_is_dropped_on_the_terminal_is_sent_and_its_path_not_said() {
+    let server = Server::start();
+    let mut other = harness::client::Client::join(server.address, "ada");
+    let mut screen = Screen::join(&server, "bob");
+    let path = screen.home.path().join("my file.txt");
+    std::fs::write(&path, "content").unwrap();
+    screen.terminal.types("/open ada\r");
+    other.wait("private_request", |_| true);
+    other.say("/accept bob");
+    screen.terminal.shows("Private session with ada");
+    screen.terminal.types(&format!("\x1b[200~'{}'\x1b[201~", path.display()));
+    screen.terminal.types("\r");
+    screen.terminal.shows("That is a file. Send my file.txt to ada");
+    thread::sleep(READ_TIME);
+    screen.terminal.types("\r");
+    let offer = other.any("file_offered");
+    assert_eq!(offer["size"], 7);
+    screen.terminal.types("done\r");
+    assert_eq!(other.any("private_message")["text"], "done", "the path was not said");
+}
+
+#[test]
 fn more_than_one_read_takes_is_typed_without_waiting_for_another_key() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let mut screen = Screen::join(&server, "bob");
     let line = format!("{}end", "x".repeat(497));
     screen.terminal.types(&format!("{line}\r").repeat(6));
+    // It comes as a paste does.
+    screen.terminal.shows("Send 6 lines?");
+    thread::sleep(READ_TIME);
+    screen.terminal.types("\r");
     for _ in 0..6 {
         other.wait("message", |event| event["text"] == line.as_str());
     }

@@ -27,6 +27,23 @@ pub(crate) fn readings(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>,
     Ok(readings)
 }
 
+/// The absolute paths that a whole line may be, if it looks as terminals paste a dropped file.
+pub(crate) fn dropped_paths(line: &str, home: Option<&Path>) -> Vec<PathBuf> {
+    let typed = line.trim();
+    let begins = ["/", "~/", "'/", "\"/", "$'/", "file://"];
+    // Two slashes say that what follows is text.
+    let looks_so = begins.iter().any(|begin| typed.starts_with(begin)) && !typed.starts_with("//");
+    // With one slash in its first word it is a command, or will be said to be none.
+    let word = typed.split_whitespace().next().unwrap_or_default();
+    let is_command =
+        typed.starts_with('/') && !word.get(1..).is_some_and(|rest| rest.contains('/'));
+    if !looks_so || is_command || typed.contains('\n') {
+        return Vec::new();
+    }
+    let readings = readings(typed, home).unwrap_or_default();
+    readings.into_iter().filter(|path| path.is_absolute()).collect()
+}
+
 /// The path of a `file` URI on this machine.
 pub(crate) fn uri(text: &str) -> Option<PathBuf> {
     let rest = text.strip_prefix("file://")?;

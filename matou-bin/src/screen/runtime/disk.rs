@@ -38,6 +38,8 @@ pub(in crate::screen) enum Job {
     Log(String, String),
     /// Read the names in a folder.
     List(PathBuf),
+    /// Look whether a line is the path of a file: one of these.
+    FindFile(String, Vec<PathBuf>),
     /// Save pasted text to a file.
     StorePaste(Username, String),
     /// Remove such a file.
@@ -84,6 +86,7 @@ impl Disk {
                 let text = format!("Cannot list {}: {slow}.", folder.display());
                 Some(UiEvent::DiskFailed(text))
             }
+            Job::FindFile(line, _) => Some(UiEvent::FileFound(line, None)),
             Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
             // The rest of them is removed at the end.
             Job::RemovePaste(_) => None,
@@ -168,6 +171,10 @@ impl Worker {
                 Job::List(folder) => {
                     let names = names(&folder).unwrap_or_default();
                     self.answer(UiEvent::Listed(Listing { folder, names }));
+                }
+                Job::FindFile(line, paths) => {
+                    let found = paths.into_iter().find(|path| path.is_file());
+                    self.answer(UiEvent::FileFound(line, found));
                 }
                 Job::StorePaste(to, text) => {
                     let stored = self.store(&text).map_err(|error| error.to_string());

@@ -173,6 +173,7 @@ impl EventLoop<'_> {
                 Effect::Remember(line) => self.disk(Job::Remember(line)),
                 Effect::Log { file, line } => self.disk(Job::Log(file, line)),
                 Effect::List(folder) => self.disk(Job::List(folder)),
+                Effect::FindFile { line, paths } => self.disk(Job::FindFile(line, paths)),
                 Effect::StorePaste { to, text } => self.disk(Job::StorePaste(to, text)),
                 Effect::RemovePaste(path) => self.disk(Job::RemovePaste(path)),
                 Effect::Notify(how, text) => self.screen.notify(how, &text)?,

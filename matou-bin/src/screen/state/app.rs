@@ -13,6 +13,7 @@ use crate::screen::config::setting_error::WrongSetting;
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
 use crate::screen::config::theme::{TerminalHints, Theme};
 use crate::screen::state::buffer::Limits;
+use crate::screen::state::burst::Burst;
 use crate::screen::state::completion::Completion;
 use crate::screen::state::entry::{Body, Entry};
 use crate::screen::state::event::{Effect, Now};
@@ -70,6 +71,10 @@ pub(crate) struct App {
     pub(in crate::screen) completion: Option<Completion>,
     /// Escape was pressed alone: until then, the next key counts as with Alt.
     pub(in crate::screen) meta: Option<Duration>,
+    /// Tells a paste without marks from typing.
+    pub(in crate::screen) burst: Burst,
+    /// A line that may be the path of a file, while the disk is asked, and since when.
+    pub(in crate::screen) looked_up: Option<(String, Duration)>,
     pub(in crate::screen) notifier: Notifier,
     pub(in crate::screen) mouse: bool,
     /// The messages are shown as plain lines instead of the screen.
@@ -173,6 +178,8 @@ impl App {
             notifier: Notifier::new(settings.notify_mention, settings.notify_private),
             mouse: settings.mouse,
             copy_mode: false,
+            burst: Burst::default(),
+            looked_up: None,
             paste_files: Vec::new(),
             flash: None,
             unacknowledged: 0,
@@ -212,6 +219,9 @@ impl App {
         let mut wait = Duration::from_secs(60).saturating_sub(in_minute);
         if let Some((_, until)) = &self.flash {
             wait = wait.min(until.saturating_sub(self.now.elapsed));
+        }
+        if let Some(next) = self.burst.next() {
+            wait = wait.min(next.saturating_sub(self.now.elapsed));
         }
         if let ServerLink::Down { next: Some((_, at)), .. } = &self.link {
             let left = at.saturating_sub(self.now.elapsed);

@@ -36,6 +36,8 @@ pub(crate) enum UiEvent {
     Chat(Event),
     /// The answer to [`Effect::List`].
     Listed(Listing),
+    /// The answer to [`Effect::FindFile`]: the line, and the file that it is the path of.
+    FileFound(String, Option<PathBuf>),
     /// The answer to [`Effect::StorePaste`]: the file, or why there is none.
     Stored(Username, Result<PathBuf, String>),
     /// Something for the disk failed: what, and why.
@@ -60,6 +62,13 @@ pub(crate) enum Effect {
     },
     /// Read the names in a folder, to complete a path.
     List(PathBuf),
+    /// Look whether a line is the path of a file.
+    FindFile {
+        /// The line.
+        line: String,
+        /// The paths that it may be, the likeliest first.
+        paths: Vec<PathBuf>,
+    },
     /// Put pasted text into a file that can be sent to `to`.
     StorePaste {
         /// For whom.

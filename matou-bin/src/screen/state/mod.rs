@@ -2,6 +2,7 @@
 
 pub(super) mod app;
 pub(super) mod buffer;
+pub(super) mod burst;
 pub(super) mod chat_log;
 pub(super) mod completion;
 pub(super) mod entry;

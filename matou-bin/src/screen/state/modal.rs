@@ -1,5 +1,7 @@
 //! What takes the keys for a while: a question, a search, the help page.
 
+use std::path::PathBuf;
+
 use crate::screen::state::buffer::EntryId;
 use crate::screen::state::input_line::InputLine;
 use crate::screen::state::tab::Scroll;
@@ -48,6 +50,8 @@ impl Modal {
 pub(crate) struct Paste {
     /// What was pasted.
     pub(crate) text: String,
+    /// The file that the text is the path of.
+    pub(crate) file: Option<PathBuf>,
     /// The selected answer; none after text was typed, so that its Enter publishes nothing.
     pub(crate) choice: Option<PasteChoice>,
 }
@@ -57,7 +61,12 @@ pub(crate) struct Paste {
 pub(crate) enum PasteChoice {
     Send,
     Edit,
+    /// Send the text as a file.
     File,
+    /// Send the file that the text is the path of.
+    Path,
+    /// Write a command that sends that file to somebody.
+    Address,
 }
 
 impl PasteChoice {
@@ -67,6 +76,8 @@ impl PasteChoice {
             Self::Send => "send",
             Self::Edit => "edit",
             Self::File => "file",
+            Self::Path => "send the file",
+            Self::Address => "choose who gets it",
         }
     }
 }

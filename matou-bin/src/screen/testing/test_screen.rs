@@ -133,6 +133,10 @@ impl TestScreen {
 
     /// Anything happens.
     pub(crate) fn update(&mut self, event: UiEvent) -> &mut Self {
+        // Enter at the very moment of another key would be of a paste.
+        if matches!(&event, UiEvent::Key(key) if key.code == KeyCode::Enter) {
+            self.milliseconds += 60;
+        }
         let effects = self.app.update(event, now(self.milliseconds));
         self.effects.extend(effects);
         self
@@ -142,6 +146,18 @@ impl TestScreen {
     pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
         self.milliseconds += seconds * 1000;
         self.update(UiEvent::Tick)
+    }
+
+    /// Text comes as keys without a pause, as a terminal pastes that does not mark a paste.
+    #[cfg(test)]
+    pub(crate) fn arrives_at_once(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+            let key = UiEvent::Key(KeyEvent::new(code, KeyModifiers::NONE));
+            let effects = self.app.update(key, now(self.milliseconds));
+            self.effects.extend(effects);
+        }
+        self
     }
 
     /// Types a line without sending it.

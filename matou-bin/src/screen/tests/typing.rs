@@ -102,6 +102,103 @@ fn what_goes_to_another_tab_is_announced_where_it_was_typed() {
 }
 
 #[test]
+fn what_is_half_typed_for_the_room_is_in_the_history_of_the_next_run() {
+    for (typed, kept) in [("half a sent", true), ("/msg alice psst", false), ("  ", false)] {
+        let mut scene = TestScreen::signed_in(SIZE);
+        scene.types(typed).ctrl('c');
+        let remember = Effect::Remember(typed.into());
+        assert_eq!(scene.effects.contains(&remember), kept, "{typed}");
+    }
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('2').types("half a secret").ctrl('c');
+    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Remember(_))));
+}
+
+#[test]
+fn lines_that_come_as_keys_at_once_are_asked_about_like_a_paste() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.arrives_at_once("one\ntwo\nthree");
+    assert_eq!(scene.sent(), []);
+    scene.app.take_dirty();
+    scene.wait(1);
+    assert!(scene.app.take_dirty(), "the question is drawn");
+    assert!(scene.shows("Send 3 lines?"), "{}", scene.screen());
+    scene.key(KeyCode::Esc);
+    assert_eq!(scene.sent(), []);
+    scene.arrives_at_once("one line\n");
+    scene.wait(1);
+    assert_eq!(scene.sent(), [Command::Say(text("one line"))]);
+}
+
+/// The disk answers that a line is the path of this file, or of none.
+fn looked_up(scene: &mut TestScreen, found: Option<&str>) {
+    let Some(Effect::FindFile { line, .. }) = scene.effects.last() else {
+        panic!("{:?}", scene.effects)
+    };
+    let line = line.clone();
+    scene.effects.clear();
+    scene.update(UiEvent::FileFound(line, found.map(Into::into)));
+}
+
+#[test]
+fn a_dropped_file_is_asked_about_and_its_path_not_said() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('2').update(UiEvent::Paste("'/tmp/a b.txt'".into()));
+    scene.key(KeyCode::Enter);
+    looked_up(&mut scene, Some("/tmp/a b.txt"));
+    assert!(scene.shows("That is a file. Send a b.txt to alice"), "{}", scene.screen());
+    scene.reads().key(KeyCode::Enter);
+    let (to, path, or) = (name("alice"), "/tmp/a b.txt".into(), Vec::new());
+    assert_eq!(scene.sent(), [Command::Send { to, path, or }]);
+}
+
+#[test]
+fn a_file_dropped_on_the_room_needs_a_name() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.enters("file:///tmp/a%20b");
+    looked_up(&mut scene, Some("/tmp/a b"));
+    assert!(scene.shows("which goes to one person"), "{}", scene.screen());
+    scene.reads().key(KeyCode::Enter).types("alice");
+    assert!(scene.shows("› /send alice file:///tmp/a%20b"), "{}", scene.screen());
+    assert_eq!(scene.sent(), []);
+}
+
+#[test]
+fn the_path_of_a_file_can_be_said_and_esc_keeps_it() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.enters("/etc/hosts");
+    looked_up(&mut scene, Some("/etc/hosts"));
+    scene.key(KeyCode::Esc);
+    assert!(scene.shows("› /etc/hosts"), "{}", scene.screen());
+    scene.key(KeyCode::Enter);
+    looked_up(&mut scene, Some("/etc/hosts"));
+    scene.reads().key(KeyCode::Tab).reads().key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("/etc/hosts"))]);
+}
+
+#[test]
+fn what_is_no_file_is_sent_as_it_was_typed() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.enters("\"/quoted\" words");
+    assert_eq!(scene.sent(), [Command::Say(text("\"/quoted\" words"))], "no single word");
+    scene.enters("'/no/such'");
+    looked_up(&mut scene, None);
+    assert_eq!(scene.sent(), [Command::Say(text("'/no/such'"))]);
+    scene.enters("/mgs/x");
+    looked_up(&mut scene, None);
+    assert!(scene.shows("Unknown command /mgs/x"), "{}", scene.screen());
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_keep_a_line_for_ever() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.enters("'/slow'").key(KeyCode::Enter);
+    assert!(scene.shows("Looking whether that is a file"), "{}", scene.screen());
+    scene.wait(3).key(KeyCode::Enter);
+    assert_eq!(scene.sent(), [Command::Say(text("'/slow'"))]);
+}
+
+#[test]
 fn private_text_is_recalled_only_in_its_tab_and_never_written() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("secret").alt('1').enters("public");

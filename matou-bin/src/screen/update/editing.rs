@@ -1,5 +1,7 @@
 //! Editing what is typed: keys, paste, completion, history.
 
+use std::path::PathBuf;
+
 use matou_actors::client::Command;
 use matou_actors::protocol::{FoldedName, Username};
 
@@ -99,19 +101,21 @@ impl App {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let several = text.contains('\n') || split_text(text).len() > 1;
         if several || text.len() > MAX_INPUT {
-            let choice = self.paste_choices(text).first().copied();
-            self.modal = Some(Modal::Paste(Paste { text: text.to_owned(), choice }));
+            self.ask_about(text.to_owned(), None);
         } else {
             self.insert(text);
         }
     }
 
+    /// Asks what to do with a pasted text, or with one that is the path of a `file`.
+    pub(super) fn ask_about(&mut self, text: String, file: Option<PathBuf>) {
+        let mut paste = Paste { text, file, choice: None };
+        paste.choice = self.paste_choices(&paste).first().copied();
+        self.modal = Some(Modal::Paste(paste));
+    }
+
     /// The pasted text is in a file: sends it.
-    pub(super) fn paste_stored(
-        &mut self,
-        to: Username,
-        stored: Result<std::path::PathBuf, String>,
-    ) {
+    pub(super) fn paste_stored(&mut self, to: Username, stored: Result<PathBuf, String>) {
         match stored {
             Ok(path) => {
                 self.paste_files.push(PasteFile { path: path.clone(), id: None });

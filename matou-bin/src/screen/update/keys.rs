@@ -7,6 +7,7 @@ use matou_actors::client::Command;
 
 use crate::screen::config::keymap::Action;
 use crate::screen::state::app::App;
+use crate::screen::state::burst::{BurstKey, Due, Taken};
 use crate::screen::state::event::Effect;
 use crate::screen::state::modal::{Modal, Search};
 use crate::screen::state::tab::{PrivateState, Scroll};
@@ -50,9 +51,48 @@ impl App {
         if self.modal.is_some() {
             return self.modal_key(key, action);
         }
+        if self.is_of_a_burst(key, action) {
+            return;
+        }
         match action {
             Some(action) => self.act(action),
             None => self.type_key(key),
+        }
+    }
+
+    /// Whether a key waits, or belongs to a paste that comes as keys.
+    fn is_of_a_burst(&mut self, key: KeyEvent, action: Option<Action>) -> bool {
+        let is_plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let kind = match key.code {
+            KeyCode::Char(c) if is_plain && action.is_none() => BurstKey::Text(c),
+            KeyCode::Tab if is_plain => BurstKey::Text('\t'),
+            KeyCode::Enter if key.modifiers.is_empty() && action == Some(Action::Submit) => {
+                BurstKey::Enter
+            }
+            _ => BurstKey::Other,
+        };
+        match self.burst.key(kind, self.now.elapsed) {
+            Taken::No => false,
+            Taken::Yes => true,
+            Taken::Begins => {
+                let line = self.tab_mut().map(|tab| tab.input.take()).unwrap_or_default();
+                self.burst.begins_with(&line);
+                true
+            }
+            Taken::AfterSubmit => {
+                self.act(Action::Submit);
+                false
+            }
+        }
+    }
+
+    /// Does what has waited for the next key.
+    pub(super) fn end_burst(&mut self) {
+        let Some(due) = self.burst.due(self.now.elapsed) else { return };
+        self.dirty = true;
+        match due {
+            Due::Submit => self.act(Action::Submit),
+            Due::Paste(text) => self.paste(&text),
         }
     }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use matou_actors::client::{Command, Event};
 
+use crate::input::begins_command;
 use crate::screen::state::app::App;
 use crate::screen::state::event::Effect;
+use crate::screen::state::history::{Scope, to_file};
+use crate::screen::state::tab::TabKind;
 
 /// How long nothing of the user's may move before the screen leaves without the client, which
 /// gives up by itself before that.
@@ -21,8 +24,20 @@ impl App {
             return;
         }
         self.modal = None;
+        self.keep_half_typed();
         self.part();
         self.effects.push(Effect::Send(Command::Quit));
+    }
+
+    /// Puts what is half typed for the room into the history, so that the next run has it. What is
+    /// half typed for one person, or a command, which may hold such text, is not written.
+    fn keep_half_typed(&mut self) {
+        let room = self.tabs.iter().find(|tab| tab.kind == TabKind::Room);
+        let line = room.map(|tab| tab.input.text().to_owned()).unwrap_or_default();
+        if !line.trim().is_empty() && !begins_command(&line) {
+            self.effects.push(Effect::Remember(to_file(&line)));
+            self.history.add(line, Scope::Anywhere);
+        }
     }
 
     /// From now on, errors are printed after the screen is closed.

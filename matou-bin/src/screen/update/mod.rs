@@ -24,6 +24,7 @@ impl App {
         self.now = now;
         self.dirty |= minute != (now.wall.date(), now.wall.hour(), now.wall.minute());
         self.dirty |= !matches!(event, UiEvent::Tick);
+        self.end_burst();
         match event {
             UiEvent::Key(key) => self.key(key),
             UiEvent::Paste(text) => self.paste(&text),
@@ -32,6 +33,7 @@ impl App {
             UiEvent::Focus(focus) => self.focus(focus),
             UiEvent::Chat(event) => self.chat(event),
             UiEvent::Listed(listing) => self.listed(&listing),
+            UiEvent::FileFound(line, found) => self.file_found(&line, found),
             UiEvent::Stored(to, stored) => self.paste_stored(to, stored),
             UiEvent::DiskFailed(problem) => self.error(&problem),
             UiEvent::Tick => self.tick(),

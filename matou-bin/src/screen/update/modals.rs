@@ -1,5 +1,7 @@
 //! Keys while a question, a search or the help page is open.
 
+use std::iter;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::Command;
 use matou_actors::protocol::Username;
@@ -157,9 +159,14 @@ impl App {
     }
 
     /// What can be done with a paste in the active tab, the likeliest first.
-    pub(in crate::screen) fn paste_choices(&self, text: &str) -> Vec<PasteChoice> {
-        let small = text.len() <= MAX_INPUT;
+    pub(in crate::screen) fn paste_choices(&self, paste: &Paste) -> Vec<PasteChoice> {
+        let small = paste.text.len() <= MAX_INPUT;
         let has_peer = self.tab().is_some_and(|tab| tab.peer().is_some());
+        if paste.file.is_some() {
+            let send = if has_peer { PasteChoice::Path } else { PasteChoice::Address };
+            let says = (!self.is_transfers()).then_some(PasteChoice::Send);
+            return iter::once(send).chain(says).collect();
+        }
         let mut choices = Vec::new();
         if small && !self.is_transfers() {
             choices.push(PasteChoice::Send);
@@ -175,12 +182,16 @@ impl App {
 
     fn paste_key(&mut self, mut paste: Paste, key: KeyEvent, action: Option<Action>) {
         if key.code == KeyCode::Esc {
+            if paste.file.is_some() && self.has_empty_input() {
+                // It was typed, or will be wanted in another way.
+                self.insert(&paste.text);
+            }
             return self.flash("Nothing sent.");
         }
         if action == Some(Action::Submit) {
             return self.answer_paste(paste);
         }
-        let choices = self.paste_choices(&paste.text);
+        let choices = self.paste_choices(&paste);
         let back = matches!(key.code, KeyCode::BackTab | KeyCode::Left);
         if is_typed(key) && (back || matches!(key.code, KeyCode::Tab | KeyCode::Right)) {
             let at = choices.iter().position(|choice| Some(*choice) == paste.choice);
@@ -208,6 +219,15 @@ impl App {
                     self.scroll_bottom();
                     return self.say(paste.text.split('\n'));
                 }
+                Some(PasteChoice::Path) => {
+                    if let (Some(to), Some(path)) =
+                        (self.tab().and_then(|tab| tab.peer()).cloned(), paste.file)
+                    {
+                        self.perform(Command::Send { to, path, or: Vec::new() });
+                    }
+                    return;
+                }
+                Some(PasteChoice::Address) => return self.address_file(&paste.text),
                 Some(PasteChoice::Edit) => return self.insert(&paste.text),
                 Some(PasteChoice::File) => {
                     if let Some(to) = self.tab().and_then(|tab| tab.peer()).cloned() {

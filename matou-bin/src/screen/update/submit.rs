@@ -1,5 +1,8 @@
 //! What is typed, when it is sent.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
@@ -13,6 +16,7 @@ use crate::screen::state::modal::Modal;
 use crate::screen::state::people::People;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::text::split_text;
+use crate::typed_path::dropped_paths;
 
 /// Those in the room, those who spoke, and those with a tab.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ impl KnownUsers for Known<'_> {
     }
 }
 
+/// How long the disk may take to say whether a line is the path of a file.
+const FILE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Why what is said in public stays in the line.
 pub(super) const NOT_CONNECTED: &str =
     "Not connected: kept here to send again; what you type now is a new line.";
@@ -36,15 +43,22 @@ pub(super) const NOT_CONNECTED: &str =
 impl App {
     /// Sends the line that was typed.
     pub(super) fn submit(&mut self) {
+        if self.looks_for_file() {
+            return;
+        }
         let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else {
             return;
         };
+        self.submit_line(&line);
+    }
+
+    fn submit_line(&mut self, line: &str) {
         if line.trim().is_empty() {
             return;
         }
-        let is_command = begins_command(&line);
+        let is_command = begins_command(line);
         if self.is_transfers() && !is_command {
-            self.put_back(&line);
+            self.put_back(line);
             let key = self.keys.key(Action::Tab(1));
             let room = key.map_or_else(String::new, |key| format!(", {key} is the room"));
             self.flash(format!("No chat in this tab: only commands work{room}."));
@@ -52,17 +66,17 @@ impl App {
         }
         if !is_command && self.is_unheard() {
             if let Some(tab) = self.tab_mut() {
-                tab.input.set_unsent(&line);
+                tab.input.set_unsent(line);
             }
             // The next line takes its place.
-            self.remember(&line, false, &[]);
+            self.remember(line, false, &[]);
             self.flash(NOT_CONNECTED);
             return;
         }
         // A command may hold a text of several lines.
-        let lines = if is_command { vec![line.as_str()] } else { line.split('\n').collect() };
+        let lines = if is_command { vec![line] } else { line.split('\n').collect() };
         if !is_command && lines.iter().any(|line| begins_command(line)) {
-            self.put_back(&line);
+            self.put_back(line);
             self.flash("Nothing sent: a command must be the first line; // sends it as text.");
             return;
         }
@@ -78,10 +92,10 @@ impl App {
         match parsed.map(|lines| lines.into_iter().flatten().collect::<Vec<_>>()) {
             Ok(inputs) if self.leaving.is_some() && !inputs.iter().all(is_quit) => {
                 // The status line says that it is signing out.
-                self.put_back(&line);
+                self.put_back(line);
             }
             Ok(inputs) => {
-                self.remember(&line, is_command, &inputs);
+                self.remember(line, is_command, &inputs);
                 self.scroll_bottom();
                 for input in inputs {
                     match input {
@@ -91,11 +105,58 @@ impl App {
                 }
             }
             Err(problem) => {
-                self.history.add(line.clone(), Scope::ThisRun);
+                self.history.add(line.to_owned(), Scope::ThisRun);
                 self.error(&problem.to_string());
-                self.put_back(&line);
+                self.put_back(line);
             }
         }
+    }
+
+    /// Whether the line may be the path of a file that was dropped here, and the disk is asked.
+    fn looks_for_file(&mut self) -> bool {
+        let Some(line) = self.tab().map(|tab| tab.input.text().to_owned()) else { return false };
+        let looked_up = self.looked_up.take();
+        if let Some((asked, since)) = looked_up.filter(|(asked, _)| *asked == line) {
+            let waits = self.now.elapsed.saturating_sub(since) < FILE_PATIENCE;
+            if waits {
+                self.looked_up = Some((asked, since));
+                self.flash("Looking whether that is a file...");
+            }
+            return waits;
+        }
+        let paths = dropped_paths(&line, self.home.as_deref());
+        let asks = !paths.is_empty();
+        if asks {
+            self.looked_up = Some((line.clone(), self.now.elapsed));
+            self.effects.push(Effect::FindFile { line, paths });
+        }
+        asks
+    }
+
+    /// The disk has been asked about a line: a file is asked about, other lines are sent.
+    pub(super) fn file_found(&mut self, line: &str, found: Option<PathBuf>) {
+        let asked = self.looked_up.as_ref().is_some_and(|(asked, _)| *asked == line);
+        let unchanged = self.tab().is_some_and(|tab| tab.input.text() == line);
+        if !asked || !unchanged || self.modal.is_some() {
+            return;
+        }
+        self.looked_up = None;
+        let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else { return };
+        match found {
+            Some(path) => self.ask_about(line, Some(path)),
+            None => self.submit_line(&line),
+        }
+    }
+
+    /// Begins a command that sends a file, with the cursor where the name goes.
+    pub(super) fn address_file(&mut self, path: &str) {
+        const COMMAND: &str = "/send ";
+        self.put_back(&format!("{COMMAND} {path}"));
+        if let Some(tab) = self.tab_mut() {
+            tab.input.home();
+            COMMAND.chars().for_each(|_| tab.input.right());
+        }
+        self.flash("Write the name of the user who gets the file.");
     }
 
     /// Does what was typed, and says where it went when that is another tab.

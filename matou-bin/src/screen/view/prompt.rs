@@ -5,6 +5,7 @@ use ratatui::text::Span;
 
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
+use crate::sanitize::sanitize;
 use crate::screen::config::keymap::Action;
 use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
@@ -203,8 +204,17 @@ fn paste(app: &App, paste: &Paste) -> Question {
         (lines, messages) if lines == messages => format!("{lines} lines"),
         (lines, messages) => format!("{lines} lines as {messages} messages"),
     };
-    let choices = app.paste_choices(text);
-    let asked = if text.len() > MAX_INPUT {
+    let choices = app.paste_choices(paste);
+    let asked = if let Some(file) = &paste.file {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let name = sanitize(&name);
+        match app.tab().and_then(|tab| tab.peer()) {
+            Some(peer) => format!(" That is a file. Send {name} to {peer}, or its path as text?"),
+            None => format!(
+                " {name} is a file, which goes to one person. Send it, or its path as text?"
+            ),
+        }
+    } else if text.len() > MAX_INPUT {
         let hint = if choices.is_empty() { "; a private tab can send it as a file" } else { "" };
         format!(" {} pasted, too much to send as messages{hint}.", bytes_of(text))
     } else if choices.contains(&PasteChoice::Send) {
