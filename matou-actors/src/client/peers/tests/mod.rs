@@ -236,3 +236,86 @@ fn a_person_who_is_allowed_is_asked_about_no_more_until_they_leave() {
     let [refused] = &words(&mut world, BEA)[..] else { panic!("allowed") };
     assert!(refused.contains("may belong to another person"), "{refused}");
 }
+
+/// What either user may do, in every order of four: afterwards each file has ended once, on
+/// either side, and nothing waits any more.
+#[test]
+fn in_every_order_each_file_ends_once_and_nothing_waits_for_ever() {
+    const ACTS: usize = 10;
+    let file = file();
+    for code in 0..ACTS.pow(4) {
+        let acts: Vec<_> = (0..4).map(|at| code / ACTS.pow(at) % ACTS).collect();
+        let mut world = World::new([accepting(Policy::Ask), accepting(Policy::Ask)]);
+        let mut seen = [Vec::new(), Vec::new()];
+        for act in &acts {
+            do_something(&mut world, *act, &file, &mut seen);
+        }
+        // Whoever is offered a file takes it, until none is offered any more.
+        for _ in 0..10 {
+            world.pass(Duration::from_secs(30));
+            for user in [ADA, BEA] {
+                seen[user].extend(words(&mut world, user));
+                for id in open(&seen[user], "offered ") {
+                    world.act(user, |peers, _| peers.take(id));
+                }
+            }
+        }
+        for (user, seen) in seen.iter().enumerate() {
+            let (started, offered) = (open(seen, "started "), open(seen, "offered "));
+            assert!(started.is_empty() && offered.is_empty(), "{user} {acts:?}: {seen:?}");
+            assert!(!world.act(user, |peers, _| peers.is_busy()), "{user} {acts:?}: {seen:?}");
+        }
+    }
+}
+
+fn do_something(
+    world: &mut World,
+    act: usize,
+    file: &tempfile::NamedTempFile,
+    seen: &mut [Vec<String>; 2],
+) {
+    let user = act % 2;
+    seen[user].extend(words(world, user));
+    let peer = ["bea", "ada"][user];
+    let first = |begins: &str| open(&seen[user], begins).first().copied();
+    match act / 2 {
+        0 => world.send_file(user, peer, file.path().into()),
+        1 => {
+            if let Some(id) = first("offered ") {
+                world.act(user, |peers, _| peers.take(id));
+            }
+        }
+        2 => {
+            if let Some(id) = first("offered ") {
+                world.act(user, |peers, _| peers.refuse(id, "you refused it"));
+            }
+        }
+        3 => {
+            if let Some(id) = first("started ") {
+                world.act(user, |peers, _| peers.cancel(id));
+            }
+        }
+        _ => {
+            world.act(user, |peers, _| drop(peers.close(&name(peer))));
+        }
+    }
+}
+
+/// The numbers of what began so and has not ended; each ends once.
+fn open(seen: &[String], begins: &str) -> Vec<TransferId> {
+    let number = |word: &str, begins: &str| {
+        let rest = word.strip_prefix(begins)?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some(TransferId(digits.parse().ok()?))
+    };
+    let began = seen.iter().filter_map(|word| number(word, begins));
+    let open = began.filter(|id| {
+        let ends = seen.iter().filter(|word| {
+            ["sent ", "received ", "failed "].iter().any(|ends| number(word, ends) == Some(*id))
+        });
+        let ends = ends.count();
+        assert!(ends <= 1, "{id} ended twice: {seen:?}");
+        ends == 0
+    });
+    open.collect()
+}
