@@ -6,6 +6,8 @@
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
 mod actor;
+#[cfg(test)]
+mod actor_tests;
 mod archive;
 mod arrival;
 mod downloads;

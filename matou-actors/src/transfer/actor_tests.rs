@@ -1,0 +1,139 @@
+use std::io::Read;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Cancel, ChosenFile, Downloads, FileStamp, Job, Outcome, Report, Transfer, Verdict};
+use crate::protocol::Username;
+
+const KEY: u64 = 7;
+const DEADLINE: Duration = Duration::from_secs(10);
+/// More than the buffers of a connection hold.
+const LARGE: usize = 32 * 1024 * 1024;
+
+/// Forwards what a transfer reports.
+struct Probe(mpsc::UnboundedSender<Report>);
+
+impl Actor for Probe {
+    type Context = Context<Self>;
+}
+
+impl Handler<Report> for Probe {
+    type Result = ();
+
+    fn handle(&mut self, report: Report, _: &mut Self::Context) {
+        // The test may be over.
+        let _ = self.0.send(report);
+    }
+}
+
+struct Running {
+    transfer: Addr<Transfer>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    socket: Arc<TcpStream>,
+    /// The other end.
+    peer: TcpStream,
+}
+
+fn start(job: Job) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = Arc::new(listener.accept().unwrap().0);
+    let (sender, reports) = mpsc::unbounded_channel();
+    let report = Probe(sender).start().recipient();
+    let transfer = Transfer::new(KEY, job, Arc::clone(&socket), report).start();
+    Running { transfer, reports, socket, peer }
+}
+
+fn send(path: &Path) -> Job {
+    let handles = Arc::new(Semaphore::new(1));
+    Job::Send(Arc::new(ChosenFile::choose(path.into(), &handles).unwrap()))
+}
+
+fn receive(folder: &Path, size: u64) -> Job {
+    let downloads = Arc::new(Downloads::new(folder.into(), 0));
+    let time = jiff::civil::date(2026, 11, 25).at(12, 0, 0, 0);
+    let stamp = FileStamp::new(&Username::parse("bob").unwrap(), time);
+    Job::Receive { downloads, stamp, size }
+}
+
+impl Running {
+    /// The next report but those of progress.
+    async fn next(&mut self) -> Outcome {
+        loop {
+            let next = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
+            let report = next.expect("no report in time").expect("it has stopped");
+            assert_eq!(report.key, KEY);
+            if !matches!(report.outcome, Outcome::Moved(_)) {
+                return report.outcome;
+            }
+        }
+    }
+
+    async fn begun(&mut self) {
+        let outcome = self.next().await;
+        assert!(matches!(outcome, Outcome::Begun { .. }), "{outcome:?}");
+    }
+
+    async fn ended(&mut self) -> Verdict {
+        match self.next().await {
+            Outcome::Ended(verdict) => verdict,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_sent_file_is_whole_once_the_other_side_has_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "content").unwrap();
+    let mut running = start(send(file.path()));
+    running.begun().await;
+    let verdict = running.ended().await;
+    assert!(matches!(verdict, Verdict::Whole { size: 7, changed: false, .. }), "{verdict:?}");
+    let mut received = [0; 19];
+    running.peer.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"\0\0\0\x0e\0\0\0\0\0\0\0\x07content");
+    assert!(running.reports.recv().await.is_none(), "the actor stops");
+}
+
+#[actix_rt::test]
+async fn a_cancelled_file_breaks_off_with_the_reason_and_leaves_the_other_direction_open() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();
+    let mut running = start(send(file.path()));
+    running.begun().await;
+    running.transfer.do_send(Cancel("enough".into()));
+    let verdict = running.ended().await;
+    let Verdict::Broken { reason, ended, .. } = verdict else { panic!("{verdict:?}") };
+    assert!(reason == "enough" && !ended, "{reason}");
+    std::io::Write::write_all(&mut running.peer, b"x").unwrap();
+    running.socket.as_ref().read_exact(&mut [0]).unwrap();
+}
+
+#[actix_rt::test]
+async fn a_received_file_that_ends_early_keeps_its_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = start(receive(folder.path(), 100));
+    running.begun().await;
+    std::io::Write::write_all(&mut running.peer, b"some").unwrap();
+    running.peer.shutdown(Shutdown::Write).unwrap();
+    let verdict = running.ended().await;
+    let Verdict::Broken { kept: Some(kept), ended: true, .. } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(kept.contains("4 of 100 bytes") && kept.contains(".part"), "{kept}");
+}
+
+#[actix_rt::test]
+async fn a_file_for_which_there_is_no_room_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = start(receive(folder.path(), u64::MAX / 2));
+    let verdict = running.ended().await;
+    assert!(matches!(verdict, Verdict::NotBegun(_)), "{verdict:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
