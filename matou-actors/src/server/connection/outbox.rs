@@ -12,6 +12,13 @@ use crate::server::room::log::{Segment, Span};
 
 /// The most slices that one system call writes.
 pub(crate) const MAX_SLICES: usize = 32;
+/// What an event costs the log beside its bytes, counted against the limit of whoever keeps it
+/// there: short messages would cost many times their length.
+const OVERHEAD: usize = 64;
+/// So many events cost nothing beside their bytes: as many as two batches may hold.
+const FREE_EVENTS: usize = 32 * 1024;
+/// Below this share of the limit the events are not looked at.
+const LIGHT: usize = 8;
 
 /// Frames for this client alone and spans of the room's log, in the order in which they are due.
 #[derive(Debug)]
@@ -183,8 +190,19 @@ impl Outbox {
         }
     }
 
+    fn overhead(&self) -> usize {
+        let events = self.entries.iter().map(|entry| match entry {
+            Entry::Frame(_) => 1,
+            Entry::Log { segment, end, .. } => end.saturating_sub(segment.start()),
+        });
+        let events = usize::try_from(events.sum::<u64>()).unwrap_or(usize::MAX);
+        events.saturating_sub(FREE_EVENTS).saturating_mul(OVERHEAD)
+    }
+
     fn check(&self) -> Result<(), Overflow> {
-        if self.queued > self.limit + self.allowance { Err(Overflow) } else { Ok(()) }
+        let limit = self.limit + self.allowance;
+        let weight = if self.queued < limit / LIGHT { 0 } else { self.overhead() };
+        if self.queued.saturating_add(weight) > limit { Err(Overflow) } else { Ok(()) }
     }
 }
 
@@ -273,6 +291,19 @@ mod tests {
         assert_eq!((outbox.entries.len(), outbox.queued()), (1, 23_000));
         assert_eq!(drain(&mut outbox, 777).len(), 23_000);
         assert_eq!(outbox.entries.capacity(), 0);
+    }
+
+    #[test]
+    fn short_messages_count_for_what_they_cost_the_log() {
+        const LIMIT: usize = 1024 * 1024;
+        let (mut log, mut reader) = log();
+        let mut outbox = Outbox::new(LIMIT);
+        let queued = (0_usize..100_000).find(|_| {
+            add(&mut log, "x");
+            outbox.push_span(&reader.take(100).unwrap(), 0).is_err()
+        });
+        // 14 bytes each would be 74,898; 32,768 are free, and each other one counts for 64 more.
+        assert_eq!(queued, Some((LIMIT - 32_768 * 14) / (14 + 64) + 32_768));
     }
 
     #[test]
