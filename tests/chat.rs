@@ -82,7 +82,7 @@ fn long_text_is_split_and_control_characters_never_leave() {
     watcher.expect(&harness::wire::conotif("Ada"));
     ada.say(&format!("{}\tand\u{1b}[31m more", "word ".repeat(150)));
     let first = "word ".repeat(102);
-    let second = format!("{}and[31m more", "word ".repeat(48) + " ");
+    let second = format!("{}and[31m more", "word ".repeat(48) + "    ");
     watcher.expect(&harness::wire::msgbc("Ada", &first));
     watcher.expect(&harness::wire::msgbc("Ada", &second));
     ada.say("\u{1}\u{2}");

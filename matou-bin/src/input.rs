@@ -117,6 +117,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     etcetera::home_dir().ok()
 }
 
+/// A blank line between others.
+pub(crate) fn blank(context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
+    say(" ", context)
+}
+
 fn say(text: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
     match context.talking_to {
         Some(peer) => tell(peer, text),

@@ -3,9 +3,12 @@
 use matou_actors::protocol::{MAX_MESSAGE, MessageText};
 use unicode_segmentation::UnicodeSegmentation;
 
+/// What a tab becomes, which the protocol cannot carry.
+pub(crate) const TAB: &str = "    ";
+
 /// Splits `text` into messages; none if nothing in it can be sent.
 ///
-/// Tabs and line breaks become spaces; other control characters are dropped. Text longer than
+/// A tab becomes four spaces, a line break one; other control characters are dropped. Text longer than
 /// [`MAX_MESSAGE`] bytes is split after a space, else between graphemes, else (inside a single
 /// larger grapheme) between characters. The messages concatenate to the whole text.
 pub(crate) fn split_text(text: &str) -> Vec<MessageText> {
@@ -21,6 +24,20 @@ pub(crate) fn split_text(text: &str) -> Vec<MessageText> {
     messages
 }
 
+/// The lines of `text`, without blank ones at its beginning and end.
+pub(crate) fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    let lines: Vec<_> = text.split('\n').collect();
+    let with_text = |line: &&str| !line.trim().is_empty();
+    let first = lines.iter().position(with_text).unwrap_or(lines.len());
+    let end = lines.iter().rposition(with_text).map_or(first, |last| last + 1);
+    lines.into_iter().take(end).skip(first)
+}
+
+/// The messages of one of several lines. A message cannot be empty: a blank line is one space.
+pub(crate) fn split_line(line: &str) -> Vec<MessageText> {
+    if line.trim().is_empty() { split_text(" ") } else { split_text(line) }
+}
+
 /// `text` on one line, without control characters.
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -28,7 +45,8 @@ fn clean(text: &str) -> String {
     while let Some(c) = characters.next() {
         match c {
             '\r' if characters.peek() == Some(&'\n') => {}
-            '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            '\t' => cleaned.push_str(TAB),
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
                 cleaned.push(' ');
             }
             c if c.is_control() => {}
@@ -95,10 +113,19 @@ mod tests {
 
     #[test]
     fn tabs_and_line_breaks_become_spaces_and_other_controls_are_dropped() {
-        assert_eq!(parts("a\tb\r\nc\rd\ne\u{85}f"), ["a b c d e f"]);
+        assert_eq!(parts("a\tb\r\nc\rd\ne\u{85}f"), ["a    b c d e f"]);
         assert_eq!(parts("a\u{0}\u{1b}[31mb\u{7f}\u{9b}c"), ["a[31mbc"]);
         assert!(parts("\u{1}\u{2}\u{7f}").is_empty());
         assert!(parts("").is_empty());
+    }
+
+    #[test]
+    fn blank_lines_between_others_are_kept() {
+        let lines = |text| lines_of(text).flat_map(split_line).collect::<Vec<_>>();
+        let shown = |text| lines(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let code = "\n \nfn a() {\n\tb();\n\n\n}\n\n";
+        assert_eq!(shown(code), ["fn a() {", "    b();", " ", " ", "}"]);
+        assert_eq!(shown(" \n\t\n"), [""; 0]);
     }
 
     #[test]

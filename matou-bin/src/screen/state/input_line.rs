@@ -6,11 +6,10 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::sanitize::sanitize;
 use crate::screen::text::width as text_width;
+use crate::text::TAB;
 
 /// The longest text that can be typed or pasted into the line, in bytes.
 pub(crate) const MAX_INPUT: usize = 32 * 1024;
-/// What a tab becomes: messages carry no control characters.
-const TAB: &str = "    ";
 
 /// Text being typed, maybe of several lines. The cursor stands between graphemes.
 #[derive(Clone, Debug, Default)]
@@ -87,17 +86,8 @@ impl InputLine {
         if std::mem::take(&mut self.unsent) && self.cursor == self.text.len() {
             self.take();
         }
-        let mut previous = None;
-        for c in text.replace('\t', TAB).chars() {
-            let c = match c {
-                '\r' => '\n',
-                '\n' if previous == Some('\r') => {
-                    previous = None;
-                    continue;
-                }
-                other => other,
-            };
-            previous = Some(if c == '\n' { '\r' } else { c });
+        let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', TAB);
+        for c in text.chars() {
             if c.is_control() && c != '\n' {
                 continue;
             }

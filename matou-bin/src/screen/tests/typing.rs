@@ -51,14 +51,23 @@ fn several_pasted_lines_are_asked_about() {
     let mut scene = TestScreen::signed_in(SIZE);
     let paste = || UiEvent::Paste("one\r\n/quit\n\nthree\n".into());
     scene.update(paste());
-    assert!(scene.shows("Send 3 lines?"));
+    assert!(scene.shows("Send 4 lines?"));
     scene.key(KeyCode::Esc);
     assert_eq!(scene.sent(), []);
     scene.update(paste()).reads().key(KeyCode::Enter);
-    let lines = ["one", "/quit", "three"].map(|line| Command::Say(text(line)));
+    let lines = ["one", "/quit", " ", "three"].map(|line| Command::Say(text(line)));
     assert_eq!(scene.sent(), lines, "what is pasted is said, never run");
     scene.update(UiEvent::Paste("just one".into()));
     assert!(scene.shows("› just one"));
+}
+
+#[test]
+fn an_edited_paste_keeps_its_blank_lines_and_tabs() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.update(UiEvent::Paste("if a\n\n\tb\n".into())).reads();
+    scene.key(KeyCode::Tab).reads().key(KeyCode::Enter).key(KeyCode::Enter);
+    let lines = ["if a", " ", "    b"].map(|line| Command::Say(text(line)));
+    assert_eq!(scene.sent(), lines);
 }
 
 #[test]

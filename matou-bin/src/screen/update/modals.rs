@@ -12,6 +12,7 @@ use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
 use crate::screen::state::input_line::MAX_INPUT;
 use crate::screen::state::modal::{HistorySearch, Modal, Paste, PasteChoice, Search, SignIn};
+use crate::text::lines_of;
 
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
@@ -217,7 +218,7 @@ impl App {
                 }
                 Some(PasteChoice::Send) => {
                     self.scroll_bottom();
-                    return self.say(paste.text.split('\n'));
+                    return self.say(lines_of(&paste.text));
                 }
                 Some(PasteChoice::Path) => {
                     if let (Some(to), Some(path)) =

@@ -7,7 +7,7 @@ use matou_actors::client::Command;
 use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
-use crate::input::{Input, InputContext, KnownUsers, begins_command, parse};
+use crate::input::{Input, InputContext, KnownUsers, begins_command, blank, parse};
 use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
@@ -15,7 +15,7 @@ use crate::screen::state::history::{Scope, to_file};
 use crate::screen::state::modal::Modal;
 use crate::screen::state::people::People;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
-use crate::text::split_text;
+use crate::text::{lines_of, split_line};
 use crate::typed_path::dropped_paths;
 
 /// Those in the room, those who spoke, and those with a tab.
@@ -74,7 +74,7 @@ impl App {
             return;
         }
         // A command may hold a text of several lines.
-        let lines = if is_command { vec![line] } else { line.split('\n').collect() };
+        let lines = if is_command { vec![line] } else { lines_of(line).collect() };
         if !is_command && lines.iter().any(|line| begins_command(line)) {
             self.put_back(line);
             self.flash("Nothing sent: a command must be the first line; // sends it as text.");
@@ -87,8 +87,10 @@ impl App {
             known: Some(&known),
             home: self.home.as_deref(),
         };
-        let parsed: Result<Vec<_>, _> =
-            lines.into_iter().map(|line| parse(line, context)).collect();
+        let parsed: Result<Vec<_>, _> = lines
+            .into_iter()
+            .map(|line| if line.trim().is_empty() { blank(context) } else { parse(line, context) })
+            .collect();
         match parsed.map(|lines| lines.into_iter().flatten().collect::<Vec<_>>()) {
             Ok(inputs) if self.leaving.is_some() && !inputs.iter().all(is_quit) => {
                 // The status line says that it is signing out.
@@ -184,7 +186,7 @@ impl App {
     /// Says `lines` to whom the active tab belongs, whatever they begin with.
     pub(super) fn say<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         let peer = self.tab().and_then(|tab| tab.peer()).cloned();
-        for text in lines.filter(|line| !line.trim().is_empty()).flat_map(split_text) {
+        for text in lines.flat_map(split_line) {
             self.perform(match &peer {
                 Some(peer) => Command::Tell { to: peer.clone(), text },
                 None => Command::Say(text),

@@ -14,7 +14,7 @@ use crate::screen::state::modal::{Modal, Paste, PasteChoice};
 use crate::screen::state::prompts::Prompt;
 use crate::screen::text::bidi::sentence;
 use crate::screen::text::width::{cells, shorten, width, wrap};
-use crate::text::split_text;
+use crate::text::{lines_of, split_line};
 
 /// What a click on the prompt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,11 +193,10 @@ fn asked(app: &App, ask: &Prompt) -> Question {
 
 fn paste(app: &App, paste: &Paste) -> Question {
     let text = paste.text.as_str();
-    let lines = text.split('\n').filter(|line| !line.trim().is_empty());
     let (mut count, mut messages) = (0, 0);
-    for line in lines {
+    for line in lines_of(text) {
         count += 1;
-        messages += split_text(line).len();
+        messages += split_line(line).len();
     }
     let things = match (count, messages) {
         (1, _) => format!("1 line as {messages} messages"),
