@@ -4,7 +4,8 @@
 
 mod harness;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,7 @@ fn a_missing_name_without_a_terminal_is_exit_code_2() {
 #[test]
 fn a_client_that_never_reaches_its_server_is_exit_code_1() {
     // A port that was free a moment ago, and that nobody listens on.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = free.to_string();
     let (code, said) = run(&["client", "--username", "Ada", "--server", &address], &[]);
     assert_eq!(code, 1, "{said}");
@@ -255,6 +256,77 @@ fn a_closed_output_ends_the_client_with_exit_code_0() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(process.exit().code(), Some(0));
+}
+
+#[test]
+fn an_idle_client_leaves_at_once_when_its_reader_is_gone() {
+    for mode in ["--plain", "--json"] {
+        let server = Server::start();
+        let mut watcher = Peer::join(server.address, "Watcher", &[]);
+        let home = tempfile::tempdir().unwrap();
+        let mut command = harness::matou(home.path());
+        command.args(["client", mode, "--username", "Ada", "--server"]);
+        command.arg(server.address.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = harness::Process(command.spawn().unwrap());
+        watcher.expect(&harness::wire::conotif("Ada"));
+        let out = BufReader::new(process.0.stdout.take().unwrap());
+        let (closed, is_closed) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let here = out.lines().any(|line| line.is_ok_and(|line| line.contains("Watcher")));
+            // The pipe is closed by now.
+            closed.send(here)
+        });
+        assert!(is_closed.recv_timeout(harness::DEADLINE).unwrap());
+        watcher.expect(&harness::wire::disconotif("Ada"));
+        assert_eq!(process.exit().code(), Some(0));
+    }
+}
+
+#[test]
+fn closed_is_the_last_line_after_every_signal_and_unsent_texts_are_reported() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // A server that takes connections and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let mut ada = harness::client::Client::start(address, "Ada", &[]);
+        let _connection = silent.accept().unwrap();
+        ada.say("/msg Bea the key is under the mat");
+        ada.say("to everybody");
+        ada.say("/help open");
+        ada.any("notice");
+        ada.process.signal(signal);
+        let (events, code) = ada.ended();
+        assert_eq!(code, 0, "{signal}");
+        assert_eq!(events.last().unwrap()["event"], "closed", "{signal}: {events:?}");
+        let unsent = events.iter().find(|event| event["event"] == "undelivered");
+        assert_eq!(unsent.unwrap()["texts"][0], "the key is under the mat", "{signal}");
+        let is_said = |event: &&serde_json::Value| event["code"] == "not_sent";
+        assert!(events.iter().any(|event| is_said(&event)), "{signal}: {events:?}");
+    }
+}
+
+#[test]
+fn errors_have_codes_for_programs_and_the_readme_lists_them() {
+    let server = Server::start();
+    let _bea = Peer::join(server.address, "Bea", &[]);
+    let mut ada = harness::client::Client::join(server.address, "Ada");
+    for (line, code) in [
+        ("/open Nobody", "user"),
+        ("/accept Nobody", "session"),
+        ("/close Nobody", "session"),
+        ("/take 99", "transfer"),
+        ("/cancel 99", "transfer"),
+        ("/ignore Ada", "user"),
+        ("/xylophone", "input"),
+        ("/send Ada", "input"),
+        ("/downloads /dev/null/x", "file"),
+    ] {
+        ada.say(line);
+        let error = ada.any("error");
+        assert_eq!(error["code"], code, "{line}: {error}");
+        let row = format!("| `{code}` |");
+        assert!(include_str!("../README.md").contains(&row), "{row}");
+    }
 }
 
 #[test]

@@ -164,7 +164,8 @@ async fn a_negative_file_size_is_a_violation_and_talk_goes_on() {
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
     eve.files.write_all(&header(-1)).await.unwrap();
-    let said = |event: &Event| matches!(event, Event::Error { message } if message.contains("eve"));
+    let said =
+        |event: &Event| matches!(event, Event::Error { message, .. } if message.contains("eve"));
     ann.expect("a report of the violation", said).await;
     eve.messages.write_all(&message("still here")).await.unwrap();
     is_said(&mut ann, "still here").await;

@@ -27,7 +27,7 @@ mod session;
 use actix::Actor;
 
 pub use api::command::Command;
-pub use api::event::{Direction, Event, RequestState, TransferInfo};
+pub use api::event::{Direction, ErrorCode, Event, RequestState, TransferInfo};
 pub use api::handle::{Closed, Events, Handle};
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Policy};

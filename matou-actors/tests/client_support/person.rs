@@ -128,10 +128,10 @@ impl Person {
         let event = self
             .expect(
                 part,
-                |event| matches!(event, Event::Error { message } if message.contains(part)),
+                |event| matches!(event, Event::Error { message, .. } if message.contains(part)),
             )
             .await;
-        let Event::Error { message } = event else { unreachable!() };
+        let Event::Error { message, .. } = event else { unreachable!() };
         message
     }
 

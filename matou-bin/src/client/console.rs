@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::conversation::{Conversation, Effect, Ending};
 use super::json;
-use super::output::Output;
+use super::output::{Output, reader_gone};
 use super::plain::Plain;
 use super::typed::{Line, Lines};
 use crate::exit::Failure;
@@ -122,6 +122,8 @@ impl Running {
     ) -> io::Result<()> {
         let mut lines = Lines::start();
         let output = Output::start();
+        let reader_gone = reader_gone();
+        tokio::pin!(reader_gone);
         loop {
             let command = self.commands.front().cloned();
             let deadline = self.deadline;
@@ -130,6 +132,8 @@ impl Running {
                     Ok(permit) => if let Some(chunk) = self.unwritten.pop_front() { permit.send(chunk) },
                     Err(_) => self.on_output_closed(),
                 },
+                // An idle client writes nothing by which it would notice.
+                () = &mut reader_gone, if !self.output_closed => self.on_output_closed(),
                 event = events.recv(), if self.unwritten.is_empty() => match event {
                     Some(event) => self.on_event(event, &mut events),
                     None => break,

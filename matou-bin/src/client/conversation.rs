@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use matou_actors::client::{Command, Event};
+use matou_actors::client::{Command, ErrorCode, Event};
 use matou_actors::protocol::Username;
 
 use crate::commands::{help, help_about};
@@ -121,13 +121,19 @@ impl Conversation {
                 self.said = said.fold(self.said, |count, _| count + 1);
                 effects
             }
-            Err(error) => vec![Effect::Show(Event::Error { message: error.to_string() })],
+            Err(error) => vec![Effect::Show(Event::Error {
+                code: ErrorCode::Input,
+                message: error.to_string(),
+            })],
         }
     }
 
     /// Handles an input line that is not text.
     pub(super) fn on_unreadable_line(reason: &str) -> Vec<Effect> {
-        vec![Effect::Show(Event::Error { message: format!("Nothing sent: {reason}") })]
+        vec![Effect::Show(Event::Error {
+            code: ErrorCode::Input,
+            message: format!("Nothing sent: {reason}"),
+        })]
     }
 
     /// Handles the end of input.
@@ -185,7 +191,7 @@ impl Conversation {
             1 => "1 message may not have been sent".to_owned(),
             count => format!("{count} messages may not have been sent"),
         };
-        vec![Effect::Show(Event::Error { message })]
+        vec![Effect::Show(Event::Error { code: ErrorCode::NotSent, message })]
     }
 
     /// The outcome.
@@ -211,7 +217,7 @@ impl Conversation {
             }
             Err(error) => {
                 let message = format!("{name:?} is not a valid name: {error}");
-                vec![Effect::Show(Event::Error { message }), name_prompt()]
+                vec![Effect::Show(Event::Error { code: ErrorCode::Name, message }), name_prompt()]
             }
         }
     }
@@ -336,15 +342,20 @@ mod tests {
         assert_eq!(typed(&["Bob", "Ann", "Bob"]).ending(), Ending::Done);
         assert!(typed(&["Bob", "Bob"]).on_timeout().is_empty());
         let mut interrupted = typed(&[]);
-        assert!(matches!(&interrupted.on_timeout()[..], [Effect::Show(Event::Error { message })]
-            if message.starts_with('2')));
+        assert!(
+            matches!(&interrupted.on_timeout()[..], [Effect::Show(Event::Error { message, .. })]
+            if message.starts_with('2'))
+        );
         interrupted.on_interrupt();
         assert_eq!(interrupted.ending(), Ending::Done);
     }
 
     #[test]
     fn lines_of_a_program_are_read_after_the_first_event() {
-        for event in [connected(), Event::Error { message: "cannot reach it".into() }] {
+        for event in [
+            connected(),
+            Event::Error { code: ErrorCode::Server, message: "cannot reach it".into() },
+        ] {
             let (mut conversation, _) = Conversation::new(true, false, None);
             assert!(!conversation.accepts_lines());
             conversation.on_event(event);
@@ -357,7 +368,7 @@ mod tests {
     fn an_unknown_command_is_an_error_and_not_sent() {
         let (mut conversation, _) = Conversation::new(true, false, None);
         let effects = conversation.on_line("/mgs Bob secret");
-        assert!(matches!(&effects[..], [Effect::Show(Event::Error { message })]
+        assert!(matches!(&effects[..], [Effect::Show(Event::Error { message, .. })]
             if message.contains("/msg")));
     }
 

@@ -1,7 +1,7 @@
 //! Renders events as JSON lines.
 
 use jiff::Timestamp;
-use matou_actors::client::Event;
+use matou_actors::client::{ErrorCode, Event};
 use serde::Serialize;
 
 use crate::sanitize::json_escaped;
@@ -19,7 +19,10 @@ pub(super) fn line(event: &Event, now: Timestamp) -> String {
     let time = format!("{now:.3}");
     let json = serde_json::to_string(&Timed { event, time: time.clone() }).or_else(|error| {
         let message = format!("cannot encode an event as JSON: {error}: {event:?}");
-        serde_json::to_string(&Timed { event: &Event::Error { message }, time })
+        serde_json::to_string(&Timed {
+            event: &Event::Error { code: ErrorCode::Internal, message },
+            time,
+        })
     });
     let mut line = json.map(|json| json_escaped(&json).into_owned()).unwrap_or_default();
     line.push('\n');

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,6 +45,23 @@ impl Output {
         }
         drop(self.chunks);
         self.done.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Resolves once no one can read standard output any more; never for a file.
+pub(super) async fn reader_gone() {
+    let (gone, wait) = oneshot::channel();
+    // It waits until the process ends: no other thread has to.
+    thread::spawn(move || {
+        let output = io::stdout();
+        let mut watched = [PollFd::new(&output, PollFlags::empty())];
+        while let Err(Errno::INTR) = poll(&mut watched, None) {}
+        if watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            let _ = gone.send(());
+        }
+    });
+    if wait.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -126,7 +126,7 @@ impl Plain {
                 format!("* {}", list.join("; "))
             }
             Event::Notice { message } => format!("* {message}"),
-            Event::Error { message } => {
+            Event::Error { message, .. } => {
                 self.reason = Some(message.clone());
                 format!("! {message}")
             }
@@ -179,6 +179,7 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use matou_actors::client::ErrorCode;
     use matou_actors::protocol::MessageText;
 
     use super::*;
@@ -200,7 +201,10 @@ mod tests {
     fn a_reason_is_not_repeated_on_the_next_line() {
         let mut plain = Plain::default();
         let reason = || "no route".to_owned();
-        rendered(&mut plain, &Event::Error { message: "no route; trying again".into() });
+        rendered(
+            &mut plain,
+            &Event::Error { code: ErrorCode::Server, message: "no route; trying again".into() },
+        );
         let mut again = |attempt, reason| {
             rendered(&mut plain, &Event::Reconnecting { attempt, delay_ms: 500, reason })
         };

@@ -101,7 +101,7 @@ fn sanitize_reason(mut event: Event) -> Event {
         | Event::Undelivered { reason, .. }
         | Event::FileFailed { reason, .. }
         | Event::Notice { message: reason }
-        | Event::Error { message: reason }
+        | Event::Error { message: reason, .. }
             if reason.contains(char::is_control) =>
         {
             *reason = reason.replace(char::is_control, "\u{fffd}");
@@ -114,6 +114,7 @@ fn sanitize_reason(mut event: Event) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::api::event::ErrorCode;
 
     fn notice(message: &str) -> Event {
         Event::Notice { message: message.into() }
@@ -157,8 +158,8 @@ mod tests {
 
     #[test]
     fn no_control_character_leaves() {
-        let Event::Error { message } =
-            sanitize_reason(Event::Error { message: "a\u{1b}[m".into() })
+        let Event::Error { message, .. } =
+            sanitize_reason(Event::Error { code: ErrorCode::Server, message: "a\u{1b}[m".into() })
         else {
             panic!("another event")
         };

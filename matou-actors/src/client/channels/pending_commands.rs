@@ -1,7 +1,7 @@
 //! What was typed before the first sign-in, which it waits for.
 
 use crate::client::api::command::Command;
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::messages::Checked;
 
 /// How many commands may wait.
@@ -43,7 +43,7 @@ impl PendingCommands {
         if unsaid > 0 {
             let messages = if unsaid == 1 { "message was" } else { "messages were" };
             let message = format!("{unsaid} {messages} not sent: {reason}");
-            events.push(Event::Error { message });
+            events.push(Event::Error { code: ErrorCode::NotSent, message });
         }
         events
     }
@@ -75,7 +75,7 @@ pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
         Command::Say(text) => format!("{:?} was not sent: {reason}", text.as_str()),
         other => format!("{other:?} was not done: {reason}"),
     };
-    Event::Error { message }
+    Event::Error { code: ErrorCode::NotSent, message }
 }
 
 #[cfg(test)]

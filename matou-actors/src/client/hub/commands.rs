@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::channels::pending_commands::{needs_server, never_sent};
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::Checked;
@@ -46,7 +46,7 @@ impl Hub {
                 Some(Ok(file)) => {
                     self.with_peers(ctx, |peers, at| peers.deliver_file(&to, path, file, at));
                 }
-                Some(Err(message)) => self.error(message),
+                Some(Err(message)) => self.error(ErrorCode::File, message),
                 None => {}
             },
             Command::Open(name) => self.with_peers(ctx, |peers, at| peers.open(&name, at)),
@@ -97,8 +97,11 @@ impl Hub {
                 Ok(Ok(folder)) => {
                     hub.notice(format!("received files are saved in {}", folder.display()));
                 }
-                Ok(Err(error)) => hub.error(error.to_string()),
-                Err(error) => hub.error(format!("the downloads folder was not changed: {error}")),
+                Ok(Err(error)) => hub.error(ErrorCode::File, error.to_string()),
+                Err(error) => hub.error(
+                    ErrorCode::File,
+                    format!("the downloads folder was not changed: {error}"),
+                ),
             }
             hub.settle(ctx);
         }));

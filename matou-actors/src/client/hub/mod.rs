@@ -26,7 +26,7 @@ use slog::Logger;
 use tokio::sync::mpsc;
 
 use crate::client::api::command::Command;
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::handle::Inside;
 use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
@@ -100,8 +100,8 @@ impl Hub {
         self.events.emit(event);
     }
 
-    fn error(&mut self, message: impl Into<String>) {
-        self.emit(Event::Error { message: message.into() });
+    fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
+        self.emit(Event::Error { code, message: message.into() });
     }
 
     fn notice(&mut self, message: impl Into<String>) {

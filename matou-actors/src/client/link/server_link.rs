@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::backoff::Backoff;
 use super::roster::Roster;
 use super::sign_in::{SignIn, Wish};
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
@@ -197,7 +197,7 @@ impl ServerLink {
                 self.server = Some(server);
                 self.connect();
             }
-            Err(message) => self.error(message),
+            Err(message) => self.error(ErrorCode::Server, message),
         }
     }
 
@@ -210,10 +210,16 @@ impl ServerLink {
             }
             Wish::Later => {}
             Wish::Busy(asked) => {
-                self.error(format!("the server has not answered yet whether you may be {asked}"));
+                self.error(
+                    ErrorCode::Name,
+                    format!("the server has not answered yet whether you may be {asked}"),
+                );
             }
             Wish::SignedIn(own) => {
-                self.error(format!("you are {own} already; quit to come back under another name"));
+                self.error(
+                    ErrorCode::Name,
+                    format!("you are {own} already; quit to come back under another name"),
+                );
             }
         }
     }
@@ -222,7 +228,10 @@ impl ServerLink {
     /// is returned is dropped.
     pub(crate) fn say(&mut self, text: MessageText) -> Option<oneshot::Receiver<()>> {
         if !self.sign_in.is_joined() {
-            self.error("not connected to the server, so your message was not sent; /reconnect");
+            self.error(
+                ErrorCode::NotSent,
+                "not connected to the server, so your message was not sent; /reconnect",
+            );
             return None;
         }
         let (room, wait) = oneshot::channel();
@@ -236,6 +245,7 @@ impl ServerLink {
         if self.is_current(generation) {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
             self.error(
+                ErrorCode::NotSent,
                 "the server takes no messages now, so yours was not sent; send it again later",
             );
         }
@@ -325,7 +335,7 @@ impl ServerLink {
         } else if !retry {
             self.emit(Event::Disconnected { reason: reason.clone() });
         } else if !self.ready && generation == 1 {
-            self.error(format!("{reason}; trying again"));
+            self.error(ErrorCode::Server, format!("{reason}; trying again"));
         }
         self.retry = None;
         if std::mem::take(&mut self.sent_away) {
@@ -432,10 +442,13 @@ impl ServerLink {
         let count = std::mem::take(&mut self.unacknowledged);
         if count > 0 {
             let messages = if count == 1 { "message" } else { "messages" };
-            self.error(format!(
-                "{count} {messages} did not come back from the server: look what arrived, and \
+            self.error(
+                ErrorCode::NotSent,
+                format!(
+                    "{count} {messages} did not come back from the server: look what arrived, and \
                  send the rest again"
-            ));
+                ),
+            );
         }
     }
 
@@ -459,8 +472,8 @@ impl ServerLink {
         self.actions.push(LinkAction::Emit(event));
     }
 
-    fn error(&mut self, message: impl Into<String>) {
-        self.emit(Event::Error { message: message.into() });
+    fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
+        self.emit(Event::Error { code, message: message.into() });
     }
 
     fn notice(&mut self, message: impl Into<String>) {

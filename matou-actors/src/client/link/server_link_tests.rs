@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use slog::{Discard, Logger, o};
 
 use super::server_link::{LinkAction, LinkWake, ServerLink};
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
 use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
@@ -109,7 +109,7 @@ fn notice(message: &str) -> Event {
 }
 
 fn error(message: &str) -> Event {
-    Event::Error { message: message.into() }
+    Event::Error { code: ErrorCode::NotSent, message: message.into() }
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_silent_server_is_mentioned_and_then_left() {
     client.wake(answer);
     let actions = client.actions();
     let LinkAction::Command(LinkCommand::HangUp) = actions[0] else { panic!("{actions:?}") };
-    let LinkAction::Emit(Event::Error { message }) = &actions[1] else { panic!("{actions:?}") };
+    let LinkAction::Emit(Event::Error { message, .. }) = &actions[1] else { panic!("{actions:?}") };
     assert!(message.starts_with("ship:7 does not answer"), "{message}");
     assert!(client.link.is_closed());
 }
@@ -250,7 +250,9 @@ fn messages_that_did_not_come_back_are_counted() {
     client.lost();
     let lines = client.events();
     assert!(
-        lines.iter().any(|event| matches!(event, Event::Error { message }
+        lines
+            .iter()
+            .any(|event| matches!(event, Event::Error { code: ErrorCode::NotSent, message }
         if message.starts_with("1 message did not come back"))),
         "{lines:?}"
     );

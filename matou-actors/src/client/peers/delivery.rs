@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::conversation::{Conversation, Item, Pursuit};
 use super::{Peers, Situation};
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::transfer::ChosenFile;
 
@@ -80,7 +80,7 @@ impl Peers {
         match self.reachable(name, at) {
             Ok(key) => Some(key),
             Err((problem, advice)) => {
-                self.error(format!("{problem}, so {so}{advice}"));
+                self.error(ErrorCode::User, format!("{problem}, so {so}{advice}"));
                 None
             }
         }
@@ -121,7 +121,8 @@ impl Peers {
 
     pub(crate) fn ignore(&mut self, name: &Username, at: &Situation<'_>) {
         if at.me.is_some_and(|me| me.folded() == name.folded()) {
-            return self.error(format!("{name} is you; you cannot ignore yourself"));
+            return self
+                .error(ErrorCode::User, format!("{name} is you; you cannot ignore yourself"));
         }
         self.ignored.insert(name.folded());
         self.notice(format!("{name} is ignored; /unignore {name} undoes it"));
@@ -129,7 +130,7 @@ impl Peers {
 
     pub(crate) fn unignore(&mut self, name: &Username, at: &Situation<'_>) {
         if !self.ignored.remove(&name.folded()) {
-            return self.error(format!("{name} was not ignored"));
+            return self.error(ErrorCode::User, format!("{name} was not ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
         self.present_offers_of(&name.folded(), at);
@@ -139,14 +140,14 @@ impl Peers {
     pub(crate) fn allow(&mut self, name: &Username, at: &Situation<'_>) {
         let key = name.folded();
         if at.me.is_some_and(|me| me.folded() == key) {
-            return self.error(format!("{name} is you; allow another person"));
+            return self.error(ErrorCode::User, format!("{name} is you; allow another person"));
         }
         let Some(here) = at.roster.find(&key).cloned() else {
             let problem = format!("no user here is called {name}, so nothing is allowed");
-            return self.error(format!("{problem}; /who lists who is here"));
+            return self.error(ErrorCode::User, format!("{problem}; /who lists who is here"));
         };
         if self.conversations.get(&key).is_some_and(Conversation::is_given_up) {
-            return self.error(format!(
+            return self.error(ErrorCode::User, format!(
                 "{name} left meanwhile, and the name may belong to another person now; /close {name} \
                  first, then allow them"
             ));
@@ -167,7 +168,7 @@ impl Peers {
     pub(crate) fn disallow(&mut self, name: &Username) {
         match self.allowed.remove(&name.folded()) {
             Some(name) => self.notice(format!("requests and files of {name} wait for you again")),
-            None => self.error(format!("{name} was not allowed")),
+            None => self.error(ErrorCode::User, format!("{name} was not allowed")),
         }
     }
 }

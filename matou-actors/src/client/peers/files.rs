@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::conversation::Item;
 use super::transfers::{Entry, Stage};
 use super::{Action, Peers, Situation, Wake};
-use crate::client::api::event::{Direction, Event};
+use crate::client::api::event::{Direction, ErrorCode, Event};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{FileEvent, Outgoing, SessionCommand};
@@ -37,8 +37,10 @@ impl Peers {
         let Some(entry) = entry else {
             let what = self.transfers.describe(id);
             let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
-            return self
-                .error(format!("no file is offered under #{id}{what}; /transfers lists them"));
+            return self.error(
+                ErrorCode::Transfer,
+                format!("no file is offered under #{id}{what}; /transfers lists them"),
+            );
         };
         (entry.stage, entry.announced) = (Stage::InSession, true);
         let session = entry.session;
@@ -47,10 +49,13 @@ impl Peers {
 
     pub(crate) fn cancel(&mut self, id: TransferId) {
         let Some(entry) = self.transfers.get_mut(id) else {
-            return self.error(match self.transfers.describe(id) {
-                Some(what) => format!("#{id} cannot be cancelled: {what}"),
-                None => format!("there is no transfer #{id}; /transfers lists them"),
-            });
+            return self.error(
+                ErrorCode::Transfer,
+                match self.transfers.describe(id) {
+                    Some(what) => format!("#{id} cannot be cancelled: {what}"),
+                    None => format!("there is no transfer #{id}; /transfers lists them"),
+                },
+            );
         };
         if matches!(entry.stage, Stage::Waiting(_)) {
             return self.fail(id, "you cancelled it".into());
@@ -180,14 +185,20 @@ impl Peers {
                 if let Some(entry) = self.transfers.get_mut(id) {
                     entry.stage = Stage::Offered;
                 }
-                self.error(format!("file #{id} not taken: {reason}, then /take {id} again"));
+                self.error(
+                    ErrorCode::Transfer,
+                    format!("file #{id} not taken: {reason}, then /take {id} again"),
+                );
             }
             FileEvent::Failed { id, reason } => self.fail(id, reason),
             FileEvent::GaveBack(file) => self.gave_back(session, file, at),
             FileEvent::Violation { reason } => {
                 if let Some(live) = self.sessions.get(&session) {
                     let peer = live.peer.clone();
-                    self.error(format!("no more files from {peer} over this connection: {reason}"));
+                    self.error(
+                        ErrorCode::Protocol,
+                        format!("no more files from {peer} over this connection: {reason}"),
+                    );
                 }
             }
         }
@@ -235,7 +246,7 @@ impl Peers {
             Direction::Outgoing => Event::FileSent { id, to: with, size, path },
         });
         if changed {
-            self.error(format!(
+            self.error(ErrorCode::Transfer, format!(
                 "{shown} was changed while it was sent, so the other side may have a mixture of \
                  old and new; send it again"
             ));

@@ -38,7 +38,7 @@ use self::accept_rate::AcceptRate;
 use self::conversation::{Conversation, Item};
 use self::further::Allowance;
 use self::transfers::Transfers;
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
@@ -248,8 +248,8 @@ impl Peers {
         self.actions.push(Action::Emit(event));
     }
 
-    fn error(&mut self, message: impl Into<String>) {
-        self.emit(Event::Error { message: message.into() });
+    fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
+        self.emit(Event::Error { code, message: message.into() });
     }
 
     fn notice(&mut self, message: impl Into<String>) {

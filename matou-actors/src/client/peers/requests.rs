@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::conversation::{Conversation, Item, Pursuit, Remains, Requested};
 use super::reachable;
 use super::{Peers, PendingClose, Situation, Wake};
-use crate::client::api::event::{Event, RequestState};
+use crate::client::api::event::{ErrorCode, Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::messages::GiveUp;
@@ -92,9 +92,10 @@ impl Peers {
         let asked = self.conversations.get_mut(&name.folded());
         match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
             Some(name) => self.accepted(name, request),
-            None => self.error(format!(
-                "{name} has not asked for a private session; /open {name} asks for one"
-            )),
+            None => self.error(
+                ErrorCode::Session,
+                format!("{name} has not asked for a private session; /open {name} asks for one"),
+            ),
         }
     }
 
@@ -105,7 +106,8 @@ impl Peers {
         let declined =
             self.conversations.get_mut(&name.folded()).is_some_and(Conversation::decline);
         if !declined {
-            return self.error(format!("{name} has not asked for a private session"));
+            return self
+                .error(ErrorCode::Session, format!("{name} has not asked for a private session"));
         }
         self.notice(format!("the private request of {name} is forgotten"));
         self.tidy(&name.folded());
@@ -117,7 +119,7 @@ impl Peers {
         let with = self.conversations.get_mut(&key);
         let closed = with.and_then(|with| with.close().map(|closed| (with.name().clone(), closed)));
         let Some((with, (sessions, undelivered))) = closed else {
-            self.error(format!("there is no private session with {name}"));
+            self.error(ErrorCode::Session, format!("there is no private session with {name}"));
             return None;
         };
         for session in &sessions {

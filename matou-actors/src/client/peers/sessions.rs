@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::conversation::{Item, Opened};
 use super::{Action, LiveSession, Peers, Situation};
-use crate::client::api::event::Event;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::ids::SessionId;
 use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
 use crate::client::session::actor::Role;
@@ -169,7 +169,7 @@ impl Peers {
     pub(super) fn texts_unsent(&mut self, session: SessionId, reason: &str) {
         let Some(live) = self.sessions.get(&session) else { return };
         let peer = live.peer.clone();
-        self.error(format!("not all messages to {peer} were sent: {reason}"));
+        self.error(ErrorCode::NotSent, format!("not all messages to {peer} were sent: {reason}"));
     }
 
     fn note_unwritten(&mut self, session: SessionId, bytes: usize) {

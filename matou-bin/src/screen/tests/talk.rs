@@ -1,7 +1,7 @@
 //! Signing in, talking, leaving, and what is kept of it.
 
 use crossterm::event::KeyCode;
-use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Command, Direction, ErrorCode, Event, TransferId, TransferInfo};
 
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
 use crate::screen::state::event::Effect;
@@ -207,10 +207,16 @@ fn what_is_typed_after_leaving_stays_in_the_line() {
 #[test]
 fn errors_while_leaving_are_printed_after_the_screen() {
     let mut scene = TestScreen::signed_in(SIZE);
-    scene.chat(Event::Error { message: "before".into() }).enters("one").enters("/quit");
+    scene
+        .chat(Event::Error { code: ErrorCode::NotSent, message: "before".into() })
+        .enters("one")
+        .enters("/quit");
     let (to, texts, reason) = (name("alice"), vec![text("psst")], "you signed out".to_owned());
     scene.chat(Event::Undelivered { to, texts, reason });
-    scene.chat(Event::Error { message: "1 message did not come back".into() });
+    scene.chat(Event::Error {
+        code: ErrorCode::NotSent,
+        message: "1 message did not come back".into(),
+    });
     scene.chat(Event::Closed);
     assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
     let expected = ["not sent to alice (you signed out): psst", "1 message did not come back"];

@@ -38,7 +38,7 @@ impl App {
             Event::Message { from, text } => self.message(&from, &text),
             Event::Present { usernames } => self.present(&usernames),
             Event::Notice { message } => self.notice_in(self.active, &message),
-            Event::Error { message } => self.error(&message),
+            Event::Error { message, .. } => self.error(&message),
             Event::Closed => self.closed(),
             other => self.private(other),
         }

@@ -71,7 +71,7 @@ impl App {
         let Some(since) = &mut self.leaving else { return };
         *since = self.now.elapsed;
         match event {
-            Event::Error { message } => self.last_words.push(message.clone()),
+            Event::Error { message, .. } => self.last_words.push(message.clone()),
             Event::Undelivered { to, texts, reason } => {
                 let words = texts.iter().map(|text| format!("not sent to {to} ({reason}): {text}"));
                 self.last_words.extend(words);
