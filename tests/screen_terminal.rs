@@ -155,6 +155,21 @@ fn a_name_is_asked_for_and_asked_for_again_when_it_is_taken() {
 }
 
 #[test]
+fn another_server_can_be_named_where_the_first_one_is_not_reached() {
+    let server = Server::start();
+    let none = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["client", "--server", &none.to_string()];
+    let mut terminal = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, &[]));
+    terminal.shows("Not connected");
+    assert!(!terminal.shows("Connecting to").contains("Your name"), "no name is asked for yet");
+    terminal.types(&format!("{}\r", server.address));
+    terminal.shows(&format!("Your name on {}", server.address));
+    terminal.types("bea\r");
+    terminal.shows("as bea.");
+}
+
+#[test]
 fn the_shell_gets_its_terminal_back_and_gives_it_again() {
     let server = Server::start();
     let home = tempfile::tempdir().unwrap();

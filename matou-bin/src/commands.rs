@@ -39,6 +39,8 @@ pub(crate) enum Argument {
     Path,
     /// Text: the rest of the line.
     Text,
+    /// The name of a server.
+    Server,
     /// The name of a command; optional.
     Command,
 }
@@ -54,6 +56,8 @@ pub(crate) enum Action {
     Peer(fn(Username) -> Command),
     /// A path.
     Path(fn(PathBuf) -> Command),
+    /// The name of a server.
+    Server,
     /// A number.
     Transfer(fn(TransferId) -> Command),
     /// Nothing.
@@ -177,6 +181,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         action: Action::Peer(Command::Unignore),
     },
     CommandSpec {
+        name: "server",
+        aliases: &[],
+        arguments: &[Argument::Server],
+        help: "use another server, HOST or HOST:PORT, before you sign in",
+        action: Action::Server,
+    },
+    CommandSpec {
         name: "reconnect",
         aliases: &[],
         arguments: &[],
@@ -270,6 +281,7 @@ impl Argument {
             Self::Offer | Self::Transfer => "ID",
             Self::Path => "PATH",
             Self::Text => "TEXT",
+            Self::Server => "HOST[:PORT]",
             Self::Command => "[COMMAND]",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matou_actors::client::{Command, TransferId};
+use matou_actors::client::{Command, ServerName, TransferId};
 use matou_actors::protocol::{Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
@@ -55,6 +55,8 @@ pub(crate) enum InputError {
     Name(String, UsernameError),
     #[error("{0:?} is not a path: {1}")]
     Path(String, String),
+    #[error("{0}")]
+    Server(String),
     #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
     #[error("Nothing sent: the text contains only characters that cannot be sent")]
@@ -177,6 +179,11 @@ fn run(
                 Some(name) => command(username(name)?),
                 None => command(context.talking_to.ok_or_else(missing)?.clone()),
             }
+        }
+        Action::Server => {
+            nothing_more(spec, behind)?;
+            let server = ServerName::parse(word.ok_or_else(missing)?);
+            Command::UseServer(server.map_err(InputError::Server)?)
         }
         Action::Transfer(command) => {
             nothing_more(spec, behind)?;

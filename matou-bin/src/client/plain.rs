@@ -38,6 +38,7 @@ impl Plain {
             Event::Connected { server, username } => {
                 format!("* connected to {server} as {username}; /help lists the commands")
             }
+            Event::NameNeeded { server } => format!("* connected to {server}"),
             Event::Refused { username } => {
                 format!(
                     "! the server refused the name {username}: it is taken, too similar to a taken one, or not allowed"

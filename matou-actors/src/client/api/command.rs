@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::client::api::server_name::ServerName;
 use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 
@@ -61,6 +62,8 @@ pub enum Command {
     Disallow(Username),
     /// Do not wait for the next attempt: connect to the server now.
     Reconnect,
+    /// Use another server, before the first sign-in.
+    UseServer(ServerName),
     /// Sign out once the messages typed so far have gone out; transfers are cut.
     Quit,
     /// Sign out once everything has gone out: messages, and files in progress or still waiting

@@ -24,6 +24,11 @@ pub enum Event {
         /// The name that is now the user's own.
         username: Username,
     },
+    /// The server is reached, and the user has no name yet: send [`crate::client::Command::SignIn`].
+    NameNeeded {
+        /// The server as `host:port`, as the user named it.
+        server: String,
+    },
     /// The server refused the name: send [`crate::client::Command::SignIn`] with another one. Not sent
     /// while the client itself keeps asking for its own name after a reconnect.
     Refused {

@@ -68,6 +68,7 @@ impl Hub {
             Command::ListPresent => {
                 self.emit(Event::Present { usernames: self.server.roster().names() });
             }
+            Command::UseServer(name) => self.with_server(ctx, |server| server.use_server(name)),
             Command::Reconnect => self.with_server(ctx, ServerLink::reconnect),
             Command::Quit => self.leave(ctx),
             Command::Finish => self.finish(ctx),

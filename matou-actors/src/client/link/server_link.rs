@@ -46,6 +46,8 @@ pub(crate) struct ServerLink {
     /// The next attempt, to reach the server or to take the name back, by its number.
     retry: Option<u64>,
     retries: u64,
+    /// The first connection to this server: why it fails is said by itself.
+    first: u64,
     /// The first sign-in is complete, and who is in the room is known.
     pub(super) ready: bool,
     departure: Departure,
@@ -138,6 +140,7 @@ impl ServerLink {
             backoff: Backoff::default(),
             retry: None,
             retries: 0,
+            first: 1,
             ready: false,
             departure: Departure::No,
             unwritten: 0,
@@ -224,6 +227,23 @@ impl ServerLink {
         }
     }
 
+    /// The user wants another server, which is possible until they have a name on one.
+    pub(crate) fn use_server(&mut self, server: ServerName) {
+        if let Some(me) = self.me() {
+            let message = format!(
+                "you are {me} on {}; quit, and start again with --server {server}",
+                self.server_name()
+            );
+            return self.error(ErrorCode::Server, message);
+        }
+        self.hang_up();
+        self.sign_in.lost();
+        self.retry = None;
+        self.first = self.generation + 1;
+        self.server = Some(server);
+        self.connect();
+    }
+
     /// The user says something to everybody; the next text may follow once the other end of what
     /// is returned is dropped.
     pub(crate) fn say(&mut self, text: MessageText) -> Option<oneshot::Receiver<()>> {
@@ -299,8 +319,9 @@ impl ServerLink {
         debug!(self.logger, "reached the server"; "peer" => %server);
         let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
         self.connection = Some(Connection { route, joined: None });
-        if let Some(name) = self.sign_in.connected() {
-            self.ask(&name);
+        match self.sign_in.connected() {
+            Some(name) => self.ask(&name),
+            None => self.emit(Event::NameNeeded { server: self.server_name() }),
         }
     }
 
@@ -334,7 +355,7 @@ impl ServerLink {
             self.report_unacknowledged();
         } else if !retry {
             self.emit(Event::Disconnected { reason: reason.clone() });
-        } else if !self.ready && generation == 1 {
+        } else if !self.ready && generation == self.first {
             self.error(ErrorCode::Server, format!("{reason}; trying again"));
         }
         self.retry = None;
@@ -393,7 +414,7 @@ impl ServerLink {
         self.connection = Some(Connection::default());
         self.actions.push(LinkAction::Connect { generation, server });
         // Later attempts are announced with their reason.
-        if generation == 1 {
+        if generation == self.first {
             self.wake_in(SILENCE_NOTICE, LinkWake::Reached { generation });
         }
     }

@@ -5,6 +5,7 @@ use slog::{Discard, Logger, o};
 
 use super::server_link::{LinkAction, LinkWake, ServerLink};
 use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
 use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
@@ -144,10 +145,37 @@ fn a_refused_name_is_reported_and_another_one_is_asked_for() {
 fn frames_before_the_sign_in_are_ignored() {
     let mut client = Client::start(None);
     client.reached();
-    client.actions();
+    assert_eq!(client.events(), [Event::NameNeeded { server: "ship:7".into() }]);
     client.frame(message("bob", "hello"));
     client.frame(joined("bob"));
     assert!(client.actions().is_empty());
+}
+
+#[test]
+fn another_server_can_be_used_until_the_user_has_a_name() {
+    let mut client = Client::start(None);
+    client.actions();
+    client.reached();
+    client.actions();
+    client.link.use_server(ServerName::parse("boat:8").unwrap());
+    let actions = client.actions();
+    let [
+        LinkAction::Command(LinkCommand::HangUp),
+        LinkAction::Connect { generation: 2, server },
+        ..,
+    ] = &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(server.to_string(), "boat:8");
+    client.link.down(1, REASON.into(), true, client.now);
+    assert!(client.actions().is_empty(), "the end of the first connection changes nothing");
+
+    let mut client = Client::signed_in();
+    client.link.use_server(ServerName::parse("boat:8").unwrap());
+    let events = client.events();
+    assert!(matches!(&events[..], [Event::Error { code: ErrorCode::Server, .. }]), "{events:?}");
+    assert!(client.link.is_joined());
 }
 
 #[test]

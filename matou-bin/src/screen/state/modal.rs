@@ -85,6 +85,8 @@ impl PasteChoice {
 /// Asking for the user's name.
 #[derive(Debug, Default)]
 pub(crate) struct SignIn {
+    /// The server is reached; before that, another one can be named.
+    pub(crate) reached: bool,
     /// What is typed.
     pub(crate) input: InputLine,
     /// Why the name before was none.

@@ -132,7 +132,7 @@ fn help_sign_in_paste_and_search() {
     });
     for size in SIZES {
         let mut scene = TestScreen::new(size, None, ScreenSettings::default());
-        scene.enters("b_b");
+        scene.chat(Event::NameNeeded { server: "chat.example:6286".into() }).enters("b_b");
         let label = format!("sign_in_{}x{}", size.0, size.1);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(label, scene.screen());

@@ -1,7 +1,9 @@
 //! Signing in, talking, leaving, and what is kept of it.
 
 use crossterm::event::KeyCode;
-use matou_actors::client::{Command, Direction, ErrorCode, Event, TransferId, TransferInfo};
+use matou_actors::client::{
+    Command, Direction, ErrorCode, Event, ServerName, TransferId, TransferInfo,
+};
 
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
 use crate::screen::state::event::Effect;
@@ -23,7 +25,8 @@ fn started(id: u64) -> Event {
 #[test]
 fn a_name_is_asked_for_until_the_server_takes_it() {
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
-    scene.enters("no name");
+    assert!(scene.shows("Connecting to chat.example:6286…"), "{}", scene.screen());
+    scene.chat(Event::NameNeeded { server: "chat.example:6286".into() }).enters("no name");
     assert!(scene.shows("Invalid name"));
     assert_eq!(scene.sent(), []);
     for _ in 0..10 {
@@ -38,6 +41,27 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
     scene.chat(Event::Connected { server: "s".into(), username: name("bobby") });
     scene.enters("hello");
     assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+}
+
+#[test]
+fn another_server_can_be_named_before_and_after_the_first_one_is_reached() {
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
+    scene.chat(Event::Reconnecting { attempt: 1, delay_ms: 500, reason: "cannot reach it".into() });
+    assert!(scene.shows("Not connected: cannot reach it"), "{}", scene.screen());
+    scene.enters("ship:99999");
+    assert!(scene.shows("has no port from 1 to"), "{}", scene.screen());
+    assert_eq!(scene.sent(), []);
+    for _ in 0..5 {
+        scene.key(KeyCode::Backspace);
+    }
+    scene.enters("7");
+    let server = |text| Command::UseServer(ServerName::parse(text).unwrap());
+    assert_eq!(scene.sent(), [server("ship:7")]);
+    assert!(scene.shows("Connecting to ship:7…"), "{}", scene.screen());
+    scene.chat(Event::NameNeeded { server: "ship:7".into() });
+    assert!(scene.shows("Your name on ship:7?"), "{}", scene.screen());
+    scene.enters("/server other");
+    assert_eq!(scene.sent(), [server("other:6286")]);
 }
 
 #[test]
@@ -112,7 +136,7 @@ fn a_server_that_cannot_be_reached_is_reported() {
     assert!(scene.shows("/reconnect to try again"), "{}", scene.screen());
 
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
-    scene.enters("bob").chat(gone()).sent();
+    scene.chat(Event::NameNeeded { server: "s:1".into() }).enters("bob").chat(gone()).sent();
     assert!(scene.shows("Not connected: cannot reach it.") && scene.shows("› bob"));
     scene.key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Reconnect, Command::SignIn(name("bob"))]);
@@ -124,6 +148,7 @@ fn prompts_show_the_configured_keys() {
     let keys = keys.map(|(action, key)| (action.to_owned(), vec![key.to_owned()])).into();
     let settings = ScreenSettings { keys, ..ScreenSettings::default() };
     let mut scene = TestScreen::new(SIZE, None, settings);
+    scene.chat(Event::NameNeeded { server: "s:1".into() });
     assert!(scene.shows("F9 signs in, F10 quits"), "{}", scene.screen());
     scene.types("bob").key(KeyCode::F(9)).sign_in();
     scene.types("/transfers").key(KeyCode::F(9)).types("hello").key(KeyCode::F(9));

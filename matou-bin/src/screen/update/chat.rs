@@ -25,9 +25,14 @@ impl App {
         self.track_delivery(&event);
         match event {
             Event::Connected { server, username } => self.connected(server, username),
+            Event::NameNeeded { server } => self.name_needed(server),
             Event::Refused { username } => self.refused(&username),
             Event::Disconnected { reason } => self.disconnected(reason),
             Event::Reconnecting { attempt, delay_ms, reason } => {
+                if let Some(Modal::SignIn(form)) = &mut self.modal {
+                    form.reached &= form.asked.is_some() || !form.input.is_empty();
+                    form.problem = Some(format!("Not connected: {reason}; trying again."));
+                }
                 self.link = ServerLink::Down {
                     reason,
                     next: Some((attempt, self.now.elapsed + Duration::from_millis(delay_ms))),
@@ -63,13 +68,21 @@ impl App {
         }
     }
 
+    fn name_needed(&mut self, server: String) {
+        self.server = server;
+        self.link = ServerLink::Connecting;
+        if let Some(Modal::SignIn(form)) = &mut self.modal {
+            (form.reached, form.problem) = (true, None);
+        }
+    }
+
     fn refused(&mut self, username: &Username) {
         let problem = format!("{username} is in use or not allowed on this server.");
         let mut form = match self.modal.take() {
             Some(Modal::SignIn(form)) => form,
             _ => SignIn::default(),
         };
-        form.asked = None;
+        (form.asked, form.reached) = (None, true);
         form.problem = Some(problem);
         self.modal = Some(Modal::SignIn(form));
     }
@@ -85,6 +98,7 @@ impl App {
         };
         self.error_in(ROOM, &text);
         if let Some(Modal::SignIn(form)) = &mut self.modal {
+            form.reached &= form.asked.is_some() || !form.input.is_empty();
             form.problem = Some(format!("Not connected: {reason}."));
             if let Some(name) = form.asked.take().filter(|_| form.input.text().is_empty()) {
                 form.input.set(name.as_str());

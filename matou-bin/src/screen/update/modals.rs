@@ -3,7 +3,7 @@
 use std::iter;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use matou_actors::client::Command;
+use matou_actors::client::{Command, ServerName};
 use matou_actors::protocol::Username;
 
 use crate::input::without_isolates;
@@ -40,26 +40,49 @@ impl App {
 
     fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
         match action {
-            Some(Action::Submit) => {
-                match Username::parse(without_isolates(form.input.text().trim())) {
-                    Ok(name) => {
-                        form.problem = None;
-                        form.asked = Some(name.clone());
-                        form.input.take();
-                        self.me = Some(name.clone());
-                        if matches!(self.link, ServerLink::Down { next: None, .. }) {
-                            // Nobody else does, and no command can be typed here.
-                            self.effects.push(Effect::Send(Command::Reconnect));
-                            self.link = ServerLink::Connecting;
-                        }
-                        self.effects.push(Effect::Send(Command::SignIn(name)));
-                    }
-                    Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
-                }
-            }
+            Some(Action::Submit) => self.submit_sign_in(&mut form),
             action => edit_line(&mut form.input, key, action),
         }
         self.modal = Some(Modal::SignIn(form));
+    }
+
+    /// A name, or, before the server is reached and behind `/server`, another server.
+    fn submit_sign_in(&mut self, form: &mut SignIn) {
+        let typed = form.input.text().trim().to_owned();
+        let server = typed.strip_prefix("/server").map(str::trim);
+        let retries = typed.is_empty() && !form.reached;
+        let server = server.or((!form.reached && form.asked.is_none()).then_some(&*typed));
+        match server {
+            _ if retries => self.effects.push(Effect::Send(Command::Reconnect)),
+            Some(server) => match ServerName::parse(server) {
+                Ok(server) => {
+                    self.server = server.to_string();
+                    self.link = ServerLink::Connecting;
+                    *form = SignIn::default();
+                    self.effects.push(Effect::Send(Command::UseServer(server)));
+                }
+                Err(problem) => form.problem = Some(problem),
+            },
+            None => self.submit_name(&typed, form),
+        }
+    }
+
+    fn submit_name(&mut self, typed: &str, form: &mut SignIn) {
+        match Username::parse(without_isolates(typed)) {
+            Ok(name) => {
+                form.problem = None;
+                form.asked = Some(name.clone());
+                form.input.take();
+                self.me = Some(name.clone());
+                if matches!(self.link, ServerLink::Down { next: None, .. }) {
+                    // Nothing else does, and no command can be typed here.
+                    self.effects.push(Effect::Send(Command::Reconnect));
+                    self.link = ServerLink::Connecting;
+                }
+                self.effects.push(Effect::Send(Command::SignIn(name)));
+            }
+            Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
+        }
     }
 
     fn help_key(&mut self, offset: usize, key: KeyEvent, action: Option<Action>) {

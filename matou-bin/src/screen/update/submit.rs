@@ -238,6 +238,7 @@ impl App {
             Command::SignIn(_)
             | Command::Send { .. }
             | Command::Close(_)
+            | Command::UseServer(_)
             | Command::Allow(_)
             | Command::Disallow(_)
             | Command::Cancel(_)

@@ -12,6 +12,8 @@ use crate::screen::text::bidi::{isolated_text, sentence};
 use crate::screen::text::width::{cells, shorten, width, wrap};
 
 const SIZE: (u16, u16) = (54, 8);
+const NAME_HINT: &str = "Letters and digits of any script. /server HOST:PORT uses another server.";
+const SERVER_HINT: &str = "Another server? Type HOST or HOST:PORT.";
 /// Columns beside the form that are too few to show anything.
 const SCRAPS: u16 = 10;
 
@@ -30,10 +32,15 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     let scraps = whole.width - columns < 2 * SCRAPS;
     painter
         .clear(if scraps { Rect { x: whole.x, width: whole.width, ..area } } else { area }, text);
-    frame(app, area, painter);
+    frame(app, if form.reached { "signs in" } else { "connects" }, area, painter);
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
     let room = usize::from(inner.width);
-    let server = format!("Your name on {}?", sanitize(&app.server));
+    let server = sanitize(&app.server);
+    let server = if form.reached {
+        format!("Your name on {server}?")
+    } else {
+        format!("Connecting to {server}…")
+    };
     painter.text(inner.x, inner.y, inner.right(), &shorten(&server, room), text);
     painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
     let input = form.input.rows(room.saturating_sub(3));
@@ -43,7 +50,8 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     let (below, style) = match (&form.problem, &form.asked) {
         (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
         (None, Some(name)) => (format!("Signing in as {name}…"), dim),
-        (None, None) => ("Letters and digits of any script.".to_owned(), dim),
+        (None, None) if form.reached => (NAME_HINT.to_owned(), dim),
+        (None, None) => (SERVER_HINT.to_owned(), dim),
     };
     let first = inner.y + 4;
     for (range, y) in wrap(&below, room, room).into_iter().zip(first..inner.bottom()) {
@@ -53,11 +61,11 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     Position::new(inner.x + 2 + cells(input.cursor.0), inner.y + 2)
 }
 
-fn frame(app: &App, area: Rect, painter: &mut Painter<'_>) {
+fn frame(app: &App, submit: &str, area: Rect, painter: &mut Painter<'_>) {
     let style = app.theme.style(Role::Dim);
     let inside = usize::from(area.width.saturating_sub(2));
     let key = |action| app.keys.key(action).unwrap_or_else(|| "(no key)".into());
-    let title = format!(" {} signs in, {} quits ", key(Action::Submit), key(Action::Quit));
+    let title = format!(" {} {submit}, {} quits ", key(Action::Submit), key(Action::Quit));
     let rest = inside.saturating_sub(width(" Matou ") + 1);
     let top = format!("╭─ Matou {}╮", "─".repeat(rest));
     let title = shorten(&title, inside);
