@@ -100,7 +100,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "decline",
         aliases: &[],
         arguments: &[Argument::Asking],
-        help: "ignore a private request; the sender is not told",
+        help: "ignore a private request; the sender is not notified",
         action: Action::Peer(Command::Decline),
     },
     CommandSpec {

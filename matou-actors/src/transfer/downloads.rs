@@ -67,7 +67,7 @@ pub enum DownloadError {
         part: PathBuf,
     },
     /// The file is whole and could not be given its name.
-    #[error("the file is whole, but stays {}: {error}", part.display())]
+    #[error("the file is complete, but stays {}: {error}", part.display())]
     Name {
         /// Where it is.
         part: PathBuf,

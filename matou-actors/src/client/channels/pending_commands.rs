@@ -17,7 +17,7 @@ pub(crate) struct PendingCommands {
 }
 
 impl PendingCommands {
-    /// Keeps one more, or hands it back when too much waits already.
+    /// Keeps one more, or hands it back when too much is queued already.
     pub(crate) fn keep(&mut self, command: Command, checked: Checked) -> Result<(), Command> {
         if self.commands.len() >= MOST || self.bytes >= MOST_BYTES {
             return Err(command);

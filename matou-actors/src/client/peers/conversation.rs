@@ -178,7 +178,7 @@ impl Conversation {
         !self.waiting.is_empty()
     }
 
-    /// Takes `item` for delivery once a session opens; hands it back when too much waits.
+    /// Takes `item` for delivery once a session opens; hands it back when too much is queued.
     pub(crate) fn wait(&mut self, item: Item) -> Result<(), Item> {
         if self.waiting.len() >= MOST_WAITING {
             return Err(item);

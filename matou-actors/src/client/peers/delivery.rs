@@ -58,7 +58,7 @@ impl Peers {
         let refused = self.conversations.get_mut(key).and_then(|with| with.wait(item).err());
         if let Some(item) = refused {
             let Some(to) = self.conversation(key).map(|with| with.name().clone()) else { return };
-            return self.undelivered(to, vec![item], "too much waits already");
+            return self.undelivered(to, vec![item], "too much is queued already");
         }
         self.pursue(key, at);
     }

@@ -125,7 +125,7 @@ impl Peers {
             return self.fail(id, reason);
         }
         if with.wait(Item::File(id)).is_err() {
-            return self.fail(id, format!("not sent to {name}: too much waits already"));
+            return self.fail(id, format!("not sent to {name}: too much is queued already"));
         }
         self.pursue_another(key, at);
     }

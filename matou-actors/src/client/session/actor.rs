@@ -359,7 +359,7 @@ async fn read(
 ) -> String {
     loop {
         let frames: Vec<PeerFrame> = match input.next().await {
-            Ok(frames) if frames.is_empty() => return "the other side is gone".into(),
+            Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),
             Ok(frames) => frames,
             Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
             Err(CodecError::Frame(error)) => {

@@ -119,9 +119,9 @@ fn an_offer_shows_who_where_how_big_and_what_is_free() {
 fn messages_wait_for_the_session_and_are_shown_when_it_fails() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/msg alice one").enters("/msg alice two").alt('2');
-    assert!(scene.shows("waits and 1 more: one"));
+    assert!(scene.shows("not sent yet and 1 more: one"));
     scene.opens("alice").whispers("bob", "alice", "one");
-    assert!(scene.shows("waits: two"));
+    assert!(scene.shows("not sent yet: two"));
     let (to, texts, reason) = (name("alice"), vec![text("two")], "alice left".to_owned());
     scene.chat(Event::Undelivered { to, texts, reason: reason.clone() });
     scene.chat(Event::PrivateClosed { with: name("alice"), reason });

@@ -235,7 +235,7 @@ impl App {
     fn answer_paste(&mut self, paste: Paste) {
         if self.takes_answers() {
             match paste.choice {
-                None => self.flash("Press Tab to choose an answer, or Esc to drop the paste."),
+                None => self.flash("Press Tab to choose an answer, or Esc to cancel the paste."),
                 Some(PasteChoice::Send) if self.is_unheard() || self.leaving.is_some() => {
                     self.flash("Not connected: nothing sent.");
                 }

@@ -35,7 +35,7 @@ pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
         return;
     };
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let lead = format!(" … waits{more}: ");
+    let lead = format!(" … not sent yet{more}: ");
     let room = usize::from(area.width).saturating_sub(width(&lead));
     let text = sanitize(first.as_str());
     let text = format!("{lead}{}", isolated_text(&shorten(&text, room)));

@@ -235,7 +235,7 @@ fn paste(app: &App, paste: &Paste) -> Question {
             fixed(&key, choice.label())
         })
         .collect();
-    answers.push(fixed("Esc", "drop"));
+    answers.push(fixed("Esc", "cancel"));
     Question { text: asked, answers }
 }
 

@@ -68,8 +68,8 @@ fn numbers(transfer: &Transfer) -> String {
     let size = bytes(transfer.size);
     match &transfer.stage {
         TransferStage::Offered { address } => format!("{size} offered from {address}"),
-        TransferStage::Waiting => format!("{size}, waits"),
-        TransferStage::Done => format!("{size}, whole"),
+        TransferStage::Waiting => format!("{size}, queued"),
+        TransferStage::Done => format!("{size}, complete"),
         TransferStage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
         // It stands still: what the buffers hold has left, and the peer takes nothing.
         TransferStage::Moving
