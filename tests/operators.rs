@@ -121,6 +121,11 @@ fn check_config_does_not_start_the_server() {
     let wrong = check("[limits]\nclient = 3");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("limits.client"), "{wrong:?}");
+    let bans = folder.path().join("bans.json");
+    std::fs::write(&bans, "[{]").unwrap();
+    let wrong = check(&format!("[admin]\nbans = {bans:?}"));
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("bans.json"), "{wrong:?}");
 }
 
 #[test]

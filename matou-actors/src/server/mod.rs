@@ -44,7 +44,7 @@ mod token_bucket;
 pub use accept::bans::Ban;
 pub use accept::bans_file::BansFileError;
 pub use lifecycle::monitor::{Monitor, Unhealthy};
-pub use lifecycle::start::{Failure, Running, StartError, start};
+pub use lifecycle::start::{Failure, Running, StartError, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
     Admin, Limits, Log, LogFormat, LogLevel, Metrics, Network, Private, Room, ServerSettings,

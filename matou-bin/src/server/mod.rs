@@ -35,6 +35,8 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         if !settings.admin.socket.as_os_str().is_empty() {
             operators::check(&settings.admin.socket).map_err(|failure| unusable(&failure))?;
         }
+        matou_actors::server::check_bans(&settings)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
         return print(b"Configuration OK.\n");
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)

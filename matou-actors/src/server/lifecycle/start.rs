@@ -68,10 +68,7 @@ pub fn start(
     logger: Logger,
 ) -> Result<Running, StartError> {
     settings.check()?;
-    let bans = match &settings.admin.bans {
-        path if path.as_os_str().is_empty() => Bans::default(),
-        path => bans_file::load(path, Moment::now())?,
-    };
+    let bans = bans(settings)?;
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
     for listener in listeners {
@@ -85,6 +82,18 @@ pub fn start(
     let actors = Actors::start(settings, sockets, bans.clone(), &arbiters, &failed, &logger)?;
     let settings = settings.clone();
     Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
+}
+
+/// Checks the file of bans as [`start`] does.
+pub fn check_bans(settings: &ServerSettings) -> Result<(), BansFileError> {
+    bans(settings).map(drop)
+}
+
+fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
+    match &settings.admin.bans {
+        path if path.as_os_str().is_empty() => Ok(Bans::default()),
+        path => bans_file::load(path, Moment::now()),
+    }
 }
 
 impl Running {
