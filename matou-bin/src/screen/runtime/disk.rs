@@ -12,6 +12,7 @@ use std::time::Duration;
 use matou_actors::protocol::Username;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use tempfile::NamedTempFile;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -121,13 +122,18 @@ pub(in crate::screen) fn history(folder: &Path) -> io::Result<Vec<String>> {
     let lines = from_file(&text);
     if !is_whole || text.lines().count() > 2 * lines.len() {
         let kept: String = lines.iter().map(|line| to_file(line) + "\n").collect();
-        let fresh = folder.join("history.new");
-        // One that was left behind in the middle of this.
-        let _ = fs::remove_file(&fresh);
         // Without it, the file is merely longer than it needs to be.
-        let _ = write_new(&fresh, &kept).and_then(|()| fs::rename(&fresh, &path));
+        let _ = replace(&path, folder, &kept);
     }
     Ok(lines)
+}
+
+/// Puts a file with `text`, readable by the user alone, in the place of the one at `path`.
+fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = NamedTempFile::new_in(folder)?;
+    fresh.write_all(text.as_bytes())?;
+    fresh.persist(path)?;
+    Ok(())
 }
 
 /// The end of the file, from the beginning of a line on, and whether that is all of it.
