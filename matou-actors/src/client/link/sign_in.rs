@@ -6,8 +6,8 @@ use crate::protocol::Username;
 #[derive(Debug, Default)]
 pub(crate) struct SignIn {
     name: Option<Username>,
-    /// The server accepted the name before: it is the user's own, and is taken back.
-    own: bool,
+    /// The name that the server accepted last: it is the user's own, and is taken back.
+    own: Option<Username>,
     stage: Stage,
 }
 
@@ -53,7 +53,7 @@ impl SignIn {
 
     /// The user's name: the one accepted last, by this or a lost connection.
     pub(crate) fn me(&self) -> Option<&Username> {
-        self.name.as_ref().filter(|_| self.own)
+        self.own.as_ref()
     }
 
     pub(crate) fn is_joined(&self) -> bool {
@@ -89,7 +89,6 @@ impl SignIn {
             (Stage::Asked, Some(asked)) => return Wish::Busy(asked.clone()),
             _ => {}
         }
-        self.own = self.own && self.name.as_ref() == Some(&name);
         self.name = Some(name);
         self.ask().map_or(Wish::Later, Wish::Ask)
     }
@@ -99,11 +98,11 @@ impl SignIn {
             return Answer::Unasked;
         };
         if accepted {
-            (self.stage, self.own) = (Stage::Joined, true);
+            (self.stage, self.own) = (Stage::Joined, Some(name.clone()));
             return Answer::Joined(name);
         }
         self.stage = Stage::Idle;
-        if self.own {
+        if self.own.as_ref() == Some(&name) {
             return Answer::Held(name);
         }
         self.name = None;
@@ -161,5 +160,22 @@ mod tests {
         assert_eq!(sign_in.wish(name("bob")), Wish::Later);
         assert_eq!(sign_in.connected(), Some(name("bob")));
         assert_eq!(sign_in.answered(false), Answer::Refused(name("bob")));
+    }
+
+    // Private sessions outlive the server, and their texts are shown under the user's name.
+    #[test]
+    fn the_last_accepted_name_stays_the_own_one_until_another_is_accepted() {
+        let mut sign_in = SignIn::new(Some(name("ann")));
+        sign_in.connected();
+        sign_in.answered(true);
+        sign_in.lost();
+        sign_in.wish(name("bob"));
+        assert_eq!(sign_in.me(), Some(&name("ann")));
+        sign_in.connected();
+        sign_in.answered(false);
+        assert_eq!(sign_in.me(), Some(&name("ann")), "bob was refused");
+        assert_eq!(sign_in.wish(name("carol")), Wish::Ask(name("carol")));
+        sign_in.answered(true);
+        assert_eq!(sign_in.me(), Some(&name("carol")));
     }
 }
