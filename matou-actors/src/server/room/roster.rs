@@ -13,6 +13,9 @@ const RUN: usize = 1024;
 /// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
 /// whoever goes changes one run, and newcomers share all the others with those before. Whoever
 /// comes last, as most do, adds to what is encoded and changes little of it.
+///
+/// One run of all, encoded anew for each newcomer, would be fast enough (34 µs for 10,000 members);
+/// but each newcomer who reads slowly would hold 180 kB of its own, instead of shared ones.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     runs: Vec<Run>,
