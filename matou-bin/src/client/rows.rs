@@ -37,15 +37,24 @@ fn single_spaces(line: &str) -> String {
 /// Marks the space behind each time that is followed by a sign, but for the time at the very
 /// beginning, which is the program's.
 fn mark_times(line: &str) -> String {
-    let characters: Vec<char> = line.chars().collect();
     let mut text = String::with_capacity(line.len());
-    for (index, &c) in characters.iter().enumerate() {
-        let before = characters.get(index.saturating_sub(TIME)..index).unwrap_or_default();
-        let sign = characters.get(index + 1).copied().is_some_and(is_sign);
-        if c == ' ' && index > TIME && is_time(before) && sign {
+    // The last characters with a width: marks on them change little of what they look like.
+    let mut before: Vec<char> = Vec::with_capacity(TIME);
+    let mut rest = line.chars().peekable();
+    let mut count = 0;
+    while let Some(c) = rest.next() {
+        let is_space = c == ' ' && count > TIME && is_time(&before);
+        if is_space && rest.peek().copied().is_some_and(is_sign) {
             text.push_str("<U+0020>");
         } else {
             text.push(c);
+        }
+        if c.width() != Some(0) {
+            count += 1;
+            if before.len() == TIME {
+                before.remove(0);
+            }
+            before.push(c);
         }
     }
     text
@@ -148,6 +157,8 @@ mod tests {
                 assert_eq!(rows(&line, None), marked);
             }
         }
+        let marked_digit = "19:20:01 <Bob> 1\u{323}9:20:01 * x";
+        assert!(rows(marked_digit, None).contains("01<U+0020>*"), "a mark hides nothing");
         let honest = "19:20:01 * Bob said it at 12:00:00 (noon), and 12:00:01 again";
         assert_eq!(rows(honest, None), honest);
     }
@@ -161,6 +172,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_beginning_of_a_line_is_left_inside_one(
+            filler in "[a-z \u{323}猫§]{0,200}",
+            sign in "[*!?<\\[＊‽]",
+            spaces in 1_usize..100,
+        ) {
+            let gap = " ".repeat(spaces);
+            let line = format!("19:20:01 <Bob> {filler}19:20:02{gap}{sign} x");
+            let shown = rows(&line, None);
+            prop_assert!(!shown.contains("  "), "{shown}");
+            prop_assert!(shown.contains(&format!("19:20:02<U+0020>{sign}")), "{shown}");
+        }
+
         #[test]
         fn every_row_fits_and_only_the_first_begins_at_the_left(
             text in "[a-z* !?<>:0-9猫§é👩\u{200d}]{0,300}",
