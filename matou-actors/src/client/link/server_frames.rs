@@ -39,6 +39,7 @@ impl ServerLink {
                 }
                 let server = self.server_name();
                 self.emit(Event::Connected { server, username });
+                self.await_arrival();
             }
             Answer::Refused(username) => self.emit(Event::Refused { username }),
             Answer::Held(name) => self.try_later(format!("the name {name} is still taken")),
@@ -56,9 +57,7 @@ impl ServerLink {
             Arrival::TooMany => self.distrust("more names than there can be", now),
         }
         if own {
-            // Only now it is known who is here, and so who can be written to.
-            self.ready = true;
-            self.actions.push(LinkAction::Ready);
+            self.enter_room();
         }
     }
 

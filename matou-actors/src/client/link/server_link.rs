@@ -118,6 +118,8 @@ pub(crate) enum LinkWake {
     Silence { generation: u64, asked: u64 },
     /// The same, for the last time.
     Answer { generation: u64, asked: u64 },
+    /// Whether the server announced the user's arrival.
+    Arrival { generation: u64 },
     /// It is time for the next attempt.
     Retry(u64),
 }
@@ -387,6 +389,12 @@ impl ServerLink {
                     self.cut(reason, now);
                 }
             }
+            LinkWake::Arrival { generation } => {
+                if self.is_current(generation) && self.is_joined() && !self.ready {
+                    // What waits must not wait for ever.
+                    self.enter_room();
+                }
+            }
             LinkWake::Retry(number) => {
                 if self.retry == Some(number) {
                     self.retry = None;
@@ -450,6 +458,20 @@ impl ServerLink {
     pub(super) fn cut(&mut self, reason: String, now: Instant) {
         self.command(LinkCommand::HangUp);
         self.down(self.generation, reason, true, now);
+    }
+
+    /// The server has just accepted the name.
+    pub(super) fn await_arrival(&mut self) {
+        if !self.ready {
+            let generation = self.generation;
+            self.wake_in(self.answer_timeout, LinkWake::Arrival { generation });
+        }
+    }
+
+    /// It is known who is here, and so who can be written to.
+    pub(super) fn enter_room(&mut self) {
+        self.ready = true;
+        self.actions.push(LinkAction::Ready);
     }
 
     fn hang_up(&mut self) {

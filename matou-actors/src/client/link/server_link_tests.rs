@@ -132,6 +132,23 @@ fn a_name_is_asked_for_once_the_server_is_reached() {
 }
 
 #[test]
+fn a_server_that_does_not_announce_the_arrival_is_not_waited_for_forever() {
+    let mut client = Client::start(Some("ann"));
+    client.reached();
+    client.actions();
+    client.frame(ServerFrame::JoinAnswer { accepted: true });
+    let wakes = client.wakes();
+    let [(delay, wake)] = wakes[..] else { panic!("{wakes:?}") };
+    assert_eq!(delay, Duration::from_secs(15), "as long as for any other answer");
+    client.wake(wake);
+    let actions = client.actions();
+    assert!(matches!(actions[..], [LinkAction::Ready]), "{actions:?}");
+    assert!(!client.link.is_signing_in());
+    client.wake(wake);
+    assert!(client.actions().is_empty(), "once");
+}
+
+#[test]
 fn a_refused_name_is_reported_and_another_one_is_asked_for() {
     let mut client = Client::start(Some("ann"));
     client.reached();
