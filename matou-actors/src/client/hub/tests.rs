@@ -7,8 +7,8 @@ use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::api::handle::{self, Events, Handle};
 use crate::client::api::settings::ClientSettings;
-use crate::client::ids::SessionId;
-use crate::client::messages::{Run, SessionEvent, SessionReport};
+use crate::client::ids::{SessionId, TransferIds};
+use crate::client::messages::{FileEvent, Run, SessionEvent, SessionReport};
 
 /// More than the channel of events holds.
 const MANY: usize = 2_000;
@@ -33,15 +33,21 @@ async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
         let run = hub.send(Run { command: Command::ListPresent, checked: None });
         tokio::time::timeout(DEADLINE, run).await.expect("a command waits").unwrap();
     }
-    let event = SessionEvent::Texts(Vec::new());
-    let mut report = Box::pin(hub.send(SessionReport { session: SessionId(1), event }));
-    tokio::task::yield_now().await;
-    assert!(futures::poll!(&mut report).is_pending());
+    let report = |event| Box::pin(hub.send(SessionReport { session: SessionId(1), event }));
+    let offer = FileEvent::Offered { id: TransferIds::default().next(), size: 5, free: None };
+    let mut texts = report(SessionEvent::Texts(Vec::new()));
+    let mut offer = report(SessionEvent::File(offer));
+    // One that is answered at once: what came before it was handled.
+    report(SessionEvent::Unwritten(0)).await.unwrap();
+    assert!(futures::poll!(&mut texts).is_pending());
+    assert!(futures::poll!(&mut offer).is_pending());
     // The first one says that the server's address is none.
     for _ in 0..=MANY {
         next(&mut events).await.unwrap();
     }
-    tokio::time::timeout(DEADLINE, report).await.expect("it waits for ever").unwrap();
+    for report in [texts, offer] {
+        tokio::time::timeout(DEADLINE, report).await.expect("it waits for ever").unwrap();
+    }
 }
 
 #[actix_rt::test]

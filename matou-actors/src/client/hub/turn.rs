@@ -9,7 +9,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
-use crate::client::messages::{LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
+use crate::client::messages::{FileEvent, LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
 
 /// A message to the hub.
 pub(super) trait Apply: Message<Result = ()> {
@@ -100,7 +100,11 @@ impl Apply for LinkReport {
 impl Apply for SessionReport {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
         let Self { session, event } = self;
-        let wait = if matches!(event, SessionEvent::Texts(_)) { Wait::Events } else { Wait::No };
+        let wait = match event {
+            // The peer decides how many there are.
+            SessionEvent::Texts(_) | SessionEvent::File(FileEvent::Offered { .. }) => Wait::Events,
+            _ => Wait::No,
+        };
         if matches!(event, SessionEvent::Over { .. }) {
             hub.sessions.remove(&session);
         }
