@@ -111,6 +111,15 @@ impl Burst {
         }
     }
 
+    /// Whether an Enter waited, which nothing that comes now can make a part of a paste.
+    pub(crate) fn release(&mut self) -> bool {
+        let held = matches!(self.state, State::Held(_));
+        if held {
+            self.state = State::Typing;
+        }
+        held
+    }
+
     /// What has to be done at `now`.
     pub(crate) fn due(&mut self, now: Duration) -> Option<Due> {
         if self.next().is_none_or(|next| now < next) {

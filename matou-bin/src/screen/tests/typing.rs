@@ -139,6 +139,22 @@ fn lines_that_come_as_keys_at_once_are_asked_about_like_a_paste() {
     assert_eq!(scene.sent(), [Command::Say(text("one line"))]);
 }
 
+#[test]
+fn a_paste_right_behind_an_enter_is_not_sent_with_the_line_before_it() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.arrives_at_once("hello\n").update(UiEvent::Paste("a secret".into()));
+    scene.wait(1);
+    assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+    assert!(scene.shows("a secret"), "it is in the line: {}", scene.screen());
+}
+
+#[test]
+fn a_line_whose_enter_waits_is_sent_before_the_screen_is_left() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.arrives_at_once("good night\n").ctrl('c');
+    assert_eq!(scene.sent().first(), Some(&Command::Say(text("good night"))));
+}
+
 /// The disk answers that a line is the path of this file, or of none.
 fn looked_up(scene: &mut TestScreen, found: Option<&str>) {
     let Some(Effect::FindFile { line, .. }) = scene.effects.last() else {

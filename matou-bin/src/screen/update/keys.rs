@@ -43,7 +43,10 @@ impl App {
             action = None;
         }
         match action {
-            Some(Action::Quit) => return self.quit(),
+            Some(Action::Quit) => {
+                self.submit_held();
+                return self.quit();
+            }
             Some(Action::Suspend) => return self.effects.push(Effect::Suspend),
             Some(Action::Redraw) => return self.effects.push(Effect::Redraw),
             _ => {}
@@ -93,6 +96,13 @@ impl App {
         match due {
             Due::Submit => self.act(Action::Submit),
             Due::Paste(text) => self.paste(&text),
+        }
+    }
+
+    /// Sends the line whose Enter waits, before something else happens to it.
+    pub(super) fn submit_held(&mut self) {
+        if self.burst.release() {
+            self.act(Action::Submit);
         }
     }
 

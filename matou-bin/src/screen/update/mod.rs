@@ -27,7 +27,10 @@ impl App {
         self.end_burst();
         match event {
             UiEvent::Key(key) => self.key(key),
-            UiEvent::Paste(text) => self.paste(&text),
+            UiEvent::Paste(text) => {
+                self.submit_held();
+                self.paste(&text);
+            }
             UiEvent::Mouse(mouse) => self.mouse(mouse),
             UiEvent::Resize(columns, rows) => self.resize((columns, rows)),
             UiEvent::Focus(focus) => self.focus(focus),
