@@ -156,7 +156,7 @@ fn a_name_that_a_client_claims_may_be_any_text_and_is_judged_later() {
 /// Client to server, server to client, peer messages, peer files.
 #[test]
 fn every_kind_that_the_sender_may_not_send_is_refused_at_its_type() {
-    for kind in Kind::ALL.iter().copied() {
+    for kind in Kind::ALL.iter().copied().filter(|kind| kind.revision() == 1) {
         let code = kind.code();
         let bytes = code.to_be_bytes();
         let refused = [
@@ -180,7 +180,7 @@ fn every_kind_that_the_sender_may_not_send_is_refused_at_its_type() {
 
 #[test]
 fn an_unknown_type_is_refused_at_its_type() {
-    for code in [16, 17, 255, 256, 0x0300_0000, -1, i32::MIN, i32::MAX] {
+    for code in [16, 17, 40, 63, 255, 256, 0x0300_0000, -1, i32::MIN, i32::MAX] {
         let bytes = code.to_be_bytes();
         violates::<ClientFrame>(&bytes, FrameError::UnknownType(code));
         violates::<ServerFrame>(&bytes, FrameError::UnknownType(code));

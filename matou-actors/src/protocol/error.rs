@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::v1::Kind;
+use super::kind::Kind;
 
 /// Where in a frame a size or a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,16 @@ pub enum Field {
     Message,
     /// A raw IP address.
     Address,
+    /// What follows the type and size of a frame of revision 2.
+    Body,
+    /// Any other text of a frame of revision 2.
+    Text,
+    /// The path of a file within a transfer.
+    Path,
+    /// The bytes of a file.
+    Data,
+    /// How many addresses a frame has.
+    Candidates,
 }
 
 impl fmt::Display for Field {
@@ -21,6 +31,11 @@ impl fmt::Display for Field {
             Self::Username => "username",
             Self::Message => "message",
             Self::Address => "address",
+            Self::Body => "frame",
+            Self::Text => "text",
+            Self::Path => "path",
+            Self::Data => "data",
+            Self::Candidates => "candidate list",
         })
     }
 }
@@ -57,6 +72,15 @@ pub enum FrameError {
     /// CORES with an acceptation that is neither 0 nor 1.
     #[error("acceptation {0} is neither 0 nor 1")]
     Acceptation(u8),
+    /// A frame of revision 2 that is shorter than its fields.
+    #[error("frame {0} ends inside its fields")]
+    Truncated(Kind),
+    /// A number that counts something is negative.
+    #[error("number {0} is negative")]
+    Negative(i64),
+    /// A path that could lead out of its transfer.
+    #[error("path is absolute, or has an empty part, \".\" or \"..\" in it")]
+    Path,
     /// PVFILE with a negative size.
     #[error("file size {0} is negative")]
     FileSize(i64),

@@ -18,11 +18,11 @@ impl From<FrameError> for Stop {
 }
 
 /// A frame with the number of bytes it took, or `None` when its end is not there yet.
-pub(in crate::protocol) fn finish<T>(
-    input: &[u8],
-    parse: impl FnOnce(&mut Cursor<'_>) -> Result<T, Stop>,
+pub(in crate::protocol) fn finish<'a, T>(
+    input: &'a [u8],
+    parse: impl FnOnce(&mut Cursor<'a>) -> Result<T, Stop>,
 ) -> Result<Option<(T, usize)>, FrameError> {
-    let mut cursor = Cursor { rest: input };
+    let mut cursor = Cursor::new(input);
     match parse(&mut cursor) {
         Ok(frame) => Ok(Some((frame, input.len() - cursor.rest.len()))),
         Err(Stop::NeedMore) => Ok(None),
@@ -36,6 +36,15 @@ pub(in crate::protocol) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    pub(in crate::protocol) fn new(input: &'a [u8]) -> Self {
+        Self { rest: input }
+    }
+
+    /// All that is left.
+    pub(in crate::protocol) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     pub(in crate::protocol) fn byte(&mut self) -> Result<u8, Stop> {
         let [byte] = self.array()?;
         Ok(byte)
@@ -83,7 +92,7 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+    pub(in crate::protocol) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Stop::NeedMore)?;
         self.rest = rest;
         Ok(*taken)
@@ -92,7 +101,6 @@ impl<'a> Cursor<'a> {
 
 /// Appends a run of bytes behind its size. Every caller passes a bounded type, so the size fits.
 pub(in crate::protocol) fn put_sized(out: &mut BytesMut, run: &[u8]) {
-    debug_assert!(run.len() <= MAX_MESSAGE);
     out.put_i32(i32::try_from(run.len()).unwrap_or(i32::MAX));
     out.put_slice(run);
 }

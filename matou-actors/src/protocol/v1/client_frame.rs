@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::kind::Kind;
 use crate::protocol::address::PortPair;
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::{FrameError, UsernameError};
+use crate::protocol::kind::Kind;
 use crate::protocol::limits::MAX_USERNAME;
 use crate::protocol::primitives::{finish, put_sized};
 use crate::protocol::text::MessageText;
@@ -51,6 +51,11 @@ impl ClaimedName {
         Username::parse(&self.0)
     }
 
+    /// Takes what came in a frame (its size and UTF-8 are checked already).
+    pub(in crate::protocol) fn from_wire(name: &str) -> Self {
+        Self(name.into())
+    }
+
     /// The text as sent: to be escaped before it is shown.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,15 +91,18 @@ impl ClientFrame {
 impl Decode for ClientFrame {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         finish(input, |cursor| {
-            let claimed = |name: &str| ClaimedName(name.into());
             Ok(match Kind::decode(cursor)? {
-                Kind::COREQ => Self::Join(claimed(cursor.username()?)),
+                Kind::COREQ => Self::Join(ClaimedName::from_wire(cursor.username()?)),
                 Kind::MSG => Self::Say(MessageText::from_wire(cursor.message()?)?),
                 Kind::DISCO => Self::Leave,
-                Kind::PVCOREQ => Self::RequestPrivate { to: claimed(cursor.username()?) },
-                Kind::PVCOACC => Self::AcceptPrivate { from: claimed(cursor.username()?) },
+                Kind::PVCOREQ => {
+                    Self::RequestPrivate { to: ClaimedName::from_wire(cursor.username()?) }
+                }
+                Kind::PVCOACC => {
+                    Self::AcceptPrivate { from: ClaimedName::from_wire(cursor.username()?) }
+                }
                 Kind::PVCOPORT => Self::OfferPorts {
-                    to: claimed(cursor.username()?),
+                    to: ClaimedName::from_wire(cursor.username()?),
                     ports: PortPair::decode(cursor)?,
                 },
                 other => return Err(FrameError::WrongDirection(other).into()),

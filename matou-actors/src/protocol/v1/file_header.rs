@@ -2,9 +2,9 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::FrameError;
+use crate::protocol::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::primitives::finish;
 
 /// PVFILE (14): a file of `size` bytes follows, raw.

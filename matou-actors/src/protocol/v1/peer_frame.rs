@@ -2,9 +2,9 @@
 
 use bytes::BytesMut;
 
-use super::kind::Kind;
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::FrameError;
+use crate::protocol::kind::Kind;
 use crate::protocol::primitives::{finish, put_sized};
 use crate::protocol::text::MessageText;
 

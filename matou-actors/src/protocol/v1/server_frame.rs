@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use super::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::address::{PortPair, decode_address, encode_address};
 use crate::protocol::codec::{Decode, Encode};
 use crate::protocol::error::FrameError;
+use crate::protocol::kind::{Kind, TYPE_LENGTH};
 use crate::protocol::primitives::{finish, put_sized};
 use crate::protocol::text::MessageText;
 use crate::protocol::username::Username;

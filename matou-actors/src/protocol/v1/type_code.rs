@@ -2,25 +2,19 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::kind::Kind;
 use crate::protocol::error::FrameError;
+use crate::protocol::kind::Kind;
 use crate::protocol::primitives::{Cursor, Stop};
 
-impl TryFrom<i32> for Kind {
-    type Error = FrameError;
-
-    fn try_from(code: i32) -> Result<Self, FrameError> {
-        Self::from_code(code).ok_or(FrameError::UnknownType(code))
-    }
-}
-
 impl Kind {
-    /// Reads the type at the front of a frame.
+    /// Reads the type at the front of a frame; those of revision 2 are unknown to revision 1.
     pub(super) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
-        Ok(Self::try_from(cursor.int()?)?)
+        let code = cursor.int()?;
+        let kind = Self::from_code(code).filter(|kind| kind.revision() == 1);
+        Ok(kind.ok_or(FrameError::UnknownType(code))?)
     }
 
-    pub(super) fn encode(self, out: &mut BytesMut) {
+    pub(in crate::protocol) fn encode(self, out: &mut BytesMut) {
         out.put_i32(self.code());
     }
 }

@@ -1,0 +1,59 @@
+//! What a client of revision 2 may send to the server.
+
+use super::Candidates;
+use super::dialect::dialect;
+use super::values::{Answer, PasswordProof, SessionId, Text};
+use crate::protocol::text::MessageText;
+use crate::protocol::v1::{self, ClaimedName};
+
+dialect! {
+    /// A frame from client to server.
+    ClientFrame, revision 1: v1::ClientFrame;
+
+    /// HELLO (16): join; the first frame, and again after REFUSED.
+    HELLO Hello {
+        /// The name that is asked for.
+        username: ClaimedName,
+        /// The program and its version.
+        program: Text<64>,
+        /// The proof of the server's password.
+        password: PasswordProof,
+        /// The last public event that this client has seen; 0 is none.
+        last_sequence: u64,
+    }
+    /// HISTORY (23): ask for what was said before.
+    HISTORY History {
+        /// Events before this sequence.
+        before: u64,
+        /// How many: 1 to 500.
+        count: u32,
+    }
+    /// ASK (25): ask a user for a private session.
+    ASK Ask {
+        /// The number of the session.
+        session: SessionId,
+        /// Who is asked.
+        username: ClaimedName,
+    }
+    /// ANSWER (27): answer a request.
+    ANSWER Answer {
+        /// The number of the session.
+        session: SessionId,
+        /// The answer.
+        answer: Answer,
+    }
+    /// CANDIDATES (29): the own addresses, or more of them.
+    CANDIDATES Candidates {
+        /// The number of the session.
+        session: SessionId,
+        /// The addresses.
+        candidates: Candidates,
+    }
+    /// SAY (32): say this to everybody.
+    SAY Say {
+        /// 2: an action, as of `/me`.
+        flags: i32,
+        /// The text.
+        text: MessageText,
+    }
+}

@@ -1,0 +1,50 @@
+//! Revision 2: the frames that it adds, types 16 to 63.
+//!
+//! Each has the size of its body behind its type, so that a type which is not known is skipped,
+//! and bytes behind the last known field are ignored: frames can grow. The four dialects are
+//! four types: [`ClientFrame`] (client to server), [`ServerFrame`] (server to client),
+//! [`MessageFrame`] and [`FileFrame`] (client to client, on the two connections of a private
+//! session). The frames of revision 1 keep their bytes; a dialect that uses some has them in its
+//! variant `Revision1`.
+//!
+//! To add a frame: its type code in `protocol/kind.rs`, a variant in the file of its dialect, its
+//! golden bytes in `tests/protocol_v2_golden.rs`.
+
+mod candidate;
+mod client_frame;
+mod codes;
+mod dialect;
+mod entry_path;
+mod field;
+mod file_frame;
+mod message_frame;
+mod server_frame;
+mod values;
+
+pub use candidate::{Candidate, CandidateKind, Candidates};
+pub use client_frame::ClientFrame;
+pub use codes::{
+    CancelReason, LeaveReason, NoticeCode, NoticeLevel, OfferKind, RefuseReason, SignInRefusal,
+};
+pub use entry_path::EntryPath;
+pub use file_frame::{DataRun, FileFrame};
+pub use message_frame::MessageFrame;
+pub use server_frame::ServerFrame;
+pub use values::{
+    Answer, Answered, Declined, Digest, Member, PasswordProof, PublicKey, SessionId, Text,
+    UnixMillis,
+};
+
+/// The protocol that a client and a server agree on by ALPN.
+pub const ALPN_SERVER: &[u8] = b"matou/2";
+/// The protocol of a message connection between two clients.
+pub const ALPN_MESSAGE: &[u8] = b"matou-message/2";
+/// The protocol of a file connection between two clients.
+pub const ALPN_FILE: &[u8] = b"matou-file/2";
+
+/// The longest body of a frame, in bytes.
+pub const MAX_BODY: usize = 65_536;
+/// The largest frame, in bytes: type, size and body.
+pub const MAX_FRAME: usize = super::TYPE_LENGTH + 4 + MAX_BODY;
+/// The most bytes of a file in one DATA frame.
+pub const MAX_DATA: usize = 61_440;

@@ -1,0 +1,125 @@
+//! What the server may send to a client of revision 2.
+
+use super::Candidates;
+use super::codes::{LeaveReason, NoticeCode, NoticeLevel, SignInRefusal};
+use super::dialect::dialect;
+use super::values::{Answered, Member, PublicKey, SessionId, Text, UnixMillis};
+use crate::protocol::text::MessageText;
+use crate::protocol::username::Username;
+use crate::protocol::v1;
+
+dialect! {
+    /// A frame from server to client.
+    ServerFrame, revision 1: v1::ServerFrame;
+
+    /// WELCOME (17): the client has joined.
+    WELCOME Welcome {
+        /// The name that it has.
+        username: Username,
+        /// The server's clock.
+        now: UnixMillis,
+        /// The sequence of the last public event; 0 is none.
+        sequence: u64,
+        /// The name of the server.
+        server: Text<64>,
+        /// The topic of the room.
+        topic: Text<512>,
+        /// How many PRESENT follow.
+        present: u32,
+    }
+    /// REFUSED (18): the client has not joined.
+    REFUSED Refused {
+        /// Why.
+        reason: SignInRefusal,
+        /// The same in words for the user.
+        text: Text<512>,
+    }
+    /// PRESENT (19): a user who is in the room.
+    PRESENT Present {
+        /// Who.
+        username: Username,
+        /// How they are connected.
+        member: Member,
+    }
+    /// JOINED (20): a user joined.
+    JOINED Joined {
+        /// The sequence of the event.
+        sequence: u64,
+        /// When.
+        time: UnixMillis,
+        /// Who.
+        username: Username,
+        /// How they are connected.
+        member: Member,
+    }
+    /// LEFT (21): a user left.
+    LEFT Left {
+        /// The sequence of the event.
+        sequence: u64,
+        /// When.
+        time: UnixMillis,
+        /// Who.
+        username: Username,
+        /// Why.
+        reason: LeaveReason,
+    }
+    /// SAID (22): a public message.
+    SAID Said {
+        /// The sequence of the event.
+        sequence: u64,
+        /// When.
+        time: UnixMillis,
+        /// Who said it.
+        username: Username,
+        /// What was said.
+        text: MessageText,
+        /// 1: from history; 2: an action, as of `/me`.
+        flags: i32,
+    }
+    /// HISTORYEND (24): all messages that were asked for have come.
+    HISTORYEND HistoryEnd {
+        /// The oldest sequence that the server still has.
+        oldest: u64,
+    }
+    /// ASKED (26): a user asks this client for a private session.
+    ASKED Asked {
+        /// The number of the session.
+        session: SessionId,
+        /// Who asks.
+        username: Username,
+        /// Their key.
+        key: PublicKey,
+    }
+    /// ANSWERED (28): the answer to ASK.
+    ANSWERED Answered {
+        /// The number of the session.
+        session: SessionId,
+        /// The answer.
+        answer: Answered,
+    }
+    /// CANDIDATES (29): the addresses of the other side, or more of them.
+    CANDIDATES Candidates {
+        /// The number of the session.
+        session: SessionId,
+        /// The addresses.
+        candidates: Candidates,
+    }
+    /// NOTICE (30): a text for the user.
+    NOTICE Notice {
+        /// How serious it is.
+        level: NoticeLevel,
+        /// What it is about.
+        code: NoticeCode,
+        /// The text.
+        text: Text<512>,
+    }
+    /// TOPIC (31): an operator set the topic.
+    TOPIC Topic {
+        /// The sequence of the event.
+        sequence: u64,
+        /// When.
+        time: UnixMillis,
+        /// The topic.
+        topic: Text<512>,
+    }
+}
