@@ -6,6 +6,7 @@
 //! - [`server`]: listener, connections, registry, room and broker.
 //! - [`transfer`]: moving one file over one socket, on threads of its own.
 //! - [`client`]: the link to the server, private sessions, and the handle that drives them.
+//! - [`trust`]: keys and encrypted links of revision 2, which neither side speaks yet.
 //!
 //! `server` and `client` never import each other. The library reads no configuration,
 //! environment or signal, and prints nothing: settings, loggers, listeners and shutdown come
@@ -22,3 +23,4 @@ pub mod server;
 #[cfg(target_os = "linux")]
 mod tcp_info;
 pub mod transfer;
+pub mod trust;

@@ -1,6 +1,6 @@
 //! What a client of revision 2 may send to the server.
 
-use super::Candidates;
+use super::candidate::Candidates;
 use super::dialect::dialect;
 use super::values::{Answer, PasswordProof, SessionId, Text};
 use crate::protocol::text::MessageText;

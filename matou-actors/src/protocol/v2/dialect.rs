@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::MAX_BODY;
+use super::limits::MAX_BODY;
 use crate::protocol::error::{Field, FrameError};
 use crate::protocol::kind::{FIRST_OF_REVISION_2, Kind};
 use crate::protocol::primitives::{Cursor, Stop, finish};

@@ -2,10 +2,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::MAX_DATA;
 use super::dialect::dialect;
 use super::entry_path::EntryPath;
 use super::field::WireField;
+use super::limits::MAX_DATA;
 use super::values::{Digest, SessionId, UnixMillis};
 use crate::protocol::error::{Field, FrameError};
 use crate::protocol::primitives::{Cursor, Stop};

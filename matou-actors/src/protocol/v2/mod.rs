@@ -17,6 +17,7 @@ mod dialect;
 mod entry_path;
 mod field;
 mod file_frame;
+mod limits;
 mod message_frame;
 mod server_frame;
 mod values;
@@ -28,23 +29,10 @@ pub use codes::{
 };
 pub use entry_path::EntryPath;
 pub use file_frame::{DataRun, FileFrame};
+pub use limits::{ALPN_FILE, ALPN_MESSAGE, ALPN_SERVER, MAX_BODY, MAX_DATA, MAX_FRAME};
 pub use message_frame::MessageFrame;
 pub use server_frame::ServerFrame;
 pub use values::{
     Answer, Answered, Declined, Digest, Member, PasswordProof, PublicKey, SessionId, Text,
     UnixMillis,
 };
-
-/// The protocol that a client and a server agree on by ALPN.
-pub const ALPN_SERVER: &[u8] = b"matou/2";
-/// The protocol of a message connection between two clients.
-pub const ALPN_MESSAGE: &[u8] = b"matou-message/2";
-/// The protocol of a file connection between two clients.
-pub const ALPN_FILE: &[u8] = b"matou-file/2";
-
-/// The longest body of a frame, in bytes.
-pub const MAX_BODY: usize = 65_536;
-/// The largest frame, in bytes: type, size and body.
-pub const MAX_FRAME: usize = super::TYPE_LENGTH + 4 + MAX_BODY;
-/// The most bytes of a file in one DATA frame.
-pub const MAX_DATA: usize = 61_440;

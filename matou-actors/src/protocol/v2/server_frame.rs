@@ -1,6 +1,6 @@
 //! What the server may send to a client of revision 2.
 
-use super::Candidates;
+use super::candidate::Candidates;
 use super::codes::{LeaveReason, NoticeCode, NoticeLevel, SignInRefusal};
 use super::dialect::dialect;
 use super::values::{Answered, Member, PublicKey, SessionId, Text, UnixMillis};

@@ -259,13 +259,11 @@ impl WireField for Answered {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
         let reason = Declined::from_code(cursor.int()?);
         let by = WireField::read(cursor)?;
-        Ok(match reason {
-            Some(reason) => Self::Declined { by, reason },
-            None => {
-                let (key, candidates) = (WireField::read(cursor)?, WireField::read(cursor)?);
-                Self::Accepted { by, key, candidates }
-            }
-        })
+        if let Some(reason) = reason {
+            return Ok(Self::Declined { by, reason });
+        }
+        let (key, candidates) = (WireField::read(cursor)?, WireField::read(cursor)?);
+        Ok(Self::Accepted { by, key, candidates })
     }
 
     fn write(&self, out: &mut BytesMut) {

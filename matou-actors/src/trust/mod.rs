@@ -1,0 +1,17 @@
+//! Keys and encrypted links of revision 2: who somebody is, and how two programs prove it.
+//!
+//! - `identity`: the own key pair; `public_key`: keys of others, fingerprints, and which keys
+//!   are never accepted; `words`: what two people compare.
+//! - `tls`: TLS 1.3 with raw public keys (RFC 7250) on both sides.
+//!
+//! Nothing here knows a socket, a file or a clock.
+
+mod identity;
+mod public_key;
+mod tls;
+mod words;
+
+pub use identity::{Identity, IdentityError};
+pub use public_key::Fingerprint;
+pub use tls::{Alpn, ExpectedKey, KeyExchange, TlsError, client_config, peer_key, server_config};
+pub use words::verification_words;
