@@ -111,13 +111,13 @@ impl Burst {
         }
     }
 
-    /// Whether an Enter waited, which nothing that comes now can make a part of a paste.
-    pub(crate) fn release(&mut self) -> bool {
-        let held = matches!(self.state, State::Held(_));
-        if held {
-            self.state = State::Typing;
+    /// What waits, before something comes that is no key of a paste.
+    pub(crate) fn release(&mut self) -> Option<Due> {
+        match std::mem::take(&mut self.state) {
+            State::Typing => None,
+            State::Held(_) => Some(Due::Submit),
+            State::Pasting(text, _) => Some(Due::Paste(text)),
         }
-        held
     }
 
     /// What has to be done at `now`.
@@ -125,11 +125,7 @@ impl Burst {
         if self.next().is_none_or(|next| now < next) {
             return None;
         }
-        match std::mem::take(&mut self.state) {
-            State::Typing => None,
-            State::Held(_) => Some(Due::Submit),
-            State::Pasting(text, _) => Some(Due::Paste(text)),
-        }
+        self.release()
     }
 }
 

@@ -155,6 +155,18 @@ fn a_line_whose_enter_waits_is_sent_before_the_screen_is_left() {
     assert_eq!(scene.sent().first(), Some(&Command::Say(text("good night"))));
 }
 
+#[test]
+fn what_was_pasted_so_far_is_kept_when_the_screen_is_left() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.arrives_at_once("one\ntwo").ctrl('c');
+    assert!(scene.effects.contains(&Effect::Remember("one\\ntwo".into())), "{:?}", scene.effects);
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.moves(1, Direction::Outgoing, 10, 1).arrives_at_once("one\ntwo").ctrl('c');
+    scene.key(KeyCode::Esc);
+    assert!(scene.shows("one") && scene.shows("two"), "{}", scene.screen());
+    assert!(!scene.sent().iter().any(|sent| matches!(sent, Command::Say(_))));
+}
+
 /// The disk answers that a line is the path of this file, or of none.
 fn looked_up(scene: &mut TestScreen, found: Option<&str>) {
     let Some(Effect::FindFile { line, .. }) = scene.effects.last() else {

@@ -99,10 +99,13 @@ impl App {
         }
     }
 
-    /// Sends the line whose Enter waits, before something else happens to it.
+    /// Sends the line whose Enter waits, before something else happens to it. A paste that is not
+    /// complete stays in the line.
     pub(super) fn submit_held(&mut self) {
-        if self.burst.release() {
-            self.act(Action::Submit);
+        match self.burst.release() {
+            Some(Due::Submit) => self.act(Action::Submit),
+            Some(Due::Paste(text)) => self.insert(&text),
+            None => {}
         }
     }
 
