@@ -241,6 +241,15 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
     bea.wait("notice", |event| event["message"].as_str().unwrap().contains("another folder"));
     send(&mut ada, "Bea", &source);
     assert_eq!(path(&bea.any("file_received")).parent(), Some(other.as_path()));
+    for quoted in [r"with\ blank", "'in quotes'"] {
+        // As it is written there is such a folder, so it is meant as it is written.
+        let literal = bea.home.path().join("x").join(quoted);
+        std::fs::create_dir_all(&literal).unwrap();
+        bea.say(&format!("/downloads {}", literal.display()));
+        let notice = bea.any("notice");
+        let literal = literal.canonicalize().unwrap();
+        assert!(notice["message"].as_str().unwrap().ends_with(literal.to_str().unwrap()));
+    }
     bea.say(&format!("/downloads {}", source.display()));
     let error = bea.any("error");
     assert!(error["message"].as_str().unwrap().contains("source"), "{error}");

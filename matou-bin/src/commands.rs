@@ -1,7 +1,5 @@
 //! The table of slash commands. Parsing, `/help` and completion all read it.
 
-use std::path::PathBuf;
-
 use matou_actors::client::{Command, TransferId};
 use matou_actors::protocol::Username;
 
@@ -54,8 +52,8 @@ pub(crate) enum Action {
     Send,
     /// A name; defaults to the current peer.
     Peer(fn(Username) -> Command),
-    /// A path.
-    Path(fn(PathBuf) -> Command),
+    /// The path of a folder: [`Command::SetDownloads`].
+    Downloads,
     /// The name of a server.
     Server,
     /// A number.
@@ -150,7 +148,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         aliases: &[],
         arguments: &[Argument::Path],
         help: "save received files in this folder from now on",
-        action: Action::Path(Command::SetDownloads),
+        action: Action::Downloads,
     },
     CommandSpec {
         name: "transfers",

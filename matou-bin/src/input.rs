@@ -157,21 +157,13 @@ fn run(
             return if text.is_empty() { Err(missing()) } else { tell(&to, text) };
         }
         Action::Send => {
-            let (to, path) = addressee(rest, context).ok_or_else(missing)??;
-            if path.trim().is_empty() {
-                return Err(missing());
-            }
-            let mut paths = paths(path, context.home)?.into_iter();
-            let path = paths.next().ok_or_else(missing)?;
-            Command::Send { to, path, or: paths.collect() }
+            let (to, typed) = addressee(rest, context).ok_or_else(missing)??;
+            let (path, or) = path(typed, context.home)?.ok_or_else(missing)?;
+            Command::Send { to, path, or }
         }
-        Action::Path(command) => {
-            let path = rest.trim();
-            if path.is_empty() {
-                return Err(missing());
-            }
-            let path = paths(path, context.home)?.pop().ok_or_else(missing)?;
-            command(path)
+        Action::Downloads => {
+            let (folder, or) = path(rest, context.home)?.ok_or_else(missing)?;
+            Command::SetDownloads { folder, or }
         }
         Action::Peer(command) => {
             nothing_more(spec, behind)?;
@@ -251,8 +243,14 @@ fn number(typed: &str) -> Result<TransferId, InputError> {
     typed.parse().map_err(|_| InputError::Number(shortened(typed)))
 }
 
-fn paths(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, InputError> {
-    readings(typed, home).map_err(|reason| InputError::Path(shortened(typed.trim_end()), reason))
+/// The first reading of a path, and the others; `None` when nothing is typed.
+fn path(typed: &str, home: Option<&Path>) -> Result<Option<(PathBuf, Vec<PathBuf>)>, InputError> {
+    if typed.trim().is_empty() {
+        return Ok(None);
+    }
+    let wrong = |reason| InputError::Path(shortened(typed.trim_end()), reason);
+    let mut readings = readings(typed, home).map_err(wrong)?.into_iter();
+    Ok(readings.next().map(|first| (first, readings.collect())))
 }
 
 /// Shortens quoted input to a recognisable length.
@@ -366,6 +364,9 @@ mod tests {
         let command = command("/send Bob '/tmp/a b'");
         let (path, or) = ("'/tmp/a b'".into(), vec!["/tmp/a b".into()]);
         assert_eq!(command, Command::Send { to: name("Bob"), path, or });
+        let command = self::command(r"/downloads /tmp/a\ b");
+        let (folder, or) = (r"/tmp/a\ b".into(), vec!["/tmp/a b".into()]);
+        assert_eq!(command, Command::SetDownloads { folder, or });
     }
 
     #[test]

@@ -46,7 +46,13 @@ pub enum Command {
     /// Stop a transfer, in whichever direction.
     Cancel(TransferId),
     /// Save received files in this folder from now on; `~` is expanded already.
-    SetDownloads(PathBuf),
+    SetDownloads {
+        /// Which folder.
+        folder: PathBuf,
+        /// Other readings of what the user typed, tried in order when there is nothing at
+        /// `folder`; the last one is made when there is nothing at any of them.
+        or: Vec<PathBuf>,
+    },
     /// List all transfers, as [`crate::client::Event::Transfers`].
     ListTransfers,
     /// List who is here, as [`crate::client::Event::Present`].

@@ -189,22 +189,27 @@ fn check_file(
     }
 }
 
-/// Without a file at any of them, the error is that of the last one.
 async fn ask_disk(
     path: PathBuf,
     or: Vec<PathBuf>,
     handles: Arc<Semaphore>,
 ) -> Result<Arc<ChosenFile>, String> {
     let ask = tokio::task::spawn_blocking(move || {
-        let last = or.last().cloned();
-        let found = std::iter::once(path.clone()).chain(or).find(|path| is_there(path));
-        let path = found.or(last).unwrap_or(path);
+        let path = first_present(path, or);
         ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
     });
     match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) | Err(_) => Err("the file system does not answer; try later".into()),
     }
+}
+
+/// The first of the readings of a typed path at which there is something; the last one, which is
+/// what a terminal or a shell would have meant, when there is nothing at any of them.
+pub(crate) fn first_present(path: PathBuf, or: Vec<PathBuf>) -> PathBuf {
+    let last = or.last().cloned();
+    let found = std::iter::once(path.clone()).chain(or).find(|path| is_there(path));
+    found.or(last).unwrap_or(path)
 }
 
 fn is_there(path: &Path) -> bool {

@@ -9,6 +9,7 @@ use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
+use crate::client::channels::feed::first_present;
 use crate::client::channels::pending_commands::{needs_server, never_sent};
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::Checked;
@@ -64,7 +65,7 @@ impl Hub {
             }
             Command::Allow(name) => self.with_peers(ctx, |peers, at| peers.allow(&name, at)),
             Command::Disallow(name) => self.with_peers(ctx, |peers, _| peers.disallow(&name)),
-            Command::SetDownloads(folder) => self.set_downloads(folder, ctx),
+            Command::SetDownloads { folder, or } => self.set_downloads(folder, or, ctx),
             Command::ListPresent => {
                 self.emit(Event::Present { usernames: self.server.roster().names() });
             }
@@ -90,9 +91,10 @@ impl Hub {
     }
 
     /// Changes the downloads folder, off the event loop.
-    fn set_downloads(&mut self, folder: PathBuf, ctx: &mut Context<Self>) {
+    fn set_downloads(&mut self, folder: PathBuf, or: Vec<PathBuf>, ctx: &mut Context<Self>) {
         let downloads = Arc::clone(&self.downloads);
-        let moved = tokio::task::spawn_blocking(move || downloads.move_to(folder));
+        let moved =
+            tokio::task::spawn_blocking(move || downloads.move_to(first_present(folder, or)));
         ctx.spawn(moved.into_actor(self).map(|moved, hub, ctx| {
             match moved {
                 Ok(Ok(folder)) => {

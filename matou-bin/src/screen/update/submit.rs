@@ -242,7 +242,7 @@ impl App {
             | Command::Allow(_)
             | Command::Disallow(_)
             | Command::Cancel(_)
-            | Command::SetDownloads(_)
+            | Command::SetDownloads { .. }
             | Command::ListPresent
             | Command::Reconnect => {}
         }
