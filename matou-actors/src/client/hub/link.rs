@@ -6,8 +6,9 @@ use actix::prelude::*;
 
 use super::Hub;
 use crate::client::api::event::Event;
+use crate::client::link::action::LinkAction;
 use crate::client::link::actor::{Link, Setup};
-use crate::client::link::server_link::{LinkAction, ServerLink};
+use crate::client::link::server_link::ServerLink;
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 
 impl Hub {

@@ -1,12 +1,15 @@
 //! The server: one actor for each connection to it, and what the client knows of it.
 //!
 //! - `actor`: one connection, its socket and what waits to be written to it.
-//! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says.
+//! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says;
+//!   `attempts`: when it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
 //! - `sign_in`, `roster`, `backoff`: parts of that state.
 
+pub(super) mod action;
 pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
+mod attempts;
 mod backoff;
 pub(super) mod roster;
 mod server_frames;

@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use slog::{debug, warn};
 
+use super::action::LinkAction;
 use super::roster::Arrival;
-use super::server_link::{LinkAction, ServerLink};
+use super::server_link::ServerLink;
+
 use super::sign_in::Answer;
 use crate::client::api::event::Event;
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};

@@ -2,7 +2,8 @@
 //! to try again. Pure: no actor, socket or clock.
 //!
 //! Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
-//! order as [`LinkAction`]s, which the hub performs. `server_frames` has what the server says.
+//! order as [`LinkAction`]s, which the hub performs. `server_frames` has what the server says,
+//! `attempts` when it is tried and how long that may take.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use slog::{Logger, debug};
 use tokio::sync::oneshot;
 
+use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::roster::Roster;
 use super::sign_in::{SignIn, Wish};
@@ -17,37 +19,34 @@ use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
-
-/// How long the server may be silent before the user reads that the client waits for it.
-const SILENCE_NOTICE: Duration = Duration::from_secs(3);
+use crate::protocol::{ClientFrame, MessageText, Username};
 
 /// The connection to the server, or the attempts at one.
 #[derive(Debug)]
 pub(crate) struct ServerLink {
-    server: Option<ServerName>,
-    answer_timeout: Duration,
+    pub(super) server: Option<ServerName>,
+    pub(super) answer_timeout: Duration,
     reconnect: bool,
     pub(super) logger: Logger,
-    random: fastrand::Rng,
+    pub(super) random: fastrand::Rng,
 
     pub(super) connection: Option<Connection>,
     /// Counts connections: what an old one reports is ignored.
-    generation: u64,
+    pub(super) generation: u64,
     /// How often a name was asked for.
-    asked: u64,
+    pub(super) asked: u64,
     pub(super) sign_in: SignIn,
     pub(super) roster: Roster,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
     /// The last message said that an operator disconnects the user.
     pub(super) sent_away: bool,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     /// The next attempt, to reach the server or to take the name back, by its number.
-    retry: Option<u64>,
-    retries: u64,
+    pub(super) retry: Option<u64>,
+    pub(super) retries: u64,
     /// The first connection to this server: why it fails is said by itself.
-    first: u64,
+    pub(super) first: u64,
     /// The first sign-in is complete, and who is in the room is known.
     pub(super) ready: bool,
     departure: Departure,
@@ -78,50 +77,6 @@ enum Departure {
     Finishing,
     /// The connection is being closed.
     Leaving,
-}
-
-/// Something to be done.
-#[derive(Debug)]
-pub(crate) enum LinkAction {
-    Emit(Event),
-    /// A public message, which the user sees unless they ignore its sender.
-    Show {
-        from: Username,
-        text: MessageText,
-        own: bool,
-    },
-    /// Open a connection.
-    Connect {
-        generation: u64,
-        server: ServerName,
-    },
-    /// Have the open connection do something.
-    Command(LinkCommand),
-    /// Call [`ServerLink::wake`] in a while.
-    Wake(Duration, LinkWake),
-    /// A frame about a private session.
-    Private(ServerFrame),
-    /// A user left the room.
-    Left(Username),
-    /// The server is lost, and with it everything that needs it.
-    Lost,
-    /// The first sign-in is complete.
-    Ready,
-}
-
-/// What is looked at again later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LinkWake {
-    /// Whether the server was reached.
-    Reached { generation: u64 },
-    /// Whether the server said something about the name.
-    Silence { generation: u64, asked: u64 },
-    /// The same, for the last time.
-    Answer { generation: u64, asked: u64 },
-    /// Whether the server announced the user's arrival.
-    Arrival { generation: u64 },
-    /// It is time for the next attempt.
-    Retry(u64),
 }
 
 impl ServerLink {
@@ -368,104 +323,14 @@ impl ServerLink {
         }
     }
 
-    /// The time of a [`LinkAction::Wake`] has come.
-    pub(crate) fn wake(&mut self, wake: LinkWake, now: Instant) {
-        match wake {
-            LinkWake::Reached { generation } => {
-                let connecting = self.connection.is_some() && self.route().is_none();
-                if connecting && self.is_current(generation) {
-                    self.notice_silence();
-                }
-            }
-            LinkWake::Silence { generation, asked } => {
-                if self.is_unanswered(generation, asked) {
-                    self.notice_silence();
-                }
-            }
-            LinkWake::Answer { generation, asked } => {
-                if self.is_unanswered(generation, asked) {
-                    let server = self.server_name();
-                    let reason = format!("{server} does not answer: is it a server of Matou?");
-                    self.cut(reason, now);
-                }
-            }
-            LinkWake::Arrival { generation } => {
-                if self.is_current(generation) && self.is_joined() && !self.ready {
-                    // What waits must not wait for ever.
-                    self.enter_room();
-                }
-            }
-            LinkWake::Retry(number) => {
-                if self.retry == Some(number) {
-                    self.retry = None;
-                    self.try_again();
-                }
-            }
-        }
-    }
-
     pub(super) fn is_current(&self, generation: u64) -> bool {
         self.connection.is_some() && generation == self.generation
-    }
-
-    fn is_unanswered(&self, generation: u64, asked: u64) -> bool {
-        self.is_current(generation) && self.asked == asked && self.sign_in.is_unanswered()
-    }
-
-    /// Tries to reach the server now, unless that is under way.
-    fn connect(&mut self) {
-        let Some(server) = self.server.clone().filter(|_| self.connection.is_none()) else {
-            return;
-        };
-        self.generation += 1;
-        let generation = self.generation;
-        self.connection = Some(Connection::default());
-        self.actions.push(LinkAction::Connect { generation, server });
-        // Later attempts are announced with their reason.
-        if generation == self.first {
-            self.wake_in(SILENCE_NOTICE, LinkWake::Reached { generation });
-        }
-    }
-
-    /// Waits, then tries to reach the server or to take the name back.
-    pub(super) fn try_later(&mut self, reason: String) {
-        let (attempt, delay) = self.backoff.next(self.random.f64());
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.emit(Event::Reconnecting { attempt, delay_ms, reason });
-        self.retries += 1;
-        self.retry = Some(self.retries);
-        self.wake_in(delay, LinkWake::Retry(self.retries));
-    }
-
-    fn try_again(&mut self) {
-        if self.connection.is_none() {
-            self.connect();
-        } else if let Some(name) = self.sign_in.ask() {
-            self.ask(&name);
-        }
-    }
-
-    /// Asks for `name`. A server that does not answer is none.
-    fn ask(&mut self, name: &Username) {
-        self.send(ClientFrame::Join(name.into()));
-        self.asked += 1;
-        let (generation, asked) = (self.generation, self.asked);
-        self.wake_in(SILENCE_NOTICE, LinkWake::Silence { generation, asked });
-        self.wake_in(self.answer_timeout, LinkWake::Answer { generation, asked });
     }
 
     /// Ends the connection for `reason`, as if it had been lost.
     pub(super) fn cut(&mut self, reason: String, now: Instant) {
         self.command(LinkCommand::HangUp);
         self.down(self.generation, reason, true, now);
-    }
-
-    /// The server has just accepted the name.
-    pub(super) fn await_arrival(&mut self) {
-        if !self.ready {
-            let generation = self.generation;
-            self.wake_in(self.answer_timeout, LinkWake::Arrival { generation });
-        }
     }
 
     /// It is known who is here, and so who can be written to.
@@ -499,16 +364,8 @@ impl ServerLink {
         self.server.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
-    fn notice_silence(&mut self) {
-        self.notice(format!("still waiting for {} to answer", self.server_name()));
-    }
-
     fn command(&mut self, command: LinkCommand) {
         self.actions.push(LinkAction::Command(command));
-    }
-
-    fn wake_in(&mut self, delay: Duration, wake: LinkWake) {
-        self.actions.push(LinkAction::Wake(delay, wake));
     }
 
     pub(super) fn emit(&mut self, event: Event) {
@@ -519,7 +376,7 @@ impl ServerLink {
         self.emit(Event::Error { code, message: message.into() });
     }
 
-    fn notice(&mut self, message: impl Into<String>) {
+    pub(super) fn notice(&mut self, message: impl Into<String>) {
         self.emit(Event::Notice { message: message.into() });
     }
 }

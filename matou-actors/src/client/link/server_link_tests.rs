@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use slog::{Discard, Logger, o};
 
-use super::server_link::{LinkAction, LinkWake, ServerLink};
+use super::action::{LinkAction, LinkWake};
+use super::server_link::ServerLink;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
