@@ -242,7 +242,7 @@ pub(crate) fn help() -> Vec<String> {
 /// The `/help` line of one command.
 pub(crate) fn help_about(name: &str) -> Vec<String> {
     let specs = COMMANDS.iter().filter(|spec| spec.name == name);
-    specs.map(|spec| format!("{}  {}", spec.usage(), spec.explanation())).collect()
+    specs.map(CommandSpec::details).collect()
 }
 
 impl CommandSpec {
@@ -259,6 +259,17 @@ impl CommandSpec {
             usage.push_str(argument.placeholder());
         }
         usage
+    }
+
+    /// The usage, the explanation, and whether the name can be left out.
+    pub(crate) fn details(&self) -> String {
+        let optional = match self.action {
+            Action::Tell | Action::Send | Action::Peer(_) => {
+                "; NAME may be left out in a private tab"
+            }
+            _ => "",
+        };
+        format!("{}: {}{optional}", self.usage(), self.explanation())
     }
 
     /// The help text and the aliases.
@@ -329,6 +340,17 @@ mod tests {
         }
         for other in ["xylophone", "whistle", "mean", "a", "shrug"] {
             assert_eq!(nearest(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn help_says_which_commands_have_an_optional_name() {
+        let optional = "NAME may be left out in a private tab";
+        for name in ["msg", "send", "open", "accept", "close", "ignore"] {
+            assert!(help_about(name).concat().contains(optional), "{name}");
+        }
+        for name in ["take", "downloads", "who", "quit"] {
+            assert!(!help_about(name).concat().contains(optional), "{name}");
         }
     }
 

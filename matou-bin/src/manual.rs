@@ -54,7 +54,10 @@ fn server(roff: &mut Roff) {
 
 fn client(roff: &mut Roff) {
     roff.title("COMMANDS");
-    roff.text("Text is sent to the room, or to the peer of a private tab. //x sends \"/x\".");
+    roff.text(
+        "Text is sent to the room, or to the peer of a private tab, where NAME may be left out. //x \
+         sends \"/x\".",
+    );
     for spec in COMMANDS {
         roff.entry(&spec.usage(), &spec.explanation());
     }

@@ -258,8 +258,7 @@ impl App {
     fn help(&mut self, about: Option<&'static str>) {
         match about.and_then(|name| COMMANDS.iter().find(|spec| spec.name == name)) {
             Some(spec) => {
-                let text = format!("{}: {}", spec.usage(), spec.explanation());
-                self.notice_in(self.active, &text);
+                self.notice_in(self.active, &spec.details());
             }
             None => self.modal = Some(Modal::Help(0)),
         }

@@ -49,7 +49,7 @@ fn room(height: u16) -> usize {
 /// All rows for a screen of so many columns.
 pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
     let mut page = Page { app, columns, rows: Vec::new() };
-    page.title("Commands (any other line is a message; //x sends /x)");
+    page.title("Commands (any other line is a message; //x sends /x; in a private tab, without NAME for its peer)");
     for spec in COMMANDS {
         page.entry(&spec.usage(), &spec.explanation());
     }
