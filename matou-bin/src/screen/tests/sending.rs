@@ -66,6 +66,18 @@ fn one_pasted_line_of_many_messages_is_asked_about() {
 }
 
 #[test]
+fn a_paste_too_large_for_the_room_names_the_only_key_that_works() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.update(UiEvent::Paste("x".repeat(200_000))).reads();
+    scene.types("a").key(KeyCode::Tab).key(KeyCode::Enter);
+    assert!(scene.shows("Press Esc to cancel the paste"), "{}", scene.screen());
+    assert!(!scene.shows("Tab"), "{}", scene.screen());
+    scene.key(KeyCode::Esc);
+    assert!(scene.shows("› a") && !scene.shows("pasted"), "{}", scene.screen());
+    assert_eq!(scene.sent(), []);
+}
+
+#[test]
 fn letters_never_close_a_session() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').alt('w').reads().types("yes");

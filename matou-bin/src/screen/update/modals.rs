@@ -235,6 +235,9 @@ impl App {
     fn answer_paste(&mut self, paste: Paste) {
         if self.takes_answers() {
             match paste.choice {
+                None if self.paste_choices(&paste).is_empty() => {
+                    self.flash("Nothing sent: it is too much. Press Esc to cancel the paste.");
+                }
                 None => self.flash("Press Tab to choose an answer, or Esc to cancel the paste."),
                 Some(PasteChoice::Send) if self.is_unheard() || self.leaving.is_some() => {
                     self.flash("Not connected: nothing sent.");
