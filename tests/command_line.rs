@@ -165,7 +165,7 @@ fn a_missing_name_without_a_terminal_is_exit_code_2() {
 
 #[test]
 fn a_client_that_never_reaches_its_server_is_exit_code_1() {
-    // A port that was free a moment ago, and that nobody listens on.
+    // A port that was free a moment ago, and on which nothing listens.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = free.to_string();
     let (code, said) = run(&["client", "--username", "Ada", "--server", &address], &[]);
@@ -206,7 +206,7 @@ fn sigterm_and_sigint_flush_close_and_exit_0_in_5_seconds() {
         let start = Instant::now();
         server.process.signal(signal);
         reader.expect(&msgbc("Writer", "last words"));
-        // Whoever is closed later may still be told that the other one left.
+        // The one closed later may still receive that the other one left.
         reader.rest();
         writer.rest();
         assert_eq!(server.process.exit().code(), Some(0));
@@ -354,7 +354,7 @@ fn a_stalled_output_does_not_keep_the_client_from_exiting() {
         if kind == [0, 0, 0, 6] {
             break;
         }
-        assert!(sent < 200_000, "the client takes everything although nobody reads");
+        assert!(sent < 200_000, "the client takes everything although its output is not read");
         peer.take(msgbc("Peer", &text).len() - 4);
     }
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Whoever is said goodbye reads everything that was queued, even while still writing.
+//! A client that the server closes receives everything that was queued, even while it still writes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -25,7 +25,7 @@ struct Stage {
     folder: TempDir,
 }
 
-/// Somebody who reads nothing for now and writes all the time.
+/// A client that reads nothing for now and writes all the time.
 struct Chatterbox {
     peer: Peer,
     writer: JoinHandle<()>,
@@ -52,7 +52,7 @@ impl Stage {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Bob, whom the server has much to tell, and who writes more than it reads.
+    /// Bob, for whom much is queued, and who writes more than it reads.
     fn bob(&self) -> (Chatterbox, Vec<u8>) {
         let mut peer = connect(self.server.address);
         peer.send(&coreq("bob"));

@@ -29,7 +29,7 @@ const SLOW: Faults = Faults { up: Fault::None, down: Fault::Delay(Duration::from
 const LARGE: usize = 20_000_000;
 
 /// Runs `round` for each of the kills, which come at moments from nothing to somewhat more than
-/// a whole transfer takes: the first round is left alone, and tells how long that is.
+/// a whole transfer takes: the first round is left alone, and shows how long that is.
 fn at_random_moments(mut round: impl FnMut(u32, Option<Duration>) -> Duration) {
     let usual = round(0, None);
     let mut state = u64::from(std::process::id());

@@ -1,5 +1,5 @@
 //! Network faults between real clients and a real server. Whatever happens to one connection,
-//! its client says so and comes back by itself, and nobody else notices.
+//! its client says so and comes back by itself, and the others do not notice.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 

@@ -256,7 +256,7 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
 }
 
 #[test]
-fn whoever_cancels_reads_where_the_part_is_unless_it_was_removed() {
+fn cancelling_shows_where_the_part_is_unless_it_was_removed() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);

@@ -28,7 +28,7 @@ struct Stage {
     ports: Ports,
 }
 
-/// The ports of somebody who waits for a private session.
+/// The ports of a peer that waits for a private session.
 struct Ports {
     address: IpAddr,
     messages: TcpListener,
@@ -52,7 +52,7 @@ impl Ports {
         (accept(&self.messages), accept(&self.files))
     }
 
-    /// How many connections have come that nobody has accepted yet.
+    /// How many connections have come that are not accepted yet.
     fn count(&self) -> usize {
         self.messages.set_nonblocking(true).unwrap();
         std::iter::from_fn(|| self.messages.accept().ok()).count()
@@ -108,7 +108,7 @@ fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
     stage.ada.say("/decline Bob");
     stage.ada.say("/msg Bob still to the old one");
     stage.messages.expect(&private("still to the old one"));
-    assert_eq!(elsewhere.count(), 0, "nobody was asked");
+    assert_eq!(elsewhere.count(), 0, "no one was asked");
 }
 
 #[test]

@@ -159,8 +159,8 @@ fn operators_kick_ban_and_unban() {
     let banned = stage.asked_json(&["ban", "127.0.0.1", "--for", "1h", "spam"]);
     assert_eq!(banned["banned"]["disconnected"], 1);
     let last_words = String::from_utf8_lossy(&bob.rest()).into_owned();
-    let told = "You were disconnected by an operator and banned until ";
-    assert!(last_words.contains(told) && last_words.ends_with(": spam"), "{last_words}");
+    let notice = "You were disconnected by an operator and banned until ";
+    assert!(last_words.contains(notice) && last_words.ends_with(": spam"), "{last_words}");
     Peer::connect(stage.server.address).expect_closed();
     assert_eq!(stage.asked_json(&["bans"])["bans"][0]["reason"], "spam");
     assert!(stage.asked(&["unban", "127.0.0.1"]).contains("no longer banned"));
@@ -264,7 +264,7 @@ fn throttled() -> (Stage, Peer, Peer) {
     let mut alice = stage.join("alice", &[]);
     let mut bob = stage.join("bob", &["alice"]);
     alice.expect(&conotif("bob"));
-    // Frames to nobody are hers alone: with them she is above her own rate for minutes.
+    // Frames to an unknown name are hers alone: with them she is above her own rate for minutes.
     alice.send(&pvcoreq(&"x".repeat(32)).repeat(12));
     let long = "x".repeat(512);
     for _ in 0..2 {
@@ -384,7 +384,7 @@ fn metrics_and_health_are_served_on_their_port() {
 }
 
 #[test]
-fn slow_connections_keep_nobody_from_metrics_and_health() {
+fn slow_connections_keep_no_one_from_metrics_and_health() {
     let stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
     let line = stage.server.log.seen.iter().find(|line| line.contains("\"metrics\"")).unwrap();
     let line: Value = serde_json::from_str(line).unwrap();
@@ -427,7 +427,7 @@ fn the_service_manager_is_notified_and_the_watchdog_fed() {
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(DEADLINE)).unwrap();
-    let told = |wanted: &str| {
+    let notified = |wanted: &str| {
         let mut datagram = [0; 256];
         loop {
             let count = match manager.recv(&mut datagram) {
@@ -443,15 +443,15 @@ fn the_service_manager_is_notified_and_the_watchdog_fed() {
     let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
     let mut stage = Stage::with("", &environment);
     for wanted in ["READY=1", "WATCHDOG=1", "WATCHDOG=1"] {
-        told(wanted);
+        notified(wanted);
     }
     stage.server.process.signal(Signal::SIGHUP);
-    told("RELOADING=1");
-    told("READY=1");
-    // Somebody who does not end makes the stop last.
+    notified("RELOADING=1");
+    notified("READY=1");
+    // A client that does not close makes the stop last.
     let _alice = stage.join("alice", &[]);
     stage.server.process.signal(Signal::SIGTERM);
-    told("STOPPING=1");
+    notified("STOPPING=1");
     assert_eq!(stage.server.process.exit().code(), Some(0));
     let hungry = |line: &&String| line.contains("watchdog");
     assert_eq!(stage.server.log.rest().iter().find(hungry), None);

@@ -65,7 +65,7 @@ fn listen() -> (TcpListener, SocketAddr) {
 
 #[test]
 fn the_recorded_clients_get_the_recorded_answers_from_our_server() {
-    // The original server does not tell newcomers who is there.
+    // The original server does not announce those present to newcomers.
     let server = Server::with("127.0.0.1:0", &[("ROOM__REPLAY_ROSTER", "false")]);
     let (mut alice, mut bob) = (Peer::connect(server.address), Peer::connect(server.address));
     let [from_alice, to_alice] = ["Alice", "server"].map(|who| sent(ALICE, who));
@@ -156,12 +156,12 @@ fn our_client_sends_what_the_recorded_accepting_client_sent() {
     bob.say("/accept Alice");
     server.expect(&from_bob[2]);
     let [(for_messages, at_messages), (for_files, at_files)] = [listen(), listen()];
-    let mut told = to_bob[4].clone();
-    told.truncate(told.len() - PORTS);
+    let mut altered = to_bob[4].clone();
+    altered.truncate(altered.len() - PORTS);
     for port in [at_messages.port(), at_files.port()] {
-        told.extend(i32::from(port).to_be_bytes());
+        altered.extend(i32::from(port).to_be_bytes());
     }
-    server.send(&told);
+    server.send(&altered);
     let mut messages = by_hand(for_messages.accept().unwrap().0);
     let mut files = by_hand(for_files.accept().unwrap().0);
     bob.any("private_opened");

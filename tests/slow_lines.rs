@@ -36,7 +36,7 @@ impl Scene {
         Some(Self { line, server, ada })
     }
 
-    /// Somebody near, at `address`, who has joined.
+    /// A client on this side of the slow line, at `address`, that has joined.
     fn join(&self, address: Ipv4Addr, name: &str) -> TcpStream {
         let server = SocketAddr::from(([127, 0, 0, 1], self.server.address.port()));
         let mut peer = self.line.near.within(move || Peer::connect_from(address.into(), server));
@@ -79,7 +79,7 @@ fn paste(mut stream: TcpStream, page: Vec<u8>, messages: usize) -> JoinHandle<()
     })
 }
 
-fn twenty_connections_of_one_address_evict_nobody(rate: &'static str) {
+fn twenty_connections_of_one_address_evict_no_one(rate: &'static str) {
     const CROWD: usize = 20;
     let Some(mut scene) = Scene::at(rate) else { return };
     let crowd: Vec<_> =
@@ -100,13 +100,13 @@ fn twenty_connections_of_one_address_evict_nobody(rate: &'static str) {
 }
 
 #[test]
-fn twenty_connections_of_one_address_evict_nobody_at_10_mbit() {
-    twenty_connections_of_one_address_evict_nobody("10mbit");
+fn twenty_connections_of_one_address_evict_no_one_at_10_mbit() {
+    twenty_connections_of_one_address_evict_no_one("10mbit");
 }
 
 #[test]
-fn twenty_connections_of_one_address_evict_nobody_at_2_mbit() {
-    twenty_connections_of_one_address_evict_nobody("2mbit");
+fn twenty_connections_of_one_address_evict_no_one_at_2_mbit() {
+    twenty_connections_of_one_address_evict_no_one("2mbit");
 }
 
 fn forty_people_paste_a_page_and_all_read_all_of_it(rate: &'static str) {

@@ -27,7 +27,7 @@ pub(crate) fn attempt(
     }
 }
 
-/// Waits until nobody uses the machine for a moment.
+/// Waits until the machine is idle for a moment.
 fn wait(limit: Duration) {
     let start = Instant::now();
     while start.elapsed() < limit {

@@ -1,4 +1,4 @@
-//! The 64 bytes that every benchmark message carries: who sent it, and which one it is.
+//! The 64 bytes of every benchmark message: who sent it, and which one it is.
 
 /// Bytes of a message's text.
 pub(crate) const MESSAGE_BYTES: usize = 64;
@@ -51,7 +51,7 @@ impl Stamp {
 #[derive(Debug)]
 pub(crate) struct SendTimes(Vec<u64>);
 
-/// Numbers that are told apart: a power of two, far more than are ever on their way.
+/// Numbers that are kept apart: a power of two, far more than are ever on their way.
 const SEND_TIMES: usize = 1 << 18;
 
 impl SendTimes {

@@ -120,7 +120,7 @@ pub(crate) fn run(
         let brands: Vec<Brand> =
             task.brands.iter().copied().filter(|brand| present.contains(brand)).collect();
         for round in 0..task.rounds {
-            // Who begins changes, so that nobody always comes behind the same neighbour.
+            // Who begins changes, so that none always comes behind the same neighbour.
             let turn = round % brands.len().max(1);
             for brand in brands.iter().copied().cycle().skip(turn).take(brands.len()) {
                 // What took its whole time without coming to an end will do so again.

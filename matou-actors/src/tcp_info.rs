@@ -1,4 +1,4 @@
-//! What Linux tells of a TCP connection (`TCP_INFO`, tcp(7)).
+//! What Linux knows of a TCP connection (`TCP_INFO`, tcp(7)).
 //!
 //! The kernel's structure grows from version to version, and a kernel fills in as much of it as it is
 //! asked for. What is asked for here are its beginnings, no longer than they need to be: libc has
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_tells_of_itself() {
+    fn a_connection_has_its_kernel_figures() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert_eq!(tcp_info(&stream).unwrap().state, State::Sending);

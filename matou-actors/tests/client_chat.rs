@@ -7,7 +7,7 @@ use matou_actors::client::{Command, Event};
 use matou_actors::protocol::{ClientFrame, ServerFrame};
 
 #[actix_rt::test]
-async fn those_here_before_are_told_after_connected_and_marked() {
+async fn those_here_before_are_reported_after_connected_and_marked() {
     let room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut bob = Person::start("Bob", room.address, |_| {});
@@ -71,8 +71,8 @@ async fn disco_comes_behind_what_was_typed() {
     ann.send(Command::Quit).await;
     room.saw("the last line", |frame| *frame == ClientFrame::Say(text("line 999"))).await;
     room.saw("DISCO", |frame| *frame == ClientFrame::Leave).await;
-    let told = ann.rest().await;
-    assert!(!told.iter().any(|event| matches!(event, Event::Disconnected { .. })));
+    let events = ann.rest().await;
+    assert!(!events.iter().any(|event| matches!(event, Event::Disconnected { .. })));
     assert!(ann.handle.send(Command::Quit).await.is_err(), "a closed client takes no commands");
 }
 
@@ -114,7 +114,7 @@ async fn a_server_that_is_not_there_is_an_error_and_is_tried_again() {
 }
 
 #[actix_rt::test]
-async fn a_server_that_is_not_there_is_told_each_time_when_nobody_tries_again() {
+async fn an_unreachable_server_is_reported_each_time_when_reconnecting_is_off() {
     let room = FakeRoom::open().await;
     let address = room.address;
     room.close();
@@ -161,7 +161,7 @@ async fn ignored_people_are_not_shown() {
 }
 
 #[actix_rt::test]
-async fn nobody_ignores_themselves() {
+async fn no_one_ignores_themselves() {
     let room = FakeRoom::open().await;
     let early = "ann, who is not known yet";
     let mut ann = Person::start("ann", room.address, |settings| settings.username = None);

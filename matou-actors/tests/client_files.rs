@@ -27,7 +27,7 @@ async fn files_of_every_awkward_size_arrive_whole_and_private() {
             })
             .await;
         assert!(
-            matches!(last, Event::FileSent { size: told, .. } if told == size as u64),
+            matches!(last, Event::FileSent { size: reported, .. } if reported == size as u64),
             "{last:?}"
         );
         let received = bob.expect_received().await;
@@ -72,8 +72,8 @@ async fn both_ways_at_once_while_messages_go_on() {
         person.send(Command::Take(id)).await;
     }
     for number in 0..100 {
-        ann.tell(&bob, &format!("{number}")).await;
-        bob.tell(&ann, &format!("{number}")).await;
+        ann.whisper(&bob, &format!("{number}")).await;
+        bob.whisper(&ann, &format!("{number}")).await;
     }
     let (mut files, mut texts) = (0, 0);
     for person in [&mut ann, &mut bob] {
@@ -107,14 +107,14 @@ async fn refusing_closes_the_file_connection_only() {
     bob.send(Command::Refuse(id)).await;
     bob.expect_failed().await;
     assert!(ann.expect_failed().await.contains("refused"));
-    ann.tell(&bob, "never mind").await;
+    ann.whisper(&bob, "never mind").await;
     bob.expect_text(&ann, "never mind").await;
     assert!(!bob.downloads().exists() || std::fs::read_dir(bob.downloads()).unwrap().count() == 0);
     for _ in 0..2 {
         let (from, to) = (&mut ann, &mut bob);
         from.send_file(to, &from.write("small", b"x")).await;
         let (id, size) = to.expect_offer().await;
-        assert_eq!(size, 1, "another connection is made for it, and nobody is asked");
+        assert_eq!(size, 1, "another connection is made for it, and the user is not asked");
         to.send(Command::Take(id)).await;
         to.expect_received().await;
         from.expect_sent().await;
@@ -153,7 +153,7 @@ async fn a_file_that_does_not_fit_stays_offered_until_its_sender_cancels() {
     ann.send(Command::Cancel(info.id)).await;
     assert!(ann.expect_failed().await.contains("cancelled"));
     assert!(bob.expect_failed().await.contains("closed"));
-    ann.tell(&bob, "sorry").await;
+    ann.whisper(&bob, "sorry").await;
     bob.expect_text(&ann, "sorry").await;
 }
 
@@ -181,7 +181,7 @@ async fn a_file_that_is_cut_stays_part_and_is_said_to_have_failed() {
 }
 
 #[actix_rt::test]
-async fn a_file_that_shrinks_is_whole_for_nobody() {
+async fn a_file_that_shrinks_is_whole_for_neither_side() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     let path = ann.write("log", &content(20_000_000));
@@ -192,7 +192,7 @@ async fn a_file_that_shrinks_is_whole_for_nobody() {
     bob.send(Command::Take(id)).await;
     assert!(ann.expect_failed().await.contains("shorter"));
     assert!(bob.expect_failed().await.contains(".part"));
-    ann.tell(&bob, "again?").await;
+    ann.whisper(&bob, "again?").await;
     bob.expect_text(&ann, "again?").await;
 }
 
@@ -222,7 +222,7 @@ async fn a_small_file_can_be_taken_after_its_sender_left() {
     ann.expect_sent().await;
     ann.send(Command::Finish).await;
     ann.rest().await;
-    // Two connections tell of it, so the order is open.
+    // Two connections report it, so the order is open.
     let (mut offer, mut closed) = (None, false);
     while offer.is_none() || !closed {
         match bob.next().await {

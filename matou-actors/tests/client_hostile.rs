@@ -74,7 +74,7 @@ async fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
     within("the message", eve.messages.read_exact(&mut read)).await.unwrap();
     assert_eq!(read, message("to the old one"));
     let dialled = tokio::time::timeout(Duration::from_millis(50), messages.accept()).await;
-    assert!(dialled.is_err(), "nobody was asked");
+    assert!(dialled.is_err(), "no one was asked");
 
     ann.send(Command::Accept(name("eve"))).await;
     let (mut new, _) = within("the new connection", messages.accept()).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_server_cannot_move_the_next_session_for_a_file_unasked_either() {
     eve.files.shutdown().await.unwrap();
     let asks = |frame: &ClientFrame| matches!(frame, ClientFrame::RequestPrivate { .. });
     let path = ann.write("a", b"content");
-    // Whoever sees the end of the connection before the file asks for another one at once.
+    // A client that sees the end of the connection before the file requests another one at once.
     loop {
         ann.send(Command::Send { to: name("eve"), path: path.clone(), or: Vec::new() }).await;
         let asked = tokio::time::timeout(Duration::from_millis(200), room.saw("PVCOREQ", asks));
@@ -219,7 +219,7 @@ async fn an_offer_that_its_sender_withdraws_fails() {
 }
 
 #[actix_rt::test]
-async fn what_is_known_of_somebody_has_an_end_although_they_are_ignored() {
+async fn sessions_and_files_with_an_ignored_user_still_end() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
@@ -231,7 +231,7 @@ async fn what_is_known_of_somebody_has_an_end_although_they_are_ignored() {
 }
 
 #[actix_rt::test]
-async fn what_runs_with_somebody_who_is_ignored_is_listed() {
+async fn what_runs_with_an_ignored_user_is_listed() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
@@ -247,7 +247,7 @@ async fn what_runs_with_somebody_who_is_ignored_is_listed() {
 }
 
 #[actix_rt::test]
-async fn the_settings_answer_the_offers_of_somebody_who_is_ignored_no_more() {
+async fn the_settings_no_longer_answer_the_offers_of_an_ignored_user() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join_with("ann", &room, |settings| {
         settings.accept_files = Policy::Always;

@@ -1,4 +1,4 @@
-//! What must not be lost, or be told, when something else comes to its end.
+//! What must be neither lost nor reported when something else ends.
 #![allow(clippy::unwrap_used)] // A test may fail where it likes.
 
 mod client_support;
@@ -46,12 +46,12 @@ async fn files_that_cross_and_are_both_refused_are_offered_again() {
     }
     // Neither own file is taken, and so both would keep the other side from learning of it.
     for person in [&mut ann, &mut bob] {
-        let told = |event: &Event| match event {
+        let offered_or_refused = |event: &Event| match event {
             Event::FileOffered { .. } => true,
             Event::FileFailed { reason, .. } => reason.contains("the other side"),
             _ => false,
         };
-        person.expect("theirs again, or that the own one was refused", told).await;
+        person.expect("theirs again, or that the own one was refused", offered_or_refused).await;
         person.send(Command::Quit).await;
         person.rest().await;
     }
@@ -72,7 +72,7 @@ async fn cancelling_the_own_file_does_not_cut_theirs() {
     ann.send(Command::Take(theirs)).await;
     let path = ann.expect_received().await;
     assert!(std::fs::read(path).unwrap() == content(2, BIG));
-    // Now that nothing comes in any more, bob is told as well.
+    // Now that nothing comes in any more, bob reads it as well.
     bob.expect_failed().await;
 }
 
@@ -94,19 +94,19 @@ async fn a_file_that_is_here_survives_the_failure_of_the_own_one() {
 }
 
 #[actix_rt::test]
-async fn what_waits_for_a_session_is_told_when_the_user_leaves() {
+async fn what_waits_for_a_session_is_reported_when_the_user_leaves() {
     let room = FakeRoom::open().await;
     let bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;
     ann.meet(&bob).await;
-    ann.tell(&bob, "one").await;
-    ann.tell(&bob, "two").await;
+    ann.whisper(&bob, "one").await;
+    ann.whisper(&bob, "two").await;
     ann.send(Command::Quit).await;
-    let told = ann.rest().await.into_iter().find_map(|event| match event {
+    let undelivered = ann.rest().await.into_iter().find_map(|event| match event {
         Event::Undelivered { texts, .. } => Some(texts),
         _ => None,
     });
-    assert_eq!(told, Some(vec![text("one"), text("two")]));
+    assert_eq!(undelivered, Some(vec![text("one"), text("two")]));
 }
 
 #[actix_rt::test]
@@ -121,14 +121,14 @@ async fn a_server_that_does_not_answer_is_left() {
 }
 
 #[actix_rt::test]
-async fn whoever_takes_a_name_that_was_given_up_has_to_ask() {
+async fn the_next_user_of_a_released_name_has_to_ask() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     room.inject(&ann.name, &ServerFrame::Left(bob.name.clone()));
     ann.expect("left", |event| matches!(event, Event::Left { .. })).await;
     room.inject(&ann.name, &ServerFrame::PrivateRequested { from: bob.name.clone() });
     ann.expect("the question", |event| matches!(event, Event::PrivateRequest { .. })).await;
-    ann.tell(&bob, "to the one I know").await;
+    ann.whisper(&bob, "to the one I know").await;
     bob.expect_text(&ann, "to the one I know").await;
 }
 
@@ -149,7 +149,7 @@ async fn a_peer_is_not_said_to_have_left_when_the_own_link_was_lost() {
 }
 
 #[actix_rt::test]
-async fn a_request_that_ends_beside_an_open_session_is_told() {
+async fn a_request_that_ends_beside_an_open_session_is_reported() {
     let room = FakeRoom::open().await;
     let (mut ann, bob) = pair(&room).await;
     room.inject(&ann.name, &ServerFrame::Left(bob.name.clone()));
@@ -162,11 +162,11 @@ async fn a_request_that_ends_beside_an_open_session_is_told() {
         }
         _ => false,
     };
-    ann.expect("that nobody asks any more", over).await;
+    ann.expect("that the request is over", over).await;
 }
 
 #[actix_rt::test]
-async fn a_request_is_told_again_when_the_session_beside_it_is_closed() {
+async fn a_request_is_announced_again_when_the_session_beside_it_is_closed() {
     let room = FakeRoom::open().await;
     let (mut ann, bob) = pair(&room).await;
     let asks = |event: &Event| matches!(event, Event::PrivateRequest { .. });

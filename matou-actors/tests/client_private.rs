@@ -29,7 +29,7 @@ async fn asked_accepted_and_talked_both_ways() {
         Event::PrivateState { with: name("Bob"), state: RequestState::Asked }
     );
     bob.expect("a request", |event| *event == Event::PrivateRequest { from: name("ann") }).await;
-    ann.tell(&bob, "two").await;
+    ann.whisper(&bob, "two").await;
     bob.send(Command::Accept(name("ANN"))).await;
     assert_eq!(
         ann.next().await,
@@ -38,10 +38,10 @@ async fn asked_accepted_and_talked_both_ways() {
     assert_eq!(ann.next().await, Event::PrivateOpened { with: name("Bob"), address: LOCALHOST });
     for words in ["one", "two"] {
         let said = Event::PrivateMessage { from: name("ann"), to: name("Bob"), text: text(words) };
-        assert_eq!(ann.next().await, said, "the own ones are told too");
+        assert_eq!(ann.next().await, said, "one's own are reported too");
         bob.expect(words, |event| *event == said).await;
     }
-    bob.tell(&ann, "three").await;
+    bob.whisper(&ann, "three").await;
     ann.expect_text(&bob, "three").await;
     bob.send(Command::Close(name("ann"))).await;
     assert!(ann.expect_closed().await.contains("closed"));
@@ -55,13 +55,13 @@ async fn both_asking_at_once_get_a_session_and_no_message_twice() {
     let mut ann = Person::join("ann", &room).await;
     ann.meet(&bob).await;
     bob.meet(&ann).await;
-    ann.tell(&bob, "from ann").await;
-    bob.tell(&ann, "from bob").await;
+    ann.whisper(&bob, "from ann").await;
+    bob.whisper(&ann, "from bob").await;
     ann.expect_text(&bob, "from bob").await;
     bob.expect_text(&ann, "from ann").await;
     for number in 0..50 {
-        ann.tell(&bob, &format!("{number}")).await;
-        bob.tell(&ann, &format!("{number}")).await;
+        ann.whisper(&bob, &format!("{number}")).await;
+        bob.whisper(&ann, &format!("{number}")).await;
     }
     for number in 0..50 {
         for (me, other) in [(&mut ann, name("bob")), (&mut bob, name("ann"))] {
@@ -86,7 +86,7 @@ async fn a_session_outlives_the_server() {
     for person in [&mut ann, &mut bob] {
         person.expect("disconnected", |event| matches!(event, Event::Disconnected { .. })).await;
     }
-    ann.tell(&bob, "still here").await;
+    ann.whisper(&bob, "still here").await;
     bob.expect_text(&ann, "still here").await;
     bob.send(Command::Quit).await;
     bob.rest().await;
@@ -111,13 +111,13 @@ async fn unsolicited_tuples_are_ignored() {
         &ann.name,
         &ServerFrame::PeerListening { who: who.clone(), address: LOCALHOST, ports },
     );
-    // Frames are handled in order: once this one is told the others were dealt with.
+    // Frames are handled in order: once this one is reported the others were dealt with.
     room.inject(&ann.name, &ServerFrame::Message { from: who, text: text("done") });
     ann.expect("done", |event| matches!(event, Event::Message { .. })).await;
     ann.send(Command::Quit).await;
     ann.rest().await;
     assert!(!room.has_seen(|frame| matches!(frame, ClientFrame::OfferPorts { .. })));
-    assert!(listener.accept().is_err(), "nobody connected");
+    assert!(listener.accept().is_err(), "no one connected");
 }
 
 #[actix_rt::test]
@@ -145,7 +145,7 @@ async fn who_accepts_always_is_asked_once_very_many_sessions_are_open() {
 }
 
 #[actix_rt::test]
-async fn only_the_address_that_the_server_told_may_connect() {
+async fn only_the_address_that_the_server_named_may_connect() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     room.go_deaf();
@@ -153,7 +153,7 @@ async fn only_the_address_that_the_server_told_may_connect() {
     ann.expect("eve", |event| matches!(event, Event::Joined { .. })).await;
     ann.send(Command::Open(name("eve"))).await;
     room.saw("PVCOREQ", |frame| matches!(frame, ClientFrame::RequestPrivate { .. })).await;
-    // Somebody at 127.0.0.2 is expected, and somebody at 127.0.0.1 comes.
+    // A peer at 127.0.0.2 is expected, and one at 127.0.0.1 connects.
     let address = "127.0.0.2".parse().unwrap();
     room.inject(&ann.name, &ServerFrame::PeerAccepted { by: name("eve"), address });
     let (_, frame) =
@@ -203,7 +203,7 @@ async fn ports_below_1024_and_forbidden_addresses_are_not_connected_to() {
 }
 
 #[actix_rt::test]
-async fn requests_to_nobody_or_oneself_are_errors() {
+async fn requests_to_unknown_users_or_oneself_are_errors() {
     let room = FakeRoom::open().await;
     let _bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;
@@ -220,7 +220,7 @@ async fn requests_to_nobody_or_oneself_are_errors() {
 }
 
 #[actix_rt::test]
-async fn a_name_is_asked_anyway_when_the_server_may_not_tell_who_is_here() {
+async fn an_unannounced_name_is_requested_when_the_server_may_not_announce() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     ann.send(Command::Tell { to: name("bob"), text: text("are you there?") }).await;
@@ -242,8 +242,8 @@ async fn an_unanswered_request_expires_and_finish_waits_for_it() {
     ann.send(Command::Tell { to: name("bob"), text: text("hello?") }).await;
     ann.send(Command::Finish).await;
     let rest = ann.rest().await;
-    let told = |wanted: &str| rest.iter().any(|event| format!("{event:?}").contains(wanted));
-    assert!(told("Undelivered") && told("PrivateClosed"), "{rest:#?}");
+    let reported = |wanted: &str| rest.iter().any(|event| format!("{event:?}").contains(wanted));
+    assert!(reported("Undelivered") && reported("PrivateClosed"), "{rest:#?}");
 }
 
 #[actix_rt::test]
@@ -252,7 +252,7 @@ async fn a_peer_that_leaves_ends_the_request() {
     let bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;
     ann.meet(&bob).await;
-    ann.tell(&bob, "hello?").await;
+    ann.whisper(&bob, "hello?").await;
     bob.send(Command::Quit).await;
     let (texts, reason) = ann.expect_undelivered("bob").await;
     assert_eq!(texts, [text("hello?")]);

@@ -36,7 +36,7 @@ async fn three_clients_chat_and_two_talk_in_private_and_exchange_files() {
     }
     let content: Vec<u8> = (0..5_000_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]).collect();
     for (from, to) in [(&ann, &bob), (&bob, &ann)] {
-        from.tell(to, "look at this").await;
+        from.whisper(to, "look at this").await;
         from.send_file(to, &from.write("file", &content)).await;
     }
     for person in [&mut ann, &mut bob] {
@@ -69,7 +69,7 @@ async fn a_session_can_be_closed_and_opened_again_many_times() {
     ann.meet(&bob).await;
     for round in 0..20 {
         let words = format!("round {round}");
-        ann.tell(&bob, &words).await;
+        ann.whisper(&bob, &words).await;
         bob.expect_text(&ann, &words).await;
         ann.send(Command::Close(bob.name.clone())).await;
         ann.expect_closed().await;

@@ -74,7 +74,7 @@ fn ban(network: &str, seconds: Option<u64>) -> Request {
 }
 
 #[test]
-fn status_and_clients_tell_how_the_server_is() {
+fn status_and_clients_report_the_state_of_the_server() {
     let stage = Stage::start();
     let _alice = Client::join(&stage.server, "alice");
     let _nobody = Client::connect(&stage.server);
@@ -90,7 +90,7 @@ fn status_and_clients_tell_how_the_server_is() {
 }
 
 #[test]
-fn a_kicked_user_is_told_why_and_the_others_see_a_leave() {
+fn a_kicked_user_reads_why_and_the_others_see_a_leave() {
     let stage = Stage::start();
     let mut alice = Client::join(&stage.server, "alice");
     let mut bob = Client::join(&stage.server, "bob");
@@ -101,12 +101,12 @@ fn a_kicked_user_is_told_why_and_the_others_see_a_leave() {
         reason: Some("too loud".into()),
     };
     assert_eq!(stage.ask(&kick("BOB")), Response::Kicked { name: "bob".into() });
-    let told = "You were disconnected by an operator: too loud";
-    assert_eq!(bob.receive(), message("Server", told));
+    let notice = "You were disconnected by an operator: too loud";
+    assert_eq!(bob.receive(), message("Server", notice));
     assert_eq!(stage.server.monitor.snapshot().frames_out["MSGBC"], 1);
     assert!(bob.is_closed());
     assert_eq!(alice.receive(), left("bob"));
-    assert!(error(stage.ask(&kick("bob"))).contains("nobody here is called bob"));
+    assert!(error(stage.ask(&kick("bob"))).contains("no user here is called bob"));
     let unspeakable =
         Request::Kick { name: "alice".into(), seconds: None, reason: Some("a\nb".into()) };
     assert!(error(stage.ask(&unspeakable)).contains("control character"));
@@ -132,8 +132,8 @@ fn a_ban_disconnects_keeps_out_survives_a_restart_and_ends() {
         panic!()
     };
     assert_eq!((made.to_string().as_str(), disconnected), ("127.0.0.0/8", 1));
-    let told = "You were disconnected by an operator and banned: spam";
-    assert_eq!(alice.receive(), message("Server", told));
+    let notice = "You were disconnected by an operator and banned: spam";
+    assert_eq!(alice.receive(), message("Server", notice));
     assert!(alice.is_closed());
     assert!(Client::connect(&stage.server).is_closed());
 
@@ -201,7 +201,7 @@ fn a_session_that_panics_costs_that_session_only() {
 }
 
 #[test]
-fn a_vital_actor_that_panics_is_reported() {
+fn a_critical_actor_that_panics_is_reported() {
     for actor in ["listener", "registry", "room", "broker", "shard"] {
         let stage = Stage::start();
         let _alice = Client::join(&stage.server, "alice");

@@ -19,7 +19,7 @@ fn count(counts: &Counts, label: &str) -> u64 {
 }
 
 #[test]
-fn whom_there_is_no_room_for_is_told_by_an_orderly_end() {
+fn a_client_refused_for_lack_of_room_gets_an_orderly_end() {
     let server = Server::with(|settings| settings.limits.clients = 1);
     let mut alice = Client::join(&server, "alice");
     let mut bob = Client::connect(&server);
@@ -45,7 +45,7 @@ fn one_address_cannot_hold_all_the_places_of_those_who_have_not_joined() {
 }
 
 #[test]
-fn a_private_request_that_nobody_answers_is_forgotten() {
+fn an_unanswered_private_request_expires() {
     let server = Server::with(|settings| settings.private.request_seconds = 1);
     let mut alice = Client::join(&server, "alice");
     let mut bob = Client::join(&server, "bob");
@@ -119,7 +119,7 @@ fn what_cannot_work_changes_nothing_and_what_needs_a_restart_is_named() {
 }
 
 #[test]
-fn nobody_is_disconnected_for_typing_fast_and_all_of_it_arrives() {
+fn fast_typing_disconnects_no_one_and_all_of_it_arrives() {
     let server = Server::with(|settings| {
         settings.limits.messages_per_second = 100;
         settings.limits.message_burst = 10;

@@ -106,7 +106,7 @@ fn shutting_the_socket_down_ends_both_movers() {
 }
 
 #[test]
-fn a_receiver_that_is_told_to_stop_does_although_there_is_more_to_read() {
+fn a_cancelled_receiver_stops_although_there_is_more_to_read() {
     let (mut near, far) = connection();
     near.write_all(&[0; 100]).unwrap();
     // Shutting down alone leaves what has come, and whatever else comes, to be read.

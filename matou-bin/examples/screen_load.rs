@@ -3,7 +3,7 @@
 //! 100,000 lines of scrollback, 2,000 people, 2,000 messages a second. Fails when the process
 //! takes more than 100 MB, or when a key takes longer than 50 ms to show: the processor time it
 //! needs and the longest wait for a frame, so that it can be run on a machine that is busy
-//! otherwise. What the clock on the wall says is told as well.
+//! otherwise. Wall-clock times are printed as well.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             duration: Duration::from_secs(20),
         };
         match load(of) {
-            Ok(report) => good &= tell(of, &report),
+            Ok(report) => good &= print(of, &report),
             Err(error) => {
                 eprintln!("cannot draw: {error}");
                 good = false;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints what was measured; whether it keeps within the limits.
-fn tell(of: Load, report: &Report) -> bool {
+fn print(of: Load, report: &Report) -> bool {
     let (columns, rows) = of.size;
     println!(
         "{columns}x{rows}, messages of {} bytes: {} came in, {} are held, {} frames, {:.0} % busy",

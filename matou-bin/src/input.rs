@@ -126,12 +126,12 @@ pub(crate) fn blank(context: InputContext<'_>) -> Result<Vec<Input>, InputError>
 
 fn say(text: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
     match context.talking_to {
-        Some(peer) => tell(peer, text),
+        Some(peer) => whisper(peer, text),
         None => messages(text, Command::Say),
     }
 }
 
-fn tell(to: &Username, text: &str) -> Result<Vec<Input>, InputError> {
+fn whisper(to: &Username, text: &str) -> Result<Vec<Input>, InputError> {
     messages(text, |text| Command::Tell { to: to.clone(), text })
 }
 
@@ -154,7 +154,7 @@ fn run(
     let command = match &spec.action {
         Action::Tell => {
             let (to, text) = addressee(rest, context).ok_or_else(missing)??;
-            return if text.is_empty() { Err(missing()) } else { tell(&to, text) };
+            return if text.is_empty() { Err(missing()) } else { whisper(&to, text) };
         }
         Action::Send => {
             let (to, typed) = addressee(rest, context).ok_or_else(missing)??;
@@ -199,12 +199,12 @@ fn addressee<'a>(
     let (word, behind) = first_word(rest);
     let named = username(word?);
     let Some(peer) = context.talking_to else { return Some(named.map(|name| (name, behind))) };
-    // Also one who has left: what was meant for them must not go to somebody else.
+    // Also one who has left: what was meant for them must not go to another person.
     let is_known = |name: &Username| {
         name.folded() == peer.folded() || context.known.is_some_and(|users| users.knows(name))
     };
     match named {
-        // Alone it is what to send, even if somebody is called so.
+        // Alone it is what to send, even if a user has that name.
         Ok(name) if is_known(&name) && !behind.is_empty() => Some(Ok((name, behind))),
         _ => Some(Ok((peer.clone(), rest))),
     }

@@ -3,7 +3,7 @@
 use matou_actors::protocol::{MAX_MESSAGE, MessageText};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// What a tab becomes, which the protocol cannot carry.
+/// What a tab becomes, which the protocol does not allow.
 pub(crate) const TAB: &str = "    ";
 
 /// Splits `text` into messages; none if nothing in it can be sent.

@@ -28,7 +28,7 @@ pub(crate) fn matou(home: &std::path::Path) -> Command {
 pub(crate) fn skipped(why: &str) {
     use std::io::Write as _;
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Without a standard error nobody reads it.
+    // Without a standard error there is no reader.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 

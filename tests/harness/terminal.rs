@@ -23,7 +23,7 @@ pub(crate) struct Terminal {
 struct Seen {
     parser: vt100::Parser,
     bytes: Vec<u8>,
-    /// Nobody looks any more: the reader is to let go of the terminal.
+    /// The test is over: the reader has to let go of the terminal.
     hung_up: bool,
 }
 

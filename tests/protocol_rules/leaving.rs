@@ -1,9 +1,9 @@
-//! Leaving: the name is free and those who remain are told, however it happens.
+//! Leaving: the name is free and those who remain are notified, however it happens.
 
 use crate::harness::server::Server;
 use crate::harness::wire::{DISCO, Peer, conotif, disconotif, msg, msgbc};
 
-/// Bob leaves by `way` while Watcher looks on; then somebody else takes the name.
+/// Bob leaves by `way` while Watcher looks on; then another client takes the name.
 fn leaves(way: impl FnOnce(Peer)) {
     let server = Server::start();
     let mut watcher = Peer::join(server.address, "Watcher", &[]);

@@ -10,7 +10,7 @@ use crate::harness::wire::{
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Src, Dst and somebody else, all at rest.
+/// Src, Dst and a third client, all at rest.
 fn three(server: SocketAddr) -> (Peer, Peer, Peer) {
     let mut src = Peer::join(server, "Src", &[]);
     let mut dst = Peer::join(server, "Dst", &["Src"]);
@@ -37,7 +37,7 @@ fn at_rest(server: SocketAddr, peers: &mut [&mut Peer]) {
     }
 }
 
-/// Src asks, Dst accepts, Src tells its ports.
+/// Src asks, Dst accepts, Src sends its ports.
 fn establish(src: &mut Peer, dst: &mut Peer, address: IpAddr) {
     src.send(&pvcoreq("Dst"));
     dst.expect(&pvcoreqnotif("Src"));
@@ -155,7 +155,7 @@ fn a_pending_request_ends_when_the_requester_leaves() {
     src.send(&DISCO);
     dst.expect(&disconotif("Src"));
     other.expect(&disconotif("Src"));
-    // Somebody else under the same name did not ask.
+    // Another client under the same name did not ask.
     let mut again = Peer::join(server.address, "Src", &["Dst", "Other"]);
     dst.expect(&conotif("Src"));
     other.expect(&conotif("Src"));

@@ -1,5 +1,5 @@
-//! Violations: each closes the connection at once, is logged with its reason, and harms nobody
-//! else.
+//! Violations: each closes the connection at once, is logged with its reason, and affects no
+//! other.
 
 use crate::harness::server::Server;
 use crate::harness::wire::{Peer, conotif, coreq, cores, disconotif, frame, pvcoport};

@@ -76,15 +76,15 @@ impl Crowd {
             let (one, other) = (round % count, (round + count / 2) % count);
             match round % 8 {
                 0 | 4 => self.say(one),
-                1 => self.tell(one, &pvcoreq(&self.members[other].name)),
+                1 => self.send(one, &pvcoreq(&self.members[other].name)),
                 // The same two as the round before, and the one before that.
                 2 => {
                     let (src, dst) = ((round - 1) % count, (round - 1 + count / 2) % count);
-                    self.tell(dst, &pvcoacc(&self.members[src].name));
+                    self.send(dst, &pvcoacc(&self.members[src].name));
                 }
                 3 => {
                     let (src, dst) = ((round - 2) % count, (round - 2 + count / 2) % count);
-                    self.tell(src, &pvcoport(&self.members[dst].name, 40_000, 40_001));
+                    self.send(src, &pvcoport(&self.members[dst].name, 40_000, 40_001));
                     self.deeds.set_ups += 1;
                 }
                 5 => self.leave_and_come(one, |member| member.stream.write_all(&DISCO)),
@@ -110,7 +110,7 @@ impl Crowd {
         self.deeds.joins += 1;
     }
 
-    /// Somebody leaves in one of the ways that there are, and somebody else comes.
+    /// A member leaves in one of the possible ways, and another joins.
     fn leave_and_come(&mut self, who: usize, way: impl Fn(&mut Member) -> std::io::Result<()>) {
         let mut member = self.members.remove(who);
         way(&mut member).unwrap();
@@ -119,11 +119,11 @@ impl Crowd {
     }
 
     fn say(&mut self, who: usize) {
-        self.tell(who, &msg("what one says in a crowd, neither short nor long"));
+        self.send(who, &msg("what one says in a crowd, neither short nor long"));
         self.deeds.messages += 1;
     }
 
-    fn tell(&mut self, who: usize, frame: &[u8]) {
+    fn send(&mut self, who: usize, frame: &[u8]) {
         self.members[who].stream.write_all(frame).unwrap();
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::proxy::{Faults, Proxy};
 
-/// Whoever connects to the server through this one connects to its peers through proxies.
+/// A client that connects to the server through this one reaches its peers through proxies.
 pub(crate) struct Interposer {
     /// Where to connect to instead of the server.
     pub(crate) address: SocketAddr,

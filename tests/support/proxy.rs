@@ -219,7 +219,7 @@ fn pump(mut from: &TcpStream, to: &TcpStream, fault: Fault, stopped: &dyn Fn() -
     }
 }
 
-/// Takes what still comes from one who does not know that nobody hears it.
+/// Takes what still comes from a sender that does not know that it is discarded.
 fn discard(mut from: &TcpStream, buffer: &mut [u8], stopped: &dyn Fn() -> bool) {
     loop {
         match from.read(buffer) {

@@ -1,4 +1,4 @@
-//! A real server under faults, with somebody who watches that nobody else feels them.
+//! A real server under faults, with an observer who checks that no one else is affected.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ impl Drop for Scene {
     }
 }
 
-/// Waits for something that no event tells.
+/// Waits for something that no event reports.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {

@@ -37,7 +37,7 @@ impl Two {
         Self { ada, bea, between, scene }
     }
 
-    /// Somebody else, who has joined, and whose connections meet no faults.
+    /// A third user, who has joined, and whose connections meet no faults.
     pub(crate) fn third(&mut self, name: &str) -> Client {
         let third = Client::join(self.scene.server.address, name);
         self.bea.wait("joined", |event| event["username"] == name);
@@ -51,7 +51,7 @@ impl Two {
         self.bea.forget();
     }
 
-    /// Both have been told, with a reason, that the session is over.
+    /// Both clients report, with a reason, that the session is over.
     pub(crate) fn session_is_over(&mut self) {
         for client in [&mut self.ada, &mut self.bea] {
             let event = client.any("private_closed");

@@ -21,7 +21,7 @@ pub(super) enum Request<'a> {
     Say(&'a [u8]),
 }
 
-/// CONOTIF of everybody who is there. It only grows; when somebody leaves, there is a new one.
+/// CONOTIF of everybody who is there. It only grows; on a leave there is a new one.
 pub(super) type Roster = Rc<RefCell<Vec<u8>>>;
 
 /// The part of a roster that a newcomer gets, and how much of it, and of the answer before it,
@@ -37,7 +37,7 @@ struct Welcome {
 #[derive(Debug)]
 pub(super) struct Member {
     socket: TcpStream,
-    carry: Vec<u8>,
+    partial: Vec<u8>,
     /// The name behind its size; empty until the client joins.
     name: Box<[u8]>,
     cursor: u64,
@@ -53,7 +53,7 @@ impl Member {
         socket.set_nodelay(true)?;
         Ok(Self {
             socket,
-            carry: Vec::new(),
+            partial: Vec::new(),
             name: Box::default(),
             cursor: 0,
             welcome: None,
@@ -117,7 +117,7 @@ impl Member {
         mut take: impl FnMut(&mut Self, Request<'_>),
     ) -> bool {
         loop {
-            let kept = self.carry.len();
+            let kept = self.partial.len();
             let Some((head, room)) = input.split_at_mut_checked(kept) else { return false };
             let size = room.len();
             let read = match self.socket.read(room) {
@@ -126,7 +126,7 @@ impl Member {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(_) => return false,
             };
-            head.copy_from_slice(&self.carry);
+            head.copy_from_slice(&self.partial);
             let mut rest = input.get(..kept + read).unwrap_or_default();
             while let Some((kind, sized, length)) = frame(rest) {
                 match kind {
@@ -136,8 +136,8 @@ impl Member {
                 }
                 rest = rest.get(length..).unwrap_or_default();
             }
-            self.carry.clear();
-            self.carry.extend_from_slice(rest);
+            self.partial.clear();
+            self.partial.extend_from_slice(rest);
             if read < size {
                 return true;
             }

@@ -145,7 +145,7 @@ impl Server {
         }
     }
 
-    /// Forgets what everybody has, and drops whoever is too far behind.
+    /// Forgets what everyone has, and drops those too far behind.
     fn cut(&mut self) {
         let end = self.log.end();
         let keep = end.saturating_sub(u64::try_from(LOG_BYTES).unwrap_or(u64::MAX));
@@ -170,7 +170,7 @@ impl Server {
         for member in self.members.iter().flatten() {
             member.enrol(&mut roster);
         }
-        // Whoever still reads the old one keeps it: what it says was true at that moment.
+        // Those who still read the old one keep it: what it says was true at that moment.
         self.roster = Roster::new(roster.into());
     }
 }

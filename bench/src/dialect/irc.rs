@@ -8,7 +8,7 @@ use crate::stamp::MESSAGE_BYTES;
 pub(crate) struct Irc;
 
 impl Dialect for Irc {
-    const TELLS: bool = true;
+    const ANNOUNCES: bool = true;
     const ECHOES: bool = false;
 
     fn hello(&self, client: usize, out: &mut Vec<u8>) {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_a_channel_are_told_apart() {
+    fn lines_of_a_channel_are_distinguished() {
         let text = "x".repeat(MESSAGE_BYTES);
         let line = format!(":u00001!~u@127.0.0.1 PRIVMSG #room :{text}\r\n");
         assert_eq!(Irc.next(line.as_bytes()), Some((Item::Delivery(text.as_bytes()), line.len())));

@@ -16,7 +16,7 @@ const DISCONOTIF: u32 = 6;
 pub(crate) struct Matou;
 
 impl Dialect for Matou {
-    const TELLS: bool = true;
+    const ANNOUNCES: bool = true;
     const ECHOES: bool = true;
 
     fn hello(&self, client: usize, out: &mut Vec<u8>) {

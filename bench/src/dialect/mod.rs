@@ -36,8 +36,8 @@ pub(crate) enum Item<'a> {
 
 /// One protocol, as little of it as a benchmark needs.
 pub(crate) trait Dialect {
-    /// Whether those who are present are told of each newcomer, and the newcomer of them.
-    const TELLS: bool;
+    /// Whether joins are announced: to those present, and those present to the newcomer.
+    const ANNOUNCES: bool;
     /// Whether a sender gets its own messages back.
     const ECHOES: bool;
 

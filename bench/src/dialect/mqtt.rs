@@ -8,7 +8,7 @@ use crate::stamp::MESSAGE_BYTES;
 pub(crate) struct Mqtt;
 
 impl Dialect for Mqtt {
-    const TELLS: bool = false;
+    const ANNOUNCES: bool = false;
     const ECHOES: bool = true;
 
     fn hello(&self, client: usize, out: &mut Vec<u8>) {

@@ -10,7 +10,7 @@ const HEAD: &[u8] = b"MSG room 1 64\r\n";
 pub(crate) struct Nats;
 
 impl Dialect for Nats {
-    const TELLS: bool = false;
+    const ANNOUNCES: bool = false;
     const ECHOES: bool = true;
 
     fn hello(&self, _client: usize, out: &mut Vec<u8>) {

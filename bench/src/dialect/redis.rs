@@ -11,7 +11,7 @@ const SUBSCRIBED: &[u8] = b">3\r\n$9\r\nsubscribe\r\n$4\r\nroom\r\n:1\r\n";
 pub(crate) struct Redis;
 
 impl Dialect for Redis {
-    const TELLS: bool = false;
+    const ANNOUNCES: bool = false;
     const ECHOES: bool = true;
 
     fn hello(&self, _client: usize, out: &mut Vec<u8>) {

@@ -16,14 +16,14 @@ const PER_SOURCE: usize = 2_500;
 pub(super) struct Client {
     pub(super) socket: TcpStream,
     /// The front of a frame whose end has not come yet.
-    pub(super) carry: Vec<u8>,
+    pub(super) partial: Vec<u8>,
     /// What the kernel did not take yet.
     pub(super) out: Vec<u8>,
     /// Whether the wait for room in the socket is registered.
     pub(super) blocked: bool,
     pub(super) joined: bool,
     pub(super) gone: bool,
-    /// Names that this client was told of, its own included.
+    /// Names announced to this client, its own included.
     pub(super) presence: u32,
     pub(super) deliveries: u64,
 }
@@ -51,7 +51,7 @@ impl Client {
         }
         Ok(Self {
             socket: socket.into(),
-            carry: Vec::new(),
+            partial: Vec::new(),
             out: Vec::new(),
             blocked: false,
             joined: false,

@@ -24,7 +24,7 @@ const EVENTS: usize = 1024;
 
 /// What a scenario does with deliveries.
 pub(crate) trait Watch {
-    /// A message came to a client at a time; whoever is to send something now is put in `orders`.
+    /// A message came to a client at a time; those that have to send now are put in `orders`.
     fn delivery(&mut self, client: usize, text: &[u8], now: u64, orders: &mut Orders);
 }
 
@@ -96,7 +96,7 @@ impl<D: Dialect> Pool<D> {
     }
 
     /// Connects so many more clients, `wave` of them at once, and waits until all are in the room,
-    /// and (where the server tells who is there) everybody was told of everybody.
+    /// and (where the server announces joins) every client has every announcement.
     pub(crate) fn join(
         &mut self,
         count: usize,
@@ -113,12 +113,12 @@ impl<D: Dialect> Pool<D> {
             accepted = self.until(left, "joining", &mut Ignore, joined)?;
         }
         let everybody = u32::try_from(all).unwrap_or(u32::MAX);
-        let told = |pool: &Self| {
-            !D::TELLS || pool.clients.iter().all(|client| client.presence >= everybody)
+        let all_announced = |pool: &Self| {
+            !D::ANNOUNCES || pool.clients.iter().all(|client| client.presence >= everybody)
         };
         let left = limit.saturating_sub(start.elapsed());
-        let all_told = self.until(left, "telling everybody of everybody", &mut Ignore, told)?;
-        Ok(JoinTimes { accepted: accepted - start, told: all_told - start })
+        let last = self.until(left, "announcing all to all", &mut Ignore, all_announced)?;
+        Ok(JoinTimes { accepted: accepted - start, announced: last - start })
     }
 
     /// Polls until `done`, at most for `limit`; says when it was done.
@@ -214,14 +214,14 @@ impl<D: Dialect> Pool<D> {
 
     fn read(&mut self, index: usize, watch: &mut impl Watch) {
         let Some(client) = self.clients.get_mut(index) else { return };
-        let kept = client.carry.len();
+        let kept = client.partial.len();
         let Some((head, room)) = self.input.split_at_mut_checked(kept) else { return };
         let read = match client.read(room) {
             Ok(Some(0)) | Err(_) => return self.close(index),
             Ok(None) => return,
             Ok(Some(read)) => read,
         };
-        head.copy_from_slice(&client.carry);
+        head.copy_from_slice(&client.partial);
         let now = self.clock.now();
         let mut rest = self.input.get(..kept + read).unwrap_or_default();
         while let Some((item, length)) = self.dialect.next(rest) {
@@ -245,16 +245,16 @@ impl<D: Dialect> Pool<D> {
             }
             rest = rest.get(length..).unwrap_or_default();
         }
-        client.carry.clear();
-        client.carry.extend_from_slice(rest);
+        client.partial.clear();
+        client.partial.extend_from_slice(rest);
         if !client.out.is_empty() {
             self.flush(index);
         }
-        self.carry_out();
+        self.perform();
     }
 
     /// Sends what was ordered: all messages of one client in one write.
-    fn carry_out(&mut self) {
+    fn perform(&mut self) {
         let mut orders = std::mem::take(&mut self.orders.0);
         for (place, (client, stamp)) in orders.iter().enumerate() {
             if let Some(sender) = self.clients.get_mut(*client) {
@@ -296,6 +296,6 @@ impl<D: Dialect> Pool<D> {
 pub(crate) struct JoinTimes {
     /// Until every client had its acceptance.
     pub(crate) accepted: Duration,
-    /// Until every client was told of every other.
-    pub(crate) told: Duration,
+    /// Until every client has the announcement of every other.
+    pub(crate) announced: Duration,
 }

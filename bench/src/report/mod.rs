@@ -160,7 +160,7 @@ fn details(session: &Session) -> String {
             "2,000 clients join at once",
             &[
                 ("accepted_s", "all accepted, s"),
-                ("told_s", "everybody told, s"),
+                ("announced_s", "all announced, s"),
                 ("server_cpu_s", "CPU s"),
             ],
         ),

@@ -58,7 +58,7 @@ fn rooms(session: &Session) -> Vec<Target> {
         ),
         most("ten times the clients: CPU of a delivery", 1.2, grown("crowd", cost)),
         most("idle client, bytes", 2048.0, median("idle", "resident_bytes_per_client")),
-        most("2,000 join at once: everybody told, s", 0.3, median("joins", "told_s")),
+        most("2,000 join at once: all announced, s", 0.3, median("joins", "announced_s")),
         least(
             "five stuck readers: throughput of the others",
             0.9,

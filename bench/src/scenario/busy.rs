@@ -104,7 +104,7 @@ impl Room {
         }
     }
 
-    /// Lets nobody send any more, waits for what is on its way to the first so many clients, and
+    /// Lets no client send any more, waits for what is on its way to the first so many clients, and
     /// makes sure that each of them got each message exactly once.
     pub(super) fn finish<D: Dialect>(&mut self, pool: &mut Pool<D>, clients: usize) -> Outcome<()> {
         self.open = false;

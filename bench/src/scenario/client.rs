@@ -54,7 +54,7 @@ pub(super) fn run<D: Dialect>(
     Ok(figures)
 }
 
-/// The program, and how many events of each kind it has told.
+/// The program, and how many events of each kind it has reported.
 struct JsonClient {
     child: Child,
     messages: Arc<AtomicU64>,
@@ -90,7 +90,7 @@ impl Drop for JsonClient {
     }
 }
 
-/// Waits until so many events were told.
+/// Waits until so many events were reported.
 fn wait_for(counter: &AtomicU64, least: u64) -> Outcome<()> {
     let start = Instant::now();
     while counter.load(Ordering::Relaxed) < least {

@@ -21,7 +21,7 @@ const SMOKE: usize = 30;
 /// Until a server has done whatever it does after its last client.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// One sends, the other answers for it: the time from one to the other when nobody else is there.
+/// One sends, the other answers for it: the time from one to the other when no one else is there.
 pub(super) fn alone<D: Dialect>(
     mut pool: Pool<D>,
     clock: Clock,
@@ -54,7 +54,7 @@ pub(super) fn joins<D: Dialect>(
     let mut figures = Figures::default();
     meter.stop(server, 0, &mut figures)?;
     figures.set("accepted_s", times.accepted.as_secs_f64());
-    figures.set("told_s", times.told.as_secs_f64());
+    figures.set("announced_s", times.announced.as_secs_f64());
     Ok(figures)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn smoke<D: Dialect>(
     room.begin(&mut pool, clock);
     play(&mut pool, &mut room, plan.measure)?;
     room.finish(&mut pool, clients)?;
-    if D::TELLS && D::ECHOES {
+    if D::ANNOUNCES && D::ECHOES {
         room.check_order()?;
     }
     let mut figures = Figures::default();

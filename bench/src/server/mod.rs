@@ -136,13 +136,13 @@ impl Server {
         Ok(Self { brand, address, pid, child: Some(child), started_in, _folder: Some(folder) })
     }
 
-    /// A server that somebody else started, for instance under a profiler.
+    /// A server that another program started, for instance under a profiler.
     pub(crate) fn running(brand: Brand, address: SocketAddr, pid: u32) -> Self {
         process::pin(Cores::Second);
         Self { brand, address, pid, child: None, started_in: Duration::ZERO, _folder: None }
     }
 
-    /// Ends the server and starts it anew; false for one that somebody else started.
+    /// Ends the server and starts it anew; false for one that another program started.
     pub(crate) fn restart(&mut self) -> Outcome<bool> {
         let Some(child) = &mut self.child else { return Ok(false) };
         stop(child);
@@ -201,7 +201,7 @@ fn wait_for(child: &mut Child, address: SocketAddr, start: Instant) -> Outcome<D
     }
 }
 
-/// A loopback address that nobody listens on at this moment.
+/// A loopback address that is free at this moment.
 fn free_address() -> Outcome<SocketAddr> {
     let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
     probe.local_addr().context("find a free port")

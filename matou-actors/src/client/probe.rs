@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
-/// Whoever reports to it is answered at once.
+/// Reports to it are answered at once.
 pub(super) struct Probe<M>(mpsc::UnboundedSender<M>);
 
 /// What was reported to a probe.

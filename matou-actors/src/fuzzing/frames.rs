@@ -65,7 +65,7 @@ fn check<F: Decode + Encode + PartialEq + Debug>(frame: &F, taken: &[u8], one_fo
     }
 }
 
-/// A violation is found early, stays one whatever follows, and can be told.
+/// A violation is found early, stays one whatever follows, and has a text.
 fn check_violation<F: Decode + PartialEq + Debug>(bytes: &[u8], violation: FrameError) {
     let head = bytes.get(..MAX_FRAME).unwrap_or(bytes);
     assert_eq!(F::decode(head), Err(violation), "one frame's bytes are enough");

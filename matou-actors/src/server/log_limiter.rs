@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_in_each_interval_tells_of_the_others() {
+    fn one_line_in_each_interval_counts_the_suppressed() {
         let (mut limiter, start) = (LogLimiter::new(Duration::from_secs(10)), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let permits = [0, 1, 9, 10, 11, 40, 50].map(|seconds| limiter.permit(at(seconds)));

@@ -106,8 +106,8 @@ impl Publish {
     }
 }
 
-/// Broker to room: a frame for one client, which gets it behind all that was said before; nobody
-/// gets it when the one whose step it tells of has left.
+/// Broker to room: a frame for one client, which gets it behind all that was said before; it
+/// is dropped when the client whose step it announces has left.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Relay {
@@ -166,8 +166,8 @@ pub(crate) enum Order {
     Panic,
 }
 
-/// What became of a connection: the shard tells the listener that it has joined, the connection tells
-/// both that it has ended.
+/// What became of a connection: the shard reports to the listener that it has joined, the connection reports
+/// to both that it has ended.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Lifecycle {

@@ -34,7 +34,7 @@ pub(crate) enum Reason {
     #[error("reads too slowly: {queued} bytes wait, the oldest for {} s", .lag.as_secs())]
     Lagging { queued: usize, lag: Duration },
     #[error("timed out: no traffic for {} s", .0.as_secs())]
-    Vanished(Duration),
+    TimedOut(Duration),
     #[error("the server stops")]
     Shutdown,
     #[error("the connection's actor failed")]
@@ -58,7 +58,7 @@ impl Reason {
         "queue_overflow",
         "stalled",
         "lagging",
-        "vanished",
+        "timed_out",
         "shutdown",
         "panicked",
         "kicked",
@@ -78,7 +78,7 @@ impl Reason {
             Self::QueueOverflow(_) => "queue_overflow",
             Self::Stalled(_) => "stalled",
             Self::Lagging { .. } => "lagging",
-            Self::Vanished(_) => "vanished",
+            Self::TimedOut(_) => "timed_out",
             Self::Shutdown => "shutdown",
             Self::Panicked => "panicked",
             Self::Kicked(_) => "kicked",
@@ -94,7 +94,7 @@ impl Reason {
                 | Self::QueueOverflow(_)
                 | Self::Stalled(_)
                 | Self::Lagging { .. }
-                | Self::Vanished(_)
+                | Self::TimedOut(_)
                 | Self::Panicked
         )
     }
@@ -120,7 +120,7 @@ impl Reason {
             Self::SignedOut
                 | Self::EndOfStream
                 | Self::Io(_)
-                | Self::Vanished(_)
+                | Self::TimedOut(_)
                 | Self::Shutdown
                 | Self::Kicked(_)
                 | Self::Banned

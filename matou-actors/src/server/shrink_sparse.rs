@@ -11,7 +11,7 @@ use slab::Slab;
 /// A table with less room than this is left as it is: there is little to win.
 const SMALL: usize = 64;
 /// A table is shrunk when it holds less than one in so many of what it has room for. Growing
-/// doubles it, so that nobody can make it grow and shrink with every step.
+/// doubles it, so no client can make it grow and shrink with every step.
 const SPARSE: usize = 8;
 
 /// A table that can give back room.

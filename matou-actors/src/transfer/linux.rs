@@ -9,9 +9,9 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
+use super::chunk_sizer::ChunkSizer;
 use super::mover::{MoveError, Progress, piece, wide};
 use super::portable::{self, again};
-use super::stride::Stride;
 
 /// The pipe between socket and file, and so the bytes that one `splice` moves at most: the
 /// largest that an unprivileged process may ask for.
@@ -25,11 +25,11 @@ pub(super) fn send(
 ) -> Result<(), MoveError> {
     let mut at = 0;
     // A blocking `sendfile` returns only when it has moved all that it was asked for.
-    let mut stride = Stride::new();
+    let mut chunk = ChunkSizer::new();
     while at < size {
-        let (start, count) = (Instant::now(), piece(size - at, stride.bytes()));
+        let (start, count) = (Instant::now(), piece(size - at, chunk.bytes()));
         let sent = again(|| Ok(rustix::fs::sendfile(socket, file, Some(&mut at), count)?));
-        stride = stride.after(start.elapsed());
+        chunk = chunk.after(start.elapsed());
         match sent {
             Ok(0) => return Err(MoveError::Shrunk),
             Ok(sent) => progress.add(sent),

@@ -1,6 +1,6 @@
 //! Moving one file over one socket.
 //!
-//! A file connection carries PVFILE headers, each followed by that many raw bytes. What moves
+//! On a file connection come PVFILE headers, each followed by that many raw bytes. What moves
 //! them ([`send_file`], [`receive_file`]) blocks, and so runs on a thread of its own, which one
 //! [`Transfer`] actor supervises: it reports progress, and cancels by shutting the socket down.
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
@@ -10,6 +10,8 @@ mod actor;
 mod actor_tests;
 mod archive;
 mod arrival;
+#[cfg(target_os = "linux")]
+mod chunk_sizer;
 mod downloads;
 mod extension;
 #[cfg(target_os = "linux")]
@@ -21,8 +23,6 @@ mod portable;
 mod round_trip;
 mod source;
 mod space;
-#[cfg(target_os = "linux")]
-mod stride;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 pub use arrival::abort;

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_at_most_ten_times_a_second_and_the_last_time_at_the_end() {
+    fn reports_at_most_ten_times_a_second_and_once_at_the_end() {
         let mut pace = Pace::default();
         let mut reported: Vec<u64> = Vec::new();
         for at in 0..1000 {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_that_stands_still_is_not_told() {
+    fn a_stalled_transfer_is_not_reported_again() {
         let mut pace = Pace::default();
         assert!(pace.sample(ms(200), 10).is_some());
         assert_eq!(pace.sample(ms(400), 10), None);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn that_it_stopped_is_told_once() {
+    fn a_stop_is_reported_once() {
         let mut pace = Pace::default();
         for at in 1..=10 {
             pace.sample(ms(at * 200), at * 1000);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_told_once() {
+    fn an_empty_file_is_reported_once() {
         assert_eq!(Pace::default().finish(ms(1), 0), Some(Moved { bytes: 0, rate: 0 }));
     }
 }

@@ -1,4 +1,4 @@
-//! Somebody who drives a client.
+//! A user who drives a client.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ impl Person {
         person
     }
 
-    /// Somebody who accepts requests and files without being asked.
+    /// A user who accepts requests and files without being asked.
     pub async fn join_open(who: &str, room: &FakeRoom) -> Self {
         Self::join_with(who, room, |settings| {
             settings.accept_private = Policy::Always;
@@ -78,7 +78,7 @@ impl Person {
         within("room for a command", self.handle.send(command)).await.unwrap();
     }
 
-    pub async fn tell(&self, to: &Person, words: &str) {
+    pub async fn whisper(&self, to: &Person, words: &str) {
         self.send(Command::Tell { to: to.name.clone(), text: text(words) }).await;
     }
 

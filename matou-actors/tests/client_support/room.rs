@@ -1,4 +1,4 @@
-//! A room that keeps the protocol, unless the test tells it not to.
+//! A room that keeps the protocol, unless the test breaks it.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};

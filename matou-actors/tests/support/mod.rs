@@ -103,7 +103,7 @@ impl Server {
         Self { address, monitor, changes, failure, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Waits until a vital actor has failed.
+    /// Waits until a critical actor has failed.
     pub fn failed(&self) -> server::Failure {
         self.failure.recv_timeout(DEADLINE).unwrap()
     }

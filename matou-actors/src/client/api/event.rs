@@ -93,7 +93,7 @@ pub enum Event {
         open: IpAddr,
     },
     /// A private request that waited for the user is void, while something else goes on with
-    /// whoever asked: else [`Event::PrivateClosed`] says so.
+    /// the one who asked; otherwise [`Event::PrivateClosed`] says so.
     PrivateRequestOver {
         /// Who asked.
         from: Username,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::protocol::Username;
 
-/// Settings of one client. The library reads no file and no environment: whoever starts the
-/// client fills this in.
+/// Settings of one client. The library reads no file and no environment: the program that
+/// starts the client fills this in.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// The server as `HOST` or `HOST:PORT` (IPv6 literals in brackets when a port follows);

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::api::event::Event;
 
-/// The events on their way out. What does not fit into the channel waits here, and whoever
+/// The events on their way out. What does not fit into the channel waits here, and the connection that
 /// brought it waits too: one batch for each connection, so this is bounded by their number.
 #[derive(Debug)]
 pub(crate) struct EventSender {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_reader_that_is_gone_holds_nobody() {
+    async fn a_reader_that_is_gone_holds_up_no_sender() {
         let (sender, receiver) = mpsc::channel(1);
         let mut events = EventSender::new(sender);
         events.emit(notice("1"));

@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use crate::protocol::Encode;
 
-/// From so many waiting bytes on, whoever fills the outbox is slowed down.
+/// From so many waiting bytes on, the sender is slowed down.
 const HIGH: usize = 256 * 1024;
 /// For a socket to take something before it is no longer waited for. A server that reads twenty
 /// messages a second frees what the kernel calls room every few seconds only.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long whoever fills an outbox is held up by its socket.
+/// How long a sender is held up by the socket of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// As long as it takes something: a server reads slowly what was said fast.
@@ -186,7 +186,7 @@ impl State {
         self.queue.len() + self.in_flight
     }
 
-    /// Something was written: whoever takes as much as others wait for is waited for again.
+    /// Something was written: a socket that takes as much as senders wait for is waited for again.
     fn make_up(&mut self, pace: Pace) {
         let made_up = |since: u64| match pace {
             Pace::Progress => true,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn it_takes_no_more_than_its_limit_and_tells_when_there_is_room() {
+    async fn it_takes_no_more_than_its_limit_and_signals_when_there_is_room() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * CLOSE, Pace::Once);
         outbox.push(&PeerFrame::Close).unwrap();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn nobody_waits_for_a_socket_that_is_gone() {
+    async fn no_sender_waits_for_a_socket_that_is_gone() {
         let (near, _far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * HIGH, Pace::Progress);
         while outbox.waiting() < HIGH + 2 * CLOSE {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_trickles_holds_nobody_up_until_it_has_caught_up() {
+    async fn a_trickling_peer_holds_up_no_sender_until_it_has_caught_up() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let outbox = Outbox::new(2 * HIGH, Pace::Once);
         // One of them is taken at once.

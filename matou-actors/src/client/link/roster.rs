@@ -11,12 +11,12 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     present: BTreeMap<FoldedName, Username>,
-    /// Names that spoke although they were not announced: a server need not tell newcomers who is
-    /// here, and its own voice has no user.
+    /// Names that spoke although they were not announced: a server need not announce who is here to
+    /// newcomers, and its own voice has no user.
     heard: BTreeMap<FoldedName, Username>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
-    /// Others were announced before: the server tells newcomers who is here.
+    /// Others were announced before: the server announces those present to newcomers.
     announces: bool,
 }
 
@@ -56,7 +56,7 @@ impl Roster {
         }
     }
 
-    /// Whether the server has shown that it tells newcomers who is here. One that has not may be
+    /// Whether the server has shown that it announces those present to newcomers. One that has not may be
     /// one that never does, or the user came into an empty room.
     pub(crate) fn announces(&self) -> bool {
         self.announces
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn those_told_before_the_own_name_were_here_before() {
+    fn those_announced_before_the_own_name_were_here_before() {
         let (me, mut roster) = (name("Me"), Roster::default());
         assert!(!roster.announces());
         assert_eq!(roster.arrived(&name("Ann"), &me), Arrival::Present);

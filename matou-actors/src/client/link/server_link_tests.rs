@@ -327,7 +327,7 @@ fn leaving_says_so_and_closes_behind_it() {
 }
 
 #[test]
-fn whoever_leaves_before_the_server_is_reached_waits_for_nothing() {
+fn leaving_before_the_server_is_reached_waits_for_nothing() {
     let mut client = Client::start(Some("ann"));
     client.actions();
     client.link.leave();

@@ -33,8 +33,8 @@ pub(crate) struct Conversation {
     sessions: Vec<SessionId>,
     waiting: VecDeque<Item>,
     crossing: bool,
-    /// Each time that the name was given up, the last session with its owner until then: whoever
-    /// has the name now may be another person.
+    /// Each time that the name was given up, the last session with its owner until then: its
+    /// present owner may be another person.
     given_up: BTreeSet<SessionId>,
     /// The last session with the former owner of the name.
     past: Option<SessionId>,
@@ -91,7 +91,7 @@ pub(crate) enum Opened {
     First,
     /// One more with the same peer.
     Another,
-    /// The first one with whoever has the name now. Those with its former owner are not talked on
+    /// The first one with the present owner of the name. Those with its former owner are not talked on
     /// any more, and what waited was meant for them.
     Renewed { former: Vec<SessionId>, waiting: Vec<Item> },
     /// One with the former owner of the name, too late.

@@ -142,7 +142,7 @@ fn closing_a_session_leaves_a_request_beside_it_to_the_user() {
     bob.pursue(RequestId(1));
     bob.peer_accepted(A);
     bob.opened(A);
-    bob.unreachable(); // Whoever asks next may be another bob.
+    bob.unreachable(); // The next to ask may be another bob.
     assert_eq!(bob.requested(RequestId(2)), Requested::Undecided);
     assert_eq!(bob.close(), Some((vec![A], vec![])));
     assert_eq!(bob.ended(A), Remains::Nothing);

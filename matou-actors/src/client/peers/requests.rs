@@ -278,7 +278,7 @@ impl Peers {
         self.asked.remove(key);
         if let Some(name) = self.allowed.remove(key) {
             self.notice(format!(
-                "{name} left, and whoever takes the name may be another person: requests and files \
+                "{name} left, and the next user of that name may be another person: requests and files \
                  wait for you again"
             ));
         }

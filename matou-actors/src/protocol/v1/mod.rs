@@ -2,7 +2,7 @@
 //!
 //! The three dialects are three types, so that a frame cannot be sent the wrong way:
 //! [`ClientFrame`] (client to server), [`ServerFrame`] (server to client) and [`PeerFrame`]
-//! (client to client, message connection). A file connection carries [`FileHeader`]s, each
+//! (client to client, message connection). On a file connection come [`FileHeader`]s, each
 //! followed by that many raw bytes.
 //!
 //! To add a frame: its type code in `protocol/kind.rs`, a variant with its two match arms in the file

@@ -9,7 +9,7 @@ use crate::server::settings::Limits;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
-/// The longest that a connection is delayed because its address connects too often. Whoever
+/// The longest that a connection is delayed because its address connects too often. One that
 /// would have to wait longer is refused: programs give up on a server that says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// One in so many places is kept for addresses that hold few, so that two or three addresses

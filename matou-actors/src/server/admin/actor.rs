@@ -1,4 +1,4 @@
-//! The actor that carries out what operators ask, one thing at a time.
+//! The actor that performs what operators ask, one thing at a time.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

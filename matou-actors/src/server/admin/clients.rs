@@ -22,7 +22,7 @@ pub(super) const PART_WITHIN: Duration = Duration::from_secs(8);
 pub(super) async fn find(actors: &Actors, name: &ClaimedName) -> Result<Found, String> {
     let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
     let shown = name.as_str().escape_debug();
-    found.ok_or_else(|| format!("nobody here is called {shown}; `clients` lists who is"))
+    found.ok_or_else(|| format!("no user here is called {shown}; `clients` lists them"))
 }
 
 /// Says `last_message` to a user, and disconnects them.

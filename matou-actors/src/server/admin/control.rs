@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-/// A request that only the owner of the server can carry out.
+/// A request that only the owner of the server can perform.
 #[derive(Debug)]
 pub enum ControlRequest {
     /// Read the configuration and reload; answer with the keys that need a restart, or with what

@@ -1,4 +1,4 @@
-//! The operators' socket and the actor that carries out what they ask.
+//! The operators' socket and the actor that performs what they ask.
 
 mod actor;
 mod ban_request;
@@ -29,7 +29,7 @@ use crate::server::lifecycle::wiring::Actors;
 /// Control requests that may wait; operators are served one after the other.
 const PENDING_CONTROLS: usize = 4;
 
-/// Serves operators on `listener`; the requests that only the caller can carry out come out.
+/// Serves operators on `listener`; the requests that only the caller can perform come out.
 pub(crate) fn open(
     listener: UnixListener,
     actors: &Actors,

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_and_asks_gives_up_the_seat() {
+    fn an_operator_who_keeps_asking_gives_up_the_seat() {
         let waits = |seconds| patience(Duration::from_secs(seconds)).map(|left| left.as_secs());
         assert_eq!([0, 200, 290, 300, 301].map(waits), [Some(60), Some(60), Some(10), None, None]);
     }

@@ -269,7 +269,7 @@ impl Requests {
         Ok(())
     }
 
-    /// PVCOPORT: `source` tells `target` its ports, which ends the request.
+    /// PVCOPORT: `source` sends `target` its ports, which ends the request.
     pub(crate) fn offer_ports(
         &mut self,
         source: MemberId,

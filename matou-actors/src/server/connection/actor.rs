@@ -282,8 +282,8 @@ impl Handler<Order> for Connection {
             Order::ApplyLimits => {
                 let limit = self.shared.rules().limits.queue_bytes;
                 self.output.borrow_mut().set_limit(limit);
-                // The rate that a member waits for may be another one now. Whoever has not joined
-                // waits because of the address.
+                // The rate that a member waits for may be another one now. A client that has not joined
+                // waits because of its address.
                 if self.inbound.username().is_some() {
                     self.pace = None;
                 }

@@ -24,7 +24,7 @@ const MAX_DISCARD: usize = 16 * 1024 * 1024;
 
 impl Connection {
     /// Frees the name at once, then ends: now, or when what is queued has been written and
-    /// whoever deserves it had the time to read it.
+    /// a client that kept the rules had the time to read it.
     pub(super) fn close(&mut self, reason: &Reason, ctx: &mut Context<Self>) {
         if self.state != State::Alive {
             return;

@@ -12,7 +12,7 @@ use crate::server::room::log::{Segment, Span};
 
 /// The most slices that one system call writes.
 pub(crate) const MAX_SLICES: usize = 32;
-/// What an event costs the log beside its bytes, counted against the limit of whoever keeps it
+/// What an event costs the log beside its bytes, counted against the limit of the client that keeps it
 /// there: short messages would cost many times their length.
 const OVERHEAD: usize = 64;
 /// So many events cost nothing beside their bytes: as many as two batches may hold.

@@ -75,7 +75,7 @@ impl Output {
         &self.socket
     }
 
-    /// How long nothing has come from the client, if the system tells; see [`Socket::silence`].
+    /// How long nothing has come from the client, if the system knows; see [`Socket::silence`].
     pub(crate) fn silence(&self) -> Option<Duration> {
         self.socket.silence()
     }

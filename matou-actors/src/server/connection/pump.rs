@@ -143,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// Whoever takes nothing for too long while bytes wait is not there, and whoever takes them
+    /// A client that takes nothing for too long while bytes wait is gone, and one that takes them
     /// too slowly falls behind without end.
     pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
         if self.deadlines.is_set(Deadline::Stall) || self.state != State::Alive {

@@ -157,7 +157,7 @@ fn judge_pace(asked: &[Instant]) {
     }
 }
 
-/// Nobody is refused who could not have used up the burst.
+/// No client is refused that could not have used up the burst.
 fn judge_refusal(asked: &[Instant], now: Instant) {
     let within = asked.iter().filter(|at| now - **at < INTERVAL * BURST).count();
     assert!(within > 0, "refused after a rest");

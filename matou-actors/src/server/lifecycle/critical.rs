@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 
-/// Held by an actor without which the server cannot go on. When the actor panics, whoever runs
-/// the server is told its name.
+/// Held by an actor without which the server cannot go on. When the actor panics, its
+/// name is reported to the program that runs the server.
 #[derive(Debug)]
 pub(crate) struct CriticalActor {
     name: &'static str,
@@ -19,7 +19,7 @@ impl CriticalActor {
 impl Drop for CriticalActor {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Nobody listens any more when the server is stopping: then it does not matter.
+            // The receiver is gone when the server is stopping; then it does not matter.
             let _ = self.failures.send(self.name);
         }
     }

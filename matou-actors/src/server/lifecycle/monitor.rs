@@ -65,7 +65,7 @@ impl Monitor {
     }
 }
 
-/// Asks all at once: whoever waits for this counts on one patience, not on the sum.
+/// Asks all at once: the caller waits for one time limit, not for their sum.
 async fn all_answer(
     actors: impl Iterator<Item = (&'static str, Recipient<Ping>)>,
 ) -> Result<(), Unhealthy> {

@@ -22,10 +22,10 @@ use crate::server::settings::{ServerSettings, SettingError};
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
-/// How long the shards may take to stop reading. One that hangs must not cost the others their
-/// farewell.
+/// How long the shards may take to stop reading. One that hangs must not keep the others from
+/// closing in order.
 const QUIESCE_WITHIN: Duration = Duration::from_secs(1);
-/// How long what was said may take to reach the shards once nobody is read any more.
+/// How long what was said may take to reach the shards once no client is read any more.
 const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A server that runs. Dropping it does not stop it.
@@ -108,7 +108,7 @@ impl Running {
     }
 
     /// Serves operators on a socket that listens already; who may connect is for its owner to
-    /// limit. Requests that only the caller can carry out come out of the returned channel.
+    /// limit. Requests that only the caller can perform come out of the returned channel.
     /// To be called once.
     pub fn serve_operators(
         &mut self,
@@ -139,7 +139,7 @@ impl Running {
         self.actors.reloadable().apply(&mut self.settings, settings)
     }
 
-    /// Stops: accept nobody, read nothing, write what was said, close. Gives up on those who do
+    /// Stops: accept no connection, read nothing, write what was said, close. Gives up on those who do
     /// not read after 4 s.
     pub async fn stop(self) {
         if timeout(STOP_WITHIN, self.stop_orderly()).await.is_err() {
@@ -192,7 +192,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(30);
 
     #[actix::test]
-    async fn an_event_loop_that_hangs_does_not_cost_the_others_their_farewell() {
+    async fn a_hanging_event_loop_does_not_keep_the_others_from_closing_in_order() {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = ServerSettings::default();

@@ -118,7 +118,7 @@ impl Meters {
         let _ = self.latency.set(histogram);
     }
 
-    /// A batch was written that carries something said `elapsed` ago.
+    /// A batch was written that holds something said `elapsed` ago.
     pub(crate) fn written_after(&self, elapsed: Duration) {
         if let Some(histogram) = self.latency.get() {
             histogram.record(elapsed.as_secs_f64());

@@ -49,7 +49,7 @@ impl Actor for Registry {
 
 impl AfterMailbox for Registry {
     /// Answers the connections whose requests were dealt with, now that the mailbox is empty:
-    /// whoever is answered may ask again.
+    /// a connection that has its answer may ask again.
     fn after_mailbox(&mut self, _: &mut Context<Self>, _: &mut Task<'_>) {
         for (Route { shard, id }, order) in std::mem::take(&mut self.answers) {
             if let Some(shard) = self.shards.get(shard) {

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_on_the_servers_machine_is_reached_at_the_servers_address() {
+    fn a_user_on_the_servers_machine_is_reached_at_the_servers_address() {
         let (local, remote) = (at(LOOPBACK, LOOPBACK), at(LAN, SERVER));
         assert_eq!(local.seen_by(remote), IpAddr::from(SERVER));
         assert_eq!(remote.seen_by(local), IpAddr::from(LAN));

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn releasing_a_name_that_nobody_holds_changes_nothing() {
+    fn releasing_a_free_name_changes_nothing() {
         let mut names = Names::default();
         names.claim(ALICE, &name("a")).unwrap();
         names.release(&name("b"));

@@ -12,7 +12,7 @@ const UNIT: u64 = 1 << 16;
 
 /// A queue in which every flow gets the same share, whatever the size of its items. At most one
 /// item of each flow waits. Items are served in the order in which they would be done if all flows
-/// were served at the same time: whoever wants little does not wait for those who want much.
+/// were served at the same time: a flow that wants little does not wait for those that want much.
 #[derive(Debug)]
 pub(super) struct FairQueue<K, T> {
     items: BTreeMap<Turn, Waiting<K, T>>,

@@ -2,7 +2,7 @@
 //!
 //! Each shard (an event loop with its share of the connections) writes one batch at a time.
 //! What is said meanwhile is gathered and leaves as one batch when the shard is done: alone a
-//! message leaves at once, under load one write carries many.
+//! message leaves at once, under load one write covers many.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::server::room::roster::Roster;
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
 
 /// After a batch that took this long to write, more is gathered before the next one: a write
-/// costs about the same however much it carries, so under load waiting saves work.
+/// costs about the same whatever its size, so under load waiting saves work.
 const LONG_WRITE: Duration = Duration::from_micros(500);
 /// How long to gather after such a batch.
 const GATHER: Duration = Duration::from_micros(300);
@@ -224,7 +224,7 @@ impl Fanout {
 
     /// Sends a frame about a step of `from` to one client, behind everything that was said and
     /// announced before; nothing when `from` is not here. A leave takes a shorter way to the room
-    /// than the step before it, and nobody is to be asked by somebody who is known to be gone.
+    /// than the step before it, and no one may receive a request from a user who is known to be gone.
     pub(crate) fn relay(&mut self, from: MemberId, to: Route, frame: Bytes) {
         if !self.roster.has(from) {
             return;

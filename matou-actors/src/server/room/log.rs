@@ -1,7 +1,7 @@
 //! The room's log: what everybody gets, once in memory, read by each at their own pace.
 //!
 //! Events are appended, each encoded once per dialect, sealed into segments, and the segments form
-//! a chain. Positions are sequences of events. Whoever holds a segment can reach all that came
+//! a chain. Positions are sequences of events. The holder of a segment can reach all that came
 //! after it, and keeps it alive; what everybody has read is freed by itself. A thousand stuck readers thus cost one log, not a thousand queues.
 
 use std::sync::{Arc, OnceLock};

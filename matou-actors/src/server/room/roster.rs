@@ -11,8 +11,8 @@ const RUN: usize = 1024;
 /// Everybody in the room, in the order of their connections.
 ///
 /// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
-/// whoever goes changes one run, and newcomers share all the others with those before. Whoever
-/// comes last, as most do, adds to what is encoded and changes little of it.
+/// a leave changes one run, and newcomers share all the others with those before. A join at the
+/// end, as most are, adds to what is encoded and changes little of it.
 ///
 /// One run of all, encoded anew for each newcomer, would be fast enough (34 µs for 10,000 members);
 /// but each newcomer who reads slowly would hold 180 kB of its own, instead of shared ones.
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_or_goes_the_others_are_the_same_bytes_as_before() {
+    fn joins_and_leaves_do_not_change_the_bytes_of_the_others() {
         let mut roster = Roster::default();
         for i in 0..10_000 {
             roster.enter(MemberId(i), Username::parse(&format!("u{i}")).unwrap());

@@ -174,7 +174,7 @@ impl Shard {
             let silence = seat.output.borrow().silence();
             if let Some(silence) = silence.filter(|&silence| sweep.is_gone(silence)) {
                 // Cannot flood: once a round until the connection has ended.
-                seat.connection.do_send(Order::Close(Reason::Vanished(silence)));
+                seat.connection.do_send(Order::Close(Reason::TimedOut(silence)));
             }
         }
     }

@@ -42,7 +42,7 @@ impl LivenessSweep {
 }
 
 impl Default for LivenessSweep {
-    /// The kernel asks whoever is silent after a minute, and then each ten seconds. With the time
+    /// The kernel probes a silent client after a minute, then every ten seconds. With the time
     /// until it is noticed, an unplugged client is gone in less than two minutes.
     fn default() -> Self {
         Self::new(Duration::from_secs(1), Duration::from_secs(105))

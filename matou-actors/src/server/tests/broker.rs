@@ -104,7 +104,7 @@ async fn mutual_requests_are_independent() {
 }
 
 #[actix::test]
-async fn steps_out_of_order_or_repeated_are_told_to_nobody() {
+async fn steps_out_of_order_or_repeated_are_relayed_to_no_one() {
     let mut stage = Stage::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     let mut silent = async |from: &Member, to: &Member, step| {
@@ -126,7 +126,7 @@ async fn steps_out_of_order_or_repeated_are_told_to_nobody() {
 }
 
 #[actix::test]
-async fn a_request_nobody_answers_is_forgotten_after_its_time() {
+async fn an_unanswered_request_expires() {
     let mut stage = Stage::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     stage.step(&alice, &bob, Step::Request).await;
@@ -153,7 +153,7 @@ async fn so_many_requests_wait_for_one_user_and_no_more() {
 }
 
 #[actix::test]
-async fn a_user_on_the_servers_machine_is_told_by_the_servers_address_to_others_only() {
+async fn a_user_on_the_servers_machine_has_the_servers_address_for_others_only() {
     let mut stage = Stage::start();
     let local = |shard, number, called| {
         let mut member = member(shard, number, called);

@@ -141,7 +141,7 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
 }
 
 #[actix::test]
-async fn who_leaves_twice_or_never_joined_is_announced_to_nobody() {
+async fn leaving_twice_or_before_joining_is_not_announced() {
     let mut stage = Stage::start();
     stage.joins(route(0, 1), "alice").await;
     stage.leaves(route(0, 1)).await;
@@ -186,7 +186,7 @@ async fn a_private_step_goes_to_the_broker_with_both_members_and_its_sender_resu
 }
 
 #[actix::test]
-async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
+async fn a_private_step_to_an_unknown_name_is_ignored_and_its_sender_resumes() {
     let mut stage = Stage::start();
     stage.joins(route(0, 1), "alice").await;
     for absent in ["bob", "server", "a b", "\u{1b}[2J"] {
@@ -200,7 +200,7 @@ async fn a_private_step_to_nobody_is_ignored_and_its_sender_resumes() {
 }
 
 #[actix::test]
-async fn nobody_is_answered_and_asks_again_before_the_mailbox_is_empty() {
+async fn no_client_is_answered_and_asks_again_before_the_mailbox_is_empty() {
     let (room, broker, meters) = (Probe::start(), Probe::start(), meters());
     let mut shards = [Probe::start()];
     let mut registry = registry(&room, &broker, &shards, &meters);

@@ -191,7 +191,7 @@ async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
 }
 
 #[actix::test]
-async fn a_shard_gets_one_batch_at_a_time_and_the_publisher_is_told_in_the_one_that_carries_it() {
+async fn a_shard_gets_one_batch_at_a_time_and_the_one_with_a_message_resumes_its_publisher() {
     let mut stage = Stage::start();
     stage.says(ALICE, "alice", "one");
     let one = stage.heard(0).await;
@@ -262,7 +262,7 @@ async fn draining_ends_when_every_shard_has_written_everything() {
 }
 
 #[actix::test]
-async fn routes_to_shards_that_do_not_exist_harm_nobody() {
+async fn routes_to_unknown_shards_do_no_harm() {
     let mut stage = Stage::start();
     stage.enters(route(7, 3), "carol");
     stage.says(route(7, 3), "carol", "hello");

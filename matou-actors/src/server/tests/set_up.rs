@@ -97,7 +97,7 @@ fn steps() -> [(u64, PrivateStep); 3] {
 }
 
 #[actix::test]
-async fn nobody_leaves_and_every_step_reaches_the_other_one() {
+async fn without_a_leave_every_step_reaches_the_other_one() {
     let mut stage = Stage::start().await;
     for (who, step) in steps() {
         let orders = stage.after(who, step).await;
@@ -106,7 +106,7 @@ async fn nobody_leaves_and_every_step_reaches_the_other_one() {
 }
 
 #[actix::test]
-async fn after_either_one_left_no_later_step_reaches_anybody() {
+async fn after_either_one_left_no_later_step_reaches_anyone() {
     for leaver in [ALICE, BOB] {
         for taken in 0..3 {
             let mut stage = Stage::start().await;

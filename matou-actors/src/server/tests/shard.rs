@@ -40,6 +40,6 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
         .unwrap();
     let orders = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
     assert!(matches!(orders, ToRegistry::Leave { id: gone } if gone == id(1)), "{orders:?}");
-    assert_eq!(meters.snapshot().ends["vanished"], 1);
+    assert_eq!(meters.snapshot().ends["timed_out"], 1);
     drop(client);
 }

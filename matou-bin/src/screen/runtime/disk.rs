@@ -59,7 +59,7 @@ pub(in crate::screen) struct Disk {
 }
 
 impl Disk {
-    /// Starts it; what comes of the jobs is told by `answers`. `folder` is made when needed;
+    /// Starts it; the results of the jobs go to `answers`. `folder` is made when needed;
     /// without one nothing can be kept.
     pub(in crate::screen) fn start(
         folder: Option<PathBuf>,
@@ -76,8 +76,8 @@ impl Disk {
         Ok(Self { jobs, ended, complained: false })
     }
 
-    /// Gives it `job`. When too many wait it is not done, and what is to be told of that comes
-    /// back: for what nobody asked for, only once.
+    /// Gives it `job`. When too many wait it is not done, and the event that reports this is
+    /// returned: for a job that the user did not ask for, only once.
     pub(in crate::screen) fn add(&mut self, job: Job) -> Option<UiEvent> {
         let (TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.try_send(job).err()?;
@@ -154,7 +154,7 @@ struct Worker {
     folder: Option<PathBuf>,
     answers: UnboundedSender<UiEvent>,
     logs: VecDeque<(String, File)>,
-    /// What was pasted for somebody: nothing of it stays behind.
+    /// Pasted text saved to be sent as files; removed at the end.
     pasted: Vec<PathBuf>,
     complained: bool,
 }

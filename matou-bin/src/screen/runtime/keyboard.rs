@@ -1,8 +1,8 @@
 //! What the terminal sends: keys, pastes, the mouse, the focus.
 //!
 //! A thread of its own reads it. In the middle of an escape sequence crossterm waits for the rest
-//! of it, which must not keep the screen from being drawn; and it does not tell when a terminal
-//! is gone, which is looked for here.
+//! of it, which must not keep the screen from being drawn; and it does not report that a terminal
+//! is gone, which is checked here.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -71,7 +71,7 @@ pub(crate) struct App {
     pub(in crate::screen) completion: Option<Completion>,
     /// Escape was pressed alone: until then, the next key counts as with Alt.
     pub(in crate::screen) meta: Option<Duration>,
-    /// Tells a paste without marks from typing.
+    /// Distinguishes an unbracketed paste from typing.
     pub(in crate::screen) burst: Burst,
     /// A line that may be the path of a file, while the disk is asked, and since when.
     pub(in crate::screen) looked_up: Option<(String, Duration)>,

@@ -67,8 +67,8 @@ impl Buffer {
         }
     }
 
-    /// Adds that `who` joined or left, into the last entry when that tells the same kind of thing
-    /// of the same day.
+    /// Adds that `who` joined or left, into the last entry when that is of the same kind
+    /// and day.
     pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: Move) {
         let fold = match self.entries.back_mut() {
             Some(Entry { at: last, body: Body::Presence(presence) })

@@ -1,11 +1,11 @@
-//! Tells text that is pasted from text that is typed, on terminals that do not mark a paste.
+//! Distinguishes pasted from typed text, on terminals without bracketed paste.
 //!
 //! What is pasted comes as keys without pauses, and each of its line breaks as Enter. So an Enter
 //! right behind another key waits for a moment: when more text follows at once, it was a line break.
 
 use std::time::Duration;
 
-/// The longest pause between two keys of a paste. Nobody types Enter so soon after a key.
+/// The longest pause between two keys of a paste. No one types Enter so soon after a key.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long such an Enter waits for more text.
 const HOLD: Duration = Duration::from_millis(30);

@@ -65,7 +65,7 @@ pub(crate) enum PasteChoice {
     File,
     /// Send the file that the text is the path of.
     Path,
-    /// Write a command that sends that file to somebody.
+    /// Write a command that sends that file to a user.
     Address,
 }
 

@@ -83,17 +83,17 @@ impl TestScreen {
         self
     }
 
-    /// The client tells something.
+    /// The client reports an event.
     pub(crate) fn chat(&mut self, event: Event) -> &mut Self {
         self.update(UiEvent::Chat(event))
     }
 
-    /// Somebody says something in public.
+    /// `who` says something in public.
     pub(crate) fn says(&mut self, who: &str, what: &str) -> &mut Self {
         self.chat(Event::Message { from: name(who), text: text(what) })
     }
 
-    /// Somebody says something in private.
+    /// `from` says something in private.
     pub(crate) fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
         self.chat(Event::PrivateMessage { from: name(from), to: name(to), text: text(what) })
     }

@@ -139,7 +139,7 @@ fn undelivered_messages_are_shown_in_the_active_tab_only() {
     };
     scene.enters("/msg nemo hello?").chat(undelivered("nemo"));
     assert!(scene.shows("Not delivered to nemo (nobody here is called so): hello?"));
-    assert!(!scene.shows("2 nemo") && !scene.shows("(nemo)"), "nobody gets a tab");
+    assert!(!scene.shows("2 nemo") && !scene.shows("(nemo)"), "no tab is opened");
     scene.enters("/msg alice hello?").chat(undelivered("alice"));
     assert!(scene.shows("Not delivered to alice"));
     scene.alt('2');

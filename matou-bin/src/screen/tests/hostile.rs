@@ -95,7 +95,7 @@ fn isolates_do_not_stay_behind_on_the_terminal() {
     let mut same = |scene: &TestScreen| {
         emulator.process(recorder.draw(scene).as_bytes());
         let text = scene.screen();
-        // Behind the row it is told what wide characters cover.
+        // Behind the row stands what wide characters cover.
         let row = |row: &str| row[1..].split('"').next().map(str::to_owned);
         let wanted = text.lines().filter_map(row);
         for (row, wanted) in emulator.screen().rows(0, 80).zip(wanted) {

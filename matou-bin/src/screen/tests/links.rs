@@ -1,4 +1,4 @@
-//! Links that are told to the terminal: whole, where they stand, and no longer than that.
+//! Links as announced to the terminal: whole, where they stand, and no longer than that.
 
 use crossterm::event::KeyCode;
 use matou_actors::client::Event;
@@ -75,8 +75,8 @@ struct Emulator {
     /// The link that is open.
     begun: Option<String>,
     /// Every link, as `id=ID;ADDRESS`.
-    told: Vec<String>,
-    /// Sequences that tell of something else.
+    links: Vec<String>,
+    /// Sequences for something else.
     others: usize,
 }
 
@@ -88,7 +88,7 @@ impl vt100::Callbacks for Emulator {
             return;
         }
         let target = params[1..].join(";");
-        self.told.extend(self.begun.take());
+        self.links.extend(self.begun.take());
         self.begun = (target != ";").then_some(target);
     }
 }
@@ -111,22 +111,25 @@ fn each_link_is_announced_once() {
     // The mark that made the cells be drawn goes with the next frame.
     recorder.draw(&scene);
     scene.types("x");
-    assert!(!recorder.draw(&scene).contains("\u{1b}]"), "what has not changed is not told again");
+    assert!(
+        !recorder.draw(&scene).contains("\u{1b}]"),
+        "what has not changed is not announced again"
+    );
 }
 
 #[test]
 fn cells_with_a_changed_link_are_redrawn() {
     let mut scene = TestScreen::signed_in((80, 24));
     let mut recorder = Recorder::new(&scene);
-    let mut told = |scene: &TestScreen| emulated(&recorder.draw(scene)).told;
+    let mut links = |scene: &TestScreen| emulated(&recorder.draw(scene)).links;
     scene.says("alice", "http://a.example/");
-    assert_eq!(told(&scene).len(), 1);
+    assert_eq!(links(&scene).len(), 1);
     // One row further up stands the same text: the same cells lead to another message's link.
     scene.says("alice", "http://a.example/");
-    assert_eq!(told(&scene), ["id=2.0;http://a.example/", "id=3.0;http://a.example/"]);
+    assert_eq!(links(&scene), ["id=2.0;http://a.example/", "id=3.0;http://a.example/"]);
     scene.app.links = false;
     let bytes = recorder.draw(&scene);
-    assert!(emulated(&bytes).told.is_empty());
+    assert!(emulated(&bytes).links.is_empty());
     assert_eq!(bytes.matches("http://a.example/").count(), 2, "drawn again as mere text");
 }
 
@@ -160,7 +163,7 @@ fn messages_cannot_end_or_begin_a_link_sequence() {
         let emulator = emulated(&bytes);
         assert_eq!(emulator.others, 0, "{hostile:?}: {bytes:?}");
         assert!(emulator.begun.is_none(), "{hostile:?}: {bytes:?}");
-        for target in emulator.told {
+        for target in emulator.links {
             let address = target.split_once(';').unwrap().1;
             let shown = crate::sanitize::sanitize(hostile);
             let said = percent_decoded(address);

@@ -127,7 +127,7 @@ fn the_mouse_switches_tabs_scrolls_and_answers() {
     assert!(scene.shows("hay 99"));
     mouse(&mut scene, click, (70, 5));
     assert!(scene.shows("requests a private session"), "{}", scene.screen());
-    assert_eq!(scene.sent(), [], "a click alone asks nobody");
+    assert_eq!(scene.sent(), [], "a click alone requests no session");
 }
 
 #[test]

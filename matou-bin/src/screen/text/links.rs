@@ -11,7 +11,7 @@ const MAX_ADDRESS: usize = 2083;
 const SCHEMES: &[&str] = &["http", "https", "ftp"];
 
 /// An address of visible ASCII characters only, so that nothing in it ends the sequence that
-/// tells a terminal of it.
+/// announces it to a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address(String);
 
@@ -27,7 +27,7 @@ pub(crate) struct Found {
 /// What all pieces of one link share.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Tells a terminal which pieces belong together; letters, digits and dots.
+    /// By this a terminal knows which pieces belong together: letters, digits and dots.
     pub(crate) id: String,
     /// Where it leads.
     pub(crate) address: Address,

@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const MARK: usize = 4;
 
 /// Shortens names, each with a mark of its own. The marks depend on a key that others do not know,
-/// so that nobody can choose a name that looks like another one when both are cut.
+/// so no one can choose a name that looks like another one when both are cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShortNames {
     key: u64,

@@ -126,7 +126,7 @@ impl App {
         }
     }
 
-    /// Comings and goings are told in the room and in the tab of who it is; they make no tab
+    /// Joins and leaves are shown in the room and in the tab of who it is; they make no tab
     /// unread.
     fn moved(&mut self, who: &Username, how: Move) {
         self.log_move(who, how);

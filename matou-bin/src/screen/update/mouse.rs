@@ -61,7 +61,7 @@ impl App {
         }
     }
 
-    /// A click on a name opens a tab for it; nobody is asked before something is typed there.
+    /// A click on a name opens a tab for it; no session is requested before something is typed there.
     fn click_roster(&mut self, row: usize, height: usize) {
         let Some(who) = self.roster_seen(height).0.get(row).copied().cloned() else {
             return;

@@ -123,7 +123,7 @@ impl App {
 
     fn session_closed(&mut self, with: &Username, reason: &str) {
         self.untabbed.remove(&with.folded());
-        // One that still waits is told again.
+        // A request that still waits is announced again.
         self.prompts.drop_request(with);
         let Some(index) = self.peer_tab(with) else {
             // The tab was closed together with its session.

@@ -249,7 +249,7 @@ impl App {
         self.effects.push(Effect::Send(command));
     }
 
-    /// The tab of `peer`. Who is not here gets none: the client tells that nobody can be reached.
+    /// The tab of `peer`. A user who is not here gets none: the client reports them as unreachable.
     fn tab_for_message(&mut self, peer: &Username) -> Option<usize> {
         let is_here = self.people.has(peer) && !self.is_me(peer);
         self.peer_tab(peer).or_else(|| is_here.then(|| self.ensure_tab(peer)))

@@ -136,8 +136,8 @@ impl App {
         self.roster_offset.min(self.roster_names().count().saturating_sub(height))
     }
 
-    /// The names that are seen in `height` rows of the roster, and how many are below them; those
-    /// are told in the last row.
+    /// The names that are seen in `height` rows of the roster, and how many are below them; the
+    /// last row gives their number.
     pub(in crate::screen) fn roster_seen(&self, height: usize) -> (Vec<&Username>, usize) {
         let above = self.roster_above(height);
         let left = self.roster_names().count() - above;

@@ -250,7 +250,7 @@ fn in_every_order_each_file_ends_once_and_nothing_waits_for_ever() {
         for act in &acts {
             do_something(&mut world, *act, &file, &mut seen);
         }
-        // Whoever is offered a file takes it, until none is offered any more.
+        // Each side takes the files that it is offered, until none is offered any more.
         for _ in 0..10 {
             world.pass(Duration::from_secs(30));
             for user in [ADA, BEA] {

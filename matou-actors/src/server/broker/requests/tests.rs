@@ -97,7 +97,7 @@ fn each_step_works_once_and_in_order() {
 }
 
 #[test]
-fn nobody_asks_for_oneself() {
+fn no_one_requests_a_session_with_oneself() {
     let (mut requests, now) = requests(10, None);
     assert_eq!(requests.ask(at(1, A), A, now), Err(Ignored::Oneself));
 }

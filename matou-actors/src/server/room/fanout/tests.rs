@@ -93,7 +93,7 @@ fn shards_get_the_same_frames_in_the_same_order_each_at_its_pace() {
 }
 
 #[test]
-fn each_batch_of_a_backlog_tells_of_its_own_oldest_message() {
+fn each_batch_of_a_backlog_reports_its_own_oldest_message() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
     let route = Route { shard: 0, id: ALICE };
@@ -226,7 +226,7 @@ fn who_leaves_takes_back_what_was_not_handed_out() {
 }
 
 #[test]
-fn nobody_is_asked_by_somebody_who_has_left() {
+fn no_request_arrives_from_a_user_who_has_left() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
     enter(&mut fanout, ALICE, "alice");
@@ -263,7 +263,7 @@ impl Sequencer for Slow {
 }
 
 #[test]
-fn nothing_is_read_and_nobody_is_admitted_before_it_is_committed() {
+fn nothing_is_read_and_no_member_is_admitted_before_it_is_committed() {
     let now = Instant::now();
     let slow = Slow::default();
     let committed = std::sync::Arc::clone(&slow.committed);

@@ -294,7 +294,7 @@ fn random_walks_lose_nothing_exceed_no_rate_and_end_empty() {
                 _ => {
                     if let Some(said) = shaper.next(now) {
                         let left = &mut left[usize::try_from(said.route.id.0).unwrap()];
-                        assert!(said.texts.len() <= *left, "of somebody who waits");
+                        assert!(said.texts.len() <= *left, "of a client that waits");
                         *left -= said.texts.len();
                         assert_eq!(said.resumes, *left == 0);
                         entered += said.texts.len();

@@ -15,9 +15,9 @@ const SLOW: Duration = Duration::from_millis(50);
 
 /// Bytes to ask for, from how long the last calls took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stride(usize);
+pub(super) struct ChunkSizer(usize);
 
-impl Stride {
+impl ChunkSizer {
     /// The first one.
     pub(super) fn new() -> Self {
         Self(FIRST)
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn a_fast_network_gets_long_calls_and_a_slow_one_short_ones() {
-        let mut stride = Stride::new();
+        let mut chunk = ChunkSizer::new();
         for _ in 0..10 {
-            stride = stride.after(Duration::from_millis(1));
+            chunk = chunk.after(Duration::from_millis(1));
         }
-        assert_eq!(stride.bytes(), MOST);
-        assert_eq!(stride.after(Duration::from_millis(20)), stride, "long enough, short enough");
-        assert_eq!(stride.after(Duration::from_millis(60)).bytes(), MOST / 2);
-        assert_eq!(stride.after(Duration::from_secs(60)).bytes(), LEAST);
+        assert_eq!(chunk.bytes(), MOST);
+        assert_eq!(chunk.after(Duration::from_millis(20)), chunk, "long enough, short enough");
+        assert_eq!(chunk.after(Duration::from_millis(60)).bytes(), MOST / 2);
+        assert_eq!(chunk.after(Duration::from_secs(60)).bytes(), LEAST);
     }
 }
