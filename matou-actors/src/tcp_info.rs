@@ -4,13 +4,15 @@
 //! asked for. What is asked for here are its beginnings, no longer than they need to be: libc has
 //! the structure of the newest kernel, over which an older one makes nix panic.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::libc;
 use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::GetStruct;
+use nix::sys::socket::sockopt::{GetOsString, GetStruct};
 
 /// Whether a connection still takes what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,18 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<Info> {
 /// How many bytes the other end has acknowledged, Linux 4.6 or later.
 pub(crate) fn acknowledged(socket: &impl AsFd) -> io::Result<u64> {
     Ok(getsockopt(socket, Longer)?.bytes_acked)
+}
+
+/// How many bytes the other end has acknowledged, and how many more it has room for; `None` before
+/// Linux 5.4.
+pub(crate) fn window(socket: &impl AsFd) -> io::Result<Option<(u64, u64)>> {
+    let bytes = getsockopt(socket, Whole)?;
+    let bytes = bytes.as_bytes();
+    let acknowledged = bytes.get(BYTES_ACKED..).and_then(|rest| rest.first_chunk());
+    let room = bytes.get(SND_WND..).and_then(|rest| rest.first_chunk());
+    Ok(acknowledged.zip(room).map(|(acknowledged, room)| {
+        (u64::from_ne_bytes(*acknowledged), u32::from_ne_bytes(*room).into())
+    }))
 }
 
 /// How long neither data nor an acknowledgement has come from the other end.
@@ -101,6 +115,24 @@ struct Longer;
 
 nix::getsockopt_impl!(Longer, libc::IPPROTO_TCP, libc::TCP_INFO, Since46, GetStruct<Since46>);
 
+/// Where `tcpi_bytes_acked` stands.
+const BYTES_ACKED: usize = 120;
+/// Where `tcpi_snd_wnd` stands, the last field that is read, if the kernel has it.
+const SND_WND: usize = 228;
+const UP_TO_SND_WND: usize = SND_WND + 4;
+
+/// As much as the kernel has, as bytes.
+#[derive(Clone, Copy)]
+struct Whole;
+
+nix::getsockopt_impl!(
+    Whole,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    OsString,
+    GetOsString<[u8; UP_TO_SND_WND]>
+);
+
 #[cfg(test)]
 mod tests {
     use std::mem::{offset_of, size_of};
@@ -126,6 +158,8 @@ mod tests {
             offset_of!(Since46, notsent_bytes),
             offset_of!(libc::tcp_info, tcpi_notsent_bytes)
         );
+        assert_eq!(BYTES_ACKED, offset_of!(libc::tcp_info, tcpi_bytes_acked));
+        assert_eq!(SND_WND, offset_of!(libc::tcp_info, tcpi_snd_wnd));
     }
 
     #[test]
@@ -134,6 +168,9 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert_eq!(tcp_info(&stream).unwrap().state, State::Sending);
         assert!(silence(&stream).unwrap() < Duration::from_secs(60));
+        // Of nothing but the handshake, and whatever an end has room for at first.
+        let known = window(&stream).unwrap();
+        assert!(known.is_none_or(|(acked, room)| acked < 2 && room > 1000), "{known:?}");
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(tcp_info(&stream).unwrap().state, State::ShutDown);
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::acceptance::{Acceptance, window};
 use super::arrival::arrive;
 use super::mover::{MoveError, Progress, receive_file, send_file};
 use super::pace::{INTERVAL, Moved, Pace};
@@ -30,6 +31,7 @@ pub struct Transfer {
     report: Recipient<Report>,
     progress: Arc<Progress>,
     pace: Pace,
+    acceptance: Acceptance,
     /// Bytes of the file, once it has begun.
     size: Option<u64>,
     /// The bytes of the last report.
@@ -77,7 +79,8 @@ pub enum Outcome {
         /// Bytes in all.
         size: u64,
     },
-    /// Some have moved; at most 10 times a second.
+    /// Some have moved, and of a file that is sent, the other side takes them; at most 10 times a
+    /// second.
     Moved(Moved),
     /// It is over, and the actor has stopped.
     Ended(Verdict),
@@ -135,6 +138,7 @@ impl Transfer {
             report,
             progress: Arc::default(),
             pace: Pace::default(),
+            acceptance: Acceptance::default(),
             size: None,
             reported: 0,
             began: Instant::now(),
@@ -153,7 +157,9 @@ impl Transfer {
         // All of it was reported: it stands still until the other side has it.
         let whole = bytes == self.reported && Some(bytes) == self.size;
         let moved = self.pace.sample(self.began.elapsed(), bytes);
-        if let Some(moved) = moved.filter(|_| !whole) {
+        let sends = self.direction == Shutdown::Write;
+        let taken = !sends || self.acceptance.sample(window(&self.socket), bytes);
+        if let Some(moved) = moved.filter(|_| taken && !whole) {
             self.reported = bytes;
             self.report(Outcome::Moved(moved));
         }

@@ -102,6 +102,29 @@ async fn a_sent_file_is_whole_once_the_other_side_has_it() {
 }
 
 #[actix_rt::test]
+async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();
+    let mut running = start(send(file.path()));
+    running.begun().await;
+    // Long enough for several reports: the buffers are full after the first.
+    let early = tokio::time::timeout(Duration::from_secs(1), running.reports.recv()).await;
+    assert!(early.is_err(), "{early:?}");
+    let mut peer = running.peer.try_clone().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut block = vec![0; 64 * 1024];
+        // More than whatever buffers there are, and not all of it.
+        for _ in 0..LARGE / 2 / block.len() {
+            peer.read_exact(&mut block).unwrap();
+        }
+    });
+    let report = tokio::time::timeout(DEADLINE, running.reports.recv()).await.unwrap().unwrap();
+    let Outcome::Moved(moved) = report.outcome else { panic!("{report:?}") };
+    assert!(moved.bytes > 0 && moved.rate > 0, "{moved:?}");
+    reader.join().unwrap();
+}
+
+#[actix_rt::test]
 async fn a_cancelled_file_breaks_off_with_the_reason_and_leaves_the_other_direction_open() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();

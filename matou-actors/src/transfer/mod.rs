@@ -5,6 +5,7 @@
 //! [`Transfer`] actor supervises: it reports progress, and cancels by shutting the socket down.
 //! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
+mod acceptance;
 mod actor;
 #[cfg(test)]
 mod actor_tests;

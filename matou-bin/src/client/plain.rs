@@ -162,11 +162,16 @@ fn started(info: &TransferInfo) -> String {
     let path = path.as_deref().map(|path| format!(": {}", shown(path))).unwrap_or_default();
     match info.direction {
         Direction::Incoming => format!("* file #{id} from {with}, {}{path}", size(*bytes)),
-        Direction::Outgoing => format!("* file #{id} to {with}, {}{path}", size(*bytes)),
+        Direction::Outgoing => {
+            format!("* file #{id} waiting for {with}, {}{path}", size(*bytes))
+        }
     }
 }
 
 fn listed(info: &TransferInfo) -> String {
+    if info.direction == Direction::Outgoing && info.bytes == 0 {
+        return format!("#{} waiting for {}: {}", info.id, info.with, size(info.size));
+    }
     let way = match info.direction {
         Direction::Incoming => "from",
         Direction::Outgoing => "to",
@@ -220,6 +225,26 @@ mod tests {
         let event = Event::Disconnected { reason: "\u{1b}[2J\nx".into() };
         let line = rendered(&mut Plain::default(), &event);
         assert_eq!(line, "03:04:05 ! disconnected: <U+001B>[2J<U+000A>x\n");
+    }
+
+    #[test]
+    fn a_file_that_its_peer_has_not_taken_waits_for_them() {
+        let mut info = TransferInfo {
+            id: TransferId(1),
+            direction: Direction::Outgoing,
+            with: Username::parse("Bea").unwrap(),
+            bytes: 0,
+            size: 3_400_000,
+            path: Some("/tmp/a".into()),
+        };
+        let plain = &mut Plain::default();
+        let line = rendered(plain, &Event::FileStarted(info.clone()));
+        assert_eq!(line, "03:04:05 * file #1 waiting for Bea, 3.4 MB: /tmp/a\n");
+        let line = rendered(plain, &Event::Transfers { transfers: vec![info.clone()] });
+        assert_eq!(line, "03:04:05 * #1 waiting for Bea: 3.4 MB\n");
+        info.bytes = 1_000_000;
+        let line = rendered(plain, &Event::Transfers { transfers: vec![info] });
+        assert_eq!(line, "03:04:05 * #1 to Bea: 1.0 MB of 3.4 MB\n");
     }
 
     #[test]

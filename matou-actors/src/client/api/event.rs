@@ -156,7 +156,8 @@ pub enum Event {
     /// A transfer was accepted for sending (it may wait for its turn or its session) or begins
     /// to be received.
     FileStarted(TransferInfo),
-    /// A transfer moved; at most 10 times a second for each.
+    /// A transfer moved; at most 10 times a second for each. Of a file that is sent, nothing is said
+    /// before its other side takes it, nor of one so small that this cannot be known.
     FileProgress {
         /// Its number.
         id: TransferId,

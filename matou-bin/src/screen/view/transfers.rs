@@ -68,6 +68,9 @@ fn numbers(transfer: &Transfer) -> String {
     let size = bytes(transfer.size);
     match &transfer.stage {
         TransferStage::Offered { address } => format!("{size} offered from {address}"),
+        TransferStage::Waiting if transfer.direction == Direction::Outgoing => {
+            format!("{size}, waiting for {}", transfer.with)
+        }
         TransferStage::Waiting => format!("{size}, queued"),
         TransferStage::Done => format!("{size}, complete"),
         TransferStage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
@@ -158,6 +161,9 @@ mod tests {
             stage: TransferStage::Moving,
         };
         assert!(numbers(&transfer).ends_with("waiting for Bea"), "{}", numbers(&transfer));
+        transfer.stage = TransferStage::Waiting;
+        assert_eq!(numbers(&transfer), "3.4 MB, waiting for Bea");
+        transfer.stage = TransferStage::Moving;
         transfer.rate = 1000;
         assert!(numbers(&transfer).contains("/s"), "{}", numbers(&transfer));
     }
