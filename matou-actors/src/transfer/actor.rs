@@ -79,9 +79,13 @@ pub enum Outcome {
         /// Bytes in all.
         size: u64,
     },
-    /// Some have moved, and of a file that is sent, the other side takes them; at most 10 times a
-    /// second.
-    Moved(Moved),
+    /// Some have moved; at most 10 times a second.
+    Moved {
+        /// How many, and how fast.
+        moved: Moved,
+        /// The other side takes them; else they may only have filled buffers.
+        taken: bool,
+    },
     /// It is over, and the actor has stopped.
     Ended(Verdict),
 }
@@ -159,9 +163,9 @@ impl Transfer {
         let moved = self.pace.sample(self.began.elapsed(), bytes);
         let sends = self.direction == Shutdown::Write;
         let taken = !sends || self.acceptance.sample(window(&self.socket), bytes);
-        if let Some(moved) = moved.filter(|_| taken && !whole) {
+        if let Some(moved) = moved.filter(|_| !whole) {
             self.reported = bytes;
-            self.report(Outcome::Moved(moved));
+            self.report(Outcome::Moved { moved, taken });
         }
         if let Some((since, seen)) = &mut self.orphan {
             if *seen != bytes {
@@ -199,7 +203,7 @@ impl Transfer {
         if let Verdict::Whole { size, .. } = verdict
             && let Some(moved) = self.pace.finish(self.began.elapsed(), size)
         {
-            self.report(Outcome::Moved(moved));
+            self.report(Outcome::Moved { moved, taken: true });
         }
         self.report(Outcome::Ended(verdict));
         ctx.stop();

@@ -118,8 +118,10 @@ impl FileConnection {
         let id = TransferId(key);
         match outcome {
             Outcome::Begun { path, size } => vec![FileEvent::Begun { id, path, size }],
-            Outcome::Moved(moved) => {
-                self.events.push(FileEvent::Moved { id, moved });
+            Outcome::Moved { moved, taken } => {
+                if taken {
+                    self.events.push(FileEvent::Moved { id, moved });
+                }
                 self.handle(Input::Progress { id, bytes: moved.bytes })
             }
             Outcome::Ended(verdict) => {
