@@ -141,6 +141,38 @@ fn a_file_that_shrinks_while_it_is_sent_fails_on_both_sides() {
 }
 
 #[test]
+fn cancelling_shows_the_receiver_where_the_part_is_or_that_it_was_removed() {
+    let mut two = Two::meet();
+    for (by_sender, removed) in [(false, false), (false, true), (true, false), (true, true)] {
+        two.faults(Faults::NONE, SLOW);
+        let path = file(&two.ada, LARGE);
+        send(&mut two.ada, "Bea", &path);
+        let (sent, started) = (two.ada.any("file_started"), two.bea.any("file_started"));
+        two.bea.wait("file_progress", |event| event["bytes"].as_u64().is_some_and(|n| n > 0));
+        let part = Path::new(started["path"].as_str().unwrap());
+        if removed {
+            std::fs::remove_file(part).unwrap();
+        }
+        let (canceller, id) =
+            if by_sender { (&mut two.ada, &sent["id"]) } else { (&mut two.bea, &started["id"]) };
+        canceller.say(&format!("/cancel {id}"));
+        let (at_ada, at_bea) = (two.ada.any("file_failed"), two.bea.any("file_failed"));
+        let (own, other) = if by_sender { (&at_ada, &at_bea) } else { (&at_bea, &at_ada) };
+        assert!(reason(own).starts_with("you cancelled it"), "{own}");
+        assert!(!reason(other).contains("you cancelled"), "{other}");
+        let what = reason(&at_bea);
+        assert!(what.contains(part.to_str().unwrap()), "{what}");
+        assert_eq!(what.contains("are kept in"), !removed, "{what}");
+        assert_eq!(what.contains("was removed"), removed, "{what}");
+        assert_eq!(part.exists(), !removed);
+        assert!(!by_sender || what.contains("the sender stopped it"), "{what}");
+        two.talk("and talk goes on");
+        two.close();
+    }
+    two.end();
+}
+
+#[test]
 fn a_file_that_grows_vanishes_or_is_replaced_arrives_as_it_was() {
     let mut two = Two::meet();
     let changes: [fn(&Path); 3] = [

@@ -256,31 +256,6 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
 }
 
 #[test]
-fn cancelling_shows_where_the_part_is_unless_it_was_removed() {
-    let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
-    open(&mut ada, &mut bea);
-    let source = file(ada.home.path(), "source", 400_000_000, 8);
-    for removed in [false, true] {
-        send(&mut ada, "Bea", &source);
-        let started = bea.any("file_started");
-        bea.any("file_progress");
-        let part = path(&started);
-        if removed {
-            std::fs::remove_file(&part).unwrap();
-        }
-        bea.say(&format!("/cancel {}", started["id"]));
-        let failed = bea.any("file_failed");
-        let reason = failed["reason"].as_str().unwrap();
-        assert!(reason.contains(part.to_str().unwrap()), "{reason}");
-        assert_eq!(reason.contains("kept in"), part.exists(), "{reason}");
-        let _ = std::fs::remove_file(part);
-        ada.wait_for(&["file_failed", "file_sent"], |_| true);
-    }
-}
-
-#[test]
 fn a_file_that_takes_the_path_of_one_that_waits_is_not_sent() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

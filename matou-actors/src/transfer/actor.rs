@@ -272,7 +272,7 @@ fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdi
                 let wrote = |left| part.wrote(left);
                 match receive_file(socket, size, part.file(), progress, &wrote) {
                     Ok(()) => finish(part, size),
-                    Err(error) => cut(&error, part, progress.bytes(), size),
+                    Err(error) => cut(&error, &part, progress.bytes(), size),
                 }
             }
             Err(error) => Verdict::NotBegun(error.to_string()),
@@ -338,16 +338,17 @@ fn finish(part: PartFile, size: u64) -> Verdict {
     }
 }
 
-fn cut(error: &MoveError, part: PartFile, bytes: u64, size: u64) -> Verdict {
-    let there = part.is_there();
-    let kept = if bytes == 0 {
-        part.remove();
-        None
-    } else if there {
-        Some(format!("{bytes} of {size} bytes are kept in {}", part.path().display()))
+fn cut(error: &MoveError, part: &PartFile, bytes: u64, size: u64) -> Verdict {
+    let path = part.path();
+    let path = path.display();
+    let kept = if !part.is_there() {
+        format!("{path} was removed meanwhile")
+    } else if bytes == 0 && part.remove().is_ok() {
+        format!("no bytes had arrived, so {path} was removed")
     } else {
-        Some(format!("{} was removed meanwhile", part.path().display()))
+        format!("{bytes} of {size} bytes are kept in {path}")
     };
+    let kept = Some(kept);
     let reason = match error {
         MoveError::File(error) => format!("cannot write: {error}"),
         other => other.to_string(),

@@ -166,6 +166,18 @@ async fn a_received_file_that_ends_early_keeps_its_part() {
 }
 
 #[actix_rt::test]
+async fn an_empty_part_is_removed_and_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = start(receive(folder.path(), 100));
+    running.begun().await;
+    running.transfer.do_send(Cancel("enough".into()));
+    let verdict = running.ended().await;
+    let Verdict::Broken { kept: Some(kept), .. } = verdict else { panic!("{verdict:?}") };
+    assert!(kept.contains(".part was removed"), "{kept}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[actix_rt::test]
 async fn a_file_for_which_there_is_no_room_is_not_begun() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = start(receive(folder.path(), u64::MAX / 2));

@@ -186,12 +186,10 @@ impl PartFile {
         self.check_place().is_ok()
     }
 
-    /// Removes the file, which is of no use.
-    pub fn remove(self) {
-        if self.is_there() {
-            // An error leaves a file behind that is no danger.
-            let _ = rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty());
-        }
+    /// Removes the file, which is of no use, if it is still where [`PartFile::path`] says.
+    pub fn remove(&self) -> io::Result<()> {
+        self.check_place()?;
+        Ok(rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?)
     }
 
     /// Gives the whole file its name, with the extension that its content shows, overwriting
