@@ -133,7 +133,7 @@ async fn a_server_cannot_have_a_client_dial_in_a_loop() {
         room.saw("PVCOACC", |frame| matches!(frame, ClientFrame::AcceptPrivate { .. })).await;
         room.inject(&ann.name, &ServerFrame::PeerListening { who: name("eve"), address, ports });
         // The attempt is over before the next one is asked for.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        ann.expect_log("a private session is over").await;
     }
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
@@ -257,8 +257,7 @@ async fn the_settings_no_longer_answer_the_offers_of_an_ignored_user() {
     ann.send(Command::Ignore(name("eve"))).await;
     ann.expect("ignored", |event| matches!(event, Event::Notice { .. })).await;
     eve.files.write_all(&header(10)).await.unwrap();
-    // What is ignored is not announced, so there is nothing to wait for.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    ann.expect_log("withheld a file offer").await;
     assert!(ann.events.try_recv().is_none(), "it is ignored");
     ann.send(Command::Unignore(name("eve"))).await;
     ann.expect("started", |event| matches!(event, Event::FileStarted(_))).await;

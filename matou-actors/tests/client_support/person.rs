@@ -1,6 +1,7 @@
 //! A user who drives a client.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use matou_actors::client::{
 };
 use matou_actors::protocol::{MessageText, Username};
 use tempfile::TempDir;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::{FakeRoom, within};
 
@@ -17,6 +19,22 @@ pub struct Person {
     pub handle: Handle,
     pub events: Events,
     pub folder: TempDir,
+    log_lines: UnboundedReceiver<&'static str>,
+}
+
+/// Forwards the messages of the log, so that a test can wait for what causes no event.
+struct Forward(AssertUnwindSafe<UnboundedSender<&'static str>>);
+
+impl slog::Drain for Forward {
+    type Ok = ();
+    type Err = slog::Never;
+
+    fn log(&self, record: &slog::Record<'_>, _: &slog::OwnedKVList) -> Result<(), slog::Never> {
+        if let Some(message) = record.msg().as_str() {
+            let _ = self.0.send(message);
+        }
+        Ok(())
+    }
 }
 
 pub fn name(text: &str) -> Username {
@@ -44,9 +62,10 @@ impl Person {
         let mut settings = settings(server, folder.path());
         settings.username = Some(name(who));
         change(&mut settings);
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let (forward, log_lines) = mpsc::unbounded_channel();
+        let logger = slog::Logger::root(Forward(AssertUnwindSafe(forward)), slog::o!());
         let (handle, events) = client::start(settings, logger);
-        Self { name: name(who), handle, events, folder }
+        Self { name: name(who), handle, events, folder, log_lines }
     }
 
     /// Signs in.
@@ -122,6 +141,12 @@ impl Person {
                 other => panic!("{}: no {what} but {other:?} after {passed:#?}", self.name),
             }
         }
+    }
+
+    /// Waits for a line of the log; those before it are passed over.
+    pub async fn expect_log(&mut self, message: &str) {
+        let line = async { while self.log_lines.recv().await.expect("a log") != message {} };
+        within(message, line).await;
     }
 
     pub async fn expect_error(&mut self, part: &str) -> String {

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use slog::debug;
+
 use super::conversation::Item;
 use super::transfers::{Entry, Stage};
 use super::{Action, Peers, Situation, Wake};
@@ -214,7 +216,9 @@ impl Peers {
     ) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
         self.transfers.offered(id, live.peer.clone(), size, free, session);
-        if !self.ignored.contains(&live.peer.folded()) {
+        if self.ignored.contains(&live.peer.folded()) {
+            debug!(self.logger, "withheld a file offer"; "username" => live.peer.as_str());
+        } else {
             self.present_offer(id, at);
         }
     }

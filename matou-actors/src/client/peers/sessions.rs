@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use slog::debug;
 use tokio::sync::oneshot;
 
 use super::conversation::{Item, Opened};
@@ -57,6 +58,8 @@ impl Peers {
         let before = self.talk_address(key);
         if let Some(with) = self.conversations.get_mut(key) {
             let remains = with.ended(id);
+            debug!(self.logger, "a private session is over";
+                "session" => ?id, "reason" => reason);
             self.announce_move(key, before);
             self.remains(key, remains, reason);
         }
