@@ -11,6 +11,8 @@ mod performer;
 mod revision1;
 mod state;
 #[cfg(test)]
+mod state_model_tests;
+#[cfg(test)]
 mod state_tests;
 
 pub(crate) use header_watch::Seen;
