@@ -222,7 +222,11 @@ fn colored(role: Role, palette: &Palette) -> Look {
         Role::Dim | Role::Presence | Role::Day => fg(palette.dim),
         // No colour of its own: it has to be legible whatever the ground is.
         Role::Own => bold(plain),
-        Role::Mention => bold(fg(palette.warning)),
+        // Of the 16, none but magenta is legible on black and on white.
+        Role::Mention => {
+            let Hue(red, green, blue, _) = palette.warning;
+            bold(fg(Hue(red, green, blue, Color::Magenta)))
+        }
         Role::Notice => fg(palette.accent),
         Role::Error => bold(fg(palette.error)),
         Role::Unread => fg(palette.error),
@@ -235,6 +239,7 @@ fn colored(role: Role, palette: &Palette) -> Look {
         Role::Gauge => fg(palette.good),
         Role::Match => Look { fg: Some(palette.warning), bg: None, modifiers: Modifier::REVERSED },
         Role::Selected => Look { modifiers: Modifier::REVERSED, ..plain },
+        Role::Heading => Look { modifiers: Modifier::BOLD | Modifier::UNDERLINED, ..plain },
     }
 }
 
@@ -244,7 +249,7 @@ fn monochrome(role: Role) -> Look {
         Role::Dim | Role::Day => Modifier::DIM,
         // A question stands above the status line, and apart from it.
         Role::Own | Role::Error | Role::Unread | Role::TabActive | Role::Prompt => Modifier::BOLD,
-        Role::Mention => Modifier::BOLD | Modifier::UNDERLINED,
+        Role::Mention | Role::Heading => Modifier::BOLD | Modifier::UNDERLINED,
         Role::Tab | Role::Status | Role::Selected | Role::Match => Modifier::REVERSED,
         Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
         Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
@@ -266,7 +271,7 @@ fn high_contrast(role: Role) -> Look {
         Role::Own | Role::Gauge => on(white, black, Modifier::BOLD),
         Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
         Role::Tab | Role::Status => on(black, white, Modifier::empty()),
-        Role::TabActive => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
+        Role::TabActive | Role::Heading => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
         Role::TabUnread => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
         Role::PromptKey => on(black, yellow, Modifier::BOLD | Modifier::UNDERLINED),
         Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),

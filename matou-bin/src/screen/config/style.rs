@@ -26,6 +26,7 @@ pub(crate) enum Role {
     Gauge,
     Match,
     Selected,
+    Heading,
 }
 
 /// The roles with their names in the configuration.
@@ -50,6 +51,7 @@ pub(crate) const ROLES: &[(Role, &str)] = &[
     (Role::Gauge, "gauge"),
     (Role::Match, "match"),
     (Role::Selected, "selected"),
+    (Role::Heading, "heading"),
 ];
 
 /// How many colours may be used.

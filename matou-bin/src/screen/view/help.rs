@@ -84,10 +84,10 @@ impl Page<'_> {
         if !self.rows.is_empty() {
             self.rows.push(Row::default());
         }
-        let style = self.app.theme.style(Role::Mention);
+        let style = self.app.theme.style(Role::Heading);
         for range in wrap(text, self.columns.saturating_sub(1), self.columns.saturating_sub(1)) {
             let text = text.get(range).unwrap_or("");
-            self.rows.push(vec![Span::styled(format!(" {text}"), style)].into());
+            self.rows.push(vec![Span::raw(" "), Span::styled(text.to_owned(), style)].into());
         }
     }
 

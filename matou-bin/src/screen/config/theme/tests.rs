@@ -115,9 +115,18 @@ fn a_light_terminal_that_says_so_gets_the_light_theme() {
 }
 
 #[test]
-fn own_names_are_legible_on_a_light_ground_that_the_terminal_does_not_report() {
+fn own_names_and_headings_are_legible_on_a_light_ground_that_the_terminal_does_not_report() {
     for term in ["xterm", "xterm-256color"] {
         let theme = theme(ThemeName::Auto, Colors::Auto, &hints(term, "", false));
-        assert_eq!(theme.style(Role::Own).fg, None, "{term}");
+        for role in [Role::Own, Role::Heading] {
+            assert_eq!(theme.style(role).fg, None, "{term}");
+        }
     }
+}
+
+#[test]
+fn a_mention_in_sixteen_colours_is_legible_on_black_and_on_white() {
+    let theme = theme(ThemeName::Dark, Colors::Sixteen, &TerminalHints::default());
+    // Xterm's magenta (205, 0, 205): 4.7 to 1 on white, 4.5 to 1 on black.
+    assert_eq!(theme.style(Role::Mention).fg, Some(Color::Magenta));
 }
