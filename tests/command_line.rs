@@ -140,6 +140,15 @@ fn check_config_finds_what_would_prevent_the_start() {
             run(&["server", "--check-config", "--listen", listen], &[(socket, path)]);
         assert!(code == 2 && said.contains(expected), "{listen} {path}: {said}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let bans = folder.path().join("bans.json");
+    std::fs::write(&bans, "[\n  {\"network\": \"192.0.2.0/33\"}\n]").unwrap();
+    let bans = bans.to_str().unwrap();
+    let (code, said) = run(&["server", "--check-config"], &[("MATOU_SERVER__ADMIN__BANS", bans)]);
+    assert_eq!(code, 2, "{said}");
+    for part in [bans, "invalid IP address syntax", "line 2"] {
+        assert!(said.contains(part), "{said:?} lacks {part:?}");
+    }
     let (code, said) = run(&["server", "--check-config", "--listen", "[::1]:6286"], &[]);
     assert_eq!((code, said.as_str()), (0, "Configuration OK.\n"));
 }

@@ -11,7 +11,7 @@ const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// A file of bans that cannot be used. The server does not start without its bans.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the bans in {}: {reason}; mend the file, or move it away to start without bans", path.display())]
+#[error("cannot read the bans in {}: {reason}; fix the file, or move it away to start without bans", path.display())]
 pub struct BansFileError {
     path: PathBuf,
     reason: String,
