@@ -5,10 +5,11 @@
 mod harness;
 
 use std::io::Write;
+use std::process::Stdio;
 
 use harness::lines::Lines;
 use harness::server::Server;
-use harness::wire::{Peer, conotif, msg};
+use harness::wire::{Peer, conotif, msg, msgbc};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// Runs a client with `mode` at a terminal: it has no name, is given one that is none, one that is
@@ -97,4 +98,40 @@ fn no_text_of_another_user_begins_a_row_of_a_plain_terminal() {
         assert!(row.trim_end().chars().count() <= usize::from(COLUMNS), "{row:?}");
         assert!(!row.contains("19:20:01 "), "{row:?}");
     }
+}
+
+#[test]
+fn plain_sends_pasted_code_as_it_stands_and_no_path_of_a_file() {
+    let server = Server::start();
+    let mut peer = Peer::join(server.address, "Bob", &[]);
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a b");
+    std::fs::write(&path, "content").unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(["client", "--plain", "--username", "Ada", "--server"]);
+    command.arg(server.address.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = harness::Process(command.spawn().unwrap());
+    peer.expect(&conotif("Ada"));
+    let mut lines = Lines::new("Ada", process.0.stdout.take().unwrap());
+    let mut input = process.0.stdin.take().unwrap();
+    let path = path.to_str().unwrap();
+    let uri = format!("file://{}", path.replace(' ', "%20"));
+    for typed in [path, &format!("'{path}'"), &uri, "\"~/a b\"", "~/a b"] {
+        writeln!(input, "{typed}").unwrap();
+        // In quotes a tilde is no home, and there is no such file.
+        let is_text = typed.starts_with('"');
+        if is_text {
+            peer.expect(&msgbc("Ada", typed));
+            continue;
+        }
+        let hint = format!("/send NAME {typed}");
+        lines.wait("a refusal", |line| line.contains(&hint).then_some(()));
+    }
+    write!(input, "see '{path}'\nfn a() {{\n\n\tb();\n}}\n\n").unwrap();
+    drop(input);
+    let code = ["fn a() {", " ", "    b();", "}"];
+    for said in [format!("see '{path}'").as_str()].into_iter().chain(code) {
+        peer.expect(&msgbc("Ada", said));
+    }
+    assert_eq!(process.exit().code(), Some(0));
 }

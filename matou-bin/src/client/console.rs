@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -17,11 +18,15 @@ use super::plain::Plain;
 use super::typed::{Line, Lines};
 use crate::exit::Failure;
 use crate::signals::Signals;
+use crate::typed_path::dropped_paths;
 
 /// The deadline for shutting down after a signal or the loss of the output's reader.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The additional time granted for writing the last lines of output.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long the disk may take to say whether a line is the path of a file.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Events rendered in one go before input lines and signals are polled again.
 const EVENT_BATCH: usize = 256;
@@ -60,6 +65,8 @@ impl Rendering {
 struct Running {
     rendering: Rendering,
     conversation: Conversation,
+    /// The home directory, for `~`.
+    home: Option<PathBuf>,
     /// Commands not yet accepted by the client.
     commands: VecDeque<Command>,
     /// Chunks not yet accepted by the output.
@@ -81,10 +88,12 @@ impl Console {
         events: Events,
     ) -> Result<(), Failure> {
         let signals = Signals::new()?;
+        let home = self.home.clone();
         let (conversation, effects) = Conversation::new(named, self.can_ask, self.home);
         let mut running = Running {
             rendering: self.rendering,
             conversation,
+            home,
             commands: VecDeque::new(),
             unwritten: VecDeque::new(),
             more_lines: true,
@@ -122,6 +131,7 @@ impl Running {
     ) -> io::Result<()> {
         let mut lines = Lines::start();
         let output = Output::start();
+        let mut looking_up: Option<LookUp> = None;
         let reader_gone = reader_gone();
         tokio::pin!(reader_gone);
         loop {
@@ -138,8 +148,15 @@ impl Running {
                     Some(event) => self.on_event(event, &mut events),
                     None => break,
                 },
-                line = lines.next(), if self.wants_lines() => {
-                    self.on_line(line);
+                line = lines.next(), if looking_up.is_none() && self.wants_lines() => {
+                    looking_up = self.look_up(line.as_ref());
+                    if looking_up.is_none() {
+                        self.on_line(line);
+                    }
+                }
+                (line, is_file) = found(&mut looking_up), if looking_up.is_some() => {
+                    looking_up = None;
+                    self.on_looked_up(line, is_file);
                 }
                 sent = send(&handle, command), if !self.commands.is_empty() => {
                     self.commands.pop_front();
@@ -182,10 +199,36 @@ impl Running {
         self.more_lines && self.commands.is_empty() && self.conversation.accepts_lines()
     }
 
+    /// Asks the disk about a line that looks like the path of a file; what a program writes is
+    /// meant.
+    fn look_up(&self, line: Option<&Line>) -> Option<LookUp> {
+        let Line { text: Ok(text), at_once } = line? else { return None };
+        let paths = match self.rendering {
+            Rendering::Plain(_) => dropped_paths(text, self.home.as_deref()),
+            Rendering::Json => Vec::new(),
+        };
+        let line = Line { text: Ok(text.clone()), at_once: *at_once };
+        (!paths.is_empty()).then(|| Box::pin(look_up(line, paths)) as LookUp)
+    }
+
+    fn on_looked_up(&mut self, line: Line, is_file: bool) {
+        // Who has left meanwhile sends nothing more.
+        if self.deadline.is_some() {
+            return;
+        }
+        match &line.text {
+            Ok(text) if is_file => self.perform(Conversation::on_path(text)),
+            _ => self.on_line(Some(line)),
+        }
+    }
+
     fn on_line(&mut self, line: Option<Line>) {
         let effects = match line {
-            Some(Ok(line)) => self.conversation.on_line(&line),
-            Some(Err(reason)) => Conversation::on_unreadable_line(&reason),
+            Some(Line { text: Ok(line), at_once }) => {
+                let pasted = at_once && matches!(self.rendering, Rendering::Plain(_));
+                self.conversation.on_line(&line, pasted)
+            }
+            Some(Line { text: Err(reason), .. }) => Conversation::on_unreadable_line(&reason),
             None => {
                 self.more_lines = false;
                 self.conversation.on_end_of_input()
@@ -230,6 +273,24 @@ impl Running {
         self.commands.clear();
         self.commands.push_back(Command::Quit);
         self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
+    }
+}
+
+/// A line about which the disk is asked, and whether it seems to be the path of a file.
+type LookUp = Pin<Box<dyn Future<Output = (Line, bool)>>>;
+
+/// Off the event loop. Where the file system does not answer there may be a file.
+async fn look_up(line: Line, paths: Vec<PathBuf>) -> (Line, bool) {
+    let is_file = |path: &PathBuf| Path::is_file(path);
+    let ask = tokio::task::spawn_blocking(move || paths.iter().any(is_file));
+    let found = tokio::time::timeout(LOOK_UP_TIMEOUT, ask).await;
+    (line, !matches!(found, Ok(Ok(false))))
+}
+
+async fn found(looking_up: &mut Option<LookUp>) -> (Line, bool) {
+    match looking_up {
+        Some(looking_up) => looking_up.await,
+        None => std::future::pending().await,
     }
 }
 

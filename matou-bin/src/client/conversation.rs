@@ -7,7 +7,7 @@ use matou_actors::client::{Command, ErrorCode, Event};
 use matou_actors::protocol::Username;
 
 use crate::commands::{help, help_about};
-use crate::input::{Input, InputContext, parse};
+use crate::input::{Input, InputContext, InputError, begins_command, blank, parse};
 
 /// An action for the console.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,10 @@ pub(super) struct Conversation {
     /// Public messages entered, and those of them echoed by the server.
     said: u64,
     echoed: u64,
+    /// Blank lines since the last text of a paste, which are sent when more text follows.
+    blank: usize,
+    /// The last line was text.
+    said_last: bool,
     /// Signed in at end of input, or later.
     reached_server: bool,
     /// Interrupted by a signal or the loss of the output's reader.
@@ -92,6 +96,8 @@ impl Conversation {
             own: None,
             said: 0,
             echoed: 0,
+            blank: 0,
+            said_last: false,
             reached_server: false,
             interrupted: false,
         };
@@ -106,15 +112,32 @@ impl Conversation {
             || !matches!(self.sign_in, SignIn::Starting | SignIn::Nameless)
     }
 
-    /// Handles an input line.
-    pub(super) fn on_line(&mut self, line: &str) -> Vec<Effect> {
+    /// Handles an input line. `pasted` is whether it came at once behind the one before: blank
+    /// lines inside a paste are part of the text.
+    pub(super) fn on_line(&mut self, line: &str, pasted: bool) -> Vec<Effect> {
         let trimmed = line.trim();
         if self.sign_in == SignIn::Nameless && !trimmed.starts_with('/') {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
-        match parse(line, InputContext { home: self.home.as_deref(), ..InputContext::default() }) {
+        let blank_before = std::mem::take(&mut self.blank);
+        if trimmed.is_empty() {
+            let follows_text = pasted && (blank_before > 0 || self.said_last);
+            self.blank = if follows_text { blank_before + 1 } else { 0 };
+            self.said_last = false;
+            return Vec::new();
+        }
+        let says = !begins_command(line);
+        self.said_last = says;
+        let blank_lines = if says && pasted { blank_before } else { 0 };
+        let context = InputContext { home: self.home.as_deref(), ..InputContext::default() };
+        let parsed: Result<Vec<_>, InputError> = std::iter::repeat_with(|| blank(context))
+            .take(blank_lines)
+            .chain(std::iter::once_with(|| parse(line, context)))
+            .collect();
+        match parsed {
             Ok(inputs) => {
-                let effects: Vec<_> = inputs.into_iter().flat_map(effects).collect();
+                let inputs = inputs.into_iter().flatten();
+                let effects: Vec<_> = inputs.flat_map(effects).collect();
                 let said = effects
                     .iter()
                     .filter(|effect| matches!(effect, Effect::Command(Command::Say(_))));
@@ -126,6 +149,19 @@ impl Conversation {
                 message: error.to_string(),
             })],
         }
+    }
+
+    /// Handles an input line that may be the path of a file, as terminals paste one that is dropped on
+    /// them: it is not clear that it should become public.
+    pub(super) fn on_path(line: &str) -> Vec<Effect> {
+        let path = line.trim();
+        vec![Effect::Show(Event::Error {
+            code: ErrorCode::Input,
+            message: format!(
+                "Nothing sent: {path} looks like the path of a file. Type /send NAME {path} to send it, or put a word \
+                 in front of the path to send it as text"
+            ),
+        })]
     }
 
     /// Handles an input line that is not text.
@@ -265,16 +301,19 @@ mod tests {
     fn without_a_name_the_first_line_is_the_name() {
         let (mut conversation, effects) = Conversation::new(false, true, None);
         assert!(matches!(effects[..], [Effect::Show(Event::Notice { .. })]));
-        assert_eq!(commands(&conversation.on_line("a b")), NONE);
-        assert_eq!(commands(&conversation.on_line(" Bob ")), [&Command::SignIn(name("Bob"))]);
+        assert_eq!(commands(&conversation.on_line("a b", false)), NONE);
+        assert_eq!(
+            commands(&conversation.on_line(" Bob ", false)),
+            [&Command::SignIn(name("Bob"))]
+        );
         conversation.on_event(connected());
-        assert!(matches!(commands(&conversation.on_line("Bob"))[..], [Command::Say(_)]));
+        assert!(matches!(commands(&conversation.on_line("Bob", false))[..], [Command::Say(_)]));
     }
 
     #[test]
     fn commands_work_at_the_name_prompt() {
         let (mut conversation, _) = Conversation::new(false, true, None);
-        assert_eq!(commands(&conversation.on_line("/quit")), [&Command::Quit]);
+        assert_eq!(commands(&conversation.on_line("/quit", false)), [&Command::Quit]);
     }
 
     #[test]
@@ -282,7 +321,10 @@ mod tests {
         let (mut conversation, _) = Conversation::new(true, true, None);
         let effects = conversation.on_event(Event::Refused { username: name("Bob") });
         assert_eq!(commands(&effects), NONE);
-        assert_eq!(commands(&conversation.on_line("Bob2")), [&Command::SignIn(name("Bob2"))]);
+        assert_eq!(
+            commands(&conversation.on_line("Bob2", false)),
+            [&Command::SignIn(name("Bob2"))]
+        );
         conversation.on_event(connected());
         assert_eq!(conversation.ending(), Ending::Done);
     }
@@ -316,7 +358,7 @@ mod tests {
         conversation.on_end_of_input();
         assert_eq!(conversation.ending(), Ending::Unsent);
         let (mut conversation, _) = Conversation::new(true, false, None);
-        conversation.on_line("/quit");
+        conversation.on_line("/quit", false);
         assert_eq!(conversation.ending(), Ending::Done);
     }
 
@@ -329,8 +371,8 @@ mod tests {
         let typed = |heard: &[&str]| {
             let (mut conversation, _) = Conversation::new(true, false, None);
             conversation.on_event(connected());
-            conversation.on_line("a");
-            conversation.on_line("a");
+            conversation.on_line("a", false);
+            conversation.on_line("a", false);
             conversation.on_end_of_input();
             for from in heard {
                 conversation.on_event(said(from));
@@ -367,16 +409,40 @@ mod tests {
     #[test]
     fn an_unknown_command_is_an_error_and_not_sent() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        let effects = conversation.on_line("/mgs Bob secret");
+        let effects = conversation.on_line("/mgs Bob secret", false);
         assert!(matches!(&effects[..], [Effect::Show(Event::Error { message, .. })]
             if message.contains("/msg")));
     }
 
     #[test]
+    fn blank_lines_inside_a_paste_are_sent_and_others_are_not() {
+        let lines = |lines: &[(&str, bool)]| -> Vec<String> {
+            let (mut conversation, _) = Conversation::new(true, false, None);
+            conversation.on_event(connected());
+            let effects =
+                lines.iter().flat_map(|(line, pasted)| conversation.on_line(line, *pasted));
+            effects
+                .filter_map(|effect| match effect {
+                    Effect::Command(Command::Say(text)) => Some(text.to_string()),
+                    _ => None,
+                })
+                .collect()
+        };
+        let pasted = [("", false), ("fn a() {", true), ("\tb();", true), ("", true), (" ", true)];
+        let end = [("}", true), ("", true), ("", false), ("typed", false)];
+        assert_eq!(
+            lines(&[&pasted[..], &end[..]].concat()),
+            ["fn a() {", "    b();", " ", " ", "}", "typed"]
+        );
+        assert_eq!(lines(&[("a", false), ("", true), ("/who", true), ("b", true)]), ["a", "b"]);
+        assert_eq!(lines(&[("a", false), ("", false), ("b", true)]), ["a", "b"]);
+    }
+
+    #[test]
     fn help_is_one_notice_per_line() {
         let (mut conversation, _) = Conversation::new(true, false, None);
-        let effects = conversation.on_line("/help");
+        let effects = conversation.on_line("/help", false);
         assert_eq!(effects.len(), help().len());
-        assert_eq!(conversation.on_line("/help send").len(), 1);
+        assert_eq!(conversation.on_line("/help send", false).len(), 1);
     }
 }

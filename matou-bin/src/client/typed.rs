@@ -3,14 +3,24 @@
 
 use std::io::{self, BufRead};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 /// The capacity of the line queue.
 const QUEUE: usize = 64;
 
-/// A line without its ending, or why it cannot be used.
-pub(super) type Line = Result<String, String>;
+/// The longest pause between two lines of a paste.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// A line that was typed, pasted or piped.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The line without its ending, or why it cannot be used.
+    pub(super) text: Result<String, String>,
+    /// It came right behind the line before.
+    pub(super) at_once: bool,
+}
 
 /// The lines of standard input.
 pub(super) struct Lines(mpsc::Receiver<Line>);
@@ -30,23 +40,24 @@ impl Lines {
 }
 
 fn read(input: &mut impl BufRead, lines: &mpsc::Sender<Line>) {
+    // While the queue is full, what is read next has come already.
+    let mut before: Option<Instant> = None;
     loop {
         let mut line = Vec::new();
-        let line = match input.read_until(b'\n', &mut line) {
+        let (text, failed) = match input.read_until(b'\n', &mut line) {
             Ok(0) => return,
-            Ok(_) => text(line),
-            Err(error) => {
-                let _ = lines.blocking_send(Err(format!("standard input failed: {error}")));
-                return;
-            }
+            Ok(_) => (text(line), false),
+            Err(error) => (Err(format!("standard input failed: {error}")), true),
         };
-        if lines.blocking_send(line).is_err() {
+        let at_once = before.is_some_and(|before| before.elapsed() < PAUSE);
+        if lines.blocking_send(Line { text, at_once }).is_err() || failed {
             return;
         }
+        before = Some(Instant::now());
     }
 }
 
-fn text(mut line: Vec<u8>) -> Line {
+fn text(mut line: Vec<u8>) -> Result<String, String> {
     if line.ends_with(b"\n") {
         line.pop();
     }
@@ -67,7 +78,7 @@ mod tests {
         drop(sender);
         let mut lines = Vec::new();
         while let Some(line) = receiver.blocking_recv() {
-            lines.push(line.ok());
+            lines.push(line.text.ok());
         }
         let lines: Vec<_> = lines.iter().map(Option::as_deref).collect();
         assert_eq!(lines, [Some("a"), Some(" b "), Some(""), None, Some("last")]);
