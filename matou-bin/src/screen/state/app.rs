@@ -51,6 +51,8 @@ pub(crate) struct App {
     /// The server as the user named it.
     pub(in crate::screen) server: String,
     pub(in crate::screen) link: ServerLink,
+    /// What was last shown of why the server is not reached.
+    pub(in crate::screen) stated_reason: String,
     pub(in crate::screen) people: People,
     pub(in crate::screen) ignored: Vec<Username>,
     /// The room, one for each peer, the transfers.
@@ -161,6 +163,7 @@ impl App {
             me: username,
             server,
             link: ServerLink::Connecting,
+            stated_reason: String::new(),
             people: People::default(),
             ignored: Vec::new(),
             tabs: vec![room, transfers],

@@ -77,6 +77,17 @@ fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
 }
 
 #[test]
+fn the_status_line_repeats_no_reason_that_was_just_shown() {
+    let mut scene = TestScreen::signed_in((200, 24));
+    scene.chat(Event::Disconnected { reason: "no route".into() });
+    scene.chat(Event::Reconnecting { attempt: 1, delay_ms: 500, reason: "no route".into() });
+    assert!(scene.shows("attempt 1 in 1 s"), "{}", scene.screen());
+    assert_eq!(scene.screen().matches("no route").count(), 1, "{}", scene.screen());
+    scene.chat(Event::Reconnecting { attempt: 2, delay_ms: 500, reason: "timed out".into() });
+    assert!(scene.shows("retry now (timed out)"), "{}", scene.screen());
+}
+
+#[test]
 fn the_countdown_to_the_next_attempt_counts() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matou_actors::client::Event;
+use matou_actors::client::{ErrorCode, Event};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
@@ -43,7 +43,12 @@ impl App {
             Event::Message { from, text } => self.message(&from, &text),
             Event::Present { usernames } => self.present(&usernames),
             Event::Notice { message } => self.notice_in(self.active, &message),
-            Event::Error { message, .. } => self.error(&message),
+            Event::Error { code, message } => {
+                self.error(&message);
+                if code == ErrorCode::Server {
+                    self.stated_reason = message;
+                }
+            }
             Event::Closed => self.closed(),
             other => self.private(other),
         }
@@ -104,6 +109,7 @@ impl App {
                 form.input.set(name.as_str());
             }
         }
+        self.stated_reason.clone_from(&reason);
         self.link = ServerLink::Down { reason, next: None };
     }
 

@@ -48,10 +48,12 @@ fn left(app: &App) -> (String, Role) {
             let left = at.saturating_sub(app.now.elapsed);
             let seconds = left.as_millis().div_ceil(1000);
             let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
-            let text = format!(
-                " Not connected: attempt {attempt} {when}, /reconnect to retry now ({})",
-                sanitize(reason)
-            );
+            let mut text =
+                format!(" Not connected: attempt {attempt} {when}, /reconnect to retry now");
+            // The line in the room says it already.
+            if !app.stated_reason.starts_with(reason.as_str()) {
+                text = format!("{text} ({})", sanitize(reason));
+            }
             (text, Role::StatusWarning)
         }
         ServerLink::Up => {
