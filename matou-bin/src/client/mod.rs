@@ -4,7 +4,7 @@ mod console;
 mod conversation;
 mod json;
 mod output;
-mod plain;
+pub(crate) mod plain;
 mod rows;
 pub(crate) mod sizes;
 mod typed;

@@ -117,9 +117,12 @@ impl Plain {
                     shown(path)
                 )
             }
-            Event::FileFailed { id, reason } => {
+            Event::FileFailed { id, direction, with, path, reason } => {
                 self.quarters.remove(id);
-                format!("! file #{id} failed: {reason}")
+                format!(
+                    "! {} failed: {reason}",
+                    describe_file(*id, *direction, with, path.as_deref())
+                )
             }
             Event::Transfers { transfers } if transfers.is_empty() => "* no transfers".into(),
             Event::Transfers { transfers } => {
@@ -177,6 +180,22 @@ fn listed(info: &TransferInfo) -> String {
         Direction::Outgoing => "to",
     };
     format!("#{} {way} {}: {} of {}", info.id, info.with, size(info.bytes), size(info.size))
+}
+
+/// What a file is called where it failed: its number, its peer and, if it has one, its name.
+pub(crate) fn describe_file(
+    id: TransferId,
+    direction: Direction,
+    with: &Username,
+    path: Option<&Path>,
+) -> String {
+    let way = match direction {
+        Direction::Incoming => "from",
+        Direction::Outgoing => "to",
+    };
+    let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("file #{id} {way} {with}{name}")
 }
 
 fn shown(path: &Path) -> String {
@@ -245,6 +264,23 @@ mod tests {
         info.bytes = 1_000_000;
         let line = rendered(plain, &Event::Transfers { transfers: vec![info] });
         assert_eq!(line, "03:04:05 * #1 to Bea: 1.0 MB of 3.4 MB\n");
+    }
+
+    #[test]
+    fn a_file_that_failed_is_named_with_its_peer() {
+        let (id, with, reason) = (TransferId(3), Username::parse("Bea").unwrap(), "gone");
+        let failed = |direction, path| Event::FileFailed {
+            id,
+            direction,
+            with: with.clone(),
+            path,
+            reason: reason.into(),
+        };
+        let plain = &mut Plain::default();
+        let line = rendered(plain, &failed(Direction::Outgoing, Some("/tmp/photo.jpg".into())));
+        assert_eq!(line, "03:04:05 ! file #3 to Bea (photo.jpg) failed: gone\n");
+        let line = rendered(plain, &failed(Direction::Incoming, None));
+        assert_eq!(line, "03:04:05 ! file #3 from Bea failed: gone\n");
     }
 
     #[test]

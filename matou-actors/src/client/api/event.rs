@@ -197,6 +197,13 @@ pub enum Event {
     FileFailed {
         /// Its number.
         id: TransferId,
+        /// Whether it came or went.
+        direction: Direction,
+        /// With whom.
+        with: Username,
+        /// The file that was to be sent; what was received has no name of its own.
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
+        path: Option<PathBuf>,
         /// Why, and what was kept.
         reason: String,
     },

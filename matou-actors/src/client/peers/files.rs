@@ -10,7 +10,7 @@ use slog::debug;
 use super::conversation::Item;
 use super::transfers::{Entry, Stage};
 use super::{Action, Peers, Situation, Wake};
-use crate::client::api::event::{Direction, ErrorCode, Event};
+use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{SessionId, TransferId};
 use crate::client::messages::{FileEvent, Outgoing, SessionCommand};
@@ -139,7 +139,9 @@ impl Peers {
             with.withdraw(id);
         }
         if entry.announced {
-            self.emit(Event::FileFailed { id, reason });
+            let TransferInfo { direction, with, path, .. } = entry.info;
+            let path = path.filter(|_| direction == Direction::Outgoing);
+            self.emit(Event::FileFailed { id, direction, with, path, reason });
         }
     }
 

@@ -91,7 +91,8 @@ fn transfers() {
         scene.chat(Event::FileReceived { id, from, size, path });
         scene.moves(5, Direction::Incoming, 1000, 1000);
         let reason = "alice closed the connection; 1.0 kB are kept in file5.iso.part".into();
-        scene.chat(Event::FileFailed { id: TransferId(5), reason });
+        let (id, direction, with) = (TransferId(5), Direction::Incoming, name("alice"));
+        scene.chat(Event::FileFailed { id, direction, with, path: None, reason });
         scene.offers(6);
         scene.enters("/transfers");
     });

@@ -5,6 +5,7 @@ use std::path::Path;
 use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
+use crate::client::plain::describe_file;
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
@@ -46,7 +47,10 @@ impl App {
                 );
                 self.ended(id, &to, &text, TransferStage::Done, Some(&path));
             }
-            Event::FileFailed { id, reason } => self.failed(id, &reason),
+            Event::FileFailed { id, direction, with, path, reason } => {
+                let file = describe_file(id, direction, &with, path.as_deref());
+                self.failed(id, &with, &file, &reason);
+            }
             Event::Transfers { transfers } => {
                 for info in &transfers {
                     self.transfers.learn(info);
@@ -115,20 +119,19 @@ impl App {
         self.drop_paste(id);
     }
 
-    fn failed(&mut self, id: TransferId, reason: &str) {
+    fn failed(&mut self, id: TransferId, with: &Username, file: &str, reason: &str) {
         let stage = TransferStage::Failed { reason: sanitize(reason).into() };
-        let text = format!("File #{id} failed: {reason}");
-        match self.transfers.of(id).map(|transfer| transfer.with.clone()) {
-            Some(with) => {
-                self.prompts.drop_file(id);
-                self.transfers.end(id, stage, None);
-                let body = || Body::Error(sanitize(&text).into());
-                self.push(self.transfers_tab(), body(), false);
-                if let Some(index) = self.peer_tab(&with) {
-                    self.push(index, body(), false);
-                }
+        let text = format!("Transfer of {file} failed: {reason}");
+        if self.transfers.of(id).is_some() {
+            self.prompts.drop_file(id);
+            self.transfers.end(id, stage, None);
+            let body = || Body::Error(sanitize(&text).into());
+            self.push(self.transfers_tab(), body(), false);
+            if let Some(index) = self.peer_tab(with) {
+                self.push(index, body(), false);
             }
-            None => self.error(&text),
+        } else {
+            self.error(&text);
         }
         self.drop_paste(id);
     }

@@ -42,7 +42,7 @@ fn words(world: &mut World, user: usize) -> Vec<String> {
         Event::FileOffered { id, .. } => format!("offered {id}"),
         Event::FileSent { id, .. } => format!("sent {id}"),
         Event::FileReceived { id, .. } => format!("received {id}"),
-        Event::FileFailed { id, reason } => format!("failed {id}: {reason}"),
+        Event::FileFailed { id, reason, .. } => format!("failed {id}: {reason}"),
         Event::Undelivered { reason, .. } => format!("undelivered: {reason}"),
         other => format!("{other:?}"),
     };
