@@ -18,13 +18,22 @@ use crate::paths::expand_tilde;
 pub(crate) fn readings(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, String> {
     let trimmed = typed.trim_end();
     let mut readings = vec![expand_tilde(typed.as_ref(), home)?];
-    let decoded = uri(trimmed).or_else(|| shell_word(trimmed, home));
+    let decoded = uri(trimmed).or_else(|| shell_word(without_blank_end(typed), home));
     for reading in [Some(expand_tilde(trimmed.as_ref(), home)?), decoded].into_iter().flatten() {
         if !readings.contains(&reading) {
             readings.push(reading);
         }
     }
     Ok(readings)
+}
+
+/// `typed` without the spaces at its end, but for one behind a backslash.
+fn without_blank_end(typed: &str) -> &str {
+    let trimmed = typed.trim_end();
+    let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
+    let escaped = typed.get(trimmed.len()..).and_then(|rest| rest.chars().next());
+    let escaped = escaped.filter(|_| backslashes % 2 == 1).map_or(0, char::len_utf8);
+    typed.get(..trimmed.len() + escaped).unwrap_or(trimmed)
 }
 
 /// The absolute paths that a whole line may be, if it looks as terminals paste a dropped file.
@@ -188,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_terminals_paste_for_a_dropped_file_is_understood() {
-        let table: [(&str, &[u8]); 14] = [
+        let table: [(&str, &[u8]); 16] = [
             ("'/tmp/a b'", b"/tmp/a b"),
             ("\"/tmp/a b\"", b"/tmp/a b"),
             (r"/tmp/a\ b\(1\).txt", b"/tmp/a b(1).txt"),
@@ -203,6 +212,8 @@ mod tests {
             ("'/tmp/a b' ", b"/tmp/a b"),
             (r"~/a\ b", b"/home/me/a b"),
             ("'~/a'", b"~/a"),
+            (r"/tmp/a\ ", b"/tmp/a "),
+            (r"/tmp/a\\\   ", br"/tmp/a\ "),
         ];
         for (typed, path) in table {
             assert_eq!(last(typed), Path::new(OsStr::from_bytes(path)), "{typed}");
