@@ -12,7 +12,8 @@ use harness::DEADLINE;
 use harness::client::Client;
 use harness::server::Server;
 use harness::wire::{
-    Peer, conotif, coreq, cores, frame, frame_length, pvcoacc, pvcoestadst, pvcoreq, pvcoreqnotif,
+    Peer, conotif, coreq, cores, frame, frame_length, pvcoacc, pvcoestadst, pvcoestasrc, pvcoreq,
+    pvcoreqnotif,
 };
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -168,17 +169,51 @@ fn joining_asking_and_leaving_neither_pesters_anyone_nor_keeps_a_friend_out() {
     friend.send(&coreq("Friend"));
     friend.expect(&cores(true));
     friend.send(&pvcoreq("Bea"));
+    let asked = requests_before(&mut bea, "Friend");
+    assert!((1..=11).contains(&asked), "{asked} requests of one address");
+}
+
+/// Reads until `name` asks for a private session; how many others have asked before.
+fn requests_before(peer: &mut Peer, name: &str) -> usize {
     let (mut heard, mut asked) = (Vec::new(), 0);
     loop {
-        heard.extend(bea.take(1));
+        heard.extend(peer.take(1));
         let Some(length) = frame_length(&heard) else { continue };
         let next: Vec<u8> = heard.drain(..length).collect();
-        if next == pvcoreqnotif("Friend") {
-            break;
+        if next == pvcoreqnotif(name) {
+            return asked;
         }
         asked += usize::from(next[..4] == pvcoreqnotif("")[..4]);
     }
-    assert!((1..=11).contains(&asked), "{asked} requests of one address");
+}
+
+#[test]
+fn strangers_of_ten_addresses_do_not_keep_a_friend_out() {
+    let server = Server::start();
+    let mut bea = Peer::join(server.address, "Bea", &[]);
+    let ask = |from: IpAddr, name: &str| {
+        let mut asking = Peer::connect_from(from, server.address);
+        asking.send(&[coreq(name), pvcoreq("Bea")].concat());
+        asking.expect(&cores(true));
+        asking
+    };
+    let mut friend = ask(ELSEWHERE, "Friend");
+    requests_before(&mut bea, "Friend");
+    bea.send(&pvcoacc("Friend"));
+    let mut heard = Vec::new();
+    while !heard.ends_with(&pvcoestasrc("Bea", HERE)) {
+        heard.extend(friend.take(1));
+    }
+    friend.reset();
+    let _strangers: Vec<_> = (10..20)
+        .map(|last| {
+            let stranger = ask([127, 0, 0, last].into(), &format!("s{last}"));
+            requests_before(&mut bea, &format!("s{last}"));
+            stranger
+        })
+        .collect();
+    let _friend = ask(ELSEWHERE, "Again");
+    requests_before(&mut bea, "Again");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use slog::{Logger, debug};
 
 use crate::protocol::{Encode, ServerFrame};
-use crate::server::broker::requests::{Ignored, Requests, Source};
+use crate::server::broker::requests::{Ignored, Party, Requests};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{Relay, SetRequestLimits, Step, ToBroker};
 use crate::server::metrics::meters::Meters;
@@ -82,15 +82,15 @@ impl Broker {
         let (source, target) = (from.id(), to.id());
         let address = from.addresses.seen_by(to.addresses);
         let name = from.name.clone();
+        let party = Party { id: source, address: from.addresses.peer.into() };
         match step {
             Step::Request => {
-                let address = from.addresses.peer.into();
-                self.requests.ask(Source { id: source, address }, target, now)?;
+                self.requests.ask(party, target, now)?;
                 self.meters.private.requested.add(1);
                 Ok(ServerFrame::PrivateRequested { from: name })
             }
             Step::Accept => {
-                self.requests.accept(source, target, now)?;
+                self.requests.accept(party, target, now)?;
                 self.meters.private.accepted.add(1);
                 Ok(ServerFrame::PeerAccepted { by: name, address })
             }

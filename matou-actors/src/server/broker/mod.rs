@@ -1,4 +1,5 @@
 //! Private requests: who asked whom, and how far they have come.
 
 pub(crate) mod actor;
+mod friends;
 pub(crate) mod requests;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::server::address_prefix::AddressPrefix;
+use crate::server::broker::friends::Friends;
 use crate::server::ids::MemberId;
 use crate::server::settings::Private;
 use crate::server::shrink_sparse::ShrinkSparse as _;
@@ -39,9 +40,9 @@ pub(crate) struct RequestLimits {
     pub(crate) pair_rate: Option<Rate>,
 }
 
-/// Who asks.
+/// Who takes a step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source {
+pub(crate) struct Party {
     pub(crate) id: MemberId,
     pub(crate) address: AddressPrefix,
 }
@@ -58,6 +59,7 @@ pub(crate) struct Requests {
     /// Kept when members leave, so that coming back does not help.
     address_rates: HashMap<AddressPrefix, TokenBucket>,
     pair_rates: HashMap<(AddressPrefix, MemberId), TokenBucket>,
+    friends: Friends,
     sweep_at: usize,
     asked: u64,
     /// How many of the pending ones are accepted.
@@ -134,6 +136,7 @@ impl Requests {
             rates: HashMap::new(),
             address_rates: HashMap::new(),
             pair_rates: HashMap::new(),
+            friends: Friends::default(),
             sweep_at: SWEEP_AT,
             asked: 0,
             accepted: 0,
@@ -158,7 +161,7 @@ impl Requests {
     /// PVCOREQ: `source` asks `target`.
     pub(crate) fn ask(
         &mut self,
-        Source { id: source, address }: Source,
+        Party { id: source, address }: Party,
         target: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
@@ -188,6 +191,8 @@ impl Requests {
 
     /// Whether the target has a place for a request from `address`, and which request has to give
     /// way to it: the newest of the address that holds most, if that holds two more than this one.
+    /// A friend without a place gets that of a stranger in any case, so that strangers cannot keep
+    /// friends out, however many addresses they have.
     fn make_room(
         &self,
         asking: Pair,
@@ -205,12 +210,17 @@ impl Requests {
             return Ok(None);
         }
         let held = |address| holding.iter().filter(|(_, other)| other.address == address).count();
+        let is_stranger = |address| !self.friends.has(asking.target, address);
+        let is_first_of_friend = !is_stranger(address) && held(address) == 0;
         let unanswered = holding.iter().filter(|(_, pending)| !pending.accepted);
-        let crowding = unanswered.max_by_key(|(_, other)| (held(other.address), other.expiry.1));
-        match crowding {
-            Some(&(pair, other)) if held(other.address) > held(address) + 1 => Ok(Some(pair)),
-            _ => Err(Ignored::TargetBusy),
-        }
+        let crowding = unanswered.max_by_key(|(_, other)| {
+            let stranger = is_stranger(other.address);
+            (is_first_of_friend && stranger, held(other.address), stranger, other.expiry.1)
+        });
+        let (pair, other) = crowding.ok_or(Ignored::TargetBusy)?;
+        let gives_way = held(other.address) > held(address) + 1
+            || (is_first_of_friend && is_stranger(other.address));
+        if gives_way { Ok(Some(*pair)) } else { Err(Ignored::TargetBusy) }
     }
 
     /// Uses one request of the rates of the member, its address, and its address with the target.
@@ -253,7 +263,7 @@ impl Requests {
     /// PVCOACC: `target` accepts what `source` asked.
     pub(crate) fn accept(
         &mut self,
-        target: MemberId,
+        Party { id: target, address }: Party,
         source: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
@@ -266,6 +276,8 @@ impl Requests {
         self.accepted += 1;
         // Who wants to talk is not pestered.
         self.pair_rates.remove(&(pending.address, target));
+        self.friends.add(target, pending.address);
+        self.friends.add(source, address);
         Ok(())
     }
 
@@ -292,6 +304,7 @@ impl Requests {
     pub(crate) fn forget(&mut self, id: MemberId) {
         self.rates.remove(&id);
         self.rates.shrink_sparse();
+        self.friends.forget(id);
         let asked =
             self.by_source.range(all_of(id)).map(|&(source, target)| Pair { source, target });
         let was_asked =

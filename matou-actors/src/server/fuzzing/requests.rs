@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::fuzzing::Choices;
-use crate::server::broker::requests::{Ignored, RequestLimits, Requests, Source};
+use crate::server::broker::requests::{Ignored, Party, RequestLimits, Requests};
 use crate::server::ids::MemberId;
 use crate::server::token_bucket::Rate;
 
@@ -56,7 +56,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
         match choices.below(16)? {
             0..=5 => {
                 let before = list.clone();
-                let got = requests.ask(Source { id: source, address }, target, now);
+                let got = requests.ask(Party { id: source, address }, target, now);
                 let expected = list.ask(source, target, now, limits.lifetime);
                 match got {
                     Err(Ignored::TooOften) => {
@@ -72,8 +72,10 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
                 }
             }
             6..=9 => {
-                let (got, expected) =
-                    (requests.accept(source, target, now), list.accept(source, target));
+                let (got, expected) = (
+                    requests.accept(Party { id: source, address }, target, now),
+                    list.accept(source, target),
+                );
                 assert_eq!(got, expected, "{one} accepts {other}");
             }
             10..=12 => {
