@@ -256,6 +256,18 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
 }
 
 #[test]
+fn one_answer_accepts_the_session_and_the_file_that_it_is_for() {
+    let server = Server::start();
+    let mut bea = Client::join(server.address, "Bea");
+    let mut ada = Client::join(server.address, "Ada");
+    let source = file(ada.home.path(), "source", 5000, 9);
+    send(&mut ada, "Bea", &source);
+    bea.any("private_request");
+    bea.say("/allow Ada");
+    assert_eq!(hash(&path(&bea.any("file_received"))), hash(&source));
+}
+
+#[test]
 fn a_file_that_takes_the_path_of_one_that_waits_is_not_sent() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");

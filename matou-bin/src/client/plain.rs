@@ -66,7 +66,10 @@ impl Plain {
                 format!("* {} in the room: {}", usernames.len(), names.join(", "))
             }
             Event::PrivateRequest { from } => {
-                format!("? {from} requests a private session: /accept {from} or /decline {from}")
+                format!(
+                    "? {from} requests a private session, for messages or a file: /accept {from} or \
+                     /decline {from}; /allow {from} accepts it and their files"
+                )
             }
             Event::PrivateMoveRequest { from, address, open } => format!(
                 "? the server says that {from} is at {address} now, but you talk with them at \

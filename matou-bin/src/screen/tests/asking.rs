@@ -15,7 +15,7 @@ fn requests_are_answered_by_one_key_each_in_turn() {
     for who in ["alice", "carol", "dave"] {
         scene.chat(Event::PrivateRequest { from: name(who) });
     }
-    assert!(scene.shows("alice requests a private session (+2)"));
+    assert!(scene.shows("alice requests a private session; a file may follow (+2)"));
     scene.reads().alt('y').alt('z').reads().alt('n');
     assert_eq!(scene.sent(), [Command::Accept(name("alice")), Command::Decline(name("dave"))]);
     scene.alt('1').enters("/accept carol");
@@ -52,7 +52,10 @@ fn escape_before_a_sentence_answers_nothing() {
 fn names_are_the_same_in_every_case() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::PrivateRequest { from: name("alice") }).enters("/decline ALICE");
-    assert!(!scene.shows("alice requests a private session Alt-Y") && !scene.shows("Alt-Y"));
+    assert!(
+        !scene.shows("alice requests a private session; a file may follow Alt-Y")
+            && !scene.shows("Alt-Y")
+    );
     scene.enters("/ignore CAROL");
     assert!(scene.shows("× carol"), "{}", scene.screen());
     scene

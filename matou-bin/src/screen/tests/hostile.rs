@@ -77,7 +77,11 @@ fn beside_letters_from_right_to_left_nothing_is_reordered() {
     scene.types("שלום");
     assert!(scene.shows("\u{2068}room\u{2069} › \u{2068}שלום\u{2069}"), "{}", scene.screen());
     scene.alt('2');
-    assert!(scene.shows("/accept \u{2068}שרה\u{2069} or"), "{}", scene.screen());
+    assert!(
+        scene.shows("/decline \u{2068}שרה\u{2069}; /allow \u{2068}שרה\u{2069} accepts"),
+        "{}",
+        scene.screen()
+    );
 }
 
 #[test]

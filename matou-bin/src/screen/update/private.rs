@@ -45,7 +45,10 @@ impl App {
         if !self.is_open(index) {
             self.set_session(index, PrivateState::Asking);
         }
-        let text = format!("{from} requests a private session: /accept {from} or /decline {from}");
+        let text = format!(
+            "{from} requests a private session, for messages or a file: /accept {from} or /decline \
+             {from}; /allow {from} accepts it and their files"
+        );
         self.push(index, Body::Notice(sanitize(&text).into()), true);
         self.call(Reason::Private, &format!("{from} requests a private session"));
         self.prompts.add(Prompt::Private { from });

@@ -159,7 +159,7 @@ fn asked(app: &App, ask: &Prompt) -> Question {
     let from = ask.from();
     let (text, yes, no) = match ask {
         Prompt::Private { .. } => {
-            (format!(" {from} requests a private session"), "accept", "decline")
+            (format!(" {from} requests a private session; a file may follow"), "accept", "decline")
         }
         Prompt::Move { address, .. } => {
             let text = format!(" {from} is said to be at {address} now. Talk with that address?");
