@@ -15,8 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// One in so many places is kept for addresses that hold few, so that two or three addresses
 /// cannot shut everybody else out.
 const KEPT_FREE: usize = 4;
-/// An address that holds fewer than this, or fewer than a hundredth of all places, holds few.
+/// An address that holds fewer than this, or fewer than a hundredth of all places, holds few,
 const FEW: usize = 64;
+/// unless that is one in so many of all places: a small server keeps places too.
+const FEW_SHARE: usize = 5;
 /// Addresses without a connection are swept when there are so many at least.
 const SWEEP_AT: usize = 64;
 
@@ -123,7 +125,8 @@ impl Admission {
             return Err(Refusal::Full);
         }
         let is_nearly_full = self.all.connected >= limits.clients - limits.clients / KEPT_FREE;
-        let holds_many = here.connected >= FEW.max(limits.clients / 100);
+        let few = FEW.max(limits.clients / 100).min(limits.clients / FEW_SHARE).max(1);
+        let holds_many = here.connected >= few;
         if here.connected >= limits.per_address || (is_nearly_full && holds_many) {
             return Err(Refusal::Address);
         }
@@ -337,6 +340,25 @@ mod tests {
                 assert_eq!(admission.admit(v4(last), 1.0, now), AT_ONCE, "others still get in");
                 admission.joined(v4(last));
             }
+        }
+    }
+
+    #[test]
+    fn a_small_server_keeps_places_too() {
+        // 20 and 40 places: a quarter is left by one address, and some of it by a second one.
+        for (clients, first, second) in [(20, 15, 4), (40, 30, 8), (85, 64, 17)] {
+            let limits = AdmissionLimits {
+                clients,
+                unjoined: 1000,
+                unjoined_per_address: 1000,
+                per_address: 5000,
+                connects: None,
+            };
+            let mut admission = Admission::new(limits);
+            let mut fill =
+                |last| (0..clients).filter(|_| admission.admits(v4(last), 1.0).is_ok()).count();
+            assert_eq!((fill(1), fill(2)), (first, second), "of {clients}");
+            assert_eq!(fill(3), clients - first - second, "the rest");
         }
     }
 
