@@ -4,11 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use actix::prelude::Message;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::protocol::{ClaimedName, MessageText, PortPair, Username, message_length};
+use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text};
+use crate::protocol::{
+    ClaimedName, Encode as _, Kind, MessageText, PortPair, Username, encode_message, message_length,
+};
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
 use crate::server::address_prefix::AddressPrefix;
@@ -17,8 +20,9 @@ use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
-use crate::server::registry::directory::{Addresses, Member};
+use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
+use crate::server::room::event::{Dialect, MemberKey};
 use crate::server::room::rates::RoomRates;
 use crate::server::settings::Limits;
 
@@ -37,12 +41,18 @@ pub(crate) struct Accept {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum ToRegistry {
-    /// COREQ. Answered by [`Order::Refuse`], or by the room with [`FromRoom::Admit`].
-    Join { route: Route, claimed: ClaimedName, peer: SocketAddr, addresses: Addresses },
+    /// COREQ or HELLO. Answered by [`Order::Refuse`], or by the room with [`FromRoom::Admit`].
+    Join {
+        route: Route,
+        claimed: ClaimedName,
+        peer: SocketAddr,
+        addresses: Addresses,
+        key: MemberKey,
+    },
     /// A step of a private request. Answered by [`Order::Resume`].
     Private { route: Route, step: PrivateStep },
     /// The connection has ended, having joined or not.
-    Leave { id: ConnectionId },
+    Leave { id: ConnectionId, reason: LeaveReason },
 }
 
 /// One step of a private request, as the client named it.
@@ -79,9 +89,9 @@ pub(crate) enum Step {
 #[rtype(result = "()")]
 pub(crate) enum ToRoom {
     /// A client joined.
-    Enter { route: Route, name: Username },
+    Enter { route: Route, name: Username, key: MemberKey },
     /// A client left.
-    Leave { id: MemberId },
+    Leave { id: MemberId, reason: LeaveReason },
 }
 
 /// Connection to room: what its client said in a row. One at a time: the next one after the batch
@@ -93,6 +103,8 @@ pub(crate) struct Publish {
     pub(crate) from: Username,
     pub(crate) address: AddressPrefix,
     pub(crate) texts: Vec<MessageText>,
+    /// They are about actions, as of `/me`.
+    pub(crate) action: bool,
     /// When they were read.
     pub(crate) at: Instant,
     /// Whether the client may go on once they are written.
@@ -145,14 +157,14 @@ pub(crate) struct ToConnection {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Order {
-    /// Answer CORES 0.
-    Refuse,
-    /// CORES 1 is written: take part in the room.
+    /// Answer CORES 0 or REFUSED.
+    Refuse(Refused),
+    /// CORES 1 or WELCOME is written: take part in the room.
     Welcome { name: Username },
     /// The socket takes no more: write on when it does.
     AwaitWritable,
-    /// Send this frame.
-    Send(Bytes),
+    /// Send the last words before the end.
+    SendLast(LastMessage),
     /// What was forwarded has been dealt with: read on.
     Resume,
     /// The shard's limits have changed.
@@ -166,8 +178,37 @@ pub(crate) enum Order {
     Panic,
 }
 
-/// What became of a connection: the shard reports to the listener that it has joined, the connection reports
-/// to both that it has ended.
+/// Why an operator disconnects a client, in words for its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastMessage {
+    /// Revision 1 has no frame for it: it comes as a message from this name.
+    pub(crate) speaker: Username,
+    pub(crate) text: MessageText,
+    pub(crate) code: NoticeCode,
+}
+
+impl LastMessage {
+    /// The frame in that dialect, and its type.
+    pub(crate) fn encode(&self, dialect: Dialect) -> (Bytes, Kind) {
+        let mut out = BytesMut::new();
+        match dialect {
+            Dialect::V1 => encode_message(&self.speaker, &self.text, &mut out),
+            Dialect::V2 => {
+                let text = Text::new(self.text.as_str()).unwrap_or_default();
+                let (level, code) = (NoticeLevel::End, self.code);
+                v2::ServerFrame::Notice { level, code, text }.encode(&mut out);
+            }
+        }
+        let kind = match dialect {
+            Dialect::V1 => Kind::MSGBC,
+            Dialect::V2 => Kind::NOTICE,
+        };
+        (out.freeze(), kind)
+    }
+}
+
+/// What became of a connection: the shard reports to the listener that it has joined, the
+/// connection reports to both that it has ended.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Lifecycle {
@@ -258,8 +299,8 @@ pub(crate) struct ListClients;
 #[rtype(result = "usize")]
 pub(crate) struct CloseFrom {
     pub(crate) network: IpNet,
-    /// The frame that those who have joined get before.
-    pub(crate) last_message: Bytes,
+    /// What those who have joined get before.
+    pub(crate) last_message: LastMessage,
 }
 
 /// To the listener and the registry: the bans from now on.

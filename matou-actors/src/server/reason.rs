@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::FrameError;
+use crate::protocol::v2::LeaveReason;
+use crate::server::room::event::Dialect;
 
 /// Why a connection ends; the text is what the log says.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +19,14 @@ pub(crate) enum Reason {
     Io(#[from] io::Error),
     #[error("protocol violation: {0}")]
     Frame(#[from] FrameError),
-    #[error("protocol violation: the first frame must be COREQ")]
-    NotJoined,
-    #[error("protocol violation: COREQ after acceptance")]
-    JoinedAlready,
+    #[error("protocol violation: the first frame must be {}", join_frame(*.0))]
+    NotJoined(Dialect),
+    #[error("protocol violation: {} after acceptance", join_frame(*.0))]
+    JoinedAlready(Dialect),
+    #[error("encryption failed: {0}")]
+    Encryption(io::Error),
+    #[error("not encrypted, which security.plain does not allow")]
+    PlainRefused,
     #[error("too many names tried")]
     TooManyNames,
     #[error("no accepted name in time")]
@@ -46,12 +52,35 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// Why a read failed: the socket, or what came through it.
+    pub(crate) fn of_read(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            Self::Encryption(error)
+        } else {
+            Self::Io(error)
+        }
+    }
+
+    /// What the others in the room are told.
+    pub(crate) fn as_leave(&self) -> LeaveReason {
+        match self {
+            Self::SignedOut => LeaveReason::SignedOut,
+            Self::EndOfStream | Self::Io(_) | Self::Vanished(_) | Self::Panicked => {
+                LeaveReason::ConnectionLost
+            }
+            Self::Shutdown => LeaveReason::ServerStops,
+            _ => LeaveReason::Removed,
+        }
+    }
+
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 15] = [
+    pub(crate) const LABELS: [&'static str; 17] = [
         "signed_out",
         "end_of_stream",
         "io",
         "violation",
+        "encryption",
+        "plain_refused",
         "too_many_names",
         "join_timeout",
         "frame_timeout",
@@ -71,7 +100,9 @@ impl Reason {
             Self::SignedOut => "signed_out",
             Self::EndOfStream => "end_of_stream",
             Self::Io(_) => "io",
-            Self::Frame(_) | Self::NotJoined | Self::JoinedAlready => "violation",
+            Self::Frame(_) | Self::NotJoined(_) | Self::JoinedAlready(_) => "violation",
+            Self::Encryption(_) => "encryption",
+            Self::PlainRefused => "plain_refused",
             Self::TooManyNames => "too_many_names",
             Self::JoinTimeout => "join_timeout",
             Self::FrameTimeout => "frame_timeout",
@@ -91,6 +122,7 @@ impl Reason {
         !matches!(
             self,
             Self::Io(_)
+                | Self::Encryption(_)
                 | Self::QueueOverflow(_)
                 | Self::Stalled(_)
                 | Self::Lagging { .. }
@@ -125,5 +157,13 @@ impl Reason {
                 | Self::Kicked(_)
                 | Self::Banned
         )
+    }
+}
+
+/// The frame that joins in that revision.
+fn join_frame(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::V1 => "COREQ",
+        Dialect::V2 => "HELLO",
     }
 }

@@ -28,6 +28,8 @@ pub struct ServerSettings {
     pub private: Private,
     /// What one client, one address and all together may use.
     pub limits: Limits,
+    /// The server's key, and whether clients have to be encrypted.
+    pub security: Security,
     /// What is logged, and how.
     pub log: Log,
     /// The operators' socket.
@@ -114,6 +116,27 @@ pub struct Limits {
     pub room_bytes_per_second: u32,
     /// Bytes at once of all messages.
     pub room_byte_burst: u32,
+}
+
+/// Section `security`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Security {
+    /// File of the server's private key; empty is the default place.
+    pub key: PathBuf,
+    /// Whether revision 1, which is not encrypted, is served.
+    pub plain: Plain,
+}
+
+/// What becomes of clients that are not encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plain {
+    /// They are served.
+    #[default]
+    Allow,
+    /// They are disconnected.
+    Refuse,
 }
 
 /// Section `log`.

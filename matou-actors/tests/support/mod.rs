@@ -11,11 +11,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use matou_actors::protocol::v2::PublicKey;
 use matou_actors::protocol::{
     ClaimedName, ClientFrame, Decode, Encode, MessageText, ServerFrame, Username,
 };
 use matou_actors::server::admin::ControlRequest;
 use matou_actors::server::{self, Monitor, ServerSettings, SettingError};
+use matou_actors::trust::Identity;
 use slog::{Discard, Logger, o};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +25,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Server {
     pub address: SocketAddr,
+    /// The key that encrypted clients find.
+    pub key: PublicKey,
     pub monitor: Monitor,
     changes: mpsc::Sender<Change>,
     failure: std::sync::mpsc::Receiver<server::Failure>,
@@ -63,6 +67,8 @@ impl Server {
         let mut settings = ServerSettings::default();
         settings.network.arbiters = 2;
         change(&mut settings);
+        let identity = Identity::generate().unwrap();
+        let key = identity.public_key();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -72,7 +78,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
-                let mut running = server::start(&settings, vec![listener], logger).unwrap();
+                let mut running = server::start(&settings, Some(&identity), vec![listener], logger).unwrap();
                 // Without a operators, a channel that nothing comes out of.
                 let (_errand, mut controls) = mpsc::channel(1);
                 if let Some(operators) = operators {
@@ -100,7 +106,7 @@ impl Server {
             });
         });
         let monitor = wait.recv_timeout(DEADLINE).unwrap();
-        Self { address, monitor, changes, failure, stop: Some(stop), thread: Some(thread) }
+        Self { address, key, monitor, changes, failure, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Waits until a critical actor has failed.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::{Actor, ActorFutureExt, AtomicResponse, Context, Handler};
-use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use super::ban_request::{banned_words, message, new_ban, until};
@@ -15,10 +14,11 @@ use super::clients::find;
 use super::control::ControlRequest;
 use super::wire::{Request, Response, Status};
 use super::work::{Save, Work};
-use crate::protocol::{ClaimedName, DISCONNECTED_BY_OPERATOR, Username, encode_message};
+use crate::protocol::v2::NoticeCode;
+use crate::protocol::{ClaimedName, DISCONNECTED_BY_OPERATOR, Username};
 use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment};
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{AdminRequest, Found, SetBans};
+use crate::server::messages::{AdminRequest, Found, LastMessage, SetBans};
 
 /// How long the other actors and the disk may take.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ pub(crate) struct AdminSettings {
 struct Kick {
     name: ClaimedName,
     seconds: u64,
-    last_message: Bytes,
+    last_message: LastMessage,
     reason: String,
 }
 
@@ -74,7 +74,7 @@ impl AdminActor {
             Request::Kick { .. } => return Err("a kick is dealt with elsewhere".into()),
             Request::Ban { target, seconds, reason } => {
                 let ban = new_ban(&target, seconds, reason, now)?;
-                let last_message = self.last_message(&banned_words(&ban))?;
+                let last_message = self.last_message(&banned_words(&ban), NoticeCode::Banned)?;
                 self.settings.bans.add(ban.clone(), now).map_err(|error| error.to_string())?;
                 Work::Ban { actors, ban, last_message, save: self.bans_changed() }
             }
@@ -116,7 +116,8 @@ impl AdminActor {
         let name = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
         let seconds = seconds.unwrap_or(KICK_SECONDS);
         let reason = reason.unwrap_or_else(|| "no reason given".into());
-        let last_message = self.last_message(&format!("{DISCONNECTED_BY_OPERATOR}: {reason}"))?;
+        let words = format!("{DISCONNECTED_BY_OPERATOR}: {reason}");
+        let last_message = self.last_message(&words, NoticeCode::Kicked)?;
         Ok(Kick { name, seconds, last_message, reason })
     }
 
@@ -135,10 +136,9 @@ impl AdminActor {
     }
 
     /// A message in the server's name.
-    fn last_message(&self, words: &str) -> Result<Bytes, String> {
-        let mut last_message = BytesMut::new();
-        encode_message(&self.settings.speaker, &message(words)?, &mut last_message);
-        Ok(last_message.freeze())
+    fn last_message(&self, words: &str, code: NoticeCode) -> Result<LastMessage, String> {
+        let speaker = self.settings.speaker.clone();
+        Ok(LastMessage { speaker, text: message(words)?, code })
     }
 
     fn bans_changed(&self) -> Save {
@@ -201,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::server::accept::bans_file;
+    use crate::server::connection::actor::Security;
     use crate::server::settings::ServerSettings;
 
     #[actix::test]
@@ -216,7 +217,15 @@ mod tests {
         let logger = Logger::root(Discard, o!());
         let (failed, _failures) = mpsc::unbounded_channel();
         let settings = ServerSettings::default();
-        let actors = Actors::start(&settings, vec![], Bans::default(), &[other], &failed, &logger);
+        let actors = Actors::start(
+            &settings,
+            Security::default(),
+            vec![],
+            Bans::default(),
+            &[other],
+            &failed,
+            &logger,
+        );
         let settings = AdminSettings {
             listening: vec![],
             bans: Bans::default(),

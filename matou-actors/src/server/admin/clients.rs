@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use actix::prelude::Addr;
-use bytes::Bytes;
 use futures::future::try_join_all;
 
 use super::wire::ClientReport;
-use crate::protocol::{ClaimedName, Kind};
+use crate::protocol::ClaimedName;
 use crate::server::accept::bans::Ban;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{CloseFrom, Find, Found, ListClients, Order, ToConnection};
+use crate::server::messages::{
+    CloseFrom, Find, Found, LastMessage, ListClients, Order, ToConnection,
+};
 use crate::server::reason::Reason;
 use crate::server::shard::actor::Shard;
 
@@ -29,12 +30,11 @@ pub(super) async fn find(actors: &Actors, name: &ClaimedName) -> Result<Found, S
 pub(super) async fn close(
     actors: &Actors,
     found: &Found,
-    last_message: Bytes,
+    last_message: LastMessage,
     reason: Reason,
 ) -> Result<(), String> {
     let shard = actors.shards.get(found.route.shard).ok_or("there is no such shard")?;
-    actors.meters.hub_sent(Kind::MSGBC, 1);
-    for order in [Order::Send(last_message), Order::Close(reason)] {
+    for order in [Order::SendLast(last_message), Order::Close(reason)] {
         let order = ToConnection { id: found.route.id, order };
         shard.send(order).await.map_err(stopping)?;
     }
@@ -45,7 +45,7 @@ pub(super) async fn close(
 pub(super) async fn close_banned(
     actors: &Actors,
     ban: &Ban,
-    last_message: Bytes,
+    last_message: LastMessage,
 ) -> Result<usize, String> {
     let closing = async {
         if let Some(network) = ban.network {

@@ -1,6 +1,5 @@
 //! The part of a request that has to be waited for, away from the admin actor.
 
-use bytes::Bytes;
 use futures::future::join;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,7 +10,7 @@ use super::wire::Response;
 use crate::protocol::MessageText;
 use crate::server::accept::bans::{Ban, Bans};
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Announce, Found};
+use crate::server::messages::{Announce, Found, LastMessage};
 use crate::server::reason::Reason;
 
 /// What answers a request once the bans have been dealt with.
@@ -21,7 +20,7 @@ pub(super) enum Work {
     Ban {
         actors: Actors,
         ban: Ban,
-        last_message: Bytes,
+        last_message: LastMessage,
         save: Save,
     },
     Unban {
@@ -31,7 +30,7 @@ pub(super) enum Work {
     Kick {
         actors: Actors,
         found: Found,
-        last_message: Bytes,
+        last_message: LastMessage,
         reason: String,
     },
     Notice {

@@ -14,22 +14,29 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
+use rustls::ServerConfig;
 use slog::{Logger, info, warn};
 use tokio::time::Sleep;
 
 use super::deadlines::{Deadline, Deadlines};
+use super::handshakes::Handshakes;
 use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
 use super::socket::{Accepted, Socket};
-use crate::protocol::{Encode, MAX_FRAME, ServerFrame};
+use crate::protocol::v2::{self, Text};
+use crate::protocol::{Encode, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
 use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
-use crate::server::registry::directory::Addresses;
+use crate::server::registry::directory::{Addresses, Refused};
+use crate::server::room::event::{Dialect, wire_sequence};
 use crate::server::settings::Limits;
+
+/// The longest frame of either revision that a client may send.
+const LONGEST_FRAME: usize = v2::MAX_FRAME;
 
 /// Whom the connections speak to.
 #[derive(Clone)]
@@ -38,6 +45,7 @@ pub(crate) struct Uplinks {
     pub(crate) room: Recipient<Publish>,
     pub(crate) listener: Recipient<Lifecycle>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) security: Security,
     pub(crate) logger: Logger,
 }
 
@@ -49,6 +57,22 @@ pub(crate) struct Shared {
     pub(super) rules: RefCell<Rc<Rules>>,
     pub(super) meters: Arc<ShardMeters>,
     pub(super) read_buffer: RefCell<ReadBuffer>,
+    pub(super) encryption: Encrypting,
+}
+
+/// Whether clients may be encrypted, and have to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Security {
+    /// `None`: there is no key, revision 1 only.
+    pub(crate) config: Option<Arc<ServerConfig>>,
+    pub(crate) refuses_plain: bool,
+}
+
+/// What a shard needs for the handshakes of its connections.
+pub(super) struct Encrypting {
+    pub(super) config: Option<Arc<ServerConfig>>,
+    pub(super) refuses_plain: bool,
+    pub(super) handshakes: RefCell<Handshakes>,
 }
 
 /// The limits as the connections need them.
@@ -106,8 +130,11 @@ impl Shared {
     ) -> Self {
         let rules = RefCell::new(Rc::new(Rules::new(limits)));
         let meters = uplinks.meters.shard(shard);
-        let read_buffer = RefCell::new(ReadBuffer::new(MAX_FRAME));
-        Self { shard, uplinks, ended, rules, meters, read_buffer }
+        let read_buffer = RefCell::new(ReadBuffer::new(LONGEST_FRAME));
+        let Security { config, refuses_plain } = uplinks.security.clone();
+        let handshakes = RefCell::default();
+        let encryption = Encrypting { config, refuses_plain, handshakes };
+        Self { shard, uplinks, ended, rules, meters, read_buffer, encryption }
     }
 
     /// Replaces the limits; deadlines that run already keep theirs.
@@ -175,18 +202,25 @@ impl Connection {
         match intent {
             Intent::Join(claimed) => {
                 let (peer, addresses) = (self.peer, self.addresses());
-                let join = ToRegistry::Join { route, claimed, peer, addresses };
+                let key = self.output.borrow().socket().client_key().map(Arc::new);
+                let join = ToRegistry::Join { route, claimed, peer, addresses, key };
                 self.shared.uplinks.registry.do_send(join);
             }
-            Intent::Publish(texts) => {
+            Intent::Publish { texts, action } => {
                 let Some(from) = self.inbound.username().cloned() else { return };
                 let address = self.peer.ip().into();
                 let at = Instant::now();
-                let said = Publish { route, from, address, texts, at, resumes: true };
+                let said = Publish { route, from, address, texts, action, at, resumes: true };
                 self.shared.uplinks.room.do_send(said);
             }
             Intent::Private(step) => {
                 self.shared.uplinks.registry.do_send(ToRegistry::Private { route, step });
+            }
+            Intent::History => {
+                // No history is kept: the oldest event is the next one.
+                let oldest = wire_sequence(self.output.borrow().delivered());
+                self.send_frame(&v2::ServerFrame::HistoryEnd { oldest }, ctx);
+                self.resume();
             }
             Intent::Leave => self.close(&Reason::SignedOut, ctx),
         }
@@ -204,6 +238,29 @@ impl Connection {
         self.wrote(progress, ctx);
     }
 
+    fn send_frame(&mut self, frame: &impl Encode, ctx: &mut Context<Self>) {
+        let mut out = BytesMut::new();
+        frame.encode(&mut out);
+        self.send(out.freeze(), ctx);
+    }
+
+    fn refuse(&mut self, refused: Refused, ctx: &mut Context<Self>) {
+        self.inbound.refused();
+        match self.dialect() {
+            Dialect::V1 => self.send_frame(&ServerFrame::JoinAnswer { accepted: false }, ctx),
+            Dialect::V2 => {
+                let text = Text::new(&refused.to_string()).unwrap_or_default();
+                let reason = refused.code();
+                self.send_frame(&v2::ServerFrame::Refused { reason, text }, ctx);
+            }
+        }
+        self.resume();
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.inbound.dialect().unwrap_or(Dialect::V1)
+    }
+
     pub(super) fn wrote(&mut self, progress: Progress, ctx: &mut Context<Self>) {
         match progress {
             Progress::Done => self.caught_up(ctx),
@@ -216,9 +273,10 @@ impl Connection {
     }
 
     /// Makes the registry free the name.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, reason: &Reason) {
+        let reason = reason.as_leave();
         // Cannot flood: once for each connection.
-        self.shared.uplinks.registry.do_send(ToRegistry::Leave { id: self.id });
+        self.shared.uplinks.registry.do_send(ToRegistry::Leave { id: self.id, reason });
     }
 
     pub(super) fn log_end(&self, reason: &Reason) {
@@ -264,20 +322,18 @@ impl Handler<Order> for Connection {
             return;
         }
         match order {
-            Order::Refuse => {
-                self.inbound.refused();
-                let mut refused = BytesMut::new();
-                ServerFrame::JoinAnswer { accepted: false }.encode(&mut refused);
-                self.send(refused.freeze(), ctx);
-                self.resume();
-            }
+            Order::Refuse(refused) => self.refuse(refused, ctx),
             Order::Welcome { name } => {
                 self.deadlines.cancel(Deadline::Join, ctx);
                 self.inbound.accepted(name);
                 self.resume();
             }
             Order::AwaitWritable => self.watch_progress(ctx),
-            Order::Send(frame) => self.send(frame, ctx),
+            Order::SendLast(message) => {
+                let (frame, kind) = message.encode(self.dialect());
+                self.shared.meters.sent(kind, 1);
+                self.send(frame, ctx);
+            }
             Order::Resume => self.resume(),
             Order::ApplyLimits => {
                 let limit = self.shared.rules().limits.queue_bytes;
@@ -313,7 +369,7 @@ impl Drop for Connection {
         if self.state == State::Alive {
             let reason = if std::thread::panicking() { Reason::Panicked } else { Reason::Shutdown };
             self.log_end(&reason);
-            self.leave();
+            self.leave(&reason);
         }
         let joined = match self.output.try_borrow_mut() {
             Ok(mut output) => {

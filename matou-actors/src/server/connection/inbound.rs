@@ -2,15 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::{ClaimedName, ClientFrame, Decode, MAX_FRAME, MessageText, Username};
+use super::request::{Request, decode};
+use crate::protocol::{ClaimedName, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
+use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// Bytes of MSG frames that are gathered before they are published.
 const GATHER: usize = 32 * 1024;
+
+/// The most bytes of a frame that a client may make the server keep before it has joined: more than
+/// COREQ and HELLO can have.
+const MAX_FIRST_FRAME: usize = 1024;
 
 /// The rules for what a client sends.
 #[derive(Clone, Debug)]
@@ -23,6 +29,8 @@ pub(crate) struct InboundLimits {
 /// How far a client has come, and what it has used of its rates.
 #[derive(Debug)]
 pub(crate) struct Inbound {
+    /// The revision that the client speaks; `None` before its first byte.
+    dialect: Option<Dialect>,
     phase: Phase,
     attempts: u32,
     messages: TokenBucket,
@@ -43,14 +51,31 @@ pub(crate) enum Next {
 /// Something that a client wants.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
-    /// COREQ.
+    /// COREQ or HELLO.
     Join(ClaimedName),
-    /// MSG, one or more in a row.
-    Publish(Vec<MessageText>),
+    /// MSG or SAY, one or more in a row, all of them actions or none.
+    Publish { texts: Vec<MessageText>, action: bool },
+    /// HISTORY.
+    History,
     /// A step of a private request.
     Private(PrivateStep),
     /// DISCO.
     Leave,
+}
+
+/// What was said in a row.
+#[derive(Debug, Default)]
+struct Said {
+    texts: Vec<MessageText>,
+    action: bool,
+}
+
+impl Said {
+    /// Whether `request` can be part of the same run.
+    fn goes_on_with(&self, request: &Request) -> bool {
+        self.texts.is_empty()
+            || matches!(request, Request::Say { action, .. } if *action == self.action)
+    }
 }
 
 #[derive(Debug)]
@@ -74,11 +99,26 @@ impl InboundLimits {
 impl Inbound {
     pub(crate) fn new() -> Self {
         Self {
+            dialect: None,
             phase: Phase::Unnamed,
             attempts: 0,
             messages: TokenBucket::default(),
             bytes: TokenBucket::default(),
         }
+    }
+
+    fn is_stranger(&self) -> bool {
+        !matches!(self.phase, Phase::Joined(_))
+    }
+
+    /// The revision that the client speaks; `None` as long as nothing has come from it.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    /// The first byte has shown which revision the client speaks.
+    pub(crate) fn speaks(&mut self, dialect: Dialect) {
+        self.dialect = Some(dialect);
     }
 
     /// The name under which the client has joined.
@@ -118,73 +158,79 @@ impl Inbound {
         now: Instant,
         meters: &ShardMeters,
     ) -> Result<(usize, Next), Reason> {
+        let dialect = self.dialect.unwrap_or(Dialect::V1);
         let mut used = 0;
-        let mut said = Vec::new();
+        let mut said = Said::default();
         let next = loop {
             if let Some(wait) = self.must_wait(limits, now) {
                 break Next::Wait(wait);
             }
             let Some(rest) = input.get(used..) else { break Next::NeedMore };
-            let (frame, length) = match ClientFrame::decode(rest) {
+            let (request, kind, length) = match decode(dialect, rest) {
                 Ok(Some(decoded)) => decoded,
-                Err(violation) if said.is_empty() => return Err(violation.into()),
+                Err(violation) if said.texts.is_empty() => return Err(violation.into()),
                 // What was said before a violation goes first; it is found again after that.
+                Ok(None) if self.is_stranger() && rest.len() > MAX_FIRST_FRAME => {
+                    return Err(Reason::NotJoined(dialect));
+                }
                 Ok(None) | Err(_) => break Next::NeedMore,
             };
-            if !said.is_empty() && !matches!(frame, ClientFrame::Say(_)) {
+            if !said.goes_on_with(&request) {
                 // What was said before goes first; this frame is decoded again after it.
                 break Next::NeedMore;
             }
             used += length;
-            meters.received(frame.kind(), 1);
+            if let Some(kind) = kind {
+                meters.received(kind, 1);
+            }
             self.pay(length, limits, now);
-            if let Some(intent) = self.interpret(frame, limits, &mut said)? {
+            if let Some(intent) = self.interpret(request, dialect, limits, &mut said)? {
                 break Next::Intent(intent);
             }
-            if used > GATHER - MAX_FRAME {
+            if used > GATHER - MAX_FRAME && !said.texts.is_empty() {
                 break Next::NeedMore;
             }
         };
-        if said.is_empty() {
+        if said.texts.is_empty() {
             return Ok((used, next));
         }
-        Ok((used, Next::Intent(Intent::Publish(said))))
+        let Said { texts, action } = said;
+        Ok((used, Next::Intent(Intent::Publish { texts, action })))
     }
 
-    /// What a frame means; what is said is added to `said` and means nothing more by itself.
+    /// What a request means; what is said is added to `said` and means nothing more by itself.
     fn interpret(
         &mut self,
-        frame: ClientFrame,
+        request: Request,
+        dialect: Dialect,
         limits: &InboundLimits,
-        said: &mut Vec<MessageText>,
+        said: &mut Said,
     ) -> Result<Option<Intent>, Reason> {
-        match (&self.phase, &frame) {
-            (Phase::Joined(_), ClientFrame::Join(_)) => return Err(Reason::JoinedAlready),
+        match (&self.phase, &request) {
+            (_, Request::Skip) => return Ok(None),
+            (Phase::Joined(_), Request::Join(_)) => return Err(Reason::JoinedAlready(dialect)),
             (Phase::Joined(_), _) => {}
-            (_, ClientFrame::Join(_)) => {
+            (_, Request::Join(claimed)) => {
                 self.attempts += 1;
                 if self.attempts > limits.name_attempts {
                     return Err(Reason::TooManyNames);
                 }
-                let ClientFrame::Join(claimed) = frame else { return Ok(None) };
                 self.phase = Phase::Asking(claimed.clone());
-                return Ok(Some(Intent::Join(claimed)));
             }
-            _ => return Err(Reason::NotJoined),
+            _ => return Err(Reason::NotJoined(dialect)),
         }
-        Ok(Some(match frame {
-            ClientFrame::Say(text) => {
-                said.push(text);
-                return Ok(None);
+        Ok(match request {
+            Request::Say { text, action } => {
+                said.texts.push(text);
+                said.action = action;
+                None
             }
-            ClientFrame::Join(claimed) => Intent::Join(claimed),
-            ClientFrame::Leave => Intent::Leave,
-            ClientFrame::RequestPrivate { to } => Intent::Private(PrivateStep::Request { to }),
-            ClientFrame::AcceptPrivate { from } => Intent::Private(PrivateStep::Accept { from }),
-            ClientFrame::OfferPorts { to, ports } => {
-                Intent::Private(PrivateStep::OfferPorts { to, ports })
-            }
-        }))
+            Request::Join(claimed) => Some(Intent::Join(claimed)),
+            Request::Leave => Some(Intent::Leave),
+            Request::History => Some(Intent::History),
+            Request::Private(step) => Some(Intent::Private(step)),
+            Request::Skip => None,
+        })
     }
 
     fn must_wait(&self, limits: &InboundLimits, now: Instant) -> Option<Duration> {

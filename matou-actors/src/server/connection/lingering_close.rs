@@ -30,7 +30,7 @@ impl Connection {
             return;
         }
         self.log_end(reason);
-        self.leave();
+        self.leave(reason);
         self.state = State::Draining;
         self.unread = Vec::new();
         self.output.borrow_mut().close();
@@ -51,7 +51,7 @@ impl Connection {
     /// Nothing is queued any more for a client that is to go.
     pub(super) fn all_written(&mut self, ctx: &mut Context<Self>) {
         // An error means that the client is gone; the end of its stream follows.
-        let _ = self.output.borrow().socket().shut_down_write();
+        let _ = self.output.borrow_mut().socket_mut().shut_down_write();
         if self.discard.is_none() {
             return self.end(ctx);
         }
@@ -67,11 +67,11 @@ impl Connection {
             && let Some(left) = self.discard.as_mut().filter(|left| **left > 0)
         {
             let read = {
-                let output = self.output.borrow();
+                let mut output = self.output.borrow_mut();
                 match output.socket().poll_readable(task) {
                     Poll::Pending => return,
                     Poll::Ready(ready) => ready.and_then(|()| {
-                        output.socket().try_read(shared.read_buffer.borrow_mut().scratch())
+                        output.socket_mut().try_read(shared.read_buffer.borrow_mut().scratch())
                     }),
                 }
             };

@@ -2,10 +2,14 @@
 
 pub(crate) mod actor;
 pub(crate) mod deadlines;
+mod encryption;
+mod first_byte;
+mod handshakes;
 pub(crate) mod inbound;
 pub(crate) mod lingering_close;
 pub(crate) mod outbox;
 pub(crate) mod output;
 pub(crate) mod pump;
 pub(crate) mod read_buffer;
+mod request;
 pub(crate) mod socket;

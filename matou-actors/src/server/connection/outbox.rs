@@ -69,6 +69,11 @@ impl Outbox {
         })
     }
 
+    /// Sets the revision in which the events of the log are written from now on; none wait yet.
+    pub(crate) fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -216,6 +221,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::protocol::v2::UnixMillis;
     use crate::protocol::{MessageText, Username};
     use crate::server::room::event::{EventKind, RoomEvent};
     use crate::server::room::log::{Log, Reader};
@@ -239,8 +245,9 @@ mod tests {
 
     fn say(log: &mut Log, text: &str) {
         let (from, text) = (Username::parse("x").unwrap(), MessageText::parse(text).unwrap());
-        let kind = EventKind::Said { from: &from, text: &text };
-        log.append(&RoomEvent { sequence: log.end(), time: Instant::now(), kind });
+        let kind = EventKind::Said { from: &from, text: &text, action: false };
+        let (time, at) = (Instant::now(), UnixMillis(0));
+        log.append(&RoomEvent { sequence: log.end(), time, at, kind });
     }
 
     /// Writes everything, `step` bytes at a time.

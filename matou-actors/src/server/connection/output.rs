@@ -75,14 +75,23 @@ impl Output {
         &self.socket
     }
 
+    pub(super) fn socket_mut(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
     /// How long nothing has come from the client, if the system knows; see [`Socket::silence`].
     pub(crate) fn silence(&self) -> Option<Duration> {
         self.socket.silence()
     }
 
+    /// The sequence up to which everything was queued.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// Bytes that wait.
     pub(crate) fn queued(&self) -> usize {
-        self.outbox.queued()
+        self.outbox.queued() + self.socket.unsent()
     }
 
     /// For how long the oldest event that waits has been waiting.
@@ -122,6 +131,7 @@ impl Output {
     /// Writes what a newcomer gets before the log.
     pub(crate) fn welcome(&mut self, welcome: Welcome) -> Progress {
         self.delivered = welcome.start;
+        self.outbox.set_dialect(welcome.dialect);
         self.welcomed = !self.closed;
         self.push(|outbox| {
             outbox.push_welcome(welcome.parts);
@@ -139,8 +149,13 @@ impl Output {
     /// The socket is writable again, so they say.
     pub(super) fn unblock(&mut self) -> Progress {
         self.blocked = false;
-        self.meters.queue_high_water.raise(self.outbox.queued());
+        self.meters.queue_high_water.raise(self.queued());
         self.write(Socket::try_write)
+    }
+
+    /// Sends what the handshake answers, unless the socket is waited for already.
+    pub(super) fn flush(&mut self) -> Progress {
+        if self.blocked { Progress::Done } else { self.write(Socket::send_now) }
     }
 
     fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> Progress {
@@ -152,14 +167,14 @@ impl Output {
         if overflow && self.blocked {
             // Said once: from now on nothing is taken.
             self.closed = true;
-            self.meters.queue_high_water.raise(self.outbox.queued());
-            return Progress::Failed(Reason::QueueOverflow(self.outbox.queued()));
+            self.meters.queue_high_water.raise(self.queued());
+            return Progress::Failed(Reason::QueueOverflow(self.queued()));
         }
         progress
     }
 
-    fn write(&mut self, one: fn(&Socket, &[u8]) -> io::Result<usize>) -> Progress {
-        while !self.outbox.is_empty() {
+    fn write(&mut self, one: fn(&mut Socket, &[u8]) -> io::Result<usize>) -> Progress {
+        while !self.outbox.is_empty() || self.socket.unsent() > 0 {
             match self.write_once(one) {
                 Ok(written) => {
                     self.outbox.advance(written);
@@ -169,7 +184,7 @@ impl Output {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked = true;
-                    self.meters.queue_high_water.raise(self.outbox.queued());
+                    self.meters.queue_high_water.raise(self.queued());
                     return Progress::Blocked;
                 }
                 Err(error) => {
@@ -181,11 +196,15 @@ impl Output {
         Progress::Done
     }
 
-    fn write_once(&self, one: fn(&Socket, &[u8]) -> io::Result<usize>) -> io::Result<usize> {
+    fn write_once(
+        &mut self,
+        one: fn(&mut Socket, &[u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let filled = self.outbox.slices(&mut slices);
         match slices.get(..filled).unwrap_or_default() {
-            [only] => one(&self.socket, only),
+            [] => self.socket.flush().map(|()| 0),
+            [only] => one(&mut self.socket, only),
             several => self.socket.try_write_vectored(several),
         }
     }

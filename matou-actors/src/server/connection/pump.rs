@@ -18,10 +18,20 @@ use crate::server::reason::Reason;
 /// at again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
+/// So often a connection is read in a turn of its event loop; a client of which nothing whole comes
+/// in so many reads waits for the others.
+const READS: u32 = 16;
+
 impl AfterMailbox for Connection {
     fn after_mailbox(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
         self.end_pause(task);
+        let mut reads = 0;
         while self.is_read() {
+            if reads == READS {
+                task.waker().wake_by_ref();
+                break;
+            }
+            reads += 1;
             if self.starved {
                 let ready = self.output.borrow().socket().poll_readable(task);
                 match ready {
@@ -34,6 +44,7 @@ impl AfterMailbox for Connection {
                 }
             }
             self.read(ctx);
+            self.answer_handshake(ctx);
             self.end_pause(task);
         }
         self.discard_input(ctx, task);
@@ -61,17 +72,20 @@ impl Connection {
         let mut buffer = shared.read_buffer.borrow_mut();
         if self.starved {
             let output = std::rc::Rc::clone(&self.output);
-            let read = |room: &mut [u8]| output.borrow().socket().try_read(room);
+            let read = |room: &mut [u8]| output.borrow_mut().socket_mut().try_read(room);
             match buffer.fill(&self.unread, read) {
                 Ok(0) => return self.close(&Reason::EndOfStream, ctx),
                 Ok(fresh) => shared.meters.bytes_in.bump(wide(fresh)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.close(&Reason::Io(error), ctx),
+                Err(error) => return self.close(&Reason::of_read(error), ctx),
             }
         } else {
             buffer.refill(&self.unread);
         }
         let input = buffer.filled();
+        if self.inbound.dialect().is_none() && !self.begin(input, ctx) {
+            return;
+        }
         let rules = shared.rules();
         match self.inbound.next(input, &rules.inbound, Instant::now(), &shared.meters) {
             Ok((used, next)) => {
@@ -84,6 +98,14 @@ impl Connection {
                 }
             }
             Err(reason) => self.close(&reason, ctx),
+        }
+    }
+
+    /// Writes what the handshake answers, if the socket did not take it at once.
+    fn answer_handshake(&mut self, ctx: &mut Context<Self>) {
+        if self.state == State::Alive && self.output.borrow().socket().unsent() > 0 {
+            let progress = self.output.borrow_mut().flush();
+            self.wrote(progress, ctx);
         }
     }
 
@@ -121,7 +143,7 @@ impl Connection {
     }
 
     /// Reads nothing for a while: the socket's own flow control reaches the client.
-    fn slow_down(&mut self, wait: Duration) {
+    pub(super) fn slow_down(&mut self, wait: Duration) {
         self.pace = Some(Box::pin(tokio::time::sleep(wait)));
     }
 

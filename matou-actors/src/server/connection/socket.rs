@@ -1,4 +1,4 @@
-//! The socket of a client: plain TCP today, the one place that another transport joins.
+//! The socket of a client: TCP, plain or encrypted.
 
 use std::io::{self, IoSlice, Read as _};
 use std::mem::MaybeUninit;
@@ -10,6 +10,10 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+
+use super::encryption::Encryption;
+use crate::protocol::v2::PublicKey;
+use crate::trust::{MAX_RECORD, ServerTls};
 
 /// An idle connection is probed after this time, then after each interval, so many times.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
@@ -32,10 +36,11 @@ const TURN_AWAY_READ: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Accepted(std::net::TcpStream);
 
-/// A client's connection on its event loop.
+/// A client's connection on its event loop, plain or encrypted.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    Plain(TcpStream),
+pub(crate) struct Socket {
+    stream: TcpStream,
+    encryption: Option<Box<Encryption>>,
 }
 
 impl Accepted {
@@ -62,63 +67,119 @@ impl Socket {
     /// Registers the connection with the current event loop, tuned for chat.
     pub(crate) fn register(Accepted(stream): Accepted) -> io::Result<Self> {
         tune(&stream)?;
-        TcpStream::from_std(stream).map(Self::Plain)
+        Ok(Self { stream: TcpStream::from_std(stream)?, encryption: None })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        let Self::Plain(stream) = self;
-        stream.local_addr()
+        self.stream.local_addr()
+    }
+
+    /// Goes on encrypted: everything that was read so far, and all that comes, is TLS.
+    pub(super) fn encrypt(&mut self, tls: ServerTls) {
+        self.encryption = Some(Box::new(Encryption::new(tls)));
+    }
+
+    /// The key that the client has proved; `None` when the connection is plain.
+    pub(super) fn client_key(&self) -> Option<PublicKey> {
+        self.encryption.as_ref()?.client_key()
     }
 
     pub(super) fn poll_readable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        let Self::Plain(stream) = self;
-        stream.poll_read_ready(task)
+        if self.has_plaintext() {
+            return Poll::Ready(Ok(()));
+        }
+        self.stream.poll_read_ready(task)
     }
 
     pub(super) fn poll_writable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        let Self::Plain(stream) = self;
-        stream.poll_write_ready(task)
+        self.stream.poll_write_ready(task)
     }
 
-    /// Reads what is there; `WouldBlock` when nothing is, 0 when the stream has ended.
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self::Plain(stream) = self;
-        stream.try_read(buffer)
+    /// Reads what is there; `WouldBlock` when nothing is, 0 when the stream has ended. An error of
+    /// the encryption is of the kind `InvalidData`.
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => stream.try_read(buffer),
+            Some(encryption) => encryption.read(
+                buffer,
+                |room| stream.try_read(room),
+                |bytes| send_now(stream, bytes),
+            ),
+        }
+    }
+
+    /// Takes bytes that were read before the connection was known to be encrypted.
+    pub(super) fn take_ciphertext(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => Ok(()),
+            Some(encryption) => encryption.take(bytes, |bytes| send_now(stream, bytes)),
+        }
     }
 
     /// Writes what the socket takes.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Self::Plain(stream) = self;
-        stream.try_write(bytes)
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => stream.try_write(bytes),
+            Some(encryption) => encryption.write(bytes, |bytes| stream.try_write(bytes)),
+        }
     }
 
     /// Writes what the socket takes of several slices.
-    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Self::Plain(stream) = self;
-        stream.try_write_vectored(slices)
+    pub(super) fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => stream.try_write_vectored(slices),
+            Some(encryption) => {
+                let gathered = gather(slices);
+                encryption.write(&gathered, |bytes| stream.try_write(bytes))
+            }
+        }
     }
 
     /// As [`Socket::try_write`], for a socket that is not known to be full: without asking the
     /// runtime, which would look it up in memory of its own for each delivery.
-    pub(super) fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Self::Plain(stream) = self;
-        match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            // The runtime waits for room only when it has met the full socket itself.
-            Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
-            sent => Ok(sent?),
+    pub(super) fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => send_now(stream, bytes),
+            Some(encryption) => encryption.write(bytes, |bytes| send_now(stream, bytes)),
         }
     }
 
-    /// Whether the kernel holds bytes from the client that were not read yet.
+    /// Encrypted bytes that the socket has not taken yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.encryption.as_ref().map_or(0, |encryption| encryption.unsent())
+    }
+
+    /// Sends of [`Socket::unsent`] what the socket takes; an error when that is not all.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let stream = &self.stream;
+        match &mut self.encryption {
+            None => Ok(()),
+            Some(encryption) => encryption.flush(|bytes| stream.try_write(bytes)),
+        }
+    }
+
+    /// Whether bytes from the client are here that were not read yet.
     pub(super) fn has_unread(&self) -> bool {
-        let Self::Plain(stream) = self;
         let mut byte = [MaybeUninit::uninit()];
-        SockRef::from(stream).peek(&mut byte).is_ok_and(|count| count > 0)
+        self.has_plaintext()
+            || SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
+    }
+
+    fn has_plaintext(&self) -> bool {
+        self.encryption.as_ref().is_some_and(|encryption| encryption.has_plaintext())
     }
 
     /// Ends the stream towards the client.
-    pub(super) fn shut_down_write(&self) -> io::Result<()> {
-        let Self::Plain(stream) = self;
+    pub(super) fn shut_down_write(&mut self) -> io::Result<()> {
+        let stream = &self.stream;
+        if let Some(encryption) = &mut self.encryption {
+            encryption.close(|bytes| stream.try_write(bytes));
+        }
         SockRef::from(stream).shutdown(Shutdown::Write)
     }
 
@@ -130,7 +191,7 @@ impl Socket {
     /// user timeout starts again with that, and is late by up to a minute when the local network
     /// reports that there is no such host.
     pub(super) fn silence(&self) -> Option<Duration> {
-        let Self::Plain(stream) = self;
+        let stream = &self.stream;
         #[cfg(target_os = "linux")]
         {
             crate::tcp_info::silence(stream).ok()
@@ -144,7 +205,7 @@ impl Socket {
 
     /// How many bytes the client's system has acknowledged; `None` where ours does not say.
     pub(super) fn acknowledged(&self) -> Option<u64> {
-        let Self::Plain(stream) = self;
+        let stream = &self.stream;
         #[cfg(target_os = "linux")]
         {
             crate::tcp_info::acknowledged(stream).ok()
@@ -155,6 +216,24 @@ impl Socket {
             None
         }
     }
+}
+
+fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        // The runtime waits for room only when it has met the full socket itself.
+        Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
+        sent => Ok(sent?),
+    }
+}
+
+/// The front of what `slices` hold, as much as one record takes.
+fn gather(slices: &[IoSlice<'_>]) -> Vec<u8> {
+    let mut gathered = Vec::new();
+    for slice in slices {
+        let room = MAX_RECORD.saturating_sub(gathered.len());
+        gathered.extend_from_slice(slice.get(..room.min(slice.len())).unwrap_or_default());
+    }
+    gathered
 }
 
 /// Sends at once what is written, and notices within two minutes when the other end has been
@@ -201,7 +280,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let ours = Socket::Plain(stream);
+        let ours = Socket { stream, encryption: None };
         let long = Duration::from_millis(100);
         while ours.silence().unwrap() < long {
             tokio::time::sleep(long / 10).await;

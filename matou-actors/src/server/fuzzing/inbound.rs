@@ -77,7 +77,7 @@ fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
                 let allowed = u64::from(BURST) + (waited * PER_SECOND).as_secs() + 1;
                 assert!(frames <= allowed, "{frames} frames in {waited:?}");
             }
-            Next::Intent(Intent::Publish(texts)) => {
+            Next::Intent(Intent::Publish { texts, .. }) => {
                 let name = inbound.username().unwrap();
                 for text in &texts {
                     encode_message(name, text, &mut outcome.said);

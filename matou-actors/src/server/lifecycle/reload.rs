@@ -63,6 +63,8 @@ fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'sta
         ("log.format", current.log.format != new.log.format),
         ("admin.socket", current.admin.socket != new.admin.socket),
         ("admin.bans", current.admin.bans != new.admin.bans),
+        ("security.key", current.security.key != new.security.key),
+        ("security.plain", current.security.plain != new.security.plain),
         ("metrics.listen", current.metrics.listen != new.metrics.listen),
     ];
     differ.into_iter().filter(|&(_, differs)| differs).map(|(key, _)| key).collect()

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::Arbiter;
@@ -15,10 +16,12 @@ use tokio::time::timeout;
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
+use crate::server::connection::actor::Security;
 use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};
-use crate::server::settings::{ServerSettings, SettingError};
+use crate::server::settings::{Plain, ServerSettings, SettingError};
+use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -58,17 +61,23 @@ pub enum StartError {
     /// A file of bans that cannot be used.
     #[error(transparent)]
     Bans(#[from] BansFileError),
+    /// A key that cannot be used.
+    #[error("cannot use the server's key: {0}")]
+    Key(#[from] TlsError),
 }
 
 /// Starts a server on sockets that listen already, inside the running actix system, whose
-/// thread becomes the first of the server's event loops.
+/// thread becomes the first of the server's event loops. Without an `identity` it speaks revision 1
+/// only.
 pub fn start(
     settings: &ServerSettings,
+    identity: Option<&Identity>,
     listeners: Vec<StdListener>,
     logger: Logger,
 ) -> Result<Running, StartError> {
     settings.check()?;
     let bans = bans(settings)?;
+    let security = security(settings, identity)?;
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
     for listener in listeners {
@@ -79,7 +88,8 @@ pub fn start(
     let (failed, failures) = mpsc::unbounded_channel();
     let count = shard_count(settings.network.arbiters);
     let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
-    let actors = Actors::start(settings, sockets, bans.clone(), &arbiters, &failed, &logger)?;
+    let actors =
+        Actors::start(settings, security, sockets, bans.clone(), &arbiters, &failed, &logger)?;
     let settings = settings.clone();
     Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
 }
@@ -94,6 +104,12 @@ fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
         path if path.as_os_str().is_empty() => Ok(Bans::default()),
         path => bans_file::load(path, Moment::now()),
     }
+}
+
+fn security(settings: &ServerSettings, identity: Option<&Identity>) -> Result<Security, TlsError> {
+    let config = identity.map(|identity| server_config(identity, ExpectedKey::Any, Alpn::Server));
+    let config = config.transpose()?.map(Arc::new);
+    Ok(Security { config, refuses_plain: settings.security.plain == Plain::Refuse })
 }
 
 impl Running {
@@ -197,7 +213,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let mut settings = ServerSettings::default();
         settings.network.arbiters = 3;
-        let server = start(&settings, vec![listener], Logger::root(Discard, o!())).unwrap();
+        let server = start(&settings, None, vec![listener], Logger::root(Discard, o!())).unwrap();
         // The first lands on the second event loop, which will hang, the next on the third.
         let _first = TcpStream::connect(address).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();

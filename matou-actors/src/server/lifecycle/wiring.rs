@@ -13,7 +13,7 @@ use crate::server::accept::bans::Bans;
 use crate::server::accept::listener::Listener;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::requests::{RequestLimits, Requests};
-use crate::server::connection::actor::Uplinks;
+use crate::server::connection::actor::{Security, Uplinks};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::lifecycle::reload::{Reloadable, motd_lines};
 use crate::server::log_limiter::LogLimiters;
@@ -43,6 +43,7 @@ impl Actors {
     /// also the first shard's, the other shards on `arbiters`.
     pub(crate) fn start(
         settings: &ServerSettings,
+        security: Security,
         sockets: Vec<TcpListener>,
         bans: Bans,
         arbiters: &[Arbiter],
@@ -61,6 +62,7 @@ impl Actors {
             room: room.address().recipient(),
             listener: listener.address().recipient(),
             meters: Arc::clone(&meters),
+            security,
             logger: logger.clone(),
         };
         let homes = std::iter::once(Arbiter::current()).chain(arbiters.iter().map(Arbiter::handle));

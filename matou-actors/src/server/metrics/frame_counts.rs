@@ -1,6 +1,7 @@
 //! How many frames of each type went to everybody.
 
 use crate::protocol::Kind;
+use crate::server::room::event::Dialect;
 
 /// Frames of the room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,12 @@ impl FrameCounts {
         }
     }
 
-    /// The same by type.
-    pub(crate) fn kinds(self) -> [(Kind, u64); 3] {
-        [(Kind::CONOTIF, self.joined), (Kind::MSGBC, self.said), (Kind::DISCONOTIF, self.left)]
+    /// The same by type, as a client of that revision gets them.
+    pub(crate) fn kinds(self, dialect: Dialect) -> [(Kind, u64); 3] {
+        let [joined, said, left] = match dialect {
+            Dialect::V1 => [Kind::CONOTIF, Kind::MSGBC, Kind::DISCONOTIF],
+            Dialect::V2 => [Kind::JOINED, Kind::SAID, Kind::LEFT],
+        };
+        [(joined, self.joined), (said, self.said), (left, self.left)]
     }
 }

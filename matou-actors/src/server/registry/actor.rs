@@ -19,6 +19,8 @@ use crate::server::messages::{
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::directory::{Addresses, Directory, Refused, RefusedKind};
+use crate::server::room::event::MemberKey;
+use crate::trust::Fingerprint;
 
 /// Refused names, for each reason, are logged once in this time: strangers can cause any number.
 pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -66,18 +68,18 @@ impl Handler<ToRegistry> for Registry {
 
     fn handle(&mut self, message: ToRegistry, _: &mut Context<Self>) {
         match message {
-            ToRegistry::Join { route, claimed, peer, addresses } => {
-                self.join(route, &claimed, peer, addresses);
+            ToRegistry::Join { route, claimed, peer, addresses, key } => {
+                self.join(route, &claimed, peer, addresses, key);
             }
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
                 self.answers.push((route, Order::Resume));
             }
-            ToRegistry::Leave { id } => {
+            ToRegistry::Leave { id, reason } => {
                 let id = id.into();
                 if self.directory.leave(id).is_some() {
                     self.meters.users.set(self.directory.len());
-                    self.room.do_send(ToRoom::Leave { id });
+                    self.room.do_send(ToRoom::Leave { id, reason });
                     self.broker.do_send(ToBroker::Forget { id });
                 }
             }
@@ -105,6 +107,7 @@ impl Registry {
         claimed: &ClaimedName,
         peer: SocketAddr,
         addresses: Addresses,
+        key: MemberKey,
     ) {
         let banned = self.is_banned(claimed, addresses);
         let joined = if banned {
@@ -115,15 +118,18 @@ impl Registry {
         match joined {
             Ok(member) => {
                 self.meters.joins.add(1);
-                info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name);
-                self.room.do_send(ToRoom::Enter { route, name: member.name.clone() });
+                let key_text = key.as_ref().map(|key| Fingerprint::of(key).to_string());
+                info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name,
+                    "key" => key_text.as_deref().unwrap_or("none"));
+                self.room.do_send(ToRoom::Enter { route, name: member.name.clone(), key });
                 self.meters.users.set(self.directory.len());
             }
             Err(refused) => {
                 self.meters.names_refused.add(1);
-                self.meters.hub_sent(Kind::CORES, 1);
+                let answer = if key.is_some() { Kind::REFUSED } else { Kind::CORES };
+                self.meters.hub_sent(answer, 1);
                 self.log_refusal(peer, claimed, refused);
-                self.answers.push((route, Order::Refuse));
+                self.answers.push((route, Order::Refuse(refused)));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::protocol::v2::SignInRefusal;
 use crate::protocol::{ClaimedName, Username, UsernameError};
 use crate::server::ids::{MemberId, Route};
 use crate::server::registry::names::{Names, Taken, is_of_one_script};
@@ -55,6 +56,15 @@ pub(crate) enum RefusedKind {
 }
 
 impl Refused {
+    /// The reason in REFUSED.
+    pub(crate) fn code(self) -> SignInRefusal {
+        match self {
+            Self::Invalid(_) | Self::MixedScripts => SignInRefusal::InvalidName,
+            Self::Taken => SignInRefusal::Taken,
+            Self::Banned => SignInRefusal::Banned,
+        }
+    }
+
     pub(crate) fn kind(self) -> RefusedKind {
         match self {
             Self::Invalid(_) => RefusedKind::Invalid,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::task::Context as Task;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHandle};
 use slog::{Logger, warn};
 use tokio::sync::oneshot;
 
-use crate::protocol::{Kind, Username};
+use crate::protocol::Username;
+use crate::protocol::v2::UnixMillis;
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
@@ -49,10 +50,12 @@ impl Handler<ToRoom> for Room {
 
     fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
         match message {
-            ToRoom::Enter { route, name } => self.fanout.enter(route, name, (self.clock)()),
-            ToRoom::Leave { id } => {
+            ToRoom::Enter { route, name, key } => {
+                self.fanout.enter(route, name, key, (self.clock)());
+            }
+            ToRoom::Leave { id, reason } => {
                 self.shaper.forget(id);
-                self.fanout.leave(id, (self.clock)());
+                self.fanout.leave(id, reason, (self.clock)());
             }
         }
     }
@@ -126,10 +129,12 @@ impl Handler<SetRoom> for Room {
 impl Room {
     /// Admits the members whose join was committed, before the batch that announces them.
     fn admit(&mut self) {
+        self.fanout.set_time(time_of_day());
         for (route, name, welcome) in self.fanout.commit() {
-            self.meters.hub_sent(Kind::CORES, 1);
-            self.meters.hub_sent(Kind::CONOTIF, welcome.announced);
-            self.meters.hub_sent(Kind::MSGBC, welcome.said);
+            let counts = [1, welcome.announced, welcome.said];
+            for (kind, count) in welcome.dialect.welcome_kinds().into_iter().zip(counts) {
+                self.meters.hub_sent(kind, count);
+            }
             if let Some(shard) = self.shards.get(route.shard) {
                 // Cannot flood: one for each connection that joins.
                 shard.do_send(FromRoom::Admit { id: route.id, name, welcome });
@@ -175,4 +180,9 @@ impl AfterMailbox for Room {
     fn after_mailbox(&mut self, ctx: &mut Context<Self>, _: &mut Task<'_>) {
         self.flush(ctx);
     }
+}
+
+fn time_of_day() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

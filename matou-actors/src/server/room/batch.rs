@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::server::ids::ConnectionId;
 use crate::server::metrics::frame_counts::FrameCounts;
+use crate::server::room::event::Dialect;
 use crate::server::room::log::Span;
 
 /// The most bytes of a batch, unless one segment alone is larger.
@@ -29,6 +30,7 @@ pub(crate) struct Batch {
 /// What a new member gets before the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Welcome {
+    pub(crate) dialect: Dialect,
     /// CORES 1, the roster, its own CONOTIF, and the message of the day.
     pub(crate) parts: Vec<Bytes>,
     /// Where in the log the new member starts: behind its own CONOTIF.

@@ -1,40 +1,193 @@
 //! What happens in the room, and what of it a client reads.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::protocol::{MessageText, Username, encode_joined, encode_left, encode_message};
+use crate::protocol::v2::{self, LeaveReason, Member, PublicKey, UnixMillis};
+use crate::protocol::{
+    Encode as _, Kind, MAX_MESSAGE, MessageText, Username, encode_joined, encode_left,
+    encode_message,
+};
+
+/// SAID, flag 2: about an action, as of `/me`.
+const ACTION: i32 = 2;
+
+/// The key of a member of revision 2, shared by all who keep it; a member of revision 1 has none.
+pub(crate) type MemberKey = Option<Arc<PublicKey>>;
 
 /// One event with its place in the order that everybody reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomEvent<'a> {
+    /// From 0; on the wire from 1.
     pub(crate) sequence: u64,
     /// When it was proposed.
     pub(crate) time: Instant,
+    /// When it was committed.
+    pub(crate) at: UnixMillis,
     pub(crate) kind: EventKind<'a>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind<'a> {
-    Joined(&'a Username),
-    Left(&'a Username),
-    Said { from: &'a Username, text: &'a MessageText },
+    Joined { name: &'a Username, key: Option<&'a PublicKey> },
+    Left { name: &'a Username, reason: LeaveReason },
+    Said { from: &'a Username, text: &'a MessageText, action: bool },
 }
 
 /// A revision of the protocol: what the bytes of an event look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     V1,
+    V2,
+}
+
+/// One value for each dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PerDialect<T> {
+    pub(crate) v1: T,
+    pub(crate) v2: T,
+}
+
+impl<T> PerDialect<T> {
+    pub(crate) fn of(&self, dialect: Dialect) -> &T {
+        match dialect {
+            Dialect::V1 => &self.v1,
+            Dialect::V2 => &self.v2,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, dialect: Dialect) -> &mut T {
+        match dialect {
+            Dialect::V1 => &mut self.v1,
+            Dialect::V2 => &mut self.v2,
+        }
+    }
 }
 
 impl Dialect {
+    /// The one that a member with that key speaks.
+    pub(crate) fn of_member(key: &MemberKey) -> Self {
+        if key.is_some() { Self::V2 } else { Self::V1 }
+    }
+
     /// Appends the frame that says `event`.
     pub(crate) fn encode(self, event: &RoomEvent<'_>, out: &mut BytesMut) {
-        match (self, event.kind) {
-            (Self::V1, EventKind::Joined(name)) => encode_joined(name, out),
-            (Self::V1, EventKind::Left(name)) => encode_left(name, out),
-            (Self::V1, EventKind::Said { from, text }) => encode_message(from, text, out),
+        match self {
+            Self::V1 => encode_v1(event, out),
+            Self::V2 => encode_v2(event, out),
         }
+    }
+
+    /// Appends the frame that tells a newcomer of a member.
+    pub(crate) fn encode_present(
+        self,
+        name: &Username,
+        key: Option<&PublicKey>,
+        out: &mut BytesMut,
+    ) {
+        match self {
+            Self::V1 => encode_joined(name, out),
+            Self::V2 => {
+                let (username, member) = (name.clone(), member(key));
+                v2::ServerFrame::Present { username, member }.encode(out);
+            }
+        }
+    }
+
+    /// The frames of the room: of a newcomer's welcome, of each member in it, and of the message of
+    /// the day.
+    pub(crate) fn welcome_kinds(self) -> [Kind; 3] {
+        match self {
+            Self::V1 => [Kind::CORES, Kind::CONOTIF, Kind::MSGBC],
+            Self::V2 => [Kind::WELCOME, Kind::PRESENT, Kind::NOTICE],
+        }
+    }
+}
+
+/// The number of an event on the wire.
+pub(crate) fn wire_sequence(sequence: u64) -> u64 {
+    sequence.saturating_add(1)
+}
+
+fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
+    match event.kind {
+        EventKind::Joined { name, .. } => encode_joined(name, out),
+        EventKind::Left { name, .. } => encode_left(name, out),
+        EventKind::Said { from, text, action: false } => encode_message(from, text, out),
+        EventKind::Said { from, text, action: true } => {
+            encode_message(from, &action_as_text(text), out);
+        }
+    }
+}
+
+fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
+    let (sequence, time) = (wire_sequence(event.sequence), event.at);
+    let frame = match event.kind {
+        EventKind::Joined { name, key } => {
+            let (username, member) = (name.clone(), member(key));
+            v2::ServerFrame::Joined { sequence, time, username, member }
+        }
+        EventKind::Left { name, reason } => {
+            v2::ServerFrame::Left { sequence, time, username: name.clone(), reason }
+        }
+        EventKind::Said { from, text, action } => {
+            let (username, text) = (from.clone(), text.clone());
+            let flags = if action { ACTION } else { 0 };
+            v2::ServerFrame::Said { sequence, time, username, text, flags }
+        }
+    };
+    frame.encode(out);
+}
+
+fn member(key: Option<&PublicKey>) -> Member {
+    key.map_or(Member::Revision1, |key| Member::Revision2(*key))
+}
+
+/// An action in revision 1, which has none: "* text". The last characters of one that is longer
+/// than that leaves room for are cut.
+fn action_as_text(text: &MessageText) -> MessageText {
+    let mut words = format!("* {text}");
+    while words.len() > MAX_MESSAGE {
+        words.pop();
+    }
+    MessageText::parse(&words).unwrap_or_else(|_| text.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(dialect: Dialect, kind: EventKind<'_>) -> Vec<u8> {
+        let event =
+            RoomEvent { sequence: 6, time: Instant::now(), at: UnixMillis(0x0102_0304), kind };
+        let mut out = BytesMut::new();
+        dialect.encode(&event, &mut out);
+        out.to_vec()
+    }
+
+    /// The bytes are worked out by hand from the tables of the protocol.
+    #[test]
+    fn an_event_is_a_frame_of_either_revision() {
+        let (name, text) = (Username::parse("Al").unwrap(), MessageText::parse("hi").unwrap());
+        let said = EventKind::Said { from: &name, text: &text, action: true };
+        assert_eq!(encoded(Dialect::V1, said), b"\0\0\0\x04\0\0\0\x02Al\0\0\0\x04* hi");
+        let head = b"\0\0\0\0\0\0\0\x07\0\0\0\0\x01\x02\x03\x04\0\0\0\x02Al";
+        let expected = [b"\0\0\0\x16\0\0\0\x20", &head[..], b"\0\0\0\x02hi\0\0\0\x02"];
+        assert_eq!(encoded(Dialect::V2, said), expected.concat());
+        let left = EventKind::Left { name: &name, reason: LeaveReason::Removed };
+        let expected = [b"\0\0\0\x15\0\0\0\x1a", &head[..], b"\0\0\0\x02"];
+        assert_eq!(encoded(Dialect::V2, left), expected.concat());
+        let key = PublicKey([9; 32]);
+        let joined = EventKind::Joined { name: &name, key: Some(&key) };
+        let expected = [b"\0\0\0\x14\0\0\0\x3a", &head[..], b"\0\0\0\x01", &[9; 32]];
+        assert_eq!(encoded(Dialect::V2, joined), expected.concat());
+    }
+
+    #[test]
+    fn a_long_action_is_cut_at_a_character_for_revision_1() {
+        let text = MessageText::parse(&"é".repeat(MAX_MESSAGE / 2)).unwrap();
+        assert_eq!(action_as_text(&text).as_str(), format!("* {}", "é".repeat(255)));
     }
 }

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::protocol::{Encode, MessageText, ServerFrame, Username, encode_joined, encode_message};
+use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text, UnixMillis};
+use crate::protocol::{Encode, MessageText, ServerFrame, Username, encode_message};
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::messages::Publish;
 use crate::server::metrics::frame_counts::FrameCounts;
 use crate::server::room::batch::{Batch, MAX_BATCH, Welcome};
-use crate::server::room::event::{EventKind, RoomEvent};
+use crate::server::room::event::{
+    Dialect, EventKind, MemberKey, PerDialect, RoomEvent, wire_sequence,
+};
 use crate::server::room::log::{Log, Reader};
-use crate::server::room::roster::Roster;
+use crate::server::room::roster::{Present, Roster};
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
 
 /// After a batch that took this long to write, more is gathered before the next one: a write
@@ -39,10 +42,21 @@ pub(crate) struct Fanout {
     log: Log,
     roster: Roster,
     replay_roster: bool,
-    /// The frames of the message of the day, and how many.
-    motd: (Bytes, u64),
+    server_name: Text<64>,
+    motd: Motd,
+    /// The time of day of what is committed next.
+    now: UnixMillis,
+    /// How many of the members speak revision 2.
+    v2_members: usize,
     frames: FrameCounts,
     shards: Vec<ShardState>,
+}
+
+/// The frames of the message of the day, and how many.
+#[derive(Debug, Default)]
+struct Motd {
+    frames: PerDialect<Bytes>,
+    count: u64,
 }
 
 #[derive(Debug)]
@@ -92,7 +106,10 @@ impl Fanout {
             log,
             roster,
             replay_roster,
-            motd: Default::default(),
+            server_name: Text::default(),
+            motd: Motd::default(),
+            now: UnixMillis(0),
+            v2_members: 0,
             frames,
             shards,
         }
@@ -103,27 +120,37 @@ impl Fanout {
         self.replay_roster = replay_roster;
     }
 
-    /// Sets the message of the day and the name that it comes from.
+    /// Sets the name of the server, and the message of the day that comes from it.
     pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
-        let mut out = BytesMut::new();
+        let (mut v1, mut v2) = (BytesMut::new(), BytesMut::new());
         for text in lines {
-            encode_message(from, text, &mut out);
+            encode_message(from, text, &mut v1);
+            let text = Text::new(text.as_str()).unwrap_or_default();
+            let (level, code) = (NoticeLevel::Info, NoticeCode::None);
+            v2::ServerFrame::Notice { level, code, text }.encode(&mut v2);
         }
-        self.motd = (out.freeze(), u64::try_from(lines.len()).unwrap_or_default());
+        let frames = PerDialect { v1: v1.freeze(), v2: v2.freeze() };
+        self.motd = Motd { frames, count: u64::try_from(lines.len()).unwrap_or_default() };
+        self.server_name = Text::new(from.as_str()).unwrap_or_default();
+    }
+
+    /// Sets the time of day of what is committed next.
+    pub(crate) fn set_time(&mut self, now: UnixMillis) {
+        self.now = now;
     }
 
     /// Asks for `name` to join: it is in the room once that is committed.
-    pub(crate) fn enter(&mut self, route: Route, name: Username, now: Instant) {
+    pub(crate) fn enter(&mut self, route: Route, name: Username, key: MemberKey, now: Instant) {
         let member = route.id.into();
         self.joining.insert(member, route);
-        self.propose(Change::Join { member, name }, now);
+        self.propose(Change::Join { member, name, key }, now);
     }
 
     /// Asks for a member to leave; nothing when it is not here.
-    pub(crate) fn leave(&mut self, member: MemberId, now: Instant) {
+    pub(crate) fn leave(&mut self, member: MemberId, reason: LeaveReason, now: Instant) {
         let is_here = self.roster.has(member) || self.joining.remove(&member).is_some();
         if is_here && self.leaving.insert(member) {
-            self.propose(Change::Leave { member }, now);
+            self.propose(Change::Leave { member, reason }, now);
         }
     }
 
@@ -131,14 +158,15 @@ impl Fanout {
     /// ([`Batch::published`]) and publishes no more until then, so that what waits here is
     /// bounded by what each client may have in flight.
     pub(crate) fn publish(&mut self, said: Publish) {
-        let Publish { route, from, texts, at, resumes, .. } = said;
+        let Publish { route, from, texts, action, at, resumes, .. } = said;
         let publisher = resumes.then_some(route);
-        self.propose(Change::Say { publisher, from, texts }, at);
+        self.propose(Change::Say { publisher, from, texts, action }, at);
     }
 
     /// Says something to everybody in the name of the server.
     pub(crate) fn announce(&mut self, from: Username, text: MessageText, now: Instant) {
-        self.propose(Change::Say { publisher: None, from, texts: vec![text] }, now);
+        let texts = vec![text];
+        self.propose(Change::Say { publisher: None, from, texts, action: false }, now);
     }
 
     fn propose(&mut self, change: Change, time: Instant) {
@@ -152,69 +180,102 @@ impl Fanout {
             self.sequencer.committed()
         {
             match change {
-                Change::Join { member, name } => {
-                    let welcome = self.join(member, &name, first, time);
+                Change::Join { member, name, key } => {
+                    let welcome = self.join(member, &name, key, first, time);
                     // Who has left meanwhile, or joins elsewhere, is not waiting here.
                     if let Some(route) = self.joining.remove(&member) {
                         admitted.push((route, name, welcome));
                     }
                 }
-                Change::Leave { member } => {
+                Change::Leave { member, reason } => {
                     self.leaving.remove(&member);
-                    self.left(member, first, time);
+                    self.left(member, reason, first, time);
                 }
-                Change::Say { publisher, from, texts } => {
-                    self.said(publisher, &from, &texts, first, time);
+                Change::Say { publisher, from, texts, action } => {
+                    for (sequence, text) in (first..).zip(&texts) {
+                        let kind = EventKind::Said { from: &from, text, action };
+                        self.append(sequence, time, kind);
+                        self.frames.said += 1;
+                    }
+                    self.publishes(publisher);
                 }
             }
         }
         admitted
     }
 
-    fn join(&mut self, member: MemberId, name: &Username, sequence: u64, time: Instant) -> Welcome {
-        let mut accepted = BytesMut::new();
-        ServerFrame::JoinAnswer { accepted: true }.encode(&mut accepted);
-        let mut parts = vec![accepted.freeze()];
-        let mut announced = 0;
-        if self.replay_roster {
-            announced = u64::try_from(self.roster.len()).unwrap_or_default();
-            parts.extend(self.roster.replay());
+    fn append(&mut self, sequence: u64, time: Instant, kind: EventKind<'_>) {
+        self.log.append(&RoomEvent { sequence, time, at: self.now, kind });
+    }
+
+    fn join(
+        &mut self,
+        member: MemberId,
+        name: &Username,
+        key: MemberKey,
+        sequence: u64,
+        time: Instant,
+    ) -> Welcome {
+        let dialect = Dialect::of_member(&key);
+        if dialect == Dialect::V2 {
+            self.v2_members += 1;
+            self.log.set_v2(true);
         }
+        let announced = if self.replay_roster { self.roster.len() } else { 0 };
+        let mut parts = vec![self.accepted(dialect, name, sequence, announced)];
+        if self.replay_roster {
+            parts.extend(self.roster.replay(dialect));
+        }
+        let kind = EventKind::Joined { name, key: key.as_deref() };
         let mut own = BytesMut::new();
-        encode_joined(name, &mut own);
+        dialect.encode(&RoomEvent { sequence, time, at: self.now, kind }, &mut own);
         parts.push(own.freeze());
-        let (motd, said) = self.motd.clone();
-        parts.extend(Some(motd).filter(|_| said > 0));
-        self.log.append(&RoomEvent { sequence, time, kind: EventKind::Joined(name) });
+        let said = self.motd.count;
+        parts.extend(Some(self.motd.frames.of(dialect).clone()).filter(|_| said > 0));
+        self.append(sequence, time, kind);
         self.frames.joined += 1;
-        self.roster.enter(member, name.clone());
-        Welcome { parts, start: self.log.end(), announced, said }
+        self.roster.enter(Present { id: member, name: name.clone(), key });
+        let announced = u64::try_from(announced).unwrap_or_default();
+        Welcome { dialect, parts, start: self.log.end(), announced, said }
+    }
+
+    /// The frame that a newcomer gets first. `sequence` is that of its own arrival.
+    fn accepted(&self, dialect: Dialect, name: &Username, sequence: u64, present: usize) -> Bytes {
+        let mut out = BytesMut::new();
+        match dialect {
+            Dialect::V1 => ServerFrame::JoinAnswer { accepted: true }.encode(&mut out),
+            Dialect::V2 => v2::ServerFrame::Welcome {
+                username: name.clone(),
+                now: self.now,
+                // That of the event before.
+                sequence: wire_sequence(sequence).saturating_sub(1),
+                server: self.server_name.clone(),
+                topic: Text::default(),
+                present: u32::try_from(present).unwrap_or(u32::MAX),
+            }
+            .encode(&mut out),
+        }
+        out.freeze()
     }
 
     /// What a member asked of others and was not handed out yet is void when it leaves: they would
     /// read it behind the leave.
-    fn left(&mut self, member: MemberId, sequence: u64, time: Instant) {
-        if let Some(name) = self.roster.leave(member) {
+    fn left(&mut self, member: MemberId, reason: LeaveReason, sequence: u64, time: Instant) {
+        if let Some(Present { name, key, .. }) = self.roster.leave(member) {
             for shard in &mut self.shards {
                 shard.relays.retain(|relayed| relayed.from != member);
             }
-            self.log.append(&RoomEvent { sequence, time, kind: EventKind::Left(&name) });
+            if Dialect::of_member(&key) == Dialect::V2 {
+                self.v2_members = self.v2_members.saturating_sub(1);
+                self.log.set_v2(self.v2_members > 0);
+            }
+            self.append(sequence, time, EventKind::Left { name: &name, reason });
             self.frames.left += 1;
         }
     }
 
-    fn said(
-        &mut self,
-        publisher: Option<Route>,
-        from: &Username,
-        texts: &[MessageText],
-        first: u64,
-        time: Instant,
-    ) {
-        for (sequence, text) in (first..).zip(texts) {
-            self.log.append(&RoomEvent { sequence, time, kind: EventKind::Said { from, text } });
-            self.frames.said += 1;
-        }
+    /// Lets the publisher go on once what was appended is written.
+    fn publishes(&mut self, publisher: Option<Route>) {
         let Some(publisher) = publisher else { return };
         let end = self.log.end();
         if let Some(shard) = self.shards.get_mut(publisher.shard) {

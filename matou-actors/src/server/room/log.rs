@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::server::room::event::{Dialect, EventKind, RoomEvent};
+use crate::server::room::event::{Dialect, EventKind, PerDialect, RoomEvent};
 
 /// Bytes that the log asks the allocator for at a time.
 const CHUNK: usize = 64 * 1024;
@@ -20,18 +20,26 @@ const SEAL_AT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Log {
     open: Open,
+    /// Somebody reads revision 2.
+    has_v2: bool,
     /// The sequence behind the last message.
     said: u64,
     last: Arc<Segment>,
 }
 
-/// The events that are not sealed yet; a second dialect is a second field.
+/// The events that are not sealed yet.
 #[derive(Debug, Default)]
 struct Open {
-    v1: BytesMut,
-    v1_starts: Vec<usize>,
+    events: u64,
+    encoded: PerDialect<Encoding>,
     said_at: Option<Instant>,
     began_at: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Encoding {
+    bytes: BytesMut,
+    starts: Vec<usize>,
 }
 
 /// A sealed run of events, with the way to what follows.
@@ -43,7 +51,7 @@ pub(crate) struct Segment {
     began_at: Option<Instant>,
     /// The time of the oldest message among the events.
     said_at: Option<Instant>,
-    v1: Encoded,
+    encoded: PerDialect<Encoded>,
     next: OnceLock<Arc<Segment>>,
 }
 
@@ -68,7 +76,7 @@ pub(crate) struct Span {
     pub(crate) end: u64,
     /// The time of the oldest message among the events.
     pub(crate) said_at: Option<Instant>,
-    v1_length: usize,
+    lengths: PerDialect<usize>,
 }
 
 impl Log {
@@ -78,20 +86,29 @@ impl Log {
             end: 0,
             began_at: None,
             said_at: None,
-            v1: Encoded::default(),
+            encoded: PerDialect::default(),
             next: OnceLock::new(),
         };
-        Self { open: Open::default(), said: 0, last: Arc::new(root) }
+        Self { open: Open::default(), has_v2: false, said: 0, last: Arc::new(root) }
     }
 
     /// The sequence behind the last event.
     pub(crate) fn end(&self) -> u64 {
-        self.last.end() + wide(self.open.v1_starts.len())
+        self.last.end() + self.open.events
     }
 
     /// The sequence behind the last message.
     pub(crate) fn said(&self) -> u64 {
         self.said
+    }
+
+    /// Whether events are encoded in revision 2 from now on: only while somebody reads them.
+    pub(crate) fn set_v2(&mut self, has_v2: bool) {
+        if self.has_v2 != has_v2 {
+            // A segment holds all of its events in a dialect, or none.
+            self.seal();
+            self.has_v2 = has_v2;
+        }
     }
 
     /// Appends the next event.
@@ -102,29 +119,29 @@ impl Log {
             self.open.said_at.get_or_insert(event.time);
         }
         self.open.began_at.get_or_insert(event.time);
-        let Open { v1, v1_starts, .. } = &mut self.open;
-        if v1.capacity() - v1.len() < 4096 {
-            v1.reserve(CHUNK);
+        self.open.events += 1;
+        let encoded = &mut self.open.encoded;
+        encoded.v1.append(Dialect::V1, event);
+        if self.has_v2 {
+            encoded.v2.append(Dialect::V2, event);
         }
-        v1_starts.push(v1.len());
-        Dialect::V1.encode(event, v1);
-        if v1.len() >= SEAL_AT {
+        if encoded.v1.bytes.len().max(encoded.v2.bytes.len()) >= SEAL_AT {
             self.seal();
         }
     }
 
     /// Makes everything appended so far visible to the readers.
     pub(crate) fn seal(&mut self) {
-        if self.open.v1_starts.is_empty() {
+        if self.open.events == 0 {
             return;
         }
         let (start, end) = (self.last.end(), self.end());
-        let Open { v1, v1_starts, said_at, began_at } = &mut self.open;
+        let Open { events, encoded, said_at, began_at } = &mut self.open;
+        *events = 0;
         let (began_at, said_at) = (began_at.take(), said_at.take());
-        let starts = std::mem::take(v1_starts).into_boxed_slice();
-        let v1 = Encoded { bytes: v1.split().freeze(), starts };
+        let encoded = PerDialect { v1: encoded.v1.seal(), v2: encoded.v2.seal() };
         let next = OnceLock::new();
-        let segment = Arc::new(Segment { start, end, began_at, said_at, v1, next });
+        let segment = Arc::new(Segment { start, end, began_at, said_at, encoded, next });
         // Only the log sets `next`, and only on its last segment, which it replaces right here.
         let _ = self.last.next.set(Arc::clone(&segment));
         self.last = segment;
@@ -133,6 +150,22 @@ impl Log {
     /// A reader that gets everything sealed from now on.
     pub(crate) fn reader(&self) -> Reader {
         Reader { last: Arc::clone(&self.last) }
+    }
+}
+
+impl Encoding {
+    fn append(&mut self, dialect: Dialect, event: &RoomEvent<'_>) {
+        let Self { bytes, starts } = self;
+        if bytes.capacity() - bytes.len() < 4096 {
+            bytes.reserve(CHUNK);
+        }
+        starts.push(bytes.len());
+        dialect.encode(event, bytes);
+    }
+
+    fn seal(&mut self) -> Encoded {
+        let starts = std::mem::take(&mut self.starts).into_boxed_slice();
+        Encoded { bytes: self.bytes.split().freeze(), starts }
     }
 }
 
@@ -147,28 +180,27 @@ impl Reader {
     pub(crate) fn take(&mut self, most: usize) -> Option<Span> {
         let first = Arc::clone(self.last.next()?);
         let mut last = Arc::clone(&first);
-        let (mut v1_length, mut said_at) = (first.v1.bytes.len(), first.said_at);
+        let (mut lengths, mut said_at) = (first.lengths(), first.said_at);
         while let Some(next) = last.next() {
-            let longer = v1_length + next.v1.bytes.len();
-            if longer > most {
+            let PerDialect { v1, v2 } = next.lengths();
+            let longer = PerDialect { v1: lengths.v1 + v1, v2: lengths.v2 + v2 };
+            if longer.v1.max(longer.v2) > most {
                 break;
             }
-            v1_length = longer;
+            lengths = longer;
             said_at = said_at.or(next.said_at);
             last = Arc::clone(next);
         }
         let end = last.end();
         self.last = last;
-        Some(Span { first, end, said_at, v1_length })
+        Some(Span { first, end, said_at, lengths })
     }
 }
 
 impl Span {
     /// How many bytes the span has in that dialect.
     pub(crate) fn length(&self, dialect: Dialect) -> usize {
-        match dialect {
-            Dialect::V1 => self.v1_length,
-        }
+        *self.lengths.of(dialect)
     }
 }
 
@@ -190,18 +222,19 @@ impl Segment {
 
     /// All events in that dialect.
     pub(crate) fn bytes(&self, dialect: Dialect) -> &Bytes {
-        match dialect {
-            Dialect::V1 => &self.v1.bytes,
-        }
+        &self.encoded.of(dialect).bytes
     }
 
     /// Where the event with that sequence begins in [`Segment::bytes`].
     pub(crate) fn offset(&self, dialect: Dialect, sequence: u64) -> usize {
-        let encoded = match dialect {
-            Dialect::V1 => &self.v1,
-        };
+        let encoded = self.encoded.of(dialect);
         let event = usize::try_from(sequence.saturating_sub(self.start)).unwrap_or(usize::MAX);
         encoded.starts.get(event).copied().unwrap_or(encoded.bytes.len())
+    }
+
+    fn lengths(&self) -> PerDialect<usize> {
+        let PerDialect { v1, v2 } = &self.encoded;
+        PerDialect { v1: v1.bytes.len(), v2: v2.bytes.len() }
     }
 
     pub(crate) fn next(&self) -> Option<&Arc<Self>> {
@@ -219,22 +252,20 @@ impl Drop for Segment {
     }
 }
 
-fn wide(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{MessageText, Username};
+    use crate::protocol::v2::{self, UnixMillis};
+    use crate::protocol::{Decode as _, MessageText, Username};
 
     /// The bytes of a message from `x` besides its text: type and two lengths, and the name.
     const FRAME: usize = 4 + 4 + 1 + 4;
 
     fn say(log: &mut Log, text: &str) {
         let (from, text) = (Username::parse("x").unwrap(), MessageText::parse(text).unwrap());
-        let kind = EventKind::Said { from: &from, text: &text };
-        log.append(&RoomEvent { sequence: log.end(), time: Instant::now(), kind });
+        let kind = EventKind::Said { from: &from, text: &text, action: false };
+        let (time, at) = (Instant::now(), UnixMillis(0));
+        log.append(&RoomEvent { sequence: log.end(), time, at, kind });
     }
 
     fn append(log: &mut Log, text: &str) {
@@ -284,6 +315,25 @@ mod tests {
         assert_eq!((span.first.start(), span.end), (1, 4));
         assert_eq!(read(&span), ["a", "bb", "ccc"]);
         assert_eq!(span.length(Dialect::V1), 3 * FRAME + 6);
+    }
+
+    #[test]
+    fn revision_2_is_encoded_only_while_somebody_reads_it() {
+        let mut log = Log::new();
+        let mut reader = log.reader();
+        say(&mut log, "before");
+        log.set_v2(true);
+        append(&mut log, "meanwhile");
+        log.set_v2(false);
+        append(&mut log, "after");
+        let span = reader.take(usize::MAX).unwrap();
+        assert_eq!(read(&span), ["before", "meanwhile", "after"]);
+        let second = span.first.next().unwrap();
+        let bytes = second.bytes(Dialect::V2);
+        assert_eq!(bytes.len(), span.length(Dialect::V2));
+        let (frame, length) = v2::ServerFrame::decode(bytes).unwrap().unwrap();
+        assert!(matches!(frame, v2::ServerFrame::Said { sequence: 2, .. }), "{frame:?}");
+        assert_eq!((length, second.offset(Dialect::V2, 1)), (bytes.len(), 0));
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Instant;
 
+use crate::protocol::v2::LeaveReason;
 use crate::protocol::{MessageText, Username};
 use crate::server::ids::{MemberId, Route};
+use crate::server::room::event::MemberKey;
 
 /// Something that is to happen in the room.
 #[derive(Debug)]
@@ -19,9 +21,11 @@ pub(crate) enum Change {
     Join {
         member: MemberId,
         name: Username,
+        key: MemberKey,
     },
     Leave {
         member: MemberId,
+        reason: LeaveReason,
     },
     /// What one client said in a row. `publisher` may go on once it is written; the server's own
     /// messages have none.
@@ -29,6 +33,7 @@ pub(crate) enum Change {
         publisher: Option<Route>,
         from: Username,
         texts: Vec<MessageText>,
+        action: bool,
     },
 }
 

@@ -28,6 +28,7 @@ use crate::server::messages::{
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
 use crate::server::room::batch::{Batch, Welcome};
+use crate::server::room::event::{Dialect, PerDialect};
 use crate::server::room::log::Span;
 use crate::server::settings::Limits;
 use crate::server::shard::liveness::LivenessSweep;
@@ -49,7 +50,7 @@ pub(crate) struct Shard {
     seats: Slab<Seat>,
     by_id: HashMap<ConnectionId, usize>,
     /// How many of the seats have joined.
-    joined: u64,
+    joined: PerDialect<u64>,
     writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
     quiet: bool,
@@ -62,8 +63,9 @@ struct Seat {
     output: Rc<RefCell<Output>>,
     peer: SocketAddr,
     accepted_at: Instant,
-    /// Who it is, once joined.
+    /// Who it is, once joined, and in which revision.
     name: Option<Username>,
+    dialect: Dialect,
 }
 
 /// A batch and the slot to write next.
@@ -93,7 +95,7 @@ impl Shard {
             written,
             seats: Slab::new(),
             by_id: HashMap::new(),
-            joined: 0,
+            joined: PerDialect::default(),
             writing: None,
             closing: None,
             quiet: false,
@@ -111,7 +113,8 @@ impl Shard {
         let seat = self.by_id.get(&id).and_then(|&slot| self.seats.get_mut(slot));
         let Some(seat) = seat else { return };
         seat.name = Some(name.clone());
-        self.joined += 1;
+        seat.dialect = welcome.dialect;
+        *self.joined.of_mut(welcome.dialect) += 1;
         // Neither can flood: once for each connection. The listener hears of it before the client
         // does, so that the place is free for a connection that follows.
         if !seat.output.borrow().is_closed() {
@@ -238,8 +241,8 @@ impl Handler<Accept> for Shard {
         }
         match Connection::start(Rc::clone(shared), id, accepted, peer, hold) {
             Ok((connection, output)) => {
-                let (accepted_at, name) = (Instant::now(), None);
-                let seat = Seat { connection, output, peer, accepted_at, name };
+                let (accepted_at, name, dialect) = (Instant::now(), None, Dialect::V1);
+                let seat = Seat { connection, output, peer, accepted_at, name, dialect };
                 let slot = self.seats.insert(seat);
                 self.by_id.insert(id, slot);
             }
@@ -260,11 +263,14 @@ impl Handler<FromRoom> for Shard {
             FromRoom::Admit { id, name, welcome } => self.admit(id, name, welcome),
             FromRoom::Batch(Batch { span, relayed, published, said_at, frames: counts }) => {
                 self.meters.batches.bump(1);
-                for (kind, frames) in counts.kinds() {
-                    self.meters.sent(kind, frames.saturating_mul(self.joined));
+                for dialect in [Dialect::V1, Dialect::V2] {
+                    let joined = *self.joined.of(dialect);
+                    for (kind, frames) in counts.kinds(dialect) {
+                        self.meters.sent(kind, frames.saturating_mul(joined));
+                    }
                 }
                 // A shard without readers would report latencies that no client saw.
-                let said_at = said_at.filter(|_| self.joined > 0);
+                let said_at = said_at.filter(|_| self.joined != PerDialect::default());
                 self.writing = Some(Writing { span, next: 0, relayed, published, said_at });
             }
         }
@@ -285,8 +291,9 @@ impl Handler<Lifecycle> for Shard {
     fn handle(&mut self, message: Lifecycle, _: &mut Context<Self>) {
         if let Lifecycle::Ended { id, .. } = message {
             let seat = self.by_id.remove(&id).and_then(|slot| self.seats.try_remove(slot));
-            if seat.is_some_and(|seat| seat.name.is_some()) {
-                self.joined = self.joined.saturating_sub(1);
+            if let Some(seat) = seat.filter(|seat| seat.name.is_some()) {
+                let joined = self.joined.of_mut(seat.dialect);
+                *joined = joined.saturating_sub(1);
             }
             self.seats.shrink_sparse();
             self.by_id.shrink_sparse();
@@ -337,7 +344,7 @@ impl Handler<CloseFrom> for Shard {
         for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
             // Cannot flood: an operator's doing, once in a while.
             if seat.name.is_some() {
-                seat.connection.do_send(Order::Send(last_message.clone()));
+                seat.connection.do_send(Order::SendLast(last_message.clone()));
             }
             seat.connection.do_send(Order::Close(Reason::Banned));
             closed += 1;

@@ -10,11 +10,12 @@ use actix::prelude::Addr;
 
 use super::probe::Probe;
 use super::{id, meters, name};
-use crate::server::connection::actor::{Connection, Shared, Uplinks};
+use crate::server::connection::actor::{Connection, Security, Shared, Uplinks};
 use crate::server::connection::output::Output;
 use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
 use crate::server::room::batch::Welcome;
+use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
 
 struct Stage {
@@ -41,6 +42,7 @@ impl Stage {
             room: room.recipient(),
             listener: listener.recipient(),
             meters: meters(),
+            security: Security::default(),
             logger: slog::Logger::root(slog::Discard, slog::o!()),
         };
         let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
@@ -71,7 +73,8 @@ async fn the_time_to_join_begins_when_a_connection_is_no_longer_delayed() {
 #[actix::test]
 async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back() {
     let mut stage = Stage::start();
-    let welcome = Welcome { parts: Vec::new(), start: 0, announced: 0, said: 0 };
+    let welcome =
+        Welcome { dialect: Dialect::V1, parts: Vec::new(), start: 0, announced: 0, said: 0 };
     stage.output.borrow_mut().welcome(welcome);
     stage.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
     // As it is while a write is under way.

@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use self::probe::Probe;
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
 use crate::server::ids::{ConnectionId, Route};
-use crate::server::messages::{Order, Relay, ToConnection};
+use crate::server::messages::{Relay, ToConnection};
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::directory::{Addresses, Member};
 
@@ -76,20 +76,17 @@ fn encoded(frame: &ServerFrame) -> Bytes {
 /// The frames that the broker sent to clients of the shard with that index, in words.
 fn relayed(relays: &[Relay], shard: usize) -> Vec<(u64, String)> {
     let here = relays.iter().filter(|relay| relay.to.shard == shard);
-    here.map(|Relay { to, frame, .. }| (to.id.0, in_words(Order::Send(frame.clone())))).collect()
+    here.map(|Relay { to, frame, .. }| (to.id.0, decoded(frame))).collect()
 }
 
 /// Orders to connections, in words that can be compared.
 fn orders(orders: Vec<ToConnection>) -> Vec<(u64, String)> {
-    orders.into_iter().map(|ToConnection { id, order }| (id.0, in_words(order))).collect()
+    orders.into_iter().map(|ToConnection { id, order }| (id.0, format!("{order:?}"))).collect()
 }
 
-fn in_words(order: Order) -> String {
-    match order {
-        Order::Send(bytes) => match ServerFrame::decode(&bytes).unwrap() {
-            Some((frame, length)) if length == bytes.len() => format!("{frame:?}"),
-            other => panic!("not one whole frame: {other:?}"),
-        },
-        other => format!("{other:?}"),
+fn decoded(bytes: &[u8]) -> String {
+    match ServerFrame::decode(bytes).unwrap() {
+        Some((frame, length)) if length == bytes.len() => format!("{frame:?}"),
+        other => panic!("not one whole frame: {other:?}"),
     }
 }

@@ -7,6 +7,7 @@ use actix::prelude::{Actor, Addr, Context, Handler as _};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, member, meters, name, orders, peer, ports, route};
+use crate::protocol::v2::LeaveReason;
 use crate::server::accept::bans::Bans;
 use crate::server::after_mailbox::AfterMailbox as _;
 use crate::server::ids::Route;
@@ -15,6 +16,9 @@ use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegis
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
+use crate::server::registry::directory::Refused;
+
+const GONE: LeaveReason = LeaveReason::SignedOut;
 
 struct Stage {
     registry: Addr<Registry>,
@@ -43,7 +47,7 @@ impl Stage {
     }
 
     async fn leaves(&self, route: Route) {
-        self.registry.send(ToRegistry::Leave { id: route.id }).await.unwrap();
+        self.registry.send(ToRegistry::Leave { id: route.id, reason: GONE }).await.unwrap();
     }
 
     async fn steps(&self, route: Route, step: PrivateStep) {
@@ -52,7 +56,7 @@ impl Stage {
 
     async fn entered(&mut self) -> Vec<(u64, String)> {
         let enters = self.room.take().await.into_iter().filter_map(|message| match message {
-            ToRoom::Enter { route, name } => Some((route.id.0, name.to_string())),
+            ToRoom::Enter { route, name, .. } => Some((route.id.0, name.to_string())),
             ToRoom::Leave { .. } => None,
         });
         enters.collect()
@@ -88,11 +92,11 @@ fn registry(
 fn join(route: Route, claimed: &str) -> ToRegistry {
     let number = route.id.0;
     let (peer, addresses) = (peer(number), addresses(number));
-    ToRegistry::Join { route, claimed: claim(claimed), peer, addresses }
+    ToRegistry::Join { route, claimed: claim(claimed), peer, addresses, key: None }
 }
 
-fn refused(number: u64) -> (u64, String) {
-    (number, "Refuse".into())
+fn refused(number: u64, why: Refused) -> (u64, String) {
+    (number, format!("Refuse({why:?})"))
 }
 
 #[actix::test]
@@ -104,7 +108,7 @@ async fn of_two_connections_that_claim_a_name_at_once_exactly_one_enters() {
         stage.claims(route(1, 2), rival);
         stage.joins(route(0, 3), "bob").await;
         assert_eq!(stage.entered().await, [(1, "alice".into()), (3, "bob".into())], "{rival}");
-        assert_eq!(stage.orders().await, [vec![], vec![refused(2)]], "{rival}");
+        assert_eq!(stage.orders().await, [vec![], vec![refused(2, Refused::Taken)]], "{rival}");
     }
 }
 
@@ -117,8 +121,8 @@ async fn a_hundred_connections_that_claim_one_name_make_one_user() {
     stage.joins(route(0, 101), "alice").await;
     assert_eq!(stage.entered().await, [(1, "alice".into())]);
     let [first, second] = stage.orders().await;
-    assert_eq!(first, [refused(101)]);
-    assert_eq!(second, (2..=100).map(refused).collect::<Vec<_>>());
+    assert_eq!(first, [refused(101, Refused::Taken)]);
+    assert_eq!(second, (2..=100).map(|number| refused(number, Refused::Taken)).collect::<Vec<_>>());
 }
 
 #[actix::test]
@@ -126,14 +130,14 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
     let mut stage = Stage::start();
     stage.claims(route(0, 1), "alice");
     stage.claims(route(1, 2), "Alice");
-    stage.registry.do_send(ToRegistry::Leave { id: route(0, 1).id });
+    stage.registry.do_send(ToRegistry::Leave { id: route(0, 1).id, reason: GONE });
     stage.joins(route(1, 2), "Alice").await;
     let happened = stage.room.take().await;
     let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
     let expected = [
-        ToRoom::Enter { route: route(0, 1), name: name("alice") },
-        ToRoom::Leave { id: route(0, 1).id.into() },
-        ToRoom::Enter { route: route(1, 2), name: name("Alice") },
+        ToRoom::Enter { route: route(0, 1), name: name("alice"), key: None },
+        ToRoom::Leave { id: route(0, 1).id.into(), reason: GONE },
+        ToRoom::Enter { route: route(1, 2), name: name("Alice"), key: None },
     ];
     assert_eq!(happened, expected.map(|message| format!("{message:?}")));
     let forgotten = stage.broker.take().await;
@@ -156,7 +160,9 @@ async fn an_invalid_or_reserved_name_is_refused_and_the_next_may_do() {
     let mut stage = Stage::start();
     for bad in ["a b", "\u{3164}", "🐈", "server", "Ѕerver"] {
         stage.joins(route(1, 1), bad).await;
-        assert_eq!(stage.orders().await[1], [refused(1)], "{bad}");
+        let orders = stage.orders().await;
+        let [(1, order)] = &orders[1][..] else { panic!("{bad}: {orders:?}") };
+        assert!(order.starts_with("Refuse("), "{bad}: {order}");
     }
     stage.joins(route(1, 1), "alice").await;
     assert_eq!(stage.entered().await, [(1, "alice".into())]);
@@ -211,5 +217,5 @@ async fn no_client_is_answered_and_asks_again_before_the_mailbox_is_empty() {
     registry.handle(join(route(0, 2), "alice"), &mut ctx);
     assert_eq!(orders(shards[0].take().await), []);
     registry.after_mailbox(&mut ctx, &mut Task::from_waker(Waker::noop()));
-    assert_eq!(orders(shards[0].take().await), [(1, "Resume".into()), refused(2)]);
+    assert_eq!(orders(shards[0].take().await), [(1, "Resume".into()), refused(2, Refused::Taken)]);
 }

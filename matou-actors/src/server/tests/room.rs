@@ -9,6 +9,7 @@ use slog::Logger;
 use tokio::sync::oneshot;
 
 use super::{Probe, id, meters, name, peer, route, text};
+use crate::protocol::v2::LeaveReason;
 use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::Route;
 use crate::server::log_limiter::LogLimiters;
@@ -59,14 +60,22 @@ impl Stage {
     }
 
     fn enters(&self, route: Route, called: &str) {
-        self.room.do_send(ToRoom::Enter { route, name: name(called) });
+        self.room.do_send(ToRoom::Enter { route, name: name(called), key: None });
     }
 
     fn says(&self, route: Route, called: &str, said: &str) {
         let (from, texts) = (name(called), vec![text(said)]);
         let address = peer(1).ip().into();
         let at = Instant::now();
-        self.room.do_send(Publish { route, from, address, texts, at, resumes: true });
+        self.room.do_send(Publish {
+            route,
+            from,
+            address,
+            texts,
+            action: false,
+            at,
+            resumes: true,
+        });
     }
 
     fn has_written(&self, shard: usize) {
@@ -76,7 +85,10 @@ impl Stage {
     /// What `shard` got from the room since it was last looked at.
     async fn heard(&mut self, shard: usize) -> Vec<Heard> {
         // Everything sent to the room before this has been handled once this is.
-        self.room.send(ToRoom::Leave { id: id(0).into() }).await.unwrap();
+        self.room
+            .send(ToRoom::Leave { id: id(0).into(), reason: LeaveReason::SignedOut })
+            .await
+            .unwrap();
         self.shards[shard].take().await.into_iter().map(Heard::from).collect()
     }
 }
@@ -217,9 +229,9 @@ async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
     stage.heard(0).await;
     stage.has_written(0);
     for _ in 0..2 {
-        stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
+        stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     }
-    stage.room.do_send(ToRoom::Leave { id: BOB.id.into() });
+    stage.room.do_send(ToRoom::Leave { id: BOB.id.into(), reason: LeaveReason::SignedOut });
     let heard = stage.heard(0).await;
     assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["-alice"]));
     stage.enters(BOB, "bob");
@@ -238,7 +250,7 @@ async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
     stage.enters(ALICE, "alice");
     stage.heard(1).await;
     stage.says(ALICE, "alice", "bye");
-    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
+    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     stage.has_written(1);
     let heard = stage.heard(1).await;
     assert!(
@@ -284,7 +296,7 @@ async fn what_waits_for_a_rate_is_dropped_with_its_author_and_let_in_by_a_stop()
     }
     stage.says(ALICE, "alice", "never");
     stage.says(BOB, "bob", "at the stop");
-    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into() });
+    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     let (done, _drained) = oneshot::channel();
     stage.room.do_send(Drain(done));
     let mut frames = Vec::new();

@@ -6,6 +6,7 @@ use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
 use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
+use crate::protocol::v2::LeaveReason;
 use crate::server::accept::bans::Bans;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::requests::{RequestLimits, Requests};
@@ -69,12 +70,16 @@ impl Stage {
     async fn join(&self, number: u64, called: &str) {
         let (peer, addresses) = (peer(number), addresses(number));
         let claimed = claim(called);
-        let join = ToRegistry::Join { route: route(0, number), claimed, peer, addresses };
+        let join =
+            ToRegistry::Join { route: route(0, number), claimed, peer, addresses, key: None };
         self.registry.send(join).await.unwrap();
     }
 
     async fn leave(&self, number: u64) {
-        self.registry.send(ToRegistry::Leave { id: id(number) }).await.unwrap();
+        self.registry
+            .send(ToRegistry::Leave { id: id(number), reason: LeaveReason::SignedOut })
+            .await
+            .unwrap();
     }
 
     /// The frames that others got for what `number` did.

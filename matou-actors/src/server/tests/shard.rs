@@ -7,7 +7,7 @@ use actix::prelude::Actor;
 
 use super::probe::Probe;
 use super::{id, meters};
-use crate::server::connection::actor::Uplinks;
+use crate::server::connection::actor::{Security, Uplinks};
 use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Accept, ToRegistry};
 use crate::server::settings::Limits;
@@ -25,6 +25,7 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
         room: room.recipient(),
         listener: listener.recipient(),
         meters: meters.clone(),
+        security: Security::default(),
         logger: slog::Logger::root(slog::Discard, slog::o!()),
     };
     let sweep = LivenessSweep::new(Duration::from_millis(5), Duration::from_millis(300));
@@ -39,7 +40,7 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
         .await
         .unwrap();
     let orders = tokio::time::timeout(Duration::from_secs(30), registry.next()).await.unwrap();
-    assert!(matches!(orders, ToRegistry::Leave { id: gone } if gone == id(1)), "{orders:?}");
+    assert!(matches!(orders, ToRegistry::Leave { id: gone, .. } if gone == id(1)), "{orders:?}");
     assert_eq!(meters.snapshot().ends["timed_out"], 1);
     drop(client);
 }

@@ -39,12 +39,12 @@ fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
     let texts = vec![MessageText::parse(text).unwrap()];
     let (route, from) = (Route { shard, id }, name("x"));
     let (address, at) = (LOOPBACK.into(), Instant::now());
-    fanout.publish(Publish { route, from, address, texts, at, resumes: true });
+    fanout.publish(Publish { route, from, address, texts, action: false, at, resumes: true });
     assert!(fanout.commit().is_empty());
 }
 
 fn enter(fanout: &mut Fanout, id: ConnectionId, called: &str) -> Welcome {
-    fanout.enter(Route { shard: 0, id }, name(called), Instant::now());
+    fanout.enter(Route { shard: 0, id }, name(called), None, Instant::now());
     let mut admitted = fanout.commit();
     let (route, admitted_name, welcome) = admitted.pop().unwrap();
     assert_eq!((route.id, admitted_name, admitted.len()), (id, name(called), 0));
@@ -52,7 +52,7 @@ fn enter(fanout: &mut Fanout, id: ConnectionId, called: &str) -> Welcome {
 }
 
 fn leave(fanout: &mut Fanout, id: ConnectionId) {
-    fanout.leave(id.into(), Instant::now());
+    fanout.leave(id.into(), LeaveReason::SignedOut, Instant::now());
     fanout.commit();
 }
 
@@ -103,7 +103,7 @@ fn each_batch_of_a_backlog_reports_its_own_oldest_message() {
         let text = MessageText::parse(&"x".repeat(499)).unwrap();
         let texts = vec![text; MAX_BATCH / 4 / 512];
         let (from, address) = (name("x"), LOOPBACK.into());
-        fanout.publish(Publish { route, from, address, texts, at, resumes: true });
+        fanout.publish(Publish { route, from, address, texts, action: false, at, resumes: true });
         fanout.commit();
     }
     for second in [0, 4, 8] {
@@ -269,9 +269,9 @@ fn nothing_is_read_and_no_member_is_admitted_before_it_is_committed() {
     let committed = std::sync::Arc::clone(&slow.committed);
     let commit = |count| committed.store(count, std::sync::atomic::Ordering::Relaxed);
     let mut fanout = Fanout::ordered_by(Box::new(slow), 1, true);
-    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), now);
-    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), now);
-    fanout.leave(BOB.into(), now);
+    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), None, now);
+    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), None, now);
+    fanout.leave(BOB.into(), LeaveReason::SignedOut, now);
     assert!(fanout.commit().is_empty() && fanout.flush(now).is_empty());
     commit(1);
     let admitted = fanout.commit();

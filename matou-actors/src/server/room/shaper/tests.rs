@@ -15,6 +15,7 @@ fn run(host: u8, client: u64, texts: usize) -> Publish {
         from: Username::parse("x").unwrap(),
         address: IpAddr::from([192, 0, 2, host]).into(),
         texts: vec![text; texts],
+        action: false,
         at: Instant::now(),
         resumes: true,
     }

@@ -1,0 +1,79 @@
+//! A frame of either revision, as what its sender wants.
+
+use crate::protocol::v2::{self};
+use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText};
+use crate::server::messages::PrivateStep;
+use crate::server::room::event::Dialect;
+
+/// SAY, flag 2: about an action, as of `/me`.
+const ACTION: i32 = 2;
+
+/// What a client wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Join(ClaimedName),
+    Say {
+        text: MessageText,
+        action: bool,
+    },
+    Private(PrivateStep),
+    History,
+    Leave,
+    /// A frame of a type that is not known, or not used yet.
+    Skip,
+}
+
+/// The first request of `input`, the type of its frame if that is known, and the bytes it takes.
+#[allow(clippy::type_complexity, reason = "as `Decode::decode`, with the type of the frame")]
+pub(super) fn decode(
+    dialect: Dialect,
+    input: &[u8],
+) -> Result<Option<(Request, Option<Kind>, usize)>, FrameError> {
+    match dialect {
+        Dialect::V1 => Ok(ClientFrame::decode(input)?.map(|(frame, length)| {
+            let kind = frame.kind();
+            (Request::from(frame), Some(kind), length)
+        })),
+        Dialect::V2 => {
+            let Some((frame, length)) = v2::ClientFrame::decode(input)? else { return Ok(None) };
+            let (request, kind) = match frame {
+                // In revision 2 only HELLO joins.
+                v2::ClientFrame::Revision1(ClientFrame::Join(_)) => {
+                    return Err(FrameError::WrongDirection(Kind::COREQ));
+                }
+                v2::ClientFrame::Revision1(frame) => {
+                    let kind = frame.kind();
+                    (frame.into(), Some(kind))
+                }
+                v2::ClientFrame::Hello { username, .. } => {
+                    (Request::Join(username), Some(Kind::HELLO))
+                }
+                v2::ClientFrame::Say { flags, text } => {
+                    let action = flags & ACTION != 0;
+                    (Request::Say { text, action }, Some(Kind::SAY))
+                }
+                v2::ClientFrame::History { .. } => (Request::History, Some(Kind::HISTORY)),
+                v2::ClientFrame::Ask { .. } => (Request::Skip, Some(Kind::ASK)),
+                v2::ClientFrame::Answer { .. } => (Request::Skip, Some(Kind::ANSWER)),
+                v2::ClientFrame::Candidates { .. } => (Request::Skip, Some(Kind::CANDIDATES)),
+                v2::ClientFrame::Unknown { .. } => (Request::Skip, None),
+            };
+            Ok(Some((request, kind, length)))
+        }
+    }
+}
+
+impl From<ClientFrame> for Request {
+    fn from(frame: ClientFrame) -> Self {
+        match frame {
+            ClientFrame::Join(claimed) => Self::Join(claimed),
+            ClientFrame::Say(text) => Self::Say { text, action: false },
+            ClientFrame::Leave => Self::Leave,
+            ClientFrame::RequestPrivate { to } => Self::Private(PrivateStep::Request { to }),
+            ClientFrame::AcceptPrivate { from } => Self::Private(PrivateStep::Accept { from }),
+            ClientFrame::OfferPorts { to, ports } => {
+                Self::Private(PrivateStep::OfferPorts { to, ports })
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The server's side of one encrypted connection, as bytes in and bytes out.
+//!
+//! `rustls` without its buffers: an idle connection holds its keys and nothing else, and there may be
+//! ten thousand of them.
+
+use std::sync::Arc;
+
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError,
+    UnbufferedStatus,
+};
+use rustls::{Error, ServerConfig};
+
+use super::tls::{Alpn, TlsError, peer_key};
+use crate::protocol::v2::PublicKey;
+
+/// The most plain bytes of a record (RFC 8446, section 5.1).
+pub(crate) const MAX_RECORD: usize = 16 * 1024;
+/// What a record adds to them, with room for an update of the keys before it.
+const RECORD_OVERHEAD: usize = 256;
+/// Bytes that may wait for the end of their record, or of their handshake message.
+const MAX_INCOMING: usize = 2 * MAX_RECORD;
+
+/// The state of a connection, and its bytes that are not processed or not sent yet.
+pub(crate) struct ServerTls {
+    connection: UnbufferedServerConnection,
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    has_ended: bool,
+}
+
+impl ServerTls {
+    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        let connection = UnbufferedServerConnection::new(config)?;
+        Ok(Self { connection, incoming: Vec::new(), outgoing: Vec::new(), has_ended: false })
+    }
+
+    /// Takes bytes that came from the client, and appends what they say to `plaintext`. After an
+    /// error what is in [`Self::outgoing`] tells the client of it.
+    pub(crate) fn receive(
+        &mut self,
+        fresh: &mut [u8],
+        plaintext: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if self.incoming.is_empty() {
+            let used = self.process(fresh, plaintext)?;
+            self.incoming.extend_from_slice(fresh.get(used..).unwrap_or_default());
+        } else {
+            self.incoming.extend_from_slice(fresh);
+            let mut incoming = std::mem::take(&mut self.incoming);
+            let used = self.process(&mut incoming, plaintext)?;
+            incoming.drain(..used.min(incoming.len()));
+            if !incoming.is_empty() {
+                self.incoming = incoming;
+            }
+        }
+        if self.incoming.len() > MAX_INCOMING {
+            return Err(Error::General("a handshake message has no end".into()));
+        }
+        Ok(())
+    }
+
+    /// Encrypts `plaintext`, at most [`MAX_RECORD`] bytes, behind what waits to be sent.
+    pub(crate) fn encrypt(&mut self, plaintext: &[u8]) -> Result<(), Error> {
+        self.write(plaintext.len(), |traffic, room| traffic.encrypt(plaintext, room))
+    }
+
+    /// Ends the stream towards the client.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
+        self.write(0, |traffic, room| traffic.queue_close_notify(room))
+    }
+
+    /// Encrypted bytes that wait to be sent.
+    pub(crate) fn outgoing(&self) -> &[u8] {
+        &self.outgoing
+    }
+
+    /// The first `count` bytes of [`Self::outgoing`] were sent.
+    pub(crate) fn sent(&mut self, count: usize) {
+        if count >= self.outgoing.len() {
+            // An idle connection keeps no buffer.
+            self.outgoing = Vec::new();
+        } else {
+            self.outgoing.drain(..count);
+        }
+    }
+
+    /// Whether the client has ended its stream by `close_notify`.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The key that the client has proved; `None` as long as the handshake goes on.
+    pub(crate) fn client_key(&self) -> Option<Result<PublicKey, TlsError>> {
+        (!self.connection.is_handshaking()).then(|| peer_key(&self.connection, Alpn::Server))
+    }
+
+    fn process(&mut self, input: &mut [u8], plaintext: &mut Vec<u8>) -> Result<usize, Error> {
+        let Self { connection, outgoing, has_ended, .. } = self;
+        let mut used = 0;
+        loop {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            let UnbufferedStatus { mut discard, state, .. } = connection.process_tls_records(rest);
+            let state = match state {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert that says why comes next.
+                    let alert = connection.process_tls_records(&mut []);
+                    if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {
+                        encode(&mut data, outgoing)?;
+                    }
+                    return Err(error);
+                }
+            };
+            let goes_on = match state {
+                ConnectionState::ReadTraffic(mut traffic) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        plaintext.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    encode(&mut data, outgoing)?;
+                    true
+                }
+                ConnectionState::TransmitTlsData(data) => {
+                    data.done();
+                    true
+                }
+                ConnectionState::PeerClosed => {
+                    *has_ended = true;
+                    true
+                }
+                ConnectionState::BlockedHandshake
+                | ConnectionState::WriteTraffic(_)
+                | ConnectionState::Closed => false,
+                _ => return Err(Error::General("an unexpected state".into())),
+            };
+            used += discard;
+            if !goes_on {
+                return Ok(used);
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        length: usize,
+        put: impl FnOnce(
+            &mut rustls::unbuffered::WriteTraffic<'_, rustls::server::ServerConnectionData>,
+            &mut [u8],
+        ) -> Result<usize, EncryptError>,
+    ) -> Result<(), Error> {
+        // An update of the keys, if one is due, goes first.
+        self.process(&mut [], &mut Vec::new())?;
+        let UnbufferedStatus { state, .. } = self.connection.process_tls_records(&mut []);
+        let ConnectionState::WriteTraffic(mut traffic) = state? else {
+            return Err(Error::HandshakeNotComplete);
+        };
+        let at = self.outgoing.len();
+        self.outgoing.resize(at + length + RECORD_OVERHEAD, 0);
+        let room = self.outgoing.get_mut(at..).unwrap_or_default();
+        let written = put(&mut traffic, room).map_err(|_| Error::EncryptError)?;
+        self.outgoing.truncate(at + written);
+        Ok(())
+    }
+}
+
+fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, outgoing: &mut Vec<u8>) -> Result<(), Error> {
+    let at = outgoing.len();
+    loop {
+        let room = outgoing.get_mut(at..).unwrap_or_default();
+        match data.encode(room) {
+            Ok(written) => {
+                outgoing.truncate(at + written);
+                return Ok(());
+            }
+            Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) => {
+                outgoing.resize(at + required_size, 0);
+            }
+            Err(EncodeError::AlreadyEncoded) => return Err(Error::EncryptError),
+        }
+    }
+}
+
+impl std::fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (incoming, outgoing) = (self.incoming.len(), self.outgoing.len());
+        write!(f, "ServerTls({incoming} bytes in, {outgoing} bytes out)")
+    }
+}

@@ -1,0 +1,331 @@
+//! Encrypted clients of revision 2, beside plain ones of revision 1, at a running server.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test may fail where it likes.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use matou_actors::protocol::v2::{
+    ClientFrame, LeaveReason, Member, NoticeCode, PasswordProof, PublicKey, ServerFrame,
+    SignInRefusal, Text,
+};
+use matou_actors::protocol::{self as v1, Decode, Encode};
+use matou_actors::server::Plain;
+use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use support::{Client, DEADLINE, Server, claim, joined, left, message, name, text};
+
+/// A client with the TLS of `rustls`' own buffers, which the server does not use.
+struct Encrypted {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    unread: Vec<u8>,
+    key: PublicKey,
+}
+
+fn config(server: &Server, identity: &Identity) -> ClientConfig {
+    let expected = ExpectedKey::Exactly(server.key);
+    client_config(identity, expected, Alpn::Server, KeyExchange::Hybrid).unwrap()
+}
+
+fn tcp(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+fn tls(config: ClientConfig) -> ClientConnection {
+    ClientConnection::new(Arc::new(config), ServerName::try_from("matou").unwrap()).unwrap()
+}
+
+impl Encrypted {
+    fn connect(server: &Server) -> Self {
+        let identity = Identity::generate().unwrap();
+        let stream = StreamOwned::new(tls(config(server, &identity)), tcp(server));
+        Self { stream, unread: Vec::new(), key: identity.public_key() }
+    }
+
+    /// Joins, and reads up to its own JOINED.
+    fn join(server: &Server, called: &str) -> Self {
+        let mut client = Self::connect(server);
+        client.hello(called);
+        assert!(matches!(client.receive(), ServerFrame::Welcome { .. }));
+        while !matches!(client.receive(), ServerFrame::Joined { .. }) {}
+        client
+    }
+
+    fn hello(&mut self, called: &str) {
+        self.send(&ClientFrame::Hello {
+            username: claim(called),
+            program: Text::new("test").unwrap(),
+            password: PasswordProof::None,
+            last_sequence: 0,
+        });
+    }
+
+    fn send(&mut self, frame: &ClientFrame) {
+        let mut out = BytesMut::new();
+        frame.encode(&mut out);
+        self.stream.write_all(&out).unwrap();
+    }
+
+    fn say(&mut self, said: &str, flags: i32) {
+        self.send(&ClientFrame::Say { flags, text: text(said) });
+    }
+
+    fn receive(&mut self) -> ServerFrame {
+        loop {
+            if let Some((frame, taken)) = ServerFrame::decode(&self.unread).unwrap() {
+                self.unread.drain(..taken);
+                return frame;
+            }
+            let mut chunk = [0; 16 * 1024];
+            let read = self.stream.read(&mut chunk).expect("a frame within the deadline");
+            assert!(read > 0, "the server closed the connection");
+            self.unread.extend_from_slice(&chunk[..read]);
+        }
+    }
+
+    /// Whether the server has closed the connection in the way that TLS wants, and has sent
+    /// nothing more before.
+    fn is_closed(&mut self) -> bool {
+        self.unread.is_empty() && matches!(self.stream.read(&mut [0; 1]), Ok(0))
+    }
+}
+
+/// Who said what, and its sequence.
+fn said(frame: ServerFrame) -> (u64, String, String, i32) {
+    let ServerFrame::Said { sequence, username, text, flags, .. } = frame else {
+        panic!("{frame:?}")
+    };
+    (sequence, username.to_string(), text.to_string(), flags)
+}
+
+#[test]
+fn both_revisions_talk_in_one_room() {
+    let server = Server::start();
+    let mut old = Client::join(&server, "old");
+    let mut first = Encrypted::connect(&server);
+    first.hello("first");
+    let welcome = first.receive();
+    let ServerFrame::Welcome { username, sequence: 1, server: called, present: 1, .. } = welcome
+    else {
+        panic!("{welcome:?}")
+    };
+    assert_eq!((username, called.as_str()), (name("first"), "Server"));
+    let present = ServerFrame::Present { username: name("old"), member: Member::Revision1 };
+    assert_eq!(first.receive(), present);
+    let own = first.receive();
+    let ServerFrame::Joined { sequence: 2, username, member, .. } = own else { panic!("{own:?}") };
+    assert_eq!((username, member), (name("first"), Member::Revision2(first.key)));
+    assert_eq!(old.receive(), joined("first"));
+
+    let mut second = Encrypted::connect(&server);
+    second.hello("second");
+    assert!(matches!(second.receive(), ServerFrame::Welcome { present: 2, sequence: 2, .. }));
+    second.receive();
+    let member = Member::Revision2(first.key);
+    assert_eq!(second.receive(), ServerFrame::Present { username: name("first"), member });
+    second.receive();
+    assert!(matches!(first.receive(), ServerFrame::Joined { sequence: 3, .. }));
+    old.receive();
+
+    old.send(&v1::ClientFrame::Say(text("hello")));
+    for client in [&mut first, &mut second] {
+        let expected = (4, "old".into(), "hello".into(), 0);
+        assert_eq!(said(client.receive()), expected);
+    }
+    first.say("waves", 2);
+    first.say("to all", 0);
+    for client in [&mut first, &mut second] {
+        assert_eq!(said(client.receive()), (5, "first".into(), "waves".into(), 2));
+        assert_eq!(said(client.receive()), (6, "first".into(), "to all".into(), 0));
+    }
+    assert_eq!(old.receive(), message("old", "hello"));
+    assert_eq!(old.receive(), message("first", "* waves"));
+    assert_eq!(old.receive(), message("first", "to all"));
+
+    second.send(&ClientFrame::Revision1(v1::ClientFrame::Leave));
+    assert!(second.is_closed());
+    assert_eq!(old.receive(), left("second"));
+    let gone = first.receive();
+    assert!(
+        matches!(gone, ServerFrame::Left { sequence: 7, reason: LeaveReason::SignedOut, .. }),
+        "{gone:?}"
+    );
+    drop(old);
+    let gone = first.receive();
+    assert!(
+        matches!(gone, ServerFrame::Left { reason: LeaveReason::ConnectionLost, .. }),
+        "{gone:?}"
+    );
+}
+
+#[test]
+fn a_refused_name_says_why_and_another_can_be_asked_for() {
+    let server = Server::start();
+    let _ann = Encrypted::join(&server, "ann");
+    let mut client = Encrypted::connect(&server);
+    for (wish, expected) in [
+        ("Ann", SignInRefusal::Taken),
+        ("two words", SignInRefusal::InvalidName),
+        ("maτou", SignInRefusal::InvalidName),
+    ] {
+        client.hello(wish);
+        let refused = client.receive();
+        let ServerFrame::Refused { reason, text } = refused else { panic!("{refused:?}") };
+        assert_eq!(reason, expected);
+        assert!(!text.as_str().is_empty());
+    }
+    client.hello("bob");
+    assert!(matches!(client.receive(), ServerFrame::Welcome { .. }));
+}
+
+#[test]
+fn private_requests_reach_encrypted_clients() {
+    let server = Server::start();
+    let (mut ann, mut bob) = (Encrypted::join(&server, "ann"), Client::join(&server, "bob"));
+    ann.receive();
+    ann.send(&ClientFrame::Revision1(v1::ClientFrame::RequestPrivate { to: claim("bob") }));
+    assert_eq!(bob.receive(), v1::ServerFrame::PrivateRequested { from: name("ann") });
+    bob.send(&v1::ClientFrame::AcceptPrivate { from: claim("ann") });
+    let accepted = ann.receive();
+    assert!(
+        matches!(accepted, ServerFrame::Revision1(v1::ServerFrame::PeerAccepted { .. })),
+        "{accepted:?}"
+    );
+}
+
+#[test]
+fn the_message_of_the_day_is_a_notice() {
+    let server = Server::with(|settings| settings.room.motd = "Be kind.".into());
+    let mut client = Encrypted::join(&server, "ann");
+    let notice = client.receive();
+    let ServerFrame::Notice { code: NoticeCode::None, text, .. } = notice else {
+        panic!("{notice:?}")
+    };
+    assert_eq!(text.as_str(), "Be kind.");
+}
+
+#[test]
+fn there_is_no_history_to_ask_for() {
+    let server = Server::start();
+    let mut client = Encrypted::join(&server, "ann");
+    client.send(&ClientFrame::History { before: 1, count: 10 });
+    assert_eq!(client.receive(), ServerFrame::HistoryEnd { oldest: 2 });
+}
+
+#[test]
+fn a_client_without_the_protocol_s_name_is_closed() {
+    let server = Server::start();
+    let identity = Identity::generate().unwrap();
+    let mut config = config(&server, &identity);
+    config.alpn_protocols.clear();
+    let mut stream = StreamOwned::new(tls(config), tcp(&server));
+    // It believes that its handshake is done.
+    stream.write_all(b"\0").unwrap();
+    assert!(!matches!(stream.read(&mut [0; 1]), Ok(count) if count > 0));
+    server.wait_for("counted as a fault", |counts| counts.ends["encryption"] == 1);
+}
+
+#[test]
+fn only_hello_joins_an_encrypted_connection() {
+    let server = Server::start();
+    let mut client = Encrypted::connect(&server);
+    client.send(&ClientFrame::Revision1(v1::ClientFrame::Join(claim("ann"))));
+    assert!(!matches!(client.stream.read(&mut [0; 1]), Ok(count) if count > 0));
+    server.wait_for("counted as a violation", |counts| counts.ends["violation"] == 1);
+}
+
+#[test]
+fn a_stranger_makes_the_server_keep_no_large_frame() {
+    let server = Server::start();
+    let mut client = Encrypted::connect(&server);
+    let large = [&[0, 0, 0, 63, 0, 0, 0xff, 0xff][..], &[0; 4096]].concat();
+    client.stream.write_all(&large).unwrap();
+    assert!(!matches!(client.stream.read(&mut [0; 1]), Ok(count) if count > 0));
+    server.wait_for("counted as a violation", |counts| counts.ends["violation"] == 1);
+}
+
+#[test]
+fn unknown_frames_of_a_member_are_skipped() {
+    let server = Server::start();
+    let mut client = Encrypted::join(&server, "ann");
+    let unknown = [&[0, 0, 0, 99, 0, 0, 0xff, 0xff][..], &[7; 0xffff]].concat();
+    // Both in one run of bytes: what follows a long frame is not taken for the front of another.
+    let mut bytes = BytesMut::from(&unknown[..]);
+    ClientFrame::Say { flags: 0, text: text("still here") }.encode(&mut bytes);
+    client.stream.write_all(&bytes).unwrap();
+    assert_eq!(said(client.receive()).2, "still here");
+}
+
+#[test]
+fn a_handshake_in_single_bytes_works() {
+    let server = Server::start();
+    let mut client = Encrypted::connect(&server);
+    client.stream.sock.set_nodelay(true).unwrap();
+    let mut hello = Vec::new();
+    client.stream.conn.write_tls(&mut hello).unwrap();
+    for byte in hello {
+        client.stream.sock.write_all(&[byte]).unwrap();
+    }
+    client.hello("ann");
+    assert!(matches!(client.receive(), ServerFrame::Welcome { .. }));
+}
+
+#[test]
+fn what_waits_for_a_slow_reader_arrives_whole_and_in_order() {
+    const COUNT: u64 = 6000;
+    let server = Server::with(|settings| {
+        let limits = &mut settings.limits;
+        limits.messages_per_second = 0;
+        limits.bytes_per_second = 0;
+        limits.room_bytes_per_second = 0;
+    });
+    let (mut slow, mut loud) = (Encrypted::join(&server, "slow"), Encrypted::join(&server, "loud"));
+    let padding = "x".repeat(480);
+    let reader = std::thread::spawn(move || {
+        for number in 0..COUNT {
+            loud.say(&format!("{number} {padding}"), 0);
+            loud.receive();
+        }
+        loud
+    });
+    let _loud = reader.join().unwrap();
+    slow.receive();
+    for number in 0..COUNT {
+        let (sequence, _, text, _) = said(slow.receive());
+        assert_eq!(sequence, number + 3);
+        assert!(text.starts_with(&format!("{number} ")), "{text}");
+    }
+}
+
+#[test]
+fn plain_clients_are_refused_where_the_operator_wants_that() {
+    let server = Server::with(|settings| settings.security.plain = Plain::Refuse);
+    let mut plain = Client::connect(&server);
+    plain.send(&v1::ClientFrame::Join(claim("ann")));
+    assert!(plain.is_closed());
+    server.wait_for("counted by its reason", |counts| counts.ends["plain_refused"] == 1);
+    Encrypted::join(&server, "ann");
+}
+
+#[test]
+fn a_hello_that_is_no_handshake_ends_with_an_alert() {
+    let server = Server::start();
+    let mut stream = tcp(&server);
+    stream.write_all(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]).unwrap();
+    let mut answer = Vec::new();
+    // The server may reset the connection behind it.
+    let _ = stream.read_to_end(&mut answer);
+    assert_eq!(
+        answer.first(),
+        Some(&0x15),
+        "an alert, so that nobody takes this for an old server"
+    );
+    server.wait_for("counted as a fault", |counts| counts.ends["encryption"] == 1);
+}
