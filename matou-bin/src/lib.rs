@@ -12,6 +12,7 @@ mod commands;
 mod exit;
 mod generate;
 mod input;
+mod key_file;
 mod logging;
 mod manual;
 mod paths;

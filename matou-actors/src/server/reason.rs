@@ -65,7 +65,7 @@ impl Reason {
     pub(crate) fn as_leave(&self) -> LeaveReason {
         match self {
             Self::SignedOut => LeaveReason::SignedOut,
-            Self::EndOfStream | Self::Io(_) | Self::Vanished(_) | Self::Panicked => {
+            Self::EndOfStream | Self::Io(_) | Self::TimedOut(_) | Self::Panicked => {
                 LeaveReason::ConnectionLost
             }
             Self::Shutdown => LeaveReason::ServerStops,

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError,
-    UnbufferedStatus,
+    ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError, UnbufferedStatus,
 };
 use rustls::{Error, ServerConfig};
 
@@ -28,6 +27,13 @@ pub(crate) struct ServerTls {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     has_ended: bool,
+}
+
+/// What is written.
+#[derive(Clone, Copy)]
+enum Record<'a> {
+    Data(&'a [u8]),
+    CloseNotify,
 }
 
 impl ServerTls {
@@ -63,12 +69,12 @@ impl ServerTls {
 
     /// Encrypts `plaintext`, at most [`MAX_RECORD`] bytes, behind what waits to be sent.
     pub(crate) fn encrypt(&mut self, plaintext: &[u8]) -> Result<(), Error> {
-        self.write(plaintext.len(), |traffic, room| traffic.encrypt(plaintext, room))
+        self.write(Record::Data(plaintext))
     }
 
     /// Ends the stream towards the client.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        self.write(0, |traffic, room| traffic.queue_close_notify(room))
+        self.write(Record::CloseNotify)
     }
 
     /// Encrypted bytes that wait to be sent.
@@ -146,14 +152,7 @@ impl ServerTls {
         }
     }
 
-    fn write(
-        &mut self,
-        length: usize,
-        put: impl FnOnce(
-            &mut rustls::unbuffered::WriteTraffic<'_, rustls::server::ServerConnectionData>,
-            &mut [u8],
-        ) -> Result<usize, EncryptError>,
-    ) -> Result<(), Error> {
+    fn write(&mut self, record: Record<'_>) -> Result<(), Error> {
         // An update of the keys, if one is due, goes first.
         self.process(&mut [], &mut Vec::new())?;
         let UnbufferedStatus { state, .. } = self.connection.process_tls_records(&mut []);
@@ -161,9 +160,17 @@ impl ServerTls {
             return Err(Error::HandshakeNotComplete);
         };
         let at = self.outgoing.len();
+        let length = match record {
+            Record::Data(plaintext) => plaintext.len(),
+            Record::CloseNotify => 0,
+        };
         self.outgoing.resize(at + length + RECORD_OVERHEAD, 0);
         let room = self.outgoing.get_mut(at..).unwrap_or_default();
-        let written = put(&mut traffic, room).map_err(|_| Error::EncryptError)?;
+        let written = match record {
+            Record::Data(plaintext) => traffic.encrypt(plaintext, room),
+            Record::CloseNotify => traffic.queue_close_notify(room),
+        };
+        let written = written.map_err(|_| Error::EncryptError)?;
         self.outgoing.truncate(at + written);
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod bind;
 mod descriptors;
 mod http;
+mod key;
 mod metrics;
 mod notify;
 mod operators;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         }
         matou_actors::server::check_bans(&settings)
             .map_err(|error| Failure::Usage(error.to_string()))?;
+        key::check(&settings.security)?;
         return print(b"Configuration OK.\n");
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
@@ -77,8 +79,11 @@ async fn serve(
     // Signals are caught before the server is reachable.
     let mut signals = Signals::new()?;
     source.fit(&mut settings, logger);
-    let mut running =
-        matou_actors::server::start(&settings, sockets.clients, logger.clone()).map_err(refused)?;
+    let identity = key::load(&settings.security, logger)?;
+    let clients = sockets.clients;
+    let started =
+        matou_actors::server::start(&settings, identity.as_ref(), clients, logger.clone());
+    let mut running = started.map_err(refused)?;
     let (_socket_file, operators) = sockets.operators.unzip();
     // Without operators, a channel that never yields.
     let (_sender, mut controls) = mpsc::channel(1);
@@ -175,6 +180,7 @@ fn refused(error: StartError) -> Failure {
     match error {
         StartError::Setting(error) => Failure::Usage(error.to_string()),
         StartError::Bans(error) => Failure::Runtime(error.to_string()),
+        StartError::Key(error) => Failure::Runtime(error.to_string()),
         StartError::Listener(error) => Failure::Runtime(format!("cannot listen: {error}")),
     }
 }

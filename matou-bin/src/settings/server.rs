@@ -26,6 +26,8 @@ pub(crate) fn load_server(
     let admin = &mut settings.admin;
     admin.socket = expand(&merged, "admin.socket", &admin.socket, home)?;
     admin.bans = expand(&merged, "admin.bans", &admin.bans, home)?;
+    let security = &mut settings.security;
+    security.key = expand(&merged, "security.key", &security.key, home)?;
     settings.check().map_err(|error| {
         merged.invalid(error.key, error.value, format!("{} is expected", error.allowed))
     })?;

@@ -10,7 +10,7 @@ use crate::server::reason::Reason;
 use crate::server::room::event::Dialect;
 use crate::trust::ServerTls;
 
-/// The first byte of a TLS record that holds a ClientHello (RFC 8446, section 5.1). Every frame of
+/// The first byte of a TLS record that holds a `ClientHello` (RFC 8446, section 5.1). Every frame of
 /// revision 1 begins with 0.
 const HANDSHAKE: u8 = 0x16;
 

@@ -25,13 +25,13 @@ const READS: u32 = 16;
 impl AfterMailbox for Connection {
     fn after_mailbox(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
         self.end_pause(task);
-        let mut reads = 0;
+        let mut turns = 0;
         while self.is_read() {
-            if reads == READS {
+            if turns == READS {
                 task.waker().wake_by_ref();
                 break;
             }
-            reads += 1;
+            turns += 1;
             if self.starved {
                 let ready = self.output.borrow().socket().poll_readable(task);
                 match ready {
