@@ -1,5 +1,5 @@
 //! Encrypted clients of revision 2, beside plain ones of revision 1, at a running server.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test may fail where it likes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 mod support;
 
@@ -255,7 +255,7 @@ fn a_stranger_makes_the_server_keep_no_large_frame() {
 fn unknown_frames_of_a_member_are_skipped() {
     let server = Server::start();
     let mut client = Encrypted::join(&server, "ann");
-    let unknown = [&[0, 0, 0, 99, 0, 0, 0xff, 0xff][..], &[7; 0xffff]].concat();
+    let unknown = [&[0, 0, 0, 99, 0, 0, 0xff, 0xff][..], &vec![7; 0xffff][..]].concat();
     // Both in one run of bytes: what follows a long frame is not taken for the front of another.
     let mut bytes = BytesMut::from(&unknown[..]);
     ClientFrame::Say { flags: 0, text: text("still here") }.encode(&mut bytes);
