@@ -108,6 +108,36 @@ fn a_configuration_or_log_that_is_a_named_pipe_does_not_block_the_start() {
 }
 
 #[test]
+fn a_configuration_that_is_a_link_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let arguments = ["server", "--check-config", "-c", link.to_str().unwrap()];
+    std::fs::write(&file, "[room]\nmotd = \"hello\"\n").unwrap();
+    let (code, said) = run(&arguments, &[]);
+    assert_eq!(code, 0, "{said}");
+    // It is read, and not passed over.
+    std::fs::write(&file, "[room]\nno_such_key = 1\n").unwrap();
+    let (code, said) = run(&arguments, &[]);
+    assert!(code == 2 && said.contains("no_such_key"), "{said}");
+}
+
+#[test]
+fn a_link_to_nothing_in_the_place_of_the_configuration_is_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/matou");
+    std::fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("client.toml");
+    std::os::unix::fs::symlink(home.path().join("gone"), &link).unwrap();
+    let mut command = harness::matou(home.path());
+    command.args(["client", "--plain", "--username", "Ada"]).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(link.to_str().unwrap()), "{said}");
+}
+
+#[test]
 fn output_that_cannot_be_written_is_exit_code_1() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [

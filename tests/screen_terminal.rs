@@ -42,6 +42,36 @@ fn history_is_kept_between_runs_and_private_text_is_not() {
 }
 
 #[test]
+fn a_link_of_the_state_folder_is_followed_and_one_of_the_history_is_said_to_be_none() {
+    let server = Server::start();
+    let address = server.address.to_string();
+    let home = tempfile::tempdir().unwrap();
+    let (kept, state) = (home.path().join("kept"), home.path().join(".local/state"));
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::create_dir(&kept).unwrap();
+    std::os::unix::fs::symlink(&kept, state.join("matou")).unwrap();
+    let run = |name| {
+        let arguments = ["client", "--server", &address, "--username", name];
+        let mut terminal = Terminal::run(SIZE, MATOU, &arguments, &environment(&home, &[]));
+        terminal.shows(&format!("as {name}."));
+        terminal.types("/who\r");
+        terminal.shows("1 here:");
+        let seen = terminal.shows("1 here:");
+        terminal.types("/quit\r");
+        assert!(terminal.exit().success());
+        seen
+    };
+    run("bob");
+    let history = kept.join("history");
+    assert_eq!(std::fs::read_to_string(&history).unwrap(), "/who\n/quit\n");
+    let other = home.path().join("other");
+    std::fs::rename(&history, &other).unwrap();
+    std::os::unix::fs::symlink(&other, &history).unwrap();
+    assert!(run("ben").contains("it is a symbolic link"));
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "/who\n/quit\n", "not written to");
+}
+
+#[test]
 fn a_name_is_asked_for_and_asked_for_again_when_it_is_taken() {
     let server = Server::start();
     let _ada = harness::client::Client::join(server.address, "ada");

@@ -98,12 +98,13 @@ async fn show(
     }
 }
 
-/// The user's configuration file, if it exists.
+/// The user's configuration file, if there is one. A link that leads nowhere is one that cannot be
+/// read.
 fn own_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     let folders = etcetera::choose_base_strategy().ok()?;
     let path = folders.config_dir().join("matou").join("client.toml");
-    path.exists().then_some(path)
+    path.symlink_metadata().is_ok().then_some(path)
 }
 
 /// The screen needs a terminal with cursor addressing on both standard streams.

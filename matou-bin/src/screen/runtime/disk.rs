@@ -328,7 +328,10 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let not_regular = || io::Error::other("not a regular file");
     let file = options.mode(0o600).custom_flags(flags.bits()).open(path).map_err(|error| {
         match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::LOOP) => io::Error::other("it is a symbolic link; use a regular file"),
+            Some(Errno::LOOP) => io::Error::other(
+                "it is a symbolic link, and only a link of the whole folder is followed; put the \
+                 file itself here",
+            ),
             // A pipe without a reader.
             Some(Errno::NXIO) => not_regular(),
             _ => error,
