@@ -1,5 +1,6 @@
 //! The sections of the man pages that the command line definition does not have.
 
+use crate::client::json::error_codes;
 use crate::commands::COMMANDS;
 use crate::screen::KEYS;
 use crate::settings::{CLIENT_FILE, SERVER_FILE};
@@ -75,6 +76,11 @@ fn client(roff: &mut Roff) {
     roff.entry("NO_COLOR", "If not empty, no colours.");
     roff.entry("TERM", "With \"dumb\", plain lines instead of the full screen.");
     roff.entry("XDG_CONFIG_HOME, XDG_STATE_HOME", "Replace ~/.config and ~/.local/state.");
+    roff.title("ERROR CODES");
+    roff.text("The code of an error that --json reports:");
+    for (code, meaning) in error_codes() {
+        roff.entry(&code, meaning);
+    }
     roff.title("FILES");
     roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
     roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
@@ -149,13 +155,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_page_has_every_command_key_and_setting() {
+    fn the_client_page_has_every_command_key_error_code_and_setting() {
         let page = sections("matou-bin-client.1");
         for spec in COMMANDS {
             assert!(page.contains(&escaped(&spec.usage())), "{}", spec.name);
         }
         for spec in KEYS {
             assert!(page.contains(&escaped(spec.help)), "{}", spec.name);
+        }
+        for (code, meaning) in error_codes() {
+            let entry = format!(".TP\n\\fB{code}\\fR\n{}\n", escaped(meaning));
+            assert!(page.contains(&entry), "{code}");
         }
         for text in ["files.reserve = 67108864", "screen.theme", "~/.config/matou/client.toml"] {
             assert!(page.contains(&escaped(text)), "{text}");

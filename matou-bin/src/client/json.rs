@@ -6,6 +6,43 @@ use serde::Serialize;
 
 use crate::sanitize::json_escaped;
 
+/// The codes of errors, in the order in which README and man page list them.
+const CODES: [ErrorCode; 10] = [
+    ErrorCode::Server,
+    ErrorCode::Name,
+    ErrorCode::NotSent,
+    ErrorCode::User,
+    ErrorCode::Session,
+    ErrorCode::Transfer,
+    ErrorCode::File,
+    ErrorCode::Protocol,
+    ErrorCode::Input,
+    ErrorCode::Internal,
+];
+
+/// Each code as it is written, and what it means.
+pub(crate) fn error_codes() -> impl Iterator<Item = (String, &'static str)> {
+    CODES.into_iter().map(|code| {
+        let written = serde_json::to_value(code).unwrap_or_default();
+        (written.as_str().unwrap_or_default().to_owned(), meaning(code))
+    })
+}
+
+fn meaning(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Server => "the server cannot be reached, or does not answer as one",
+        ErrorCode::Name => "your name is not valid, is being asked for, or is yours already",
+        ErrorCode::NotSent => "messages were not sent, or may not have been",
+        ErrorCode::User => "the user is not in the room, is ignored, or is you",
+        ErrorCode::Session => "there is no such private session or request",
+        ErrorCode::Transfer => "there is no such offer or transfer, or it cannot be taken now",
+        ErrorCode::File => "a file cannot be read, or a folder cannot be used",
+        ErrorCode::Protocol => "another client broke the protocol",
+        ErrorCode::Input => "the line was not understood",
+        ErrorCode::Internal => "an error of this program",
+    }
+}
+
 #[derive(Serialize)]
 struct Timed<'a> {
     #[serde(flatten)]
@@ -44,6 +81,13 @@ mod tests {
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
         assert!(!line.trim_end().chars().any(crate::sanitize::is_hidden));
         serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn the_readme_lists_the_codes_of_errors() {
+        let rows = error_codes().map(|(code, meaning)| format!("| `{code}` | {meaning} |\n"));
+        let table = format!("| code | meaning |\n|---|---|\n{}\n", rows.collect::<String>());
+        assert!(include_str!("../../../README.md").contains(&table), "expected:\n{table}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod console;
 mod conversation;
-mod json;
+pub(crate) mod json;
 mod output;
 pub(crate) mod plain;
 mod rows;
