@@ -1,4 +1,8 @@
 //! The bytes that wait for a socket: bounded, counted, and drained before the socket closes.
+//!
+//! Not a channel of frames with a semaphore of bytes, which was tried: 130 lines of code instead of 149,
+//! but with two semaphores, since a sender that waits for many permits keeps others from taking
+//! few, and 140 ns instead of 28 for a frame of 24 bytes to a socket on loopback.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
