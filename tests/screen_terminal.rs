@@ -8,6 +8,8 @@ mod harness;
 mod leaving;
 #[path = "screen_terminal/screen.rs"]
 mod screen;
+#[path = "screen_terminal/typing.rs"]
+mod typing;
 
 use std::thread;
 use std::time::{Duration, Instant};
