@@ -22,7 +22,7 @@ pub(crate) struct Roster {
     runs: Vec<Run>,
 }
 
-/// Somebody in the room.
+/// A member of the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Present {
     pub(crate) id: MemberId,
