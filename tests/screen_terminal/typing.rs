@@ -81,7 +81,8 @@ fn a_paste_that_is_too_large_for_messages_is_sent_as_a_file() {
     bob.terminal.types("\r");
     bob.terminal.shows("Press Esc to cancel the paste");
     bob.terminal.types("\x1b");
-    bob.terminal.input_is("room ›");
+    // Another key right behind Escape would be one with Alt.
+    bob.terminal.shows("Nothing sent.");
     bob.terminal.types("\x1b2");
     bob.terminal.shows("[2 ada]");
     bob.terminal.types(&paste);
