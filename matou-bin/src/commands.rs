@@ -261,14 +261,15 @@ impl CommandSpec {
         usage
     }
 
+    /// Whether the name can be left out in a private tab.
+    pub(crate) fn has_optional_name(&self) -> bool {
+        matches!(self.action, Action::Tell | Action::Send | Action::Peer(_))
+    }
+
     /// The usage, the explanation, and whether the name can be left out.
     pub(crate) fn details(&self) -> String {
-        let optional = match self.action {
-            Action::Tell | Action::Send | Action::Peer(_) => {
-                "; NAME may be left out in a private tab"
-            }
-            _ => "",
-        };
+        let optional =
+            if self.has_optional_name() { "; NAME may be left out in a private tab" } else { "" };
         format!("{}: {}{optional}", self.usage(), self.explanation())
     }
 

@@ -149,7 +149,7 @@ fn run(
     rest: &str,
     context: InputContext<'_>,
 ) -> Result<Vec<Input>, InputError> {
-    let missing = || InputError::Missing(spec.usage());
+    let missing = || InputError::Missing(usage(spec, context));
     let (word, behind) = first_word(rest);
     let command = match &spec.action {
         Action::Tell => {
@@ -166,23 +166,23 @@ fn run(
             Command::SetDownloads { folder, or }
         }
         Action::Peer(command) => {
-            nothing_more(spec, behind)?;
+            nothing_more(spec, behind, context)?;
             match word {
                 Some(name) => command(username(name)?),
                 None => command(context.talking_to.ok_or_else(missing)?.clone()),
             }
         }
         Action::Server => {
-            nothing_more(spec, behind)?;
+            nothing_more(spec, behind, context)?;
             let server = ServerName::parse(word.ok_or_else(missing)?);
             Command::UseServer(server.map_err(InputError::Server)?)
         }
         Action::Transfer(command) => {
-            nothing_more(spec, behind)?;
+            nothing_more(spec, behind, context)?;
             command(number(word.ok_or_else(missing)?)?)
         }
         Action::Nothing(command) => {
-            nothing_more(spec, rest)?;
+            nothing_more(spec, rest, context)?;
             command()
         }
         Action::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
@@ -227,10 +227,24 @@ fn first_word(text: &str) -> (Option<&str>, &str) {
     ((!word.is_empty()).then_some(word), behind.trim_start())
 }
 
-fn nothing_more(spec: &CommandSpec, rest: &str) -> Result<(), InputError> {
+/// The usage line, where a name may be left out for the current peer.
+fn usage(spec: &CommandSpec, context: InputContext<'_>) -> String {
+    let usage = spec.usage();
+    if context.talking_to.is_some() && spec.has_optional_name() {
+        usage.replacen("NAME", "[NAME]", 1)
+    } else {
+        usage
+    }
+}
+
+fn nothing_more(
+    spec: &CommandSpec,
+    rest: &str,
+    context: InputContext<'_>,
+) -> Result<(), InputError> {
     match rest.trim() {
         "" => Ok(()),
-        extra => Err(InputError::Extra { usage: spec.usage(), extra: shortened(extra) }),
+        extra => Err(InputError::Extra { usage: usage(spec, context), extra: shortened(extra) }),
     }
 }
 

@@ -81,7 +81,16 @@ fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
     ] {
         assert_eq!(parse(line, context).unwrap(), [Input::Command(command)], "{line}");
     }
-    assert!(parse("/send", context).is_err() && parse("/msg", context).is_err());
+    for (line, usage) in [
+        ("/send", "Usage: /send [NAME] PATH"),
+        ("/msg", "Usage: /msg [NAME] TEXT"),
+        ("/close a b", "Unexpected \"b\". Usage: /close [NAME]"),
+        ("/take 1 2", "Unexpected \"2\". Usage: /take ID"),
+    ] {
+        assert_eq!(parse(line, context).unwrap_err().to_string(), usage);
+        let elsewhere = parsed(line).unwrap_err().to_string();
+        assert_eq!(elsewhere, usage.replace("[NAME]", "NAME"), "a name is required in the room");
+    }
 }
 
 #[test]
