@@ -163,6 +163,9 @@ impl Transfer {
         let moved = self.pace.sample(self.began.elapsed(), bytes);
         let sends = self.direction == Shutdown::Write;
         let taken = !sends || self.acceptance.sample(window(&self.socket), bytes);
+        if taken {
+            self.progress.note_taken();
+        }
         if let Some(moved) = moved.filter(|_| !whole) {
             self.reported = bytes;
             self.report(Outcome::Moved { moved, taken });
@@ -292,14 +295,14 @@ fn send(
     match send_with_header(&source.file, size, socket, progress) {
         Ok(()) => Verdict::Whole { path, size, changed: source.has_changed() },
         Err(error) => Verdict::Broken {
-            reason: why_not_sent(&error, &path, progress.bytes(), size),
+            reason: why_not_sent(&error, &path, progress, size),
             kept: None,
             ended: is_of_the_connection(&error),
         },
     }
 }
 
-fn why_not_sent(error: &MoveError, path: &Path, bytes: u64, size: u64) -> String {
+fn why_not_sent(error: &MoveError, path: &Path, progress: &Progress, size: u64) -> String {
     let path = path.display();
     match error {
         MoveError::Shrunk => format!(
@@ -307,9 +310,14 @@ fn why_not_sent(error: &MoveError, path: &Path, bytes: u64, size: u64) -> String
              it again once nothing writes to it"
         ),
         MoveError::File(error) => format!("cannot read {path}: {error}"),
-        MoveError::Socket(_) | MoveError::Ended => format!(
-            "the other side refused the file or closed the connection after {bytes} of {size} bytes"
+        MoveError::Socket(_) | MoveError::Ended if progress.is_taken() => format!(
+            "the other side stopped it or closed the connection after {} of {size} bytes",
+            progress.bytes()
         ),
+        // What has left may be no more than buffers hold.
+        MoveError::Socket(_) | MoveError::Ended => {
+            "the other side refused the file or closed the connection".into()
+        }
     }
 }
 

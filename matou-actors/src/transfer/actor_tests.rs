@@ -90,6 +90,20 @@ impl Running {
         }
     }
 
+    /// Closes the other end; the reason for which the file is not whole.
+    async fn reason_of_the_end(self) -> String {
+        let Self { transfer: _transfer, mut reports, socket: _socket, peer } = self;
+        drop(peer);
+        loop {
+            let report = tokio::time::timeout(DEADLINE, reports.recv()).await.unwrap().unwrap();
+            match report.outcome {
+                Outcome::Ended(Verdict::Broken { reason, .. }) => return reason,
+                Outcome::Ended(other) => panic!("{other:?}"),
+                _ => {}
+            }
+        }
+    }
+
     async fn ended(&mut self) -> Verdict {
         match self.next().await {
             Outcome::Ended(verdict) => verdict,
@@ -135,6 +149,18 @@ async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
     };
     assert!(moved.rate > 0, "{moved:?}");
     reader.join().unwrap();
+    assert!(running.reason_of_the_end().await.contains("after"));
+}
+
+#[actix_rt::test]
+async fn a_file_that_nobody_took_ends_without_a_count_of_bytes() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();
+    let mut running = start(send(file.path()));
+    running.begun().await;
+    assert!(!running.moved().await.1);
+    let reason = running.reason_of_the_end().await;
+    assert_eq!(reason, "the other side refused the file or closed the connection");
 }
 
 #[actix_rt::test]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Progress {
     bytes: AtomicU64,
     stopped: AtomicBool,
+    taken: AtomicBool,
 }
 
 /// Why a file did not move whole.
@@ -75,6 +76,15 @@ impl Progress {
     /// socket was shut down, and would go on for as long as more come.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// The other side is known to take the file.
+    pub(super) fn note_taken(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
     }
 
     pub(super) fn stopped(&self) -> bool {
