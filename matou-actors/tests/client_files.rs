@@ -207,7 +207,7 @@ async fn only_regular_files_are_sent() {
         (pipe, "a pipe"),
         (ann.folder.path().to_owned(), "a folder"),
         ("/dev/zero".into(), "a device"),
-        ("/nonexistent".into(), "cannot read"),
+        (ann.folder.path().join("gone"), "cannot read"),
     ] {
         ann.send_file(&bob, &path).await;
         ann.expect_error(why).await;
