@@ -38,7 +38,8 @@ fn without_blank_end(typed: &str) -> &str {
 
 /// The absolute paths that a whole line may be, if it looks as terminals paste a dropped file.
 pub(crate) fn dropped_paths(line: &str, home: Option<&Path>) -> Vec<PathBuf> {
-    let typed = line.trim();
+    // A space at the end may belong to the name.
+    let typed = line.trim_start();
     let begins = ["/", "~/", "'/", "\"/", "$'/", "file://"];
     // Two slashes say that what follows is text.
     let looks_so = begins.iter().any(|begin| typed.starts_with(begin)) && !typed.starts_with("//");
@@ -46,7 +47,7 @@ pub(crate) fn dropped_paths(line: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let word = typed.split_whitespace().next().unwrap_or_default();
     let is_command =
         typed.starts_with('/') && !word.get(1..).is_some_and(|rest| rest.contains('/'));
-    if !looks_so || is_command || typed.contains('\n') {
+    if !looks_so || is_command || typed.trim_end().contains('\n') {
         return Vec::new();
     }
     let readings = readings(typed, home).unwrap_or_default();
@@ -217,6 +218,23 @@ mod tests {
         ];
         for (typed, path) in table {
             assert_eq!(last(typed), Path::new(OsStr::from_bytes(path)), "{typed}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_like_a_dropped_file_is_looked_for() {
+        let paths = |line| dropped_paths(line, Some(Path::new("/home/me")));
+        for (line, path) in [
+            (" /tmp/a ", "/tmp/a"),
+            (r"/tmp/a\ ", "/tmp/a "),
+            ("'/tmp/a b'\n", "/tmp/a b"),
+            ("~/a", "/home/me/a"),
+            ("file:///tmp/a", "/tmp/a"),
+        ] {
+            assert!(paths(line).contains(&path.into()), "{line:?}");
+        }
+        for line in ["/who", "//tmp/a", "see /tmp/a", "/tmp/a\n/tmp/b", "tmp/a", "it's"] {
+            assert!(paths(line).is_empty(), "{line:?}");
         }
     }
 
