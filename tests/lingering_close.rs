@@ -46,7 +46,7 @@ impl Stage {
     }
 
     fn admin(&self, arguments: &[&str]) {
-        let mut command: Command = matou(Path::new("/nonexistent"));
+        let mut command: Command = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.arg("admin").arg("--socket").arg(self.folder.path().join("admin"));
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");

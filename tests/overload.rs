@@ -96,7 +96,7 @@ fn with_80_descriptors_200_connections_are_accepted_or_refused() {
     server.logged("connections refused");
     until("turning away", || {
         others.retain_mut(|stream| !is_ended(stream));
-        let mut admin = matou(Path::new("/nonexistent"));
+        let mut admin = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         admin.args(["admin", "--json", "status", "--socket"]).arg(&socket);
         let status: Value = serde_json::from_slice(&admin.output().unwrap().stdout).unwrap();
         let refused = status["status"]["refusals"]["full"].as_u64().unwrap();

@@ -37,6 +37,12 @@ pub(crate) enum Role {
     Client(ClientArguments),
     /// Control a running server on this machine.
     Admin(AdminArguments),
+    /// Show, move or forget keys: yours, and those of servers that you know.
+    Identity {
+        /// The command.
+        #[command(subcommand)]
+        order: IdentityOrder,
+    },
     /// Write shell completions to standard output.
     Completions {
         /// The shell.
@@ -46,6 +52,27 @@ pub(crate) enum Role {
     Manual {
         /// The destination folder, such as /usr/local/share/man/man1.
         folder: Option<PathBuf>,
+    },
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityOrder {
+    /// Print the fingerprint of your key, where it is, and the servers that you know.
+    Show,
+    /// Print your private key, to be imported elsewhere; whoever has it is you.
+    Export,
+    /// Take a private key that was exported elsewhere, unless there is one already.
+    Import {
+        /// The file with the key; - is standard input.
+        #[arg(value_parser = path())]
+        file: PathBuf,
+    },
+    /// Forget the key of a server, so that another one is accepted.
+    Forget {
+        /// The server, as the client names it.
+        #[arg(value_name = "HOST[:PORT]")]
+        server: String,
     },
 }
 

@@ -29,23 +29,58 @@ pub(crate) fn data_folder() -> Option<PathBuf> {
 }
 
 /// The key in the file at `path`, which is made if there is none.
-pub(crate) fn load_or_make(path: &Path) -> Result<(Identity, Origin), String> {
+pub(crate) fn load_or_make(path: &Path) -> Result<(Identity, Origin), KeyError> {
     match load(path) {
         Ok(identity) => return Ok((identity, Origin::Found)),
         Err(Unusable::Missing) => {}
-        Err(Unusable::Because(error)) => return Err(error),
+        Err(Unusable::Because(error)) => return Err(KeyError::Unusable(error)),
     }
-    let identity = Identity::generate().map_err(|error| error.to_string())?;
+    let identity = Identity::generate().map_err(|error| KeyError::NotMade(error.to_string()))?;
     match save(path, &identity) {
         Ok(()) => Ok((identity, Origin::Made)),
         // Another process was faster: its key is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match load(path) {
             Ok(identity) => Ok((identity, Origin::Found)),
-            Err(Unusable::Because(error)) => Err(error),
-            Err(Unusable::Missing) => Err(format!("cannot write {}: {error}", path.display())),
+            Err(Unusable::Because(error)) => Err(KeyError::Unusable(error)),
+            Err(Unusable::Missing) => Err(not_made(path, &error)),
         },
-        Err(error) => Err(format!("cannot write the key {}: {error}", path.display())),
+        Err(error) => Err(not_made(path, &error)),
     }
+}
+
+/// Writes `identity` to a file that must not exist.
+pub(crate) fn save_new(path: &Path, identity: &Identity) -> Result<(), String> {
+    save(path, identity).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => format!(
+            "{0} holds a key already, which is not overwritten; move it away first",
+            path.display()
+        ),
+        _ => not_made(path, &error).to_string(),
+    })
+}
+
+/// The key in the file at `path`; `None` when there is no file.
+pub(crate) fn find(path: &Path) -> Result<Option<Identity>, String> {
+    match load(path) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(Unusable::Missing) => Ok(None),
+        Err(Unusable::Because(error)) => Err(error),
+    }
+}
+
+/// Why there is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// There is a file, and it cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// There is none, and none can be made.
+    #[error("{0}")]
+    NotMade(String),
+}
+
+fn not_made(path: &Path, error: &io::Error) -> KeyError {
+    KeyError::NotMade(format!("cannot write the key {}: {error}", path.display()))
 }
 
 /// Checks the file at `path` as [`load_or_make`] does, and makes none.
@@ -122,7 +157,7 @@ mod tests {
         let path = folder.path().join("server.key");
         load_or_make(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let error = load_or_make(&path).unwrap_err();
+        let Err(KeyError::Unusable(error)) = load_or_make(&path) else { panic!("used") };
         assert!(error.contains("mode 644") && error.contains("chmod 600"), "{error}");
     }
 
@@ -132,9 +167,9 @@ mod tests {
         let path = folder.path().join("server.key");
         fs::write(&path, "hello\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for outcome in [load_or_make(&path).map(drop), check(&path)] {
-            assert!(outcome.unwrap_err().contains("BEGIN PRIVATE KEY"));
-        }
+        let Err(KeyError::Unusable(error)) = load_or_make(&path) else { panic!("used") };
+        assert!(error.contains("BEGIN PRIVATE KEY"), "{error}");
+        assert_eq!(check(&path), Err(error));
         assert_eq!(fs::read_to_string(&path).unwrap(), "hello\n");
     }
 }

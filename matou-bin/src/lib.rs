@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod exit;
 mod generate;
+mod identity;
 mod input;
 mod key_file;
 mod logging;
@@ -18,6 +19,7 @@ mod manual;
 mod paths;
 mod sanitize;
 mod screen;
+mod security;
 mod server;
 mod settings;
 mod signals;
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
         Role::Server(arguments) => server::run(&arguments),
         Role::Client(arguments) => client::run(&arguments),
         Role::Admin(arguments) => admin::run(&arguments),
+        Role::Identity { order } => identity::run(&order),
         Role::Completions { shell } => generate::completions(shell),
         Role::Manual { folder } => generate::manual(folder.as_deref()),
     };

@@ -44,6 +44,7 @@ fn server(roff: &mut Roff) {
     roff.title("FILES");
     roff.entry("admin.socket", "The operators' socket of matou-bin-admin(1), if configured.");
     roff.entry("admin.bans", "The bans, if configured.");
+    roff.entry("security.key", "The private key; made at the first start.");
     roff.title("SIGNALS");
     roff.entry("SIGINT, SIGTERM", "Shut down cleanly.");
     roff.entry("SIGHUP", "Reload the settings.");
@@ -75,7 +76,10 @@ fn client(roff: &mut Roff) {
     );
     roff.entry("NO_COLOR", "If not empty, no colours.");
     roff.entry("TERM", "With \"dumb\", plain lines instead of the full screen.");
-    roff.entry("XDG_CONFIG_HOME, XDG_STATE_HOME", "Replace ~/.config and ~/.local/state.");
+    roff.entry(
+        "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME",
+        "Replace ~/.config, ~/.local/share and ~/.local/state.",
+    );
     roff.title("ERROR CODES");
     roff.text("The code of an error that --json reports:");
     for (code, meaning) in error_codes() {
@@ -83,6 +87,8 @@ fn client(roff: &mut Roff) {
     }
     roff.title("FILES");
     roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
+    roff.entry("~/.local/share/matou/identity.key", "Your private key; made at the first start.");
+    roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
     roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
     roff.entry("~/Downloads", "Received files; NAME.part while incomplete.");
     roff.title("EXAMPLES");

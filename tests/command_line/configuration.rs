@@ -126,7 +126,7 @@ fn check_config_finds_what_would_prevent_the_start() {
 #[test]
 fn the_shipped_files_run() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/server.toml");
-    let mut command = harness::matou("/nonexistent".as_ref());
+    let mut command = harness::matou(env!("CARGO_TARGET_TMPDIR").as_ref());
     command.args(["server", "-c", file, "--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
     let mut process = harness::Process(command.spawn().unwrap());
     let mut log = harness::lines::Lines::new("log", process.0.stderr.take().unwrap());

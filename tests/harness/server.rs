@@ -27,7 +27,8 @@ impl Server {
 
     /// A server on `listen`, with `settings` such as `("LIMITS__CLIENTS", "5")`.
     pub(crate) fn with(listen: &str, settings: &[(&str, &str)]) -> Self {
-        let mut command = matou(Path::new("/nonexistent"));
+        // All servers of the tests have one key, as one that was started again.
+        let mut command = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.args(["server", "--listen", listen]);
         Self::launch(command, settings)
     }

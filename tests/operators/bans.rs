@@ -71,14 +71,15 @@ fn a_kicked_user_reads_why_and_comes_back_only_when_asked_to() {
     let stage = Stage::start();
     let mut ada = Client::join(stage.server.address, "Ada");
     stage.asked(&["kick", "ada", "too", "loud"]);
-    ada.heard("Server", "You were disconnected by an operator: too loud");
+    let read = |ada: &mut Client, text: &str| ada.wait("notice", |event| event["message"] == text);
+    read(&mut ada, "You were disconnected by an operator: too loud");
     let next = ada.wait_for(&["reconnecting", "notice"], |_| true);
     assert!(next["message"].as_str().is_some_and(|text| text.contains("/reconnect")), "{next}");
     stage.asked(&["unban", "ada"]);
     ada.say("/reconnect");
     ada.any("connected");
     stage.asked(&["ban", "ada", "spam"]);
-    ada.heard("Server", "You were disconnected by an operator and banned: spam");
+    read(&mut ada, "You were disconnected by an operator and banned: spam");
     assert!(ada.wait_for(&["reconnecting", "notice"], |_| true)["event"] == "notice");
 }
 

@@ -71,7 +71,8 @@ fn a_stop_lets_in_what_waits_for_a_rate() {
 
 #[test]
 fn ipv4_addresses_have_rates_of_their_own_on_a_socket_for_both() {
-    let (folder, mut command) = (tempfile::tempdir().unwrap(), matou(Path::new("/nonexistent")));
+    let (folder, mut command) =
+        (tempfile::tempdir().unwrap(), matou(Path::new(env!("CARGO_TARGET_TMPDIR"))));
     command.args(["server", "--listen", "[::]:0"]).current_dir(folder.path());
     let limits = [("LIMITS__BYTES_PER_SECOND", "1"), ("LIMITS__BYTE_BURST", "1024")];
     let limits: Vec<_> = limits.into_iter().chain([("LIMITS__RATES_PER_ADDRESS", "1")]).collect();

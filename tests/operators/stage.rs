@@ -26,7 +26,7 @@ impl Stage {
     pub(crate) fn with(more: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), more);
-        let mut command = matou(Path::new("/nonexistent"));
+        let mut command = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.args(["server", "--listen", "127.0.0.1:0", "--config"]);
         command.arg(folder.path().join("server.toml")).envs(environment.iter().copied());
         command.current_dir(folder.path());
@@ -42,7 +42,7 @@ impl Stage {
     }
 
     pub(crate) fn admin(&self, arguments: &[&str]) -> Output {
-        let mut command = matou(Path::new("/nonexistent"));
+        let mut command = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.arg("admin").arg("--socket").arg(self.socket()).args(arguments);
         command.output().unwrap()
     }

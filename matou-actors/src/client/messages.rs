@@ -8,9 +8,10 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::client::api::command::Command;
+use crate::client::api::event::LinkSecurity;
 use crate::client::files::Seen;
 use crate::client::ids::{SessionId, TransferId};
-use crate::protocol::{ClientFrame, MessageText, PortPair, ServerFrame, Username};
+use crate::protocol::{ClientFrame, MessageText, PortPair, Username, v2};
 use crate::transfer::{ChosenFile, Moved};
 
 /// A command of the user. The answer comes once the next one may follow.
@@ -36,9 +37,9 @@ pub(crate) struct LinkReport {
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// It is reached.
-    Up { local: SocketAddr, server: SocketAddr },
+    Up { local: SocketAddr, server: SocketAddr, security: LinkSecurity },
     /// Frames came. The answer comes once the next ones may follow.
-    Frames(Vec<ServerFrame>),
+    Frames(Vec<v2::ServerFrame>),
     /// There was no room for a text of the user's.
     NotSaid,
     /// So many bytes are not written yet, after [`LinkCommand::Close`].

@@ -27,10 +27,12 @@ mod session;
 use actix::Actor;
 
 pub use api::command::Command;
-pub use api::event::{Direction, ErrorCode, Event, RequestState, TransferInfo};
+pub use api::event::{
+    Direction, ErrorCode, Event, KeyStanding, LinkSecurity, RequestState, TransferInfo,
+};
 pub use api::handle::{Closed, Events, Handle};
 pub use api::server_name::ServerName;
-pub use api::settings::{ClientSettings, Policy};
+pub use api::settings::{ClientSettings, Encryption, Policy};
 pub use ids::TransferId;
 
 /// Starts a client inside the running actix system and returns at once; everything that

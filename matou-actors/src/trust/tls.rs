@@ -21,6 +21,7 @@ use rustls::{
 };
 
 use super::identity::{Identity, IdentityError};
+use super::public_key::Fingerprint;
 use crate::protocol::v2::{ALPN_FILE, ALPN_MESSAGE, ALPN_SERVER, PublicKey};
 
 /// What a connection is for.
@@ -41,6 +42,8 @@ pub enum ExpectedKey {
     Any,
     /// This one only.
     Exactly(PublicKey),
+    /// The one with this fingerprint only.
+    Fingerprint(Fingerprint),
 }
 
 /// What a client offers for the key exchange.
@@ -166,12 +169,12 @@ impl RawKeyVerifier {
         if key.has_small_order() {
             return bad(CertificateError::BadSignature);
         }
-        match self.expected {
-            ExpectedKey::Exactly(expected) if expected != key => {
-                bad(CertificateError::ApplicationVerificationFailure)
-            }
-            ExpectedKey::Any | ExpectedKey::Exactly(_) => Ok(()),
-        }
+        let fits = match self.expected {
+            ExpectedKey::Any => true,
+            ExpectedKey::Exactly(expected) => expected == key,
+            ExpectedKey::Fingerprint(expected) => expected == Fingerprint::of(&key),
+        };
+        if fits { Ok(()) } else { bad(CertificateError::ApplicationVerificationFailure) }
     }
 
     fn verify(

@@ -126,8 +126,15 @@ impl Person {
         .await;
     }
 
+    /// The next event, but for what protects the connection.
     pub async fn next(&mut self) -> Event {
-        within("another event", self.events.recv()).await.expect("the client closed early")
+        loop {
+            let next = within("another event", self.events.recv()).await;
+            match next.expect("the client closed early") {
+                Event::Security { .. } => {}
+                event => return event,
+            }
+        }
     }
 
     /// The next event that is `wanted`; those before it are passed over.

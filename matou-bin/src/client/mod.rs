@@ -16,6 +16,7 @@ use matou_actors::client::ClientSettings;
 
 use crate::arguments::ClientArguments;
 use crate::exit::Failure;
+use crate::identity;
 use crate::input::home;
 use crate::logging::{Log, Target, shifted};
 use crate::screen::{self, ScreenError, TerminalHints};
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let home = home();
     let path = arguments.config.clone().or_else(own_file);
     let variables = std::env::vars_os().collect();
-    let (mut file, settings) =
+    let (mut file, mut settings) =
         load_client(path.as_deref(), variables, &arguments.flags(), home.as_deref())?;
     file.log.level = shifted(file.log.level, arguments.verbosity.steps());
     let mode = mode(arguments);
@@ -51,6 +52,10 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         ));
     }
     let log = start_log(&file, mode)?;
+    if let Err(failure) = identity::add_to(&mut settings, &log.logger) {
+        log.finish();
+        return Err(failure);
+    }
     let outcome = match rendering(mode) {
         None => run_to_completion(show(file.screen, settings, &log, home)),
         Some(rendering) => {

@@ -12,6 +12,7 @@ use matou_actors::protocol::Username;
 use super::rows::rows;
 use super::sizes::{duration, size, time_left};
 use crate::sanitize::sanitize;
+use crate::security::describe;
 
 /// Renders events; remembers the last reported progress of each transfer.
 #[derive(Debug, Default)]
@@ -38,6 +39,10 @@ impl Plain {
             Event::Connected { server, username } => {
                 format!("* connected to {server} as {username}; /help lists the commands")
             }
+            Event::Security { server, security } => match describe(server, security) {
+                (text, true) => format!("! {text}"),
+                (text, false) => format!("* {text}"),
+            },
             Event::NameNeeded { server } => format!("* connected to {server}"),
             Event::Refused { username } => {
                 format!(

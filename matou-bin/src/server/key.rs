@@ -12,7 +12,9 @@ use crate::key_file::{self, Origin, data_folder};
 /// The key, made at the first start; `None` when there is no place for one and none is asked for.
 pub(super) fn load(security: &Security, logger: &Logger) -> Result<Option<Identity>, Failure> {
     let loaded = match place(security) {
-        Some(path) => key_file::load_or_make(&path).map(|loaded| (loaded, path)),
+        Some(path) => key_file::load_or_make(&path)
+            .map(|loaded| (loaded, path))
+            .map_err(|error| error.to_string()),
         None => Err("there is no home directory to keep a key in".to_owned()),
     };
     match loaded {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::client::{ClientSettings, Policy, ServerName};
+use matou_actors::client::{ClientSettings, Encryption, Policy, ServerName};
 use matou_actors::protocol::Username;
 use matou_actors::server::{LogFormat, LogLevel};
 use serde::Deserialize;
@@ -45,6 +45,8 @@ pub(crate) struct Client {
     pub(crate) username: String,
     /// Whether to reconnect after a connection loss.
     pub(crate) reconnect: bool,
+    /// Whether the connection to the server is encrypted.
+    pub(crate) encryption: Encryption,
 }
 
 /// Section `files`.
@@ -93,6 +95,7 @@ impl Default for Client {
             server: format!("127.0.0.1:{}", matou_actors::protocol::DEFAULT_PORT),
             username: String::new(),
             reconnect: true,
+            encryption: Encryption::Auto,
         }
     }
 }
@@ -171,7 +174,8 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         return Err(wrong(
             "client.server",
             &client.server,
-            "HOST, HOST:PORT or [ADDRESS]:PORT is expected, with a port from 1 to 65535",
+            "HOST, HOST:PORT or [ADDRESS]:PORT is expected, with a port from 1 to 65535, and with or \
+             without #SHA256:... behind it",
         ));
     }
     Ok(ClientSettings {
@@ -186,6 +190,7 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         request_timeout: Duration::from_secs(private.request_seconds),
         connect_timeout: Duration::from_secs(private.connect_seconds),
         reconnect: client.reconnect,
+        encryption: client.encryption,
         ..ClientSettings::default()
     })
 }

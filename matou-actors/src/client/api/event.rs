@@ -11,7 +11,7 @@ use crate::protocol::{MessageText, Username};
 /// One thing that happened. Serialized it is `{"event": "...", ...}`, the form of `--json`
 /// (which adds the `time`: nothing here reads a clock).
 ///
-/// Order: `Connected` comes before the `Joined` of those already here, and they before anything
+/// Order: `Security` comes before `Connected`, `Connected` comes before the `Joined` of those already here, and they before anything
 /// else that was said or happened in the room. Text in `reason` and `message` is for a person,
 /// says what to do next where there is something to do, and holds no control character.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +23,14 @@ pub enum Event {
         server: String,
         /// The name that is now the user's own.
         username: Username,
+    },
+    /// The server is reached; what protects the connection to it. Comes before [`Event::Connected`].
+    Security {
+        /// The server as `host:port`, as the user named it.
+        server: String,
+        /// What protects it.
+        #[serde(flatten)]
+        security: LinkSecurity,
     },
     /// The server is reached, and the user has no name yet: send [`crate::client::Command::SignIn`].
     NameNeeded {
@@ -252,6 +260,33 @@ pub enum ErrorCode {
     Input,
     /// Something inside this program.
     Internal,
+}
+
+/// What protects a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "link", rename_all = "snake_case")]
+pub enum LinkSecurity {
+    /// Nothing: the other side speaks revision 1 only, or the user wants it so.
+    Plain,
+    /// TLS, with a key that the other side has proved.
+    Encrypted {
+        /// The fingerprint of the key, as OpenSSH prints it.
+        fingerprint: String,
+        /// How far the key is known.
+        key: KeyStanding,
+    },
+}
+
+/// How far a key is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStanding {
+    /// It was seen for the first time now, and is expected from now on.
+    New,
+    /// It is the one that was seen before.
+    Known,
+    /// It is the one that the user named in the address.
+    Named,
 }
 
 /// Where an unopened private session stands.

@@ -4,25 +4,36 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::protocol::DEFAULT_PORT;
+use crate::trust::Fingerprint;
 
 /// A host, which may have many addresses, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerName {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// The only key that is accepted.
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl ServerName {
-    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`. Whether it is there is found
-    /// out later.
+    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`, each with `#SHA256:...` behind
+    /// it or not. Whether it is there is found out later.
     ///
     /// # Errors
     ///
     /// What is wrong with `text`, and what is expected, in words for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        if let Some((name, fingerprint)) = text.split_once('#') {
+            let fingerprint = Fingerprint::parse(fingerprint).ok_or_else(|| {
+                format!(
+                    "the server {text:?} has no fingerprint behind the #: copy all of SHA256:..."
+                )
+            })?;
+            return Ok(Self { fingerprint: Some(fingerprint), ..Self::parse(name)? });
+        }
         let wrong = |what: &str| format!("the server {text:?} {what}: write HOST or HOST:PORT");
-        let named = |host: &str, port| Self { host: host.into(), port };
+        let named = |host: &str, port| Self { host: host.into(), port, fingerprint: None };
         if text.parse::<Ipv6Addr>().is_ok() {
             return Ok(named(text, DEFAULT_PORT));
         }
@@ -49,6 +60,7 @@ impl ServerName {
     }
 }
 
+/// `HOST:PORT`, without the fingerprint.
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -71,7 +83,26 @@ mod tests {
         assert_eq!(shown("::1").unwrap(), "[::1]:6286");
         assert_eq!(shown("[::1]").unwrap(), "[::1]:6286");
         assert_eq!(shown("[fe80::1]:99").unwrap(), "[fe80::1]:99");
-        for bad in ["", ":1", "a:", "a:0", "a:70000", "a:b", "[::1", "[::1]x", "[]:1"] {
+        let print = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+        let named = ServerName::parse(&format!("ship:7#{print}")).unwrap();
+        assert_eq!(
+            (named.to_string(), named.fingerprint),
+            ("ship:7".into(), Fingerprint::parse(print))
+        );
+        assert_eq!(ServerName::parse("ship:7").unwrap().fingerprint, None);
+        for bad in [
+            "ship:7#",
+            "ship:7#SHA256:short",
+            "",
+            ":1",
+            "a:",
+            "a:0",
+            "a:70000",
+            "a:b",
+            "[::1",
+            "[::1]x",
+            "[]:1",
+        ] {
             assert!(ServerName::parse(bad).is_err(), "{bad}");
         }
     }

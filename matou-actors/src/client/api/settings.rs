@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::Username;
+use crate::trust::Identity;
 
 /// Settings of one client. The library reads no file and no environment: the program that
 /// starts the client fills this in.
@@ -38,6 +40,25 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Reconnect to the server after a loss.
     pub reconnect: bool,
+    /// The user's key; without one nothing is encrypted.
+    pub identity: Option<Arc<Identity>>,
+    /// Whether the connection to the server is encrypted.
+    pub encryption: Encryption,
+    /// The file of the keys of servers that were seen; without one each is seen for the first time.
+    pub known_servers: Option<PathBuf>,
+}
+
+/// Whether the connection to the server is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// If the server can, or its key was ever seen.
+    #[default]
+    Auto,
+    /// Always.
+    Require,
+    /// Never.
+    Off,
 }
 
 impl Default for ClientSettings {
@@ -55,6 +76,9 @@ impl Default for ClientSettings {
             answer_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(15),
             reconnect: true,
+            identity: None,
+            encryption: Encryption::Auto,
+            known_servers: None,
         }
     }
 }

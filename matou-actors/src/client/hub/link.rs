@@ -8,6 +8,7 @@ use super::Hub;
 use crate::client::api::event::Event;
 use crate::client::link::action::LinkAction;
 use crate::client::link::actor::{Link, Setup};
+use crate::client::link::reach::Trust;
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 
@@ -30,8 +31,8 @@ impl Hub {
         let LinkReport { generation, event } = report;
         let now = Instant::now();
         match event {
-            LinkEvent::Up { local, server: at } => {
-                self.with_server(ctx, |server| server.up(generation, local, at));
+            LinkEvent::Up { local, server: at, security } => {
+                self.with_server(ctx, |server| server.up(generation, local, at, security));
             }
             LinkEvent::Frames(frames) => {
                 for frame in frames {
@@ -58,7 +59,12 @@ impl Hub {
             }
             LinkAction::Connect { generation, server } => {
                 let (reports, logger) = (ctx.address().recipient(), self.logger.clone());
-                let link = Link::new(Setup { generation, server, reports, logger });
+                let trust = Trust {
+                    identity: self.settings.identity.clone(),
+                    encryption: self.settings.encryption,
+                    known_servers: self.settings.known_servers.clone(),
+                };
+                let link = Link::new(Setup { generation, server, trust, reports, logger });
                 self.link = Some(link.start());
             }
             LinkAction::Command(command) => {

@@ -1,36 +1,45 @@
 //! The connection to the server: one actor for each connection.
 
-use std::io;
-use std::net::SocketAddr;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use slog::{Logger, warn};
-use tokio::net::TcpStream;
+use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
+use super::reach::{Reached, Trust, Unreachable, foreign_words, reach};
+use crate::client::api::event::LinkSecurity;
 use crate::client::api::server_name::ServerName;
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::{Outbox, Pace};
-use crate::client::connection::sockets;
+use crate::client::connection::outbox::{Full, Outbox, Pace};
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
-use crate::protocol::{ClientFrame, CodecError, MessageText, ServerFrame};
-
-/// For each address of the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::protocol::v2::{PasswordProof, Text};
+use crate::protocol::{ClaimedName, ClientFrame, CodecError, Decode, MessageText, v1, v2};
 
 /// Bytes that may wait for the server.
 const OUTBOX: usize = 1024 * 1024;
 /// How often it is reported how much a connection that is being closed has still to write.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// What HELLO says of this program.
+const PROGRAM: &str = concat!("Matou ", env!("CARGO_PKG_VERSION"));
+
+/// The revision that a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Revision1,
+    Revision2,
+}
+
 /// What a connection is made from.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) generation: u64,
     pub(crate) server: ServerName,
+    pub(crate) trust: Trust,
     pub(crate) reports: Recipient<LinkReport>,
     pub(crate) logger: Logger,
 }
@@ -41,13 +50,16 @@ pub(crate) struct Setup {
 pub(crate) struct Link {
     setup: Setup,
     outbox: Outbox,
+    /// The revision that is spoken, once the server is reached.
+    revision: Rc<Cell<Dialect>>,
     /// Bytes that were last reported as not yet written.
     unwritten: usize,
 }
 
 impl Link {
     pub(crate) fn new(setup: Setup) -> Self {
-        Self { setup, outbox: Outbox::new(OUTBOX, Pace::Progress), unwritten: 0 }
+        let outbox = Outbox::new(OUTBOX, Pace::Progress);
+        Self { setup, outbox, revision: Rc::new(Cell::new(Dialect::Revision1)), unwritten: 0 }
     }
 
     /// By `do_send`: what is reported so is bounded by what the hub asked for. Frames, which the
@@ -56,8 +68,16 @@ impl Link {
         self.setup.reports.do_send(LinkReport { generation: self.setup.generation, event });
     }
 
+    /// Queues a frame in the revision that is spoken.
+    fn push(&self, frame: &ClientFrame) -> Result<(), Full> {
+        match (self.revision.get(), frame) {
+            (Dialect::Revision2, ClientFrame::Join(username)) => self.outbox.push(&hello(username)),
+            _ => self.outbox.push(frame),
+        }
+    }
+
     fn say(&self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
-        if self.outbox.push(&ClientFrame::Say(text)).is_err() {
+        if self.push(&ClientFrame::Say(text)).is_err() {
             self.report(LinkEvent::NotSaid);
         }
         let outbox = self.outbox.clone();
@@ -69,7 +89,7 @@ impl Link {
     }
 
     fn send(&self, frame: &ClientFrame) {
-        if self.outbox.push(frame).is_err() {
+        if self.push(frame).is_err() {
             let frame = frame.kind().name();
             warn!(self.setup.logger, "the server takes no more frames"; "frame" => frame);
         }
@@ -89,13 +109,25 @@ impl Link {
     }
 }
 
+/// The frame that joins in revision 2.
+fn hello(username: &ClaimedName) -> v2::ClientFrame {
+    v2::ClientFrame::Hello {
+        username: username.clone(),
+        program: Text::new(PROGRAM).unwrap_or_default(),
+        password: PasswordProof::None,
+        last_sequence: 0,
+    }
+}
+
 impl Actor for Link {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let (server, outbox) = (self.setup.server.clone(), self.outbox.clone());
         let (reports, generation) = (self.setup.reports.clone(), self.setup.generation);
-        let life = async move { live(generation, &server, &outbox, &reports).await };
+        let (trust, revision) = (self.setup.trust.clone(), Rc::clone(&self.revision));
+        let life =
+            async move { live(generation, &server, &trust, &revision, &outbox, &reports).await };
         ctx.spawn(life.into_actor(self).map(|(reason, retry), link, ctx| {
             link.report(LinkEvent::Down { reason, retry });
             ctx.stop();
@@ -120,31 +152,46 @@ impl Handler<LinkCommand> for Link {
 async fn live(
     generation: u64,
     name: &ServerName,
+    trust: &Trust,
+    revision: &Cell<Dialect>,
     outbox: &Outbox,
     reports: &Recipient<LinkReport>,
 ) -> (String, bool) {
-    let (stream, local, server) = match connect(name).await {
-        Ok(connected) => connected,
-        Err(error) => return (format!("cannot reach {name}: {error}"), true),
+    let Reached { stream, local, server, security } = match reach(name, trust).await {
+        Ok(reached) => reached,
+        Err(Unreachable { reason, retry }) => return (reason, retry),
     };
+    let dialect = match &security {
+        LinkSecurity::Plain => Dialect::Revision1,
+        LinkSecurity::Encrypted { .. } => Dialect::Revision2,
+    };
+    revision.set(dialect);
     // Once in its life.
-    reports.do_send(LinkReport { generation, event: LinkEvent::Up { local, server } });
-    let (input, output) = stream.into_split();
+    let event = LinkEvent::Up { local, server, security };
+    reports.do_send(LinkReport { generation, event });
+    let (input, output) = tokio::io::split(stream);
     let mut foreign = false;
-    let reading = read(generation, Frames::new(input), reports, &mut foreign);
+    let writing = outbox.write_to(output);
     // How long the server may take to read all that was said is the hub's decision.
-    let reason = drive_connection(reading, outbox.write_to(output), None).await;
-    if foreign {
-        let next = "check the address and port (--server HOST:PORT), then /reconnect";
-        return (format!("{name} is not a Matou server; {next}"), false);
-    }
-    (reason, true)
+    let reason = match dialect {
+        Dialect::Revision1 => {
+            let input = Frames::<_, v1::ServerFrame>::new(input);
+            let reading = read(generation, input, reports, &mut foreign);
+            drive_connection(reading, writing, None).await
+        }
+        Dialect::Revision2 => {
+            let input = Frames::<_, v2::ServerFrame>::new(input);
+            let reading = read(generation, input, reports, &mut foreign);
+            drive_connection(reading, writing, None).await
+        }
+    };
+    if foreign { (foreign_words(name), false) } else { (reason, true) }
 }
 
 /// Reports frames until the connection ends. `foreign` is set when the first bytes are no frame.
-async fn read(
+async fn read<F: Decode + Into<v2::ServerFrame>>(
     generation: u64,
-    mut input: Frames<tokio::net::tcp::OwnedReadHalf, ServerFrame>,
+    mut input: Frames<impl AsyncRead + Unpin, F>,
     reports: &Recipient<LinkReport>,
     foreign: &mut bool,
 ) -> String {
@@ -154,11 +201,8 @@ async fn read(
             Ok(frames) if frames.is_empty() => return "the server closed the connection".into(),
             Ok(frames) => {
                 spoke = true;
-                if reports
-                    .send(LinkReport { generation, event: LinkEvent::Frames(frames) })
-                    .await
-                    .is_err()
-                {
+                let event = LinkEvent::Frames(frames.into_iter().map(Into::into).collect());
+                if reports.send(LinkReport { generation, event }).await.is_err() {
                     return "the client has closed".into();
                 }
             }
@@ -169,21 +213,4 @@ async fn read(
             }
         }
     }
-}
-
-/// Tries all addresses of the server in turn.
-async fn connect(name: &ServerName) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
-    let mut last = io::Error::other("the name has no address");
-    for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                sockets::tune_for_messages(&stream)?;
-                let local = stream.local_addr()?;
-                return Ok((stream, local, address));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
 }

@@ -6,14 +6,16 @@ use tokio::sync::oneshot;
 
 use super::actor::{Link, Setup};
 use crate::client::api::server_name::ServerName;
+use crate::client::link::reach::Trust;
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 use crate::client::probe::{Reports, probe};
-use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame};
+use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame, v2};
 
 fn link(address: &str) -> (Addr<Link>, Reports<LinkReport>) {
     let (hub, reports) = probe();
     let (server, logger) = (ServerName::parse(address).unwrap(), Logger::root(Discard, o!()));
-    let link = Link::new(Setup { generation: 7, server, reports: hub, logger });
+    let link =
+        Link::new(Setup { generation: 7, server, trust: Trust::default(), reports: hub, logger });
     (link.start(), reports)
 }
 
@@ -34,7 +36,8 @@ async fn a_link_reports_its_life_in_order_and_writes_all_before_its_end() {
     ServerFrame::JoinAnswer { accepted: true }.encode(&mut bytes);
     server.write_all(&bytes).await.unwrap();
     let LinkEvent::Frames(frames) = reports.next().await.event else { panic!("no frames") };
-    assert_eq!(frames, [ServerFrame::JoinAnswer { accepted: true }]);
+    let answer = ServerFrame::JoinAnswer { accepted: true };
+    assert_eq!(frames, [v2::ServerFrame::Revision1(answer)]);
 
     link.do_send(LinkCommand::Send(ClientFrame::Leave));
     link.do_send(LinkCommand::Close);

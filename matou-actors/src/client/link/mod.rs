@@ -1,6 +1,7 @@
 //! The server: one actor for each connection to it, and what the client knows of it.
 //!
 //! - `actor`: one connection, its socket and what waits to be written to it.
+//! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says;
 //!   `attempts`: when it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
 //! - `sign_in`, `roster`, `backoff`: parts of that state.
@@ -11,6 +12,9 @@ pub(super) mod actor;
 mod actor_tests;
 mod attempts;
 mod backoff;
+mod first_bytes;
+mod known_file;
+pub(super) mod reach;
 pub(super) mod roster;
 mod server_frames;
 pub(super) mod server_link;

@@ -9,19 +9,42 @@ use super::roster::Arrival;
 use super::server_link::ServerLink;
 
 use super::sign_in::Answer;
-use crate::client::api::event::Event;
-use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
+use crate::client::api::event::{ErrorCode, Event};
+use crate::protocol::v2::{self, NoticeCode, SignInRefusal, Text};
+use crate::protocol::{DISCONNECTED_BY_OPERATOR, MAX_MESSAGE, MessageText, ServerFrame, Username};
 
 impl ServerLink {
     /// A frame came on the connection of that generation.
-    pub(crate) fn frame(&mut self, generation: u64, frame: ServerFrame, now: Instant) {
+    pub(crate) fn frame(&mut self, generation: u64, frame: v2::ServerFrame, now: Instant) {
         if !self.is_current(generation) {
             return;
         }
-        if !self.is_joined() && !matches!(frame, ServerFrame::JoinAnswer { .. }) {
-            debug!(self.logger, "ignored a frame before signing in"; "frame" => frame.kind().name());
+        if !self.is_joined() && !is_answer(&frame) {
+            debug!(self.logger, "ignored a frame before signing in");
             return;
         }
+        match frame {
+            v2::ServerFrame::Revision1(frame) => self.frame_of_revision_1(frame, now),
+            v2::ServerFrame::Welcome { .. } => self.answered(true, now),
+            v2::ServerFrame::Refused { reason, text } => self.refused(reason, &text, now),
+            v2::ServerFrame::Present { username, .. }
+            | v2::ServerFrame::Joined { username, .. } => self.arrived(username, now),
+            v2::ServerFrame::Left { username, .. } => self.left(username),
+            v2::ServerFrame::Said { username, text, flags, .. } => {
+                let text = if flags & ACTION == 0 { text } else { as_action(&text) };
+                self.message(username, text);
+            }
+            v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
+            v2::ServerFrame::HistoryEnd { .. }
+            | v2::ServerFrame::Asked { .. }
+            | v2::ServerFrame::Answered { .. }
+            | v2::ServerFrame::Candidates { .. }
+            | v2::ServerFrame::Topic { .. }
+            | v2::ServerFrame::Unknown { .. } => {}
+        }
+    }
+
+    fn frame_of_revision_1(&mut self, frame: ServerFrame, now: Instant) {
         match frame {
             ServerFrame::JoinAnswer { accepted } => self.answered(accepted, now),
             ServerFrame::Joined(who) => self.arrived(who, now),
@@ -30,6 +53,25 @@ impl ServerLink {
             ServerFrame::PrivateRequested { .. }
             | ServerFrame::PeerAccepted { .. }
             | ServerFrame::PeerListening { .. } => self.actions.push(LinkAction::Private(frame)),
+        }
+    }
+
+    /// REFUSED. Of a name that is taken or invalid the user reads in the same words as in revision 1.
+    fn refused(&mut self, reason: SignInRefusal, text: &Text<512>, now: Instant) {
+        if !matches!(reason, SignInRefusal::Taken | SignInRefusal::InvalidName) {
+            let message = format!("{} refused you: {}", self.server_name(), printable(text));
+            self.emit(Event::Error { code: ErrorCode::Name, message });
+        }
+        self.answered(false, now);
+    }
+
+    /// NOTICE. After these ends the client does not come back by itself.
+    fn notified(&mut self, code: NoticeCode, text: &Text<512>) {
+        self.sent_away =
+            matches!(code, NoticeCode::Kicked | NoticeCode::Banned | NoticeCode::TakenOver);
+        let text = printable(text);
+        if !text.is_empty() {
+            self.notice(text);
         }
     }
 
@@ -88,4 +130,30 @@ impl ServerLink {
         warn!(self.logger, "the server breaks the protocol"; "reason" => what);
         self.cut(format!("the server breaks the protocol: {what}"), now);
     }
+}
+
+/// SAID, flag 2: about an action, as of `/me`.
+const ACTION: i32 = 2;
+
+fn is_answer(frame: &v2::ServerFrame) -> bool {
+    matches!(
+        frame,
+        v2::ServerFrame::Revision1(ServerFrame::JoinAnswer { .. })
+            | v2::ServerFrame::Welcome { .. }
+            | v2::ServerFrame::Refused { .. }
+            | v2::ServerFrame::Notice { .. }
+    )
+}
+
+/// An action as it is shown, "* text"; what is too long then loses its last characters.
+fn as_action(text: &MessageText) -> MessageText {
+    let mut words = format!("* {text}");
+    while words.len() > MAX_MESSAGE {
+        words.pop();
+    }
+    MessageText::parse(&words).unwrap_or_else(|_| text.clone())
+}
+
+fn printable(text: &Text<512>) -> String {
+    text.as_str().chars().filter(|character| !character.is_control()).collect()
 }

@@ -15,7 +15,7 @@ use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::roster::Roster;
 use super::sign_in::{SignIn, Wish};
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
@@ -269,13 +269,20 @@ impl ServerLink {
     }
 
     /// The server is reached.
-    pub(crate) fn up(&mut self, generation: u64, local: SocketAddr, server: SocketAddr) {
+    pub(crate) fn up(
+        &mut self,
+        generation: u64,
+        local: SocketAddr,
+        server: SocketAddr,
+        security: LinkSecurity,
+    ) {
         if !self.is_current(generation) {
             return;
         }
         debug!(self.logger, "reached the server"; "peer" => %server);
         let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
         self.connection = Some(Connection { route, joined: None });
+        self.emit(Event::Security { server: self.server_name(), security });
         match self.sign_in.connected() {
             Some(name) => self.ask(&name),
             None => self.emit(Event::NameNeeded { server: self.server_name() }),

@@ -5,11 +5,11 @@ use slog::{Discard, Logger, o};
 
 use super::action::{LinkAction, LinkWake};
 use super::server_link::ServerLink;
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username};
+use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username, v2};
 
 const REASON: &str = "the server closed the connection";
 
@@ -59,11 +59,12 @@ impl Client {
 
     fn reached(&mut self) {
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        self.link.up(self.generation, at("192.0.2.5:40000"), at("192.0.2.1:7"));
+        let security = LinkSecurity::Plain;
+        self.link.up(self.generation, at("192.0.2.5:40000"), at("192.0.2.1:7"), security);
     }
 
-    fn frame(&mut self, frame: ServerFrame) {
-        self.link.frame(self.generation, frame, self.now);
+    fn frame(&mut self, frame: impl Into<v2::ServerFrame>) {
+        self.link.frame(self.generation, frame.into(), self.now);
     }
 
     fn lost(&mut self) {
@@ -74,8 +75,10 @@ impl Client {
         self.link.take_actions()
     }
 
+    /// The events, but for what protects the connection.
     fn events(&mut self) -> Vec<Event> {
         let events = self.actions().into_iter().filter_map(|action| match action {
+            LinkAction::Emit(Event::Security { .. }) => None,
             LinkAction::Emit(event) => Some(event),
             _ => None,
         });

@@ -123,3 +123,9 @@ dialect! {
         topic: Text<512>,
     }
 }
+
+impl From<v1::ServerFrame> for ServerFrame {
+    fn from(frame: v1::ServerFrame) -> Self {
+        Self::Revision1(frame)
+    }
+}

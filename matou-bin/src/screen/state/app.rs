@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use matou_actors::client::TransferId;
+use matou_actors::client::{LinkSecurity, TransferId};
 use matou_actors::protocol::{FoldedName, Username};
 
 use crate::sanitize::sanitize;
@@ -51,6 +51,8 @@ pub(crate) struct App {
     /// The server as the user named it.
     pub(in crate::screen) server: String,
     pub(in crate::screen) link: ServerLink,
+    /// What protects the connection to the server, once it was reached.
+    pub(in crate::screen) security: Option<LinkSecurity>,
     /// What was last shown of why the server is not reached.
     pub(in crate::screen) stated_reason: String,
     pub(in crate::screen) people: People,
@@ -163,6 +165,7 @@ impl App {
             me: username,
             server,
             link: ServerLink::Connecting,
+            security: None,
             stated_reason: String::new(),
             people: People::default(),
             ignored: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matou_actors::client::{ErrorCode, Event};
+use matou_actors::client::{ErrorCode, Event, LinkSecurity};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
@@ -15,6 +15,7 @@ use crate::screen::state::notify::Reason;
 use crate::screen::state::people::{list, mentions};
 use crate::screen::state::tab::PrivateState;
 use crate::screen::state::tabs::ROOM;
+use crate::security::describe;
 
 /// Names that the answer to `/who` spells out.
 const NAMES_TOLD: usize = 200;
@@ -25,6 +26,7 @@ impl App {
         self.track_delivery(&event);
         match event {
             Event::Connected { server, username } => self.connected(server, username),
+            Event::Security { server, security } => self.reached(&server, security),
             Event::NameNeeded { server } => self.name_needed(server),
             Event::Refused { username } => self.refused(&username),
             Event::Disconnected { reason } => self.disconnected(reason),
@@ -59,6 +61,16 @@ impl App {
         if let Some(how) = self.notifier.call(reason, self.now.elapsed) {
             self.effects.push(Effect::Notify(how, sanitize(text).into_owned()));
         }
+    }
+
+    fn reached(&mut self, server: &str, security: LinkSecurity) {
+        let (text, is_warning) = describe(server, &security);
+        if is_warning {
+            self.error_in(ROOM, &text);
+        } else {
+            self.notice_in(ROOM, &text);
+        }
+        self.security = Some(security);
     }
 
     fn connected(&mut self, server: String, username: Username) {

@@ -1,5 +1,6 @@
 //! The status line: who, where, how it stands; clock and rates.
 
+use matou_actors::client::LinkSecurity;
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
@@ -59,7 +60,17 @@ fn left(app: &App) -> (String, Role) {
         ServerLink::Up => {
             let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
             let count = app.people.count();
-            (format!(" {me} · {server} · {count} here"), Role::Status)
+            let text = format!("{me} · {server} · {count} here");
+            match app.security {
+                None => (format!(" {text}"), Role::Status),
+                Some(LinkSecurity::Encrypted { .. }) => {
+                    (format!(" {text} · encrypted"), Role::Status)
+                }
+                // First, so that no narrow screen cuts it.
+                Some(LinkSecurity::Plain) => {
+                    (format!(" NOT ENCRYPTED · {text}"), Role::StatusWarning)
+                }
+            }
         }
     }
 }

@@ -1,0 +1,78 @@
+//! The file of known servers: read before each handshake, appended to at first sight.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use crate::client::api::server_name::ServerName;
+use crate::trust::{Fingerprint, KnownServers};
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The key that was seen at that address; an error, in words for the user, when that cannot be
+/// known.
+pub(super) async fn look_up(
+    file: Option<&Path>,
+    name: &ServerName,
+) -> Result<Option<Fingerprint>, String> {
+    let Some(file) = file.map(Path::to_owned) else { return Ok(None) };
+    let name = name.to_string();
+    in_background(move || Ok(load(&file)?.get(&name))).await
+}
+
+/// Remembers a key that was seen for the first time.
+pub(super) async fn add(
+    file: Option<&Path>,
+    name: &ServerName,
+    key: Fingerprint,
+) -> Result<(), String> {
+    let Some(file) = file.map(Path::to_owned) else { return Ok(()) };
+    let name = name.to_string();
+    in_background(move || append(&file, &name, key)).await
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn load(file: &Path) -> Result<KnownServers, String> {
+    let failed = |error: io::Error| {
+        format!("cannot read the known servers in {}: {error}; nothing was sent", file.display())
+    };
+    // Opening a named pipe would wait for its other end.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KnownServers::default()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = String::new();
+    let length = opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
+        return Err(failed(io::Error::other("larger than 4 MiB")));
+    }
+    Ok(KnownServers::parse(&text))
+}
+
+fn append(file: &Path, name: &str, key: Fingerprint) -> Result<(), String> {
+    let failed = |error: io::Error| {
+        format!(
+            "cannot write to {}, so the key of {name} could not be remembered: {error}",
+            file.display()
+        )
+    };
+    let known = load(file)?;
+    let today = jiff::Zoned::now().date().to_string();
+    let line = known.line(name, key, &today);
+    let line = line.ok_or_else(|| failed(io::Error::other("it holds too many servers")))?;
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    }
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
+    let mut opened = opened.map_err(failed)?;
+    opened.write_all(line.as_bytes()).and_then(|()| opened.sync_all()).map_err(failed)
+}

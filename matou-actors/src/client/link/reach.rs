@@ -1,0 +1,252 @@
+//! Reaching the server: which address, and encrypted or not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName as TlsName;
+use rustls::{CertificateError, Error as TlsFailure};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use super::first_bytes::FirstBytes;
+use super::known_file;
+use crate::client::api::event::{KeyStanding, LinkSecurity};
+use crate::client::api::server_name::ServerName;
+use crate::client::api::settings::Encryption;
+use crate::client::connection::sockets;
+use crate::trust::{
+    Alpn, ExpectedKey, Fingerprint, Identity, KeyExchange, client_config, peer_key,
+};
+
+/// For each address of the server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For each handshake: after the first one a smaller hello is tried.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the user wants of the connection, and knows of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trust {
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) encryption: Encryption,
+    pub(crate) known_servers: Option<std::path::PathBuf>,
+}
+
+/// A stream to the server, plain or encrypted.
+pub(super) type Stream = Either<TcpStream, Box<TlsStream<FirstBytes>>>;
+
+/// The server is reached.
+pub(super) struct Reached {
+    pub(super) stream: Stream,
+    pub(super) local: SocketAddr,
+    pub(super) server: SocketAddr,
+    pub(super) security: LinkSecurity,
+}
+
+/// The server is not reached. With `retry` off another attempt would end in the same way.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreachable {
+    pub(super) reason: String,
+    pub(super) retry: bool,
+}
+
+/// How a handshake ended.
+enum Handshake {
+    Done(Box<TlsStream<FirstBytes>>),
+    /// The server closed the connection without a byte, as one does that knows no TLS.
+    Closed,
+    Silent,
+    Failed(io::Error),
+}
+
+/// Reaches the server at one of its addresses, encrypted if that is wanted and possible.
+pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, Unreachable> {
+    let tcp =
+        connect(name).await.map_err(|error| again(format!("cannot reach {name}: {error}")))?;
+    let identity = match (&trust.identity, trust.encryption) {
+        (_, Encryption::Off) => return plain(name, tcp),
+        (None, Encryption::Require) => return Err(never("there is no key to encrypt with")),
+        (None, Encryption::Auto) => return plain(name, tcp),
+        (Some(identity), _) => identity,
+    };
+    let file = trust.known_servers.as_deref();
+    let known = known_file::look_up(file, name).await.map_err(never)?;
+    let expected = name.fingerprint.or(known).map_or(ExpectedKey::Any, ExpectedKey::Fingerprint);
+    let at = address(&tcp, name)?;
+    let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid).await;
+    if let Ok(Handshake::Silent) = outcome {
+        // Some networks drop large hellos.
+        let tcp = connect_to(at).await.map_err(|error| again(unreachable(name, &error)))?;
+        outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic).await;
+    }
+    match outcome.map_err(never)? {
+        Handshake::Done(stream) => encrypted(name, stream, known, file).await,
+        Handshake::Silent => {
+            Err(again(format!("{name} does not answer: is it a server of Matou?")))
+        }
+        Handshake::Closed if expected != ExpectedKey::Any => Err(again(format!(
+            "{name} closed the connection without encryption, although its key is known; nothing \
+             was sent to it"
+        ))),
+        Handshake::Closed if trust.encryption == Encryption::Require => {
+            Err(never(format!("{name} cannot encrypt, which client.encryption requires")))
+        }
+        Handshake::Closed => {
+            let tcp = connect_to(at).await.map_err(|error| again(unreachable(name, &error)))?;
+            plain(name, tcp)
+        }
+        Handshake::Failed(error) => Err(failed(name, &error, expected)),
+    }
+}
+
+async fn encrypted(
+    name: &ServerName,
+    stream: Box<TlsStream<FirstBytes>>,
+    known: Option<Fingerprint>,
+    file: Option<&std::path::Path>,
+) -> Result<Reached, Unreachable> {
+    let (socket, state) = stream.get_ref();
+    let key = peer_key(state, Alpn::Server).map_err(|error| never(foreign(name, &error)))?;
+    let fingerprint = Fingerprint::of(&key);
+    let (local, server) = (socket.get_ref().local_addr(), socket.get_ref().peer_addr());
+    let (local, server) = (local.map_err(broken)?, server.map_err(broken)?);
+    let standing = if name.fingerprint.is_some() {
+        KeyStanding::Named
+    } else if known.is_some() {
+        KeyStanding::Known
+    } else {
+        KeyStanding::New
+    };
+    if known.is_none() {
+        known_file::add(file, name, fingerprint).await.map_err(never)?;
+    }
+    let fingerprint = fingerprint.to_string();
+    let security = LinkSecurity::Encrypted { fingerprint, key: standing };
+    Ok(Reached { stream: Either::Right(stream), local, server, security })
+}
+
+fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
+    if name.fingerprint.is_some() {
+        return Err(never(format!(
+            "{name} is not reached: its address has a fingerprint, and without encryption that \
+             cannot be checked; see client.encryption"
+        )));
+    }
+    let server = address(&tcp, name)?;
+    let local = tcp.local_addr().map_err(broken)?;
+    Ok(Reached { stream: Either::Left(tcp), local, server, security: LinkSecurity::Plain })
+}
+
+async fn shake_hands(
+    tcp: TcpStream,
+    identity: &Identity,
+    expected: ExpectedKey,
+    exchange: KeyExchange,
+) -> Result<Handshake, String> {
+    let config = client_config(identity, expected, Alpn::Server, exchange);
+    let config = config.map_err(|error| error.to_string())?;
+    // Sent to nobody, since there is no server name in the hello.
+    let name = TlsName::try_from("matou").map_err(|error| error.to_string())?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let handshake = connector.connect(name, FirstBytes::new(tcp)).into_fallible();
+    Ok(match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => Handshake::Done(Box::new(stream)),
+        Ok(Err((error, socket))) if socket.has_received() || !is_end(&error) => {
+            Handshake::Failed(error)
+        }
+        Ok(Err(_)) => Handshake::Closed,
+        Err(_) => Handshake::Silent,
+    })
+}
+
+/// Whether a connection was ended by the other side.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+}
+
+fn failed(name: &ServerName, error: &io::Error, expected: ExpectedKey) -> Unreachable {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsFailure>());
+    match cause {
+        Some(TlsFailure::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            never(other_key(name, expected))
+        }
+        Some(TlsFailure::InvalidMessage(_)) => never(foreign_words(name)),
+        _ => again(format!("cannot encrypt the connection to {name}: {error}")),
+    }
+}
+
+/// What another key than the expected one can mean, and what to do.
+fn other_key(name: &ServerName, expected: ExpectedKey) -> String {
+    if name.fingerprint.is_some() {
+        return format!(
+            "{name} has another key than the one in its address: another server answers there, or \
+             somebody is in between. Nothing was sent. Ask its operator for the address"
+        );
+    }
+    let known = match expected {
+        ExpectedKey::Fingerprint(known) => format!(" ({known})"),
+        ExpectedKey::Any | ExpectedKey::Exactly(_) => String::new(),
+    };
+    format!(
+        "{name} has another key than before{known}: it has a new one, another server answers there, \
+         or somebody is in between. Nothing was sent. Ask its operator; if it has a new key, \
+         matou-bin identity forget {name}, then /reconnect"
+    )
+}
+
+fn foreign(name: &ServerName, error: &impl std::fmt::Display) -> String {
+    format!("{} ({error})", foreign_words(name))
+}
+
+/// That something else answers.
+pub(super) fn foreign_words(name: &ServerName) -> String {
+    format!(
+        "{name} is not a Matou server; check the address and port (--server HOST:PORT), then \
+         /reconnect"
+    )
+}
+
+fn unreachable(name: &ServerName, error: &io::Error) -> String {
+    format!("cannot reach {name}: {error}")
+}
+
+fn address(tcp: &TcpStream, name: &ServerName) -> Result<SocketAddr, Unreachable> {
+    tcp.peer_addr().map_err(|error| again(unreachable(name, &error)))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn broken(error: io::Error) -> Unreachable {
+    again(format!("the connection broke: {error}"))
+}
+
+fn again(reason: impl Into<String>) -> Unreachable {
+    Unreachable { reason: reason.into(), retry: true }
+}
+
+fn never(reason: impl Into<String>) -> Unreachable {
+    Unreachable { reason: reason.into(), retry: false }
+}
+
+/// Tries all addresses of the server in turn.
+async fn connect(name: &ServerName) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the name has no address");
+    for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
+        match connect_to(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+    let stream = stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    sockets::tune_for_messages(&stream)?;
+    Ok(stream)
+}

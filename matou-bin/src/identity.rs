@@ -1,0 +1,127 @@
+//! The user's key: used by the client, and shown, moved and forgotten by `matou-bin identity`.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use matou_actors::client::{ClientSettings, Encryption, ServerName};
+use matou_actors::trust::{Identity, KnownServers};
+use slog::{Logger, warn};
+
+use crate::arguments::IdentityOrder;
+use crate::exit::Failure;
+use crate::key_file::{self, KeyError, data_folder};
+use crate::paths;
+use crate::stdout::print;
+
+/// Adds the user's key, and the file of known servers, to the settings of a client.
+pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(), Failure> {
+    if settings.encryption == Encryption::Off {
+        return Ok(());
+    }
+    settings.known_servers = known_servers();
+    let loaded = match path() {
+        Some(path) => key_file::load_or_make(&path).map(|(identity, _)| identity),
+        None => Err(KeyError::NotMade("there is no home directory to keep a key in".into())),
+    };
+    let identity = match loaded {
+        Ok(identity) => identity,
+        Err(KeyError::Unusable(error)) => return Err(Failure::Runtime(error)),
+        Err(KeyError::NotMade(reason)) => {
+            warn!(logger, "the key is for this run only"; "reason" => reason);
+            Identity::generate().map_err(|error| Failure::Runtime(error.to_string()))?
+        }
+    };
+    settings.identity = Some(Arc::new(identity));
+    Ok(())
+}
+
+/// Does what `matou-bin identity` was asked for.
+pub(crate) fn run(order: &IdentityOrder) -> Result<(), Failure> {
+    let path = path().ok_or_else(|| {
+        Failure::Runtime("there is no home directory to keep a key in; set HOME".into())
+    })?;
+    match order {
+        IdentityOrder::Show => show(&path),
+        IdentityOrder::Export => {
+            let identity = key_file::find(&path).map_err(Failure::Runtime)?;
+            let identity = identity.ok_or_else(|| {
+                Failure::Runtime(format!("there is no key yet in {}", path.display()))
+            })?;
+            print(identity.to_pem().as_bytes())
+        }
+        IdentityOrder::Import { file } => {
+            let identity = read(file).map_err(Failure::Runtime)?;
+            key_file::save_new(&path, &identity).map_err(Failure::Runtime)?;
+            let line = format!("{} is your key now: {}\n", identity.fingerprint(), path.display());
+            print(line.as_bytes())
+        }
+        IdentityOrder::Forget { server } => forget(server),
+    }
+}
+
+fn show(path: &Path) -> Result<(), Failure> {
+    let (identity, _) =
+        key_file::load_or_make(path).map_err(|error| Failure::Runtime(error.to_string()))?;
+    let mut text = format!("{}\n{}\n", identity.fingerprint(), path.display());
+    if let Some(file) = known_servers() {
+        let known = load_known(&file)?;
+        for (name, fingerprint, since) in known.iter() {
+            text += &format!("{name} {fingerprint} since {since}\n");
+        }
+    }
+    print(text.as_bytes())
+}
+
+fn forget(server: &str) -> Result<(), Failure> {
+    let name = ServerName::parse(server).map_err(Failure::Usage)?.to_string();
+    let file = known_servers().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
+    let mut known = load_known(&file)?;
+    if !known.remove(&name) {
+        return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));
+    }
+    replace(&file, &known.to_text())
+        .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", file.display())))?;
+    let line = format!("The key of {name} is forgotten: the next one that it shows is accepted.\n");
+    print(line.as_bytes())
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+fn load_known(file: &Path) -> Result<KnownServers, Failure> {
+    match paths::read_text(file) {
+        Ok(text) => Ok(KnownServers::parse(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(KnownServers::default()),
+        Err(error) => Err(Failure::Runtime(format!("cannot read {}: {error}", file.display()))),
+    }
+}
+
+/// A key from a file, or from standard input.
+fn read(file: &Path) -> Result<Identity, String> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        let read = io::stdin().take(64 * 1024).read_to_string(&mut text);
+        read.map_err(|error| format!("cannot read standard input: {error}"))?;
+        text
+    } else {
+        paths::read_text(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?
+    };
+    Identity::from_pem(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn path() -> Option<PathBuf> {
+    Some(data_folder()?.join("identity.key"))
+}
+
+fn known_servers() -> Option<PathBuf> {
+    Some(data_folder()?.join("known_servers"))
+}

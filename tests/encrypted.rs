@@ -1,0 +1,317 @@
+//! The encrypted connection between a client and its server, as real processes: what is seen on the
+//! wire, what each side says of it, and what neither does without encryption.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod harness;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use harness::client::Client;
+use harness::lines::Lines;
+use harness::server::Server;
+use harness::{DEADLINE, Process, matou};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The first byte of a `ClientHello`.
+const HANDSHAKE: u8 = 0x16;
+/// COREQ of "ann", and CORES 1 with her CONOTIF.
+const COREQ: &[u8] = b"\0\0\0\0\0\0\0\x03ann";
+const ACCEPTED: &[u8] = b"\0\0\0\x01\x01\0\0\0\x02\0\0\0\x03ann";
+
+/// A client as ann in a home that outlives it.
+struct Ann {
+    process: Process,
+    lines: Lines,
+}
+
+impl Ann {
+    fn start(home: &Path, server: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = matou(home);
+        command.args(["client", "--json", "--username", "ann", "--server", server]);
+        for (key, value) in settings {
+            command.env(format!("MATOU_CLIENT__{key}"), value);
+        }
+        let mut process =
+            Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        let lines = Lines::new("ann", process.0.stdout.take().unwrap());
+        Self { process, lines }
+    }
+
+    fn event(&mut self, kind: &str) -> Value {
+        self.lines.wait(kind, |line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            (event["event"] == kind).then_some(event)
+        })
+    }
+}
+
+fn identity(home: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut command: Command = matou(home);
+    let output = command.arg("identity").args(arguments).output().unwrap();
+    let text = if output.status.success() { output.stdout } else { output.stderr };
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// Accepts one connection and reads what comes first.
+fn accept(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut first = vec![0; 16 * 1024];
+    let count = stream.read(&mut first).unwrap();
+    first.truncate(count);
+    (stream, first)
+}
+
+/// Answers as the original server does: a type that it does not know ends the connection, without a
+/// word; COREQ is accepted.
+fn original_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        loop {
+            let (mut stream, first) = accept(&listener);
+            if first == COREQ {
+                stream.write_all(ACCEPTED).unwrap();
+                open.push(stream);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_is_known_from_its_first_visit_on() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address.to_string();
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    let first = ann.event("security");
+    assert_eq!((&first["link"], &first["key"]), (&"encrypted".into(), &"new".into()));
+    let fingerprint = first["fingerprint"].as_str().unwrap().to_owned();
+    assert!(fingerprint.starts_with("SHA256:"), "{fingerprint}");
+    ann.event("connected");
+    drop(ann);
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    let again = ann.event("security");
+    assert_eq!((&again["key"], &again["fingerprint"]), (&"known".into(), &first["fingerprint"]));
+    ann.event("connected");
+    let (_, shown) = identity(home.path(), &["show"]);
+    assert!(shown.contains(&format!("{address} {fingerprint} since 20")), "{shown}");
+}
+
+#[test]
+fn a_server_with_another_key_is_refused_until_the_user_forgets_the_old_one() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address.to_string();
+    Ann::start(home.path(), &address, &[]).event("connected");
+    drop(server);
+    let other = TempDir::new().unwrap();
+    let mut command = matou(other.path());
+    command.args(["server", "--listen", &address]);
+    let mut server = Server::launch(command, &[]);
+
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    let refused = ann.event("disconnected");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("another key than before"), "{reason}");
+    assert!(reason.contains(&format!("matou-bin identity forget {address}")), "{reason}");
+    let ended = server.logged("connection ended");
+    assert!(ended["username"].as_str().unwrap().is_empty(), "{ended}");
+    drop(ann);
+
+    assert!(identity(home.path(), &["forget", &address]).0);
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    assert_eq!(ann.event("security")["key"], "new");
+    ann.event("connected");
+}
+
+#[test]
+fn an_original_server_is_spoken_to_in_plain_with_a_warning() {
+    let (address, home) = (original_server().to_string(), TempDir::new().unwrap());
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    assert_eq!(ann.event("security")["link"], "plain");
+    ann.event("connected");
+    let required = [("CLIENT__ENCRYPTION", "require")];
+    let mut ann = Ann::start(home.path(), &address, &required);
+    let refused = ann.event("disconnected");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot encrypt"), "{reason}");
+}
+
+#[test]
+fn a_known_server_never_gets_a_plain_byte() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address;
+    Ann::start(home.path(), &address.to_string(), &[]).event("connected");
+    drop(server);
+    // Somebody in between strips the encryption.
+    let listener = TcpListener::bind(address).unwrap();
+    let mut ann = Ann::start(home.path(), &address.to_string(), &[]);
+    for _ in 0..2 {
+        let (stream, first) = accept(&listener);
+        assert_eq!(first[0], HANDSHAKE);
+        drop(stream);
+        let again = ann.event("reconnecting");
+        let reason = again["reason"].as_str().unwrap();
+        assert!(reason.contains("without encryption") && reason.contains("known"), "{reason}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_handshake_is_an_error_and_never_an_old_server() {
+    for answer in
+        [&b"\x15\x03\x03\0\x02\x02\x28"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03"]
+    {
+        let (listener, home) = (TcpListener::bind("127.0.0.1:0").unwrap(), TempDir::new().unwrap());
+        let address = listener.local_addr().unwrap().to_string();
+        let mut ann = Ann::start(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
+        let (mut stream, first) = accept(&listener);
+        assert_eq!(first[0], HANDSHAKE);
+        stream.write_all(answer).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let refused = ann.event("disconnected");
+        drop(stream);
+        assert!(!refused["reason"].as_str().unwrap().is_empty());
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "{answer:?}: tried again");
+        assert!(ann.lines.seen.iter().all(|line| !line.contains("plain")), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_silent_server_gets_two_hellos_of_different_size_and_nothing_plain() {
+    let (listener, home) = (TcpListener::bind("127.0.0.1:0").unwrap(), TempDir::new().unwrap());
+    let address = listener.local_addr().unwrap().to_string();
+    let mut ann = Ann::start(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
+    let (_large, large) = accept(&listener);
+    let (_small, small) = accept(&listener);
+    assert_eq!((large[0], small[0]), (HANDSHAKE, HANDSHAKE));
+    assert!(large.len() > 1200 && small.len() < 600, "{} and {}", large.len(), small.len());
+    let refused = ann.event("disconnected");
+    assert!(refused["reason"].as_str().unwrap().contains("does not answer"), "{refused}");
+}
+
+#[test]
+fn an_address_with_a_fingerprint_needs_no_first_visit() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address.to_string();
+    let mut ann = Ann::start(home.path(), &address, &[]);
+    let fingerprint = ann.event("security")["fingerprint"].as_str().unwrap().to_owned();
+    drop(ann);
+    let other = TempDir::new().unwrap();
+    let mut ann = Ann::start(other.path(), &format!("{address}#{fingerprint}"), &[]);
+    assert_eq!(ann.event("security")["key"], "named");
+    ann.event("connected");
+    let third = TempDir::new().unwrap();
+    let wrong = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+    let mut ann = Ann::start(third.path(), &format!("{address}#{wrong}"), &[]);
+    let refused = ann.event("disconnected");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("another key than the one in its address"), "{reason}");
+    let mut ann = Ann::start(third.path(), &format!("{}#{wrong}", original_server()), &[]);
+    let refused = ann.event("reconnecting");
+    assert!(refused["reason"].as_str().unwrap().contains("without encryption"), "{refused}");
+}
+
+#[test]
+fn what_is_recorded_on_the_wire_holds_no_name_and_no_word() {
+    let server = Server::start();
+    let (recorder, target) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.address);
+    let address = recorder.local_addr().unwrap();
+    let recorded = Arc::new(Mutex::new(Vec::new()));
+    let copy = Arc::clone(&recorded);
+    thread::spawn(move || {
+        while let Ok((client, _)) = recorder.accept() {
+            let server = TcpStream::connect(target).unwrap();
+            for (mut from, mut to) in
+                [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
+            {
+                let copy = Arc::clone(&copy);
+                thread::spawn(move || {
+                    let mut chunk = [0; 4096];
+                    while let Ok(count) = from.read(&mut chunk) {
+                        copy.lock().unwrap().extend_from_slice(&chunk[..count]);
+                        if count == 0 || to.write_all(&chunk[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    let mut ann = Client::join(address, "Annabella");
+    let mut bob = Client::join(address, "Bobadilla");
+    ann.say("the canary sings");
+    bob.heard("Annabella", "the canary sings");
+    ann.end_of_input();
+    bob.end_of_input();
+    ann.ended();
+    bob.ended();
+    let recorded = recorded.lock().unwrap();
+    assert!(recorded.len() > 1000, "nothing was recorded");
+    for secret in ["Annabella", "Bobadilla", "canary"] {
+        let found = recorded.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "{secret}");
+    }
+}
+
+#[test]
+fn a_key_moves_to_another_home_and_is_never_overwritten() {
+    let (old, new) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (_, shown) = identity(old.path(), &["show"]);
+    let fingerprint = shown.lines().next().unwrap().to_owned();
+    let (_, pem) = identity(old.path(), &["export"]);
+    let file = new.path().join("key.pem");
+    fs::write(&file, &pem).unwrap();
+    let file = file.to_str().unwrap();
+    let (taken, said) = identity(new.path(), &["import", file]);
+    assert!(taken && said.contains(&fingerprint), "{said}");
+    let (_, shown) = identity(new.path(), &["show"]);
+    assert_eq!(shown.lines().next(), Some(&*fingerprint));
+    let (taken, said) = identity(new.path(), &["import", file]);
+    assert!(!taken && said.contains("not overwritten"), "{said}");
+}
+
+#[test]
+fn an_operator_can_refuse_clients_that_are_not_encrypted() {
+    let mut server = Server::with("127.0.0.1:0", &[("SECURITY__PLAIN", "refuse")]);
+    let home = TempDir::new().unwrap();
+    let plain = [("CLIENT__ENCRYPTION", "off"), ("CLIENT__RECONNECT", "false")];
+    let mut ann = Ann::start(home.path(), &server.address.to_string(), &plain);
+    ann.event("disconnected");
+    let ended = server.logged("connection ended");
+    assert!(ended["reason"].as_str().unwrap().contains("security.plain"), "{ended}");
+    Ann::start(home.path(), &server.address.to_string(), &[]).event("connected");
+}
+
+#[test]
+fn a_kicked_user_reads_why_and_does_not_come_back() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("admin");
+    let socket = socket.to_str().unwrap();
+    let server = Server::with("127.0.0.1:0", &[("ADMIN__SOCKET", socket)]);
+    let home = TempDir::new().unwrap();
+    let mut ann = Ann::start(home.path(), &server.address.to_string(), &[]);
+    ann.event("connected");
+    let kicked = matou(home.path())
+        .args(["admin", "--socket", socket, "kick", "ann", "too", "loud"])
+        .status()
+        .unwrap();
+    assert!(kicked.success());
+    let why =
+        ann.lines.wait("the reason", |line| line.contains("too loud").then(|| line.to_owned()));
+    assert!(why.contains("disconnected by an operator"), "{why}");
+    ann.event("disconnected");
+    let next = ann.event("notice");
+    assert!(next["message"].as_str().unwrap().contains("/reconnect"), "{next}");
+    let Ann { process: _process, .. } = ann;
+}
