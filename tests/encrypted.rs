@@ -224,12 +224,12 @@ fn an_address_with_a_fingerprint_needs_no_first_visit() {
 #[test]
 fn what_is_recorded_on_the_wire_holds_no_name_and_no_word() {
     let server = Server::start();
-    let (recorder, target) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.address);
-    let address = recorder.local_addr().unwrap();
+    let (proxy, target) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.address);
+    let address = proxy.local_addr().unwrap();
     let recorded = Arc::new(Mutex::new(Vec::new()));
     let copy = Arc::clone(&recorded);
     thread::spawn(move || {
-        while let Ok((client, _)) = recorder.accept() {
+        while let Ok((client, _)) = proxy.accept() {
             let server = TcpStream::connect(target).unwrap();
             for (mut from, mut to) in
                 [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]

@@ -67,9 +67,10 @@ fn show(path: &Path) -> Result<(), Failure> {
     let mut text = format!("{}\n{}\n", identity.fingerprint(), path.display());
     if let Some(file) = known_servers() {
         let known = load_known(&file)?;
-        for (name, fingerprint, since) in known.iter() {
-            text += &format!("{name} {fingerprint} since {since}\n");
-        }
+        let lines = known
+            .iter()
+            .map(|(name, fingerprint, since)| format!("{name} {fingerprint} since {since}\n"));
+        text.extend(lines);
     }
     print(text.as_bytes())
 }

@@ -15,6 +15,7 @@ use std::os::unix::net::UnixListener;
 
 use matou_actors::server::admin::ControlRequest;
 use matou_actors::server::{Running, ServerSettings, StartError};
+use matou_actors::trust::Identity;
 use slog::{Logger, crit, info, warn};
 use tokio::sync::mpsc;
 
@@ -94,7 +95,7 @@ async fn serve(
         publish_metrics(listener, &running, logger)?;
     }
     let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
-    log_addresses(&running, logger);
+    log_addresses(&running, identity.as_ref(), logger);
     notify::ready(logger);
     let outcome = attend(source, &mut running, &mut signals, &mut controls, log).await;
     // Stopped actors no longer answer the watchdog.
@@ -167,12 +168,15 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn log_addresses(running: &Running, logger: &Logger) {
+fn log_addresses(running: &Running, identity: Option<&Identity>, logger: &Logger) {
     for address in running.addresses() {
         info!(logger, "listening"; "address" => %address);
     }
     for name in reachable::server_names(running.addresses()) {
-        info!(logger, "Others connect with: matou-bin client --server {}", name);
+        // With the fingerprint whoever copies the line needs to trust nobody at the first visit.
+        let key = identity.map(|identity| format!("#{}", identity.fingerprint()));
+        let key = key.unwrap_or_default();
+        info!(logger, "Others connect with: matou-bin client --server {}{}", name, key);
     }
 }
 

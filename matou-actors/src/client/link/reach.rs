@@ -68,9 +68,8 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
     let tcp =
         connect(name).await.map_err(|error| again(format!("cannot reach {name}: {error}")))?;
     let identity = match (&trust.identity, trust.encryption) {
-        (_, Encryption::Off) => return plain(name, tcp),
+        (_, Encryption::Off) | (None, Encryption::Auto) => return plain(name, tcp),
         (None, Encryption::Require) => return Err(never("there is no key to encrypt with")),
-        (None, Encryption::Auto) => return plain(name, tcp),
         (Some(identity), _) => identity,
     };
     let file = trust.known_servers.as_deref();
