@@ -99,7 +99,9 @@ fn with_80_descriptors_200_connections_are_accepted_or_refused() {
         let mut admin = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         admin.args(["admin", "--json", "status", "--socket"]).arg(&socket);
         let status: Value = serde_json::from_slice(&admin.output().unwrap().stdout).unwrap();
-        let refused = status["status"]["refusals"]["full"].as_u64().unwrap();
+        // All come from one address, which may not have the last places of a small server.
+        let refused = status["status"]["refusals"].as_object().unwrap().values();
+        let refused: u64 = refused.map(|count| count.as_u64().unwrap()).sum();
         let inside = u64::try_from(others.len()).unwrap();
         status["status"]["connections"] == inside + 1 && refused + inside == 200
     });
