@@ -1,11 +1,13 @@
 //! How each server wants to be spoken to: joining the room, one message, and reading deliveries.
 
+mod encrypted;
 mod irc;
 mod matou;
 mod mqtt;
 mod nats;
 mod redis;
 
+pub(crate) use encrypted::Encrypted;
 pub(crate) use irc::Irc;
 pub(crate) use matou::Matou;
 pub(crate) use mqtt::Mqtt;
@@ -40,6 +42,8 @@ pub(crate) trait Dialect {
     const ANNOUNCES: bool;
     /// Whether a sender gets its own messages back.
     const ECHOES: bool;
+    /// Whether it is spoken inside TLS.
+    const ENCRYPTED: bool = false;
 
     /// Appends what a client sends first.
     fn hello(&self, client: usize, out: &mut Vec<u8>);

@@ -2,8 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use crate::error::{Context, Outcome};
@@ -15,6 +18,7 @@ const PER_SOURCE: usize = 2_500;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) socket: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     /// The front of a frame whose end has not come yet.
     pub(super) partial: Vec<u8>,
     /// What the kernel did not take yet.
@@ -30,7 +34,11 @@ pub(super) struct Client {
 
 impl Client {
     /// Begins to connect the client with this number; its source address depends on it.
-    pub(super) fn connect(index: usize, address: SocketAddr) -> Outcome<Self> {
+    pub(super) fn connect(
+        index: usize,
+        address: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Outcome<Self> {
         let what = || format!("connect client {index} to {address}");
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).context(what())?;
         let host = u8::try_from(1 + index / PER_SOURCE).unwrap_or(u8::MAX);
@@ -49,8 +57,15 @@ impl Client {
             }
             _ => {}
         }
+        let tls = tls.map(|config| -> io::Result<_> {
+            let name = ServerName::try_from("matou").map_err(io::Error::other)?;
+            let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+            Ok(Box::new(tls))
+        });
+        let tls = tls.transpose().context(what())?;
         Ok(Self {
             socket: socket.into(),
+            tls,
             partial: Vec::new(),
             out: Vec::new(),
             blocked: false,
@@ -62,16 +77,51 @@ impl Client {
     }
 
     /// Bytes read; `None` when there is nothing to read now.
-    pub(super) fn read(&self, input: &mut [u8]) -> io::Result<Option<usize>> {
-        match (&self.socket).read(input) {
-            Ok(read) => Ok(Some(read)),
-            Err(error) if later(&error) => Ok(None),
-            Err(error) => Err(error),
+    pub(super) fn read(&mut self, input: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(tls) = &mut self.tls else {
+            return match (&self.socket).read(input) {
+                Ok(read) => Ok(Some(read)),
+                Err(error) if later(&error) => Ok(None),
+                Err(error) => Err(error),
+            };
+        };
+        match tls.read_tls(&mut &self.socket) {
+            Ok(0) => return Ok(Some(0)),
+            Ok(_) => {
+                tls.process_new_packets().map_err(io::Error::other)?;
+            }
+            Err(error) if later(&error) => {}
+            Err(error) => return Err(error),
         }
+        let mut total = 0;
+        while let Some(room) = input.get_mut(total..).filter(|room| !room.is_empty()) {
+            match tls.reader().read(room) {
+                Ok(0) => break,
+                Ok(read) => total += read,
+                Err(error) if later(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if tls.wants_write() {
+            self.flush()?;
+        }
+        Ok((total > 0).then_some(total))
     }
 
     /// Writes what waits, as far as the kernel takes it; true when nothing is left.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
+        if let Some(tls) = &mut self.tls {
+            let taken = tls.writer().write(&self.out)?;
+            self.out.drain(..taken);
+            while tls.wants_write() {
+                match tls.write_tls(&mut &self.socket) {
+                    Ok(_) => {}
+                    Err(error) if later(&error) => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(self.out.is_empty());
+        }
         match (&self.socket).write(&self.out) {
             Ok(written) if written == self.out.len() => {
                 self.out.clear();

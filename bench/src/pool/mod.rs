@@ -7,7 +7,11 @@ mod client;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config};
+use rustls::ClientConfig;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -52,6 +56,8 @@ pub(crate) struct Pool<D> {
     dialect: D,
     clock: Clock,
     address: SocketAddr,
+    /// For a dialect that is encrypted.
+    tls: Option<Arc<ClientConfig>>,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     clients: Vec<Client>,
@@ -69,6 +75,7 @@ impl<D: Dialect> Pool<D> {
             dialect,
             clock,
             address,
+            tls: D::ENCRYPTED.then(tls_config).transpose()?,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("create an epoll")?,
             events: Vec::with_capacity(EVENTS),
             clients: Vec::new(),
@@ -84,7 +91,7 @@ impl<D: Dialect> Pool<D> {
     pub(crate) fn connect(&mut self, count: usize) -> Outcome<()> {
         for _ in 0..count {
             let index = self.clients.len();
-            let mut client = Client::connect(index, self.address)?;
+            let mut client = Client::connect(index, self.address, self.tls.as_ref())?;
             self.dialect.hello(index, &mut client.out);
             let flags = epoll::EventFlags::IN;
             let token = epoll::EventData::new_u64(u64::try_from(index).unwrap_or(u64::MAX));
@@ -289,6 +296,15 @@ impl<D: Dialect> Pool<D> {
             let _ = epoll::delete(&self.epoll, &client.socket);
         }
     }
+}
+
+/// One key for all clients: the server looks at each handshake alone.
+fn tls_config() -> Outcome<Arc<ClientConfig>> {
+    let broken = |error: &dyn std::fmt::Display| BenchError::Invalid(error.to_string());
+    let identity = Identity::generate().map_err(|error| broken(&error))?;
+    let (any, exchange) = (ExpectedKey::Any, KeyExchange::Hybrid);
+    let config = client_config(&identity, any, Alpn::Server, exchange);
+    Ok(Arc::new(config.map_err(|error| broken(&error))?))
 }
 
 /// How long a storm of joins took.

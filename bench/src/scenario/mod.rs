@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use figures::{Figures, latency_histogram};
 
 use crate::clock::Clock;
-use crate::dialect::{Dialect, Irc, Matou, Mqtt, Nats, Redis};
+use crate::dialect::{Dialect, Encrypted, Irc, Matou, Mqtt, Nats, Redis};
 use crate::error::Outcome;
 use crate::pool::Pool;
 use crate::server::{Brand, Server};
@@ -86,6 +86,7 @@ impl Plan {
 pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcome<Figures> {
     match server.brand() {
         Brand::Bare | Brand::Matou => run_as(Matou, scenario, server, plan),
+        Brand::MatouEncrypted => run_as(Encrypted, scenario, server, plan),
         Brand::Redis => run_as(Redis, scenario, server, plan),
         Brand::Nats | Brand::NatsAll => run_as(Nats, scenario, server, plan),
         Brand::Ngircd | Brand::Inspircd => run_as(Irc, scenario, server, plan),

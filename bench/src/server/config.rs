@@ -23,7 +23,7 @@ pub(super) fn command(
             command.args(["bare", "--listen", &address.to_string()]);
             return Ok(command);
         }
-        Brand::Matou => {
+        Brand::Matou | Brand::MatouEncrypted => {
             command.args(["server", "-c", "server.toml", "--listen", &address.to_string()]);
             ("server.toml", MATOU.to_owned())
         }
@@ -54,6 +54,8 @@ pub(super) fn command(
 
 /// Only the flood limits are off, and the counts raised: every check, log and metric stays on.
 const MATOU: &str = "\
+[security]
+key = \"server.key\"
 [limits]
 clients = 20000
 unjoined = 20000

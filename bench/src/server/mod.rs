@@ -26,6 +26,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) enum Brand {
     Bare,
     Matou,
+    /// Matou with encrypted clients of revision 2.
+    MatouEncrypted,
     Redis,
     Nats,
     /// NATS, which is made for several cores, with all of them.
@@ -46,6 +48,7 @@ impl Brand {
         match self {
             Self::Bare => "bare fan-out",
             Self::Matou => "Matou",
+            Self::MatouEncrypted => "Matou, encrypted",
             Self::Redis => "Redis",
             Self::Nats => "NATS",
             Self::NatsAll => "NATS, all cores",
@@ -59,7 +62,7 @@ impl Brand {
     pub(crate) fn program(self) -> Outcome<PathBuf> {
         match self {
             Self::Bare => std::env::current_exe().context("find this program"),
-            Self::Matou => matou(),
+            Self::Matou | Self::MatouEncrypted => matou(),
             Self::Redis => installed("redis-server"),
             Self::Nats | Self::NatsAll => installed("nats-server"),
             Self::Ngircd => installed("ngircd"),
