@@ -294,6 +294,24 @@ fn an_operator_can_refuse_clients_that_are_not_encrypted() {
 }
 
 #[test]
+fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address.to_string();
+    let mut first = Ann::start(home.path(), &address, &[]);
+    first.event("connected");
+    let mut second = Ann::start(home.path(), &address, &[]);
+    second.event("connected");
+    first.event("disconnected");
+    let why = first.event("notice");
+    let why = why["message"].as_str().unwrap();
+    assert!(why.contains("joined elsewhere") && why.contains("/reconnect"), "{why}");
+    // Somebody else cannot have the name.
+    let other = TempDir::new().unwrap();
+    let mut thief = Ann::start(other.path(), &address, &[]);
+    thief.event("refused");
+}
+
+#[test]
 fn a_kicked_user_reads_why_and_does_not_come_back() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("admin");

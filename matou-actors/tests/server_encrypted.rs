@@ -44,8 +44,11 @@ fn tls(config: ClientConfig) -> ClientConnection {
 
 impl Encrypted {
     fn connect(server: &Server) -> Self {
-        let identity = Identity::generate().unwrap();
-        let stream = StreamOwned::new(tls(config(server, &identity)), tcp(server));
+        Self::connect_as(server, &Identity::generate().unwrap())
+    }
+
+    fn connect_as(server: &Server, identity: &Identity) -> Self {
+        let stream = StreamOwned::new(tls(config(server, identity)), tcp(server));
         Self { stream, unread: Vec::new(), key: identity.public_key() }
     }
 
@@ -183,6 +186,40 @@ fn a_refused_name_says_why_and_another_can_be_asked_for() {
     }
     client.hello("bob");
     assert!(matches!(client.receive(), ServerFrame::Welcome { .. }));
+}
+
+#[test]
+fn the_same_key_takes_a_name_over_and_the_others_read_nothing_of_it() {
+    let server = Server::start();
+    let (mut old, mut watcher) = (Client::join(&server, "old"), Encrypted::join(&server, "bob"));
+    old.receive();
+    let identity = Identity::generate().unwrap();
+    let mut first = Encrypted::connect_as(&server, &identity);
+    first.hello("ann");
+    while !matches!(first.receive(), ServerFrame::Joined { .. }) {}
+    let mut second = Encrypted::connect_as(&server, &identity);
+    second.hello("ann");
+    let welcome = second.receive();
+    assert!(matches!(welcome, ServerFrame::Welcome { sequence: 3, present: 2, .. }), "{welcome:?}");
+    second.receive();
+    second.receive();
+    let own = second.receive();
+    assert!(matches!(own, ServerFrame::Joined { sequence: 3, .. }), "{own:?}");
+    let ended = first.receive();
+    assert!(matches!(ended, ServerFrame::Notice { code: NoticeCode::TakenOver, .. }), "{ended:?}");
+    assert!(first.is_closed());
+    second.say("still me", 0);
+    assert_eq!(said(second.receive()), (4, "ann".into(), "still me".into(), 0));
+    assert!(matches!(watcher.receive(), ServerFrame::Joined { sequence: 3, .. }));
+    assert_eq!(said(watcher.receive()).0, 4);
+    assert_eq!(old.receive(), joined("ann"));
+    assert_eq!(old.receive(), message("ann", "still me"));
+
+    let mut thief = Encrypted::connect(&server);
+    thief.hello("ann");
+    assert!(matches!(thief.receive(), ServerFrame::Refused { reason: SignInRefusal::Taken, .. }));
+    drop(second);
+    assert_eq!(old.receive(), left("ann"));
 }
 
 #[test]

@@ -89,7 +89,10 @@ pub(crate) enum Step {
 #[rtype(result = "()")]
 pub(crate) enum ToRoom {
     /// A client joined.
-    Enter { route: Route, name: Username, key: MemberKey },
+    ///
+    /// `replaces` is the same user on another connection: the others read neither of a leave nor of
+    /// a join.
+    Enter { route: Route, name: Username, key: MemberKey, replaces: Option<MemberId> },
     /// A client left.
     Leave { id: MemberId, reason: LeaveReason },
 }
@@ -165,6 +168,8 @@ pub(crate) enum Order {
     AwaitWritable,
     /// Send the last words before the end.
     SendLast(LastMessage),
+    /// The same user has joined on another connection: say so and end.
+    TakenOver,
     /// What was forwarded has been dealt with: read on.
     Resume,
     /// The shard's limits have changed.

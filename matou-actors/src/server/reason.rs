@@ -49,6 +49,8 @@ pub(crate) enum Reason {
     Kicked(Arc<str>),
     #[error("banned by an operator")]
     Banned,
+    #[error("the same user joined on another connection")]
+    TakenOver,
 }
 
 impl Reason {
@@ -74,7 +76,7 @@ impl Reason {
     }
 
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 17] = [
+    pub(crate) const LABELS: [&'static str; 18] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -92,6 +94,7 @@ impl Reason {
         "panicked",
         "kicked",
         "banned",
+        "taken_over",
     ];
 
     /// The one of [`Reason::LABELS`] that it is counted under.
@@ -114,6 +117,7 @@ impl Reason {
             Self::Panicked => "panicked",
             Self::Kicked(_) => "kicked",
             Self::Banned => "banned",
+            Self::TakenOver => "taken_over",
         }
     }
 
@@ -142,6 +146,7 @@ impl Reason {
                 | Self::Shutdown
                 | Self::Kicked(_)
                 | Self::Banned
+                | Self::TakenOver
         )
     }
 
@@ -156,6 +161,7 @@ impl Reason {
                 | Self::Shutdown
                 | Self::Kicked(_)
                 | Self::Banned
+                | Self::TakenOver
         )
     }
 }

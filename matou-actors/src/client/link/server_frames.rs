@@ -6,7 +6,7 @@ use slog::{debug, warn};
 
 use super::action::LinkAction;
 use super::roster::Arrival;
-use super::server_link::ServerLink;
+use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::Answer;
 use crate::client::api::event::{ErrorCode, Event};
@@ -67,8 +67,11 @@ impl ServerLink {
 
     /// NOTICE. After these ends the client does not come back by itself.
     fn notified(&mut self, code: NoticeCode, text: &Text<512>) {
-        self.sent_away =
-            matches!(code, NoticeCode::Kicked | NoticeCode::Banned | NoticeCode::TakenOver);
+        self.sent_away = match code {
+            NoticeCode::Kicked | NoticeCode::Banned => Some(SentAway::ByOperator),
+            NoticeCode::TakenOver => Some(SentAway::TakenOver),
+            _ => None,
+        };
         let text = printable(text);
         if !text.is_empty() {
             self.notice(text);
@@ -110,7 +113,8 @@ impl ServerLink {
         let own = self.me() == Some(&from);
         // No user can speak for the server.
         let by_server = !self.roster.is_announced(&from);
-        self.sent_away = by_server && text.as_str().starts_with(DISCONNECTED_BY_OPERATOR);
+        let is_last = by_server && text.as_str().starts_with(DISCONNECTED_BY_OPERATOR);
+        self.sent_away = is_last.then_some(SentAway::ByOperator);
         if own {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }

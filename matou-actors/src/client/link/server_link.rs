@@ -39,8 +39,8 @@ pub(crate) struct ServerLink {
     pub(super) roster: Roster,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
-    /// The last message said that an operator disconnects the user.
-    pub(super) sent_away: bool,
+    /// The last message said that the user is disconnected and should not come back by itself.
+    pub(super) sent_away: Option<SentAway>,
     pub(super) backoff: Backoff,
     /// The next attempt, to reach the server or to take the name back, by its number.
     pub(super) retry: Option<u64>,
@@ -69,6 +69,25 @@ pub(crate) struct Route {
     pub(crate) server: IpAddr,
 }
 
+/// Why the client stays away until its user wants it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentAway {
+    ByOperator,
+    /// Two clients with one key would take the name from each other for ever.
+    TakenOver,
+}
+
+impl SentAway {
+    fn what_to_do(self) -> &'static str {
+        match self {
+            Self::ByOperator => "an operator disconnected you; /reconnect tries to come back",
+            Self::TakenOver => {
+                "you joined elsewhere with the same key; /reconnect takes your name back here"
+            }
+        }
+    }
+}
+
 /// How far signing out is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Departure {
@@ -93,7 +112,7 @@ impl ServerLink {
             sign_in: SignIn::new(settings.username.clone()),
             roster: Roster::default(),
             unacknowledged: 0,
-            sent_away: false,
+            sent_away: None,
             backoff: Backoff::default(),
             retry: None,
             retries: 0,
@@ -323,8 +342,8 @@ impl ServerLink {
             self.error(ErrorCode::Server, format!("{reason}; trying again"));
         }
         self.retry = None;
-        if std::mem::take(&mut self.sent_away) {
-            self.notice("an operator disconnected you; /reconnect tries to come back");
+        if let Some(sent_away) = self.sent_away.take() {
+            self.notice(sent_away.what_to_do());
         } else if retry && self.departure == Departure::No {
             self.try_later(reason);
         }

@@ -24,7 +24,7 @@ use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
 use super::socket::{Accepted, Socket};
-use crate::protocol::v2::{self, Text};
+use crate::protocol::v2::{self, NoticeCode, NoticeLevel, Text};
 use crate::protocol::{Encode, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::ids::{ConnectionId, Route};
@@ -333,6 +333,12 @@ impl Handler<Order> for Connection {
                 let (frame, kind) = message.encode(self.dialect());
                 self.shared.meters.sent(kind, 1);
                 self.send(frame, ctx);
+            }
+            Order::TakenOver => {
+                let text = Text::new("the same user joined elsewhere").unwrap_or_default();
+                let (level, code) = (NoticeLevel::End, NoticeCode::TakenOver);
+                self.send_frame(&v2::ServerFrame::Notice { level, code, text }, ctx);
+                self.close(&Reason::TakenOver, ctx);
             }
             Order::Resume => self.resume(),
             Order::ApplyLimits => {

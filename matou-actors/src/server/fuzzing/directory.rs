@@ -53,7 +53,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
                 let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
                 let addresses = Addresses { peer: unspecified, local: unspecified };
                 let route = Route { shard: 0, id: ConnectionId(id.0) };
-                let joined = directory.join(route, &claimed, addresses);
+                let joined = directory.join(route, &claimed, addresses, None);
                 let joined = joined.map(|member| member.name.clone());
                 let expected = judge(&here, &claimed);
                 assert_eq!(joined, expected, "{} among {here:?}", claimed.as_str());

@@ -18,7 +18,7 @@ use crate::server::messages::{
     Find, Found, Order, PrivateStep, SetBans, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::directory::{Addresses, Directory, Refused, RefusedKind};
+use crate::server::registry::directory::{Addresses, Directory, Member, Refused, RefusedKind};
 use crate::server::room::event::MemberKey;
 use crate::trust::Fingerprint;
 
@@ -110,10 +110,13 @@ impl Registry {
         key: MemberKey,
     ) {
         let banned = self.is_banned(claimed, addresses);
+        let mut earlier = None;
         let joined = if banned {
             Err(Refused::Banned)
         } else {
-            self.directory.join(route, claimed, addresses)
+            let same = key.as_ref().and_then(|key| self.directory.same_user(claimed, key));
+            earlier = same.and_then(|id| self.directory.leave(id));
+            self.directory.join(route, claimed, addresses, key.clone())
         };
         match joined {
             Ok(member) => {
@@ -121,7 +124,13 @@ impl Registry {
                 let key_text = key.as_ref().map(|key| Fingerprint::of(key).to_string());
                 info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name,
                     "key" => key_text.as_deref().unwrap_or("none"));
-                self.room.do_send(ToRoom::Enter { route, name: member.name.clone(), key });
+                let name = member.name.clone();
+                let replaces = earlier.as_ref().map(Member::id);
+                self.room.do_send(ToRoom::Enter { route, name, key, replaces });
+                if let Some(earlier) = earlier {
+                    self.broker.do_send(ToBroker::Forget { id: earlier.id() });
+                    self.answers.push((earlier.route, Order::TakenOver));
+                }
                 self.meters.users.set(self.directory.len());
             }
             Err(refused) => {

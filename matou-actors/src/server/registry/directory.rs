@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::protocol::v2::SignInRefusal;
+use crate::protocol::v2::{PublicKey, SignInRefusal};
 use crate::protocol::{ClaimedName, Username, UsernameError};
 use crate::server::ids::{MemberId, Route};
 use crate::server::registry::names::{Names, Taken, is_of_one_script};
+use crate::server::room::event::MemberKey;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
 /// Everybody who has joined, by connection and by name.
@@ -22,6 +23,7 @@ pub(crate) struct Member {
     pub(crate) route: Route,
     pub(crate) name: Username,
     pub(crate) addresses: Addresses,
+    pub(crate) key: MemberKey,
 }
 
 /// The two ends of a client's connection, as the server sees them.
@@ -92,6 +94,7 @@ impl Directory {
         route: Route,
         claimed: &ClaimedName,
         addresses: Addresses,
+        key: MemberKey,
     ) -> Result<&Member, Refused> {
         let name = claimed.parse()?;
         self.names.claim(route.id.into(), &name).map_err(|Taken| Refused::Taken)?;
@@ -99,7 +102,7 @@ impl Directory {
             self.names.release(&name);
             return Err(Refused::MixedScripts);
         }
-        let member = Member { route, name, addresses };
+        let member = Member { route, name, addresses, key };
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
@@ -109,6 +112,15 @@ impl Directory {
         self.members.shrink_sparse();
         self.names.release(&member.name);
         Some(member)
+    }
+
+    /// Who has exactly that name with that key: the same user on a connection that is lost, or on
+    /// another machine.
+    pub(crate) fn same_user(&self, claimed: &ClaimedName, key: &PublicKey) -> Option<MemberId> {
+        let holder = self.find(claimed)?;
+        let is_same =
+            holder.name.as_str() == claimed.as_str() && holder.key.as_deref() == Some(key);
+        is_same.then(|| holder.id())
     }
 
     pub(crate) fn member(&self, id: MemberId) -> Option<&Member> {
@@ -167,7 +179,7 @@ mod tests {
     fn a_reserved_name_and_its_likes_are_nobodys() {
         let mut directory = Directory::new(Some(&Username::parse("Server").unwrap()));
         for name in ["server", "SERVER", "Ѕerver", "ｓｅｒｖｅｒ"] {
-            let joined = directory.join(route(1), &claim(name), at(LAN, SERVER));
+            let joined = directory.join(route(1), &claim(name), at(LAN, SERVER), None);
             assert_eq!(joined.unwrap_err(), Refused::Taken, "{name}");
         }
         assert_eq!(directory.find(&claim("server")), None);
@@ -177,9 +189,12 @@ mod tests {
     fn an_invalid_name_is_refused_and_the_next_try_may_do() {
         let mut directory = Directory::new(None);
         let addresses = at(LAN, SERVER);
-        let refused = directory.join(route(1), &claim("a b"), addresses).unwrap_err();
+        let refused = directory.join(route(1), &claim("a b"), addresses, None).unwrap_err();
         assert_eq!(refused, Refused::Invalid(UsernameError::Character(' ')));
-        assert_eq!(directory.join(route(1), &claim("ab"), addresses).unwrap().name.as_str(), "ab");
+        assert_eq!(
+            directory.join(route(1), &claim("ab"), addresses, None).unwrap().name.as_str(),
+            "ab"
+        );
         assert_eq!(directory.find(&claim("AB")).unwrap().route, route(1));
         assert_eq!(directory.leave(MemberId(1)).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("ab")), None);
@@ -190,9 +205,22 @@ mod tests {
     fn a_name_of_mixed_scripts_is_refused_and_not_held() {
         let mut directory = Directory::new(None);
         let addresses = at(LAN, SERVER);
-        let mixed = directory.join(route(1), &claim("maτou"), addresses).unwrap_err();
+        let mixed = directory.join(route(1), &claim("maτou"), addresses, None).unwrap_err();
         assert_eq!(mixed, Refused::MixedScripts);
-        assert!(directory.join(route(1), &claim("matou"), addresses).is_ok());
+        assert!(directory.join(route(1), &claim("matou"), addresses, None).is_ok());
+    }
+
+    #[test]
+    fn the_same_user_is_known_by_name_and_key() {
+        let mut directory = Directory::new(None);
+        let key = PublicKey([1; 32]);
+        let addresses = at(LAN, SERVER);
+        directory.join(route(1), &claim("Ann"), addresses, Some(key.into())).unwrap();
+        directory.join(route(2), &claim("bob"), addresses, None).unwrap();
+        assert_eq!(directory.same_user(&claim("Ann"), &key), Some(MemberId(1)));
+        assert_eq!(directory.same_user(&claim("ann"), &key), None, "another spelling");
+        assert_eq!(directory.same_user(&claim("Ann"), &PublicKey([2; 32])), None, "another key");
+        assert_eq!(directory.same_user(&claim("bob"), &key), None, "no key");
     }
 
     #[test]

@@ -50,8 +50,11 @@ impl Handler<ToRoom> for Room {
 
     fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
         match message {
-            ToRoom::Enter { route, name, key } => {
-                self.fanout.enter(route, name, key, (self.clock)());
+            ToRoom::Enter { route, name, key, replaces } => {
+                if let Some(replaced) = replaces {
+                    self.shaper.forget(replaced);
+                }
+                self.fanout.enter(route, name, key, replaces, (self.clock)());
             }
             ToRoom::Leave { id, reason } => {
                 self.shaper.forget(id);

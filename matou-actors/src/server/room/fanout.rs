@@ -140,10 +140,19 @@ impl Fanout {
     }
 
     /// Asks for `name` to join: it is in the room once that is committed.
-    pub(crate) fn enter(&mut self, route: Route, name: Username, key: MemberKey, now: Instant) {
+    /// `replaces` is the same user on a connection that ends: it is in the room until then, or was
+    /// asked for before.
+    pub(crate) fn enter(
+        &mut self,
+        route: Route,
+        name: Username,
+        key: MemberKey,
+        replaces: Option<MemberId>,
+        now: Instant,
+    ) {
         let member = route.id.into();
         self.joining.insert(member, route);
-        self.propose(Change::Join { member, name, key }, now);
+        self.propose(Change::Join { member, name, key, replaces }, now);
     }
 
     /// Asks for a member to leave; nothing when it is not here.
@@ -180,8 +189,11 @@ impl Fanout {
             self.sequencer.committed()
         {
             match change {
-                Change::Join { member, name, key } => {
-                    let welcome = self.join(member, &name, key, first, time);
+                Change::Join { member, name, key, replaces } => {
+                    if let Some(replaced) = replaces {
+                        self.replace(replaced);
+                    }
+                    let welcome = self.join(member, &name, key, replaces.is_none(), first, time);
                     // Who has left meanwhile, or joins elsewhere, is not waiting here.
                     if let Some(route) = self.joining.remove(&member) {
                         admitted.push((route, name, welcome));
@@ -213,6 +225,7 @@ impl Fanout {
         member: MemberId,
         name: &Username,
         key: MemberKey,
+        is_event: bool,
         sequence: u64,
         time: Instant,
     ) -> Welcome {
@@ -228,15 +241,30 @@ impl Fanout {
         }
         let kind = EventKind::Joined { name, key: key.as_deref() };
         let mut own = BytesMut::new();
-        dialect.encode(&RoomEvent { sequence, time, at: self.now, kind }, &mut own);
+        // Without an event of its own it has the number of the last one.
+        let number = if is_event { sequence } else { sequence.saturating_sub(1) };
+        dialect.encode(&RoomEvent { sequence: number, time, at: self.now, kind }, &mut own);
         parts.push(own.freeze());
         let said = self.motd.count;
         parts.extend(Some(self.motd.frames.of(dialect).clone()).filter(|_| said > 0));
-        self.append(sequence, time, kind);
-        self.frames.joined += 1;
+        if is_event {
+            self.append(sequence, time, kind);
+            self.frames.joined += 1;
+        }
         self.roster.enter(Present { id: member, name: name.clone(), key });
         let announced = u64::try_from(announced).unwrap_or_default();
         Welcome { dialect, parts, start: self.log.end(), announced, said }
+    }
+
+    /// Forgets a member whose user is on another connection from now on.
+    fn replace(&mut self, replaced: MemberId) {
+        self.joining.remove(&replaced);
+        if self.roster.leave(replaced).is_some() {
+            self.v2_members = self.v2_members.saturating_sub(1);
+            for shard in &mut self.shards {
+                shard.relays.retain(|relayed| relayed.from != replaced);
+            }
+        }
     }
 
     /// The frame that a newcomer gets first. `sequence` is that of its own arrival.

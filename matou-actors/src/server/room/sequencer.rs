@@ -22,6 +22,8 @@ pub(crate) enum Change {
         member: MemberId,
         name: Username,
         key: MemberKey,
+        /// The same user on another connection, whose place this one takes without an event.
+        replaces: Option<MemberId>,
     },
     Leave {
         member: MemberId,
@@ -75,6 +77,7 @@ impl Sequencer for LocalSequencer {
 impl Change {
     fn events(&self) -> u64 {
         match self {
+            Self::Join { replaces: Some(_), .. } => 0,
             Self::Join { .. } | Self::Leave { .. } => 1,
             Self::Say { texts, .. } => u64::try_from(texts.len()).unwrap_or(u64::MAX),
         }

@@ -64,7 +64,12 @@ fn peer(number: u64) -> SocketAddr {
 }
 
 fn member(shard: usize, number: u64, called: &str) -> Member {
-    Member { route: route(shard, number), name: name(called), addresses: addresses(number) }
+    Member {
+        route: route(shard, number),
+        name: name(called),
+        addresses: addresses(number),
+        key: None,
+    }
 }
 
 fn encoded(frame: &ServerFrame) -> Bytes {

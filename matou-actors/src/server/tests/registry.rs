@@ -135,9 +135,9 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
     let happened = stage.room.take().await;
     let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
     let expected = [
-        ToRoom::Enter { route: route(0, 1), name: name("alice"), key: None },
+        ToRoom::Enter { route: route(0, 1), name: name("alice"), key: None, replaces: None },
         ToRoom::Leave { id: route(0, 1).id.into(), reason: GONE },
-        ToRoom::Enter { route: route(1, 2), name: name("Alice"), key: None },
+        ToRoom::Enter { route: route(1, 2), name: name("Alice"), key: None, replaces: None },
     ];
     assert_eq!(happened, expected.map(|message| format!("{message:?}")));
     let forgotten = stage.broker.take().await;

@@ -60,7 +60,7 @@ impl Stage {
     }
 
     fn enters(&self, route: Route, called: &str) {
-        self.room.do_send(ToRoom::Enter { route, name: name(called), key: None });
+        self.room.do_send(ToRoom::Enter { route, name: name(called), key: None, replaces: None });
     }
 
     fn says(&self, route: Route, called: &str, said: &str) {

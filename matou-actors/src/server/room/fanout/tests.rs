@@ -44,7 +44,7 @@ fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
 }
 
 fn enter(fanout: &mut Fanout, id: ConnectionId, called: &str) -> Welcome {
-    fanout.enter(Route { shard: 0, id }, name(called), None, Instant::now());
+    fanout.enter(Route { shard: 0, id }, name(called), None, None, Instant::now());
     let mut admitted = fanout.commit();
     let (route, admitted_name, welcome) = admitted.pop().unwrap();
     assert_eq!((route.id, admitted_name, admitted.len()), (id, name(called), 0));
@@ -269,8 +269,8 @@ fn nothing_is_read_and_no_member_is_admitted_before_it_is_committed() {
     let committed = std::sync::Arc::clone(&slow.committed);
     let commit = |count| committed.store(count, std::sync::atomic::Ordering::Relaxed);
     let mut fanout = Fanout::ordered_by(Box::new(slow), 1, true);
-    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), None, now);
-    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), None, now);
+    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), None, None, now);
+    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), None, None, now);
     fanout.leave(BOB.into(), LeaveReason::SignedOut, now);
     assert!(fanout.commit().is_empty() && fanout.flush(now).is_empty());
     commit(1);
