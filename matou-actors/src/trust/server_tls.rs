@@ -153,25 +153,29 @@ impl ServerTls {
     }
 
     fn write(&mut self, record: Record<'_>) -> Result<(), Error> {
+        let Self { connection, outgoing, .. } = self;
         // An update of the keys, if one is due, goes first.
-        self.process(&mut [], &mut Vec::new())?;
-        let UnbufferedStatus { state, .. } = self.connection.process_tls_records(&mut []);
-        let ConnectionState::WriteTraffic(mut traffic) = state? else {
-            return Err(Error::HandshakeNotComplete);
+        let mut traffic = loop {
+            match connection.process_tls_records(&mut []).state? {
+                ConnectionState::WriteTraffic(traffic) => break traffic,
+                ConnectionState::EncodeTlsData(mut data) => encode(&mut data, outgoing)?,
+                ConnectionState::TransmitTlsData(data) => data.done(),
+                _ => return Err(Error::HandshakeNotComplete),
+            }
         };
-        let at = self.outgoing.len();
+        let at = outgoing.len();
         let length = match record {
             Record::Data(plaintext) => plaintext.len(),
             Record::CloseNotify => 0,
         };
-        self.outgoing.resize(at + length + RECORD_OVERHEAD, 0);
-        let room = self.outgoing.get_mut(at..).unwrap_or_default();
+        outgoing.resize(at + length + RECORD_OVERHEAD, 0);
+        let room = outgoing.get_mut(at..).unwrap_or_default();
         let written = match record {
             Record::Data(plaintext) => traffic.encrypt(plaintext, room),
             Record::CloseNotify => traffic.queue_close_notify(room),
         };
         let written = written.map_err(|_| Error::EncryptError)?;
-        self.outgoing.truncate(at + written);
+        outgoing.truncate(at + written);
         Ok(())
     }
 }
