@@ -92,7 +92,7 @@ impl Plain {
                 format!("* connecting to {with}")
             }
             Event::PrivateOpened { with, address } => {
-                format!("* private session with {with} ({address}) opened")
+                format!("* private session with {with} ({address}) opened, not encrypted")
             }
             Event::PrivateMessage { from, to, text } => format!("[{from} to {to}] {text}"),
             Event::PrivateClosed { with, reason } => private_closed(with, reason),

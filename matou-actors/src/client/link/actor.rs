@@ -1,6 +1,7 @@
 //! The connection to the server: one actor for each connection.
 
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -205,6 +206,10 @@ async fn read<F: Decode + Into<v2::ServerFrame>>(
                 if reports.send(LinkReport { generation, event }).await.is_err() {
                     return "the client has closed".into();
                 }
+            }
+            // The end of the stream without the end that TLS wants.
+            Err(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return "the connection was cut".into();
             }
             Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
             Err(CodecError::Frame(error)) => {

@@ -1,6 +1,6 @@
 //! The pictures in docs/: screens as they are drawn, not as they are remembered.
 
-use matou_actors::client::{Direction, Event, TransferId};
+use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, TransferId};
 
 use crate::screen::config::settings::ScreenSettings;
 use crate::screen::config::theme::ThemeName;
@@ -31,6 +31,9 @@ pub fn pictures() -> Vec<(String, String)> {
 fn screen(theme: ThemeName) -> TestScreen {
     let settings = ScreenSettings { theme, ..ScreenSettings::default() };
     let mut screen = TestScreen::new(SIZE, Some("bob"), settings);
+    let fingerprint = "SHA256:VR/G6Bt3zQFreNJdzd54IDYdHku73uX9ZwG/pKdETJc".to_owned();
+    let security = LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New };
+    screen.chat(Event::Security { server: "chat.example:6286".into(), security });
     screen.sign_in();
     for who in ["Ivan", "mei", "olu", "sofia", "Yusuf"] {
         screen.chat(Event::Joined { username: name(who), present: true });

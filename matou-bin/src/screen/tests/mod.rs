@@ -6,6 +6,7 @@ mod links;
 mod looking;
 mod pictures;
 mod recorder;
+mod security;
 mod sending;
 mod snapshots;
 mod talk;

@@ -102,7 +102,7 @@ impl App {
         self.set_session(index, PrivateState::Open(address));
         let text = format!(
             "Private session with {with} at {address}: messages and files go directly, not through \
-             the server."
+             the server, and are not encrypted."
         );
         self.notice_in(index, &text);
     }
