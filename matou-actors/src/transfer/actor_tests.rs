@@ -44,7 +44,10 @@ struct Running {
 fn start(job: Job) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let socket = Arc::new(listener.accept().unwrap().0);
+    start_over(Arc::new(listener.accept().unwrap().0), peer, job)
+}
+
+fn start_over(socket: Arc<TcpStream>, peer: TcpStream, job: Job) -> Running {
     let (sender, reports) = mpsc::unbounded_channel();
     let report = Probe(sender).start().recipient();
     let transfer = Transfer::new(KEY, job, Arc::clone(&socket), report).start();
@@ -150,6 +153,30 @@ async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
     assert!(moved.rate > 0, "{moved:?}");
     reader.join().unwrap();
     assert!(running.reason_of_the_end().await.contains("after"));
+}
+
+#[actix_rt::test]
+async fn a_window_that_an_earlier_file_has_widened_is_no_acceptance() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // More than the widest window.
+    file.as_file().set_len(400_000_000).unwrap();
+    let mut first = start(send(file.path()));
+    let mut peer = first.peer.try_clone().unwrap();
+    let reader = std::thread::spawn(move || {
+        let whole = &mut (&mut peer).take(400_000_012);
+        std::io::copy(whole, &mut std::io::sink()).unwrap()
+    });
+    first.begun().await;
+    assert!(matches!(first.ended().await, Verdict::Whole { .. }));
+    assert_eq!(reader.join().unwrap(), 400_000_012);
+    let mut second = start_over(first.socket, first.peer, send(file.path()));
+    second.begun().await;
+    let stalls = tokio::time::Instant::now() + Duration::from_secs(2);
+    while let Ok(report) = tokio::time::timeout_at(stalls, second.reports.recv()).await {
+        let report = report.unwrap();
+        let Outcome::Moved { moved, taken } = report.outcome else { panic!("{report:?}") };
+        assert!(!taken, "{moved:?}");
+    }
 }
 
 #[actix_rt::test]
