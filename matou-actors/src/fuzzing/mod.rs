@@ -12,8 +12,10 @@ mod frames;
 mod mutation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod valid_v2;
 
 pub(crate) use choices::Choices;
-pub use frames::{client_frames, file_headers, peer_frames, server_frames};
+pub use frames::{client_frames, file_headers, frames_v2, peer_frames, server_frames};
 
 pub use crate::server::fuzzing::{directory, inbound, requests};

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use fastrand::Rng;
 
 use super::mutation::{mutated, valid_frames};
+use super::valid_v2::valid_frames_v2;
 use super::{
-    client_frames, directory, file_headers, inbound, peer_frames, requests, server_frames,
+    client_frames, directory, file_headers, frames_v2, inbound, peer_frames, requests,
+    server_frames,
 };
 
 const FRAMES: u32 = 1_000_000;
@@ -38,6 +40,15 @@ fn a_million_mutated_frames_break_no_decoder() {
         file_headers(bytes);
     };
     run(FRAMES, all, |rng, bytes| mutated(&frames, rng, bytes));
+}
+
+#[test]
+fn mutated_frames_of_revision_2_break_no_decoder() {
+    let frames = valid_frames_v2();
+    for frame in &frames {
+        frames_v2(frame);
+    }
+    run(FRAMES / 2, frames_v2, |rng, bytes| mutated(&frames, rng, bytes));
 }
 
 #[test]
