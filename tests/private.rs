@@ -89,7 +89,7 @@ fn a_request_that_was_withdrawn_is_made_again_and_answered() {
     ada.say("/close Bea");
     ada.any("private_closed");
     ada.say("/msg Bea once more");
-    ada.wait("notice", |event| event["message"].as_str().unwrap().contains("asked again in"));
+    ada.wait("notice", |event| event["message"].as_str().unwrap().contains("asking again in"));
     bea.wait("private_request", |event| event["from"] == "Ada");
     bea.say("/accept Ada");
     bea.heard_in_private("Ada", "Bea", "once more");

@@ -158,7 +158,7 @@ async fn a_request_that_ends_beside_an_open_session_is_reported() {
     room.close();
     let over = |event: &Event| match event {
         Event::PrivateRequestOver { from, reason } => {
-            *from == bob.name && reason.contains("server is lost")
+            *from == bob.name && reason.contains("connection to the server was lost")
         }
         _ => false,
     };

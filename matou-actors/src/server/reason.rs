@@ -29,19 +29,19 @@ pub(crate) enum Reason {
     PlainRefused,
     #[error("too many names tried")]
     TooManyNames,
-    #[error("no accepted name in time")]
+    #[error("no name was accepted in time")]
     JoinTimeout,
-    #[error("a frame was begun and not finished in time")]
+    #[error("a frame was not completed in time")]
     FrameTimeout,
-    #[error("reads too slowly: {0} bytes wait")]
+    #[error("reads too slowly: {0} bytes queued")]
     QueueOverflow(usize),
-    #[error("reads nothing: {0} bytes wait without progress")]
+    #[error("reads nothing: {0} bytes queued without progress")]
     Stalled(usize),
-    #[error("reads too slowly: {queued} bytes wait, the oldest for {} s", .lag.as_secs())]
+    #[error("reads too slowly: {queued} bytes queued, the oldest for {} s", .lag.as_secs())]
     Lagging { queued: usize, lag: Duration },
     #[error("timed out: no traffic for {} s", .0.as_secs())]
     TimedOut(Duration),
-    #[error("the server stops")]
+    #[error("the server is stopping")]
     Shutdown,
     #[error("the connection's actor failed")]
     Panicked,

@@ -37,7 +37,7 @@ struct Folder {
 pub enum DownloadError {
     /// Not enough space.
     #[error(
-        "{} has {free} bytes free, and the file needs {size} while {reserve} stay in reserve{}; make room or choose another downloads folder",
+        "{} has {free} bytes free, but the file needs {size}, and {reserve} are kept in reserve{}; free some space or choose another downloads folder",
         folder.display(), others(*owed)
     )]
     Space {
@@ -61,13 +61,13 @@ pub enum DownloadError {
         error: io::Error,
     },
     /// The file was complete and has been removed meanwhile.
-    #[error("all of it came, but {} was removed meanwhile; have it sent again", part.display())]
+    #[error("all of the file arrived, but {} was removed meanwhile; ask for it again", part.display())]
     Gone {
         /// Where it was.
         part: PathBuf,
     },
     /// The file is whole and could not be given its name.
-    #[error("the file is complete, but stays {}: {error}", part.display())]
+    #[error("the file is complete, but could not be renamed from {}: {error}", part.display())]
     Name {
         /// Where it is.
         part: PathBuf,
@@ -174,8 +174,9 @@ impl PartFile {
         let free = free_bytes(&self.file)?;
         if free < self.reserve {
             let reserve = self.reserve;
-            let message =
-                format!("{free} bytes are free, and {reserve} stay in reserve; make room");
+            let message = format!(
+                "{free} bytes are free, and {reserve} are kept in reserve; free some space"
+            );
             return Err(io::Error::new(io::ErrorKind::StorageFull, message));
         }
         Ok(())

@@ -65,7 +65,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// Its size says something else than its content, as in `/proc` and `/sys`.
-    #[error("{} does not have the {size} bytes that its size says, as files of the system do not; copy it and send the copy", path.display())]
+    #[error("{} does not contain the {size} bytes that its size says, which is usual for system files; copy it and send the copy", path.display())]
     Size {
         /// Which one.
         path: PathBuf,

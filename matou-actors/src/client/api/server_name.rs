@@ -54,7 +54,7 @@ impl ServerName {
             None => Ok(named(host, DEFAULT_PORT)),
             Some(port) => match port.parse() {
                 Ok(port) if port > 0 => Ok(named(host, port)),
-                _ => Err(wrong("has no port from 1 to 65535 behind the colon")),
+                _ => Err(wrong("has no port from 1 to 65535 after the colon")),
             },
         }
     }

@@ -89,7 +89,9 @@ impl Hub {
                 peers.peer_unreachable(&who.folded(), &format!("{who} left"));
             }),
             LinkAction::Lost => {
-                self.with_peers(ctx, |peers, _| peers.all_unreachable("the server is lost"));
+                self.with_peers(ctx, |peers, _| {
+                    peers.all_unreachable("the connection to the server was lost");
+                });
             }
             LinkAction::Ready => self.run_pending(ctx),
         }

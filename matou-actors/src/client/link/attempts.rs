@@ -28,7 +28,7 @@ impl ServerLink {
             LinkWake::Answer { generation, asked } => {
                 if self.is_unanswered(generation, asked) {
                     let server = self.server_name();
-                    let reason = format!("{server} does not answer: is it a server of Matou?");
+                    let reason = format!("{server} does not answer; is it a Matou server?");
                     self.cut(reason, now);
                 }
             }

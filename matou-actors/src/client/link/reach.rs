@@ -84,9 +84,7 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
     }
     match outcome.map_err(never)? {
         Handshake::Done(stream) => encrypted(name, stream, known, file).await,
-        Handshake::Silent => {
-            Err(again(format!("{name} does not answer: is it a server of Matou?")))
-        }
+        Handshake::Silent => Err(again(format!("{name} does not answer; is it a Matou server?"))),
         Handshake::Closed if expected != ExpectedKey::Any => Err(again(format!(
             "{name} closed the connection without encryption, although its key is known; nothing \
              was sent to it"

@@ -191,13 +191,13 @@ impl ServerLink {
             Wish::Busy(asked) => {
                 self.error(
                     ErrorCode::Name,
-                    format!("the server has not answered yet whether you may be {asked}"),
+                    format!("the server has not answered yet whether it accepts the name {asked}"),
                 );
             }
             Wish::SignedIn(own) => {
                 self.error(
                     ErrorCode::Name,
-                    format!("you are {own} already; quit to come back under another name"),
+                    format!("you are already signed in as {own}; quit and start again to use another name"),
                 );
             }
         }
@@ -207,7 +207,7 @@ impl ServerLink {
     pub(crate) fn use_server(&mut self, server: ServerName) {
         if let Some(me) = self.me() {
             let message = format!(
-                "you are {me} on {}; quit, and start again with --server {server}",
+                "you are signed in as {me} on {}; to change servers, quit and start again with --server {server}",
                 self.server_name()
             );
             return self.error(ErrorCode::Server, message);
@@ -242,7 +242,7 @@ impl ServerLink {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
             self.error(
                 ErrorCode::NotSent,
-                "the server takes no messages now, so yours was not sent; send it again later",
+                "the server is not accepting messages at the moment, so yours was not sent; send it again later",
             );
         }
     }
@@ -379,8 +379,8 @@ impl ServerLink {
             self.error(
                 ErrorCode::NotSent,
                 format!(
-                    "{count} {messages} did not come back from the server: look what arrived, and \
-                 send the rest again"
+                    "{count} {messages} may not have reached the room; check what arrived, and send \
+                 the rest again"
                 ),
             );
         }

@@ -302,7 +302,7 @@ fn messages_that_did_not_come_back_are_counted() {
         lines
             .iter()
             .any(|event| matches!(event, Event::Error { code: ErrorCode::NotSent, message }
-        if message.starts_with("1 message did not come back"))),
+        if message.starts_with("1 message may not have reached the room"))),
         "{lines:?}"
     );
     assert!(client.link.say(say("four")).is_none());

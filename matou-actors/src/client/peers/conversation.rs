@@ -379,7 +379,7 @@ impl Conversation {
         self.remains(asked || answered || moving)
     }
 
-    /// The other one left or the server is lost: no unfinished request can be answered.
+    /// The other one left or the connection to the server was lost: no unfinished request can be answered.
     pub(crate) fn unreachable(&mut self) -> Remains {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
         let unfinished =

@@ -143,7 +143,7 @@ impl Peers {
             return self.error(ErrorCode::User, format!("{name} is you; allow another person"));
         }
         let Some(here) = at.roster.find(&key).cloned() else {
-            let problem = format!("no user here is called {name}, so nothing is allowed");
+            let problem = format!("no user here is called {name}, so nothing was allowed");
             return self.error(ErrorCode::User, format!("{problem}; /who lists who is here"));
         };
         if self.conversations.get(&key).is_some_and(Conversation::is_given_up) {

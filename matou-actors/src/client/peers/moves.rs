@@ -68,7 +68,7 @@ impl Peers {
                 self.start_session(id, name, Role::Dial { address: to.address, ports, source });
             }
             (None, Some(route)) => self.listen_for(id, name, to.address, route.local),
-            (None, None) => self.session_ended(key, id, "the server is lost"),
+            (None, None) => self.session_ended(key, id, "the connection to the server was lost"),
         }
         true
     }
@@ -77,7 +77,7 @@ impl Peers {
     pub(super) fn decline_move(&mut self, key: &FoldedName) -> bool {
         let Some(with) = self.conversations.get_mut(key) else { return false };
         let Some(remains) = with.decline_move() else { return false };
-        self.remains(key, remains, "you declined to talk with another address");
+        self.remains(key, remains, "you declined to talk to another address");
         true
     }
 

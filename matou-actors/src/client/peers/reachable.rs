@@ -12,17 +12,17 @@ const FIRST_PORT: u16 = 1024;
 pub(crate) fn check(address: IpAddr, ports: PortPair, server: IpAddr) -> Result<(), String> {
     for port in [ports.message.get(), ports.file.get()] {
         if port < FIRST_PORT {
-            return Err(format!("port {port} is one of the system's own (below {FIRST_PORT})"));
+            return Err(format!("port {port} is reserved for the system (below {FIRST_PORT})"));
         }
     }
     let server = Reach::of(server);
     match Reach::of(address) {
         Reach::Never(what) => Err(format!("{address} is {what}")),
         Reach::Loopback if server != Reach::Loopback => {
-            Err(format!("{address} is this very machine, and the server is elsewhere"))
+            Err(format!("{address} is this machine itself, but the server is not on it"))
         }
         Reach::Private if !matches!(server, Reach::Loopback | Reach::Private) => {
-            Err(format!("{address} is a private address, and the server has a public one"))
+            Err(format!("{address} is a private address, but the server has a public one"))
         }
         _ => Ok(()),
     }

@@ -66,7 +66,7 @@ impl Peers {
         };
         let wait = (*asked + ASK_AGAIN_AFTER).saturating_duration_since(at.now);
         let seconds = wait.as_millis().div_ceil(1000);
-        self.notice(format!("{name} was asked a moment ago, and is asked again in {seconds} s"));
+        self.notice(format!("{name} was asked a moment ago; asking again in {seconds} s"));
         self.wake_in(wait, Wake::Ask { name, request });
     }
 
@@ -101,7 +101,9 @@ impl Peers {
 
     pub(crate) fn decline(&mut self, name: &Username) {
         if self.decline_move(&name.folded()) {
-            return self.notice(format!("{name} is not talked with at another address"));
+            return self.notice(format!(
+                "your messages to {name} still go to the address of the open session"
+            ));
         }
         let declined =
             self.conversations.get_mut(&name.folded()).is_some_and(Conversation::decline);

@@ -109,14 +109,13 @@ impl Peers {
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let opened = with.opened(id);
         if opened == Opened::Late {
-            const WHY: &str = "the name has another owner now";
+            const WHY: &str = "the name belongs to another person now";
             self.session_ended(&key, id, WHY);
             return self.close_session(id, WHY, GiveUp::WhenStalled);
         }
         let waiting = with.take_waiting();
         if let Opened::Renewed { former, waiting } = &opened {
-            const WHY: &str =
-                "the name may have been free for a time, and may have another owner now";
+            const WHY: &str = "the name was free for a while and may belong to another person now";
             for session in former {
                 self.close_session(*session, WHY, GiveUp::WhenStalled);
             }
@@ -165,7 +164,9 @@ impl Peers {
     }
 
     fn text_not_sent(&mut self, to: Username, text: MessageText) {
-        let reason = format!("{to} reads no messages now; send it again later, or /close {to}");
+        let reason = format!(
+            "{to} is not receiving messages at the moment; send it again later, or /close {to}"
+        );
         self.emit(Event::Undelivered { to, texts: vec![text], reason });
     }
 

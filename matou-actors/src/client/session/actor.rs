@@ -311,10 +311,10 @@ impl Actor for Session {
             let reason = match (pair, &session.setup.role) {
                 (Ok(Ok(pair)), _) => return session.begin(pair, ctx),
                 (Err(_), Role::Listen { .. }) => {
-                    "the other side did not connect in time: a firewall may be in the way".into()
+                    "the other side did not connect in time; a firewall may be blocking it".into()
                 }
                 (Err(_), Role::Dial { address, .. }) => {
-                    format!("cannot reach {address} in time: a firewall may be in the way")
+                    format!("{address} did not answer in time; a firewall may be blocking it")
                 }
                 (Ok(Err(error)), Role::Listen { .. }) => format!("cannot accept: {error}"),
                 (Ok(Err(error)), Role::Dial { address, .. }) => {

@@ -57,7 +57,7 @@ pub(crate) enum Refusal {
     TooOften,
     #[error("the address is banned")]
     Banned,
-    #[error("no descriptors are left")]
+    #[error("out of file descriptors")]
     Descriptors,
 }
 

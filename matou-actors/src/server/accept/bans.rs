@@ -62,7 +62,7 @@ struct Held {
 
 /// There are too many bans already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are {MOST} bans already; remove some, or ban whole networks")]
+#[error("there are already {MOST} bans; remove some, or ban whole networks")]
 pub(crate) struct TooMany;
 
 /// A text that names no network that can be banned.
@@ -72,7 +72,7 @@ pub(crate) enum NotANetwork {
         "{0:?} is no address, network or name; examples: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64, alice"
     )]
     Unknown(String),
-    #[error("{0} is everybody")]
+    #[error("{0} matches every address")]
     Everybody(IpNet),
 }
 

@@ -28,7 +28,7 @@ pub(super) fn until(seconds: Option<u64>, now: Moment) -> Result<Option<Timestam
         now.wall.checked_add(SignedDuration::from_secs(seconds))
     };
     let until = seconds.map(end).transpose();
-    until.map_err(|_| "that is too long; leave it out for a ban without end".to_owned())
+    until.map_err(|_| "too long; leave it out for a permanent ban".to_owned())
 }
 
 /// What those who are banned read.
@@ -39,7 +39,7 @@ pub(super) fn banned_words(ban: &Ban) -> String {
 }
 
 pub(super) fn message(text: &str) -> Result<MessageText, String> {
-    MessageText::parse(text).map_err(|error| format!("cannot be said: {error}"))
+    MessageText::parse(text).map_err(|error| format!("the notice cannot be sent: {error}"))
 }
 
 #[cfg(test)]

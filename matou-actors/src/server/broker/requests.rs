@@ -69,11 +69,11 @@ pub(crate) struct Requests {
 /// Why a step was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Ignored {
-    #[error("asked for oneself")]
+    #[error("requested a session with oneself")]
     Oneself,
     #[error("the same request is pending")]
     Repeated,
-    #[error("too many requests wait for that user")]
+    #[error("too many requests are pending for that user")]
     TargetBusy,
     #[error("too many requests from this user")]
     TooOften,

@@ -106,7 +106,7 @@ pub(super) enum Gate {
     Open,
     /// Until what was forwarded has been dealt with.
     Waiting,
-    /// For good: the server stops.
+    /// For good: the server is stopping.
     Quiet,
 }
 

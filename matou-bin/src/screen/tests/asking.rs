@@ -103,7 +103,7 @@ fn a_request_that_ended_beside_a_session_is_not_asked_about() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     assert!(scene.shows("alice requests a private session"));
-    let reason = "the server is lost".into();
+    let reason = "the connection to the server was lost".into();
     scene.chat(Event::PrivateRequestOver { from: name("alice"), reason });
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
 }

@@ -230,7 +230,7 @@ fn what_is_no_file_is_sent_as_it_was_typed() {
 fn a_disk_that_hangs_does_not_keep_a_line_for_ever() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("'/slow'").key(KeyCode::Enter);
-    assert!(scene.shows("Looking whether that is a file"), "{}", scene.screen());
+    assert!(scene.shows("Checking whether that is a file"), "{}", scene.screen());
     scene.wait(3).key(KeyCode::Enter);
     assert_eq!(scene.sent(), [Command::Say(text("'/slow'"))]);
 }

@@ -122,7 +122,7 @@ impl App {
             let waits = self.now.elapsed.saturating_sub(since) < FILE_PATIENCE;
             if waits {
                 self.looked_up = Some((asked, since));
-                self.flash("Looking whether that is a file...");
+                self.flash("Checking whether that is a file…");
             }
             return waits;
         }

@@ -209,7 +209,7 @@ fn a_request_behind_one_that_was_withdrawn_is_made_once_the_server_takes_it_for_
     world.pass(Duration::from_secs(1));
     say(&mut world, ADA, "bea", "hi");
     let [notice] = &words(&mut world, ADA)[..] else { panic!("asked at once") };
-    assert!(notice.contains("asked again in 5 s"), "{notice}");
+    assert!(notice.contains("asking again in 5 s"), "{notice}");
     assert_eq!(words(&mut world, BEA), [""; 0]);
     world.pass(Duration::from_secs(6));
     assert_eq!(words(&mut world, ADA), ["asked"]);
