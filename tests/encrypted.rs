@@ -89,7 +89,7 @@ fn original_server() -> SocketAddr {
 }
 
 #[test]
-fn a_server_is_known_from_its_first_visit_on() {
+fn a_server_is_known_from_the_first_connection_on() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address.to_string();
     let mut ann = Ann::start(home.path(), &address, &[]);
@@ -121,7 +121,7 @@ fn a_server_with_another_key_is_refused_until_the_user_forgets_the_old_one() {
     let mut ann = Ann::start(home.path(), &address, &[]);
     let refused = ann.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
-    assert!(reason.contains("another key than before"), "{reason}");
+    assert!(reason.contains("a different key than before"), "{reason}");
     assert!(reason.contains(&format!("matou-bin identity forget {address}")), "{reason}");
     let ended = server.logged("connection ended");
     assert!(ended["username"].as_str().unwrap().is_empty(), "{ended}");
@@ -143,7 +143,7 @@ fn an_original_server_is_spoken_to_in_plain_with_a_warning() {
     let mut ann = Ann::start(home.path(), &address, &required);
     let refused = ann.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
-    assert!(reason.contains("cannot encrypt"), "{reason}");
+    assert!(reason.contains("does not support encryption"), "{reason}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_known_server_never_gets_a_plain_byte() {
     let address = server.address;
     Ann::start(home.path(), &address.to_string(), &[]).event("connected");
     drop(server);
-    // Somebody in between strips the encryption.
+    // Someone in between strips the encryption.
     let listener = TcpListener::bind(address).unwrap();
     let mut ann = Ann::start(home.path(), &address.to_string(), &[]);
     for _ in 0..2 {
@@ -161,7 +161,7 @@ fn a_known_server_never_gets_a_plain_byte() {
         drop(stream);
         let again = ann.event("reconnecting");
         let reason = again["reason"].as_str().unwrap();
-        assert!(reason.contains("without encryption") && reason.contains("known"), "{reason}");
+        assert!(reason.contains("instead of encrypting") && reason.contains("known"), "{reason}");
     }
 }
 
@@ -200,7 +200,7 @@ fn a_silent_server_gets_two_hellos_of_different_size_and_nothing_plain() {
 }
 
 #[test]
-fn an_address_with_a_fingerprint_needs_no_first_visit() {
+fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address.to_string();
     let mut ann = Ann::start(home.path(), &address, &[]);
@@ -215,10 +215,10 @@ fn an_address_with_a_fingerprint_needs_no_first_visit() {
     let mut ann = Ann::start(third.path(), &format!("{address}#{wrong}"), &[]);
     let refused = ann.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
-    assert!(reason.contains("another key than the one in its address"), "{reason}");
+    assert!(reason.contains("a different key than the one in its address"), "{reason}");
     let mut ann = Ann::start(third.path(), &format!("{}#{wrong}", original_server()), &[]);
     let refused = ann.event("reconnecting");
-    assert!(refused["reason"].as_str().unwrap().contains("without encryption"), "{refused}");
+    assert!(refused["reason"].as_str().unwrap().contains("instead of encrypting"), "{refused}");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
     let why = first.event("notice");
     let why = why["message"].as_str().unwrap();
     assert!(why.contains("joined elsewhere") && why.contains("/reconnect"), "{why}");
-    // Somebody else cannot have the name.
+    // Someone else cannot have the name.
     let other = TempDir::new().unwrap();
     let mut thief = Ann::start(other.path(), &address, &[]);
     thief.event("refused");

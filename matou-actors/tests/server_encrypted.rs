@@ -362,7 +362,7 @@ fn a_hello_that_is_no_handshake_ends_with_an_alert() {
     assert_eq!(
         answer.first(),
         Some(&0x15),
-        "an alert, so that nobody takes this for an old server"
+        "an alert, so that no client takes this for an old server"
     );
     server.wait_for("counted as a fault", |counts| counts.ends["encryption"] == 1);
 }

@@ -7,23 +7,23 @@ pub(crate) fn describe(server: &str, security: &LinkSecurity) -> (String, bool) 
     match security {
         LinkSecurity::Plain => (
             format!(
-                "Not encrypted: everyone on the network between you and {server} can read and \
-                 change what is said."
+                "Not encrypted: anyone on the network between you and {server} can read and change \
+                 what you send and receive."
             ),
             true,
         ),
         LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New } => (
             format!(
-                "Encrypted. First visit to {server}: its key is {fingerprint}. If its operator reads \
-                 out the same, nobody is in between."
+                "Encrypted. First connection to {server}; its key is {fingerprint}. Compare it with \
+                 the fingerprint that the server's operator sees, to rule out interception."
             ),
             false,
         ),
         LinkSecurity::Encrypted { key: KeyStanding::Known, .. } => {
-            (format!("Encrypted; {server} has the same key as before."), false)
+            (format!("Encrypted; {server} presented the same key as before."), false)
         }
         LinkSecurity::Encrypted { key: KeyStanding::Named, .. } => {
-            (format!("Encrypted; {server} has the key that its address names."), false)
+            (format!("Encrypted; {server} presented the key given in its address."), false)
         }
     }
 }

@@ -63,7 +63,7 @@ impl Reason {
         }
     }
 
-    /// What the others in the room are told.
+    /// The reason that the others in the room get.
     pub(crate) fn as_leave(&self) -> LeaveReason {
         match self {
             Self::SignedOut => LeaveReason::SignedOut,

@@ -43,7 +43,7 @@ impl ServerTls {
     }
 
     /// Takes bytes that came from the client, and appends what they say to `plaintext`. After an
-    /// error what is in [`Self::outgoing`] tells the client of it.
+    /// error [`Self::outgoing`] holds the alert for the client.
     pub(crate) fn receive(
         &mut self,
         fresh: &mut [u8],

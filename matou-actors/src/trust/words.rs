@@ -1,4 +1,4 @@
-//! The words by which two people find out that nobody is between them.
+//! The words by which two people make sure that no one intercepts their connection.
 
 use std::num::NonZeroU32;
 

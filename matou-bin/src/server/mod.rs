@@ -173,7 +173,7 @@ fn log_addresses(running: &Running, identity: Option<&Identity>, logger: &Logger
         info!(logger, "listening"; "address" => %address);
     }
     for name in reachable::server_names(running.addresses()) {
-        // With the fingerprint whoever copies the line needs to trust nobody at the first visit.
+        // With the fingerprint there is nothing to take on trust at the first connection.
         let key = identity.map(|identity| format!("#{}", identity.fingerprint()));
         let key = key.unwrap_or_default();
         info!(logger, "Others connect with: matou-bin client --server {}{}", name, key);

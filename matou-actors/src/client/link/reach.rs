@@ -86,12 +86,12 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
         Handshake::Done(stream) => encrypted(name, stream, known, file).await,
         Handshake::Silent => Err(again(format!("{name} does not answer; is it a Matou server?"))),
         Handshake::Closed if expected != ExpectedKey::Any => Err(again(format!(
-            "{name} closed the connection without encryption, although its key is known; nothing \
-             was sent to it"
+            "{name} closed the connection instead of encrypting it, although its key is known; \
+             nothing was sent"
         ))),
-        Handshake::Closed if trust.encryption == Encryption::Require => {
-            Err(never(format!("{name} cannot encrypt, which client.encryption requires")))
-        }
+        Handshake::Closed if trust.encryption == Encryption::Require => Err(never(format!(
+            "{name} does not support encryption, which client.encryption requires"
+        ))),
         Handshake::Closed => {
             let tcp = connect_to(at).await.map_err(|error| again(unreachable(name, &error)))?;
             plain(name, tcp)
@@ -129,8 +129,8 @@ async fn encrypted(
 fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
     if name.fingerprint.is_some() {
         return Err(never(format!(
-            "{name} is not reached: its address has a fingerprint, and without encryption that \
-             cannot be checked; see client.encryption"
+            "not connecting to {name}: its address has a fingerprint, which cannot be checked while \
+             client.encryption is off"
         )));
     }
     let server = address(&tcp, name)?;
@@ -146,7 +146,7 @@ async fn shake_hands(
 ) -> Result<Handshake, String> {
     let config = client_config(identity, expected, Alpn::Server, exchange);
     let config = config.map_err(|error| error.to_string())?;
-    // Sent to nobody, since there is no server name in the hello.
+    // Never sent: the hello has no server name.
     let name = TlsName::try_from("matou").map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::new(config));
     let handshake = connector.connect(name, FirstBytes::new(tcp)).into_fallible();
@@ -181,8 +181,9 @@ fn failed(name: &ServerName, error: &io::Error, expected: ExpectedKey) -> Unreac
 fn other_key(name: &ServerName, expected: ExpectedKey) -> String {
     if name.fingerprint.is_some() {
         return format!(
-            "{name} has another key than the one in its address: another server answers there, or \
-             somebody is in between. Nothing was sent. Ask its operator for the address"
+            "{name} presented a different key than the one in its address: a different server \
+             answers there, or the connection is being intercepted. Nothing was sent. Ask its \
+             operator for the current address"
         );
     }
     let known = match expected {
@@ -190,9 +191,10 @@ fn other_key(name: &ServerName, expected: ExpectedKey) -> String {
         ExpectedKey::Any | ExpectedKey::Exactly(_) => String::new(),
     };
     format!(
-        "{name} has another key than before{known}: it has a new one, another server answers there, \
-         or somebody is in between. Nothing was sent. Ask its operator; if it has a new key, \
-         matou-bin identity forget {name}, then /reconnect"
+        "{name} presented a different key than before{known}: its key was replaced, a different \
+         server answers there, or the connection is being intercepted. Nothing was sent. Check \
+         with its operator; if the key was replaced, run matou-bin identity forget {name}, then \
+         /reconnect"
     )
 }
 

@@ -36,7 +36,7 @@ impl Encryption {
     }
 
     /// Reads into `buffer`: what was decrypted already, or what comes of one read by `receive`. An
-    /// error of the encryption is of the kind `InvalidData`; the client is told by `send`.
+    /// error of the encryption is of the kind `InvalidData`; the alert goes out by `send`.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],

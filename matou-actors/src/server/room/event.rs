@@ -80,7 +80,7 @@ impl Dialect {
         }
     }
 
-    /// Appends the frame that tells a newcomer of a member.
+    /// Appends the frame by which a newcomer learns of a member.
     pub(crate) fn encode_present(
         self,
         name: &Username,

@@ -20,7 +20,7 @@ const SEAL_AT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Log {
     open: Open,
-    /// Somebody reads revision 2.
+    /// There are readers of revision 2.
     has_v2: bool,
     /// The sequence behind the last message.
     said: u64,
@@ -102,7 +102,7 @@ impl Log {
         self.said
     }
 
-    /// Whether events are encoded in revision 2 from now on: only while somebody reads them.
+    /// Whether events are encoded in revision 2 from now on: only while there are readers.
     pub(crate) fn set_v2(&mut self, has_v2: bool) {
         if self.has_v2 != has_v2 {
             // A segment holds all of its events in a dialect, or none.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn revision_2_is_encoded_only_while_somebody_reads_it() {
+    fn revision_2_is_encoded_only_while_it_has_readers() {
         let mut log = Log::new();
         let mut reader = log.reader();
         say(&mut log, "before");

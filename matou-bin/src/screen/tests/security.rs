@@ -15,12 +15,11 @@ fn reached(size: (u16, u16), security: LinkSecurity) -> TestScreen {
 }
 
 #[test]
-fn the_first_visit_shows_the_key_and_what_to_do_with_it() {
+fn the_first_connection_shows_the_key_and_what_to_do_with_it() {
     let fingerprint = FINGERPRINT.to_owned();
     let new = LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New };
     let scene = reached((100, 24), new);
-    for words in ["First visit to chat.example:6286", FINGERPRINT, "operator", "here · encrypted"]
-    {
+    for words in ["First connection to", FINGERPRINT, "operator", "here · encrypted"] {
         assert!(scene.shows(words), "{words}: {}", scene.screen());
     }
 }
