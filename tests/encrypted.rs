@@ -312,6 +312,23 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
 }
 
 #[test]
+fn an_action_is_read_alike_by_encrypted_and_plain_clients() {
+    let server = Server::start();
+    let mut plain = harness::wire::Peer::join(server.address, "Old", &[]);
+    let (mut ada, mut bea) =
+        (Client::join(server.address, "Ada"), Client::join(server.address, "Bea"));
+    ada.say("/me waves");
+    bea.heard("Ada", "* waves");
+    ada.heard("Ada", "* waves");
+    plain.expect(&harness::wire::conotif("Ada"));
+    plain.expect(&harness::wire::conotif("Bea"));
+    plain.expect(&harness::wire::msgbc("Ada", "* waves"));
+    ada.say(&format!("/me {}", "x".repeat(511)));
+    let refused = ada.any("error");
+    assert!(refused["message"].as_str().unwrap().contains("510 bytes"), "{refused}");
+}
+
+#[test]
 fn a_kicked_user_reads_why_and_does_not_come_back() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("admin");

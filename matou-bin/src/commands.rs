@@ -46,6 +46,8 @@ pub(crate) enum Argument {
 /// How the arguments become a [`Command`].
 #[derive(Debug)]
 pub(crate) enum Action {
+    /// Text: [`Command::Act`], or [`Command::Tell`] in a private tab.
+    Act,
     /// A name, then text: [`Command::Tell`].
     Tell,
     /// A name, then a path: [`Command::Send`].
@@ -66,6 +68,13 @@ pub(crate) enum Action {
 
 /// All commands, in the order in which `/help` shows them.
 pub(crate) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "me",
+        aliases: &[],
+        arguments: &[Argument::Text],
+        help: "say what you do: /me waves is shown as * Ada waves",
+        action: Action::Act,
+    },
     CommandSpec {
         name: "msg",
         aliases: &["pv"],

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use matou_actors::client::{Command, ServerName, TransferId};
-use matou_actors::protocol::{Username, UsernameError};
+use matou_actors::protocol::{MAX_MESSAGE, Username, UsernameError};
 
 use crate::commands::{Action, CommandSpec, find, nearest};
 use crate::sanitize::is_hidden;
@@ -13,6 +13,8 @@ use crate::typed_path::readings;
 const ESCAPE: char = '\u{1b}';
 /// What begins a command. Input methods for Chinese, Japanese and Korean type the full-width one.
 const SLASHES: [char; 2] = ['/', '\u{ff0f}'];
+/// The longest text behind `/me`, in bytes: revision 1 says it with "* " in front.
+const LONGEST_ACTION: usize = MAX_MESSAGE - 2;
 
 /// The meaning of a line; a long line of text becomes several.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +61,8 @@ pub(crate) enum InputError {
     Server(String),
     #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
+    #[error("Nothing sent: what follows /me has at most {LONGEST_ACTION} bytes")]
+    LongAction,
     #[error("Nothing sent: the text contains only characters that cannot be sent")]
     NothingToSend,
 }
@@ -152,6 +156,7 @@ fn run(
     let missing = || InputError::Missing(usage(spec, context));
     let (word, behind) = first_word(rest);
     let command = match &spec.action {
+        Action::Act => return act(rest, context).unwrap_or_else(|| Err(missing())),
         Action::Tell => {
             let (to, text) = addressee(rest, context).ok_or_else(missing)??;
             return if text.is_empty() { Err(missing()) } else { whisper(&to, text) };
@@ -188,6 +193,22 @@ fn run(
         Action::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
     };
     Ok(vec![Input::Command(command)])
+}
+
+/// What the user does; `None` when that is missing. It is one message, in the room and in a private
+/// tab, where the protocol has no frame for it.
+fn act(rest: &str, context: InputContext<'_>) -> Option<Result<Vec<Input>, InputError>> {
+    let [text] = &split_text(rest.trim())[..] else {
+        return (!rest.trim().is_empty()).then_some(Err(InputError::LongAction));
+    };
+    if text.as_str().len() > LONGEST_ACTION {
+        return Some(Err(InputError::LongAction));
+    }
+    let command = match context.talking_to {
+        Some(peer) => Command::Tell { to: peer.clone(), text: text.as_action() },
+        None => Command::Act(text.clone()),
+    };
+    Some(Ok(vec![Input::Command(command)]))
 }
 
 /// To whom something goes, and what. The first word is a name; in a private tab it is the beginning

@@ -54,7 +54,7 @@ pub(crate) enum LinkEvent {
 #[rtype(result = "()")]
 pub(crate) enum LinkCommand {
     /// Send a text. `room` is dropped once the next one may follow.
-    Say { text: MessageText, room: oneshot::Sender<()> },
+    Say { text: MessageText, action: bool, room: oneshot::Sender<()> },
     /// Send a frame.
     Send(ClientFrame),
     /// Close behind what was sent so far.

@@ -25,6 +25,17 @@ impl MessageText {
         &self.0
     }
 
+    /// The text about an action, as of `/me`, as revision 1 says it, which has no frame for that:
+    /// "* text". The last characters of one that is longer then than a message may be are cut.
+    #[must_use]
+    pub fn as_action(&self) -> Self {
+        let mut words = format!("* {self}");
+        while words.len() > MAX_MESSAGE {
+            words.pop();
+        }
+        Self(words.into())
+    }
+
     /// Checks text that came in a frame (its size and UTF-8 are checked already).
     pub(in crate::protocol) fn from_wire(text: &str) -> Result<Self, FrameError> {
         check(text).map_err(|_| FrameError::ControlCharacter)?;

@@ -140,6 +140,7 @@ fn every_command_parses() {
         ("  /QUIT  ", Command::Quit),
         ("hello", Command::Say(text("hello"))),
         ("//x y", Command::Say(text("/x y"))),
+        ("/me waves  at you", Command::Act(text("waves  at you"))),
     ];
     for (line, expected) in table {
         assert_eq!(command(line), expected, "{line}");

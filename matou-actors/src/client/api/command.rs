@@ -14,6 +14,9 @@ pub enum Command {
     SignIn(Username),
     /// A public message.
     Say(MessageText),
+    /// A public message about what the user does, as of `/me`; of at most 510 bytes, since revision 1
+    /// says it as "* text".
+    Act(MessageText),
     /// A private message. Without a session, one is asked for first, and whatever was typed for
     /// this peer meanwhile is delivered in order once it is open.
     Tell {

@@ -105,7 +105,9 @@ impl Feed {
 
     async fn take(&mut self, command: Command) -> bool {
         match command {
-            Command::Say(_) | Command::Tell { .. } => self.texts.push_back(command),
+            Command::Say(_) | Command::Act(_) | Command::Tell { .. } => {
+                self.texts.push_back(command);
+            }
             Command::Send { .. } | Command::ListTransfers => self.files.push_back(command),
             other => return self.deliver(other, None).await,
         }
@@ -232,7 +234,8 @@ mod tests {
         type Result = ResponseFuture<()>;
 
         fn handle(&mut self, run: Run, _: &mut Self::Context) -> Self::Result {
-            let text = matches!(run.command, Command::Say(_) | Command::Tell { .. });
+            let text =
+                matches!(run.command, Command::Say(_) | Command::Act(_) | Command::Tell { .. });
             let _ = self.0.send(run.command);
             Box::pin(async move {
                 if text {

@@ -23,7 +23,9 @@ impl PendingCommands {
             return Err(command);
         }
         self.bytes += match &command {
-            Command::Say(text) | Command::Tell { text, .. } => text.as_str().len(),
+            Command::Say(text) | Command::Act(text) | Command::Tell { text, .. } => {
+                text.as_str().len()
+            }
             _ => 0,
         };
         self.commands.push((command, checked));
@@ -36,7 +38,7 @@ impl PendingCommands {
         let mut unsaid = 0_usize;
         for (command, _) in self.take() {
             match command {
-                Command::Say(_) => unsaid += 1,
+                Command::Say(_) | Command::Act(_) => unsaid += 1,
                 command => events.push(never_sent(command, reason)),
             }
         }
@@ -58,7 +60,11 @@ impl PendingCommands {
 pub(crate) fn needs_server(command: &Command) -> bool {
     matches!(
         command,
-        Command::Say(_) | Command::Tell { .. } | Command::Send { .. } | Command::Open(_)
+        Command::Say(_)
+            | Command::Act(_)
+            | Command::Tell { .. }
+            | Command::Send { .. }
+            | Command::Open(_)
     )
 }
 
@@ -72,7 +78,9 @@ pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
             format!("{} was not sent to {to}: {reason}", path.display())
         }
         Command::Open(name) => format!("{name} was not asked: {reason}"),
-        Command::Say(text) => format!("{:?} was not sent: {reason}", text.as_str()),
+        Command::Say(text) | Command::Act(text) => {
+            format!("{:?} was not sent: {reason}", text.as_str())
+        }
         other => format!("{other:?} was not done: {reason}"),
     };
     Event::Error { code: ErrorCode::NotSent, message }

@@ -32,7 +32,11 @@ impl Hub {
         match command {
             Command::SignIn(name) => self.with_server(ctx, |server| server.wish(name)),
             Command::Say(text) => {
-                let room = self.with_server(ctx, |server| server.say(text));
+                let room = self.with_server(ctx, |server| server.say(text, false));
+                return room.map_or(Wait::FewerEvents, Wait::Room);
+            }
+            Command::Act(text) => {
+                let room = self.with_server(ctx, |server| server.say(text, true));
                 return room.map_or(Wait::FewerEvents, Wait::Room);
             }
             Command::Tell { to, text } => {

@@ -77,8 +77,21 @@ impl Link {
         }
     }
 
-    fn say(&self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
-        if self.push(&ClientFrame::Say(text)).is_err() {
+    fn say(
+        &self,
+        text: MessageText,
+        action: bool,
+        room: oneshot::Sender<()>,
+        ctx: &mut Context<Self>,
+    ) {
+        let pushed = match (action, self.revision.get()) {
+            (false, _) => self.push(&ClientFrame::Say(text)),
+            (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action())),
+            (true, Dialect::Revision2) => {
+                self.outbox.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
+            }
+        };
+        if pushed.is_err() {
             self.report(LinkEvent::NotSaid);
         }
         let outbox = self.outbox.clone();
@@ -141,7 +154,7 @@ impl Handler<LinkCommand> for Link {
 
     fn handle(&mut self, command: LinkCommand, ctx: &mut Self::Context) {
         match command {
-            LinkCommand::Say { text, room } => self.say(text, room, ctx),
+            LinkCommand::Say { text, action, room } => self.say(text, action, room, ctx),
             LinkCommand::Send(frame) => self.send(&frame),
             LinkCommand::Close => self.close(ctx),
             LinkCommand::HangUp => ctx.stop(),

@@ -75,7 +75,7 @@ async fn a_text_that_finds_no_room_is_reported_and_the_next_one_waits_for_room()
     let mut waits = Vec::new();
     for _ in 0..16_000 {
         let (room, wait) = oneshot::channel();
-        link.do_send(LinkCommand::Say { text: text.clone(), room });
+        link.do_send(LinkCommand::Say { text: text.clone(), action: false, room });
         waits.push(wait);
     }
     let LinkEvent::NotSaid = reports.next().await.event else { panic!("all found room") };

@@ -11,7 +11,7 @@ use super::server_link::{SentAway, ServerLink};
 use super::sign_in::Answer;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::protocol::v2::{self, NoticeCode, SignInRefusal, Text};
-use crate::protocol::{DISCONNECTED_BY_OPERATOR, MAX_MESSAGE, MessageText, ServerFrame, Username};
+use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
 impl ServerLink {
     /// A frame came on the connection of that generation.
@@ -31,7 +31,7 @@ impl ServerLink {
             | v2::ServerFrame::Joined { username, .. } => self.arrived(username, now),
             v2::ServerFrame::Left { username, .. } => self.left(username),
             v2::ServerFrame::Said { username, text, flags, .. } => {
-                let text = if flags & ACTION == 0 { text } else { as_action(&text) };
+                let text = if flags & v2::ACTION == 0 { text } else { text.as_action() };
                 self.message(username, text);
             }
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
@@ -136,9 +136,6 @@ impl ServerLink {
     }
 }
 
-/// SAID, flag 2: about an action, as of `/me`.
-const ACTION: i32 = 2;
-
 fn is_answer(frame: &v2::ServerFrame) -> bool {
     matches!(
         frame,
@@ -147,15 +144,6 @@ fn is_answer(frame: &v2::ServerFrame) -> bool {
             | v2::ServerFrame::Refused { .. }
             | v2::ServerFrame::Notice { .. }
     )
-}
-
-/// An action as it is shown, "* text"; what is too long then loses its last characters.
-fn as_action(text: &MessageText) -> MessageText {
-    let mut words = format!("* {text}");
-    while words.len() > MAX_MESSAGE {
-        words.pop();
-    }
-    MessageText::parse(&words).unwrap_or_else(|_| text.clone())
 }
 
 fn printable(text: &Text<512>) -> String {

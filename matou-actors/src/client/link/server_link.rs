@@ -220,9 +220,9 @@ impl ServerLink {
         self.connect();
     }
 
-    /// The user says something to everybody; the next text may follow once the other end of what
+    /// The user says something to everybody, or says what they do; the next text may follow once the other end of what
     /// is returned is dropped.
-    pub(crate) fn say(&mut self, text: MessageText) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn say(&mut self, text: MessageText, action: bool) -> Option<oneshot::Receiver<()>> {
         if !self.sign_in.is_joined() {
             self.error(
                 ErrorCode::NotSent,
@@ -232,7 +232,7 @@ impl ServerLink {
         }
         let (room, wait) = oneshot::channel();
         self.unacknowledged += 1;
-        self.command(LinkCommand::Say { text, room });
+        self.command(LinkCommand::Say { text, action, room });
         Some(wait)
     }
 

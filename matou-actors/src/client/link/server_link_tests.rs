@@ -289,7 +289,7 @@ fn an_answer_in_time_ends_the_wait_for_it() {
 fn messages_that_did_not_come_back_are_counted() {
     let mut client = Client::signed_in();
     for text in ["one", "two", "three"] {
-        assert!(client.link.say(say(text)).is_some());
+        assert!(client.link.say(say(text), false).is_some());
     }
     assert_eq!(sent(client.actions()).len(), 3);
     client.frame(message("ann", "one"));
@@ -305,7 +305,7 @@ fn messages_that_did_not_come_back_are_counted() {
         if message.starts_with("1 message may not have reached the room"))),
         "{lines:?}"
     );
-    assert!(client.link.say(say("four")).is_none());
+    assert!(client.link.say(say("four"), false).is_none());
     let offline = "not connected to the server, so your message was not sent; /reconnect";
     assert_eq!(client.events(), [error(offline)]);
 }

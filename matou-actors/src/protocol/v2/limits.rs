@@ -15,3 +15,5 @@ pub const MAX_BODY: usize = 65_536;
 pub const MAX_FRAME: usize = TYPE_LENGTH + 4 + MAX_BODY;
 /// The most bytes of a file in one DATA frame.
 pub const MAX_DATA: usize = 61_440;
+/// A flag of SAY and SAID: the text is about an action, as of `/me`.
+pub const ACTION: i32 = 2;

@@ -1,12 +1,8 @@
 //! A frame of either revision, as what its sender wants.
 
-use crate::protocol::v2::{self};
-use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText};
+use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText, v2};
 use crate::server::messages::PrivateStep;
 use crate::server::room::event::Dialect;
-
-/// SAY, flag 2: about an action, as of `/me`.
-const ACTION: i32 = 2;
 
 /// What a client wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +45,7 @@ pub(super) fn decode(
                     (Request::Join(username), Some(Kind::HELLO))
                 }
                 v2::ClientFrame::Say { flags, text } => {
-                    let action = flags & ACTION != 0;
+                    let action = flags & v2::ACTION != 0;
                     (Request::Say { text, action }, Some(Kind::SAY))
                 }
                 v2::ClientFrame::History { .. } => (Request::History, Some(Kind::HISTORY)),

@@ -5,14 +5,10 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::protocol::v2::{self, LeaveReason, Member, PublicKey, UnixMillis};
+use crate::protocol::v2::{self, ACTION, LeaveReason, Member, PublicKey, UnixMillis};
 use crate::protocol::{
-    Encode as _, Kind, MAX_MESSAGE, MessageText, Username, encode_joined, encode_left,
-    encode_message,
+    Encode as _, Kind, MessageText, Username, encode_joined, encode_left, encode_message,
 };
-
-/// SAID, flag 2: about an action, as of `/me`.
-const ACTION: i32 = 2;
 
 /// The key of a member of revision 2, shared by all who keep it; a member of revision 1 has none.
 pub(crate) type MemberKey = Option<Arc<PublicKey>>;
@@ -117,7 +113,7 @@ fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
         EventKind::Left { name, .. } => encode_left(name, out),
         EventKind::Said { from, text, action: false } => encode_message(from, text, out),
         EventKind::Said { from, text, action: true } => {
-            encode_message(from, &action_as_text(text), out);
+            encode_message(from, &text.as_action(), out);
         }
     }
 }
@@ -145,19 +141,10 @@ fn member(key: Option<&PublicKey>) -> Member {
     key.map_or(Member::Revision1, |key| Member::Revision2(*key))
 }
 
-/// An action in revision 1, which has none: "* text". The last characters of one that is longer
-/// than that leaves room for are cut.
-fn action_as_text(text: &MessageText) -> MessageText {
-    let mut words = format!("* {text}");
-    while words.len() > MAX_MESSAGE {
-        words.pop();
-    }
-    MessageText::parse(&words).unwrap_or_else(|_| text.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::MAX_MESSAGE;
 
     fn encoded(dialect: Dialect, kind: EventKind<'_>) -> Vec<u8> {
         let event =
@@ -188,6 +175,6 @@ mod tests {
     #[test]
     fn a_long_action_is_cut_at_a_character_for_revision_1() {
         let text = MessageText::parse(&"é".repeat(MAX_MESSAGE / 2)).unwrap();
-        assert_eq!(action_as_text(&text).as_str(), format!("* {}", "é".repeat(255)));
+        assert_eq!(text.as_action().as_str(), format!("* {}", "é".repeat(255)));
     }
 }

@@ -234,7 +234,7 @@ impl App {
             }
             Command::Unignore(peer) => self.ignored.retain(|other| other.folded() != peer.folded()),
             Command::ListTransfers => self.show(self.transfers_tab()),
-            Command::Say(_) => self.unacknowledged += 1,
+            Command::Say(_) | Command::Act(_) => self.unacknowledged += 1,
             Command::SignIn(_)
             | Command::Send { .. }
             | Command::Close(_)
