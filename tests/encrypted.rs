@@ -210,6 +210,14 @@ fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
     let mut ann = Ann::start(other.path(), &format!("{address}#{fingerprint}"), &[]);
     assert_eq!(ann.event("security")["key"], "named");
     ann.event("connected");
+    drop(ann);
+    // It replaces a key that was known before, also for an address without it.
+    let line = format!("{address} SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU 2026-01-01\n");
+    fs::write(other.path().join(".local/share/matou/known_servers"), line).unwrap();
+    Ann::start(other.path(), &format!("{address}#{fingerprint}"), &[]).event("connected");
+    let mut ann = Ann::start(other.path(), &address, &[]);
+    assert_eq!(ann.event("security")["key"], "known");
+    drop(ann);
     let third = TempDir::new().unwrap();
     let wrong = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
     let mut ann = Ann::start(third.path(), &format!("{address}#{wrong}"), &[]);

@@ -118,7 +118,8 @@ async fn encrypted(
     } else {
         KeyStanding::New
     };
-    if known.is_none() {
+    // An address with a fingerprint replaces what was known.
+    if known != Some(fingerprint) {
         known_file::add(file, name, fingerprint).await.map_err(never)?;
     }
     let fingerprint = fingerprint.to_string();
