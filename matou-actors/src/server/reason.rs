@@ -31,6 +31,8 @@ pub(crate) enum Reason {
     TooManyNames,
     #[error("no name was accepted in time")]
     JoinTimeout,
+    #[error("the TLS handshake was not completed in time")]
+    HandshakeTimeout,
     #[error("a frame was not completed in time")]
     FrameTimeout,
     #[error("reads too slowly: {0} bytes queued")]
@@ -76,7 +78,7 @@ impl Reason {
     }
 
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 18] = [
+    pub(crate) const LABELS: [&'static str; 19] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -85,6 +87,7 @@ impl Reason {
         "plain_refused",
         "too_many_names",
         "join_timeout",
+        "handshake_timeout",
         "frame_timeout",
         "queue_overflow",
         "stalled",
@@ -108,6 +111,7 @@ impl Reason {
             Self::PlainRefused => "plain_refused",
             Self::TooManyNames => "too_many_names",
             Self::JoinTimeout => "join_timeout",
+            Self::HandshakeTimeout => "handshake_timeout",
             Self::FrameTimeout => "frame_timeout",
             Self::QueueOverflow(_) => "queue_overflow",
             Self::Stalled(_) => "stalled",

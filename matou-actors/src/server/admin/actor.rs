@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::server::accept::bans_file;
-    use crate::server::connection::actor::Security;
+    use crate::server::connection::security::Security;
     use crate::server::settings::ServerSettings;
 
     #[actix::test]

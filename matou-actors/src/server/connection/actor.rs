@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 use bytes::{Bytes, BytesMut};
-use rustls::ServerConfig;
 use slog::{Logger, info, warn};
 use tokio::time::Sleep;
 
@@ -23,6 +22,7 @@ use super::handshakes::Handshakes;
 use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
+use super::security::Security;
 use super::socket::{Accepted, Socket};
 use crate::protocol::v2::{self, NoticeCode, NoticeLevel, Text};
 use crate::protocol::{Encode, ServerFrame};
@@ -57,21 +57,6 @@ pub(crate) struct Shared {
     pub(super) rules: RefCell<Rc<Rules>>,
     pub(super) meters: Arc<ShardMeters>,
     pub(super) read_buffer: RefCell<ReadBuffer>,
-    pub(super) encryption: Encrypting,
-}
-
-/// Whether clients may be encrypted, and have to be.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Security {
-    /// `None`: there is no key, revision 1 only.
-    pub(crate) config: Option<Arc<ServerConfig>>,
-    pub(crate) refuses_plain: bool,
-}
-
-/// What a shard needs for the handshakes of its connections.
-pub(super) struct Encrypting {
-    pub(super) config: Option<Arc<ServerConfig>>,
-    pub(super) refuses_plain: bool,
     pub(super) handshakes: RefCell<Handshakes>,
 }
 
@@ -131,10 +116,8 @@ impl Shared {
         let rules = RefCell::new(Rc::new(Rules::new(limits)));
         let meters = uplinks.meters.shard(shard);
         let read_buffer = RefCell::new(ReadBuffer::new(LONGEST_FRAME));
-        let Security { config, refuses_plain } = uplinks.security.clone();
         let handshakes = RefCell::default();
-        let encryption = Encrypting { config, refuses_plain, handshakes };
-        Self { shard, uplinks, ended, rules, meters, read_buffer, encryption }
+        Self { shard, uplinks, ended, rules, meters, read_buffer, handshakes }
     }
 
     /// Replaces the limits; deadlines that run already keep theirs.

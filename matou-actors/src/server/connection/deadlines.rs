@@ -7,6 +7,8 @@ use actix::prelude::{Actor, AsyncContext, Context, SpawnHandle};
 pub(super) enum Deadline {
     /// To have an accepted name.
     Join,
+    /// To complete the TLS handshake.
+    Handshake,
     /// To end a frame that has begun.
     Frame,
     /// To take some of what waits.
@@ -21,6 +23,7 @@ pub(super) struct Deadlines(Option<Box<Handles>>);
 #[derive(Default)]
 struct Handles {
     join: Option<SpawnHandle>,
+    handshake: Option<SpawnHandle>,
     frame: Option<SpawnHandle>,
     stall: Option<SpawnHandle>,
 }
@@ -29,6 +32,7 @@ impl Deadlines {
     pub(super) fn is_set(&self, which: Deadline) -> bool {
         let handle = self.0.as_ref().and_then(|handles| match which {
             Deadline::Join => handles.join,
+            Deadline::Handshake => handles.handshake,
             Deadline::Frame => handles.frame,
             Deadline::Stall => handles.stall,
         });
@@ -43,7 +47,8 @@ impl Deadlines {
     pub(super) fn take(&mut self, which: Deadline) -> Option<SpawnHandle> {
         let handles = self.0.as_mut()?;
         let handle = handles.slot(which).take();
-        if handles.join.or(handles.frame).or(handles.stall).is_none() {
+        let Handles { join, handshake, frame, stall } = **handles;
+        if join.or(handshake).or(frame).or(stall).is_none() {
             self.0 = None;
         }
         handle
@@ -63,6 +68,7 @@ impl Handles {
     fn slot(&mut self, which: Deadline) -> &mut Option<SpawnHandle> {
         match which {
             Deadline::Join => &mut self.join,
+            Deadline::Handshake => &mut self.handshake,
             Deadline::Frame => &mut self.frame,
             Deadline::Stall => &mut self.stall,
         }

@@ -18,11 +18,11 @@ impl Connection {
     /// Looks at the first bytes of a client; whether they are frames of revision 1. Those of a
     /// handshake are used up, or kept for later when there are too many handshakes at once.
     pub(super) fn begin(&mut self, input: &[u8], ctx: &mut Context<Self>) -> bool {
-        let config = self.shared.encryption.config.clone();
+        let config = self.shared.uplinks.security.config.clone();
         match (input.first(), config) {
             (Some(&HANDSHAKE), Some(config)) => {
                 let now = Instant::now();
-                let wait = self.shared.encryption.handshakes.borrow_mut().enter(now);
+                let wait = self.shared.handshakes.borrow_mut().enter(now);
                 if let Some(wait) = wait {
                     self.unread = input.to_vec();
                     self.starved = false;
@@ -32,6 +32,7 @@ impl Connection {
                 self.unread = Vec::new();
                 self.starved = true;
                 self.inbound.speaks(Dialect::V2);
+                self.await_handshake(ctx);
                 let begun = ServerTls::new(config).map_err(io::Error::other).and_then(|tls| {
                     let mut output = self.output.borrow_mut();
                     output.socket_mut().encrypt(tls);
@@ -43,7 +44,7 @@ impl Connection {
                 false
             }
             (None, _) => false,
-            (Some(_), _) if self.shared.encryption.refuses_plain => {
+            (Some(_), _) if self.shared.uplinks.security.refuses_plain => {
                 self.close(&Reason::PlainRefused, ctx);
                 false
             }

@@ -12,4 +12,5 @@ pub(crate) mod output;
 pub(crate) mod pump;
 pub(crate) mod read_buffer;
 mod request;
+pub(crate) mod security;
 pub(crate) mod socket;

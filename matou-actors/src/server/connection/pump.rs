@@ -18,6 +18,10 @@ use crate::server::reason::Reason;
 /// at again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
+/// How long the TLS handshake may take, from its first byte: programs do it, not people, and half a
+/// handshake costs more than a silent connection.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
 /// So often a connection is read in a turn of its event loop; a client of which nothing whole comes
 /// in so many reads waits for the others.
 const READS: u32 = 16;
@@ -44,7 +48,7 @@ impl AfterMailbox for Connection {
                 }
             }
             self.read(ctx);
-            self.answer_handshake(ctx);
+            self.advance_handshake(ctx);
             self.end_pause(task);
         }
         self.discard_input(ctx, task);
@@ -101,8 +105,22 @@ impl Connection {
         }
     }
 
-    /// Writes what the handshake answers, if the socket did not take it at once.
-    fn answer_handshake(&mut self, ctx: &mut Context<Self>) {
+    /// The handshake has to be complete in time.
+    pub(super) fn await_handshake(&mut self, ctx: &mut Context<Self>) {
+        let deadline = ctx.run_later(HANDSHAKE_LIMIT, |connection, ctx| {
+            connection.close(&Reason::HandshakeTimeout, ctx);
+        });
+        self.deadlines.set(Deadline::Handshake, deadline);
+    }
+
+    /// Writes what the handshake answers, if the socket did not take it at once, and notices its
+    /// end.
+    fn advance_handshake(&mut self, ctx: &mut Context<Self>) {
+        if self.deadlines.is_set(Deadline::Handshake)
+            && self.output.borrow().socket().client_key().is_some()
+        {
+            self.deadlines.cancel(Deadline::Handshake, ctx);
+        }
         if self.state == State::Alive && self.output.borrow().socket().unsent() > 0 {
             let progress = self.output.borrow_mut().flush();
             self.wrote(progress, ctx);

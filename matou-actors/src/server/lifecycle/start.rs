@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
-use crate::server::connection::actor::Security;
+use crate::server::connection::security::Security;
 use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};

@@ -4,19 +4,22 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::Addr;
 
 use super::probe::Probe;
 use super::{id, meters, name};
-use crate::server::connection::actor::{Connection, Security, Shared, Uplinks};
+use crate::server::connection::actor::{Connection, Shared, Uplinks};
 use crate::server::connection::output::Output;
+use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
 use crate::server::room::batch::Welcome;
 use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
+use crate::trust::{Alpn, ExpectedKey, Identity, server_config};
 
 struct Stage {
     connection: Addr<Connection>,
@@ -35,6 +38,10 @@ impl Stage {
 
     /// A connection over which the client has said something already.
     fn with(limits: &Limits, hold: Duration, said: &[u8]) -> Self {
+        Self::secured(Security::default(), limits, hold, said)
+    }
+
+    fn secured(security: Security, limits: &Limits, hold: Duration, said: &[u8]) -> Self {
         let (registry, room) = (Probe::start(), Probe::start());
         let (listener, shard) = (Probe::start(), Probe::start());
         let uplinks = Uplinks {
@@ -42,7 +49,7 @@ impl Stage {
             room: room.recipient(),
             listener: listener.recipient(),
             meters: meters(),
-            security: Security::default(),
+            security,
             logger: slog::Logger::root(slog::Discard, slog::o!()),
         };
         let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
@@ -68,6 +75,21 @@ async fn the_time_to_join_begins_when_a_connection_is_no_longer_delayed() {
     tokio::time::pause();
     let orders = stage.registry.next().await;
     assert!(matches!(orders, ToRegistry::Join { .. }), "{orders:?}");
+}
+
+#[actix::test]
+async fn a_handshake_that_stalls_ends_long_before_the_time_to_join() {
+    let identity = Identity::generate().unwrap();
+    let config = server_config(&identity, ExpectedKey::Any, Alpn::Server).unwrap();
+    let security = Security { config: Some(Arc::new(config)), ..Security::default() };
+    let began = tokio::time::Instant::now();
+    // The head of a record of 256 bytes, and no more.
+    let hello = b"\x16\x03\x01\x01\x00";
+    let mut stage = Stage::secured(security, &Limits::default(), Duration::ZERO, hello);
+    tokio::time::pause();
+    let left = stage.registry.next().await;
+    assert!(matches!(left, ToRegistry::Leave { .. }), "{left:?}");
+    assert_eq!(began.elapsed().as_secs(), 10);
 }
 
 #[actix::test]

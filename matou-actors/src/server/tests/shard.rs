@@ -7,7 +7,8 @@ use actix::prelude::Actor;
 
 use super::probe::Probe;
 use super::{id, meters};
-use crate::server::connection::actor::{Security, Uplinks};
+use crate::server::connection::actor::Uplinks;
+use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Accept, ToRegistry};
 use crate::server::settings::Limits;
