@@ -35,6 +35,12 @@ pub(crate) enum Role {
     Server(ServerArguments),
     /// Run a client: chat in public and in private, send and receive files.
     Client(ClientArguments),
+    /// List the servers of this machine and of the local network.
+    Servers {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Control a running server on this machine.
     Admin(AdminArguments),
     /// Show, move or forget keys: yours, and those of servers that you know.
@@ -178,7 +184,7 @@ pub(crate) struct ClientArguments {
     /// matou/client.toml in your configuration folder.
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
-    /// The server to connect to; the default port is 6286.
+    /// The server to connect to, instead of one in the local network; the default port is 6286.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<String>,
     /// Sign in under this name.

@@ -20,7 +20,7 @@ pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(
     if settings.encryption == Encryption::Off {
         return Ok(());
     }
-    settings.known_servers = known_servers();
+    settings.known_servers = known_servers_file();
     let loaded = match path() {
         Some(path) => key_file::load_or_make(&path).map(|(identity, _)| identity),
         None => Err(KeyError::NotMade("there is no home directory to keep a key in".into())),
@@ -35,6 +35,11 @@ pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(
     };
     settings.identity = Some(Arc::new(identity));
     Ok(())
+}
+
+/// The servers whose keys were seen.
+pub(crate) fn known_servers() -> Result<KnownServers, Failure> {
+    known_servers_file().map_or_else(|| Ok(KnownServers::default()), |file| load_known(&file))
 }
 
 /// Does what `matou-bin identity` was asked for.
@@ -65,7 +70,7 @@ fn show(path: &Path) -> Result<(), Failure> {
     let (identity, _) =
         key_file::load_or_make(path).map_err(|error| Failure::Runtime(error.to_string()))?;
     let mut text = format!("{}\n{}\n", identity.fingerprint(), path.display());
-    if let Some(file) = known_servers() {
+    if let Some(file) = known_servers_file() {
         let known = load_known(&file)?;
         let lines = known
             .iter()
@@ -77,7 +82,7 @@ fn show(path: &Path) -> Result<(), Failure> {
 
 fn forget(server: &str) -> Result<(), Failure> {
     let name = ServerName::parse(server).map_err(Failure::Usage)?.to_string();
-    let file = known_servers().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
+    let file = known_servers_file().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
     let mut known = load_known(&file)?;
     if !known.remove(&name) {
         return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));
@@ -123,6 +128,6 @@ fn path() -> Option<PathBuf> {
     Some(data_folder()?.join("identity.key"))
 }
 
-fn known_servers() -> Option<PathBuf> {
+fn known_servers_file() -> Option<PathBuf> {
     Some(data_folder()?.join("known_servers"))
 }

@@ -9,10 +9,12 @@ mod admin;
 mod arguments;
 mod client;
 mod commands;
+mod discovery;
 mod exit;
 mod generate;
 mod identity;
 mod input;
+mod interfaces;
 mod key_file;
 mod logging;
 mod manual;
@@ -21,6 +23,7 @@ mod sanitize;
 mod screen;
 mod security;
 mod server;
+mod servers;
 mod settings;
 mod signals;
 mod stdout;
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.role {
         Role::Server(arguments) => server::run(&arguments),
         Role::Client(arguments) => client::run(&arguments),
+        Role::Servers { json } => servers::run(json),
         Role::Admin(arguments) => admin::run(&arguments),
         Role::Identity { order } => identity::run(&order),
         Role::Completions { shell } => generate::completions(shell),

@@ -28,6 +28,7 @@ fn sections(page: &str) -> String {
 fn main(roff: &mut Roff) {
     roff.title("EXAMPLES");
     roff.entry("matou-bin server", "Run a server on port 6286 of all addresses.");
+    roff.entry("matou-bin client", "Join the room of a server in the local network.");
     roff.entry("matou-bin client --server 192.0.2.5", "Join the room of that server.");
     roff.title("SEE ALSO");
     roff.text("matou-bin-server(1), matou-bin-client(1), matou-bin-admin(1)");

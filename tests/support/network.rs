@@ -32,22 +32,28 @@ impl Line {
     /// A line that brings `rate`, such as `10mbit`, to its far end. Where that cannot be made the
     /// test says that it is skipped.
     pub(crate) fn of(rate: &'static str) -> Option<Self> {
-        Self::make(rate).map_err(|why| harness::skipped(&why)).ok()
+        let make = || {
+            let line = Self::make(&[NEAR, FAR].map(|address| format!("{address}/24")))?;
+            line.near.runs(&format!(
+                "tc qdisc add dev near root tbf rate {rate} burst 16kb latency 400ms"
+            ))?;
+            Ok(line)
+        };
+        make().map_err(|why: String| harness::skipped(&why)).ok()
     }
 
-    fn make(rate: &'static str) -> Result<Self, String> {
+    /// A fast line with these addresses at its near and its far end. Where that cannot be made the
+    /// test says that it is skipped.
+    pub(crate) fn between(addresses: [&str; 2]) -> Option<Self> {
+        let addresses = addresses.map(str::to_owned);
+        Self::make(&addresses).map_err(|why| harness::skipped(&why)).ok()
+    }
+
+    fn make([near_address, far_address]: &[String; 2]) -> Result<Self, String> {
         let (near, far) = (Network::new()?, Network::new()?);
-        let path = far.path.clone();
-        near.within(move || {
-            run(&format!("ip link add near type veth peer name far netns {path}"))?;
-            run(&format!("ip address add {NEAR}/24 dev near"))?;
-            run("ip link set near up")?;
-            run(&format!("tc qdisc add dev near root tbf rate {rate} burst 16kb latency 400ms"))
-        })?;
-        far.within(|| {
-            run(&format!("ip address add {FAR}/24 dev far"))?;
-            run("ip link set far up")
-        })?;
+        near.runs(&format!("ip link add near type veth peer name far netns {}", far.path))?;
+        near.connect("near", near_address)?;
+        far.connect("far", far_address)?;
         Ok(Self { near, far })
     }
 }
@@ -66,6 +72,11 @@ impl Network {
         make().map_err(|why: String| harness::skipped(&why)).ok()
     }
 
+    /// Its name for `ip`.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn new() -> Result<Self, String> {
         let (jobs, coming) = channel::<Box<dyn FnOnce() + Send>>();
         let (ready, is_ready) = channel();
@@ -81,6 +92,19 @@ impl Network {
             }
         });
         Ok(Self { path: is_ready.recv().unwrap()?, jobs })
+    }
+
+    /// Runs `command`, words with single spaces between, in this network.
+    pub(crate) fn runs(&self, command: &str) -> Result<(), String> {
+        let command = command.to_owned();
+        self.within(move || run(&command))
+    }
+
+    /// Gives the interface its address, which can be used at once, and switches it on.
+    pub(crate) fn connect(&self, interface: &str, address: &str) -> Result<(), String> {
+        let at_once = if address.contains(':') { " nodad" } else { "" };
+        self.runs(&format!("ip address add {address} dev {interface}{at_once}"))?;
+        self.runs(&format!("ip link set {interface} up"))
     }
 
     /// Does `job` in this network: sockets that it makes and processes that it starts stay here.

@@ -10,6 +10,8 @@ use crate::server::room::batch::MAX_BATCH;
 
 /// The most lines of a message of the day: every newcomer gets them all.
 const MOTD_LINES: usize = 16;
+/// A label of DNS (RFC 1035).
+const MAX_INSTANCE_NAME: usize = 63;
 /// A client whose socket is full for a moment has a batch that waits, and gets the next one behind
 /// it: with less room everybody who is briefly behind would be cut off.
 const LEAST_QUEUE: usize = 2 * MAX_BATCH;
@@ -22,6 +24,8 @@ const A_DAY: u64 = 24 * 60 * 60;
 pub struct ServerSettings {
     /// Where and how to listen.
     pub network: Network,
+    /// How the server announces itself in the local network.
+    pub discovery: Discovery,
     /// The public room.
     pub room: Room,
     /// Private requests.
@@ -48,6 +52,16 @@ pub struct Network {
     pub arbiters: usize,
     /// Connections that the kernel keeps waiting for accept.
     pub backlog: u32,
+}
+
+/// Section `discovery`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Discovery {
+    /// Announce the server to clients in the local network (DNS-SD).
+    pub announce: bool,
+    /// The name under which clients list it; empty is the name of the machine.
+    pub name: String,
 }
 
 /// Section `room`.
@@ -214,6 +228,12 @@ impl Default for Network {
     }
 }
 
+impl Default for Discovery {
+    fn default() -> Self {
+        Self { announce: true, name: String::new() }
+    }
+}
+
 impl Default for Room {
     fn default() -> Self {
         Self { replay_roster: true, motd: String::new(), motd_name: "Server".into() }
@@ -327,6 +347,14 @@ impl ServerSettings {
                 allowed: "0 (one for each core) to 1024",
             });
         }
+        let name = &self.discovery.name;
+        if name.len() > MAX_INSTANCE_NAME || name.chars().any(char::is_control) {
+            return Err(SettingError {
+                key: "discovery.name",
+                value: format!("{name:?}"),
+                allowed: "at most 63 bytes without control characters",
+            });
+        }
         self.check_motd()?;
         self.motd_name().map(|_| ())
     }
@@ -402,6 +430,9 @@ mod tests {
         assert_eq!(refused(|s| s.limits.connect_burst = 0), Some("limits.connect_burst"));
         assert_eq!(refused(|s| s.limits.room_byte_burst = 0), Some("limits.room_byte_burst"));
         assert_eq!(refused(|s| s.limits.join_seconds = u64::MAX), Some("limits.join_seconds"));
+        assert_eq!(refused(|s| s.discovery.name = "é".repeat(31)), None);
+        assert_eq!(refused(|s| s.discovery.name = "é".repeat(32)), Some("discovery.name"));
+        assert_eq!(refused(|s| s.discovery.name = "a\n".into()), Some("discovery.name"));
         assert_eq!(refused(|s| s.room.motd_name = "the server".into()), Some("room.motd_name"));
         assert_eq!(refused(|s| s.room.motd = "a\n\nb\n".into()), None);
         assert_eq!(refused(|s| s.room.motd = "a\u{7}".into()), Some("room.motd"));

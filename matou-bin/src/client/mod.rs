@@ -2,6 +2,7 @@
 
 mod console;
 mod conversation;
+mod find;
 pub(crate) mod json;
 mod output;
 pub(crate) mod plain;
@@ -52,6 +53,15 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         ));
     }
     let log = start_log(&file, mode)?;
+    if settings.server.is_empty() {
+        match find::find(mode == Mode::Json, &log.logger) {
+            Ok(server) => settings.server = server,
+            Err(failure) => {
+                log.finish();
+                return Err(failure);
+            }
+        }
+    }
     if let Err(failure) = identity::add_to(&mut settings, &log.logger) {
         log.finish();
         return Err(failure);

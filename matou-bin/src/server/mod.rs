@@ -23,6 +23,7 @@ use self::metrics::Exporter;
 use self::operators::SocketFile;
 use self::reload::Source;
 use crate::arguments::ServerArguments;
+use crate::discovery::Announcement;
 use crate::exit::Failure;
 use crate::logging::{Log, Target};
 use crate::signals::Signals;
@@ -96,11 +97,16 @@ async fn serve(
     }
     let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
     log_addresses(&running, identity.as_ref(), logger);
+    let announcement = Announcement::start(&settings.discovery, running.addresses(), logger);
     notify::ready(logger);
     let outcome = attend(source, &mut running, &mut signals, &mut controls, log).await;
     // Stopped actors no longer answer the watchdog.
     feeder.abort();
     notify::stopping(logger);
+    if let Some(announcement) = announcement {
+        // The packet that says so goes out meanwhile.
+        let _ = actix_rt::task::spawn_blocking(|| announcement.end()).await;
+    }
     running.stop().await;
     outcome
 }

@@ -3,15 +3,15 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use matou_actors::protocol::DEFAULT_PORT;
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::InterfaceFlags;
+
+use crate::interfaces::own_addresses;
 
 /// The most addresses that are suggested.
 const MOST: usize = 4;
 
 /// Values of `client --server` with which others reach a server that listens on `addresses`.
 pub(super) fn server_names(addresses: &[SocketAddr]) -> Vec<String> {
-    let own = interface_addresses();
+    let own = own_addresses();
     let mut names: Vec<String> = Vec::new();
     for listening in addresses {
         let candidates: Vec<IpAddr> = match listening.ip() {
@@ -27,22 +27,6 @@ pub(super) fn server_names(addresses: &[SocketAddr]) -> Vec<String> {
     names.dedup();
     names.truncate(MOST);
     names
-}
-
-/// The addresses of the interfaces that are up, IPv4 first since it is easier to dictate.
-fn interface_addresses() -> Vec<IpAddr> {
-    let Ok(interfaces) = getifaddrs() else { return Vec::new() };
-    let up = interfaces.filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP));
-    let mut addresses: Vec<IpAddr> = up
-        .filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-        })
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
 }
 
 /// Loopback is this machine only; a link-local address needs an interface that differs for each.

@@ -39,7 +39,7 @@ pub(crate) struct ClientFile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Client {
-    /// `HOST` or `HOST:PORT`.
+    /// As [`ServerName::parse`] reads it; empty searches the local network.
     pub(crate) server: String,
     /// The name to sign in with; empty prompts for one.
     pub(crate) username: String,
@@ -92,7 +92,7 @@ pub(crate) struct Log {
 impl Default for Client {
     fn default() -> Self {
         Self {
-            server: format!("127.0.0.1:{}", matou_actors::protocol::DEFAULT_PORT),
+            server: String::new(),
             username: String::new(),
             reconnect: true,
             encryption: Encryption::Auto,
@@ -170,12 +170,12 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
             return Err(wrong(key, &seconds, "1 or more is expected"));
         }
     }
-    if ServerName::parse(&client.server).is_err() {
+    if !client.server.is_empty() && ServerName::parse(&client.server).is_err() {
         return Err(wrong(
             "client.server",
             &client.server,
-            "HOST, HOST:PORT or [ADDRESS]:PORT is expected, with a port from 1 to 65535, and with or \
-             without #SHA256:... behind it",
+            "HOST, HOST:PORT, [ADDRESS]:PORT or matou://HOST:PORT is expected, with a port from 1 to \
+             65535, and with or without #SHA256:... behind it; or nothing, to search for servers",
         ));
     }
     Ok(ClientSettings {

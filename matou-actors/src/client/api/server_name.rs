@@ -6,6 +6,9 @@ use std::net::Ipv6Addr;
 use crate::protocol::DEFAULT_PORT;
 use crate::trust::Fingerprint;
 
+/// May stand before a server, as in a link.
+const SCHEME: &str = "matou://";
+
 /// A host, which may have many addresses, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerName {
@@ -16,14 +19,21 @@ pub struct ServerName {
 }
 
 impl ServerName {
-    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`, each with `#SHA256:...` behind
-    /// it or not. Whether it is there is found out later.
+    /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`, the address with `%INTERFACE`
+    /// if it is link-local; each with `matou://` before it and `#SHA256:...` behind it or not.
+    /// Whether it is there is found out later.
     ///
     /// # Errors
     ///
     /// What is wrong with `text`, and what is expected, in words for the user.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        let text = match text.split_at_checked(SCHEME.len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => {
+                rest.strip_suffix('/').unwrap_or(rest)
+            }
+            _ => text,
+        };
         if let Some((name, fingerprint)) = text.split_once('#') {
             let fingerprint = Fingerprint::parse(fingerprint).ok_or_else(|| {
                 format!(
@@ -34,7 +44,7 @@ impl ServerName {
         }
         let wrong = |what: &str| format!("the server {text:?} {what}: write HOST or HOST:PORT");
         let named = |host: &str, port| Self { host: host.into(), port, fingerprint: None };
-        if text.parse::<Ipv6Addr>().is_ok() {
+        if is_ipv6(text) {
             return Ok(named(text, DEFAULT_PORT));
         }
         let (host, port) = match text.strip_prefix('[') {
@@ -58,6 +68,14 @@ impl ServerName {
             },
         }
     }
+}
+
+/// Whether it is an IPv6 address, with the interface of a link-local one or without.
+fn is_ipv6(text: &str) -> bool {
+    let (address, interface) = text.split_once('%').unwrap_or((text, "-"));
+    let interface_is_valid =
+        !interface.is_empty() && interface.chars().all(|it| it.is_ascii_graphic() && it != '%');
+    address.parse::<Ipv6Addr>().is_ok() && interface_is_valid
 }
 
 /// `HOST:PORT`, without the fingerprint.
@@ -90,7 +108,22 @@ mod tests {
             ("ship:7".into(), Fingerprint::parse(print))
         );
         assert_eq!(ServerName::parse("ship:7").unwrap().fingerprint, None);
+        for (link, name) in [
+            ("matou://ship:7", "ship:7"),
+            ("matou://ship", "ship:6286"),
+            ("Matou://ship/", "ship:6286"),
+            ("matou://[2001:db8::1]:7", "[2001:db8::1]:7"),
+            ("[fe80::1%eth0]:7", "[fe80::1%eth0]:7"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:6286"),
+        ] {
+            assert_eq!(shown(link).unwrap(), name);
+        }
+        let link = ServerName::parse(&format!("matou://ship:7#{print}")).unwrap();
+        assert_eq!(link, named);
         for bad in [
+            "matou://",
+            "fe80::1%",
+            "fe80::1%a b",
             "ship:7#",
             "ship:7#SHA256:short",
             "",

@@ -59,6 +59,8 @@ fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'sta
         ("network.listen", current.network.listen != new.network.listen),
         ("network.arbiters", current.network.arbiters != new.network.arbiters),
         ("network.backlog", current.network.backlog != new.network.backlog),
+        ("discovery.announce", current.discovery.announce != new.discovery.announce),
+        ("discovery.name", current.discovery.name != new.discovery.name),
         ("room.motd_name", current.room.motd_name != new.room.motd_name),
         ("log.format", current.log.format != new.log.format),
         ("admin.socket", current.admin.socket != new.admin.socket),

@@ -1,0 +1,99 @@
+//! A server for the client that was started without one.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use matou_actors::client::ServerName;
+use slog::Logger;
+
+use crate::discovery::{Choice, FoundServer, NONE_FOUND, choose, json, list, pick, reach, search};
+use crate::exit::Failure;
+use crate::identity::known_servers;
+use crate::stdout::print;
+
+/// How the client names the server that is to be joined. With `is_quiet`, for programs, nothing is
+/// said or asked.
+pub(super) fn find(is_quiet: bool, logger: &Logger) -> Result<String, Failure> {
+    if !is_quiet {
+        say("searching for servers");
+    }
+    let known = known_servers()?;
+    let found = search(&known, logger);
+    let chosen = match choose(&found, known.iter().next().is_some()) {
+        Choice::NoServer => return Err(Failure::Runtime(NONE_FOUND.into())),
+        Choice::Join(index) => index,
+        Choice::Ask if is_quiet || !io::stdin().is_terminal() => {
+            return Err(undecided(is_quiet, &found));
+        }
+        Choice::Ask => match ask(&found)? {
+            Answer::Number(index) => index,
+            Answer::Address(server) => return Ok(server),
+        },
+    };
+    let server = found.get(chosen).ok_or_else(|| Failure::Runtime(NONE_FOUND.into()))?;
+    let place = reach(server).map_err(|error| {
+        let (name, address) = (&server.name, server.address());
+        Failure::Runtime(format!(
+            "cannot reach the server {name} at {address}: {error}; a firewall on it may block the \
+             port"
+        ))
+    })?;
+    if !is_quiet {
+        say(&format!("joining {} at {place}", server.name));
+    }
+    Ok(place.to_string())
+}
+
+/// What the user typed.
+enum Answer {
+    Number(usize),
+    Address(String),
+}
+
+fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
+    let _ = io::stderr().write_all(list(found).as_bytes());
+    let mut lines = io::stdin().lock();
+    loop {
+        let _ = write!(io::stderr(), "Join which server? Type its number, or HOST[:PORT]: ");
+        let mut line = String::new();
+        let length = lines
+            .read_line(&mut line)
+            .map_err(|error| Failure::Runtime(format!("cannot read the answer: {error}")))?;
+        if length == 0 {
+            return Err(Failure::Usage("no server was chosen; use --server HOST".into()));
+        }
+        let typed = line.trim();
+        if let Some(index) = pick(typed, found) {
+            return Ok(Answer::Number(index));
+        }
+        if typed.parse::<u64>().is_ok() {
+            say(&format!("there is no server {typed} in the list"));
+        } else if !typed.is_empty() {
+            match ServerName::parse(typed) {
+                Ok(_) => return Ok(Answer::Address(typed.to_owned())),
+                Err(error) => say(&error),
+            }
+        }
+    }
+}
+
+/// The list, for a program that has to choose with `--server`.
+fn undecided(is_json: bool, found: &[FoundServer]) -> Failure {
+    let listed = if is_json {
+        print(format!("{}\n", json(found)).as_bytes())
+    } else {
+        print(list(found).as_bytes())
+    };
+    if let Err(failure) = listed {
+        return failure;
+    }
+    Failure::Usage(
+        "several servers were found, or one that is not known; choose one with --server HOST:PORT"
+            .into(),
+    )
+}
+
+/// Beside the output, which may be read by a program.
+fn say(text: &str) {
+    // Without a standard error there is no reader.
+    let _ = writeln!(io::stderr(), "matou: {}", crate::sanitize::sanitize(text));
+}

@@ -1,0 +1,18 @@
+//! Servers and clients that find each other in the local network, by DNS-SD (RFC 6763).
+//!
+//! `announce` is the server's side, `search` the client's. What is found is anybody's word: the
+//! key of a server is checked when it is reached, as with an address that was typed.
+
+mod announce;
+mod choice;
+mod daemon;
+mod found;
+mod loopback;
+mod search;
+mod words;
+
+pub(crate) use announce::Announcement;
+pub(crate) use choice::{Choice, choose, pick};
+pub(crate) use found::FoundServer;
+pub(crate) use search::{reach, search};
+pub(crate) use words::{NONE_FOUND, json, list};

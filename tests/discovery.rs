@@ -1,0 +1,199 @@
+//! Servers and clients that find each other, in networks of their own.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Instant;
+
+use harness::server::Server;
+use harness::terminal::Terminal;
+use harness::{DEADLINE, matou};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::network::{Line, Network};
+
+const V4: [&str; 2] = ["192.0.2.1/24", "192.0.2.2/24"];
+
+/// A server with that name, on any port of all addresses in `network`.
+fn serve(network: &Network, name: &'static str) -> Server {
+    network.within(move || {
+        let mut server = Server::with("[::]:0", &[("DISCOVERY__NAME", name)]);
+        server.logged("announced in the local network");
+        server
+    })
+}
+
+/// What the program does in `network` with these arguments, without a terminal.
+fn run(network: &Network, home: &Path, arguments: &[&str]) -> Output {
+    let mut command = matou(home);
+    command.args(arguments).stdin(Stdio::null());
+    network.within(move || command.output().unwrap())
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The servers that a client in `network` finds, once it finds those with these names. (A new
+/// network and a new server need a moment.)
+fn found(network: &Network, home: &Path, expected: &[&str]) -> Vec<Value> {
+    let start = Instant::now();
+    loop {
+        let found = servers(network, home);
+        if names(&found) == expected {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "{expected:?} is expected: {found:?}");
+    }
+}
+
+/// The servers that a client in `network` finds now.
+fn servers(network: &Network, home: &Path) -> Vec<Value> {
+    let output = run(network, home, &["servers", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    found["servers"].as_array().unwrap().clone()
+}
+
+fn names(servers: &[Value]) -> Vec<&str> {
+    servers.iter().map(|server| server["name"].as_str().unwrap()).collect()
+}
+
+fn addresses(server: &Value) -> Vec<&str> {
+    server["addresses"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect()
+}
+
+/// A client in `network` that joins what it finds and leaves: what it reported.
+fn join(network: &Network, home: &Path) -> Output {
+    run(network, home, &["client", "--json", "--username", "Ada"])
+}
+
+fn has_joined(output: &Output, server: &str) -> bool {
+    let connected = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["event"] == "connected" && event["server"] == server
+    };
+    output.status.success() && text(&output.stdout).lines().any(connected)
+}
+
+#[test]
+fn servers_of_the_network_are_listed_until_they_stop() {
+    let Some(line) = Line::between(V4) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (mut alpha, beta) = (serve(&line.near, "Alpha"), serve(&line.near, "Beta"));
+    let found = found(&line.far, home.path(), &["Alpha", "Beta"]);
+    for (found, server) in found.iter().zip([&alpha, &beta]) {
+        assert_eq!(found["address"], format!("192.0.2.1:{}", server.address.port()));
+        assert_eq!(found["known"], false);
+    }
+    alpha.process.signal(Signal::SIGTERM);
+    assert!(alpha.process.exit().success());
+    assert_eq!(names(&servers(&line.far, home.path())), ["Beta"]);
+}
+
+#[test]
+fn addresses_of_containers_are_not_announced() {
+    let Some(line) = Line::between(V4) else { return };
+    let container = Network::with(&[]).unwrap();
+    let create = format!("ip link add docker0 type veth peer name eth0 netns {}", container.path());
+    line.near.runs(&create).unwrap();
+    line.near.connect("docker0", "172.17.0.1/16").unwrap();
+    container.connect("eth0", "172.17.0.2/16").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(&line.near, "Ship");
+    let found = found(&line.far, home.path(), &["Ship"]);
+    assert!(addresses(&found[0]).contains(&&*format!("192.0.2.1:{}", server.address.port())));
+    assert!(addresses(&found[0]).iter().all(|it| !it.starts_with("172.17.")), "{found:?}");
+    // Nor is anything said there.
+    assert!(servers(&container, home.path()).is_empty());
+}
+
+#[test]
+fn a_server_is_found_and_joined_by_ipv6_alone() {
+    let Some(line) = Line::between(["fd00::1/64", "fd00::2/64"]) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(&line.near, "Ship");
+    let port = server.address.port();
+    let found = found(&line.far, home.path(), &["Ship"]);
+    let places = addresses(&found[0]);
+    assert!(places.contains(&&*format!("[fd00::1]:{port}")), "{places:?}");
+    let joined = join(&line.far, home.path());
+    assert!(places.iter().any(|place| has_joined(&joined, place)), "{joined:?}");
+}
+
+#[test]
+fn a_link_local_address_is_joined_by_its_interface() {
+    let Some(line) = Line::between(["fe80::1:1/64", "fe80::1:2/64"]) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(&line.near, "Ship");
+    let found = found(&line.far, home.path(), &["Ship"]);
+    let place = format!("[fe80::1:1%far]:{}", server.address.port());
+    assert!(addresses(&found[0]).contains(&&*place), "{found:?}");
+    let client = ["client", "--json", "--username", "Ada", "--server", &place];
+    assert!(has_joined(&run(&line.far, home.path(), &client), &place));
+}
+
+#[test]
+fn the_only_server_is_joined_and_an_unknown_one_is_not_once_one_is_known() {
+    let Some(line) = Line::between(V4) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let mut alpha = serve(&line.near, "Alpha");
+    let place = format!("192.0.2.1:{}", alpha.address.port());
+    found(&line.far, home.path(), &["Alpha"]);
+    // Nothing is known, then it is known.
+    let first = run(&line.far, home.path(), &["client", "--plain", "--username", "Ada"]);
+    let said = text(&first.stderr);
+    assert!(first.status.success() && said.contains("joining Alpha at"), "{first:?}");
+    assert_eq!(servers(&line.far, home.path())[0]["known"], true);
+    assert!(has_joined(&join(&line.far, home.path()), &place));
+
+    alpha.process.signal(Signal::SIGTERM);
+    assert!(alpha.process.exit().success());
+    let beta = serve(&line.near, "Beta");
+    let place = format!("192.0.2.1:{}", beta.address.port());
+    found(&line.far, home.path(), &["Beta"]);
+    let refused = join(&line.far, home.path());
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let listed: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(listed["servers"][0]["address"], place);
+    assert!(text(&refused.stderr).contains("--server"), "{refused:?}");
+}
+
+#[test]
+fn one_of_several_servers_is_chosen_by_its_number() {
+    let Some(line) = Line::between(V4) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (_alpha, beta) = (serve(&line.near, "Alpha"), serve(&line.near, "Beta"));
+    found(&line.far, home.path(), &["Alpha", "Beta"]);
+    let output = run(&line.far, home.path(), &["client", "--plain", "--username", "Ada"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stdout).contains(" 2  Beta "), "{output:?}");
+
+    let home: PathBuf = home.path().into();
+    let mut terminal = line.far.within(move || {
+        let variables = [("HOME", home.to_str().unwrap()), ("TERM", "xterm-256color")];
+        let program = env!("CARGO_BIN_EXE_matou-bin");
+        Terminal::run((80, 24), program, &["client", "--username", "Ada"], &variables)
+    });
+    terminal.shows("Join which server?");
+    terminal.types("3\n");
+    terminal.shows("no server 3");
+    terminal.types("2\n");
+    terminal.shows(&format!("192.0.2.1:{}", beta.address.port()));
+    terminal.shows("Ada");
+}
+
+#[test]
+fn the_server_of_a_machine_without_a_network_is_found_there() {
+    let Some(machine) = Network::with(&[]) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let none = join(&machine, home.path());
+    assert_eq!(none.status.code(), Some(1), "{none:?}");
+    assert!(text(&none.stderr).contains("firewall"), "{none:?}");
+    let server = machine.within(|| Server::with("127.0.0.1:6286", &[]));
+    assert!(has_joined(&join(&machine, home.path()), &server.address.to_string()));
+}
