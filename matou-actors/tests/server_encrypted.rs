@@ -4,109 +4,17 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
 
 use bytes::BytesMut;
 use matou_actors::protocol::v2::{
-    ClientFrame, LeaveReason, Member, NoticeCode, PasswordProof, PublicKey, ServerFrame,
-    SignInRefusal, Text,
+    ClientFrame, LeaveReason, Member, NoticeCode, ServerFrame, SignInRefusal,
 };
-use matou_actors::protocol::{self as v1, Decode, Encode};
+use matou_actors::protocol::{self as v1, Encode};
 use matou_actors::server::Plain;
-use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use support::{Client, DEADLINE, Server, claim, joined, left, message, name, text};
-
-/// A client with the TLS of `rustls`' own buffers, which the server does not use.
-struct Encrypted {
-    stream: StreamOwned<ClientConnection, TcpStream>,
-    unread: Vec<u8>,
-    key: PublicKey,
-}
-
-fn config(server: &Server, identity: &Identity) -> ClientConfig {
-    let expected = ExpectedKey::Exactly(server.key);
-    client_config(identity, expected, Alpn::Server, KeyExchange::Hybrid).unwrap()
-}
-
-fn tcp(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.set_write_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
-
-fn tls(config: ClientConfig) -> ClientConnection {
-    ClientConnection::new(Arc::new(config), ServerName::try_from("matou").unwrap()).unwrap()
-}
-
-impl Encrypted {
-    fn connect(server: &Server) -> Self {
-        Self::connect_as(server, &Identity::generate().unwrap())
-    }
-
-    fn connect_as(server: &Server, identity: &Identity) -> Self {
-        let stream = StreamOwned::new(tls(config(server, identity)), tcp(server));
-        Self { stream, unread: Vec::new(), key: identity.public_key() }
-    }
-
-    /// Joins, and reads up to its own JOINED.
-    fn join(server: &Server, called: &str) -> Self {
-        let mut client = Self::connect(server);
-        client.hello(called);
-        assert!(matches!(client.receive(), ServerFrame::Welcome { .. }));
-        while !matches!(client.receive(), ServerFrame::Joined { .. }) {}
-        client
-    }
-
-    fn hello(&mut self, called: &str) {
-        self.send(&ClientFrame::Hello {
-            username: claim(called),
-            program: Text::new("test").unwrap(),
-            password: PasswordProof::None,
-            last_sequence: 0,
-        });
-    }
-
-    fn send(&mut self, frame: &ClientFrame) {
-        let mut out = BytesMut::new();
-        frame.encode(&mut out);
-        self.stream.write_all(&out).unwrap();
-    }
-
-    fn say(&mut self, said: &str, flags: i32) {
-        self.send(&ClientFrame::Say { flags, text: text(said) });
-    }
-
-    fn receive(&mut self) -> ServerFrame {
-        loop {
-            if let Some((frame, taken)) = ServerFrame::decode(&self.unread).unwrap() {
-                self.unread.drain(..taken);
-                return frame;
-            }
-            let mut chunk = [0; 16 * 1024];
-            let read = self.stream.read(&mut chunk).expect("a frame within the deadline");
-            assert!(read > 0, "the server closed the connection");
-            self.unread.extend_from_slice(&chunk[..read]);
-        }
-    }
-
-    /// Whether the server has closed the connection in the way that TLS wants, and has sent
-    /// nothing more before.
-    fn is_closed(&mut self) -> bool {
-        self.unread.is_empty() && matches!(self.stream.read(&mut [0; 1]), Ok(0))
-    }
-}
-
-/// Who said what, and its sequence.
-fn said(frame: ServerFrame) -> (u64, String, String, i32) {
-    let ServerFrame::Said { sequence, username, text, flags, .. } = frame else {
-        panic!("{frame:?}")
-    };
-    (sequence, username.to_string(), text.to_string(), flags)
-}
+use matou_actors::trust::Identity;
+use rustls::StreamOwned;
+use support::encrypted::{Encrypted, config, said, tcp, tls};
+use support::{Client, Server, claim, joined, left, message, name, text};
 
 #[test]
 fn both_revisions_talk_in_one_room() {
@@ -246,14 +154,6 @@ fn the_message_of_the_day_is_a_notice() {
         panic!("{notice:?}")
     };
     assert_eq!(text.as_str(), "Be kind.");
-}
-
-#[test]
-fn there_is_no_history_to_ask_for() {
-    let server = Server::start();
-    let mut client = Encrypted::join(&server, "ann");
-    client.send(&ClientFrame::History { before: 1, count: 10 });
-    assert_eq!(client.receive(), ServerFrame::HistoryEnd { oldest: 2 });
 }
 
 #[test]

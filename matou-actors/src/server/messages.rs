@@ -23,6 +23,7 @@ use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{Dialect, MemberKey};
+use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
 use crate::server::settings::Limits;
 
@@ -48,6 +49,8 @@ pub(crate) enum ToRegistry {
         peer: SocketAddr,
         addresses: Addresses,
         key: MemberKey,
+        /// The last event that the client has seen; 0 is none.
+        last_sequence: u64,
     },
     /// A step of a private request. Answered by [`Order::Resume`].
     Private { route: Route, step: PrivateStep },
@@ -92,7 +95,14 @@ pub(crate) enum ToRoom {
     ///
     /// `replaces` is the same user on another connection: the others read neither of a leave nor of
     /// a join.
-    Enter { route: Route, name: Username, key: MemberKey, replaces: Option<MemberId> },
+    Enter {
+        route: Route,
+        name: Username,
+        key: MemberKey,
+        replaces: Option<MemberId>,
+        /// The last event that the client has seen; 0 is none.
+        last_sequence: u64,
+    },
     /// A client left.
     Leave { id: MemberId, reason: LeaveReason },
 }
@@ -119,6 +129,16 @@ impl Publish {
     pub(crate) fn length(&self, count: usize) -> usize {
         self.texts.iter().take(count).map(|text| message_length(&self.from, text)).sum()
     }
+}
+
+/// Connection to room: its client asks for what was said before the event with that sequence. One
+/// at a time: answered by frames and [`Order::Resume`].
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Recall {
+    pub(crate) route: Route,
+    pub(crate) before: u64,
+    pub(crate) count: u32,
 }
 
 /// Broker to room: a frame for one client, which gets it behind all that was said before; it
@@ -277,6 +297,7 @@ pub(crate) struct SetRoom {
     /// The message of the day, a frame for each line.
     pub(crate) motd: Vec<MessageText>,
     pub(crate) rates: RoomRates,
+    pub(crate) history: HistoryLimits,
 }
 
 /// To a shard: the limits of its connections, existing ones included.

@@ -47,6 +47,6 @@ pub use lifecycle::monitor::{Monitor, Unhealthy};
 pub use lifecycle::start::{Failure, Running, StartError, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
-    Admin, Discovery, Limits, Log, LogFormat, LogLevel, Metrics, Network, Plain, Private, Room,
-    Security, ServerSettings, SettingError,
+    Admin, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Network, Plain, Private,
+    Room, Security, ServerSettings, SettingError,
 };

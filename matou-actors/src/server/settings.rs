@@ -28,6 +28,8 @@ pub struct ServerSettings {
     pub discovery: Discovery,
     /// The public room.
     pub room: Room,
+    /// What was said before.
+    pub history: History,
     /// Private requests.
     pub private: Private,
     /// What one client, one address and all together may use.
@@ -70,10 +72,24 @@ pub struct Discovery {
 pub struct Room {
     /// Send a newcomer the roster.
     pub replay_roster: bool,
+    /// Messages from before that a newcomer of revision 2 gets.
+    pub replay: usize,
     /// Said to each newcomer; empty is nothing.
     pub motd: String,
     /// The name that says it, which is reserved.
     pub motd_name: String,
+}
+
+/// Section `history`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// Public messages that are kept; 0 is none.
+    pub messages: usize,
+    /// Hours for which they are kept; 0 is not at all.
+    pub hours: u64,
+    /// Messages from before that a newcomer of revision 1 gets, who cannot tell them from new ones.
+    pub replay_plain: usize,
 }
 
 /// Section `private`.
@@ -236,7 +252,13 @@ impl Default for Discovery {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { replay_roster: true, motd: String::new(), motd_name: "Server".into() }
+        Self { replay_roster: true, replay: 50, motd: String::new(), motd_name: "Server".into() }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { messages: 500, hours: 24, replay_plain: 0 }
     }
 }
 
@@ -355,6 +377,17 @@ impl ServerSettings {
                 allowed: "at most 63 bytes without control characters",
             });
         }
+        let at_most: [(&'static str, u64, u64, &'static str); 4] = [
+            ("history.messages", wide(self.history.messages), 10_000, "0 (none) to 10000"),
+            ("history.hours", self.history.hours, 8760, "0 (not at all) to 8760, a year"),
+            ("history.replay_plain", wide(self.history.replay_plain), 50, "0 (none) to 50"),
+            ("room.replay", wide(self.room.replay), 500, "0 (none) to 500"),
+        ];
+        for (key, value, most, allowed) in at_most {
+            if value > most {
+                return Err(SettingError { key, value: value.to_string(), allowed });
+            }
+        }
         self.check_motd()?;
         self.motd_name().map(|_| ())
     }
@@ -430,6 +463,8 @@ mod tests {
         assert_eq!(refused(|s| s.limits.connect_burst = 0), Some("limits.connect_burst"));
         assert_eq!(refused(|s| s.limits.room_byte_burst = 0), Some("limits.room_byte_burst"));
         assert_eq!(refused(|s| s.limits.join_seconds = u64::MAX), Some("limits.join_seconds"));
+        assert_eq!(refused(|s| s.history.replay_plain = 51), Some("history.replay_plain"));
+        assert_eq!(refused(|s| s.room.replay = 501), Some("room.replay"));
         assert_eq!(refused(|s| s.discovery.name = "é".repeat(31)), None);
         assert_eq!(refused(|s| s.discovery.name = "é".repeat(32)), Some("discovery.name"));
         assert_eq!(refused(|s| s.discovery.name = "a\n".into()), Some("discovery.name"));

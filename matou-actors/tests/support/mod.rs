@@ -3,6 +3,8 @@
 #![allow(dead_code, missing_docs, unreachable_pub)] // Each test file uses its own part of this.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+pub mod encrypted;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;

@@ -17,3 +17,7 @@ pub const MAX_FRAME: usize = TYPE_LENGTH + 4 + MAX_BODY;
 pub const MAX_DATA: usize = 61_440;
 /// A flag of SAY and SAID: the text is about an action, as of `/me`.
 pub const ACTION: i32 = 2;
+/// The flag of SAID: it was said before the client joined or while it was away.
+pub const FROM_HISTORY: i32 = 1;
+/// The most messages that one HISTORY may ask for.
+pub const MAX_HISTORY: u32 = 500;

@@ -29,7 +29,10 @@ pub use codes::{
 };
 pub use entry_path::EntryPath;
 pub use file_frame::{DataRun, FileFrame};
-pub use limits::{ACTION, ALPN_FILE, ALPN_MESSAGE, ALPN_SERVER, MAX_BODY, MAX_DATA, MAX_FRAME};
+pub use limits::{
+    ACTION, ALPN_FILE, ALPN_MESSAGE, ALPN_SERVER, FROM_HISTORY, MAX_BODY, MAX_DATA, MAX_FRAME,
+    MAX_HISTORY,
+};
 pub use message_frame::MessageFrame;
 pub use server_frame::ServerFrame;
 pub use values::{

@@ -28,11 +28,11 @@ use crate::protocol::v2::{self, NoticeCode, NoticeLevel, Text};
 use crate::protocol::{Encode, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::ids::{ConnectionId, Route};
-use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
+use crate::server::messages::{Lifecycle, Order, Publish, Recall, ToRegistry};
 use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Refused};
-use crate::server::room::event::{Dialect, wire_sequence};
+use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
 
 /// The longest frame of either revision that a client may send.
@@ -43,6 +43,7 @@ const LONGEST_FRAME: usize = v2::MAX_FRAME;
 pub(crate) struct Uplinks {
     pub(crate) registry: Recipient<ToRegistry>,
     pub(crate) room: Recipient<Publish>,
+    pub(crate) recall: Recipient<Recall>,
     pub(crate) listener: Recipient<Lifecycle>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) security: Security,
@@ -183,10 +184,10 @@ impl Connection {
         let route = self.route();
         self.gate = Gate::Waiting;
         match intent {
-            Intent::Join(claimed) => {
+            Intent::Join { claimed, last_sequence } => {
                 let (peer, addresses) = (self.peer, self.addresses());
                 let key = self.output.borrow().socket().client_key().map(Arc::new);
-                let join = ToRegistry::Join { route, claimed, peer, addresses, key };
+                let join = ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence };
                 self.shared.uplinks.registry.do_send(join);
             }
             Intent::Publish { texts, action } => {
@@ -199,11 +200,8 @@ impl Connection {
             Intent::Private(step) => {
                 self.shared.uplinks.registry.do_send(ToRegistry::Private { route, step });
             }
-            Intent::History => {
-                // No history is kept: the oldest event is the next one.
-                let oldest = wire_sequence(self.output.borrow().delivered());
-                self.send_frame(&v2::ServerFrame::HistoryEnd { oldest }, ctx);
-                self.resume();
+            Intent::History { before, count } => {
+                self.shared.uplinks.recall.do_send(Recall { route, before, count });
             }
             Intent::Leave => self.close(&Reason::SignedOut, ctx),
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::request::{Request, decode};
+use crate::protocol::v2::MAX_HISTORY;
 use crate::protocol::{ClaimedName, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
@@ -13,6 +14,9 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// Bytes of MSG frames that are gathered before they are published.
 const GATHER: usize = 32 * 1024;
+
+/// So many messages of the past cost as much as a new one.
+const PAST_MESSAGES: u32 = 50;
 
 /// The most bytes of a frame that a client may make the server keep before it has joined: more than
 /// COREQ and HELLO can have.
@@ -52,11 +56,11 @@ pub(crate) enum Next {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// COREQ or HELLO.
-    Join(ClaimedName),
+    Join { claimed: ClaimedName, last_sequence: u64 },
     /// MSG or SAY, one or more in a row, all of them actions or none.
     Publish { texts: Vec<MessageText>, action: bool },
     /// HISTORY.
-    History,
+    History { before: u64, count: u32 },
     /// A step of a private request.
     Private(PrivateStep),
     /// DISCO.
@@ -183,7 +187,7 @@ impl Inbound {
             if let Some(kind) = kind {
                 meters.received(kind, 1);
             }
-            self.pay(length, limits, now);
+            self.pay(1 + answers(&request), length, limits, now);
             if let Some(intent) = self.interpret(request, dialect, limits, &mut said)? {
                 break Next::Intent(intent);
             }
@@ -208,9 +212,9 @@ impl Inbound {
     ) -> Result<Option<Intent>, Reason> {
         match (&self.phase, &request) {
             (_, Request::Skip) => return Ok(None),
-            (Phase::Joined(_), Request::Join(_)) => return Err(Reason::JoinedAlready(dialect)),
+            (Phase::Joined(_), Request::Join { .. }) => return Err(Reason::JoinedAlready(dialect)),
             (Phase::Joined(_), _) => {}
-            (_, Request::Join(claimed)) => {
+            (_, Request::Join { claimed, .. }) => {
                 self.attempts += 1;
                 if self.attempts > limits.name_attempts {
                     return Err(Reason::TooManyNames);
@@ -225,9 +229,11 @@ impl Inbound {
                 said.action = action;
                 None
             }
-            Request::Join(claimed) => Some(Intent::Join(claimed)),
+            Request::Join { claimed, last_sequence } => {
+                Some(Intent::Join { claimed, last_sequence })
+            }
             Request::Leave => Some(Intent::Leave),
-            Request::History => Some(Intent::History),
+            Request::History { before, count } => Some(Intent::History { before, count }),
             Request::Private(step) => Some(Intent::Private(step)),
             Request::Skip => None,
         })
@@ -239,15 +245,24 @@ impl Inbound {
         for_messages.max(for_bytes).filter(|wait| !wait.is_zero())
     }
 
-    /// Every frame costs one message and its bytes, so that no kind of frame is a way around.
-    fn pay(&mut self, length: usize, limits: &InboundLimits, now: Instant) {
+    /// Every frame costs `messages` and its bytes, so that no kind of frame is a way around.
+    fn pay(&mut self, messages: u32, length: usize, limits: &InboundLimits, now: Instant) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         if let Some(rate) = limits.messages {
-            self.messages.pay(rate, 1, now);
+            self.messages.pay(rate, messages, now);
         }
         if let Some(rate) = limits.bytes {
             self.bytes.pay(rate, length, now);
         }
+    }
+}
+
+/// What the answer to a request costs beside the request, in messages: past messages are many, but
+/// are not formed anew.
+fn answers(request: &Request) -> u32 {
+    match request {
+        Request::History { count, .. } => (*count).min(MAX_HISTORY) / PAST_MESSAGES,
+        _ => 0,
     }
 }
 
@@ -263,7 +278,7 @@ mod tests {
         let meters = ShardMeters::default();
         let asks = b"\0\0\0\0\0\0\0\x07al\x1b[2Jx";
         let next = inbound.next(asks, &limits, Instant::now(), &meters).unwrap();
-        assert!(matches!(next, (15, Next::Intent(Intent::Join(_)))), "{next:?}");
+        assert!(matches!(next, (15, Next::Intent(Intent::Join { .. }))), "{next:?}");
         assert_eq!(inbound.called(), "al\\u{1b}[2Jx");
         assert_eq!(inbound.username(), None);
         inbound.refused();

@@ -84,11 +84,6 @@ impl Output {
         self.socket.silence()
     }
 
-    /// The sequence up to which everything was queued.
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered
-    }
-
     /// Bytes that wait.
     pub(crate) fn queued(&self) -> usize {
         self.outbox.queued() + self.socket.unsent()

@@ -7,13 +7,20 @@ use crate::server::room::event::Dialect;
 /// What a client wants.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    Join(ClaimedName),
+    /// `last_sequence` is that of the last event that the client has seen; 0 is none.
+    Join {
+        claimed: ClaimedName,
+        last_sequence: u64,
+    },
     Say {
         text: MessageText,
         action: bool,
     },
     Private(PrivateStep),
-    History,
+    History {
+        before: u64,
+        count: u32,
+    },
     Leave,
     /// A frame of a type that is not known, or not used yet.
     Skip,
@@ -41,14 +48,16 @@ pub(super) fn decode(
                     let kind = frame.kind();
                     (frame.into(), Some(kind))
                 }
-                v2::ClientFrame::Hello { username, .. } => {
-                    (Request::Join(username), Some(Kind::HELLO))
+                v2::ClientFrame::Hello { username: claimed, last_sequence, .. } => {
+                    (Request::Join { claimed, last_sequence }, Some(Kind::HELLO))
                 }
                 v2::ClientFrame::Say { flags, text } => {
                     let action = flags & v2::ACTION != 0;
                     (Request::Say { text, action }, Some(Kind::SAY))
                 }
-                v2::ClientFrame::History { .. } => (Request::History, Some(Kind::HISTORY)),
+                v2::ClientFrame::History { before, count } => {
+                    (Request::History { before, count }, Some(Kind::HISTORY))
+                }
                 v2::ClientFrame::Ask { .. } => (Request::Skip, Some(Kind::ASK)),
                 v2::ClientFrame::Answer { .. } => (Request::Skip, Some(Kind::ANSWER)),
                 v2::ClientFrame::Candidates { .. } => (Request::Skip, Some(Kind::CANDIDATES)),
@@ -62,7 +71,7 @@ pub(super) fn decode(
 impl From<ClientFrame> for Request {
     fn from(frame: ClientFrame) -> Self {
         match frame {
-            ClientFrame::Join(claimed) => Self::Join(claimed),
+            ClientFrame::Join(claimed) => Self::Join { claimed, last_sequence: 0 },
             ClientFrame::Say(text) => Self::Say { text, action: false },
             ClientFrame::Leave => Self::Leave,
             ClientFrame::RequestPrivate { to } => Self::Private(PrivateStep::Request { to }),

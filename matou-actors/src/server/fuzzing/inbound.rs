@@ -85,7 +85,7 @@ fn read(stream: &[u8], pieces: &[usize], slow: bool) -> Outcome {
             }
             Next::Intent(intent) => {
                 let left = intent == Intent::Leave;
-                if let Intent::Join(claimed) = &intent {
+                if let Intent::Join { claimed, .. } = &intent {
                     match claimed.parse() {
                         Ok(name) => inbound.accepted(name),
                         Err(_) => inbound.refused(),
@@ -128,7 +128,7 @@ fn naive(mut stream: &[u8]) -> Outcome {
                     return outcome;
                 }
                 name = claimed.parse().ok();
-                outcome.intents.push(Intent::Join(claimed));
+                outcome.intents.push(Intent::Join { claimed, last_sequence: 0 });
             }
             (_, None) => {
                 outcome.end = Some("protocol violation: the first frame must be COREQ".into());

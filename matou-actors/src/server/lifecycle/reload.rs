@@ -6,6 +6,7 @@ use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::broker::requests::RequestLimits;
 use crate::server::messages::{SetAdmission, SetLimits, SetRequestLimits, SetRoom};
+use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
 use crate::server::settings::{ServerSettings, SettingError};
 
@@ -31,6 +32,8 @@ impl Reloadable {
         let kept = keys_for_restart(current, new);
         current.room.replay_roster = new.room.replay_roster;
         current.room.motd.clone_from(&new.room.motd);
+        current.room.replay = new.room.replay;
+        current.history = new.history.clone();
         current.private = new.private.clone();
         current.limits = new.limits.clone();
         current.log.level = new.log.level;
@@ -41,6 +44,7 @@ impl Reloadable {
             replay_roster: new.room.replay_roster,
             motd: motd_lines(&new.room.motd),
             rates: RoomRates::new(&new.limits),
+            history: HistoryLimits::new(&new.history, &new.room),
         });
         for shard in &self.shards {
             shard.do_send(SetLimits(new.limits.clone()));

@@ -23,6 +23,7 @@ use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::directory::Directory;
 use crate::server::room::actor::Room;
 use crate::server::room::fanout::Fanout;
+use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
 use crate::server::room::shaper::Shaper;
 use crate::server::settings::{ServerSettings, SettingError};
@@ -61,6 +62,7 @@ impl Actors {
         let uplinks = Uplinks {
             registry: registry.address().recipient(),
             room: room.address().recipient(),
+            recall: room.address().recipient(),
             listener: listener.address().recipient(),
             meters: Arc::clone(&meters),
             security,
@@ -79,6 +81,7 @@ impl Actors {
             .collect();
 
         let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
+        fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
         fanout.set_motd(&motd_name, &motd_lines(&settings.room.motd));
         let directory = Directory::new(Some(&motd_name));
         let room = room.run(Room {

@@ -68,8 +68,8 @@ impl Handler<ToRegistry> for Registry {
 
     fn handle(&mut self, message: ToRegistry, _: &mut Context<Self>) {
         match message {
-            ToRegistry::Join { route, claimed, peer, addresses, key } => {
-                self.join(route, &claimed, peer, addresses, key);
+            ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence } => {
+                self.join(route, &claimed, peer, addresses, key, last_sequence);
             }
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
@@ -108,6 +108,7 @@ impl Registry {
         peer: SocketAddr,
         addresses: Addresses,
         key: MemberKey,
+        last_sequence: u64,
     ) {
         let banned = self.is_banned(claimed, addresses);
         let mut earlier = None;
@@ -126,7 +127,7 @@ impl Registry {
                     "key" => key_text.as_deref().unwrap_or("none"));
                 let name = member.name.clone();
                 let replaces = earlier.as_ref().map(Member::id);
-                self.room.do_send(ToRoom::Enter { route, name, key, replaces });
+                self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
                 if let Some(earlier) = earlier {
                     self.broker.do_send(ToBroker::Forget { id: earlier.id() });
                     self.answers.push((earlier.route, Order::TakenOver));

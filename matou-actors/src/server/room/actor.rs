@@ -8,16 +8,16 @@ use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHand
 use slog::{Logger, warn};
 use tokio::sync::oneshot;
 
-use crate::protocol::Username;
 use crate::protocol::v2::UnixMillis;
+use crate::protocol::{Kind, Username};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Announce, Drain, FromRoom, Publish, Relay, SetRoom, ToRoom, Written,
+    Announce, Drain, FromRoom, Publish, Recall, Relay, SetRoom, ToRoom, Written,
 };
 use crate::server::metrics::meters::Meters;
-use crate::server::room::fanout::Fanout;
+use crate::server::room::fanout::{Fanout, Newcomer};
 use crate::server::room::rates::{Limit, RoomRates};
 use crate::server::room::shaper::Shaper;
 
@@ -50,11 +50,12 @@ impl Handler<ToRoom> for Room {
 
     fn handle(&mut self, message: ToRoom, _: &mut Context<Self>) {
         match message {
-            ToRoom::Enter { route, name, key, replaces } => {
+            ToRoom::Enter { route, name, key, replaces, last_sequence } => {
                 if let Some(replaced) = replaces {
                     self.shaper.forget(replaced);
                 }
-                self.fanout.enter(route, name, key, replaces, (self.clock)());
+                let newcomer = Newcomer { route, last_sequence };
+                self.fanout.enter(newcomer, name, key, replaces, (self.clock)());
             }
             ToRoom::Leave { id, reason } => {
                 self.shaper.forget(id);
@@ -90,6 +91,17 @@ impl Handler<Relay> for Room {
     }
 }
 
+impl Handler<Recall> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Recall { route, before, count }: Recall, _: &mut Context<Self>) {
+        self.fanout.set_time(time_of_day());
+        let messages = self.fanout.recall(route, before, count);
+        self.meters.hub_sent(Kind::SAID, messages);
+        self.meters.hub_sent(Kind::HISTORYEND, 1);
+    }
+}
+
 impl Handler<Written> for Room {
     type Result = ();
 
@@ -120,7 +132,8 @@ impl Handler<SetRoom> for Room {
     type Result = ();
 
     fn handle(&mut self, new: SetRoom, _: &mut Context<Self>) {
-        let SetRoom { replay_roster, motd, rates } = new;
+        let SetRoom { replay_roster, motd, rates, history } = new;
+        self.fanout.set_history(history);
         self.fanout.set_replay_roster(replay_roster);
         self.fanout.set_motd(&self.motd_name, &motd);
         if self.draining.is_empty() {
@@ -138,6 +151,9 @@ impl Room {
             for (kind, count) in welcome.dialect.welcome_kinds().into_iter().zip(counts) {
                 self.meters.hub_sent(kind, count);
             }
+            let (messages, has_end) = welcome.past;
+            self.meters.hub_sent(welcome.dialect.said_kind(), messages);
+            self.meters.hub_sent(Kind::HISTORYEND, u64::from(has_end));
             if let Some(shard) = self.shards.get(route.shard) {
                 // Cannot flood: one for each connection that joins.
                 shard.do_send(FromRoom::Admit { id: route.id, name, welcome });

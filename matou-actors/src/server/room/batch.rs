@@ -31,12 +31,14 @@ pub(crate) struct Batch {
 #[derive(Clone, Debug)]
 pub(crate) struct Welcome {
     pub(crate) dialect: Dialect,
-    /// CORES 1, the roster, its own CONOTIF, and the message of the day.
+    /// CORES 1, the roster, what was said before, its own CONOTIF, and the message of the day.
     pub(crate) parts: Vec<Bytes>,
     /// Where in the log the new member starts: behind its own CONOTIF.
     pub(crate) start: u64,
     /// How many CONOTIF of others are among the parts.
     pub(crate) announced: u64,
-    /// How many MSGBC are among the parts.
+    /// How many messages from before are among the parts, and whether their end is.
+    pub(crate) past: (u64, bool),
+    /// How many MSGBC of the server are among the parts.
     pub(crate) said: u64,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::protocol::v2::{self, ACTION, LeaveReason, Member, PublicKey, UnixMillis};
+use crate::protocol::v2::{self, ACTION, FROM_HISTORY, LeaveReason, Member, PublicKey, UnixMillis};
 use crate::protocol::{
     Encode as _, Kind, MessageText, Username, encode_joined, encode_left, encode_message,
 };
@@ -92,6 +92,14 @@ impl Dialect {
         }
     }
 
+    /// The frame of a message.
+    pub(crate) fn said_kind(self) -> Kind {
+        match self {
+            Self::V1 => Kind::MSGBC,
+            Self::V2 => Kind::SAID,
+        }
+    }
+
     /// The frames of the room: of a newcomer's welcome, of each member in it, and of the message of
     /// the day.
     pub(crate) fn welcome_kinds(self) -> [Kind; 3] {
@@ -118,6 +126,14 @@ fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
     }
 }
 
+/// Appends the frame by which a client of revision 2 reads `event` later; nothing for an event that
+/// is no message.
+pub(crate) fn encode_past(event: &RoomEvent<'_>, out: &mut BytesMut) {
+    if let EventKind::Said { from, text, action } = event.kind {
+        said_v2(event, from, text, action, FROM_HISTORY).encode(out);
+    }
+}
+
 fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
     let (sequence, time) = (wire_sequence(event.sequence), event.at);
     let frame = match event.kind {
@@ -128,13 +144,25 @@ fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
         EventKind::Left { name, reason } => {
             v2::ServerFrame::Left { sequence, time, username: name.clone(), reason }
         }
-        EventKind::Said { from, text, action } => {
-            let (username, text) = (from.clone(), text.clone());
-            let flags = if action { ACTION } else { 0 };
-            v2::ServerFrame::Said { sequence, time, username, text, flags }
-        }
+        EventKind::Said { from, text, action } => said_v2(event, from, text, action, 0),
     };
     frame.encode(out);
+}
+
+fn said_v2(
+    event: &RoomEvent<'_>,
+    from: &Username,
+    text: &MessageText,
+    action: bool,
+    flags: i32,
+) -> v2::ServerFrame {
+    v2::ServerFrame::Said {
+        sequence: wire_sequence(event.sequence),
+        time: event.at,
+        username: from.clone(),
+        text: text.clone(),
+        flags: if action { flags | ACTION } else { flags },
+    }
 }
 
 fn member(key: Option<&PublicKey>) -> Member {

@@ -18,6 +18,7 @@ use crate::server::room::batch::{Batch, MAX_BATCH, Welcome};
 use crate::server::room::event::{
     Dialect, EventKind, MemberKey, PerDialect, RoomEvent, wire_sequence,
 };
+use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::log::{Log, Reader};
 use crate::server::room::roster::{Present, Roster};
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
@@ -36,12 +37,13 @@ const GATHER_ANNOUNCEMENTS: Duration = Duration::from_millis(20);
 pub(crate) struct Fanout {
     sequencer: Box<dyn Sequencer>,
     /// Who has asked to join and is not in the order yet.
-    joining: HashMap<MemberId, Route>,
+    joining: HashMap<MemberId, Newcomer>,
     /// Whose leave is proposed and not committed.
     leaving: HashSet<MemberId>,
     log: Log,
     roster: Roster,
     replay_roster: bool,
+    history: History,
     server_name: Text<64>,
     motd: Motd,
     /// The time of day of what is committed next.
@@ -50,6 +52,14 @@ pub(crate) struct Fanout {
     v2_members: usize,
     frames: FrameCounts,
     shards: Vec<ShardState>,
+}
+
+/// Who asks to join.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) route: Route,
+    /// The last event that the client has seen; 0 is none.
+    pub(crate) last_sequence: u64,
 }
 
 /// The frames of the message of the day, and how many.
@@ -106,6 +116,7 @@ impl Fanout {
             log,
             roster,
             replay_roster,
+            history: History::default(),
             server_name: Text::default(),
             motd: Motd::default(),
             now: UnixMillis(0),
@@ -118,6 +129,11 @@ impl Fanout {
     /// Sets whether newcomers get the roster.
     pub(crate) fn set_replay_roster(&mut self, replay_roster: bool) {
         self.replay_roster = replay_roster;
+    }
+
+    /// Sets how much of what was said is kept, and what newcomers get of it.
+    pub(crate) fn set_history(&mut self, limits: HistoryLimits) {
+        self.history.set_limits(limits);
     }
 
     /// Sets the name of the server, and the message of the day that comes from it.
@@ -144,14 +160,14 @@ impl Fanout {
     /// asked for before.
     pub(crate) fn enter(
         &mut self,
-        route: Route,
+        newcomer: Newcomer,
         name: Username,
         key: MemberKey,
         replaces: Option<MemberId>,
         now: Instant,
     ) {
-        let member = route.id.into();
-        self.joining.insert(member, route);
+        let member = newcomer.route.id.into();
+        self.joining.insert(member, newcomer);
         self.propose(Change::Join { member, name, key, replaces }, now);
     }
 
@@ -193,9 +209,12 @@ impl Fanout {
                     if let Some(replaced) = replaces {
                         self.replace(replaced);
                     }
-                    let welcome = self.join(member, &name, key, replaces.is_none(), first, time);
                     // Who has left meanwhile, or joins elsewhere, is not waiting here.
-                    if let Some(route) = self.joining.remove(&member) {
+                    let newcomer = self.joining.remove(&member);
+                    let seen = newcomer.map_or(0, |newcomer| newcomer.last_sequence);
+                    let place = (first, time);
+                    let welcome = self.join(member, &name, key, replaces.is_none(), place, seen);
+                    if let Some(Newcomer { route, .. }) = newcomer {
                         admitted.push((route, name, welcome));
                     }
                 }
@@ -217,7 +236,9 @@ impl Fanout {
     }
 
     fn append(&mut self, sequence: u64, time: Instant, kind: EventKind<'_>) {
-        self.log.append(&RoomEvent { sequence, time, at: self.now, kind });
+        let event = RoomEvent { sequence, time, at: self.now, kind };
+        self.log.append(&event);
+        self.history.append(&event);
     }
 
     fn join(
@@ -226,8 +247,8 @@ impl Fanout {
         name: &Username,
         key: MemberKey,
         is_event: bool,
-        sequence: u64,
-        time: Instant,
+        (sequence, time): (u64, Instant),
+        last_sequence: u64,
     ) -> Welcome {
         let dialect = Dialect::of_member(&key);
         if dialect == Dialect::V2 {
@@ -238,6 +259,13 @@ impl Fanout {
         let mut parts = vec![self.accepted(dialect, name, sequence, announced)];
         if self.replay_roster {
             parts.extend(self.roster.replay(dialect));
+        }
+        let past = self.history.replay(dialect, last_sequence, sequence, self.now);
+        let has_end = dialect == Dialect::V2 && past.oldest.is_some();
+        let past_count = (past.messages, has_end);
+        parts.extend(past.frames);
+        if let Some(oldest) = past.oldest.filter(|_| has_end) {
+            parts.push(encoded(&v2::ServerFrame::HistoryEnd { oldest }));
         }
         let kind = EventKind::Joined { name, key: key.as_deref() };
         let mut own = BytesMut::new();
@@ -253,7 +281,21 @@ impl Fanout {
         }
         self.roster.enter(Present { id: member, name: name.clone(), key });
         let announced = u64::try_from(announced).unwrap_or_default();
-        Welcome { dialect, parts, start: self.log.end(), announced, said }
+        Welcome { dialect, parts, start: self.log.end(), announced, past: past_count, said }
+    }
+
+    /// Sends a member of revision 2 what was said before the event with the sequence `before`, and
+    /// lets it go on once that is written; how many messages that is.
+    pub(crate) fn recall(&mut self, to: Route, before: u64, count: u32) -> u64 {
+        let past = self.history.before(before, count, self.now);
+        // Without any message the oldest event is the next one.
+        let oldest = past.oldest.unwrap_or_else(|| wire_sequence(self.log.end()));
+        let end = encoded(&v2::ServerFrame::HistoryEnd { oldest });
+        for frame in past.frames.into_iter().chain([end]) {
+            self.relay(to.id.into(), to, frame);
+        }
+        self.publishes(Some(to));
+        past.messages
     }
 
     /// Forgets a member whose user is on another connection from now on.
@@ -357,6 +399,12 @@ impl Fanout {
             shard.written_at = Some((now, gather));
         }
     }
+}
+
+fn encoded(frame: &impl Encode) -> Bytes {
+    let mut out = BytesMut::new();
+    frame.encode(&mut out);
+    out.freeze()
 }
 
 impl ShardState {

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod event;
 mod fair_queue;
 pub(crate) mod fanout;
+pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod rates;
 pub(crate) mod roster;

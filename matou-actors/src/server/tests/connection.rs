@@ -47,6 +47,7 @@ impl Stage {
         let uplinks = Uplinks {
             registry: registry.recipient(),
             room: room.recipient(),
+            recall: Probe::start().recipient(),
             listener: listener.recipient(),
             meters: meters(),
             security,
@@ -95,8 +96,14 @@ async fn a_handshake_that_stalls_ends_long_before_the_time_to_join() {
 #[actix::test]
 async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back() {
     let mut stage = Stage::start();
-    let welcome =
-        Welcome { dialect: Dialect::V1, parts: Vec::new(), start: 0, announced: 0, said: 0 };
+    let welcome = Welcome {
+        dialect: Dialect::V1,
+        parts: Vec::new(),
+        start: 0,
+        announced: 0,
+        past: (0, false),
+        said: 0,
+    };
     stage.output.borrow_mut().welcome(welcome);
     stage.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
     // As it is while a write is under way.

@@ -4,7 +4,8 @@ use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
 use crate::server::messages::{
-    FromRoom, Lifecycle, Publish, Relay, ToBroker, ToConnection, ToRegistry, ToRoom, Written,
+    FromRoom, Lifecycle, Publish, Recall, Relay, ToBroker, ToConnection, ToRegistry, ToRoom,
+    Written,
 };
 
 /// A message that some actor of the server sends and a probe may receive.
@@ -17,6 +18,7 @@ impl Probed for FromRoom {}
 impl Probed for Relay {}
 impl Probed for ToRegistry {}
 impl Probed for Publish {}
+impl Probed for Recall {}
 impl Probed for Lifecycle {}
 impl Probed for Written {}
 

@@ -92,7 +92,14 @@ fn registry(
 fn join(route: Route, claimed: &str) -> ToRegistry {
     let number = route.id.0;
     let (peer, addresses) = (peer(number), addresses(number));
-    ToRegistry::Join { route, claimed: claim(claimed), peer, addresses, key: None }
+    ToRegistry::Join {
+        route,
+        claimed: claim(claimed),
+        peer,
+        addresses,
+        key: None,
+        last_sequence: 0,
+    }
 }
 
 fn refused(number: u64, why: Refused) -> (u64, String) {
@@ -135,9 +142,21 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
     let happened = stage.room.take().await;
     let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
     let expected = [
-        ToRoom::Enter { route: route(0, 1), name: name("alice"), key: None, replaces: None },
+        ToRoom::Enter {
+            route: route(0, 1),
+            name: name("alice"),
+            key: None,
+            replaces: None,
+            last_sequence: 0,
+        },
         ToRoom::Leave { id: route(0, 1).id.into(), reason: GONE },
-        ToRoom::Enter { route: route(1, 2), name: name("Alice"), key: None, replaces: None },
+        ToRoom::Enter {
+            route: route(1, 2),
+            name: name("Alice"),
+            key: None,
+            replaces: None,
+            last_sequence: 0,
+        },
     ];
     assert_eq!(happened, expected.map(|message| format!("{message:?}")));
     let forgotten = stage.broker.take().await;

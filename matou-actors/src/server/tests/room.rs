@@ -60,7 +60,13 @@ impl Stage {
     }
 
     fn enters(&self, route: Route, called: &str) {
-        self.room.do_send(ToRoom::Enter { route, name: name(called), key: None, replaces: None });
+        self.room.do_send(ToRoom::Enter {
+            route,
+            name: name(called),
+            key: None,
+            replaces: None,
+            last_sequence: 0,
+        });
     }
 
     fn says(&self, route: Route, called: &str, said: &str) {

@@ -70,8 +70,14 @@ impl Stage {
     async fn join(&self, number: u64, called: &str) {
         let (peer, addresses) = (peer(number), addresses(number));
         let claimed = claim(called);
-        let join =
-            ToRegistry::Join { route: route(0, number), claimed, peer, addresses, key: None };
+        let join = ToRegistry::Join {
+            route: route(0, number),
+            claimed,
+            peer,
+            addresses,
+            key: None,
+            last_sequence: 0,
+        };
         self.registry.send(join).await.unwrap();
     }
 

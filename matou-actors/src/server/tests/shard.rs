@@ -24,6 +24,7 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
     let uplinks = Uplinks {
         registry: registry.recipient(),
         room: room.recipient(),
+        recall: Probe::start().recipient(),
         listener: listener.recipient(),
         meters: meters.clone(),
         security: Security::default(),

@@ -44,7 +44,8 @@ fn say(fanout: &mut Fanout, shard: usize, id: ConnectionId, text: &str) {
 }
 
 fn enter(fanout: &mut Fanout, id: ConnectionId, called: &str) -> Welcome {
-    fanout.enter(Route { shard: 0, id }, name(called), None, None, Instant::now());
+    let newcomer = Newcomer { route: Route { shard: 0, id }, last_sequence: 0 };
+    fanout.enter(newcomer, name(called), None, None, Instant::now());
     let mut admitted = fanout.commit();
     let (route, admitted_name, welcome) = admitted.pop().unwrap();
     assert_eq!((route.id, admitted_name, admitted.len()), (id, name(called), 0));
@@ -269,8 +270,9 @@ fn nothing_is_read_and_no_member_is_admitted_before_it_is_committed() {
     let committed = std::sync::Arc::clone(&slow.committed);
     let commit = |count| committed.store(count, std::sync::atomic::Ordering::Relaxed);
     let mut fanout = Fanout::ordered_by(Box::new(slow), 1, true);
-    fanout.enter(Route { shard: 0, id: ALICE }, name("alice"), None, None, now);
-    fanout.enter(Route { shard: 0, id: BOB }, name("bob"), None, None, now);
+    let newcomer = |id| Newcomer { route: Route { shard: 0, id }, last_sequence: 0 };
+    fanout.enter(newcomer(ALICE), name("alice"), None, None, now);
+    fanout.enter(newcomer(BOB), name("bob"), None, None, now);
     fanout.leave(BOB.into(), LeaveReason::SignedOut, now);
     assert!(fanout.commit().is_empty() && fanout.flush(now).is_empty());
     commit(1);
