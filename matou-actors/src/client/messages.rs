@@ -57,6 +57,8 @@ pub(crate) enum LinkCommand {
     Say { text: MessageText, action: bool, room: oneshot::Sender<()> },
     /// Send a frame.
     Send(ClientFrame),
+    /// Ask a server of revision 2 for what was said before the event with that sequence.
+    Recall { before: u64, count: u32 },
     /// Close behind what was sent so far.
     Close,
     /// Give up at once.

@@ -28,7 +28,7 @@ use actix::Actor;
 
 pub use api::command::Command;
 pub use api::event::{
-    Direction, ErrorCode, Event, KeyStanding, LinkSecurity, RequestState, TransferInfo,
+    Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState, TransferInfo,
 };
 pub use api::handle::{Closed, Events, Handle};
 pub use api::server_name::ServerName;

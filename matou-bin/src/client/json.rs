@@ -70,7 +70,7 @@ pub(super) fn line(event: &Event, now: Timestamp) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use matou_actors::client::{Direction, TransferId, TransferInfo};
+    use matou_actors::client::{Direction, PastMessage, TransferId, TransferInfo};
     use matou_actors::protocol::{MessageText, Username};
     use serde_json::{Value, json};
 
@@ -98,6 +98,16 @@ mod tests {
             rendered(&Event::Message { from: from.clone(), text }),
             json!({"event": "message", "from": "Bob", "text": "\u{202e}é \"hi\"",
                 "time": "1970-01-01T00:00:00.000Z"})
+        );
+        let message = PastMessage {
+            from: from.clone(),
+            text: MessageText::parse("hi").unwrap(),
+            sent: Timestamp::from_millisecond(1500).unwrap(),
+        };
+        assert_eq!(
+            rendered(&Event::HistoryMessage { message, missed: true }),
+            json!({"event": "history_message", "from": "Bob", "text": "hi", "missed": true,
+                "sent": "1970-01-01T00:00:01.5Z", "time": "1970-01-01T00:00:00.000Z"})
         );
         let started = Event::FileStarted(TransferInfo {
             id: TransferId(3),

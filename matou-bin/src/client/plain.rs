@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Zoned;
-use matou_actors::client::{Direction, Event, RequestState, TransferId, TransferInfo};
+use matou_actors::client::{Direction, Event, PastMessage, RequestState, TransferId, TransferInfo};
 use matou_actors::protocol::Username;
 
 use super::rows::rows;
@@ -29,7 +29,7 @@ impl Plain {
     /// `width` is that of the terminal in columns, if it is one.
     pub(super) fn lines(&mut self, event: &Event, now: &Zoned, width: Option<usize>) -> String {
         let Some(text) = self.text(event) else { return String::new() };
-        let line = format!("{} {}", now.strftime("%H:%M:%S"), sanitize(&text));
+        let line = format!("{} {}", time(event, now), sanitize(&text));
         rows(&line, width) + "\n"
     }
 
@@ -66,6 +66,11 @@ impl Plain {
             Event::Joined { username, present: false } => format!("* {username} joined"),
             Event::Left { username } => format!("* {username} left"),
             Event::Message { from, text } => format!("<{from}> {text}"),
+            Event::HistoryMessage { message: PastMessage { from, text, .. }, .. } => {
+                format!("(earlier) <{from}> {text}")
+            }
+            Event::HistoryEnd { messages: 0, .. } | Event::History { .. } => return None,
+            Event::HistoryEnd { .. } => "* earlier messages end here".into(),
             Event::Present { usernames } => {
                 let names: Vec<_> = usernames.iter().map(AsRef::as_ref).collect();
                 format!("* {} in the room: {}", usernames.len(), names.join(", "))
@@ -160,6 +165,16 @@ impl Plain {
     }
 }
 
+/// When it happened: with the date if that is another one.
+fn time(event: &Event, now: &Zoned) -> String {
+    let Event::HistoryMessage { message, .. } = event else {
+        return now.strftime("%H:%M:%S").to_string();
+    };
+    let sent = message.sent.to_zoned(now.time_zone().clone());
+    let format = if sent.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    sent.strftime(format).to_string()
+}
+
 fn private_closed(with: &Username, reason: &str) -> String {
     match reason {
         "closed" => format!("* {with} closed the private session"),
@@ -228,6 +243,24 @@ mod tests {
         let text = MessageText::parse("hi \u{202e}there").unwrap();
         let line = rendered(&mut Plain::default(), &Event::Message { from, text });
         assert_eq!(line, "03:04:05 <Bob> hi <U+202E>there\n");
+    }
+
+    #[test]
+    fn a_message_from_before_is_marked_and_has_its_own_time() {
+        let mut plain = Plain::default();
+        let mut earlier = |sent: &str| {
+            let message = PastMessage {
+                from: Username::parse("Bob").unwrap(),
+                text: MessageText::parse("hi").unwrap(),
+                sent: sent.parse().unwrap(),
+            };
+            rendered(&mut plain, &Event::HistoryMessage { message, missed: false })
+        };
+        assert_eq!(earlier("2026-01-02T01:00:00Z"), "01:00:00 (earlier) <Bob> hi\n");
+        assert_eq!(earlier("2026-01-01T01:00:00Z"), "2026-01-01 01:00:00 (earlier) <Bob> hi\n");
+        let end = |messages| Event::HistoryEnd { messages, more: false };
+        assert_eq!(rendered(&mut plain, &end(2)), "03:04:05 * earlier messages end here\n");
+        assert_eq!(rendered(&mut plain, &end(0)), "");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::client::ids::TransferId;
@@ -77,6 +78,30 @@ pub enum Event {
         from: Username,
         /// What was said.
         text: MessageText,
+    },
+    /// A public message from before the user joined, or from while they were away. These come between
+    /// [`Event::Connected`] and whatever happens from then on, the oldest first.
+    HistoryMessage {
+        /// What was said, by whom and when.
+        #[serde(flatten)]
+        message: PastMessage,
+        /// It was said while the user was away, and not before they first joined.
+        missed: bool,
+    },
+    /// What was said before is complete: what follows is new.
+    HistoryEnd {
+        /// How many messages there were.
+        messages: u64,
+        /// Whether the server has older ones: [`crate::client::Command::FetchHistory`].
+        more: bool,
+    },
+    /// Answer to [`crate::client::Command::FetchHistory`]: the messages before the oldest that was shown,
+    /// the oldest first.
+    History {
+        /// The messages.
+        messages: Vec<PastMessage>,
+        /// Whether the server has older ones.
+        more: bool,
     },
     /// Answer to [`crate::client::Command::ListPresent`]: everybody here, the user included, by name.
     Present {
@@ -234,6 +259,17 @@ pub enum Event {
     },
     /// The client has signed out and everything is closed; the last event.
     Closed,
+}
+
+/// A public message from before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PastMessage {
+    /// Who said it.
+    pub from: Username,
+    /// What was said.
+    pub text: MessageText,
+    /// When, by the server's clock.
+    pub sent: Timestamp,
 }
 
 /// What kind of error it is. The names are stable, the words beside them are not.

@@ -63,6 +63,7 @@ impl Hub {
             }
             Command::Cancel(id) => self.with_peers(ctx, |peers, _| peers.cancel(id)),
             Command::ListTransfers => self.with_peers(ctx, |peers, _| peers.list_transfers()),
+            Command::FetchHistory => self.with_server(ctx, ServerLink::fetch_history),
             Command::Ignore(name) => self.with_peers(ctx, |peers, at| peers.ignore(&name, at)),
             Command::Unignore(name) => {
                 self.with_peers(ctx, |peers, at| peers.unignore(&name, at));

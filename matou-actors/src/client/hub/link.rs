@@ -11,6 +11,7 @@ use crate::client::link::actor::{Link, Setup};
 use crate::client::link::reach::Trust;
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
+use crate::protocol::Username;
 
 impl Hub {
     /// Does something with the server, and all that follows from it.
@@ -49,6 +50,11 @@ impl Hub {
         }
     }
 
+    /// Whether the user sees what was said under that name.
+    fn shows(&self, from: &Username) -> bool {
+        self.server.me() == Some(from) || !self.peers.ignores(from)
+    }
+
     fn perform_link(&mut self, action: LinkAction, ctx: &mut Context<Self>) {
         match action {
             LinkAction::Emit(event) => self.emit(event),
@@ -57,14 +63,24 @@ impl Hub {
                     self.emit(Event::Message { from, text });
                 }
             }
-            LinkAction::Connect { generation, server } => {
+            LinkAction::ShowPast { message, missed } => {
+                if self.shows(&message.from) {
+                    self.emit(Event::HistoryMessage { message, missed });
+                }
+            }
+            LinkAction::ShowOlder { mut messages, more } => {
+                messages.retain(|message| self.shows(&message.from));
+                self.emit(Event::History { messages, more });
+            }
+            LinkAction::Connect { generation, server, last_sequence } => {
                 let (reports, logger) = (ctx.address().recipient(), self.logger.clone());
                 let trust = Trust {
                     identity: self.settings.identity.clone(),
                     encryption: self.settings.encryption,
                     known_servers: self.settings.known_servers.clone(),
                 };
-                let link = Link::new(Setup { generation, server, trust, reports, logger });
+                let link =
+                    Link::new(Setup { generation, server, last_sequence, trust, reports, logger });
                 self.link = Some(link.start());
             }
             LinkAction::Command(command) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::api::event::Event;
+use crate::client::api::event::{Event, PastMessage};
 use crate::client::api::server_name::ServerName;
 use crate::client::messages::LinkCommand;
 use crate::protocol::{MessageText, ServerFrame, Username};
@@ -17,10 +17,22 @@ pub(crate) enum LinkAction {
         text: MessageText,
         own: bool,
     },
+    /// A public message from before, the same.
+    ShowPast {
+        message: PastMessage,
+        missed: bool,
+    },
+    /// Public messages that the user has asked for, the same.
+    ShowOlder {
+        messages: Vec<PastMessage>,
+        more: bool,
+    },
     /// Open a connection.
     Connect {
         generation: u64,
         server: ServerName,
+        /// The last event that was seen; 0 is none.
+        last_sequence: u64,
     },
     /// Have the open connection do something.
     Command(LinkCommand),

@@ -40,6 +40,8 @@ enum Dialect {
 pub(crate) struct Setup {
     pub(crate) generation: u64,
     pub(crate) server: ServerName,
+    /// The last event that was seen; 0 is none.
+    pub(crate) last_sequence: u64,
     pub(crate) trust: Trust,
     pub(crate) reports: Recipient<LinkReport>,
     pub(crate) logger: Logger,
@@ -72,7 +74,9 @@ impl Link {
     /// Queues a frame in the revision that is spoken.
     fn push(&self, frame: &ClientFrame) -> Result<(), Full> {
         match (self.revision.get(), frame) {
-            (Dialect::Revision2, ClientFrame::Join(username)) => self.outbox.push(&hello(username)),
+            (Dialect::Revision2, ClientFrame::Join(username)) => {
+                self.outbox.push(&hello(username, self.setup.last_sequence))
+            }
             _ => self.outbox.push(frame),
         }
     }
@@ -109,6 +113,12 @@ impl Link {
         }
     }
 
+    fn recall(&self, before: u64, count: u32) {
+        if self.outbox.push(&v2::ClientFrame::History { before, count }).is_err() {
+            warn!(self.setup.logger, "the server takes no more frames"; "frame" => "HISTORY");
+        }
+    }
+
     fn close(&mut self, ctx: &mut Context<Self>) {
         self.outbox.close();
         self.report_unwritten();
@@ -124,12 +134,12 @@ impl Link {
 }
 
 /// The frame that joins in revision 2.
-fn hello(username: &ClaimedName) -> v2::ClientFrame {
+fn hello(username: &ClaimedName, last_sequence: u64) -> v2::ClientFrame {
     v2::ClientFrame::Hello {
         username: username.clone(),
         program: Text::new(PROGRAM).unwrap_or_default(),
         password: PasswordProof::None,
-        last_sequence: 0,
+        last_sequence,
     }
 }
 
@@ -156,6 +166,7 @@ impl Handler<LinkCommand> for Link {
         match command {
             LinkCommand::Say { text, action, room } => self.say(text, action, room, ctx),
             LinkCommand::Send(frame) => self.send(&frame),
+            LinkCommand::Recall { before, count } => self.recall(before, count),
             LinkCommand::Close => self.close(ctx),
             LinkCommand::HangUp => ctx.stop(),
         }

@@ -14,8 +14,14 @@ use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame, v2};
 fn link(address: &str) -> (Addr<Link>, Reports<LinkReport>) {
     let (hub, reports) = probe();
     let (server, logger) = (ServerName::parse(address).unwrap(), Logger::root(Discard, o!()));
-    let link =
-        Link::new(Setup { generation: 7, server, trust: Trust::default(), reports: hub, logger });
+    let link = Link::new(Setup {
+        generation: 7,
+        server,
+        last_sequence: 0,
+        trust: Trust::default(),
+        reports: hub,
+        logger,
+    });
     (link.start(), reports)
 }
 

@@ -55,7 +55,8 @@ impl ServerLink {
         self.generation += 1;
         let generation = self.generation;
         self.connection = Some(Connection::default());
-        self.actions.push(LinkAction::Connect { generation, server });
+        let last_sequence = self.past.last_sequence();
+        self.actions.push(LinkAction::Connect { generation, server, last_sequence });
         // Later attempts are announced with their reason.
         if generation == self.first {
             self.wake_in(SILENCE_NOTICE, LinkWake::Reached { generation });

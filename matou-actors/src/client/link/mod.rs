@@ -4,7 +4,7 @@
 //! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says;
 //!   `attempts`: when it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
-//! - `sign_in`, `roster`, `backoff`: parts of that state.
+//! - `sign_in`, `roster`, `past`, `backoff`: parts of that state.
 
 pub(super) mod action;
 pub(super) mod actor;
@@ -14,6 +14,7 @@ mod attempts;
 mod backoff;
 mod first_bytes;
 mod known_file;
+mod past;
 pub(super) mod reach;
 pub(super) mod roster;
 mod server_frames;

@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use slog::{debug, warn};
 
 use super::action::LinkAction;
+use super::past::PastEnd;
 use super::roster::Arrival;
 use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::Answer;
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::{ErrorCode, Event, PastMessage};
 use crate::protocol::v2::{self, NoticeCode, SignInRefusal, Text};
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
@@ -25,21 +27,46 @@ impl ServerLink {
         }
         match frame {
             v2::ServerFrame::Revision1(frame) => self.frame_of_revision_1(frame, now),
-            v2::ServerFrame::Welcome { .. } => self.answered(true, now),
-            v2::ServerFrame::Refused { reason, text } => self.refused(reason, &text, now),
-            v2::ServerFrame::Present { username, .. }
-            | v2::ServerFrame::Joined { username, .. } => self.arrived(username, now),
-            v2::ServerFrame::Left { username, .. } => self.left(username),
-            v2::ServerFrame::Said { username, text, flags, .. } => {
-                let text = if flags & v2::ACTION == 0 { text } else { text.as_action() };
-                self.message(username, text);
+            v2::ServerFrame::Welcome { sequence, .. } => {
+                self.past.welcomed(sequence);
+                self.answered(true, now);
             }
+            v2::ServerFrame::Refused { reason, text } => self.refused(reason, &text, now),
+            v2::ServerFrame::Present { username, .. } => self.arrived(username, now),
+            v2::ServerFrame::Joined { sequence, username, .. } => {
+                self.past.live(sequence);
+                self.arrived(username, now);
+            }
+            v2::ServerFrame::Left { sequence, username, .. } => {
+                self.past.live(sequence);
+                self.left(username);
+            }
+            v2::ServerFrame::Said { sequence, time, username: from, text, flags } => {
+                let text = if flags & v2::ACTION == 0 { text } else { text.as_action() };
+                if flags & v2::FROM_HISTORY == 0 {
+                    self.past.live(sequence);
+                    self.message(from, text);
+                } else {
+                    let sent = Timestamp::from_millisecond(time.0).unwrap_or_default();
+                    let message = PastMessage { from, text, sent };
+                    if let Some((message, missed)) = self.past.said(sequence, message) {
+                        self.actions.push(LinkAction::ShowPast { message, missed });
+                    }
+                }
+            }
+            v2::ServerFrame::HistoryEnd { oldest } => match self.past.end(oldest) {
+                PastEnd::Fetched { messages, more } => {
+                    self.actions.push(LinkAction::ShowOlder { messages, more });
+                }
+                PastEnd::Replayed { messages, more } => {
+                    self.emit(Event::HistoryEnd { messages, more });
+                }
+            },
+            v2::ServerFrame::Topic { sequence, .. } => self.past.live(sequence),
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
-            v2::ServerFrame::HistoryEnd { .. }
-            | v2::ServerFrame::Asked { .. }
+            v2::ServerFrame::Asked { .. }
             | v2::ServerFrame::Answered { .. }
             | v2::ServerFrame::Candidates { .. }
-            | v2::ServerFrame::Topic { .. }
             | v2::ServerFrame::Unknown { .. } => {}
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::action::LinkAction;
 use super::backoff::Backoff;
+use super::past::Past;
 use super::roster::Roster;
 use super::sign_in::{SignIn, Wish};
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
@@ -20,6 +21,9 @@ use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
 use crate::protocol::{ClientFrame, MessageText, Username};
+
+/// How many messages are fetched at a time.
+const FETCHED: u32 = 100;
 
 /// The connection to the server, or the attempts at one.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(crate) struct ServerLink {
     pub(super) asked: u64,
     pub(super) sign_in: SignIn,
     pub(super) roster: Roster,
+    pub(super) past: Past,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
     /// The last message said that the user is disconnected and should not come back by itself.
@@ -111,6 +116,7 @@ impl ServerLink {
             asked: 0,
             sign_in: SignIn::new(settings.username.clone()),
             roster: Roster::default(),
+            past: Past::default(),
             unacknowledged: 0,
             sent_away: None,
             backoff: Backoff::default(),
@@ -216,6 +222,7 @@ impl ServerLink {
         self.sign_in.lost();
         self.retry = None;
         self.first = self.generation + 1;
+        self.past = Past::default();
         self.server = Some(server);
         self.connect();
     }
@@ -234,6 +241,15 @@ impl ServerLink {
         self.unacknowledged += 1;
         self.command(LinkCommand::Say { text, action, room });
         Some(wait)
+    }
+
+    /// The user wants to read what was said before the oldest message that was shown.
+    pub(crate) fn fetch_history(&mut self) {
+        let before = if self.sign_in.is_joined() { self.past.fetch() } else { None };
+        match before {
+            Some(before) => self.command(LinkCommand::Recall { before, count: FETCHED }),
+            None => self.emit(Event::History { messages: Vec::new(), more: false }),
+        }
     }
 
     /// The connection had no room for a text.
@@ -325,6 +341,7 @@ impl ServerLink {
         self.unwritten = 0;
         let was_joined = self.sign_in.lost();
         self.roster.clear();
+        self.past.lost();
         if self.departure == Departure::Leaving {
             return self.report_unacknowledged();
         }

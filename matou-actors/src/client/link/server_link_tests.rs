@@ -182,7 +182,7 @@ fn another_server_can_be_used_until_the_user_has_a_name() {
     let actions = client.actions();
     let [
         LinkAction::Command(LinkCommand::HangUp),
-        LinkAction::Connect { generation: 2, server },
+        LinkAction::Connect { generation: 2, server, .. },
         ..,
     ] = &actions[..]
     else {
@@ -359,4 +359,56 @@ fn a_server_that_breaks_the_protocol_is_left() {
     assert!(matches!(actions[0], LinkAction::Command(LinkCommand::HangUp)), "{actions:?}");
     client.frame(message("bob", "hello"));
     assert!(client.actions().is_empty(), "what came behind it is ignored");
+}
+
+#[test]
+fn what_was_missed_is_asked_for_and_is_no_new_message() {
+    let welcome = |sequence| v2::ServerFrame::Welcome {
+        username: name("ann"),
+        now: v2::UnixMillis(0),
+        sequence,
+        server: v2::Text::default(),
+        topic: v2::Text::default(),
+        present: 0,
+    };
+    let joined = |sequence| v2::ServerFrame::Joined {
+        sequence,
+        time: v2::UnixMillis(0),
+        username: name("ann"),
+        member: v2::Member::Revision1,
+    };
+    let mut client = Client::start(Some("ann"));
+    client.reached();
+    client.frame(welcome(4));
+    client.frame(joined(5));
+    client.actions();
+    client.lost();
+    client.link.reconnect();
+    let actions = client.actions();
+    let asks = |action: &LinkAction| matches!(action, LinkAction::Connect { last_sequence: 5, .. });
+    assert!(actions.iter().any(asks), "{actions:?}");
+    client.generation = 2;
+    client.reached();
+    client.frame(welcome(7));
+    client.actions();
+    client.frame(v2::ServerFrame::Said {
+        sequence: 6,
+        time: v2::UnixMillis(1000),
+        username: name("ann"),
+        text: say("hi"),
+        flags: 1,
+    });
+    let shown = client.actions();
+    assert!(matches!(&shown[..], [LinkAction::ShowPast { missed: true, .. }]), "{shown:?}");
+    client.frame(v2::ServerFrame::HistoryEnd { oldest: 1 });
+    assert_eq!(client.events(), [Event::HistoryEnd { messages: 1, more: true }]);
+    client.frame(joined(8));
+    client.actions();
+    client.link.fetch_history();
+    let asked = client.actions();
+    let recall = LinkCommand::Recall { before: 5, count: 100 };
+    assert!(
+        matches!(&asked[..], [LinkAction::Command(command)] if format!("{command:?}") == format!("{recall:?}")),
+        "{asked:?}"
+    );
 }

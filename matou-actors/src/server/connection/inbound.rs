@@ -268,7 +268,28 @@ fn answers(request: &Request) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::protocol::{Encode as _, v2};
+
+    #[test]
+    fn a_long_history_costs_more_than_a_message() {
+        let limits = Limits { messages_per_second: 1, message_burst: 20, ..Limits::default() };
+        let limits = InboundLimits::new(&limits);
+        let served = |count| {
+            let mut inbound = Inbound::new();
+            inbound.speaks(Dialect::V2);
+            inbound.accepted(Username::parse("alice").unwrap());
+            let mut asks = BytesMut::new();
+            v2::ClientFrame::History { before: 1, count }.encode(&mut asks);
+            let (now, meters) = (Instant::now(), ShardMeters::default());
+            let next = || inbound.next(&asks, &limits, now, &meters).unwrap().1;
+            std::iter::repeat_with(next).take_while(|it| matches!(it, Next::Intent(_))).count()
+        };
+        // A client may be in debt by one frame.
+        assert_eq!((served(1), served(500), served(u32::MAX)), (21, 2, 2));
+    }
 
     #[test]
     fn who_asks_for_a_name_is_logged_by_it() {

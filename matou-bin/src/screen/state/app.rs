@@ -55,6 +55,7 @@ pub(crate) struct App {
     pub(in crate::screen) security: Option<LinkSecurity>,
     /// What was last shown of why the server is not reached.
     pub(in crate::screen) stated_reason: String,
+    pub(in crate::screen) older: Older,
     pub(in crate::screen) people: People,
     pub(in crate::screen) ignored: Vec<Username>,
     /// The room, one for each peer, the transfers.
@@ -112,6 +113,18 @@ pub(crate) enum ServerLink {
     },
 }
 
+/// What the server has of the room's messages before those that are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Older {
+    /// Nothing, or nothing more that fits.
+    #[default]
+    None,
+    /// Some can be fetched.
+    Available,
+    /// Some are on their way.
+    Fetching,
+}
+
 /// Pasted text that is being sent as a file.
 #[derive(Debug)]
 pub(crate) struct PasteFile {
@@ -167,6 +180,7 @@ impl App {
             link: ServerLink::Connecting,
             security: None,
             stated_reason: String::new(),
+            older: Older::default(),
             people: People::default(),
             ignored: Vec::new(),
             tabs: vec![room, transfers],

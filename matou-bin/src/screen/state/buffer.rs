@@ -7,8 +7,9 @@ use crate::screen::text::width::width;
 use jiff::civil::DateTime;
 use matou_actors::protocol::Username;
 
-/// The number of an entry: grows by one with each, never used twice in one buffer.
-pub(crate) type EntryId = u64;
+/// The number of an entry: grows by one with each, never used twice in one buffer. Those that are put
+/// before all others go on downwards.
+pub(crate) type EntryId = i64;
 
 /// What a tab has shown so far. Old entries leave at the front when there are too many.
 #[derive(Debug)]
@@ -67,6 +68,25 @@ impl Buffer {
         }
     }
 
+    /// Adds `entries` before all others, the last of them if there is no room for all; whether all
+    /// found room.
+    pub(crate) fn prepend(&mut self, entries: Vec<Entry>) -> bool {
+        for entry in entries.into_iter().rev() {
+            let bytes = self.bytes + entry.size();
+            let is_full = self.entries.len() >= self.limits.lines || bytes > self.limits.bytes;
+            if is_full {
+                return false;
+            }
+            self.bytes = bytes;
+            if let Some(columns) = name_width(&entry) {
+                *self.name_widths.entry(columns).or_default() += 1;
+            }
+            self.entries.push_front(entry);
+            self.first -= 1;
+        }
+        true
+    }
+
     /// Adds that `who` joined or left, into the last entry when that is of the same kind
     /// and day.
     pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: Move) {
@@ -117,7 +137,7 @@ impl Buffer {
 
     /// The number that the next entry will have.
     pub(crate) fn end(&self) -> EntryId {
-        self.first + u64::try_from(self.entries.len()).unwrap_or(0)
+        self.first + EntryId::try_from(self.entries.len()).unwrap_or(0)
     }
 
     /// Columns of the widest name of an author.
@@ -235,6 +255,19 @@ mod tests {
         buffer.moved(at(1), name("a"), Move::Joined);
         buffer.moved(at(2), name("b"), Move::Joined);
         assert_eq!(buffer.end(), 4);
+    }
+
+    #[test]
+    fn older_entries_go_before_the_others_as_long_as_there_is_room() {
+        let mut buffer = Buffer::new(Limits { lines: 4, bytes: 100_000 });
+        buffer.push(notice("new"));
+        let new = buffer.first();
+        assert!(buffer.prepend(vec![notice("b"), notice("c")]));
+        assert!(!buffer.prepend(vec![notice("0"), notice("a")]));
+        let text = |id| buffer.entry(id).unwrap().body.text().into_owned();
+        let all: Vec<_> = (buffer.first()..buffer.end()).map(text).collect();
+        assert_eq!(all, ["a", "b", "c", "new"]);
+        assert_eq!(text(new), "new", "numbers do not change");
     }
 
     #[test]

@@ -88,7 +88,8 @@ pub fn load(load: Load) -> io::Result<Report> {
     };
     uproar.run()?;
     let mut report = uproar.report;
-    report.held = uproar.app.tabs.first().map_or(0, |room| room.buffer.end() - room.buffer.first());
+    report.held =
+        uproar.app.tabs.first().map_or(0, |room| room.buffer.end().abs_diff(room.buffer.first()));
     Ok(report)
 }
 

@@ -4,6 +4,7 @@ mod asking;
 mod hostile;
 mod links;
 mod looking;
+mod past;
 mod pictures;
 mod recorder;
 mod security;

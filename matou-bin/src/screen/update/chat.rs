@@ -6,7 +6,7 @@ use matou_actors::client::{ErrorCode, Event, LinkSecurity};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
-use crate::screen::state::app::{App, ServerLink};
+use crate::screen::state::app::{App, Older, ServerLink};
 use crate::screen::state::buffer::Move;
 use crate::screen::state::entry::{Body, Said};
 use crate::screen::state::event::Effect;
@@ -43,6 +43,9 @@ impl App {
             Event::Joined { username, present } => self.joined(username, present),
             Event::Left { username } => self.left(&username),
             Event::Message { from, text } => self.message(&from, &text),
+            Event::HistoryMessage { message, missed } => self.past_message(&message, missed),
+            Event::HistoryEnd { messages, more } => self.history_end(messages, more),
+            Event::History { messages, more } => self.older_messages(&messages, more),
             Event::Present { usernames } => self.present(&usernames),
             Event::Notice { message } => self.notice_in(self.active, &message),
             Event::Error { code, message } => {
@@ -80,6 +83,7 @@ impl App {
         self.server = server;
         self.me = Some(username);
         self.link = ServerLink::Up;
+        self.older = Older::default();
         if matches!(self.modal, Some(Modal::SignIn(_))) {
             self.modal = None;
         }
@@ -157,13 +161,7 @@ impl App {
     }
 
     fn message(&mut self, from: &Username, text: &MessageText) {
-        let kind = if self.is_me(from) {
-            Said::Own
-        } else if self.me.as_ref().is_some_and(|me| mentions(text.as_str(), me)) {
-            Said::Mention
-        } else {
-            Said::Other
-        };
+        let kind = self.kind(from, text);
         if kind == Said::Own {
             self.read_up_to_here(ROOM);
         } else {
@@ -174,6 +172,17 @@ impl App {
         }
         let body = Body::Said { from: from.clone(), text: sanitize(text.as_str()).into(), kind };
         self.push(ROOM, body, kind == Said::Mention);
+    }
+
+    /// Whose message that is, and whom it concerns.
+    pub(super) fn kind(&self, from: &Username, text: &MessageText) -> Said {
+        if self.is_me(from) {
+            Said::Own
+        } else if self.me.as_ref().is_some_and(|me| mentions(text.as_str(), me)) {
+            Said::Mention
+        } else {
+            Said::Other
+        }
     }
 
     /// Who answers has read: the unread line goes.

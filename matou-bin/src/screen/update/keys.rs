@@ -242,6 +242,7 @@ impl App {
 
     pub(super) fn scroll_up(&mut self, rows: usize) {
         self.scroll_with(|pane, scroll, height| scroll::up(pane, scroll, height, rows));
+        self.fetch_older();
     }
 
     pub(super) fn scroll_down(&mut self, rows: usize) {
@@ -250,6 +251,7 @@ impl App {
 
     pub(super) fn scroll_top(&mut self) {
         self.scroll_with(|pane, _, height| scroll::top(pane, height));
+        self.fetch_older();
     }
 
     pub(super) fn scroll_bottom(&mut self) {

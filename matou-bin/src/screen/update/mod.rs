@@ -7,6 +7,7 @@ mod keys;
 mod leaving;
 mod modals;
 mod mouse;
+mod past;
 mod private;
 mod question;
 mod submit;

@@ -236,6 +236,7 @@ impl App {
             Command::ListTransfers => self.show(self.transfers_tab()),
             Command::Say(_) | Command::Act(_) => self.unacknowledged += 1,
             Command::SignIn(_)
+            | Command::FetchHistory
             | Command::Send { .. }
             | Command::Close(_)
             | Command::UseServer(_)

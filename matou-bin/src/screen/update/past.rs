@@ -1,0 +1,67 @@
+//! What was said in the room before: shown with its own time, and fetched when the user scrolls past
+//! the top.
+
+use jiff::tz::TimeZone;
+use matou_actors::client::{Command, PastMessage};
+
+use crate::sanitize::sanitize;
+use crate::screen::state::app::{App, Older, ServerLink};
+use crate::screen::state::entry::{Body, Entry};
+use crate::screen::state::event::Effect;
+use crate::screen::state::tab::Scroll;
+use crate::screen::state::tabs::ROOM;
+
+impl App {
+    /// A message that the server has kept. One that was missed is news, others are not.
+    pub(super) fn past_message(&mut self, message: &PastMessage, missed: bool) {
+        let entry = self.past_entry(message);
+        if missed {
+            self.log(ROOM, &entry);
+        }
+        let seen = !missed || self.is_seen(ROOM);
+        if let Some(tab) = self.tabs.get_mut(ROOM) {
+            tab.push(entry, seen, false);
+        }
+    }
+
+    /// What comes from now on is new.
+    pub(super) fn history_end(&mut self, messages: u64, more: bool) {
+        self.older = if more { Older::Available } else { Older::None };
+        if messages > 0 {
+            self.notice_in(ROOM, "Earlier messages end here.");
+        }
+    }
+
+    /// Puts what was fetched above everything else; what is seen stays where it is.
+    pub(super) fn older_messages(&mut self, messages: &[PastMessage], more: bool) {
+        let entries: Vec<Entry> = messages.iter().map(|it| self.past_entry(it)).collect();
+        if let Some(tab) = self.tabs.get_mut(ROOM) {
+            let fit = tab.buffer.prepend(entries);
+            self.older = if more && fit { Older::Available } else { Older::None };
+        }
+    }
+
+    /// Fetches what was said before the top, if the user looks at it.
+    pub(super) fn fetch_older(&mut self) {
+        let at_top = self.tabs.get(ROOM).is_some_and(|tab| match tab.scroll {
+            Scroll::At(entry, row) => row == 0 && entry <= tab.buffer.first(),
+            // All of it fits.
+            Scroll::Bottom => true,
+        });
+        if self.active == ROOM
+            && at_top
+            && self.older == Older::Available
+            && self.link == ServerLink::Up
+        {
+            self.older = Older::Fetching;
+            self.effects.push(Effect::Send(Command::FetchHistory));
+        }
+    }
+
+    fn past_entry(&self, PastMessage { from, text, sent }: &PastMessage) -> Entry {
+        let kind = self.kind(from, text);
+        let at = sent.to_zoned(TimeZone::system()).datetime();
+        let text = sanitize(text.as_str()).into();
+        Entry { at, body: Body::Said { from: from.clone(), text, kind } }
+    }
+}
