@@ -9,6 +9,8 @@ const REFUSED: u32 = 18;
 const PRESENT: u32 = 19;
 const JOINED: u32 = 20;
 const SAID: u32 = 22;
+/// In the last byte of SAID: it was said before the client joined.
+const FROM_HISTORY: u8 = 1;
 /// The bytes of a name of the generator, behind its size.
 const NAME: usize = 4 + 6;
 /// Sequence and time in front of the name of SAID.
@@ -45,6 +47,7 @@ impl Dialect for Encrypted {
         let size = usize::try_from(u32::from_be_bytes(*size)).ok()?;
         let body = rest.get(..size)?;
         let item = match u32::from_be_bytes(*kind) {
+            SAID if body.last().is_some_and(|flags| flags & FROM_HISTORY != 0) => Item::Other,
             SAID => {
                 let text = body.get(STAMPS + NAME + 4..body.len().checked_sub(4)?)?;
                 Item::Delivery(text)
@@ -63,7 +66,7 @@ impl Dialect for Encrypted {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use matou_actors::protocol::v2::{ClientFrame, ServerFrame, UnixMillis};
+    use matou_actors::protocol::v2::{self, ClientFrame, ServerFrame, UnixMillis};
     use matou_actors::protocol::{Decode, Encode, MessageText, Username};
 
     use super::*;
@@ -77,15 +80,18 @@ mod tests {
             matches!(hello, ClientFrame::Hello { username, .. } if username.as_str() == "u00007")
         );
         assert_eq!(length, out.len());
-        let said = ServerFrame::Said {
+        let said = |flags| ServerFrame::Said {
             sequence: 1,
             time: UnixMillis(2),
             username: Username::parse("u00007").unwrap(),
             text: MessageText::parse("hello").unwrap(),
-            flags: 0,
+            flags,
         };
+        let mut past = BytesMut::new();
+        said(v2::FROM_HISTORY).encode(&mut past);
+        assert_eq!(Encrypted.next(&past), Some((Item::Other, past.len())));
         let mut out = BytesMut::new();
-        said.encode(&mut out);
+        said(0).encode(&mut out);
         for end in 0..out.len() {
             assert_eq!(Encrypted.next(&out[..end]), None);
         }

@@ -62,11 +62,6 @@ impl Place {
         Self { address, interface: None }
     }
 
-    /// Whether the address is good in the network of one interface only.
-    pub(super) fn is_link_local(&self) -> bool {
-        self.rank() > 2
-    }
-
     fn rank(&self) -> u8 {
         match self.address.ip() {
             address if address.is_loopback() => 0,

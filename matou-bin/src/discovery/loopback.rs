@@ -17,11 +17,10 @@ pub(super) fn listeners(announced: &[u16]) -> Vec<SocketAddr> {
     ports.extend(announced.iter().filter(|&&port| port != DEFAULT_PORT && port > 0));
     ports.truncate(MAX_PORTS);
     let hosts = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    ports
-        .into_iter()
-        .flat_map(|port| hosts.map(|host| SocketAddr::new(host, port)))
-        .filter(|address| TcpStream::connect_timeout(address, TIMEOUT).is_ok())
-        .collect()
+    let listens = |it: &SocketAddr| TcpStream::connect_timeout(it, TIMEOUT).is_ok();
+    // One address of each port is enough.
+    let first = |port| hosts.map(|host| SocketAddr::new(host, port)).into_iter().find(listens);
+    ports.into_iter().filter_map(first).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::interfaces::own_addresses;
 const SEARCH_TIME: Duration = Duration::from_millis(1500);
 /// How long after the first answer of a server its other addresses may come.
 const COLLECT_TIME: Duration = Duration::from_millis(200);
-/// How much later link-local addresses are tried: they are long, and change with the interface.
+/// How long an address has for itself before the next one is tried.
 const HEAD_START: Duration = Duration::from_millis(150);
 /// How long the addresses of a server may take to answer.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,24 +42,27 @@ pub(crate) fn search(known: &KnownServers, logger: &Logger) -> Vec<FoundServer> 
     collection.finish(local, &own, known)
 }
 
-/// Connects to all addresses of `server` at once, a little later to link-local ones: the first one
-/// that answers, or the last error.
+/// Connects to the addresses of `server`, the best one first and each next one a moment later, or as
+/// soon as one has failed (RFC 8305): the first that answers, or the last error.
 pub(crate) fn reach(server: &FoundServer) -> io::Result<Place> {
     let (sender, answers) = mpsc::channel();
+    let mut last = io::Error::other("it has no address");
+    let mut open = 0;
     for place in server.candidates() {
         let (sender, place) = (sender.clone(), place.clone());
         std::thread::spawn(move || {
-            if place.is_link_local() {
-                std::thread::sleep(HEAD_START);
-            }
             let outcome = TcpStream::connect_timeout(&place.address, REACH_TIMEOUT);
-            // Nobody listens once another one was faster.
+            // The receiver is gone once another one was faster.
             let _ = sender.send(outcome.map(|_| place));
         });
+        open += 1;
+        match answers.recv_timeout(HEAD_START) {
+            Ok(Ok(place)) => return Ok(place),
+            Ok(Err(error)) => (last, open) = (error, open - 1),
+            Err(_) => {}
+        }
     }
-    drop(sender);
-    let mut last = io::Error::other("it has no address");
-    for outcome in answers {
+    for outcome in answers.iter().take(open) {
         match outcome {
             Ok(place) => return Ok(place),
             Err(error) => last = error,
