@@ -201,7 +201,9 @@ fn a_silent_server_gets_two_hellos_of_different_size_and_nothing_plain() {
 
 #[test]
 fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
-    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    // All homes are those of one ann, each with a key of its own.
+    let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
+    let home = TempDir::new().unwrap();
     let address = server.address.to_string();
     let mut ann = Ann::start(home.path(), &address, &[]);
     let fingerprint = ann.event("security")["fingerprint"].as_str().unwrap().to_owned();

@@ -36,7 +36,7 @@ fn smoke_of_matou(arbiters: usize) -> Output {
     let address = listener.local_addr().unwrap();
     actix::System::new().block_on(async move {
         let logger = Logger::root(Discard, o!());
-        let server = server::start(&settings, None, vec![listener], logger).unwrap();
+        let server = server::start(&settings, None, None, vec![listener], logger).unwrap();
         let output = actix::clock::timeout(
             std::time::Duration::from_secs(60),
             actix_rt::task::spawn_blocking(move || smoke_of(address)),

@@ -79,10 +79,12 @@ fn both_revisions_talk_in_one_room() {
 #[test]
 fn a_refused_name_says_why_and_another_can_be_asked_for() {
     let server = Server::start();
+    let _old = Client::join(&server, "old");
     let _ann = Encrypted::join(&server, "ann");
     let mut client = Encrypted::connect(&server);
     for (wish, expected) in [
-        ("Ann", SignInRefusal::Taken),
+        ("Ann", SignInRefusal::OtherKey),
+        ("old", SignInRefusal::Taken),
         ("two words", SignInRefusal::InvalidName),
         ("maτou", SignInRefusal::InvalidName),
     ] {
@@ -125,9 +127,32 @@ fn the_same_key_takes_a_name_over_and_the_others_read_nothing_of_it() {
 
     let mut thief = Encrypted::connect(&server);
     thief.hello("ann");
-    assert!(matches!(thief.receive(), ServerFrame::Refused { reason: SignInRefusal::Taken, .. }));
+    let refused = thief.receive();
+    assert!(matches!(refused, ServerFrame::Refused { reason: SignInRefusal::OtherKey, .. }));
     drop(second);
     assert_eq!(old.receive(), left("ann"));
+}
+
+#[test]
+fn a_name_belongs_to_its_key_although_its_user_is_away() {
+    let server = Server::start();
+    let (mut watcher, identity) = (Client::join(&server, "old"), Identity::generate().unwrap());
+    let mut ann = Encrypted::connect_as(&server, &identity);
+    ann.hello("ann");
+    assert_eq!(watcher.receive(), joined("ann"));
+    drop(ann);
+    assert_eq!(watcher.receive(), left("ann"));
+    let mut thief = Encrypted::connect(&server);
+    thief.hello("Ann");
+    let ServerFrame::Refused { reason, text } = thief.receive() else { panic!("let in") };
+    assert_eq!(reason, SignInRefusal::OtherKey);
+    assert!(text.as_str().contains("belongs to another key; choose another name"), "{text:?}");
+    let mut plain = Client::connect(&server);
+    plain.send(&v1::ClientFrame::Join(claim("ANN")));
+    assert_eq!(plain.receive(), v1::ServerFrame::JoinAnswer { accepted: false });
+    let mut ann = Encrypted::connect_as(&server, &identity);
+    ann.hello("ann");
+    assert!(matches!(ann.receive(), ServerFrame::Welcome { .. }));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::lines::Lines;
 use super::{Process, matou};
@@ -17,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// What it logs.
     pub(crate) log: Lines,
+    /// Where it keeps names, unless the settings say otherwise.
+    _folder: TempDir,
 }
 
 impl Server {
@@ -33,11 +36,13 @@ impl Server {
         Self::launch(command, settings)
     }
 
-    /// The server that `command` starts, with more `settings`.
+    /// The server that `command` starts, with more `settings`. It knows no names of servers before.
     pub(crate) fn launch(mut command: Command, settings: &[(&str, &str)]) -> Self {
         command.stderr(Stdio::piped());
         command.env("MATOU_SERVER__LOG__FORMAT", "json");
         command.env("MATOU_SERVER__LOG__LEVEL", "debug");
+        let folder = tempfile::tempdir().unwrap();
+        command.env("MATOU_SERVER__NAMES__STORE", folder.path().join("server.redb"));
         for (key, value) in settings {
             command.env(format!("MATOU_SERVER__{key}"), value);
         }
@@ -48,7 +53,7 @@ impl Server {
             let listening = value["message"] == "listening";
             listening.then(|| value["address"].as_str().unwrap().parse().unwrap())
         });
-        Self { process, address, log }
+        Self { process, address, log, _folder: folder }
     }
 
     /// The next log line with this message.

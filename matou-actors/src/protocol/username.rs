@@ -21,7 +21,7 @@ use super::limits::MAX_USERNAME;
 #[serde(try_from = "String")]
 pub struct Username(Arc<str>);
 
-/// A username without regard to case: two names are the same person when their keys are equal.
+/// A username without regard to case: two names are the same person when these are equal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct FoldedName(Box<str>);
 
@@ -70,6 +70,12 @@ impl Username {
     /// Whether the name stays within ASCII; one that does not can pass for another one.
     pub(crate) fn is_ascii(&self) -> bool {
         self.0.is_ascii()
+    }
+}
+
+impl FoldedName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

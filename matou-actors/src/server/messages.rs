@@ -20,6 +20,7 @@ use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
+use crate::server::registry::bound_names::BindingRules;
 use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{Dialect, MemberKey};
@@ -56,6 +57,8 @@ pub(crate) enum ToRegistry {
     Private { route: Route, step: PrivateStep },
     /// The connection has ended, having joined or not.
     Leave { id: ConnectionId, reason: LeaveReason },
+    /// The server stops: write the names that are not written yet.
+    CloseStore(oneshot::Sender<()>),
 }
 
 /// One step of a private request, as the client named it.
@@ -299,6 +302,11 @@ pub(crate) struct SetRoom {
     pub(crate) rates: RoomRates,
     pub(crate) history: HistoryLimits,
 }
+
+/// To the registry: how names are bound from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetNames(pub(crate) BindingRules);
 
 /// To a shard: the limits of its connections, existing ones included.
 #[derive(Clone, Debug, Message)]

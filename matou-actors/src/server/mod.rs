@@ -37,6 +37,7 @@ mod room;
 mod settings;
 mod shard;
 mod shrink_sparse;
+mod store;
 #[cfg(test)]
 mod tests;
 mod token_bucket;
@@ -47,6 +48,7 @@ pub use lifecycle::monitor::{Monitor, Unhealthy};
 pub use lifecycle::start::{Failure, Running, StartError, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
-    Admin, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Network, Plain, Private,
-    Room, Security, ServerSettings, SettingError,
+    Admin, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Names, Network, Plain,
+    Private, Room, Security, ServerSettings, SettingError,
 };
+pub use store::{Store, StoreError};

@@ -5,18 +5,22 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+mod error;
+mod limits;
+
+pub use error::SettingError;
+pub use limits::Limits;
+
 use crate::protocol::{MessageText, Username};
-use crate::server::room::batch::MAX_BATCH;
 
 /// The most lines of a message of the day: every newcomer gets them all.
 const MOTD_LINES: usize = 16;
 /// A label of DNS (RFC 1035).
 const MAX_INSTANCE_NAME: usize = 63;
-/// A client whose socket is full for a moment has a batch that waits, and gets the next one behind
-/// it: with less room everybody who is briefly behind would be cut off.
-const LEAST_QUEUE: usize = 2 * MAX_BATCH;
 /// The longest time that a setting may say, in seconds.
 const A_DAY: u64 = 24 * 60 * 60;
+/// The most days that a name is kept.
+const LONGEST_KEPT: u32 = 36_500;
 
 /// All settings of a server, as sections. The serialized form is the configuration file's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -36,6 +40,8 @@ pub struct ServerSettings {
     pub limits: Limits,
     /// The server's key, and whether clients have to be encrypted.
     pub security: Security,
+    /// Names that belong to keys.
+    pub names: Names,
     /// What is logged, and how.
     pub log: Log,
     /// The operators' socket.
@@ -104,50 +110,6 @@ pub struct Private {
     pub requests_per_minute: u32,
 }
 
-/// Section `limits`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Connections in all.
-    pub clients: usize,
-    /// Connections that have not joined, in all; from half of it on, some are refused by chance.
-    pub unjoined: usize,
-    /// Connections that have not joined, for each address (each /64 in IPv6).
-    pub unjoined_per_address: usize,
-    /// Connections for each address (each /64 in IPv6).
-    pub per_address: usize,
-    /// New connections a minute for each address (each /64 in IPv6), on average; 0 is no limit.
-    pub connects_per_minute: u32,
-    /// New connections at once for each address (each /64 in IPv6).
-    pub connect_burst: u32,
-    /// Names that one connection may try.
-    pub name_attempts: u32,
-    /// Seconds from accept to an accepted name, not counting those that it is delayed.
-    pub join_seconds: u64,
-    /// Seconds for the rest of a frame once it has begun.
-    pub frame_seconds: u64,
-    /// Bytes that may wait for one client.
-    pub queue_bytes: usize,
-    /// Seconds without progress while bytes wait for a client.
-    pub stall_seconds: u64,
-    /// Seconds that the oldest byte may wait for a client.
-    pub lag_seconds: u64,
-    /// Messages a second for each client, on average; 0 is no limit.
-    pub messages_per_second: u32,
-    /// Messages at once for each client.
-    pub message_burst: u32,
-    /// Bytes a second for each client, on average; 0 is no limit.
-    pub bytes_per_second: u32,
-    /// Bytes at once for each client.
-    pub byte_burst: u32,
-    /// How many clients with full rates one address (one /64 in IPv6) may have; 0 is no limit.
-    pub rates_per_address: u32,
-    /// Bytes a second of all messages, 64 for each included; 0 is no limit.
-    pub room_bytes_per_second: u32,
-    /// Bytes at once of all messages.
-    pub room_byte_burst: u32,
-}
-
 /// Section `security`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -167,6 +129,18 @@ pub enum Plain {
     Allow,
     /// They are disconnected.
     Refuse,
+}
+
+/// Section `names`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Names {
+    /// Days that a name belongs to the key that used it last; 0 is not at all.
+    pub keep_days: u32,
+    /// New names an hour for each address (each /64 in IPv6); 0 is no limit.
+    pub new_per_hour: u32,
+    /// The database that keeps them over restarts; empty is the default place.
+    pub store: PathBuf,
 }
 
 /// Section `log`.
@@ -222,18 +196,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// A value that has the right type and cannot work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is invalid: {allowed}")]
-pub struct SettingError {
-    /// The key as `section.key`.
-    pub key: &'static str,
-    /// The value as given.
-    pub value: String,
-    /// What is allowed.
-    pub allowed: &'static str,
-}
-
 impl Default for Network {
     fn default() -> Self {
         Self {
@@ -268,29 +230,9 @@ impl Default for Private {
     }
 }
 
-impl Default for Limits {
+impl Default for Names {
     fn default() -> Self {
-        Self {
-            clients: 10_000,
-            unjoined: 5_000,
-            unjoined_per_address: 2_500,
-            per_address: 5_000,
-            connects_per_minute: 600,
-            connect_burst: 5_000,
-            name_attempts: 20,
-            join_seconds: 120,
-            frame_seconds: 10,
-            queue_bytes: 16 * 1024 * 1024,
-            stall_seconds: 10,
-            lag_seconds: 60,
-            messages_per_second: 20,
-            message_burst: 200,
-            bytes_per_second: 16 * 1024,
-            byte_burst: 128 * 1024,
-            rates_per_address: 10,
-            room_bytes_per_second: 192 * 1024,
-            room_byte_burst: 2 * 1024 * 1024,
-        }
+        Self { keep_days: 90, new_per_hour: 3, store: PathBuf::new() }
     }
 }
 
@@ -327,39 +269,12 @@ impl ServerSettings {
                 return Err(SettingError { key, value, allowed });
             }
         }
-        if limits.connects_per_minute > 0 && limits.connect_burst == 0 {
+        limits.check()?;
+        if self.names.keep_days > LONGEST_KEPT {
             return Err(SettingError {
-                key: "limits.connect_burst",
-                value: "0".into(),
-                allowed: "1 or more while connects_per_minute is set",
-            });
-        }
-        if limits.queue_bytes < LEAST_QUEUE {
-            return Err(SettingError {
-                key: "limits.queue_bytes",
-                value: limits.queue_bytes.to_string(),
-                allowed: "524288 (two batches of what is said) or more",
-            });
-        }
-        if limits.messages_per_second > 0 && limits.message_burst == 0 {
-            return Err(SettingError {
-                key: "limits.message_burst",
-                value: "0".into(),
-                allowed: "1 or more while messages_per_second is set",
-            });
-        }
-        if limits.bytes_per_second > 0 && limits.byte_burst < 1024 {
-            return Err(SettingError {
-                key: "limits.byte_burst",
-                value: limits.byte_burst.to_string(),
-                allowed: "1024 or more while bytes_per_second is set",
-            });
-        }
-        if limits.room_bytes_per_second > 0 && limits.room_byte_burst < 1024 {
-            return Err(SettingError {
-                key: "limits.room_byte_burst",
-                value: limits.room_byte_burst.to_string(),
-                allowed: "1024 or more while room_bytes_per_second is set",
+                key: "names.keep_days",
+                value: self.names.keep_days.to_string(),
+                allowed: "0 (names belong to no one) to 36500, a hundred years",
             });
         }
         if self.network.arbiters > 1024 {
@@ -445,16 +360,6 @@ mod tests {
     #[test]
     fn the_defaults_work() {
         assert_eq!(refused(|_| {}), None);
-    }
-
-    #[test]
-    fn a_queue_holds_two_batches_at_least() {
-        assert_eq!(refused(|s| s.limits.queue_bytes = LEAST_QUEUE), None);
-        let mut settings = ServerSettings::default();
-        settings.limits.queue_bytes = LEAST_QUEUE - 1;
-        let error = settings.check().unwrap_err();
-        assert_eq!(error.key, "limits.queue_bytes");
-        assert!(error.allowed.starts_with(&LEAST_QUEUE.to_string()), "{error}");
     }
 
     #[test]

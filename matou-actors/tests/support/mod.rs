@@ -80,7 +80,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
-                let mut running = server::start(&settings, Some(&identity), vec![listener], logger).unwrap();
+                let mut running = server::start(&settings, Some(&identity), None, vec![listener], logger).unwrap();
                 // Without a operators, a channel that nothing comes out of.
                 let (_errand, mut controls) = mpsc::channel(1);
                 if let Some(operators) = operators {

@@ -9,6 +9,7 @@ mod notify;
 mod operators;
 mod reachable;
 mod reload;
+mod store;
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         matou_actors::server::check_bans(&settings)
             .map_err(|error| Failure::Usage(error.to_string()))?;
         key::check(&settings.security)?;
+        store::check(&settings.names)?;
         return print(b"Configuration OK.\n");
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
@@ -82,9 +84,10 @@ async fn serve(
     let mut signals = Signals::new()?;
     source.fit(&mut settings, logger);
     let identity = key::load(&settings.security, logger)?;
-    let clients = sockets.clients;
+    let store = store::open(&settings.names, logger)?;
+    let (clients, logger_of_server) = (sockets.clients, logger.clone());
     let started =
-        matou_actors::server::start(&settings, identity.as_ref(), clients, logger.clone());
+        matou_actors::server::start(&settings, identity.as_ref(), store, clients, logger_of_server);
     let mut running = started.map_err(refused)?;
     let (_socket_file, operators) = sockets.operators.unzip();
     // Without operators, a channel that never yields.

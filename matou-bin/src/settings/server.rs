@@ -28,6 +28,8 @@ pub(crate) fn load_server(
     admin.bans = expand(&merged, "admin.bans", &admin.bans, home)?;
     let security = &mut settings.security;
     security.key = expand(&merged, "security.key", &security.key, home)?;
+    let names = &mut settings.names;
+    names.store = expand(&merged, "names.store", &names.store, home)?;
     settings.check().map_err(|error| {
         merged.invalid(error.key, error.value, format!("{} is expected", error.allowed))
     })?;

@@ -202,6 +202,7 @@ mod tests {
     use super::*;
     use crate::server::accept::bans_file;
     use crate::server::connection::security::Security;
+    use crate::server::lifecycle::wiring::Kept;
     use crate::server::settings::ServerSettings;
 
     #[actix::test]
@@ -221,7 +222,7 @@ mod tests {
             &settings,
             Security::default(),
             vec![],
-            Bans::default(),
+            Kept::default(),
             &[other],
             &failed,
             &logger,

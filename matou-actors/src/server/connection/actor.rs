@@ -230,7 +230,7 @@ impl Connection {
         match self.dialect() {
             Dialect::V1 => self.send_frame(&ServerFrame::JoinAnswer { accepted: false }, ctx),
             Dialect::V2 => {
-                let text = Text::new(&refused.to_string()).unwrap_or_default();
+                let text = Text::new(&refused.words()).unwrap_or_default();
                 let reason = refused.code();
                 self.send_frame(&v2::ServerFrame::Refused { reason, text }, ctx);
             }

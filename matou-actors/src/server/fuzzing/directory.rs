@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::fuzzing::Choices;
 use crate::protocol::{ClaimedName, Username};
+use crate::server::accept::bans::Moment;
 use crate::server::ids::{ConnectionId, MemberId, Route};
+use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::{Addresses, Directory, Member, Refused};
 
 /// Letters that look like, fold to, or decompose into each other, and some that are not allowed.
@@ -26,7 +28,8 @@ pub fn directory(bytes: &[u8]) {
 
 fn walk(choices: &mut Choices<'_>) -> Option<()> {
     let reserved = Username::parse(RESERVED).ok();
-    let mut directory = Directory::new(reserved.as_ref());
+    let mut directory = Directory::new(reserved.as_ref(), BoundNames::default());
+    let now = Moment::now();
     let mut here: Vec<(Option<MemberId>, Username)> =
         reserved.into_iter().map(|name| (None, name)).collect();
     loop {
@@ -34,7 +37,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
         let claimed = name(choices)?;
         match choices.below(4)? {
             0 => {
-                let left = directory.leave(id).map(|member| member.name);
+                let left = directory.leave(id, now).map(|member| member.name);
                 let at = here.iter().position(|(holder, _)| *holder == Some(id));
                 assert_eq!(left, at.map(|at| here.remove(at).1));
             }
@@ -53,7 +56,7 @@ fn walk(choices: &mut Choices<'_>) -> Option<()> {
                 let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
                 let addresses = Addresses { peer: unspecified, local: unspecified };
                 let route = Route { shard: 0, id: ConnectionId(id.0) };
-                let joined = directory.join(route, &claimed, addresses, None);
+                let joined = directory.join(route, &claimed, addresses, None, now);
                 let joined = joined.map(|member| member.name.clone());
                 let expected = judge(&here, &claimed);
                 assert_eq!(joined, expected, "{} among {here:?}", claimed.as_str());

@@ -5,7 +5,8 @@ use actix::prelude::Recipient;
 use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::broker::requests::RequestLimits;
-use crate::server::messages::{SetAdmission, SetLimits, SetRequestLimits, SetRoom};
+use crate::server::messages::{SetAdmission, SetLimits, SetNames, SetRequestLimits, SetRoom};
+use crate::server::registry::bound_names::BindingRules;
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
 use crate::server::settings::{ServerSettings, SettingError};
@@ -14,6 +15,7 @@ use crate::server::settings::{ServerSettings, SettingError};
 #[derive(Clone, Debug)]
 pub(crate) struct Reloadable {
     pub(crate) listener: Recipient<SetAdmission>,
+    pub(crate) registry: Recipient<SetNames>,
     pub(crate) room: Recipient<SetRoom>,
     pub(crate) broker: Recipient<SetRequestLimits>,
     pub(crate) shards: Vec<Recipient<SetLimits>>,
@@ -36,9 +38,12 @@ impl Reloadable {
         current.history = new.history.clone();
         current.private = new.private.clone();
         current.limits = new.limits.clone();
+        current.names.keep_days = new.names.keep_days;
+        current.names.new_per_hour = new.names.new_per_hour;
         current.log.level = new.log.level;
         // Cannot flood: an operator's doing, once in a while.
         self.listener.do_send(SetAdmission(AdmissionLimits::new(&new.limits)));
+        self.registry.do_send(SetNames(BindingRules::new(&new.names)));
         self.broker.do_send(SetRequestLimits(RequestLimits::new(&new.private)));
         self.room.do_send(SetRoom {
             replay_roster: new.room.replay_roster,
@@ -71,6 +76,7 @@ fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'sta
         ("admin.bans", current.admin.bans != new.admin.bans),
         ("security.key", current.security.key != new.security.key),
         ("security.plain", current.security.plain != new.security.plain),
+        ("names.store", current.names.store != new.names.store),
         ("metrics.listen", current.metrics.listen != new.metrics.listen),
     ];
     differ.into_iter().filter(|&(_, differs)| differs).map(|(key, _)| key).collect()

@@ -18,9 +18,12 @@ use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
 use crate::server::connection::security::Security;
 use crate::server::lifecycle::monitor::Monitor;
-use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting};
+use crate::server::lifecycle::wiring::{Actors, Kept};
+use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting, ToRegistry};
+use crate::server::registry::bound_names::{BindingRules, BoundNames};
 use crate::server::settings::{Plain, ServerSettings, SettingError};
+use crate::server::store::Store;
+use crate::server::store::writer::StoreWriter;
 use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
 
 /// How long the whole of [`Running::stop`] may take.
@@ -30,6 +33,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 const QUIESCE_WITHIN: Duration = Duration::from_secs(1);
 /// How long what was said may take to reach the shards once no client is read any more.
 const DRAIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last names may take to be written.
+const STORE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A server that runs. Dropping it does not stop it.
 #[derive(Debug)]
@@ -68,15 +74,17 @@ pub enum StartError {
 
 /// Starts a server on sockets that listen already, inside the running actix system, whose
 /// thread becomes the first of the server's event loops. Without an `identity` it speaks revision 1
-/// only.
+/// only; without a `store` the names that belong to keys are forgotten when it stops.
 pub fn start(
     settings: &ServerSettings,
     identity: Option<&Identity>,
+    store: Option<Store>,
     listeners: Vec<StdListener>,
     logger: Logger,
 ) -> Result<Running, StartError> {
     settings.check()?;
-    let bans = bans(settings)?;
+    let kept = kept(settings, store, &logger)?;
+    let bans = kept.bans.clone();
     let security = security(settings, identity)?;
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
@@ -88,8 +96,7 @@ pub fn start(
     let (failed, failures) = mpsc::unbounded_channel();
     let count = shard_count(settings.network.arbiters);
     let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
-    let actors =
-        Actors::start(settings, security, sockets, bans.clone(), &arbiters, &failed, &logger)?;
+    let actors = Actors::start(settings, security, sockets, kept, &arbiters, &failed, &logger)?;
     let settings = settings.clone();
     Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
 }
@@ -97,6 +104,18 @@ pub fn start(
 /// Checks the file of bans as [`start`] does.
 pub fn check_bans(settings: &ServerSettings) -> Result<(), BansFileError> {
     bans(settings).map(drop)
+}
+
+fn kept(
+    settings: &ServerSettings,
+    store: Option<Store>,
+    logger: &Logger,
+) -> Result<Kept, StartError> {
+    let rules = BindingRules::new(&settings.names);
+    let writer = store.map(|store| StoreWriter::start(store, logger.clone())).transpose()?;
+    let (writer, names) = writer.unzip();
+    let names = BoundNames::new(rules, names.unwrap_or_default());
+    Ok(Kept { bans: bans(settings)?, names, writer })
 }
 
 fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
@@ -183,6 +202,10 @@ impl Running {
             wait
         });
         join_all(closing.collect::<Vec<_>>()).await;
+        // By now the registry's mailbox holds all leaves.
+        let (closed, wait) = oneshot::channel();
+        self.actors.registry.do_send(ToRegistry::CloseStore(closed)); // Sent once.
+        let _ = timeout(STORE_WITHIN, wait).await;
     }
 }
 
@@ -213,7 +236,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let mut settings = ServerSettings::default();
         settings.network.arbiters = 3;
-        let server = start(&settings, None, vec![listener], Logger::root(Discard, o!())).unwrap();
+        let server =
+            start(&settings, None, None, vec![listener], Logger::root(Discard, o!())).unwrap();
         // The first lands on the second event loop, which will hang, the next on the third.
         let _first = TcpStream::connect(address).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();

@@ -20,6 +20,7 @@ use crate::server::lifecycle::reload::{Reloadable, motd_lines};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
+use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
 use crate::server::room::actor::Room;
 use crate::server::room::fanout::Fanout;
@@ -28,6 +29,7 @@ use crate::server::room::rates::RoomRates;
 use crate::server::room::shaper::Shaper;
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::shard::actor::Shard;
+use crate::server::store::writer::StoreWriter;
 
 /// The actors of a server that runs.
 #[derive(Clone, Debug)]
@@ -40,6 +42,14 @@ pub(crate) struct Actors {
     pub(crate) meters: Arc<Meters>,
 }
 
+/// What the server has kept over restarts.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) bans: Bans,
+    pub(crate) names: BoundNames,
+    pub(crate) writer: Option<StoreWriter>,
+}
+
 impl Actors {
     /// Starts them: the hub (listener, registry, room, broker) on the calling thread, which is
     /// also the first shard's, the other shards on `arbiters`.
@@ -47,7 +57,7 @@ impl Actors {
         settings: &ServerSettings,
         security: Security,
         sockets: Vec<TcpListener>,
-        bans: Bans,
+        kept: Kept,
         arbiters: &[Arbiter],
         failed: &mpsc::UnboundedSender<&'static str>,
         logger: &Logger,
@@ -83,7 +93,7 @@ impl Actors {
         let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
         fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
         fanout.set_motd(&motd_name, &motd_lines(&settings.room.motd));
-        let directory = Directory::new(Some(&motd_name));
+        let directory = Directory::new(Some(&motd_name), kept.names);
         let room = room.run(Room {
             fanout,
             shaper: Shaper::new(RoomRates::new(&settings.limits)),
@@ -107,7 +117,8 @@ impl Actors {
         });
         let registry = registry.run(Registry {
             directory,
-            bans: bans.clone(),
+            names_writer: kept.writer,
+            bans: kept.bans.clone(),
             refusals: LogLimiters::new(LOG_EVERY),
             room: room.clone().recipient(),
             broker: broker.clone().recipient(),
@@ -121,7 +132,7 @@ impl Actors {
             sockets,
             recipients(&shards),
             AdmissionLimits::new(&settings.limits),
-            bans,
+            kept.bans,
             Arc::clone(&meters),
             logger.clone(),
             critical("listener"),
@@ -132,6 +143,7 @@ impl Actors {
     pub(crate) fn reloadable(&self) -> Reloadable {
         Reloadable {
             listener: self.listener.clone().recipient(),
+            registry: self.registry.clone().recipient(),
             room: self.room.clone().recipient(),
             broker: self.broker.clone().recipient(),
             shards: recipients(&self.shards),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Context as Task;
 use std::time::{Duration, Instant};
 
-use actix::prelude::{Actor, Context, Handler, MessageResult, Recipient};
+use actix::prelude::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
 use crate::protocol::{ClaimedName, Kind};
@@ -15,20 +15,27 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, Found, Order, PrivateStep, SetBans, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+    Find, Found, Order, PrivateStep, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry,
+    ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::directory::{Addresses, Directory, Member, Refused, RefusedKind};
 use crate::server::room::event::MemberKey;
+use crate::server::store::writer::StoreWriter;
 use crate::trust::Fingerprint;
 
 /// Refused names, for each reason, are logged once in this time: strangers can cause any number.
 pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// Names whose time is over are looked for after this time; who asks for one finds it free before.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
 /// its order is the order of joins and leaves for room and broker alike.
 pub(crate) struct Registry {
     pub(crate) directory: Directory,
+    /// Keeps the names that belong to keys over restarts.
+    pub(crate) names_writer: Option<StoreWriter>,
     pub(crate) bans: Bans,
     pub(crate) refusals: LogLimiters<RefusedKind>,
     pub(crate) room: Recipient<ToRoom>,
@@ -46,6 +53,10 @@ impl Actor for Registry {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         run_after_mailbox(ctx);
+        ctx.run_interval(EXPIRE_EVERY, |registry, _| {
+            registry.directory.expire_names(Moment::now());
+            registry.keep_names();
+        });
     }
 }
 
@@ -68,6 +79,11 @@ impl Handler<ToRegistry> for Registry {
 
     fn handle(&mut self, message: ToRegistry, _: &mut Context<Self>) {
         match message {
+            ToRegistry::CloseStore(closed) => match self.names_writer.take() {
+                Some(writer) => writer.close(closed),
+                // Nothing is kept: who waits reads that from the end of the channel.
+                None => drop(closed),
+            },
             ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence } => {
                 self.join(route, &claimed, peer, addresses, key, last_sequence);
             }
@@ -77,13 +93,14 @@ impl Handler<ToRegistry> for Registry {
             }
             ToRegistry::Leave { id, reason } => {
                 let id = id.into();
-                if self.directory.leave(id).is_some() {
+                if self.directory.leave(id, Moment::now()).is_some() {
                     self.meters.users.set(self.directory.len());
                     self.room.do_send(ToRoom::Leave { id, reason });
                     self.broker.do_send(ToBroker::Forget { id });
                 }
             }
         }
+        self.keep_names();
     }
 }
 
@@ -110,14 +127,15 @@ impl Registry {
         key: MemberKey,
         last_sequence: u64,
     ) {
-        let banned = self.is_banned(claimed, addresses);
+        let now = Moment::now();
+        let banned = self.is_banned(claimed, addresses, now);
         let mut earlier = None;
         let joined = if banned {
             Err(Refused::Banned)
         } else {
             let same = key.as_ref().and_then(|key| self.directory.same_user(claimed, key));
-            earlier = same.and_then(|id| self.directory.leave(id));
-            self.directory.join(route, claimed, addresses, key.clone())
+            earlier = same.and_then(|id| self.directory.leave(id, now));
+            self.directory.join(route, claimed, addresses, key.clone(), now)
         };
         match joined {
             Ok(member) => {
@@ -144,8 +162,15 @@ impl Registry {
         }
     }
 
-    fn is_banned(&self, claimed: &ClaimedName, addresses: Addresses) -> bool {
-        let banned = |name| self.bans.is_name_banned(&name, addresses.peer, Moment::now());
+    fn keep_names(&mut self) {
+        let changes = self.directory.bound.take_changes();
+        if let Some(writer) = &self.names_writer {
+            writer.keep(changes);
+        }
+    }
+
+    fn is_banned(&self, claimed: &ClaimedName, addresses: Addresses, now: Moment) -> bool {
+        let banned = |name| self.bans.is_name_banned(&name, addresses.peer, now);
         !self.bans.is_empty() && claimed.parse().is_ok_and(banned)
     }
 
@@ -171,6 +196,14 @@ impl Registry {
             info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
                 "username" => %claimed.as_str().escape_debug(), "suppressed" => unlogged);
         }
+    }
+}
+
+impl Handler<SetNames> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, SetNames(rules): SetNames, _: &mut Context<Self>) {
+        self.directory.bound.set_rules(rules);
     }
 }
 

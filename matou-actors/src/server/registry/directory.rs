@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use crate::protocol::v2::{PublicKey, SignInRefusal};
 use crate::protocol::{ClaimedName, Username, UsernameError};
+use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
+use crate::server::registry::bound_names::{BoundNames, OtherKey, TooManyNewNames};
 use crate::server::registry::names::{Names, Taken, is_of_one_script};
 use crate::server::room::event::MemberKey;
 use crate::server::shrink_sparse::ShrinkSparse as _;
@@ -13,7 +15,9 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 /// Everybody who has joined, by connection and by name.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    names: Names,
+    names: Names<MemberId>,
+    /// Those that belong to keys, whoever is here.
+    pub(crate) bound: BoundNames,
     members: HashMap<MemberId, Member>,
 }
 
@@ -42,6 +46,10 @@ pub(crate) enum Refused {
     Invalid(#[from] UsernameError),
     #[error("the name, or one that looks like it, is taken")]
     Taken,
+    #[error("the name, or one that looks like it, belongs to another key")]
+    OtherKey,
+    #[error("too many new names from that address")]
+    TooManyNewNames,
     #[error("the name is banned")]
     Banned,
     #[error("the name mixes letters of several scripts")]
@@ -53,16 +61,34 @@ pub(crate) enum Refused {
 pub(crate) enum RefusedKind {
     Invalid,
     Taken,
+    OtherKey,
+    TooManyNewNames,
     Banned,
     MixedScripts,
 }
 
 impl Refused {
+    /// For the user: what happened, and what to do next.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::OtherKey => format!(
+                "{self}; choose another name, or sign in with the key that it belongs to \
+                 (matou-bin identity import)"
+            ),
+            Self::TooManyNewNames => {
+                format!("{self}; use a name that you have used before, or try again in an hour")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// The reason in REFUSED.
     pub(crate) fn code(self) -> SignInRefusal {
         match self {
             Self::Invalid(_) | Self::MixedScripts => SignInRefusal::InvalidName,
             Self::Taken => SignInRefusal::Taken,
+            Self::OtherKey => SignInRefusal::OtherKey,
+            Self::TooManyNewNames => SignInRefusal::TooManyNames,
             Self::Banned => SignInRefusal::Banned,
         }
     }
@@ -71,6 +97,8 @@ impl Refused {
         match self {
             Self::Invalid(_) => RefusedKind::Invalid,
             Self::Taken => RefusedKind::Taken,
+            Self::OtherKey => RefusedKind::OtherKey,
+            Self::TooManyNewNames => RefusedKind::TooManyNewNames,
             Self::Banned => RefusedKind::Banned,
             Self::MixedScripts => RefusedKind::MixedScripts,
         }
@@ -78,14 +106,14 @@ impl Refused {
 }
 
 impl Directory {
-    /// A directory in which `reserved` cannot be taken.
-    pub(crate) fn new(reserved: Option<&Username>) -> Self {
+    /// A directory in which `reserved` cannot be taken, nor, by other keys, what is `bound`.
+    pub(crate) fn new(reserved: Option<&Username>, bound: BoundNames) -> Self {
         let mut names = Names::default();
         if let Some(name) = reserved {
             // The first claim of an empty register cannot clash.
             let _ = names.claim(MemberId::RESERVED, name);
         }
-        Self { names, members: HashMap::new() }
+        Self { names, bound, members: HashMap::new() }
     }
 
     /// Lets a client in under the name that it claims.
@@ -95,23 +123,55 @@ impl Directory {
         claimed: &ClaimedName,
         addresses: Addresses,
         key: MemberKey,
+        now: Moment,
     ) -> Result<&Member, Refused> {
         let name = claimed.parse()?;
+        self.bound.check(&name, key.as_deref(), now).map_err(|OtherKey| Refused::OtherKey)?;
         self.names.claim(route.id.into(), &name).map_err(|Taken| Refused::Taken)?;
-        if !is_of_one_script(&name) {
+        let admitted = self.admit(&name, key.as_deref(), addresses, now);
+        if let Err(refused) = admitted {
             self.names.release(&name);
-            return Err(Refused::MixedScripts);
+            return Err(refused);
         }
         let member = Member { route, name, addresses, key };
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
-    /// Lets a client out; its name is free at once.
-    pub(crate) fn leave(&mut self, id: MemberId) -> Option<Member> {
+    /// What is decided about a name that is not in use.
+    fn admit(
+        &mut self,
+        name: &Username,
+        key: Option<&PublicKey>,
+        addresses: Addresses,
+        now: Moment,
+    ) -> Result<(), Refused> {
+        if !is_of_one_script(name) {
+            return Err(Refused::MixedScripts);
+        }
+        let Some(key) = key else { return Ok(()) };
+        let bound = self.bound.bind(name, key, addresses.peer, now);
+        bound.map_err(|TooManyNewNames| Refused::TooManyNewNames)
+    }
+
+    /// Lets a client out; its name is free at once, for others only if it belongs to no key.
+    pub(crate) fn leave(&mut self, id: MemberId, now: Moment) -> Option<Member> {
         let member = self.members.remove(&id)?;
         self.members.shrink_sparse();
         self.names.release(&member.name);
+        if let Some(key) = &member.key {
+            self.bound.note_use(&member.name, key, now);
+        }
         Some(member)
+    }
+
+    /// Forgets names whose time is over; those who are here are using theirs.
+    pub(crate) fn expire_names(&mut self, now: Moment) {
+        for Member { name, key, .. } in self.members.values() {
+            if let Some(key) = key {
+                self.bound.note_use(name, key, now);
+            }
+        }
+        self.bound.expire(now);
     }
 
     /// Who has exactly that name with that key: the same user on a connection that is lost, or on
@@ -130,7 +190,7 @@ impl Directory {
     /// The member with that name, without regard to case.
     pub(crate) fn find(&self, claimed: &ClaimedName) -> Option<&Member> {
         let name = claimed.parse().ok()?;
-        self.members.get(&self.names.holder(&name)?)
+        self.members.get(self.names.holder(&name)?)
     }
 
     /// How many have joined.
@@ -158,6 +218,8 @@ impl Addresses {
 mod tests {
     use super::*;
     use crate::server::ids::ConnectionId;
+    use crate::server::registry::bound_names::BindingRules;
+    use crate::server::settings;
 
     fn route(id: u64) -> Route {
         Route { shard: 0, id: ConnectionId(id) }
@@ -171,15 +233,20 @@ mod tests {
         Addresses { peer: peer.into(), local: local.into() }
     }
 
+    fn at_start() -> Moment {
+        Moment::at(0)
+    }
+
     const LAN: [u8; 4] = [192, 168, 1, 7];
     const SERVER: [u8; 4] = [192, 168, 1, 1];
     const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
     #[test]
     fn a_reserved_name_and_its_likes_are_nobodys() {
-        let mut directory = Directory::new(Some(&Username::parse("Server").unwrap()));
+        let mut directory =
+            Directory::new(Some(&Username::parse("Server").unwrap()), BoundNames::default());
         for name in ["server", "SERVER", "Ѕerver", "ｓｅｒｖｅｒ"] {
-            let joined = directory.join(route(1), &claim(name), at(LAN, SERVER), None);
+            let joined = directory.join(route(1), &claim(name), at(LAN, SERVER), None, at_start());
             assert_eq!(joined.unwrap_err(), Refused::Taken, "{name}");
         }
         assert_eq!(directory.find(&claim("server")), None);
@@ -187,40 +254,105 @@ mod tests {
 
     #[test]
     fn an_invalid_name_is_refused_and_the_next_try_may_do() {
-        let mut directory = Directory::new(None);
+        let mut directory = Directory::new(None, BoundNames::default());
         let addresses = at(LAN, SERVER);
-        let refused = directory.join(route(1), &claim("a b"), addresses, None).unwrap_err();
+        let refused =
+            directory.join(route(1), &claim("a b"), addresses, None, at_start()).unwrap_err();
         assert_eq!(refused, Refused::Invalid(UsernameError::Character(' ')));
         assert_eq!(
-            directory.join(route(1), &claim("ab"), addresses, None).unwrap().name.as_str(),
+            directory
+                .join(route(1), &claim("ab"), addresses, None, at_start())
+                .unwrap()
+                .name
+                .as_str(),
             "ab"
         );
         assert_eq!(directory.find(&claim("AB")).unwrap().route, route(1));
-        assert_eq!(directory.leave(MemberId(1)).unwrap().name.as_str(), "ab");
+        assert_eq!(directory.leave(MemberId(1), at_start()).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("ab")), None);
-        assert_eq!(directory.leave(MemberId(1)), None);
+        assert_eq!(directory.leave(MemberId(1), at_start()), None);
     }
 
     #[test]
     fn a_name_of_mixed_scripts_is_refused_and_not_held() {
-        let mut directory = Directory::new(None);
+        let mut directory = Directory::new(None, BoundNames::default());
         let addresses = at(LAN, SERVER);
-        let mixed = directory.join(route(1), &claim("maτou"), addresses, None).unwrap_err();
+        let mixed =
+            directory.join(route(1), &claim("maτou"), addresses, None, at_start()).unwrap_err();
         assert_eq!(mixed, Refused::MixedScripts);
-        assert!(directory.join(route(1), &claim("matou"), addresses, None).is_ok());
+        assert!(directory.join(route(1), &claim("matou"), addresses, None, at_start()).is_ok());
     }
 
     #[test]
     fn the_same_user_is_known_by_name_and_key() {
-        let mut directory = Directory::new(None);
+        let mut directory = Directory::new(None, BoundNames::default());
         let key = PublicKey([1; 32]);
         let addresses = at(LAN, SERVER);
-        directory.join(route(1), &claim("Ann"), addresses, Some(key.into())).unwrap();
-        directory.join(route(2), &claim("bob"), addresses, None).unwrap();
+        directory.join(route(1), &claim("Ann"), addresses, Some(key.into()), at_start()).unwrap();
+        directory.join(route(2), &claim("bob"), addresses, None, at_start()).unwrap();
         assert_eq!(directory.same_user(&claim("Ann"), &key), Some(MemberId(1)));
         assert_eq!(directory.same_user(&claim("ann"), &key), None, "another spelling");
         assert_eq!(directory.same_user(&claim("Ann"), &PublicKey([2; 32])), None, "another key");
         assert_eq!(directory.same_user(&claim("bob"), &key), None, "no key");
+    }
+
+    fn bound() -> Directory {
+        let rules = BindingRules::new(&settings::Names::default());
+        Directory::new(None, BoundNames::new(rules, []))
+    }
+
+    #[test]
+    fn a_name_that_belongs_to_a_key_is_refused_to_others_although_its_user_is_away() {
+        let mut directory = bound();
+        let (addresses, ann) = (at(LAN, SERVER), PublicKey([1; 32]));
+        directory.join(route(1), &claim("Ann"), addresses, Some(ann.into()), at_start()).unwrap();
+        directory.leave(MemberId(1), at_start()).unwrap();
+        for key in [None, Some(PublicKey([2; 32]).into())] {
+            let joined = directory.join(route(2), &claim("ann"), addresses, key, at_start());
+            assert_eq!(joined.unwrap_err(), Refused::OtherKey);
+        }
+        let again =
+            directory.join(route(3), &claim("ANN"), addresses, Some(ann.into()), at_start());
+        assert_eq!(again.unwrap().name.as_str(), "ANN");
+    }
+
+    #[test]
+    fn a_name_that_is_in_use_without_a_key_is_not_bound_by_who_fails_to_take_it() {
+        let mut directory = bound();
+        let (addresses, key) = (at(LAN, SERVER), PublicKey([1; 32]));
+        directory.join(route(1), &claim("bob"), addresses, None, at_start()).unwrap();
+        let joined =
+            directory.join(route(2), &claim("bob"), addresses, Some(key.into()), at_start());
+        assert_eq!(joined.unwrap_err(), Refused::Taken);
+        directory.leave(MemberId(1), at_start());
+        assert!(directory.join(route(3), &claim("bob"), addresses, None, at_start()).is_ok());
+    }
+
+    #[test]
+    fn a_new_name_too_many_is_refused_and_not_held() {
+        let mut directory = bound();
+        let addresses = at(LAN, SERVER);
+        for (id, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+            let key = Some(PublicKey([1; 32]).into());
+            let joined = directory.join(route(id), &claim(name), addresses, key, at_start());
+            let refused = joined.err();
+            assert_eq!(refused, (name == "d").then_some(Refused::TooManyNewNames));
+        }
+        assert!(directory.join(route(5), &claim("d"), addresses, None, at_start()).is_ok());
+    }
+
+    #[test]
+    fn the_name_of_one_who_is_here_does_not_expire() {
+        let mut directory = bound();
+        let (addresses, ann) = (at(LAN, SERVER), PublicKey([1; 32]));
+        directory.join(route(1), &claim("Ann"), addresses, Some(ann.into()), at_start()).unwrap();
+        let later = Moment::at(1000 * 24 * 60 * 60);
+        directory.expire_names(later);
+        directory.leave(MemberId(1), later).unwrap();
+        assert_eq!(
+            directory.join(route(2), &claim("Ann"), addresses, None, later).unwrap_err(),
+            Refused::OtherKey
+        );
     }
 
     #[test]

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use unicode_security::mixed_script::AugmentedScriptSet;
 
 use crate::protocol::{FoldedName, Username};
-use crate::server::ids::MemberId;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
-/// The names in use. Names are claimed and released; nothing here waits or expires.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    by_key: HashMap<FoldedName, MemberId>,
+/// Names, each with its holder. They are claimed and released; nothing here waits or expires.
+#[derive(Debug)]
+pub(crate) struct Names<H> {
+    by_key: HashMap<FoldedName, H>,
     by_look: HashMap<Box<str>, Look>,
 }
 
@@ -27,26 +26,32 @@ struct Look {
     other: u32,
 }
 
-impl Names {
-    /// Gives `name` to `id` unless it is taken.
-    pub(crate) fn claim(&mut self, id: MemberId, name: &Username) -> Result<(), Taken> {
+impl<H> Names<H> {
+    /// Gives `name` to `holder` unless it is taken.
+    pub(crate) fn claim(&mut self, holder: H, name: &Username) -> Result<(), Taken> {
         let key = name.folded();
         let looks = distinct_looks(name);
-        let imitates = looks
-            .iter()
-            .filter_map(|look| self.by_look.get(look))
-            .any(|look| look.other > 0 || (!name.is_ascii() && look.ascii > 0));
-        if imitates || self.by_key.contains_key(&key) {
+        if self.is_look_taken(&looks, name) || self.by_key.contains_key(&key) {
             return Err(Taken);
         }
-        self.by_key.insert(key, id);
+        self.by_key.insert(key, holder);
         for look in looks {
             *self.by_look.entry(look).or_default().of(name) += 1;
         }
         Ok(())
     }
 
-    /// Frees `name`, if it is taken.
+    /// Whether `name` looks like one that is taken, or is one.
+    pub(crate) fn looks_taken(&self, name: &Username) -> bool {
+        self.by_key.contains_key(&name.folded()) || self.is_look_taken(&distinct_looks(name), name)
+    }
+
+    fn is_look_taken(&self, looks: &[Box<str>], name: &Username) -> bool {
+        let held = looks.iter().filter_map(|look| self.by_look.get(look));
+        held.into_iter().any(|look| look.other > 0 || (!name.is_ascii() && look.ascii > 0))
+    }
+
+    /// Frees `name`, spelled as it was claimed, if it is taken.
     pub(crate) fn release(&mut self, name: &Username) {
         if self.by_key.remove(&name.folded()).is_none() {
             return;
@@ -65,8 +70,28 @@ impl Names {
     }
 
     /// Who holds `name`, without regard to case.
-    pub(crate) fn holder(&self, name: &Username) -> Option<MemberId> {
-        self.by_key.get(&name.folded()).copied()
+    pub(crate) fn holder(&self, name: &Username) -> Option<&H> {
+        self.by_key.get(&name.folded())
+    }
+
+    /// As [`Names::holder`], to be changed.
+    pub(crate) fn holder_mut(&mut self, name: &Username) -> Option<&mut H> {
+        self.by_key.get_mut(&name.folded())
+    }
+
+    /// All holders, in no order.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = &H> {
+        self.by_key.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+}
+
+impl<H> Default for Names<H> {
+    fn default() -> Self {
+        Self { by_key: HashMap::new(), by_look: HashMap::new() }
     }
 }
 
@@ -102,6 +127,7 @@ fn distinct_looks(name: &Username) -> Vec<Box<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::ids::MemberId;
 
     const ALICE: MemberId = MemberId(1);
     const BOB: MemberId = MemberId(2);
@@ -176,7 +202,7 @@ mod tests {
         names.claim(ALICE, &name("Нarry")).unwrap();
         names.release(&name("Нarry"));
         assert_eq!(names.claim(BOB, &name("harry")), Ok(()));
-        assert_eq!(names.holder(&name("HARRY")), Some(BOB));
+        assert_eq!(names.holder(&name("HARRY")), Some(&BOB));
         names.release(&name("harry"));
         assert!(names.by_key.is_empty() && names.by_look.is_empty());
     }

@@ -15,6 +15,7 @@ use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
+use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
 use crate::server::registry::directory::Refused;
 
@@ -77,7 +78,8 @@ fn registry(
 ) -> Registry {
     Registry {
         meters: meters.clone(),
-        directory: Directory::new(Some(&name("Server"))),
+        directory: Directory::new(Some(&name("Server")), BoundNames::default()),
+        names_writer: None,
         bans: Bans::default(),
         refusals: LogLimiters::new(LOG_EVERY),
         room: room.recipient(),

@@ -13,6 +13,7 @@ use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::registry::actor::{LOG_EVERY, Registry};
+use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
 
 const ALICE: u64 = 1;
@@ -51,7 +52,8 @@ impl Stage {
         let broker = broker.start();
         let registry = Registry {
             meters: meters(),
-            directory: Directory::new(None),
+            directory: Directory::new(None, BoundNames::default()),
+            names_writer: None,
             bans: Bans::default(),
             refusals: LogLimiters::new(LOG_EVERY),
             room: room.recipient(),

@@ -1,0 +1,221 @@
+//! Writing to the database, on a thread of its own: a disk that is slow or full delays no one.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use redb::Database;
+use slog::{Logger, info, warn};
+use tokio::sync::oneshot;
+
+use super::database::{Store, open, write};
+use crate::protocol::FoldedName;
+use crate::server::registry::bound_names::{Binding, Change, MOST};
+
+/// What changes within this time is written together.
+const GATHER: Duration = Duration::from_millis(200);
+/// When a write failed, the next try comes after this.
+const RETRY: Duration = Duration::from_secs(10);
+/// The most names of which changes wait for the disk: all that there can be, and as many gone.
+const MOST_WAITING: usize = 2 * MOST;
+
+/// Takes what is to be written. Clones share one thread.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreWriter(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    names: HashMap<FoldedName, Option<Binding>>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+/// The thread's side.
+struct Writing {
+    path: PathBuf,
+    /// `None` after an error: it is opened again.
+    database: Option<Database>,
+    is_failing: bool,
+    logger: Logger,
+}
+
+impl StoreWriter {
+    /// Starts the thread; also what `store` held.
+    pub(crate) fn start(store: Store, logger: Logger) -> std::io::Result<(Self, Vec<Binding>)> {
+        let Store { path, database, names } = store;
+        let shared = Arc::<Shared>::default();
+        let writer = Self(Arc::clone(&shared));
+        let writing = Writing { path, database: Some(database), is_failing: false, logger };
+        thread::Builder::new().name("store".into()).spawn(move || writing.run(&shared))?;
+        Ok((writer, names))
+    }
+
+    /// Writes `changes` soon, in place of those of the same names that wait.
+    pub(crate) fn keep(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut waiting = self.0.lock();
+        for Change { name, binding } in changes {
+            if waiting.names.len() < MOST_WAITING || waiting.names.contains_key(&name) {
+                waiting.names.insert(name, binding);
+            }
+        }
+        drop(waiting);
+        self.0.changed.notify_one();
+    }
+
+    /// Writes what waits and closes the database; the answer comes when that is done.
+    pub(crate) fn close(&self, closed: oneshot::Sender<()>) {
+        self.0.lock().closing = Some(closed);
+        self.0.changed.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to do, and then for more of it, or for the next try.
+    fn next(&self, pause: Duration) -> (Vec<Change>, Option<oneshot::Sender<()>>) {
+        let idle = |waiting: &mut Waiting| waiting.names.is_empty() && waiting.closing.is_none();
+        let waiting = self.changed.wait_while(self.lock(), idle);
+        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let open = |waiting: &mut Waiting| waiting.closing.is_none();
+        let waited = self.changed.wait_timeout_while(waiting, pause, open);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let names = std::mem::take(&mut waiting.names);
+        let changes = names.into_iter().map(|(name, binding)| Change { name, binding });
+        (changes.collect(), waiting.closing.take())
+    }
+
+    /// Puts back what could not be written, unless it has changed again.
+    fn put_back(&self, changes: Vec<Change>) {
+        let mut waiting = self.lock();
+        for Change { name, binding } in changes {
+            waiting.names.entry(name).or_insert(binding);
+        }
+    }
+}
+
+impl Writing {
+    fn run(mut self, shared: &Shared) {
+        loop {
+            let pause = if self.is_failing { RETRY } else { GATHER };
+            let (changes, closing) = shared.next(pause);
+            if !self.write(&changes) {
+                shared.put_back(changes);
+            }
+            if let Some(closed) = closing {
+                drop(self.database);
+                // Who waits for it may have given up.
+                let _ = closed.send(());
+                return;
+            }
+        }
+    }
+
+    /// Whether all of it was written.
+    fn write(&mut self, changes: &[Change]) -> bool {
+        if changes.is_empty() {
+            return true;
+        }
+        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(changes)))
+            .unwrap_or_else(|_| Err("the database failed".into()));
+        match (&written, self.is_failing) {
+            (Ok(()), true) => {
+                info!(self.logger, "names are saved again"; "path" => %self.path.display());
+            }
+            (Err(reason), false) => {
+                warn!(self.logger, "names are not saved"; "path" => %self.path.display(),
+                    "reason" => reason, "next" => "free space on the disk, or see what ails it; \
+                     it is tried again every 10 s, and until then a restart forgets the last names");
+            }
+            _ => {}
+        }
+        self.is_failing = written.is_err();
+        if self.is_failing {
+            // After an error the database takes nothing more until it is opened again.
+            self.database = None;
+        }
+        written.is_ok()
+    }
+
+    fn try_write(&mut self, changes: &[Change]) -> Result<(), String> {
+        let database = match &mut self.database {
+            Some(database) => database,
+            closed => closed.insert(open(&self.path).map_err(|error| error.to_string())?),
+        };
+        write(database, changes).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use slog::{Discard, o};
+
+    use super::*;
+    use crate::protocol::Username;
+    use crate::protocol::v2::PublicKey;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    fn change(text: &str, key: u8) -> Change {
+        let (name, at) = (Username::parse(text).unwrap(), Timestamp::from_second(5).unwrap());
+        let folded = name.folded();
+        let binding = Binding { name, key: PublicKey([key; 32]), first_use: at, last_use: at };
+        Change { name: folded, binding: Some(binding) }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_written_before_the_database_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.redb");
+        let logger = Logger::root(Discard, o!());
+        let store = Store::open(&path).unwrap();
+        let (writer, kept) = StoreWriter::start(store, logger.clone()).unwrap();
+        assert_eq!(kept, []);
+        writer.keep(vec![change("ann", 1), change("bob", 2)]);
+        writer.keep(vec![change("ann", 3)]);
+        let (closed, wait) = oneshot::channel();
+        writer.close(closed);
+        tokio::time::timeout(DEADLINE, wait).await.unwrap().unwrap();
+        let (_, mut kept) = StoreWriter::start(Store::open(&path).unwrap(), logger).unwrap();
+        kept.sort_by(|a, b| a.name.cmp(&b.name));
+        let kept: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.key.0[0])).collect();
+        assert_eq!(kept, [("ann", 3), ("bob", 2)]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_unless_it_has_changed() {
+        let shared = Shared::default();
+        shared.lock().names.insert(change("ann", 2).name, change("ann", 2).binding);
+        shared.put_back(vec![change("ann", 1), change("bob", 1)]);
+        let (mut changes, _) = shared.next(Duration::ZERO);
+        changes.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(changes, [change("ann", 2), change("bob", 1)]);
+    }
+
+    #[test]
+    fn a_disk_that_failed_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("there/server.redb");
+        let logger = Logger::root(Discard, o!());
+        let mut writing = Writing { path: path.clone(), database: None, is_failing: false, logger };
+        assert!(!writing.write(&[change("ann", 1)]));
+        assert!(writing.is_failing);
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        assert!(writing.write(&[change("ann", 1)]));
+        assert!(!writing.is_failing);
+    }
+}
