@@ -125,11 +125,12 @@ pub(crate) struct AdminArguments {
 pub(crate) enum Order {
     /// Show the server's status and counters.
     Status,
-    /// List connections: name, address, age, queued bytes.
+    /// List connections: name, address, age, queued bytes, fingerprint of the key.
     Clients,
     /// Disconnect a user, and keep that name from that address out for a while.
     Kick {
-        /// The user's name, case-insensitive.
+        /// The user's name, case-insensitive, or the fingerprint of a key (SHA256:...), which is then
+        /// kept out under every name.
         name: String,
         /// For how long, such as 30s, 10m or 2h; 1m by default.
         #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
@@ -138,9 +139,9 @@ pub(crate) enum Order {
         #[arg(trailing_var_arg = true)]
         reason: Vec<String>,
     },
-    /// Ban an address, network or name, and disconnect its clients.
+    /// Ban an address, network, name or key, and disconnect its clients.
     Ban {
-        #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/64 or alice")]
+        #[arg(help = "Such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/64, alice or SHA256:...")]
         target: String,
         /// The duration, such as 30m, 12h or 7d; permanent by default.
         #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
@@ -151,11 +152,18 @@ pub(crate) enum Order {
     },
     /// Lift a ban.
     Unban {
-        /// The address, network or name as listed by `bans`.
+        /// The address, network, name or fingerprint as listed by `bans`.
         target: String,
     },
     /// List the bans.
     Bans,
+    /// List the names that belong to keys: name, fingerprint, first and last use.
+    Names,
+    /// Free a name that belongs to a key, so that another key can have it.
+    Forget {
+        /// The name, case-insensitive.
+        name: String,
+    },
     /// Send a message to everyone, under the name set by `room.motd_name`.
     Notice {
         /// The message.

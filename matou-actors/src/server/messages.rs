@@ -20,13 +20,14 @@ use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
-use crate::server::registry::bound_names::BindingRules;
+use crate::server::registry::bound_names::{Binding, BindingRules};
 use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{Dialect, MemberKey};
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
 use crate::server::settings::Limits;
+use crate::trust::Fingerprint;
 
 /// Listener to shard: a connection was accepted.
 #[derive(Debug, Message)]
@@ -256,6 +257,21 @@ pub(crate) struct Found {
     pub(crate) name: Username,
     pub(crate) address: IpAddr,
 }
+
+/// To the registry: who uses that key, and where.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<Found>")]
+pub(crate) struct FindKey(pub(crate) Fingerprint);
+
+/// To the registry: the names that belong to keys.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<Binding>")]
+pub(crate) struct ListNames;
+
+/// To the registry: let others have that name; answered with what it was, if it belonged to a key.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Option<Binding>")]
+pub(crate) struct ForgetName(pub(crate) Username);
 
 /// To the room: say this in the server's name.
 #[derive(Clone, Debug, Message)]

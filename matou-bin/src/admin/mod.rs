@@ -87,6 +87,8 @@ fn request(order: &Order) -> Request {
         }
         Order::Unban { target } => Request::Unban { target: target.clone() },
         Order::Bans => Request::Bans,
+        Order::Names => Request::Names,
+        Order::Forget { name } => Request::Forget { name: name.clone() },
         Order::Notice { text } => Request::Notice { text: words(text) },
         Order::Reload => Request::Reload,
         Order::Shutdown => Request::Shutdown,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use matou_actors::server::admin::{ClientReport, Response, Status};
+use matou_actors::server::admin::{ClientReport, NameReport, Response, Status};
 use matou_actors::server::{Ban, Counts};
 
 use crate::sanitize::sanitize;
@@ -19,6 +19,11 @@ pub(super) fn text(response: &Response) -> String {
         Response::Unbanned { target } => format!("{} is no longer banned.\n", sanitize(target)),
         Response::Bans(bans) if bans.is_empty() => "No bans.\n".into(),
         Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
+        Response::Names(names) if names.is_empty() => "No names that belong to keys.\n".into(),
+        Response::Names(names) => of_names(names),
+        Response::Forgotten(NameReport { name, fingerprint, .. }) => {
+            format!("{} no longer belongs to {fingerprint}.\n", sanitize(name))
+        }
         Response::Said => "Notice sent.\n".into(),
         Response::Reloaded { needs_restart } if needs_restart.is_empty() => {
             "Settings reloaded.\n".into()
@@ -77,16 +82,33 @@ fn of_counts(counts: &Counts) -> String {
 }
 
 fn of_clients(clients: &[ClientReport]) -> String {
-    let mut text = format!("{:<33} {:<47} {:>9} {:>12}\n", "NAME", "ADDRESS", "AGE", "QUEUED");
+    let mut text =
+        format!("{:<33} {:<47} {:>9} {:>12} {}\n", "NAME", "ADDRESS", "AGE", "QUEUED", "KEY");
     for client in clients {
         let name = client.name.as_deref().map_or("-".into(), sanitize);
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{name:<33} {:<47} {:>9} {:>12}",
+            "{name:<33} {:<47} {:>9} {:>12} {}",
             client.address.to_string(),
             age(client.age_seconds),
-            client.queued_bytes
+            client.queued_bytes,
+            client.fingerprint.map_or("-".into(), |key| key.to_string())
+        );
+    }
+    text
+}
+
+fn of_names(names: &[NameReport]) -> String {
+    let mut text = format!("{:<33} {:<20} {:<20} {}\n", "NAME", "FIRST USE", "LAST USE", "KEY");
+    for NameReport { name, fingerprint, first_use, last_use } in names {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<33} {:<20} {:<20} {fingerprint}",
+            sanitize(name),
+            format!("{first_use:.0}"),
+            format!("{last_use:.0}")
         );
     }
     text
@@ -126,12 +148,13 @@ mod tests {
             address: "[2001:db8::1]:5000".parse().unwrap(),
             age_seconds: 61,
             queued_bytes: 7,
+            fingerprint: None,
         };
         let unjoined = ClientReport { name: None, ..client.clone() };
         let shown = of_clients(&[client, unjoined]);
         let rows: Vec<Vec<&str>> =
             shown.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["a<U+202E>b", "[2001:db8::1]:5000", "1m", "1s", "7"]);
+        assert_eq!(rows[1], ["a<U+202E>b", "[2001:db8::1]:5000", "1m", "1s", "7", "-"]);
         assert_eq!(rows[2][0], "-");
     }
 
@@ -140,6 +163,7 @@ mod tests {
         let mut ban = Ban {
             network: "192.0.2.0/24".parse().ok(),
             name: None,
+            key: None,
             until: None,
             reason: String::new(),
         };

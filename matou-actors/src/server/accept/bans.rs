@@ -1,4 +1,4 @@
-//! Whom the operators do not want, by address or network, by name, or by both together.
+//! Whom the operators do not want: by key, by address or network, by name, or by the last two together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{FoldedName, Username};
+use crate::trust::Fingerprint;
 
 /// The most bans.
 pub(super) const MOST: usize = 10_000;
@@ -26,6 +27,9 @@ pub struct Ban {
     /// Under which name, or one that looks like it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Username>,
+    /// Whose key this is the fingerprint of, from wherever and under whatever name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Fingerprint>,
     /// When the ban ends; `None` is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
@@ -41,7 +45,7 @@ pub(crate) struct Moment {
     pub(crate) steady: Instant,
 }
 
-/// All bans, one for each pair of network and name.
+/// All bans, one for each key, and for each pair of network and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bans {
     all: BTreeMap<Target, Held>,
@@ -51,7 +55,15 @@ pub(crate) struct Bans {
     by_look: HashMap<Box<str>, Vec<Target>>,
 }
 
-type Target = (Option<IpNet>, Option<FoldedName>);
+type Target = (Option<IpNet>, Option<FoldedName>, Option<Fingerprint>);
+
+/// What an operator means by an address, a name or a fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Network(IpNet),
+    Name(Username),
+    Key(Fingerprint),
+}
 
 /// A ban, and its end by the steady clock: one that was set wrong for a while ends no ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +81,8 @@ pub(crate) struct TooMany;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotANetwork {
     #[error(
-        "{0:?} is no address, network or name; examples: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64, alice"
+        "{0:?} is no address, network, name or fingerprint; examples: 192.0.2.7, 192.0.2.0/24, \
+         2001:db8::/64, alice, SHA256:..."
     )]
     Unknown(String),
     #[error("{0} matches every address")]
@@ -99,15 +112,20 @@ impl Bans {
 
     /// Removes the ban of exactly `network`; whether there was one.
     pub(crate) fn remove(&mut self, network: IpNet) -> bool {
-        let removed = self.all.remove(&(Some(network), None)).is_some();
+        let removed = self.all.remove(&(Some(network), None, None)).is_some();
         self.index();
         removed
+    }
+
+    /// Removes the ban of `key`; whether there was one.
+    pub(crate) fn remove_key(&mut self, key: Fingerprint) -> bool {
+        self.all.remove(&(None, None, Some(key))).is_some()
     }
 
     /// Removes the bans of `name`, from wherever; whether there was one.
     pub(crate) fn remove_name(&mut self, name: &Username) -> bool {
         let (before, key) = (self.all.len(), name.folded());
-        self.all.retain(|(_, other), _| other.as_ref() != Some(&key));
+        self.all.retain(|(_, other, _), _| other.as_ref() != Some(&key));
         self.index();
         self.all.len() < before
     }
@@ -116,8 +134,13 @@ impl Bans {
     pub(crate) fn is_banned(&self, address: IpAddr, now: Moment) -> bool {
         self.lengths.iter().filter(|(v4, _)| *v4 == address.is_ipv4()).any(|&(_, length)| {
             let network = IpNet::new(address, length).ok().map(|network| network.trunc());
-            self.all.get(&(network, None)).is_some_and(|held| !held.has_ended(now))
+            self.all.get(&(network, None, None)).is_some_and(|held| !held.has_ended(now))
         })
+    }
+
+    /// Whether the user with `key` is banned at `now`.
+    pub(crate) fn is_key_banned(&self, key: Fingerprint, now: Moment) -> bool {
+        self.all.get(&(None, None, Some(key))).is_some_and(|held| !held.has_ended(now))
     }
 
     /// Whether `name` may not be used from `address` at `now`, nor one that looks like it.
@@ -153,8 +176,8 @@ impl Bans {
     }
 
     fn index(&mut self) {
-        let networks = self.all.keys().filter(|(_, name)| name.is_none());
-        let networks = networks.filter_map(|(network, _)| *network);
+        let networks = self.all.keys().filter(|(_, name, _)| name.is_none());
+        let networks = networks.filter_map(|(network, ..)| *network);
         self.lengths = networks.map(|net| (net.addr().is_ipv4(), net.prefix_len())).collect();
         self.by_look.clear();
         for (target, held) in &self.all {
@@ -167,13 +190,16 @@ impl Bans {
 
 impl Ban {
     fn target(&self) -> Target {
-        (self.network, self.name.as_ref().map(Username::folded))
+        (self.network, self.name.as_ref().map(Username::folded), self.key)
     }
 }
 
 impl fmt::Display for Ban {
     /// Who is banned.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            return write!(f, "{key}");
+        }
         match (&self.name, &self.network) {
             (Some(name), Some(network)) => write!(f, "{name} from {network}"),
             (Some(name), None) => write!(f, "{name}"),
@@ -210,11 +236,14 @@ impl Moment {
     }
 }
 
-/// The address or network, or else the name, that an operator means by `text`.
-pub(crate) fn target(text: &str) -> Result<(Option<IpNet>, Option<Username>), NotANetwork> {
+/// The key, the address or network, or else the name, that an operator means by `text`.
+pub(crate) fn named(text: &str) -> Result<Named, NotANetwork> {
+    if let Some(key) = Fingerprint::parse(text) {
+        return Ok(Named::Key(key));
+    }
     match (network(text), Username::parse(text)) {
-        (Ok(network), _) => Ok((Some(network), None)),
-        (Err(NotANetwork::Unknown(_)), Ok(name)) => Ok((None, Some(name))),
+        (Ok(network), _) => Ok(Named::Network(network)),
+        (Err(NotANetwork::Unknown(_)), Ok(name)) => Ok(Named::Name(name)),
         (Err(error), _) => Err(error),
     }
 }
@@ -251,7 +280,7 @@ mod tests {
 
     fn ban(text: &str, until: Option<i64>) -> Ban {
         let (network, until) = (network(text).ok(), until.map(|second| at(second).wall));
-        Ban { network, name: None, until, reason: String::new() }
+        Ban { network, name: None, key: None, until, reason: String::new() }
     }
 
     fn bans(texts: &[&str]) -> Bans {
@@ -339,6 +368,20 @@ mod tests {
         assert!(!bans.is_name_banned(&name("l1"), home, at(60)));
         assert!(bans.remove_name(&name("BOB")) && !bans.remove_name(&name("bob")));
         assert!(bans.remove_name(&name("l1")) && bans.by_look.is_empty());
+    }
+
+    #[test]
+    fn a_key_is_banned_and_no_name_or_address_with_it() {
+        let text = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+        let Ok(Named::Key(key)) = named(text) else { panic!("{text}") };
+        let mut bans = Bans::default();
+        let banned = Ban { network: None, key: Some(key), ..ban("", Some(60)) };
+        assert_eq!(banned.to_string(), text);
+        bans.add(banned, at(0)).unwrap();
+        assert!(bans.is_key_banned(key, at(59)) && !bans.is_key_banned(key, at(60)));
+        assert!(!bans.is_banned([192, 0, 2, 7].into(), at(0)));
+        assert!(!bans.is_name_banned(&name("bob"), [192, 0, 2, 7].into(), at(0)));
+        assert!(bans.remove_key(key) && !bans.remove_key(key) && bans.is_empty());
     }
 
     #[test]

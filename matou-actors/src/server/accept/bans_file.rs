@@ -35,8 +35,8 @@ pub(crate) fn load(path: &Path, now: Moment) -> Result<Bans, BansFileError> {
 }
 
 fn checked(ban: Ban) -> Result<Ban, String> {
-    if ban.network.is_none() && ban.name.is_none() {
-        return Err("a ban has neither a network nor a name".into());
+    if ban.network.is_none() && ban.name.is_none() && ban.key.is_none() {
+        return Err("a ban has neither a network nor a name nor a key".into());
     }
     let network = ban.network.map(|network| bans::network(&network.to_string())).transpose();
     let network = network.map_err(|error| error.to_string())?;
@@ -69,6 +69,7 @@ mod tests {
     use super::super::bans::{LONGEST_REASON, MOST};
     use super::*;
     use crate::protocol::Username;
+    use crate::trust::Fingerprint;
 
     fn now() -> Moment {
         Moment::at(0)
@@ -84,17 +85,22 @@ mod tests {
         let forever = Ban {
             network: bans::network("192.0.2.0/24").ok(),
             name: None,
+            key: None,
             until: None,
             reason: "spam".into(),
         };
         let short = Ban {
             network: bans::network("2001:db8::1").ok(),
             name: Username::parse("bob").ok(),
+            key: None,
             until: Some(later),
             reason: String::new(),
         };
         bans.add(forever.clone(), now()).unwrap();
+        let key = Fingerprint::parse("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU");
+        let of_key = Ban { network: None, name: None, key, ..short.clone() };
         bans.add(short, now()).unwrap();
+        bans.add(of_key, now()).unwrap();
         save(&path, &bans, now()).unwrap();
         assert_eq!(load(&path, now()).unwrap(), bans);
         let left = load(&path, Moment::at(10)).unwrap();
@@ -129,6 +135,7 @@ mod tests {
         let listed = (0..MOST).map(|number| Ban {
             network: Some(network(number)),
             name: None,
+            key: None,
             until: Some(later),
             reason: reason.clone(),
         });

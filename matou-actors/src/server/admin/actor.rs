@@ -10,15 +10,16 @@ use tokio::sync::mpsc;
 
 use super::ban_request::{banned_words, message, new_ban, until};
 use super::bans_store::BansStore;
-use super::clients::find;
+use super::clients::{Whom, find};
 use super::control::ControlRequest;
 use super::wire::{Request, Response, Status};
 use super::work::{Save, Work};
 use crate::protocol::v2::NoticeCode;
 use crate::protocol::{ClaimedName, DISCONNECTED_BY_OPERATOR, Username};
-use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment};
+use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment, Named};
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{AdminRequest, Found, LastMessage, SetBans};
+use crate::trust::Fingerprint;
 
 /// How long the other actors and the disk may take.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -46,7 +47,7 @@ pub(crate) struct AdminSettings {
 
 /// A user who is to be disconnected, once found.
 struct Kick {
-    name: ClaimedName,
+    whom: Whom,
     seconds: u64,
     last_message: LastMessage,
     reason: String,
@@ -80,16 +81,22 @@ impl AdminActor {
             }
             Request::Unban { target } => {
                 self.settings.bans.expire(now);
-                let removed = match bans::target(&target).map_err(|error| error.to_string())? {
-                    (Some(network), _) => self.settings.bans.remove(network),
-                    (_, Some(name)) => self.settings.bans.remove_name(&name),
-                    (None, None) => false,
+                let bans = &mut self.settings.bans;
+                let removed = match bans::named(&target).map_err(|error| error.to_string())? {
+                    Named::Network(network) => bans.remove(network),
+                    Named::Name(name) => bans.remove_name(&name),
+                    Named::Key(key) => bans.remove_key(key),
                 };
                 if !removed {
                     return Err(format!("{target} is not banned; `bans` lists what is"));
                 }
                 Work::Unban { target, save: self.bans_changed() }
             }
+            Request::Names => Work::Names(actors),
+            Request::Forget { name } => match Username::parse(&name) {
+                Ok(name) => Work::Forget { actors, name },
+                Err(error) => return Err(format!("{} is no name: {error}", name.escape_debug())),
+            },
             Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
             Request::Reload => Work::Reload(self.controls.clone()),
             Request::Shutdown => Work::Shutdown(self.controls.clone()),
@@ -113,23 +120,30 @@ impl AdminActor {
         seconds: Option<u64>,
         reason: Option<String>,
     ) -> Result<Kick, String> {
-        let name = ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?;
+        let whom = match Fingerprint::parse(name) {
+            Some(key) => Whom::Key(key),
+            None => Whom::Name(ClaimedName::unchecked(name).ok_or("a name has 1 to 32 bytes")?),
+        };
         let seconds = seconds.unwrap_or(KICK_SECONDS);
         let reason = reason.unwrap_or_else(|| "no reason given".into());
         let words = format!("{DISCONNECTED_BY_OPERATOR}: {reason}");
         let last_message = self.last_message(&words, NoticeCode::Kicked)?;
-        Ok(Kick { name, seconds, last_message, reason })
+        Ok(Kick { whom, seconds, last_message, reason })
     }
 
     /// Keeps out whom a kick found, before they are disconnected and can come back.
-    fn keep_out(&mut self, kick: Kick, found: Found, now: Moment) -> Result<Work, String> {
-        let Kick { seconds, last_message, reason, .. } = kick;
-        let ban = Ban {
-            network: Some(bans::host(found.address)),
-            name: Some(found.name.clone()),
-            until: until(Some(seconds), now)?,
-            reason: reason.chars().take(LONGEST_REASON / 4).collect(),
+    fn keep_out(&mut self, kick: Kick, found: Vec<Found>, now: Moment) -> Result<Work, String> {
+        let Kick { whom, seconds, last_message, reason } = kick;
+        let (network, name, key) = match (whom, &found[..]) {
+            (Whom::Key(key), _) => (None, None, Some(key)),
+            (Whom::Name(_), [found, ..]) => {
+                (Some(bans::host(found.address)), Some(found.name.clone()), None)
+            }
+            (Whom::Name(_), []) => return Err("no one was found".into()),
         };
+        let until = until(Some(seconds), now)?;
+        let words = reason.chars().take(LONGEST_REASON / 4).collect();
+        let ban = Ban { network, name, key, until, reason: words };
         self.settings.bans.add(ban, now).map_err(|error| error.to_string())?;
         self.bans_changed();
         Ok(Work::Kick { actors: self.actors.clone(), found, last_message, reason })
@@ -166,7 +180,7 @@ impl Handler<AdminRequest> for AdminActor {
             let actors = self.actors.clone();
             let found = wrap_future(async move {
                 let kick = kick?;
-                let found = within(find(&actors, &kick.name)).await?;
+                let found = within(find(&actors, &kick.whom)).await?;
                 Ok((kick, found))
             });
             return AtomicResponse::new(Box::pin(found.then(|found, admin: &mut Self, _| {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText};
-use crate::server::accept::bans::{self, Ban, LONGEST_REASON, Moment};
+use crate::server::accept::bans::{self, Ban, LONGEST_REASON, Moment, Named};
 
 pub(super) fn new_ban(
     target: &str,
@@ -11,7 +11,7 @@ pub(super) fn new_ban(
     reason: Option<String>,
     now: Moment,
 ) -> Result<Ban, String> {
-    let (network, name) = bans::target(target).map_err(|error| error.to_string())?;
+    let named = bans::named(target).map_err(|error| error.to_string())?;
     let reason = reason.unwrap_or_default();
     if reason.len() > LONGEST_REASON {
         return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
@@ -19,7 +19,13 @@ pub(super) fn new_ban(
     if reason.contains(char::is_control) {
         return Err("the reason has a control character; it is one line of text".into());
     }
-    Ok(Ban { network, name, until: until(seconds, now)?, reason })
+    let until = until(seconds, now)?;
+    let ban = Ban { network: None, name: None, key: None, until, reason };
+    Ok(match named {
+        Named::Network(network) => Ban { network: Some(network), ..ban },
+        Named::Name(name) => Ban { name: Some(name), ..ban },
+        Named::Key(key) => Ban { key: Some(key), ..ban },
+    })
 }
 
 pub(super) fn until(seconds: Option<u64>, now: Moment) -> Result<Option<Timestamp>, String> {

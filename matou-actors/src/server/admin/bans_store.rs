@@ -61,8 +61,11 @@ mod tests {
     fn bans(text: &str) -> Bans {
         let network = bans::network(text).ok();
         let mut bans = Bans::default();
-        bans.add(Ban { network, name: None, until: None, reason: String::new() }, Moment::now())
-            .unwrap();
+        bans.add(
+            Ban { network, name: None, key: None, until: None, reason: String::new() },
+            Moment::now(),
+        )
+        .unwrap();
         bans
     }
 

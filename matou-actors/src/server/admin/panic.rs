@@ -1,6 +1,6 @@
 //! Makes an actor panic, for the tests of what follows.
 
-use super::clients::find;
+use super::clients::{Whom, find};
 use super::wire::Response;
 use crate::protocol::ClaimedName;
 use crate::server::lifecycle::wiring::Actors;
@@ -18,10 +18,11 @@ pub(super) async fn panic_actor(actors: &Actors, actor: &str) -> Result<Response
         other => {
             let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
             let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
-            let Found { route, .. } = find(actors, &name).await?;
-            let order = ToConnection { id: route.id, order: Order::Panic };
-            let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
-            shard.do_send(order);
+            for Found { route, .. } in find(actors, &Whom::Name(name)).await? {
+                let order = ToConnection { id: route.id, order: Order::Panic };
+                let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
+                shard.do_send(order);
+            }
         }
     }
     Ok(Response::Panicking)

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::server::accept::bans::Ban;
 use crate::server::metrics::snapshot::Snapshot;
+use crate::trust::Fingerprint;
 
 /// What an operator asks for, such as `{"command":"kick","name":"alice"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,10 +17,10 @@ pub enum Request {
     Status,
     /// Who is connected. Answer: [`Response::Clients`].
     Clients,
-    /// Disconnect a user, and keep that name from that address out for a time. Answer:
+    /// Disconnect a user, and keep that name from that address out for a time, or that key. Answer:
     /// [`Response::Kicked`].
     Kick {
-        /// The user, without regard to case.
+        /// The user, without regard to case, or the fingerprint of a key.
         name: String,
         /// For how long; a minute without it.
         #[serde(default)]
@@ -27,10 +29,10 @@ pub enum Request {
         #[serde(default)]
         reason: Option<String>,
     },
-    /// Refuse an address, a network or a name, and disconnect whom that
+    /// Refuse an address, a network, a name or a key, and disconnect whom that
     /// concerns. Answer: [`Response::Banned`].
     Ban {
-        /// Such as `192.0.2.7`, `2001:db8::/64` or `alice`.
+        /// Such as `192.0.2.7`, `2001:db8::/64`, `alice` or `SHA256:...`.
         #[serde(alias = "network")]
         target: String,
         /// For how long; for ever without it.
@@ -40,7 +42,7 @@ pub enum Request {
         #[serde(default)]
         reason: Option<String>,
     },
-    /// End the ban of exactly this address or network, or those of this name. Answer:
+    /// End the ban of exactly this address or network, of this key, or those of this name. Answer:
     /// [`Response::Unbanned`].
     Unban {
         /// As in [`Request::Ban`].
@@ -49,6 +51,13 @@ pub enum Request {
     },
     /// The bans in force. Answer: [`Response::Bans`].
     Bans,
+    /// The names that belong to keys. Answer: [`Response::Names`].
+    Names,
+    /// Let others have a name that belongs to a key. Answer: [`Response::Forgotten`].
+    Forget {
+        /// The name, without regard to case.
+        name: String,
+    },
     /// Say something to everybody in the name that says the message of the day. Answer:
     /// [`Response::Said`].
     Notice {
@@ -77,7 +86,7 @@ pub enum Response {
     Clients(Vec<ClientReport>),
     /// A user was disconnected.
     Kicked {
-        /// The user.
+        /// The user, or the users with that key.
         name: String,
     },
     /// The ban is in force.
@@ -94,6 +103,10 @@ pub enum Response {
     },
     /// The bans in force.
     Bans(Vec<Ban>),
+    /// The names that belong to keys, in order.
+    Names(Vec<NameReport>),
+    /// The name belongs to no one.
+    Forgotten(NameReport),
     /// The notice has its place in the room.
     Said,
     /// The new settings hold.
@@ -138,6 +151,22 @@ pub struct ClientReport {
     pub age_seconds: u64,
     /// Bytes that wait to be written to it.
     pub queued_bytes: usize,
+    /// The fingerprint of the user's key; `None` when the connection is not encrypted.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A name that belongs to a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameReport {
+    /// The name, as it was first written.
+    pub name: String,
+    /// The fingerprint of the key.
+    pub fingerprint: Fingerprint,
+    /// When it was used first.
+    pub first_use: Timestamp,
+    /// When it was used last; of a user who is here, at the last full hour or later.
+    pub last_use: Timestamp,
 }
 
 impl Response {

@@ -1,13 +1,15 @@
 //! The part of a request that has to be waited for, away from the admin actor.
 
+use std::sync::Arc;
+
 use futures::future::join;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bans_store::BansStore;
-use super::clients::{PART_WITHIN, clients, close, close_banned, stopping};
+use super::clients::{PART_WITHIN, clients, close, close_banned, forget, names, stopping};
 use super::control::ControlRequest;
 use super::wire::Response;
-use crate::protocol::MessageText;
+use crate::protocol::{MessageText, Username};
 use crate::server::accept::bans::{Ban, Bans};
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{Announce, Found, LastMessage};
@@ -29,9 +31,14 @@ pub(super) enum Work {
     },
     Kick {
         actors: Actors,
-        found: Found,
+        found: Vec<Found>,
         last_message: LastMessage,
         reason: String,
+    },
+    Names(Actors),
+    Forget {
+        actors: Actors,
+        name: Username,
     },
     Notice {
         actors: Actors,
@@ -73,9 +80,16 @@ impl Work {
                 Response::Unbanned { target }
             }
             Self::Kick { actors, found, last_message, reason } => {
-                close(&actors, &found, last_message, Reason::Kicked(reason.into())).await?;
-                Response::Kicked { name: found.name.to_string() }
+                let reason: Arc<str> = reason.into();
+                for found in &found {
+                    let reason = Reason::Kicked(Arc::clone(&reason));
+                    close(&actors, found, last_message.clone(), reason).await?;
+                }
+                let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
+                Response::Kicked { name: names.join(", ") }
             }
+            Self::Names(actors) => Response::Names(names(&actors).await?),
+            Self::Forget { actors, name } => Response::Forgotten(forget(&actors, name).await?),
             Self::Notice { actors, text } => {
                 actors.room.send(Announce(text)).await.map_err(stopping)?;
                 Response::Said

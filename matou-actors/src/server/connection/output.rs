@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::socket::Socket;
+use crate::protocol::v2::PublicKey;
 use crate::server::connection::outbox::{MAX_SLICES, Outbox};
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
@@ -77,6 +78,11 @@ impl Output {
 
     pub(super) fn socket_mut(&mut self) -> &mut Socket {
         &mut self.socket
+    }
+
+    /// The key that the client has proved; `None` when the connection is plain.
+    pub(crate) fn client_key(&self) -> Option<PublicKey> {
+        self.socket.client_key()
     }
 
     /// How long nothing has come from the client, if the system knows; see [`Socket::silence`].

@@ -15,8 +15,8 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, Found, Order, PrivateStep, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry,
-    ToRoom,
+    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, SetBans, SetNames, Step,
+    ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::directory::{Addresses, Directory, Member, Refused, RefusedKind};
@@ -109,11 +109,40 @@ impl Handler<Find> for Registry {
 
     fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
         let found = self.directory.find(&name);
-        MessageResult(found.map(|member| Found {
-            route: member.route,
-            name: member.name.clone(),
-            address: member.addresses.peer,
-        }))
+        MessageResult(found.map(Found::from))
+    }
+}
+
+impl Handler<FindKey> for Registry {
+    type Result = Vec<Found>;
+
+    fn handle(&mut self, FindKey(key): FindKey, _: &mut Context<Self>) -> Self::Result {
+        self.directory.with_key(key).map(Found::from).collect()
+    }
+}
+
+impl Handler<ListNames> for Registry {
+    type Result = MessageResult<ListNames>;
+
+    fn handle(&mut self, _: ListNames, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.directory.bound.all().cloned().collect())
+    }
+}
+
+impl Handler<ForgetName> for Registry {
+    type Result = MessageResult<ForgetName>;
+
+    fn handle(&mut self, ForgetName(name): ForgetName, _: &mut Context<Self>) -> Self::Result {
+        let forgotten = self.directory.bound.forget(&name);
+        self.keep_names();
+        MessageResult(forgotten)
+    }
+}
+
+impl From<&Member> for Found {
+    fn from(member: &Member) -> Self {
+        let (route, name) = (member.route, member.name.clone());
+        Self { route, name, address: member.addresses.peer }
     }
 }
 
@@ -128,9 +157,10 @@ impl Registry {
         last_sequence: u64,
     ) {
         let now = Moment::now();
-        let banned = self.is_banned(claimed, addresses, now);
         let mut earlier = None;
-        let joined = if banned {
+        let joined = if self.is_key_banned(&key, now) {
+            Err(Refused::KeyBanned)
+        } else if self.is_banned(claimed, addresses, now) {
             Err(Refused::Banned)
         } else {
             let same = key.as_ref().and_then(|key| self.directory.same_user(claimed, key));
@@ -172,6 +202,11 @@ impl Registry {
     fn is_banned(&self, claimed: &ClaimedName, addresses: Addresses, now: Moment) -> bool {
         let banned = |name| self.bans.is_name_banned(&name, addresses.peer, now);
         !self.bans.is_empty() && claimed.parse().is_ok_and(banned)
+    }
+
+    fn is_key_banned(&self, key: &MemberKey, now: Moment) -> bool {
+        let banned = |key| self.bans.is_key_banned(Fingerprint::of(key), now);
+        !self.bans.is_empty() && key.as_deref().is_some_and(banned)
     }
 
     fn forward(&self, route: Route, step: PrivateStep) {

@@ -170,7 +170,6 @@ impl BoundNames {
         }
     }
 
-    #[cfg(test)]
     /// Frees `name`; to whom it belonged.
     pub(crate) fn forget(&mut self, name: &Username) -> Option<Binding> {
         let binding = self.names.holder(name)?.clone();
@@ -178,7 +177,6 @@ impl BoundNames {
         Some(binding)
     }
 
-    #[cfg(test)]
     /// All names, in no order.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Binding> {
         self.names.holders()

@@ -11,6 +11,7 @@ use crate::server::registry::bound_names::{BoundNames, OtherKey, TooManyNewNames
 use crate::server::registry::names::{Names, Taken, is_of_one_script};
 use crate::server::room::event::MemberKey;
 use crate::server::shrink_sparse::ShrinkSparse as _;
+use crate::trust::Fingerprint;
 
 /// Everybody who has joined, by connection and by name.
 #[derive(Debug, Default)]
@@ -52,6 +53,8 @@ pub(crate) enum Refused {
     TooManyNewNames,
     #[error("the name is banned")]
     Banned,
+    #[error("the key is banned")]
+    KeyBanned,
     #[error("the name mixes letters of several scripts")]
     MixedScripts,
 }
@@ -64,6 +67,7 @@ pub(crate) enum RefusedKind {
     OtherKey,
     TooManyNewNames,
     Banned,
+    KeyBanned,
     MixedScripts,
 }
 
@@ -89,7 +93,7 @@ impl Refused {
             Self::Taken => SignInRefusal::Taken,
             Self::OtherKey => SignInRefusal::OtherKey,
             Self::TooManyNewNames => SignInRefusal::TooManyNames,
-            Self::Banned => SignInRefusal::Banned,
+            Self::Banned | Self::KeyBanned => SignInRefusal::Banned,
         }
     }
 
@@ -100,6 +104,7 @@ impl Refused {
             Self::OtherKey => RefusedKind::OtherKey,
             Self::TooManyNewNames => RefusedKind::TooManyNewNames,
             Self::Banned => RefusedKind::Banned,
+            Self::KeyBanned => RefusedKind::KeyBanned,
             Self::MixedScripts => RefusedKind::MixedScripts,
         }
     }
@@ -191,6 +196,13 @@ impl Directory {
     pub(crate) fn find(&self, claimed: &ClaimedName) -> Option<&Member> {
         let name = claimed.parse().ok()?;
         self.members.get(self.names.holder(&name)?)
+    }
+
+    /// Those who use the key with that fingerprint.
+    pub(crate) fn with_key(&self, key: Fingerprint) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(move |member| {
+            member.key.as_ref().is_some_and(|held| Fingerprint::of(held) == key)
+        })
     }
 
     /// How many have joined.

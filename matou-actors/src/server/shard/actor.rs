@@ -33,6 +33,7 @@ use crate::server::room::log::Span;
 use crate::server::settings::Limits;
 use crate::server::shard::liveness::LivenessSweep;
 use crate::server::shrink_sparse::ShrinkSparse as _;
+use crate::trust::Fingerprint;
 
 /// Sockets that are written in a row before the event loop gets its turn.
 const TURN: usize = 256;
@@ -326,6 +327,7 @@ impl Handler<ListClients> for Shard {
             address: seat.peer,
             age_seconds: seat.accepted_at.elapsed().as_secs(),
             queued_bytes: seat.output.borrow().queued(),
+            fingerprint: seat.output.borrow().client_key().as_ref().map(Fingerprint::of),
         });
         reports.collect()
     }

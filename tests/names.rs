@@ -1,0 +1,208 @@
+//! Names that belong to keys, with real servers that are started again, and what operators do about them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod harness;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use harness::lines::Lines;
+use harness::server::Server;
+use harness::wire::{Peer, coreq, cores};
+use harness::{Process, matou};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server with operators, whose database outlives it.
+struct Ship {
+    server: Server,
+    folder: TempDir,
+}
+
+/// Somebody's home, with a key of its own.
+struct Home(TempDir);
+
+/// A client at home.
+struct User {
+    process: Process,
+    lines: Lines,
+}
+
+impl Ship {
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self { server: serve(folder.path()), folder }
+    }
+
+    fn start_again(self) -> Self {
+        let Self { mut server, folder } = self;
+        server.process.signal(Signal::SIGTERM);
+        assert!(server.process.exit().success());
+        Self { server: serve(folder.path()), folder }
+    }
+
+    fn admin(&self, arguments: &[&str]) -> Output {
+        let mut command = matou(self.folder.path());
+        command.args(["admin", "--json", "--socket"]).arg(self.folder.path().join("admin"));
+        command.args(arguments).output().unwrap()
+    }
+
+    fn asked(&self, arguments: &[&str]) -> Value {
+        let output = self.admin(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn serve(folder: &Path) -> Server {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (store, socket) = (path("server.redb"), path("admin"));
+    Server::with("127.0.0.1:0", &[("NAMES__STORE", &store), ("ADMIN__SOCKET", &socket)])
+}
+
+impl Home {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn asks(&self, ship: &Ship, name: &str) -> User {
+        let mut command = matou(self.0.path());
+        command.args(["client", "--json", "--username", name, "--server"]);
+        command.arg(ship.server.address.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process(command.spawn().unwrap());
+        let lines = Lines::new(name, process.0.stdout.take().unwrap());
+        User { process, lines }
+    }
+
+    fn joins(&self, ship: &Ship, name: &str) -> User {
+        let mut user = self.asks(ship, name);
+        user.event("connected");
+        user
+    }
+
+    /// Why the name is refused.
+    fn is_refused(&self, ship: &Ship, name: &str) -> String {
+        let mut user = self.asks(ship, name);
+        let error = user.event("error");
+        user.process.exit();
+        error["message"].as_str().unwrap().to_owned()
+    }
+}
+
+impl User {
+    fn event(&mut self, kind: &str) -> Value {
+        self.lines.wait(kind, |line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            (event["event"] == kind).then_some(event)
+        })
+    }
+}
+
+fn is_refused_in_plain(ship: &Ship, name: &str) {
+    let mut plain = Peer::connect(ship.server.address);
+    plain.send(&coreq(name));
+    plain.expect(&cores(false));
+}
+
+#[test]
+fn a_name_belongs_to_its_key_after_the_server_was_started_again() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let mut ship = Ship::start();
+    drop(ann.joins(&ship, "Ann"));
+    ship.server.logged("left");
+    ship = ship.start_again();
+    for name in ["Ann", "ann"] {
+        let why = eve.is_refused(&ship, name);
+        assert!(why.contains("belongs to another key; choose another name"), "{why}");
+        is_refused_in_plain(&ship, name);
+    }
+    is_refused_in_plain(&ship, "Аnn");
+    ann.joins(&ship, "Ann");
+}
+
+#[test]
+fn an_operator_sees_names_and_frees_one() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let mut ship = Ship::start();
+    drop(ann.joins(&ship, "Ann"));
+    ship.server.logged("left");
+    let names = ship.asked(&["names"]);
+    assert_eq!(names["names"][0]["name"], "Ann");
+    let fingerprint = names["names"][0]["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.starts_with("SHA256:"), "{names}");
+    let forgotten = ship.asked(&["forget", "ANN"]);
+    assert_eq!(forgotten["forgotten"]["fingerprint"], fingerprint);
+    let again = ship.admin(&["forget", "Ann"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("belongs to no key"), "{again:?}");
+    ship = ship.start_again();
+    assert_eq!(ship.asked(&["names"])["names"].as_array().unwrap().len(), 0);
+    let _eve = eve.joins(&ship, "Ann");
+    assert!(ann.is_refused(&ship, "Ann").contains("belongs to another key"));
+}
+
+#[test]
+fn a_key_is_kicked_and_banned_under_every_name() {
+    let (ann, bob) = (Home::new(), Home::new());
+    let ship = Ship::start();
+    let (mut here, _bob) = (ann.joins(&ship, "Ann"), bob.joins(&ship, "bob"));
+    let clients = ship.asked(&["clients"]);
+    let clients = clients["clients"].as_array().unwrap();
+    let of_ann = clients.iter().find(|client| client["name"] == "Ann").unwrap();
+    let key = of_ann["fingerprint"].as_str().unwrap();
+    assert_eq!(ship.asked(&["kick", key, "too", "loud"])["kicked"]["name"], "Ann");
+    here.event("notice");
+    assert!(ann.is_refused(&ship, "Anna").contains("the key is banned"));
+    assert_eq!(ship.admin(&["kick", key]).status.code(), Some(1));
+    ship.asked(&["unban", key]);
+    let mut here = ann.joins(&ship, "Anna");
+    let banned = ship.asked(&["ban", key, "--for", "1h", "spam"]);
+    assert_eq!(banned["banned"]["disconnected"], 1);
+    assert_eq!(ship.asked(&["bans"])["bans"][0]["key"], key);
+    let notice = here.event("notice");
+    assert!(notice["message"].as_str().unwrap().contains("spam"), "{notice}");
+    assert!(ann.is_refused(&ship, "Ann").contains("the key is banned"));
+}
+
+#[test]
+fn a_damaged_database_keeps_the_server_from_starting_and_is_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let store: PathBuf = folder.path().join("server.redb");
+    fs::write(&store, "no database at all\n".repeat(1000)).unwrap();
+    for (more, code) in [(&["--check-config"][..], 2), (&[], 1)] {
+        let mut command = matou(folder.path());
+        command.args(["server", "--listen", "127.0.0.1:0"]).args(more);
+        let output = command.env("MATOU_SERVER__NAMES__STORE", &store).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("server.redb is damaged: "), "{said}");
+    }
+    assert_eq!(fs::read_to_string(&store).unwrap(), "no database at all\n".repeat(1000));
+}
+
+#[test]
+fn two_servers_of_one_home_run_and_the_second_says_that_it_keeps_no_names() {
+    let home = TempDir::new().unwrap();
+    let start = || {
+        let mut command = matou(home.path());
+        command.args(["server", "--listen", "127.0.0.1:0"]);
+        Server::launch(command, &[("NAMES__STORE", "")])
+    };
+    let first = start();
+    assert!(home.path().join(".local/share/matou/server.redb").exists());
+    let mut command = matou(home.path());
+    command.args(["server", "--listen", "127.0.0.1:0"]);
+    command.env("MATOU_SERVER__LOG__FORMAT", "json").stderr(Stdio::piped());
+    let mut second = Process(command.spawn().unwrap());
+    let mut log = Lines::new("second server", second.0.stderr.take().unwrap());
+    let warned = log.wait("a warning", |line| {
+        line.contains("a restart will forget to whom names belong").then(|| line.to_owned())
+    });
+    assert!(warned.contains("in use by another server"), "{warned}");
+    log.wait("listening", |line| line.contains("\"listening\"").then_some(()));
+    drop(first);
+}
