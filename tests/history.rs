@@ -5,6 +5,13 @@
 mod harness;
 mod support;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use harness::DEADLINE;
 use harness::client::Client;
 use harness::server::Server;
 use support::proxy::{Fault, Faults, Proxy};
@@ -69,4 +76,82 @@ fn a_server_that_was_started_again_hides_nothing_that_is_said_on_it() {
     bea.say("on the new one");
     let heard = |event: &serde_json::Value| event["text"] == "on the new one";
     ada.wait_for(&["message", "history_message"], heard);
+}
+
+/// A server that keeps its history in the file at `path`.
+fn keeping(path: &Path, listen: &str) -> Server {
+    Server::with(listen, &[("HISTORY__FILE", path.to_str().unwrap()), ("LOG__LEVEL", "info")])
+}
+
+#[test]
+fn messages_outlive_a_server_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    let server = keeping(&path, "127.0.0.1:0");
+    let address = server.address;
+    let mut ada = Client::join(address, "Ada");
+    for number in 0..3 {
+        ada.say(&format!("{number}"));
+        ada.heard("Ada", &format!("{number}"));
+    }
+    let start = Instant::now();
+    let kept =
+        |text: &str| fs::read(&path).unwrap().windows(text.len()).any(|it| it == text.as_bytes());
+    while !kept("\u{0}\u{0}\u{0}\u{1}2\u{0}") {
+        assert!(start.elapsed() < DEADLINE, "the last message is not in the file");
+        std::thread::yield_now();
+    }
+    // Killed, not stopped.
+    drop(server);
+    ada.any("disconnected");
+    // In the middle of a write.
+    let mut torn = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    torn.write_all(b"\0\0\0\x16\0\0\0\x99").unwrap();
+    let server = keeping(&path, &address.to_string());
+    // Neither a gap nor a repeat for one who comes back, and all of it for one who is new.
+    ada.wait("connected", |_| true);
+    assert_eq!(ada.any("history_end")["messages"], 0);
+    let mut bea = Client::join(server.address, "Bea");
+    for number in 0..3 {
+        assert_eq!(bea.any("history_message")["text"], number.to_string());
+    }
+    ada.say("and on");
+    bea.heard("Ada", "and on");
+}
+
+#[test]
+fn a_full_disk_costs_the_history_and_nothing_else() {
+    let disk = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "matou-history"])
+        .arg(disk.path())
+        .output();
+    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+        return harness::skipped("no disk of its own can be mounted here");
+    }
+    let _unmount = Unmount(disk.path());
+    let path = disk.path().join("history");
+    let settings = [&UNLIMITED[..], &[("HISTORY__FILE", path.to_str().unwrap())]].concat();
+    let mut server = Server::with("127.0.0.1:0", &settings);
+    let mut ada = Client::join(server.address, "Ada");
+    for number in 0..400 {
+        ada.say(&format!("{number} {}", "x".repeat(400)));
+    }
+    for number in 0..400 {
+        let text = ada.any("message")["text"].as_str().unwrap().to_owned();
+        assert!(text.starts_with(&format!("{number} ")), "{text}");
+    }
+    let warned = server.logged("cannot write the history; it is tried again");
+    assert!(warned["reason"].as_str().unwrap().contains("space"), "{warned}");
+    let mut bea = Client::join(server.address, "Bea");
+    assert_eq!(bea.any("history_end")["messages"], 50);
+}
+
+/// Unmounts a disk at the end of a test, although a server still uses it.
+struct Unmount<'a>(&'a Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
 }

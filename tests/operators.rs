@@ -101,6 +101,31 @@ fn operators_reload_and_shut_down() {
 }
 
 #[test]
+fn what_one_person_said_is_purged_from_memory_and_file() {
+    let stage = Stage::with("[history]\nfile = \"history\"\nreplay_plain = 10", &[]);
+    let (mut alice, mut bob) = (stage.join("alice", &[]), stage.join("bob", &["alice"]));
+    alice.expect(&conotif("bob"));
+    for (from, text) in [("alice", "hello"), ("bob", "spam")] {
+        let peer = if from == "bob" { &mut bob } else { &mut alice };
+        peer.send(&msg(text));
+        alice.expect(&msgbc(from, text));
+        bob.expect(&msgbc(from, text));
+    }
+    let file = || std::fs::read(stage.folder.path().join("history")).unwrap();
+    let has = |text: &[u8]| file().windows(text.len()).any(|part| part == text);
+    assert_eq!(stage.asked(&["purge", "BOB"]), "1 message deleted from the history.\n");
+    assert!(has(b"hello") && !has(b"spam"));
+    let mut carol = Peer::connect(stage.server.address);
+    carol.send(&coreq("carol"));
+    carol.expect(&cores(true));
+    for frame in [conotif("alice"), conotif("bob"), msgbc("alice", "hello"), conotif("carol")] {
+        carol.expect(&frame);
+    }
+    assert_eq!(stage.asked_json(&["purge"]), serde_json::json!({"purged": {"messages": 1}}));
+    assert!(!has(b"hello"));
+}
+
+#[test]
 fn metrics_and_health_are_served_on_their_port() {
     let mut stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
     // The line came before `listening`.

@@ -133,3 +133,38 @@ fn a_client_of_revision_1_gets_old_messages_only_where_the_operator_wants_that()
         assert_eq!(old.receive(), frame);
     }
 }
+
+#[test]
+fn a_history_in_a_file_outlives_the_server_and_sequences_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    let start = || Server::with(|settings| settings.history.file.clone_from(&path));
+    let server = start();
+    let identity = Identity::generate().unwrap();
+    let mut ann = Encrypted::connect_as(&server, &identity);
+    welcome(&mut ann, "ann", 0);
+    ann.receive();
+    let last = say(&mut ann, 0..3);
+    server.stop();
+    let server = start();
+    let mut bob = Encrypted::connect(&server);
+    welcome(&mut bob, "bob", 0);
+    assert_eq!(past(&mut bob).0, [0, 1, 2]);
+    let ServerFrame::Joined { sequence, .. } = bob.receive() else { panic!("no JOINED") };
+    assert!(sequence > last);
+    assert!(say(&mut bob, 3..5) > sequence);
+    let mut ann = Encrypted::connect_as(&server, &identity);
+    welcome(&mut ann, "ann", last);
+    assert_eq!(past(&mut ann).0, [3, 4], "no gap, and nothing twice");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_the_room_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("not/there/history");
+    let server = Server::with(|settings| settings.history.file = path);
+    let mut ann = Encrypted::join(&server, "ann");
+    say(&mut ann, 0..3);
+    ann.send(&ClientFrame::History { before: 100, count: 100 });
+    assert_eq!(past(&mut ann).0, [0, 1, 2]);
+}

@@ -164,6 +164,11 @@ pub(crate) enum Order {
         /// The name, case-insensitive.
         name: String,
     },
+    /// Delete what was said under a name, or everything, from the history: newcomers do not read it any more.
+    Purge {
+        /// The name, case-insensitive; everything by default.
+        name: Option<String>,
+    },
     /// Send a message to everyone, under the name set by `room.motd_name`.
     Notice {
         /// The message.

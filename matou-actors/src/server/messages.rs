@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text};
 use crate::protocol::{
-    ClaimedName, Encode as _, Kind, MessageText, PortPair, Username, encode_message, message_length,
+    ClaimedName, Encode as _, FoldedName, Kind, MessageText, PortPair, Username, encode_message,
+    message_length,
 };
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
@@ -277,6 +278,19 @@ pub(crate) struct ForgetName(pub(crate) Username);
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Announce(pub(crate) MessageText);
+
+/// To the room: forget what was said under that name, or everything.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Purged")]
+pub(crate) struct Purge(pub(crate) Option<FoldedName>);
+
+/// The answer to [`Purge`].
+#[derive(Debug)]
+pub(crate) struct Purged {
+    pub(crate) messages: usize,
+    /// Says whether the file is rid of them, too, if there is a file.
+    pub(crate) saved: Option<oneshot::Receiver<Result<(), String>>>,
+}
 
 /// Stop accepting; answered when the listening sockets are closed.
 #[derive(Clone, Copy, Debug, Message)]

@@ -94,6 +94,8 @@ pub struct History {
     pub messages: usize,
     /// Hours for which they are kept; 0 is not at all.
     pub hours: u64,
+    /// The file that keeps them over a restart; empty is none.
+    pub file: PathBuf,
     /// Messages from before that a newcomer of revision 1 gets, who cannot tell them from new ones.
     pub replay_plain: usize,
 }
@@ -220,7 +222,7 @@ impl Default for Room {
 
 impl Default for History {
     fn default() -> Self {
-        Self { messages: 500, hours: 24, replay_plain: 0 }
+        Self { messages: 500, hours: 24, file: PathBuf::new(), replay_plain: 0 }
     }
 }
 

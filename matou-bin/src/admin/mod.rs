@@ -89,6 +89,7 @@ fn request(order: &Order) -> Request {
         Order::Bans => Request::Bans,
         Order::Names => Request::Names,
         Order::Forget { name } => Request::Forget { name: name.clone() },
+        Order::Purge { name } => Request::Purge { name: name.clone() },
         Order::Notice { text } => Request::Notice { text: words(text) },
         Order::Reload => Request::Reload,
         Order::Shutdown => Request::Shutdown,

@@ -24,6 +24,8 @@ pub(super) fn text(response: &Response) -> String {
         Response::Forgotten(NameReport { name, fingerprint, .. }) => {
             format!("{} no longer belongs to {fingerprint}.\n", sanitize(name))
         }
+        Response::Purged { messages: 1 } => "1 message deleted from the history.\n".into(),
+        Response::Purged { messages } => format!("{messages} messages deleted from the history.\n"),
         Response::Said => "Notice sent.\n".into(),
         Response::Reloaded { needs_restart } if needs_restart.is_empty() => {
             "Settings reloaded.\n".into()

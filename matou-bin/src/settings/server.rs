@@ -26,6 +26,7 @@ pub(crate) fn load_server(
     let admin = &mut settings.admin;
     admin.socket = expand(&merged, "admin.socket", &admin.socket, home)?;
     admin.bans = expand(&merged, "admin.bans", &admin.bans, home)?;
+    settings.history.file = expand(&merged, "history.file", &settings.history.file, home)?;
     let security = &mut settings.security;
     security.key = expand(&merged, "security.key", &security.key, home)?;
     let names = &mut settings.names;

@@ -97,6 +97,11 @@ impl AdminActor {
                 Ok(name) => Work::Forget { actors, name },
                 Err(error) => return Err(format!("{} is no name: {error}", name.escape_debug())),
             },
+            Request::Purge { name } => {
+                let parse = |name: String| Username::parse(&name).map(|name| name.folded());
+                let name = name.map(parse).transpose().map_err(|error| error.to_string())?;
+                Work::Purge { actors, name }
+            }
             Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
             Request::Reload => Work::Reload(self.controls.clone()),
             Request::Shutdown => Work::Shutdown(self.controls.clone()),

@@ -64,6 +64,13 @@ pub enum Request {
         /// One message.
         text: String,
     },
+    /// Delete what was said under a name, or everything that was said, from the history: newcomers
+    /// do not read it any more. Answer: [`Response::Purged`].
+    Purge {
+        /// The name, without regard to case; everybody's messages without it.
+        #[serde(default)]
+        name: Option<String>,
+    },
     /// Read the configuration again. Answer: [`Response::Reloaded`].
     Reload,
     /// Stop the server. Answer: [`Response::Stopping`].
@@ -109,6 +116,11 @@ pub enum Response {
     Forgotten(NameReport),
     /// The notice has its place in the room.
     Said,
+    /// Messages were deleted.
+    Purged {
+        /// How many.
+        messages: usize,
+    },
     /// The new settings hold.
     Reloaded {
         /// The keys that differ and need a restart.

@@ -9,10 +9,10 @@ use super::bans_store::BansStore;
 use super::clients::{PART_WITHIN, clients, close, close_banned, forget, names, stopping};
 use super::control::ControlRequest;
 use super::wire::Response;
-use crate::protocol::{MessageText, Username};
+use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::accept::bans::{Ban, Bans};
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Announce, Found, LastMessage};
+use crate::server::messages::{Announce, Found, LastMessage, Purge, Purged};
 use crate::server::reason::Reason;
 
 /// What answers a request once the bans have been dealt with.
@@ -39,6 +39,10 @@ pub(super) enum Work {
     Forget {
         actors: Actors,
         name: Username,
+    },
+    Purge {
+        actors: Actors,
+        name: Option<FoldedName>,
     },
     Notice {
         actors: Actors,
@@ -90,6 +94,24 @@ impl Work {
             }
             Self::Names(actors) => Response::Names(names(&actors).await?),
             Self::Forget { actors, name } => Response::Forgotten(forget(&actors, name).await?),
+            Self::Purge { actors, name } => {
+                let Purged { messages, saved } =
+                    actors.room.send(Purge(name)).await.map_err(stopping)?;
+                let saved = match saved {
+                    Some(saved) => match tokio::time::timeout(PART_WITHIN, saved).await {
+                        Ok(Ok(saved)) => saved,
+                        Ok(Err(_)) | Err(_) => Err("the disk takes too long".into()),
+                    },
+                    None => Ok(()),
+                };
+                saved.map_err(|error| {
+                    format!(
+                        "{messages} messages deleted, but they are still in the file of \
+                         history.file: {error}"
+                    )
+                })?;
+                Response::Purged { messages }
+            }
             Self::Notice { actors, text } => {
                 actors.room.send(Announce(text)).await.map_err(stopping)?;
                 Response::Said

@@ -9,7 +9,7 @@ use crate::server::messages::{SetAdmission, SetLimits, SetNames, SetRequestLimit
 use crate::server::registry::bound_names::BindingRules;
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
-use crate::server::settings::{ServerSettings, SettingError};
+use crate::server::settings::{History, ServerSettings, SettingError};
 
 /// The actors that take new settings.
 #[derive(Clone, Debug)]
@@ -35,7 +35,8 @@ impl Reloadable {
         current.room.replay_roster = new.room.replay_roster;
         current.room.motd.clone_from(&new.room.motd);
         current.room.replay = new.room.replay;
-        current.history = new.history.clone();
+        let file = std::mem::take(&mut current.history.file);
+        current.history = History { file, ..new.history.clone() };
         current.private = new.private.clone();
         current.limits = new.limits.clone();
         current.names.keep_days = new.names.keep_days;
@@ -71,6 +72,7 @@ fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'sta
         ("discovery.announce", current.discovery.announce != new.discovery.announce),
         ("discovery.name", current.discovery.name != new.discovery.name),
         ("room.motd_name", current.room.motd_name != new.room.motd_name),
+        ("history.file", current.history.file != new.history.file),
         ("log.format", current.log.format != new.log.format),
         ("admin.socket", current.admin.socket != new.admin.socket),
         ("admin.bans", current.admin.bans != new.admin.bans),

@@ -21,6 +21,7 @@ use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::wiring::{Actors, Kept};
 use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting, ToRegistry};
 use crate::server::registry::bound_names::{BindingRules, BoundNames};
+use crate::server::room::history_file::{self, HistoryWriter};
 use crate::server::settings::{Plain, ServerSettings, SettingError};
 use crate::server::store::Store;
 use crate::server::store::writer::StoreWriter;
@@ -36,6 +37,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the last names may take to be written.
 const STORE_WITHIN: Duration = Duration::from_secs(1);
+/// How long the disk may take to write what was said.
+const SAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that runs. Dropping it does not stop it.
 #[derive(Debug)]
@@ -46,6 +49,7 @@ pub struct Running {
     bans: Bans,
     actors: Actors,
     arbiters: Vec<Arbiter>,
+    history: Option<HistoryWriter>,
     failures: mpsc::UnboundedReceiver<&'static str>,
     logger: Logger,
 }
@@ -96,9 +100,10 @@ pub fn start(
     let (failed, failures) = mpsc::unbounded_channel();
     let count = shard_count(settings.network.arbiters);
     let arbiters: Vec<Arbiter> = (1..count).map(|_| Arbiter::new()).collect();
+    let history = kept.history.as_ref().map(|(_, writer)| writer.clone());
     let actors = Actors::start(settings, security, sockets, kept, &arbiters, &failed, &logger)?;
     let settings = settings.clone();
-    Ok(Running { addresses, settings, bans, actors, arbiters, failures, logger })
+    Ok(Running { addresses, settings, bans, actors, arbiters, history, failures, logger })
 }
 
 /// Checks the file of bans as [`start`] does.
@@ -115,7 +120,12 @@ fn kept(
     let writer = store.map(|store| StoreWriter::start(store, logger.clone())).transpose()?;
     let (writer, names) = writer.unzip();
     let names = BoundNames::new(rules, names.unwrap_or_default());
-    Ok(Kept { bans: bans(settings)?, names, writer })
+    let bans = bans(settings)?;
+    let history = match settings.history.file.as_path() {
+        path if path.as_os_str().is_empty() => None,
+        path => history_file::open(path, logger),
+    };
+    Ok(Kept { bans, names, writer, history })
 }
 
 fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
@@ -179,6 +189,11 @@ impl Running {
     pub async fn stop(self) {
         if timeout(STOP_WITHIN, self.stop_orderly()).await.is_err() {
             warn!(self.logger, "stopping took too long"; "limit_s" => STOP_WITHIN.as_secs());
+        }
+        if let Some(history) = self.history
+            && timeout(SAVE_WITHIN, history.end()).await.is_err()
+        {
+            warn!(self.logger, "the end of the history was not saved"; "reason" => "the disk takes too long");
         }
         for arbiter in self.arbiters {
             arbiter.stop();

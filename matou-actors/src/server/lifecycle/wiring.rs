@@ -22,10 +22,12 @@ use crate::server::metrics::meters::Meters;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
-use crate::server::room::actor::Room;
+use crate::server::room::actor::{Room, time_of_day};
 use crate::server::room::fanout::Fanout;
 use crate::server::room::history::HistoryLimits;
+use crate::server::room::history_file::{HistoryWriter, Saved};
 use crate::server::room::rates::RoomRates;
+use crate::server::room::saving::Saving;
 use crate::server::room::shaper::Shaper;
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::shard::actor::Shard;
@@ -48,6 +50,7 @@ pub(crate) struct Kept {
     pub(crate) bans: Bans,
     pub(crate) names: BoundNames,
     pub(crate) writer: Option<StoreWriter>,
+    pub(crate) history: Option<(Saved, HistoryWriter)>,
 }
 
 impl Actors {
@@ -92,6 +95,10 @@ impl Actors {
 
         let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
         fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
+        let saving = kept.history.map(|(saved, writer)| {
+            fanout.resume(&saved, time_of_day());
+            Saving::new(writer)
+        });
         fanout.set_motd(&motd_name, &motd_lines(&settings.room.motd));
         let directory = Directory::new(Some(&motd_name), kept.names);
         let room = room.run(Room {
@@ -101,6 +108,7 @@ impl Actors {
             shards: recipients(&shards),
             clock: Instant::now,
             timer: None,
+            saving,
             meters: Arc::clone(&meters),
             delays: LogLimiters::new(LOG_EVERY),
             logger: logger.clone(),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::task::Context as Task;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use actix::prelude::{Actor, AsyncContext, Context, Handler, Recipient, SpawnHandle};
+use actix::prelude::{
+    Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle,
+};
 use slog::{Logger, warn};
 use tokio::sync::oneshot;
 
@@ -14,12 +16,16 @@ use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Announce, Drain, FromRoom, Publish, Recall, Relay, SetRoom, ToRoom, Written,
+    Announce, Drain, FromRoom, Publish, Purge, Purged, Recall, Relay, SetRoom, ToRoom, Written,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::room::fanout::{Fanout, Newcomer};
 use crate::server::room::rates::{Limit, RoomRates};
+use crate::server::room::saving::Saving;
 use crate::server::room::shaper::Shaper;
+
+/// How often a file of the history is rid of what is too old.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Puts joins, leaves and messages in one order and hands them to the shards in batches.
 pub(crate) struct Room {
@@ -31,6 +37,8 @@ pub(crate) struct Room {
     /// The timer for what is gathered or waits for a rate, and when it ends.
     pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) meters: Arc<Meters>,
+    /// The history's way to its file, if there is one.
+    pub(crate) saving: Option<Saving>,
     pub(crate) delays: LogLimiters<Limit>,
     pub(crate) logger: Logger,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
@@ -42,6 +50,13 @@ impl Actor for Room {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         run_after_mailbox(ctx);
+        if self.saving.is_some() {
+            self.replace_file(None);
+            ctx.run_interval(EXPIRE_EVERY, |room, _| {
+                room.fanout.history_mut().expire(time_of_day());
+                room.replace_file(None);
+            });
+        }
     }
 }
 
@@ -99,6 +114,20 @@ impl Handler<Recall> for Room {
         let messages = self.fanout.recall(route, before, count);
         self.meters.hub_sent(Kind::SAID, messages);
         self.meters.hub_sent(Kind::HISTORYEND, 1);
+    }
+}
+
+impl Handler<Purge> for Room {
+    type Result = MessageResult<Purge>;
+
+    fn handle(&mut self, Purge(name): Purge, _: &mut Context<Self>) -> Self::Result {
+        let messages = self.fanout.history_mut().purge(name.as_ref());
+        let saved = self.saving.is_some().then(|| {
+            let (done, saved) = oneshot::channel();
+            self.replace_file(Some(done));
+            saved
+        });
+        MessageResult(Purged { messages, saved })
     }
 }
 
@@ -161,6 +190,12 @@ impl Room {
         }
     }
 
+    fn replace_file(&mut self, done: Option<oneshot::Sender<Result<(), String>>>) {
+        if let Some(saving) = &mut self.saving {
+            saving.replace(&mut self.fanout, (self.clock)(), done);
+        }
+    }
+
     fn flush(&mut self, ctx: &mut Context<Self>) {
         let now = (self.clock)();
         while let Some(said) = self.shaper.next(now) {
@@ -168,6 +203,9 @@ impl Room {
             self.fanout.publish(Publish { at: now, ..said });
         }
         self.admit();
+        if let Some(saving) = &mut self.saving {
+            saving.save(&mut self.fanout, now);
+        }
         for (shard, batch) in self.fanout.flush(now) {
             if let Some(shard) = self.shards.get(shard) {
                 // Cannot flood: one batch in flight for each shard.
@@ -201,7 +239,8 @@ impl AfterMailbox for Room {
     }
 }
 
-fn time_of_day() -> UnixMillis {
+/// The time on the clock of this machine.
+pub(crate) fn time_of_day() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

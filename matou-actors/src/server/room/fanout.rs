@@ -19,6 +19,7 @@ use crate::server::room::event::{
     Dialect, EventKind, MemberKey, PerDialect, RoomEvent, wire_sequence,
 };
 use crate::server::room::history::{History, HistoryLimits};
+use crate::server::room::history_file::Saved;
 use crate::server::room::log::{Log, Reader};
 use crate::server::room::roster::{Present, Roster};
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
@@ -134,6 +135,25 @@ impl Fanout {
     /// Sets how much of what was said is kept, and what newcomers get of it.
     pub(crate) fn set_history(&mut self, limits: HistoryLimits) {
         self.history.set_limits(limits);
+    }
+
+    /// Goes on behind what an earlier run of the server saved, before anything has happened.
+    pub(crate) fn resume(&mut self, saved: &Saved, now: UnixMillis) {
+        self.sequencer = Box::new(LocalSequencer::starting_at(saved.next));
+        self.log = Log::starting_at(saved.next);
+        for shard in &mut self.shards {
+            shard.reader = self.log.reader();
+        }
+        self.history.restore(&saved.frames, now);
+    }
+
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    /// The sequence of the next event.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.log.end()
     }
 
     /// Sets the name of the server, and the message of the day that comes from it.

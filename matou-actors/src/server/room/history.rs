@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::protocol::v2::{self, ACTION, MAX_HISTORY, UnixMillis};
-use crate::protocol::{Decode as _, encode_message};
+use crate::protocol::{Decode as _, FoldedName, Username, encode_message};
 use crate::server::room::event::{Dialect, EventKind, RoomEvent, encode_past, wire_sequence};
 use crate::server::settings;
 
@@ -38,6 +38,8 @@ pub(crate) struct History {
     open_entries: VecDeque<Entry>,
     messages: usize,
     bytes: usize,
+    /// What is not in the file yet; `None` without a file.
+    unsaved: Option<BytesMut>,
     /// The last messages for a newcomer of revision 1, and the sequence of the last of them.
     plain: Option<(u64, Past)>,
 }
@@ -95,10 +97,72 @@ impl History {
         self.open_entries.push_back(Entry { sequence: event.sequence, at: event.at.0, length });
         self.messages += 1;
         self.bytes += length;
+        if let (Some(unsaved), Some(frame)) = (&mut self.unsaved, self.open.get(before..)) {
+            unsaved.extend_from_slice(frame);
+        }
         if self.open.len() >= PIECE {
             self.close();
         }
         self.shorten();
+    }
+
+    /// Goes on with the messages of a file, into which new ones are to be written.
+    pub(crate) fn restore(&mut self, frames: &Bytes, now: UnixMillis) {
+        self.unsaved = Some(BytesMut::new());
+        self.keep(frames, |_| true);
+        self.shorten();
+        self.expire(now);
+    }
+
+    /// What was appended since this was called last and has to be written into a file.
+    pub(crate) fn take_unsaved(&mut self) -> Bytes {
+        self.unsaved.as_mut().map(|unsaved| unsaved.split().freeze()).unwrap_or_default()
+    }
+
+    /// All messages.
+    pub(crate) fn all(&mut self) -> Vec<Bytes> {
+        self.between(0, u64::MAX).frames
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets what was said under that name, or all; how many messages that were.
+    pub(crate) fn purge(&mut self, name: Option<&FoldedName>) -> usize {
+        let (before, all) = (self.messages, self.all());
+        self.pieces.clear();
+        (self.messages, self.bytes, self.plain) = (0, 0, None);
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.clear();
+        }
+        if let Some(name) = name {
+            for frames in all {
+                self.keep(&frames, |from| from.folded() != *name);
+            }
+        }
+        before - self.messages
+    }
+
+    /// Appends those messages of `frames` whose senders are `wanted`.
+    fn keep(&mut self, frames: &[u8], wanted: impl Fn(&Username) -> bool) {
+        let mut rest = frames;
+        while let Ok(Some((frame, length))) = v2::ServerFrame::decode(rest) {
+            if let v2::ServerFrame::Said { sequence, time, username, .. } = frame
+                && wanted(&username)
+            {
+                self.open.extend_from_slice(rest.get(..length).unwrap_or_default());
+                let sequence = sequence.saturating_sub(1);
+                self.open_entries.push_back(Entry { sequence, at: time.0, length });
+                self.messages += 1;
+                self.bytes += length;
+                if self.open.len() >= PIECE {
+                    self.close();
+                }
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        }
     }
 
     /// What a newcomer gets whose own join is the event `own`: everything behind the one that it has
@@ -157,7 +221,8 @@ impl History {
         }
     }
 
-    fn expire(&mut self, now: UnixMillis) {
+    /// Forgets what is too old.
+    pub(crate) fn expire(&mut self, now: UnixMillis) {
         let oldest = now.0.saturating_sub(self.limits.millis);
         while self.first().is_some_and(|entry| entry.at < oldest) {
             self.forget_oldest();

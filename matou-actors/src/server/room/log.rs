@@ -81,9 +81,14 @@ pub(crate) struct Span {
 
 impl Log {
     pub(crate) fn new() -> Self {
+        Self::starting_at(0)
+    }
+
+    /// A log whose first event has that sequence.
+    pub(crate) fn starting_at(start: u64) -> Self {
         let root = Segment {
-            start: 0,
-            end: 0,
+            start,
+            end: start,
             began_at: None,
             said_at: None,
             encoded: PerDialect::default(),

@@ -62,6 +62,13 @@ pub(crate) struct LocalSequencer {
     committed: VecDeque<Committed>,
 }
 
+impl LocalSequencer {
+    /// One whose first event has that sequence.
+    pub(crate) fn starting_at(next: u64) -> Self {
+        Self { next, ..Self::default() }
+    }
+}
+
 impl Sequencer for LocalSequencer {
     fn propose(&mut self, proposal: Proposal) {
         let first = self.next;

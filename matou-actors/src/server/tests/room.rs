@@ -48,6 +48,7 @@ impl Stage {
             meters: meters(),
             clock,
             timer: None,
+            saving: None,
             fanout: Fanout::new(2, true),
             shaper: Shaper::new(rates),
             delays: LogLimiters::new(LOG_EVERY),

@@ -143,6 +143,43 @@ fn many_newcomers_share_a_few_pieces() {
 }
 
 #[test]
+fn what_a_file_held_is_kept_as_far_as_the_limits_allow() {
+    let frames = frames_of(&mut said(10, 0..6));
+    let mut restored = history(4);
+    restored.restore(&frames, NOW);
+    assert_eq!(numbers(&restored.before(99, 99, NOW)), [2, 3, 4, 5]);
+    say_at(&mut restored, 6, NOW);
+    let frames = vec![restored.take_unsaved()];
+    assert_eq!(numbers(&Past { frames, messages: 1, oldest: None }), [6]);
+    assert!(restored.take_unsaved().is_empty());
+    let mut late = history(4);
+    late.restore(&frames_of(&mut restored), UnixMillis(NOW.0 + 25 * MILLIS_PER_HOUR));
+    assert_eq!(late.before(99, 99, NOW), Past::default());
+}
+
+fn frames_of(history: &mut History) -> Bytes {
+    history.all().concat().into()
+}
+
+#[test]
+fn what_one_person_said_can_be_purged_and_everything_can() {
+    let mut history = said(10, 0..6);
+    let from = Username::parse("Eve").unwrap();
+    for sequence in 6..9 {
+        let text = MessageText::parse("spam").unwrap();
+        let kind = EventKind::Said { from: &from, text: &text, action: false };
+        history.append(&RoomEvent { sequence, time: Instant::now(), at: NOW, kind });
+    }
+    say_at(&mut history, 9, NOW);
+    let eve = Username::parse("eve").unwrap().folded();
+    assert_eq!((history.purge(Some(&eve)), history.purge(Some(&eve))), (3, 0));
+    assert_eq!(numbers(&history.before(99, 99, NOW)), [0, 1, 2, 3, 4, 5, 9]);
+    say_at(&mut history, 10, NOW);
+    assert_eq!(history.purge(None), 8);
+    assert_eq!(history.before(99, 99, NOW), Past::default());
+}
+
+#[test]
 fn what_is_kept_is_bounded_in_bytes() {
     let mut history = history(usize::MAX);
     let (from, text) =
