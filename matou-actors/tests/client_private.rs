@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use client_support::{FakeRoom, Person, name, pair, text, within};
-use matou_actors::client::{Command, Event, Policy, RequestState};
+use matou_actors::client::{Command, Event, LinkSecurity, Policy, RequestState};
 use matou_actors::protocol::{ClientFrame, PortPair, ServerFrame};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -35,9 +35,21 @@ async fn asked_accepted_and_talked_both_ways() {
         ann.next().await,
         Event::PrivateState { with: name("Bob"), state: RequestState::Connecting }
     );
-    assert_eq!(ann.next().await, Event::PrivateOpened { with: name("Bob"), address: LOCALHOST });
+    assert_eq!(
+        ann.next().await,
+        Event::PrivateOpened {
+            with: name("Bob"),
+            address: LOCALHOST,
+            security: LinkSecurity::Plain
+        }
+    );
     for words in ["one", "two"] {
-        let said = Event::PrivateMessage { from: name("ann"), to: name("Bob"), text: text(words) };
+        let said = Event::PrivateMessage {
+            id: None,
+            from: name("ann"),
+            to: name("Bob"),
+            text: text(words),
+        };
         assert_eq!(ann.next().await, said, "one's own are reported too");
         bob.expect(words, |event| *event == said).await;
     }

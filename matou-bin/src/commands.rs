@@ -39,6 +39,8 @@ pub(crate) enum Argument {
     Text,
     /// The name of a server.
     Server,
+    /// `yes`; optional.
+    Yes,
     /// The name of a command; optional.
     Command,
 }
@@ -54,6 +56,8 @@ pub(crate) enum Action {
     Send,
     /// A name; defaults to the current peer.
     Peer(fn(Username) -> Command),
+    /// The same, then `yes` or nothing: [`Command::Compared`] or [`Command::Verify`].
+    Verify,
     /// The path of a folder: [`Command::SetDownloads`].
     Downloads,
     /// The name of a server.
@@ -107,7 +111,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "decline",
         aliases: &[],
         arguments: &[Argument::Asking],
-        help: "ignore a private request; the sender is not notified",
+        help: "decline a private request",
         action: Action::Peer(Command::Decline),
     },
     CommandSpec {
@@ -172,6 +176,34 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         arguments: &[],
         help: "list the people in the room",
         action: Action::Nothing(|| Command::ListPresent),
+    },
+    CommandSpec {
+        name: "whois",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "show what is known of a person: key, since when, compared or not",
+        action: Action::Peer(Command::Whois),
+    },
+    CommandSpec {
+        name: "verify",
+        aliases: &[],
+        arguments: &[Argument::Peer, Argument::Yes],
+        help: "show the words that rule out interception; with yes: they were the same",
+        action: Action::Verify,
+    },
+    CommandSpec {
+        name: "trust",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "accept the new key of a person whose key has changed",
+        action: Action::Peer(Command::Trust),
+    },
+    CommandSpec {
+        name: "resend",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "send the private messages that were not delivered again",
+        action: Action::Peer(Command::Resend),
     },
     CommandSpec {
         name: "ignore",
@@ -272,7 +304,7 @@ impl CommandSpec {
 
     /// Whether the name can be left out in a private tab.
     pub(crate) fn has_optional_name(&self) -> bool {
-        matches!(self.action, Action::Tell | Action::Send | Action::Peer(_))
+        matches!(self.action, Action::Tell | Action::Send | Action::Verify | Action::Peer(_))
     }
 
     /// The usage, the explanation, and whether the name can be left out.
@@ -301,6 +333,7 @@ impl Argument {
             Self::Path => "PATH",
             Self::Text => "TEXT",
             Self::Server => "HOST[:PORT]",
+            Self::Yes => "[yes]",
             Self::Command => "[COMMAND]",
         }
     }

@@ -15,12 +15,13 @@ use crate::key_file::{self, KeyError, data_folder};
 use crate::paths;
 use crate::stdout::print;
 
-/// Adds the user's key, and the file of known servers, to the settings of a client.
+/// Adds the user's key, and the files of known servers and people, to the settings of a client.
 pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(), Failure> {
     if settings.encryption == Encryption::Off {
         return Ok(());
     }
     settings.known_servers = known_servers_file();
+    settings.known_people = data_folder().map(|folder| folder.join("known_people"));
     let loaded = match path() {
         Some(path) => key_file::load_or_make(&path).map(|(identity, _)| identity),
         None => Err(KeyError::NotMade("there is no home directory to keep a key in".into())),

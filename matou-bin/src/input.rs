@@ -177,6 +177,28 @@ fn run(
                 None => command(context.talking_to.ok_or_else(missing)?.clone()),
             }
         }
+        Action::Verify => {
+            let is_yes = |word: &str| word.eq_ignore_ascii_case("yes");
+            let (name, rest) = match word {
+                // In a private tab the name may be left out.
+                Some(word) if is_yes(word) && context.talking_to.is_some() => (None, rest),
+                Some(word) => (Some(username(word)?), behind),
+                None => (None, ""),
+            };
+            let name = name.or_else(|| context.talking_to.cloned()).ok_or_else(missing)?;
+            let (yes, extra) = first_word(rest);
+            match yes {
+                None => Command::Verify(name),
+                Some(word) if is_yes(word) => {
+                    nothing_more(spec, extra, context)?;
+                    Command::Compared(name)
+                }
+                Some(_) => {
+                    nothing_more(spec, rest, context)?;
+                    Command::Verify(name)
+                }
+            }
+        }
         Action::Server => {
             nothing_more(spec, behind, context)?;
             let server = ServerName::parse(word.ok_or_else(missing)?);

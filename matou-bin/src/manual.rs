@@ -90,6 +90,7 @@ fn client(roff: &mut Roff) {
     roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
     roff.entry("~/.local/share/matou/identity.key", "Your private key; made at the first start.");
     roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
+    roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
     roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
     roff.entry("~/Downloads", "Received files; NAME.part while incomplete.");
     roff.title("EXAMPLES");

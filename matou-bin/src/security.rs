@@ -1,6 +1,7 @@
 //! What protects a connection, in words.
 
-use matou_actors::client::{KeyStanding, LinkSecurity};
+use matou_actors::client::{Event, KeyStanding, LinkSecurity};
+use matou_actors::protocol::Username;
 
 /// A line about the connection to `server`, and whether it is a warning.
 pub(crate) fn describe(server: &str, security: &LinkSecurity) -> (String, bool) {
@@ -19,11 +20,83 @@ pub(crate) fn describe(server: &str, security: &LinkSecurity) -> (String, bool) 
             ),
             false,
         ),
-        LinkSecurity::Encrypted { key: KeyStanding::Known, .. } => {
+        LinkSecurity::Encrypted { key: KeyStanding::Known | KeyStanding::Compared, .. } => {
             (format!("Encrypted; {server} presented the same key as before."), false)
         }
         LinkSecurity::Encrypted { key: KeyStanding::Named, .. } => {
             (format!("Encrypted; {server} presented the key given in its address."), false)
         }
     }
+}
+
+/// What protects a private session with `with`, to follow what is said of the session.
+pub(crate) fn describe_session(with: &Username, security: &LinkSecurity) -> String {
+    match security {
+        LinkSecurity::Plain => "not encrypted".into(),
+        LinkSecurity::Encrypted { key: KeyStanding::New, .. } => format!(
+            "encrypted; first session with this key of {with}, so /verify {with} rules out \
+             interception"
+        ),
+        LinkSecurity::Encrypted { key: KeyStanding::Known | KeyStanding::Named, .. } => {
+            format!("encrypted; same key as before, never compared: /verify {with}")
+        }
+        LinkSecurity::Encrypted { key: KeyStanding::Compared, .. } => {
+            "encrypted; you have compared the key".into()
+        }
+    }
+}
+
+/// The same in a word or two, for a narrow place.
+pub(crate) fn session_mark(security: &LinkSecurity) -> &'static str {
+    match security {
+        LinkSecurity::Plain => "NOT ENCRYPTED",
+        LinkSecurity::Encrypted { key: KeyStanding::Compared, .. } => "encrypted, compared",
+        LinkSecurity::Encrypted { key: KeyStanding::New, .. } => "encrypted, new key",
+        LinkSecurity::Encrypted { .. } => "encrypted, not compared",
+    }
+}
+
+/// What two users read to each other.
+pub(crate) fn describe_words(with: &Username, words: &str) -> String {
+    format!(
+        "Ask {with}, by voice or face to face, for the words of /verify on their side. The same words: \
+         {words}. If they are the same, type /verify {with} yes; if not, the connection is being \
+         intercepted"
+    )
+}
+
+/// What is known of a user, as lines.
+pub(crate) fn describe_user(event: &Event) -> Vec<String> {
+    let Event::Whois { username, here, key, known, since, compared, changed, address } = event
+    else {
+        return Vec::new();
+    };
+    let mut lines = vec![match (here, key) {
+        (true, Some(_)) => format!("{username} is here and can encrypt"),
+        (true, None) => format!("{username} is here and cannot encrypt (an old program)"),
+        (false, _) => format!("{username} is not here"),
+    }];
+    if let Some(key) = key {
+        lines.push(format!("their key: {key}"));
+    }
+    match (known, since, compared) {
+        (Some(known), Some(since), _) if *changed => lines.push(format!(
+            "this is NOT the key that is known since {since} ({known}); /trust {username} accepts it"
+        )),
+        (Some(_), Some(since), Some(compared)) => {
+            lines.push(format!("known since {since}, compared on {compared}"));
+        }
+        (Some(known), Some(since), None) if key.is_none() => {
+            lines.push(format!("known key: {known}, since {since}, never compared"));
+        }
+        (Some(_), Some(since), None) => lines.push(format!(
+            "known since {since}, never compared; /verify {username} does"
+        )),
+        _ if key.is_some() => lines.push("never talked with in private".into()),
+        _ => {}
+    }
+    if let Some(address) = address {
+        lines.push(format!("private session open with {address}"));
+    }
+    lines
 }

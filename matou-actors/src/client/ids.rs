@@ -13,6 +13,16 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct TransferId(pub u64);
 
+/// The number of a private message of the user's that the other side will confirm; unique within one
+/// run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(pub u64);
+
+/// Gives out the numbers of messages; clones give out the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MessageIds(Arc<AtomicU64>);
+
 /// Gives out the numbers of offers and transfers; clones give out the same ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransferIds(Arc<AtomicU64>);
@@ -24,6 +34,13 @@ pub(crate) struct SessionId(pub(crate) u64);
 /// One wait for the answer to a private request, by which its time limit knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(pub(crate) u64);
+
+impl MessageIds {
+    /// One that was never given out before.
+    pub(crate) fn next(&self) -> MessageId {
+        MessageId(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 impl TransferIds {
     /// One that was never given out before.

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 use crate::client::api::command::Command;
 use crate::client::api::event::LinkSecurity;
 use crate::client::files::Seen;
-use crate::client::ids::{SessionId, TransferId};
-use crate::protocol::{ClientFrame, MessageText, PortPair, Username, v2};
+use crate::client::ids::{MessageId, SessionId, TransferId};
+use crate::protocol::v2::{self, Candidates};
+use crate::protocol::{MessageText, PortPair, Username};
 use crate::transfer::{ChosenFile, Moved};
 
 /// A command of the user. The answer comes once the next one may follow.
@@ -56,7 +57,7 @@ pub(crate) enum LinkCommand {
     /// Send a text. `room` is dropped once the next one may follow.
     Say { text: MessageText, action: bool, room: oneshot::Sender<()> },
     /// Send a frame.
-    Send(ClientFrame),
+    Send(v2::ClientFrame),
     /// Ask a server of revision 2 for what was said before the event with that sequence.
     Recall { before: u64, count: u32 },
     /// Close behind what was sent so far.
@@ -78,12 +79,18 @@ pub(crate) struct SessionReport {
 pub(crate) enum SessionEvent {
     /// Two ports are open for the peer.
     PortsOpen(PortPair),
+    /// The same in revision 2: where the peer can try to connect.
+    CandidatesReady(Candidates),
     /// Both connections are there.
     Up { peer: SocketAddr },
     /// Texts came. The answer comes once the next ones may follow.
     Texts(Vec<MessageText>),
-    /// A text of the user's is on its way.
-    Sent(MessageText),
+    /// A text of the user's is on its way. With a number the peer confirms that it has it.
+    Sent { text: MessageText, id: Option<MessageId> },
+    /// The peer has these texts.
+    Confirmed(Vec<MessageId>),
+    /// The session is over, and the peer has not confirmed these texts.
+    Unconfirmed(Vec<MessageText>),
     /// A text of the user's will not arrive: the peer reads too slowly, or is gone.
     NotSent { to: Username, text: MessageText },
     /// Something happened to a file.
@@ -139,6 +146,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum SessionCommand {
     /// Send a text. `room` is dropped once the next one may follow.
     SendText { text: MessageText, room: oneshot::Sender<()> },
+    /// The peer can be reached at these addresses.
+    Reach(Candidates),
     /// Send a file in its turn.
     SendFile(Outgoing),
     /// Take an offered file. `unattended`: refuse it if it cannot be taken.

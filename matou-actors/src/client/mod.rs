@@ -3,6 +3,7 @@
 //! - `api`: what the outside sees.
 //! - `channels`: the inner side of that.
 //! - `link`: the connection to the server, one actor.
+//! - `meeting`: how two clients of revision 2 find each other.
 //! - `session`: private sessions, one actor for each, which owns both its connections.
 //! - `files`: its file connection; [`crate::transfer::Transfer`] is one actor for each file.
 //! - `peers`: what goes on with each other user, without actors.
@@ -18,8 +19,10 @@ mod files;
 mod hub;
 mod ids;
 mod link;
+mod meeting;
 mod messages;
 mod peers;
+mod people_file;
 #[cfg(test)]
 mod probe;
 mod session;
@@ -33,7 +36,7 @@ pub use api::event::{
 pub use api::handle::{Closed, Events, Handle};
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Encryption, Policy};
-pub use ids::TransferId;
+pub use ids::{MessageId, TransferId};
 
 /// Starts a client inside the running actix system and returns at once; everything that
 /// happens is reported by the events, the first one being `Connected`, `Refused` or an error.

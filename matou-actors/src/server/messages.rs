@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text};
+use crate::protocol::v2::{
+    self, Candidates, LeaveReason, NoticeCode, NoticeLevel, SessionId, Text,
+};
 use crate::protocol::{
     ClaimedName, Encode as _, FoldedName, Kind, MessageText, PortPair, Username, encode_message,
     message_length,
@@ -72,6 +74,19 @@ pub(crate) enum PrivateStep {
     Accept { from: ClaimedName },
     /// PVCOPORT.
     OfferPorts { to: ClaimedName, ports: PortPair },
+    /// ASK.
+    Ask { session: SessionId, to: ClaimedName },
+    /// A step of the request that has this number.
+    Session { session: SessionId, step: SessionStep },
+}
+
+/// A step of a request of revision 2, which has a number of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SessionStep {
+    /// ANSWER.
+    Answer(v2::Answer),
+    /// CANDIDATES.
+    Candidates(Candidates),
 }
 
 /// Registry to broker: a step between two who are both here.
@@ -80,6 +95,10 @@ pub(crate) enum PrivateStep {
 pub(crate) enum ToBroker {
     /// `from` takes a step towards `to`.
     Step { from: Member, to: Member, step: Step },
+    /// `from` asks for a user of revision 2 who is not here.
+    NotHere { from: Member, session: SessionId, name: Username },
+    /// `from` takes a step of the request with this number.
+    Session { from: Member, session: SessionId, step: SessionStep },
     /// A user left.
     Forget { id: MemberId },
 }
@@ -90,6 +109,8 @@ pub(crate) enum Step {
     Request,
     Accept,
     OfferPorts(PortPair),
+    /// ASK.
+    Ask(SessionId),
 }
 
 /// Registry to room.

@@ -1,13 +1,14 @@
 //! Keys and encrypted links of revision 2: who somebody is, and how two programs prove it.
 //!
 //! - `identity`: the own key pair; `public_key`: keys of others, fingerprints, and which keys
-//!   are never accepted; `words`: what two people compare; `known_servers`: the keys that were seen, as text.
+//!   are never accepted; `words`: what two people compare; `known_servers`, `known_people`: the keys that were seen, as text.
 //! - `tls`: TLS 1.3 with raw public keys (RFC 7250) on both sides; `server_tls`: the server's side
 //!   of one connection, without buffers.
 //!
 //! Nothing here knows a socket, a file or a clock.
 
 mod identity;
+mod known_people;
 mod known_servers;
 mod public_key;
 mod server_tls;
@@ -15,6 +16,7 @@ mod tls;
 mod words;
 
 pub use identity::{Identity, IdentityError};
+pub use known_people::{KnownPeople, Person};
 pub use known_servers::KnownServers;
 pub use public_key::Fingerprint;
 pub(crate) use server_tls::{MAX_RECORD, ServerTls};

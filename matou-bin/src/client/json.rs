@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::sanitize::json_escaped;
 
 /// The codes of errors, in the order in which README and man page list them.
-const CODES: [ErrorCode; 10] = [
+const CODES: [ErrorCode; 11] = [
     ErrorCode::Server,
     ErrorCode::Name,
     ErrorCode::NotSent,
@@ -16,6 +16,7 @@ const CODES: [ErrorCode; 10] = [
     ErrorCode::Transfer,
     ErrorCode::File,
     ErrorCode::Protocol,
+    ErrorCode::Key,
     ErrorCode::Input,
     ErrorCode::Internal,
 ];
@@ -38,6 +39,7 @@ fn meaning(code: ErrorCode) -> &'static str {
         ErrorCode::Transfer => "there is no such offer or transfer, or it cannot be taken now",
         ErrorCode::File => "a file cannot be read, or a folder cannot be used",
         ErrorCode::Protocol => "another client broke the protocol",
+        ErrorCode::Key => "the key of a user is not the known one, or there is none",
         ErrorCode::Input => "the line was not understood",
         ErrorCode::Internal => "an error of this program",
     }

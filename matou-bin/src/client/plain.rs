@@ -6,13 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Zoned;
-use matou_actors::client::{Direction, Event, PastMessage, RequestState, TransferId, TransferInfo};
+use matou_actors::client::{
+    Direction, Event, KeyStanding, PastMessage, RequestState, TransferId, TransferInfo,
+};
 use matou_actors::protocol::Username;
 
 use super::rows::rows;
 use super::sizes::{duration, size, time_left};
 use crate::sanitize::sanitize;
-use crate::security::describe;
+use crate::security::{describe, describe_session, describe_user, describe_words};
 
 /// Renders events; remembers the last reported progress of each transfer.
 #[derive(Debug, Default)]
@@ -96,10 +98,21 @@ impl Plain {
             Event::PrivateState { with, state: RequestState::Connecting } => {
                 format!("* connecting to {with}")
             }
-            Event::PrivateOpened { with, address } => {
-                format!("* private session with {with} ({address}) opened, not encrypted")
+            Event::PrivateOpened { with, address, security } => {
+                let security = describe_session(with, security);
+                format!("* private session with {with} ({address}) opened, {security}")
             }
-            Event::PrivateMessage { from, to, text } => format!("[{from} to {to}] {text}"),
+            // What is not delivered is said.
+            Event::Delivered { .. } => return None,
+            Event::Whois { .. } => format!("* {}", describe_user(event).join("; ")),
+            Event::Verification { username, words, .. } => {
+                format!("* {}", describe_words(username, words))
+            }
+            Event::KeyStanding { username, key: KeyStanding::Compared, .. } => {
+                format!("* you have compared the key of {username}")
+            }
+            Event::KeyStanding { .. } => return None,
+            Event::PrivateMessage { from, to, text, .. } => format!("[{from} to {to}] {text}"),
             Event::PrivateClosed { with, reason } => private_closed(with, reason),
             Event::Undelivered { to, texts, reason } => {
                 let messages = if texts.len() == 1 { "message" } else { "messages" };

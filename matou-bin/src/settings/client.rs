@@ -71,10 +71,25 @@ pub(crate) struct Private {
     pub(crate) listen: String,
     /// The ports to listen on, `FIRST-LAST`; empty is any free ports.
     pub(crate) ports: String,
+    /// Further addresses at which peers can reach this computer, with commas between them.
+    pub(crate) address: String,
+    /// Whether private sessions have to be encrypted.
+    pub(crate) encryption: PrivateEncryption,
     /// Seconds until an unanswered request expires.
     pub(crate) request_seconds: u64,
     /// Seconds allowed for establishing a session.
     pub(crate) connect_seconds: u64,
+}
+
+/// Whether private sessions have to be encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PrivateEncryption {
+    /// With everybody who can.
+    #[default]
+    Auto,
+    /// With everybody: those who cannot are refused.
+    Require,
 }
 
 /// Section `log`.
@@ -117,6 +132,8 @@ impl Default for Private {
             accept: Policy::Ask,
             listen: String::new(),
             ports: String::new(),
+            address: String::new(),
+            encryption: PrivateEncryption::Auto,
             request_seconds: library.request_timeout.as_secs(),
             connect_seconds: library.connect_timeout.as_secs(),
         }
@@ -186,6 +203,8 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         accept_private: private.accept,
         private_listen: listen_address(&private.listen)?,
         private_ports: ports(&private.ports)?,
+        private_addresses: addresses(&private.address)?,
+        require_private_encryption: private.encryption == PrivateEncryption::Require,
         disk_reserve: files.reserve,
         request_timeout: Duration::from_secs(private.request_seconds),
         connect_timeout: Duration::from_secs(private.connect_seconds),
@@ -217,6 +236,13 @@ fn listen_address(address: &str) -> Result<Option<IpAddr>, Wrong> {
     }
     let allowed = "an IP address of this machine, or nothing, is expected";
     address.parse().map(Some).map_err(|_| wrong("private.listen", &address, allowed))
+}
+
+fn addresses(list: &str) -> Result<Vec<IpAddr>, Wrong> {
+    let addresses = list.split(',').map(str::trim).filter(|address| !address.is_empty());
+    let addresses: Result<Vec<IpAddr>, _> = addresses.map(str::parse).collect();
+    let allowed = "IP addresses with commas between them, or nothing, are expected";
+    addresses.map_err(|_| wrong("private.address", &list, allowed))
 }
 
 /// At least two ports, since each session needs two; none that a peer would refuse.

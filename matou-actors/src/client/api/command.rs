@@ -71,6 +71,17 @@ pub enum Command {
     Allow(Username),
     /// Undo [`Command::Allow`].
     Disallow(Username),
+    /// Say what is known of this user, as [`crate::client::Event::Whois`].
+    Whois(Username),
+    /// Show the words by which the two users compare their keys, as
+    /// [`crate::client::Event::Verification`].
+    Verify(Username),
+    /// The words were the same: the key of this user is compared.
+    Compared(Username),
+    /// Accept the key that this user has now in the place of the known one.
+    Trust(Username),
+    /// Send the private messages to this user that did not arrive again.
+    Resend(Username),
     /// Do not wait for the next attempt: connect to the server now.
     Reconnect,
     /// Use another server, before the first sign-in.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::client::ids::TransferId;
+use crate::client::ids::{MessageId, TransferId};
 use crate::protocol::{MessageText, Username};
 
 /// One thing that happened. Serialized it is `{"event": "...", ...}`, the form of `--json`
@@ -108,6 +108,48 @@ pub enum Event {
         /// The names.
         usernames: Vec<Username>,
     },
+    /// Answer to [`crate::client::Command::Whois`].
+    Whois {
+        /// Who.
+        username: Username,
+        /// They are in the room.
+        here: bool,
+        /// The fingerprint of the key that they have now; `None` for a client of revision 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// The fingerprint of the key that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        known: Option<String>,
+        /// The date since when it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// The date on which the user compared it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        compared: Option<String>,
+        /// The key they have now is not the known one.
+        changed: bool,
+        /// Where the open session with them goes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<IpAddr>,
+    },
+    /// Answer to [`crate::client::Command::Verify`]: the words that both sides must see.
+    Verification {
+        /// With whom to compare them.
+        username: Username,
+        /// Twelve words, with spaces between them.
+        words: String,
+        /// The fingerprint of their key.
+        fingerprint: String,
+    },
+    /// How far the key of a user is known has changed.
+    KeyStanding {
+        /// Who.
+        username: Username,
+        /// The fingerprint of their key.
+        fingerprint: String,
+        /// How far it is known.
+        key: KeyStanding,
+    },
     /// A user asks for a private session: [`crate::client::Command::Accept`] or `Decline`. Sent again
     /// when a session with them opens or ends and the question is still open.
     PrivateRequest {
@@ -146,9 +188,16 @@ pub enum Event {
         with: Username,
         /// Where the peer is.
         address: IpAddr,
+        /// What protects it.
+        #[serde(flatten)]
+        security: LinkSecurity,
     },
     /// A private message, the user's own ones too.
     PrivateMessage {
+        /// Of a message of the user's that the other side will confirm: its number, which
+        /// [`Event::Delivered`] has.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
         /// Who said it.
         from: Username,
         /// To whom.
@@ -162,6 +211,13 @@ pub enum Event {
         with: Username,
         /// Why.
         reason: String,
+    },
+    /// The program of the other side has shown these private messages, or handed them on.
+    Delivered {
+        /// To whom.
+        to: Username,
+        /// Their numbers.
+        ids: Vec<MessageId>,
     },
     /// Private messages of the user's that will not arrive.
     Undelivered {
@@ -292,6 +348,8 @@ pub enum ErrorCode {
     File,
     /// Another client broke the protocol.
     Protocol,
+    /// A user's key is not the one that is known, or there is none where one is known.
+    Key,
     /// A typed line is not understood.
     Input,
     /// Something inside this program.
@@ -323,6 +381,8 @@ pub enum KeyStanding {
     Known,
     /// It is the one that the user named in the address.
     Named,
+    /// The user has compared it with its owner.
+    Compared,
 }
 
 /// Where an unopened private session stands.

@@ -46,6 +46,12 @@ pub struct ClientSettings {
     pub encryption: Encryption,
     /// The file of the keys of servers that were seen; without one each is seen for the first time.
     pub known_servers: Option<PathBuf>,
+    /// The file of the keys of people that were seen; without one each is seen for the first time.
+    pub known_people: Option<PathBuf>,
+    /// Whether private sessions with people of revision 1, which are plain, are refused.
+    pub require_private_encryption: bool,
+    /// Further addresses at which peers of revision 2 can reach this client.
+    pub private_addresses: Vec<IpAddr>,
 }
 
 /// Whether the connection to the server is encrypted.
@@ -79,6 +85,9 @@ impl Default for ClientSettings {
             identity: None,
             encryption: Encryption::Auto,
             known_servers: None,
+            known_people: None,
+            require_private_encryption: false,
+            private_addresses: Vec::new(),
         }
     }
 }

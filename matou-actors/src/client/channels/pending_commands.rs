@@ -65,6 +65,10 @@ pub(crate) fn needs_server(command: &Command) -> bool {
             | Command::Tell { .. }
             | Command::Send { .. }
             | Command::Open(_)
+            | Command::Whois(_)
+            | Command::Verify(_)
+            | Command::Compared(_)
+            | Command::Trust(_)
     )
 }
 

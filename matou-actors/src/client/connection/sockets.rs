@@ -47,7 +47,7 @@ impl Pair {
 }
 
 /// Sends small frames at once, and notices a peer that is gone without a word.
-fn tune(socket: &impl AsFd) -> io::Result<()> {
+pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -185,7 +185,7 @@ fn port(listener: &TcpListener) -> Result<NonZeroU16, String> {
     NonZeroU16::new(address.port()).ok_or_else(|| "the listener has no port".into())
 }
 
-fn used_up(range: &RangeInclusive<u16>) -> String {
+pub(crate) fn used_up(range: &RangeInclusive<u16>) -> String {
     format!(
         "all ports of {}-{} are in use, and a private session needs two: close one, or widen \
          private.ports",

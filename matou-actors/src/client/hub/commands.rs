@@ -70,6 +70,11 @@ impl Hub {
             }
             Command::Allow(name) => self.with_peers(ctx, |peers, at| peers.allow(&name, at)),
             Command::Disallow(name) => self.with_peers(ctx, |peers, _| peers.disallow(&name)),
+            Command::Whois(name) => self.with_peers(ctx, |peers, at| peers.whois(&name, at)),
+            Command::Verify(name) => self.with_peers(ctx, |peers, at| peers.verify(&name, at)),
+            Command::Compared(name) => self.with_peers(ctx, |peers, at| peers.compared(&name, at)),
+            Command::Trust(name) => self.with_peers(ctx, |peers, at| peers.trust(&name, at)),
+            Command::Resend(name) => self.with_peers(ctx, |peers, at| peers.resend(&name, at)),
             Command::SetDownloads { folder, or } => self.set_downloads(folder, or, ctx),
             Command::ListPresent => {
                 self.emit(Event::Present { usernames: self.server.roster().names() });

@@ -32,12 +32,14 @@ use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
 use crate::client::channels::pending_commands::PendingCommands;
-use crate::client::ids::SessionId;
+use crate::client::ids::{MessageIds, SessionId};
 use crate::client::link::actor::Link;
 use crate::client::link::server_link::ServerLink;
+use crate::client::messages::SessionCommand;
 use crate::client::peers::Peers;
-use crate::client::session::actor::Session;
+use crate::client::people_file::load;
 use crate::transfer::Downloads;
+use crate::trust::KnownPeople;
 
 /// Events that the user's own commands may leave unread before commands wait.
 const UNREAD: usize = 10_000;
@@ -57,7 +59,8 @@ pub(crate) struct Hub {
     pending: PendingCommands,
 
     peers: Peers,
-    sessions: HashMap<SessionId, Addr<Session>>,
+    sessions: HashMap<SessionId, Recipient<SessionCommand>>,
+    message_ids: MessageIds,
     downloads: Arc<Downloads>,
 
     leaving: Leaving,
@@ -80,7 +83,10 @@ impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
         let server = ServerLink::new(&settings, logger.clone(), fastrand::Rng::new());
-        let peers = Peers::new(settings.clone(), logger.clone(), Instant::now());
+        // Before anything else happens: a start may wait for the disk.
+        let people = settings.known_people.as_deref().map_or(Ok(KnownPeople::default()), load);
+        let peers =
+            Peers::new(settings.clone(), logger.clone(), Instant::now()).with_people(people);
         Self {
             settings,
             logger,
@@ -91,6 +97,7 @@ impl Hub {
             pending: PendingCommands::default(),
             peers,
             sessions: HashMap::new(),
+            message_ids: MessageIds::default(),
             downloads: Arc::new(downloads),
             leaving: Leaving::No,
         }

@@ -6,12 +6,18 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use super::Hub;
+use crate::client::api::event::{ErrorCode, Event};
 use crate::client::files::FileContext;
 use crate::client::ids::SessionId;
 use crate::client::messages::SessionEvent;
 use crate::client::peers::{Action, Peers, Situation};
-use crate::client::session::actor::{Role, Session, Setup};
+use crate::client::people_file;
+use crate::client::session::Way;
+use crate::client::session::actor::{Session, Setup};
+use crate::client::session::encrypted::{self, EncryptedSession};
 use crate::protocol::Username;
+use crate::protocol::v2::PublicKey;
+use crate::trust::{Fingerprint, Person, verification_words};
 
 impl Hub {
     /// Does something with the peers, and all that follows from it.
@@ -24,8 +30,10 @@ impl Hub {
             me: self.server.me(),
             joined: self.server.is_joined(),
             route: self.server.route(),
+            server_key: self.server.server_key(),
             roster: self.server.roster(),
             now: Instant::now(),
+            today: jiff::Zoned::now().date(),
         };
         let result = act(&mut self.peers, &situation);
         for action in self.peers.take_actions() {
@@ -39,7 +47,9 @@ impl Hub {
             Action::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
             Action::Emit(event) | Action::EmitUnlessBehind(event) => self.emit(event),
             Action::Send(frame) => self.with_server(ctx, |server| server.send(frame)),
-            Action::Start { id, peer, role } => self.start_session(id, peer, role, ctx),
+            Action::Start { id, peer, way } => self.start_session(id, peer, way, ctx),
+            Action::Remember { server, person } => self.remember(server, person, ctx),
+            Action::Verify { name, own, theirs } => self.verify(name, own, theirs, ctx),
             Action::Session(id, command) => {
                 let session = self.sessions.get(&id).filter(|session| session.connected());
                 match session {
@@ -62,24 +72,64 @@ impl Hub {
         self.with_peers(ctx, |peers, at| peers.session_event(id, event, at));
     }
 
-    fn start_session(
-        &mut self,
-        id: SessionId,
-        peer: Username,
-        role: Role,
-        ctx: &mut Context<Self>,
-    ) {
+    fn start_session(&mut self, id: SessionId, peer: Username, way: Way, ctx: &mut Context<Self>) {
+        let (reports, logger) = (ctx.address().recipient(), self.logger.clone());
+        let connect_timeout = self.settings.connect_timeout;
+        let role = match (way, self.settings.identity.clone()) {
+            (Way::Plain(role), _) => role,
+            // Without a key of the own the server knows of none, and nobody asks.
+            (Way::Encrypted(_), None) => return self.session_lost(id, ctx),
+            (Way::Encrypted(meeting), Some(identity)) => {
+                let session = EncryptedSession::new(encrypted::Setup {
+                    id,
+                    peer,
+                    meeting: *meeting,
+                    identity,
+                    listen: self.settings.private_listen,
+                    ports: self.settings.private_ports.clone(),
+                    addresses: self.settings.private_addresses.clone(),
+                    connect_timeout,
+                    messages: self.message_ids.clone(),
+                    reports,
+                    logger,
+                });
+                self.sessions.insert(id, session.start().recipient());
+                return;
+            }
+        };
         let files =
             FileContext { downloads: Arc::clone(&self.downloads), ids: self.peers.transfer_ids() };
-        let session = Session::new(Setup {
-            id,
-            peer,
-            role,
-            connect_timeout: self.settings.connect_timeout,
-            files,
-            reports: ctx.address().recipient(),
-            logger: self.logger.clone(),
-        });
-        self.sessions.insert(id, session.start());
+        let setup = Setup { id, peer, role, connect_timeout, files, reports, logger };
+        self.sessions.insert(id, Session::new(setup).start().recipient());
+    }
+
+    /// Keeps a key, off the event loop.
+    fn remember(&mut self, server: String, person: Person, ctx: &mut Context<Self>) {
+        let Some(file) = self.settings.known_people.clone() else { return };
+        let kept = tokio::task::spawn_blocking(move || people_file::set(&file, &server, person));
+        ctx.spawn(kept.into_actor(self).map(|kept, hub, ctx| {
+            if let Ok(Err(reason)) = kept {
+                hub.error(ErrorCode::File, reason);
+                hub.settle(ctx);
+            }
+        }));
+    }
+
+    /// Makes the words by which keys are compared, off the event loop: that takes a while.
+    fn verify(
+        &mut self,
+        username: Username,
+        own: PublicKey,
+        theirs: PublicKey,
+        ctx: &mut Context<Self>,
+    ) {
+        let words = tokio::task::spawn_blocking(move || verification_words(&own, &theirs));
+        ctx.spawn(words.into_actor(self).map(move |words, hub, ctx| {
+            if let Ok(words) = words {
+                let fingerprint = Fingerprint::of(&theirs).to_string();
+                hub.emit(Event::Verification { username, words: words.join(" "), fingerprint });
+                hub.settle(ctx);
+            }
+        }));
     }
 }

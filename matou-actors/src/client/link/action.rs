@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::client::api::event::{Event, PastMessage};
 use crate::client::api::server_name::ServerName;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{MessageText, ServerFrame, Username};
+use crate::protocol::{MessageText, Username, v2};
 
 /// Something to be done.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) enum LinkAction {
     /// Call [`ServerLink::wake`] in a while.
     Wake(Duration, LinkWake),
     /// A frame about a private session.
-    Private(ServerFrame),
+    Private(v2::ServerFrame),
     /// A user left the room.
     Left(Username),
     /// The server is lost, and with it everything that needs it.

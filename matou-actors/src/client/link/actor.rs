@@ -18,7 +18,7 @@ use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Full, Outbox, Pace};
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 use crate::protocol::v2::{PasswordProof, Text};
-use crate::protocol::{ClaimedName, ClientFrame, CodecError, Decode, MessageText, v1, v2};
+use crate::protocol::{ClaimedName, ClientFrame, CodecError, Decode, Kind, MessageText, v1, v2};
 
 /// Bytes that may wait for the server.
 const OUTBOX: usize = 1024 * 1024;
@@ -72,12 +72,14 @@ impl Link {
     }
 
     /// Queues a frame in the revision that is spoken.
-    fn push(&self, frame: &ClientFrame) -> Result<(), Full> {
+    fn push(&self, frame: &v2::ClientFrame) -> Result<(), Full> {
         match (self.revision.get(), frame) {
-            (Dialect::Revision2, ClientFrame::Join(username)) => {
+            (Dialect::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
                 self.outbox.push(&hello(username, self.setup.last_sequence))
             }
-            _ => self.outbox.push(frame),
+            (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.outbox.push(frame),
+            // Of users with keys only a server of revision 2 speaks.
+            (Dialect::Revision1, _) => Ok(()),
         }
     }
 
@@ -89,8 +91,8 @@ impl Link {
         ctx: &mut Context<Self>,
     ) {
         let pushed = match (action, self.revision.get()) {
-            (false, _) => self.push(&ClientFrame::Say(text)),
-            (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action())),
+            (false, _) => self.push(&ClientFrame::Say(text).into()),
+            (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action()).into()),
             (true, Dialect::Revision2) => {
                 self.outbox.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
             }
@@ -106,9 +108,9 @@ impl Link {
         ctx.spawn(wait.into_actor(self));
     }
 
-    fn send(&self, frame: &ClientFrame) {
+    fn send(&self, frame: &v2::ClientFrame) {
         if self.push(frame).is_err() {
-            let frame = frame.kind().name();
+            let frame = frame.kind().map(Kind::name);
             warn!(self.setup.logger, "the server takes no more frames"; "frame" => frame);
         }
     }

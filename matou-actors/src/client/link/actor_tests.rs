@@ -45,7 +45,7 @@ async fn a_link_reports_its_life_in_order_and_writes_all_before_its_end() {
     let answer = ServerFrame::JoinAnswer { accepted: true };
     assert_eq!(frames, [v2::ServerFrame::Revision1(answer)]);
 
-    link.do_send(LinkCommand::Send(ClientFrame::Leave));
+    link.do_send(LinkCommand::Send(ClientFrame::Leave.into()));
     link.do_send(LinkCommand::Close);
     let mut written = Vec::new();
     server.read_to_end(&mut written).await.unwrap();

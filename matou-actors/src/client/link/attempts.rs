@@ -83,7 +83,7 @@ impl ServerLink {
 
     /// Asks for `name`. A server that does not answer is none.
     pub(super) fn ask(&mut self, name: &Username) {
-        self.send(ClientFrame::Join(name.into()));
+        self.send(ClientFrame::Join(name.into()).into());
         self.asked += 1;
         let (generation, asked) = (self.generation, self.asked);
         self.wake_in(SILENCE_NOTICE, LinkWake::Silence { generation, asked });

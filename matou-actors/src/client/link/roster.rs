@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::protocol::v2::{Member, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
 /// More names than any server holds; beyond it the server is not to be believed.
@@ -10,7 +11,7 @@ const MOST: usize = 100_000;
 /// The names that the server announced, the user's own included.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    present: BTreeMap<FoldedName, Username>,
+    present: BTreeMap<FoldedName, Present>,
     /// Names that spoke although they were not announced: a server need not announce who is here to
     /// newcomers, and its own voice has no user.
     heard: BTreeMap<FoldedName, Username>,
@@ -18,6 +19,13 @@ pub(crate) struct Roster {
     settled: bool,
     /// Others were announced before: the server announces those present to newcomers.
     announces: bool,
+}
+
+/// A user whom the server announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Present {
+    name: Username,
+    member: Member,
 }
 
 /// What an announcement means.
@@ -34,14 +42,14 @@ pub(crate) enum Arrival {
 }
 
 impl Roster {
-    /// CONOTIF of `who`, while the user is called `me`.
-    pub(crate) fn arrived(&mut self, who: &Username, me: &Username) -> Arrival {
+    /// CONOTIF, PRESENT or JOINED of `who`, while the user is called `me`.
+    pub(crate) fn arrived(&mut self, who: &Username, member: Member, me: &Username) -> Arrival {
         let key = who.folded();
         let own = key == me.folded();
         if self.present.len() >= MOST && !self.present.contains_key(&key) {
             return Arrival::TooMany;
         }
-        let known = self.present.insert(key, who.clone()).is_some();
+        let known = self.present.insert(key, Present { name: who.clone(), member }).is_some();
         if own {
             self.settled = true;
             return Arrival::Known;
@@ -89,12 +97,20 @@ impl Roster {
 
     /// The name as its owner writes it, if they were announced or heard.
     pub(crate) fn find(&self, key: &FoldedName) -> Option<&Username> {
-        self.present.get(key).or_else(|| self.heard.get(key))
+        self.present.get(key).map(|present| &present.name).or_else(|| self.heard.get(key))
+    }
+
+    /// The key that the server announced for this user; `None` for one of revision 1.
+    pub(crate) fn key(&self, key: &FoldedName) -> Option<PublicKey> {
+        match self.present.get(key)?.member {
+            Member::Revision1 => None,
+            Member::Revision2(public) => Some(public),
+        }
     }
 
     /// Everybody, by name without regard to case.
     pub(crate) fn names(&self) -> Vec<Username> {
-        self.present.values().cloned().collect()
+        self.present.values().map(|present| present.name.clone()).collect()
     }
 }
 
@@ -110,11 +126,11 @@ mod tests {
     fn those_announced_before_the_own_name_were_here_before() {
         let (me, mut roster) = (name("Me"), Roster::default());
         assert!(!roster.announces());
-        assert_eq!(roster.arrived(&name("Ann"), &me), Arrival::Present);
+        assert_eq!(roster.arrived(&name("Ann"), Member::Revision1, &me), Arrival::Present);
         assert!(roster.announces());
-        assert_eq!(roster.arrived(&name("me"), &me), Arrival::Known);
-        assert_eq!(roster.arrived(&name("bob"), &me), Arrival::New);
-        assert_eq!(roster.arrived(&name("BOB"), &me), Arrival::Known);
+        assert_eq!(roster.arrived(&name("me"), Member::Revision1, &me), Arrival::Known);
+        assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::New);
+        assert_eq!(roster.arrived(&name("BOB"), Member::Revision1, &me), Arrival::Known);
         assert!(roster.left(&name("bOb")));
         assert!(!roster.left(&name("bob")));
         assert_eq!(roster.find(&name("ann").folded()), Some(&name("Ann")));
@@ -128,6 +144,6 @@ mod tests {
         assert!(roster.left(&name("EVE")));
         roster.clear();
         assert!(!roster.announces());
-        assert_eq!(roster.arrived(&name("bob"), &me), Arrival::Present);
+        assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::Present);
     }
 }

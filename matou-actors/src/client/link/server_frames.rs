@@ -12,7 +12,7 @@ use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::Answer;
 use crate::client::api::event::{ErrorCode, Event, PastMessage};
-use crate::protocol::v2::{self, NoticeCode, SignInRefusal, Text};
+use crate::protocol::v2::{self, Member, NoticeCode, SignInRefusal, Text};
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
 impl ServerLink {
@@ -32,10 +32,10 @@ impl ServerLink {
                 self.answered(true, now);
             }
             v2::ServerFrame::Refused { reason, text } => self.refused(reason, &text, now),
-            v2::ServerFrame::Present { username, .. } => self.arrived(username, now),
-            v2::ServerFrame::Joined { sequence, username, .. } => {
+            v2::ServerFrame::Present { username, member } => self.arrived(username, member, now),
+            v2::ServerFrame::Joined { sequence, username, member, .. } => {
                 self.past.live(sequence);
-                self.arrived(username, now);
+                self.arrived(username, member, now);
             }
             v2::ServerFrame::Left { sequence, username, .. } => {
                 self.past.live(sequence);
@@ -66,20 +66,22 @@ impl ServerLink {
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
             v2::ServerFrame::Asked { .. }
             | v2::ServerFrame::Answered { .. }
-            | v2::ServerFrame::Candidates { .. }
-            | v2::ServerFrame::Unknown { .. } => {}
+            | v2::ServerFrame::Candidates { .. } => self.actions.push(LinkAction::Private(frame)),
+            v2::ServerFrame::Unknown { .. } => {}
         }
     }
 
     fn frame_of_revision_1(&mut self, frame: ServerFrame, now: Instant) {
         match frame {
             ServerFrame::JoinAnswer { accepted } => self.answered(accepted, now),
-            ServerFrame::Joined(who) => self.arrived(who, now),
+            ServerFrame::Joined(who) => self.arrived(who, Member::Revision1, now),
             ServerFrame::Message { from, text } => self.message(from, text),
             ServerFrame::Left(who) => self.left(who),
             ServerFrame::PrivateRequested { .. }
             | ServerFrame::PeerAccepted { .. }
-            | ServerFrame::PeerListening { .. } => self.actions.push(LinkAction::Private(frame)),
+            | ServerFrame::PeerListening { .. } => {
+                self.actions.push(LinkAction::Private(frame.into()));
+            }
         }
     }
 
@@ -121,10 +123,10 @@ impl ServerLink {
         }
     }
 
-    fn arrived(&mut self, who: Username, now: Instant) {
+    fn arrived(&mut self, who: Username, member: Member, now: Instant) {
         let Some(me) = self.me().cloned() else { return };
         let own = who.folded() == me.folded();
-        match self.roster.arrived(&who, &me) {
+        match self.roster.arrived(&who, member, &me) {
             Arrival::Present => self.emit(Event::Joined { username: who, present: true }),
             Arrival::New => self.emit(Event::Joined { username: who, present: false }),
             Arrival::Known => {}

@@ -20,7 +20,8 @@ use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{ClientFrame, MessageText, Username};
+use crate::protocol::{ClientFrame, MessageText, Username, v2};
+use crate::trust::Fingerprint;
 
 /// How many messages are fetched at a time.
 const FETCHED: u32 = 100;
@@ -64,6 +65,8 @@ pub(crate) struct ServerLink {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connection {
     route: Option<Route>,
+    /// The fingerprint of the server's key, unless the connection is plain.
+    key: Option<Fingerprint>,
     pub(super) joined: Option<Instant>,
 }
 
@@ -156,6 +159,11 @@ impl ServerLink {
 
     pub(crate) fn route(&self) -> Option<Route> {
         self.connection.and_then(|connection| connection.route)
+    }
+
+    /// The fingerprint of the server's key, while it is connected and the connection is encrypted.
+    pub(crate) fn server_key(&self) -> Option<Fingerprint> {
+        self.connection.and_then(|connection| connection.key)
     }
 
     /// Whether the first sign-in is still under way.
@@ -264,7 +272,7 @@ impl ServerLink {
     }
 
     /// Sends a frame that the set-up of a private session needs.
-    pub(crate) fn send(&mut self, frame: ClientFrame) {
+    pub(crate) fn send(&mut self, frame: v2::ClientFrame) {
         if self.connection.is_some() {
             self.command(LinkCommand::Send(frame));
         }
@@ -292,7 +300,7 @@ impl ServerLink {
             return self.hang_up();
         }
         if self.sign_in.is_joined() {
-            self.command(LinkCommand::Send(ClientFrame::Leave));
+            self.command(LinkCommand::Send(ClientFrame::Leave.into()));
         }
         self.command(LinkCommand::Close);
     }
@@ -316,7 +324,11 @@ impl ServerLink {
         }
         debug!(self.logger, "reached the server"; "peer" => %server);
         let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
-        self.connection = Some(Connection { route, joined: None });
+        let key = match &security {
+            LinkSecurity::Plain => None,
+            LinkSecurity::Encrypted { fingerprint, .. } => Fingerprint::parse(fingerprint),
+        };
+        self.connection = Some(Connection { route, key, joined: None });
         self.emit(Event::Security { server: self.server_name(), security });
         match self.sign_in.connected() {
             Some(name) => self.ask(&name),

@@ -100,10 +100,10 @@ impl Client {
 }
 
 /// The frames that are sent.
-fn sent(actions: Vec<LinkAction>) -> Vec<ClientFrame> {
+fn sent(actions: Vec<LinkAction>) -> Vec<v2::ClientFrame> {
     let frames = actions.into_iter().filter_map(|action| match action {
         LinkAction::Command(LinkCommand::Send(frame)) => Some(frame),
-        LinkAction::Command(LinkCommand::Say { text, .. }) => Some(ClientFrame::Say(text)),
+        LinkAction::Command(LinkCommand::Say { text, .. }) => Some(ClientFrame::Say(text).into()),
         _ => None,
     });
     frames.collect()
@@ -123,7 +123,7 @@ fn a_name_is_asked_for_once_the_server_is_reached() {
     let actions = client.actions();
     assert!(matches!(actions[0], LinkAction::Connect { generation: 1, .. }), "{actions:?}");
     client.reached();
-    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into())]);
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into()).into()]);
     client.frame(ServerFrame::JoinAnswer { accepted: true });
     let connected = Event::Connected { server: "ship:7".into(), username: name("ann") };
     assert_eq!(client.events(), [connected]);
@@ -159,7 +159,7 @@ fn a_refused_name_is_reported_and_another_one_is_asked_for() {
     client.frame(ServerFrame::JoinAnswer { accepted: false });
     assert_eq!(client.events(), [Event::Refused { username: name("ann") }]);
     client.link.wish(name("eve"));
-    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("eve")).into())]);
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("eve")).into()).into()]);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_lost_server_is_tried_again_and_the_name_taken_back() {
     assert!(matches!(client.actions()[..], [LinkAction::Connect { generation: 2, .. }]));
     client.generation = 2;
     client.reached();
-    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into())]);
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into()).into()]);
     client.frame(ServerFrame::JoinAnswer { accepted: false });
     let held = client.events();
     assert!(
@@ -316,7 +316,7 @@ fn leaving_says_so_and_closes_behind_it() {
     client.link.leave();
     let actions = client.actions();
     let [
-        LinkAction::Command(LinkCommand::Send(ClientFrame::Leave)),
+        LinkAction::Command(LinkCommand::Send(v2::ClientFrame::Revision1(ClientFrame::Leave))),
         LinkAction::Command(LinkCommand::Close),
     ] = actions[..]
     else {

@@ -173,6 +173,11 @@ impl Conversation {
         !self.given_up.is_empty()
     }
 
+    /// Whoever has the name now has the key of the peer until now: the name never changed hands.
+    pub(crate) fn keeps_name(&mut self) {
+        self.given_up.clear();
+    }
+
     /// Something of the user's waits for a session.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -4,24 +4,28 @@
 //! in; what has to be done is left in order as [`Action`]s, which the hub performs.
 //!
 //! - `delivery`: what the user wants of another user.
-//! - `requests`: private requests; `moves`: peers who are said to be somewhere else.
+//! - `requests`: private requests; `encrypted`: those of revision 2; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
 //! - `sessions`: what private sessions report. `files`: the same for files, and what the user
 //!   wants of those.
 //! - [`conversation`]: the state of things with one user; `further`: sessions beside the first.
 //! - `reachable`: addresses that are connected to. `transfers`, `accept_rate`: files of this run.
+//! - `resend`: texts that did not arrive.
 
 mod accept_rate;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
 mod delivery;
+mod encrypted;
 mod files;
 mod further;
+mod keys;
 mod moves;
 #[cfg(test)]
 mod pair_tests;
-mod reachable;
+pub(crate) mod reachable;
 mod requests;
+mod resend;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -36,7 +40,10 @@ use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
 use self::conversation::{Conversation, Item};
+use self::encrypted::EncryptedRequests;
 use self::further::Allowance;
+use self::keys::Keys;
+use self::resend::Undelivered;
 use self::transfers::Transfers;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::settings::{ClientSettings, Policy};
@@ -44,8 +51,10 @@ use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
 use crate::client::link::server_link::Route;
 use crate::client::messages::{GiveUp, SessionCommand};
-use crate::client::session::actor::Role;
-use crate::protocol::{ClientFrame, FoldedName, Username};
+use crate::client::session::Way;
+use crate::protocol::v2::{self, PublicKey};
+use crate::protocol::{FoldedName, Username};
+use crate::trust::{Fingerprint, Person};
 
 /// All other users.
 #[derive(Debug)]
@@ -67,6 +76,9 @@ pub(crate) struct Peers {
     accept_rate: AcceptRate,
     /// The client signs out: nothing new is begun.
     leaving: bool,
+    encrypted: EncryptedRequests,
+    keys: Keys,
+    undelivered: Undelivered,
     actions: Vec<Action>,
 }
 
@@ -79,8 +91,11 @@ pub(crate) struct Situation<'a> {
     pub(crate) joined: bool,
     /// The two ends of the connection to the server.
     pub(crate) route: Option<Route>,
+    /// The fingerprint of the server's key, while it is connected and the connection is encrypted.
+    pub(crate) server_key: Option<Fingerprint>,
     pub(crate) roster: &'a Roster,
     pub(crate) now: Instant,
+    pub(crate) today: jiff::civil::Date,
 }
 
 /// Something to be done.
@@ -90,12 +105,23 @@ pub(crate) enum Action {
     /// The same, but only if the user's side has taken all events before it.
     EmitUnlessBehind(Event),
     /// Send a frame to the server.
-    Send(ClientFrame),
+    Send(v2::ClientFrame),
     /// Start a private session.
     Start {
         id: SessionId,
         peer: Username,
-        role: Role,
+        way: Way,
+    },
+    /// Keep the key of a person on the server with that fingerprint.
+    Remember {
+        server: String,
+        person: Person,
+    },
+    /// Show the words by which both sides compare their keys.
+    Verify {
+        name: Username,
+        own: PublicKey,
+        theirs: PublicKey,
     },
     /// Have a private session do something.
     Session(SessionId, SessionCommand),
@@ -124,6 +150,10 @@ struct LiveSession {
     address: IpAddr,
     /// Where both connections go, once they are there.
     open: Option<IpAddr>,
+    /// In revision 2: the number of the request, and whether it was the user's.
+    meeting: Option<(v2::SessionId, bool)>,
+    /// The key that the peer has proved, or has to prove.
+    key: Option<PublicKey>,
     /// No file was given back yet.
     takes_files: bool,
     /// The user, or the client on its way out, closed it.
@@ -160,6 +190,9 @@ impl Peers {
             transfers: Transfers::default(),
             accept_rate: AcceptRate::default(),
             leaving: false,
+            encrypted: EncryptedRequests::default(),
+            keys: Keys::default(),
+            undelivered: Undelivered::default(),
             actions: Vec::new(),
         }
     }
@@ -188,7 +221,7 @@ impl Peers {
                 "no answer in time; /open asks again",
             ),
             Wake::Ask { name, request } => self.ask_if_wanted(name, request, at),
-            Wake::Due { name, request } => self.accept_if_due(name, request),
+            Wake::Due { name, request } => self.accept_if_due(name, request, at),
             Wake::Take(id) => self.take_if_offered(id),
         }
     }
@@ -256,8 +289,8 @@ impl Peers {
         self.emit(Event::Notice { message: message.into() });
     }
 
-    fn send(&mut self, frame: ClientFrame) {
-        self.actions.push(Action::Send(frame));
+    fn send(&mut self, frame: impl Into<v2::ClientFrame>) {
+        self.actions.push(Action::Send(frame.into()));
     }
 
     fn wake_in(&mut self, delay: Duration, wake: Wake) {

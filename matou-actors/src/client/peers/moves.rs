@@ -11,6 +11,7 @@ use super::{Peers, Situation, Wake};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::connection::sockets;
 use crate::client::ids::{RequestId, SessionId};
+use crate::client::session::Way;
 use crate::client::session::actor::Role;
 use crate::protocol::{FoldedName, PortPair, Username};
 
@@ -65,7 +66,8 @@ impl Peers {
         match (to.ports, at.route) {
             (Some(ports), route) => {
                 let source = route.map(|route| route.local);
-                self.start_session(id, name, Role::Dial { address: to.address, ports, source });
+                let role = Role::Dial { address: to.address, ports, source };
+                self.start_session(id, name, Way::Plain(role));
             }
             (None, Some(route)) => self.listen_for(id, name, to.address, route.local),
             (None, None) => self.session_ended(key, id, "the connection to the server was lost"),
@@ -92,7 +94,7 @@ impl Peers {
         let address = self.settings.private_listen;
         let address = address.unwrap_or_else(|| sockets::listen_address(local, peer));
         let ports = self.settings.private_ports.clone();
-        self.start_session(id, name, Role::Listen { address, ports, peer });
+        self.start_session(id, name, Way::Plain(Role::Listen { address, ports, peer }));
     }
 
     /// The peer asks for a further session, which the user need not be asked about: accepts it
@@ -107,16 +109,16 @@ impl Peers {
         let Some(with) = self.conversations.get_mut(&key) else { return };
         let wait = with.defer(request, at.now);
         if wait.is_zero() {
-            return self.accepted(name, request);
+            return self.accepted(name, request, at);
         }
         self.wake_in(wait, Wake::Due { name, request });
     }
 
     /// The wait of a further session is over.
-    pub(super) fn accept_if_due(&mut self, name: Username, request: RequestId) {
+    pub(super) fn accept_if_due(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
         let with = self.conversations.get_mut(&name.folded());
         if with.is_some_and(|with| with.is_due(request)) {
-            self.accepted(name, request);
+            self.accepted(name, request, at);
         }
     }
 

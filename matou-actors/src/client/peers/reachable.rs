@@ -18,6 +18,7 @@ pub(crate) fn check(address: IpAddr, ports: PortPair, server: IpAddr) -> Result<
     let server = Reach::of(server);
     match Reach::of(address) {
         Reach::Never(what) => Err(format!("{address} is {what}")),
+        Reach::LinkLocal => Err(format!("{address} is link-local")),
         Reach::Loopback if server != Reach::Loopback => {
             Err(format!("{address} is this machine itself, but the server is not on it"))
         }
@@ -28,17 +29,23 @@ pub(crate) fn check(address: IpAddr, ports: PortPair, server: IpAddr) -> Result<
     }
 }
 
+/// Whether neither port belongs to the system's services.
+pub(crate) fn has_user_ports(ports: PortPair) -> bool {
+    ports.message.get() >= FIRST_PORT && ports.file.get() >= FIRST_PORT
+}
+
 /// How far an address reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+pub(crate) enum Reach {
     Never(&'static str),
+    LinkLocal,
     Loopback,
     Private,
     Public,
 }
 
 impl Reach {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::of_v4(v4),
             IpAddr::V6(v6) => Self::of_v6(v6),
@@ -52,7 +59,8 @@ impl Reach {
                 Self::Never("a cloud's metadata service")
             }
             [0, ..] => Self::Never("unspecified"),
-            [169, 254, ..] => Self::Never("link-local"),
+            [169, 254, 169, 254] => Self::Never("a cloud's metadata service"),
+            [169, 254, ..] => Self::LinkLocal,
             [224..=239, ..] => Self::Never("multicast"),
             [240..=255, ..] => Self::Never("broadcast or reserved"),
             [127, ..] => Self::Loopback,
@@ -76,7 +84,7 @@ impl Reach {
             }
             [0x2002, high, low, ..] => Self::of_v4(embedded(high, low)),
             [0xff00..=0xffff, ..] => Self::Never("multicast"),
-            [0xfe80..=0xfebf, ..] => Self::Never("link-local"),
+            [0xfe80..=0xfebf, ..] => Self::LinkLocal,
             [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Self::Private,
             _ => Self::Public,
         }

@@ -7,13 +7,16 @@ use slog::debug;
 use tokio::sync::oneshot;
 
 use super::conversation::{Conversation, Item, Pursuit, Remains, Requested};
+use super::encrypted::Road;
 use super::reachable;
 use super::{Peers, PendingClose, Situation, Wake};
 use crate::client::api::event::{ErrorCode, Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::messages::GiveUp;
+use crate::client::session::Way;
 use crate::client::session::actor::Role;
+use crate::protocol::v2::{self, Declined};
 use crate::protocol::{ClientFrame, FoldedName, PortPair, ServerFrame, Username};
 
 /// Requests of others that may wait for the user.
@@ -52,7 +55,7 @@ impl Peers {
         let name = with.name().clone();
         match pursuit {
             Pursuit::Open | Pursuit::Pending => {}
-            Pursuit::Accept => self.accepted(name, request),
+            Pursuit::Accept => self.accepted(name, request, at),
             Pursuit::Ask => self.ask_in_turn(name, request, at),
         }
         Some(pursuit)
@@ -78,8 +81,16 @@ impl Peers {
     }
 
     fn ask(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
+        match self.road(&name, at) {
+            Err(reason) => {
+                self.error(ErrorCode::Key, reason);
+                let key = name.folded();
+                return self.end_requests(&key, |with| with.expired(request), "not asked for");
+            }
+            Ok(Road::Encrypted) => self.ask_encrypted(&name, request),
+            Ok(Road::Plain) => self.send(ClientFrame::RequestPrivate { to: (&name).into() }),
+        }
         self.asked.insert(name.folded(), at.now);
-        self.send(ClientFrame::RequestPrivate { to: (&name).into() });
         self.limit(&name.folded(), request, self.settings.request_timeout);
         self.emit(Event::PrivateState { with: name, state: RequestState::Asked });
     }
@@ -91,7 +102,7 @@ impl Peers {
         let request = self.request();
         let asked = self.conversations.get_mut(&name.folded());
         match asked.and_then(|with| with.accept(request).then(|| with.name().clone())) {
-            Some(name) => self.accepted(name, request),
+            Some(name) => self.accepted(name, request, at),
             None => self.error(
                 ErrorCode::Session,
                 format!("{name} has not asked for a private session; /open {name} asks for one"),
@@ -111,6 +122,7 @@ impl Peers {
             return self
                 .error(ErrorCode::Session, format!("{name} has not asked for a private session"));
         }
+        self.decline_encrypted(&name.folded(), Declined::ByUser);
         self.notice(format!("the private request of {name} is forgotten"));
         self.tidy(&name.folded());
     }
@@ -155,11 +167,15 @@ impl Peers {
             }
         }
         if !texts.is_empty() {
+            self.keep_undelivered(&to, &texts);
             self.emit(Event::Undelivered { to, texts, reason: why.into() });
         }
     }
 
-    pub(super) fn accepted(&mut self, name: Username, request: RequestId) {
+    pub(super) fn accepted(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
+        if self.accept_encrypted(&name, at) {
+            return;
+        }
         self.send(ClientFrame::AcceptPrivate { from: (&name).into() });
         self.limit(&name.folded(), request, self.settings.connect_timeout);
         self.emit(Event::PrivateState { with: name, state: RequestState::Connecting });
@@ -174,9 +190,23 @@ impl Peers {
 // What the server says about another user.
 impl Peers {
     /// Deals with a frame of the set-up of a private session; other frames are none.
-    pub(crate) fn frame(&mut self, frame: ServerFrame, at: &Situation<'_>) {
+    pub(crate) fn frame(&mut self, frame: v2::ServerFrame, at: &Situation<'_>) {
         match frame {
-            ServerFrame::PrivateRequested { from } => self.requested(from, at),
+            v2::ServerFrame::Revision1(frame) => self.plain_frame(frame, at),
+            v2::ServerFrame::Asked { session, username, key } => {
+                self.asked_encrypted(session, username, key, at);
+            }
+            v2::ServerFrame::Answered { session, answer } => self.answered(session, answer, at),
+            v2::ServerFrame::Candidates { session, candidates } => {
+                self.candidates_came(session, candidates);
+            }
+            _ => {}
+        }
+    }
+
+    fn plain_frame(&mut self, frame: ServerFrame, at: &Situation<'_>) {
+        match frame {
+            ServerFrame::PrivateRequested { from } => self.asked_plain(from, at),
             ServerFrame::PeerAccepted { by, address } => self.peer_accepted(&by, address, at),
             ServerFrame::PeerListening { who, address, ports } => {
                 self.peer_listening(&who, address, ports, at);
@@ -188,20 +218,46 @@ impl Peers {
         }
     }
 
-    fn requested(&mut self, from: Username, at: &Situation<'_>) {
+    /// PVCOREQNOTIF: a session that would be plain.
+    fn asked_plain(&mut self, from: Username, at: &Situation<'_>) {
+        let key = from.folded();
+        if self.ignored.contains(&key) {
+            return;
+        }
+        if at.roster.key(&key).is_some() && self.settings.identity.is_some() {
+            // Of a user who can encrypt only a server that lies asks for it.
+            return debug!(self.logger, "ignored a plain request of a user who can encrypt";
+                "username" => from.as_str());
+        }
+        if let Err(reason) = self.may_be_plain(&from, at) {
+            return self.notice(format!(
+                "{from} asked for a private session, and was not answered: {reason}"
+            ));
+        }
+        self.encrypted.forget(&key);
+        self.requested(from, at);
+    }
+
+    /// PVCOREQNOTIF or ASKED.
+    pub(super) fn requested(&mut self, from: Username, at: &Situation<'_>) {
         let key = from.folded();
         let ignored = self.ignored.contains(&key);
         let own = at.me.is_some_and(|me| me.folded() == key);
         if ignored || own || self.conversations.len() >= MOST_REQUESTS {
+            self.decline_encrypted(&key, Declined::Busy);
             debug!(self.logger, "ignored a private request"; "username" => from.as_str());
             return;
         }
+        let same_person = self.is_same_person(&key);
         let request = self.request();
         let policy = self.policy(&key, self.settings.accept_private);
         let with = self
             .conversations
             .entry(key.clone())
             .or_insert_with(|| Conversation::new(from.clone()));
+        if same_person {
+            with.keeps_name();
+        }
         match with.requested(request) {
             Requested::Repeat => {}
             Requested::Wanted => self.accept_in_turn(from, request, at),
@@ -213,8 +269,9 @@ impl Peers {
                 }
                 Policy::Never => {
                     with.decline();
+                    self.decline_encrypted(&key, Declined::ByUser);
                     self.notice(format!(
-                        "{from} asked for a private session, and was not answered"
+                        "{from} asked for a private session, which your settings decline"
                     ));
                     self.tidy(&key);
                 }
@@ -272,7 +329,8 @@ impl Peers {
             let reason = format!("not connected, since {reason}");
             return self.session_ended(&key, id, &reason);
         }
-        self.start_session(id, name, Role::Dial { address, ports, source: Some(route.local) });
+        let role = Role::Dial { address, ports, source: Some(route.local) };
+        self.start_session(id, name, Way::Plain(role));
     }
 
     /// The unfinished requests with this user cannot be answered any more.
@@ -348,6 +406,7 @@ impl Peers {
     pub(super) fn tidy(&mut self, key: &FoldedName) {
         if self.conversations.get(key).is_some_and(Conversation::is_idle) {
             self.conversations.remove(key);
+            self.encrypted.forget(key);
         }
     }
 }

@@ -1,36 +1,58 @@
 //! Private sessions: opening them, talking on them, and their end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use slog::debug;
 use tokio::sync::oneshot;
 
 use super::conversation::{Item, Opened};
 use super::{Action, LiveSession, Peers, Situation};
-use crate::client::api::event::{ErrorCode, Event};
-use crate::client::ids::SessionId;
+use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
+use crate::client::ids::{MessageId, SessionId};
 use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
+use crate::client::session::Way;
 use crate::client::session::actor::Role;
+use crate::protocol::v2::PublicKey;
 use crate::protocol::{ClientFrame, FoldedName, MessageText, PortPair, Username};
 
 impl Peers {
-    pub(super) fn start_session(&mut self, id: SessionId, peer: Username, role: Role) {
-        let address = match role {
-            Role::Listen { peer, .. } => peer,
-            Role::Dial { address, .. } => address,
+    pub(super) fn start_session(&mut self, id: SessionId, peer: Username, way: Way) {
+        // In revision 2 it is known only once the session is open.
+        let unknown = IpAddr::from([0, 0, 0, 0]);
+        let (address, meeting, key) = match &way {
+            Way::Plain(Role::Listen { peer, .. }) => (*peer, None, None),
+            Way::Plain(Role::Dial { address, .. }) => (*address, None, None),
+            Way::Encrypted(meeting) => {
+                (unknown, Some((meeting.session, meeting.asked)), Some(meeting.key))
+            }
         };
         let address = address.to_canonical();
-        self.actions.push(Action::Start { id, peer: peer.clone(), role });
+        self.actions.push(Action::Start { id, peer: peer.clone(), way });
         let live = LiveSession {
             peer,
             address,
             open: None,
+            meeting,
+            key,
             takes_files: true,
             closed: false,
             over: false,
             unwritten: 0,
         };
         self.sessions.insert(id, live);
+    }
+
+    /// Whether the one who asks for a session has proved the key that the peers of all open ones have.
+    pub(super) fn is_same_person(&self, key: &FoldedName) -> bool {
+        let Some(asking) = self.encrypted.asking_key(key) else { return false };
+        self.talks_with(key, asking)
+    }
+
+    /// Whether the peers of all open sessions with this user have proved this key.
+    fn talks_with(&self, name: &FoldedName, key: PublicKey) -> bool {
+        let Some(with) = self.conversations.get(name) else { return false };
+        let mut open = with.sessions().iter().filter_map(|id| self.sessions.get(id));
+        open.all(|live| live.key == Some(key))
     }
 
     pub(super) fn command(&mut self, id: Option<SessionId>, command: SessionCommand) {
@@ -76,9 +98,12 @@ impl Peers {
     ) {
         match event {
             SessionEvent::PortsOpen(ports) => self.ports_open(session, ports),
+            SessionEvent::CandidatesReady(own) => self.candidates_ready(session, own),
             SessionEvent::Up { peer } => self.session_up(session, peer, at),
             SessionEvent::Texts(texts) => self.texts_came(session, texts, at),
-            SessionEvent::Sent(text) => self.text_sent(session, text, at),
+            SessionEvent::Sent { text, id } => self.text_sent(session, text, id, at),
+            SessionEvent::Confirmed(ids) => self.texts_confirmed(session, ids),
+            SessionEvent::Unconfirmed(texts) => self.texts_unconfirmed(session, texts),
             SessionEvent::NotSent { to, text } => self.text_not_sent(to, text),
             SessionEvent::File(event) => self.file_event(session, event, at),
             SessionEvent::Closing => self.session_closing(session),
@@ -99,14 +124,22 @@ impl Peers {
     fn session_up(&mut self, id: SessionId, address: SocketAddr, at: &Situation<'_>) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         let address = address.ip().to_canonical();
-        live.open = Some(address);
+        (live.open, live.address) = (Some(address), address);
         if live.closed {
             return;
         }
-        let peer = live.peer.clone();
+        let (peer, public) = (live.peer.clone(), live.key);
         let key = peer.folded();
+        let security = match public {
+            None => LinkSecurity::Plain,
+            Some(public) => self.note_key(&peer, &public, at),
+        };
+        let keeps_name = public.is_some_and(|public| self.talks_with(&key, public));
         let before = self.talk_address(&key);
         let Some(with) = self.conversations.get_mut(&key) else { return };
+        if keeps_name {
+            with.keeps_name();
+        }
         let opened = with.opened(id);
         if opened == Opened::Late {
             const WHY: &str = "the name belongs to another person now";
@@ -124,7 +157,7 @@ impl Peers {
         if opened == Opened::Another {
             self.announce_move(&key, before);
         } else {
-            self.emit(Event::PrivateOpened { with: peer.clone(), address });
+            self.emit(Event::PrivateOpened { with: peer.clone(), address, security });
             self.still_asked(&key);
         }
         if matches!(opened, Opened::Renewed { .. }) {
@@ -150,24 +183,48 @@ impl Peers {
             return;
         }
         for text in texts {
-            self.emit(Event::PrivateMessage { from: from.clone(), to: me.clone(), text });
+            self.emit(Event::PrivateMessage { id: None, from: from.clone(), to: me.clone(), text });
         }
     }
 
     /// Echoes a text of the user's.
-    fn text_sent(&mut self, session: SessionId, text: MessageText, at: &Situation<'_>) {
+    fn text_sent(
+        &mut self,
+        session: SessionId,
+        text: MessageText,
+        id: Option<MessageId>,
+        at: &Situation<'_>,
+    ) {
         let (Some(live), Some(me)) = (self.sessions.get(&session), at.me) else {
             return;
         };
         let (from, to) = (me.clone(), live.peer.clone());
-        self.emit(Event::PrivateMessage { from, to, text });
+        self.emit(Event::PrivateMessage { id, from, to, text });
+    }
+
+    fn texts_confirmed(&mut self, session: SessionId, ids: Vec<MessageId>) {
+        if let Some(live) = self.sessions.get(&session) {
+            let to = live.peer.clone();
+            self.emit(Event::Delivered { to, ids });
+        }
+    }
+
+    fn texts_unconfirmed(&mut self, session: SessionId, texts: Vec<MessageText>) {
+        let Some(live) = self.sessions.get(&session) else { return };
+        let to = live.peer.clone();
+        let reason =
+            format!("the session ended before {to} confirmed them; /resend {to} sends them again");
+        self.keep_undelivered(&to, &texts);
+        self.emit(Event::Undelivered { to, texts, reason });
     }
 
     fn text_not_sent(&mut self, to: Username, text: MessageText) {
         let reason = format!(
             "{to} is not receiving messages at the moment; send it again later, or /close {to}"
         );
-        self.emit(Event::Undelivered { to, texts: vec![text], reason });
+        let texts = vec![text];
+        self.keep_undelivered(&to, &texts);
+        self.emit(Event::Undelivered { to, texts, reason });
     }
 
     pub(super) fn texts_unsent(&mut self, session: SessionId, reason: &str) {
@@ -200,6 +257,7 @@ impl Peers {
     }
 
     fn session_over(&mut self, session: SessionId, reason: &str) {
+        self.encrypted.session_over(session);
         if let Some(live) = self.sessions.remove(&session) {
             for id in self.transfers.of(session) {
                 self.fail(id, reason.into());

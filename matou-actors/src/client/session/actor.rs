@@ -203,6 +203,8 @@ impl Session {
     fn run(&mut self, command: SessionCommand, ctx: &mut Context<Self>) {
         match command {
             SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
+            // Revision 1 has no candidates.
+            SessionCommand::Reach(_) => {}
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, unattended } => {
                 self.on_files(|files| files.handle(Input::Take { id, unattended }));
@@ -222,7 +224,7 @@ impl Session {
         let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
         let Some(open) = &self.open else { return self.report(not_sent(text)) };
         self.report(match open.outbox.push(&PeerFrame::Message(text.clone())) {
-            Ok(()) => SessionEvent::Sent(text),
+            Ok(()) => SessionEvent::Sent { text, id: None },
             Err(_) => not_sent(text),
         });
         if !room.is_closed() {

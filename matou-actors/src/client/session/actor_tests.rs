@@ -123,7 +123,7 @@ async fn texts_are_written_in_order_before_the_goodbye_and_reported_before_the_c
     session.do_send(SessionCommand::SendText { text: text("hi"), room });
     session.do_send(close(GiveUp::WhenStalled));
     assert!(wait.await.is_err(), "there is room for the next one");
-    let SessionEvent::Sent(sent) = reports.next().await.event else { panic!("not sent") };
+    let SessionEvent::Sent { text: sent, .. } = reports.next().await.event else { panic!("not sent") };
     assert_eq!(sent, text("hi"));
     assert!(matches!(reports.next().await.event, SessionEvent::Closing));
     let mut written = Vec::new();
@@ -143,7 +143,7 @@ async fn a_peer_that_does_not_read_holds_up_texts_and_nothing_else() {
         let (room, wait) = oneshot::channel();
         session.do_send(SessionCommand::SendText { text: long.clone(), room });
         waits.push(wait);
-        assert!(matches!(reports.next().await.event, SessionEvent::Sent(_)));
+        assert!(matches!(reports.next().await.event, SessionEvent::Sent { .. }));
     }
     let last = waits.last_mut().unwrap();
     assert_eq!(last.try_recv(), Err(oneshot::error::TryRecvError::Empty));

@@ -1,5 +1,22 @@
 //! A private session: one actor for its two connections.
+//!
+//! - `actor`: a session of revision 1, plain.
+//! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure.
 
 pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
+mod delivery;
+pub(super) mod encrypted;
+
+use self::actor::Role;
+use self::encrypted::Meeting;
+
+/// How a session comes about.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// By frames 7 to 12, and plain.
+    Plain(Role),
+    /// By frames 25 to 29, and encrypted.
+    Encrypted(Box<Meeting>),
+}

@@ -17,6 +17,16 @@ pub enum PeerFrame {
     Close,
 }
 
+impl PeerFrame {
+    /// The type of the frame.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Message(_) => Kind::PVMSG,
+            Self::Close => Kind::PVDISCO,
+        }
+    }
+}
+
 impl Decode for PeerFrame {
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         finish(input, |cursor| {

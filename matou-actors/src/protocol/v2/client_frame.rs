@@ -57,3 +57,9 @@ dialect! {
         text: MessageText,
     }
 }
+
+impl From<v1::ClientFrame> for ClientFrame {
+    fn from(frame: v1::ClientFrame) -> Self {
+        Self::Revision1(frame)
+    }
+}

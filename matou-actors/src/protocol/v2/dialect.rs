@@ -93,6 +93,20 @@ macro_rules! dialect {
             },
         }
 
+        impl $name {
+            /// Its type; `None` for one that this program does not know.
+            pub fn kind(&self) -> Option<$crate::protocol::kind::Kind> {
+                match self {
+                    $(Self::Revision1(frame) => {
+                        let frame: &$old = frame;
+                        Some(frame.kind())
+                    })?
+                    $(Self::$variant { .. } => Some($crate::protocol::kind::Kind::$kind),)*
+                    Self::Unknown { .. } => None,
+                }
+            }
+        }
+
         impl $crate::protocol::codec::Decode for $name {
             #[allow(unused_variables, reason = "some frames have no fields")]
             fn decode(

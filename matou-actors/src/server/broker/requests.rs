@@ -4,11 +4,17 @@
 //! and a request dies with either client or after its time. Both may ask each other: those are
 //! two pairs that know nothing of each other.
 
+pub(crate) mod session;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use crate::protocol::v2::{Declined, SessionId};
 use crate::server::address_prefix::AddressPrefix;
 use crate::server::broker::friends::Friends;
+use crate::server::broker::requests::session::SessionRequest;
 use crate::server::ids::MemberId;
 use crate::server::settings::Private;
 use crate::server::shrink_sparse::ShrinkSparse as _;
@@ -61,6 +67,9 @@ pub(crate) struct Requests {
     pair_rates: HashMap<(AddressPrefix, MemberId), TokenBucket>,
     friends: Friends,
     sweep_at: usize,
+    by_session: HashMap<SessionId, Pair>,
+    /// Requests of revision 2 that came to nothing, until their askers are informed.
+    declined: Vec<(SessionRequest, Declined)>,
     asked: u64,
     /// How many of the pending ones are accepted.
     accepted: usize,
@@ -99,6 +108,8 @@ struct Pending {
     address: AddressPrefix,
     asked_at: Instant,
     expiry: Expiry,
+    /// It was made in revision 2.
+    session: Option<Box<SessionRequest>>,
 }
 
 /// When a request dies, and its number, which no other one has.
@@ -138,6 +149,8 @@ impl Requests {
             pair_rates: HashMap::new(),
             friends: Friends::default(),
             sweep_at: SWEEP_AT,
+            by_session: HashMap::new(),
+            declined: Vec::new(),
             asked: 0,
             accepted: 0,
         }
@@ -161,8 +174,19 @@ impl Requests {
     /// PVCOREQ: `source` asks `target`.
     pub(crate) fn ask(
         &mut self,
+        source: Party,
+        target: MemberId,
+        now: Instant,
+    ) -> Result<(), Ignored> {
+        self.ask_for(source, target, None, now)
+    }
+
+    /// PVCOREQ or ASK.
+    fn ask_for(
+        &mut self,
         Party { id: source, address }: Party,
         target: MemberId,
+        session: Option<SessionRequest>,
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
@@ -177,11 +201,15 @@ impl Requests {
         self.pay(source, address, target, now)?;
         self.remove(pair);
         if let Some(crowding) = crowding {
-            self.remove(crowding);
+            self.decline(crowding, Declined::TooMany);
         }
         self.asked += 1;
         let expiry = (now + self.limits.lifetime, self.asked);
-        let pending = Pending { accepted: false, address, asked_at: now, expiry };
+        if let Some(request) = &session {
+            self.by_session.insert(request.session, pair);
+        }
+        let session = session.map(Box::new);
+        let pending = Pending { accepted: false, address, asked_at: now, expiry, session };
         self.pending.insert(pair, pending);
         self.by_target.insert((target, source));
         self.by_source.insert((source, target));
@@ -263,12 +291,20 @@ impl Requests {
     /// PVCOACC: `target` accepts what `source` asked.
     pub(crate) fn accept(
         &mut self,
-        Party { id: target, address }: Party,
+        by: Party,
         source: MemberId,
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
-        let pending = self.pending.get_mut(&Pair { source, target }).ok_or(Ignored::NotPending)?;
+        let pair = Pair { source, target: by.id };
+        let pending = self.pending.get(&pair).filter(|pending| pending.session.is_none());
+        pending.ok_or(Ignored::NotPending)?;
+        self.accept_pair(pair, by.address)
+    }
+
+    fn accept_pair(&mut self, pair: Pair, address: AddressPrefix) -> Result<(), Ignored> {
+        let Pair { source, target } = pair;
+        let pending = self.pending.get_mut(&pair).ok_or(Ignored::NotPending)?;
         if pending.accepted {
             return Err(Ignored::AlreadyAccepted);
         }
@@ -291,7 +327,7 @@ impl Requests {
         self.expire(now);
         let pair = Pair { source, target };
         match self.pending.get(&pair) {
-            None => Err(Ignored::NotPending),
+            None | Some(Pending { session: Some(_), .. }) => Err(Ignored::NotPending),
             Some(Pending { accepted: false, .. }) => Err(Ignored::NotAccepted),
             Some(Pending { accepted: true, .. }) => {
                 self.remove(pair);
@@ -305,12 +341,16 @@ impl Requests {
         self.rates.remove(&id);
         self.rates.shrink_sparse();
         self.friends.forget(id);
-        let asked =
-            self.by_source.range(all_of(id)).map(|&(source, target)| Pair { source, target });
-        let was_asked =
-            self.by_target.range(all_of(id)).map(|&(target, source)| Pair { source, target });
-        for pair in asked.chain(was_asked).collect::<Vec<_>>() {
+        let asked = self.by_source.range(all_of(id));
+        let asked: Vec<_> = asked.map(|&(source, target)| Pair { source, target }).collect();
+        for pair in asked {
             self.remove(pair);
+        }
+        let was_asked = self.by_target.range(all_of(id));
+        let was_asked: Vec<_> =
+            was_asked.map(|&(target, source)| Pair { source, target }).collect();
+        for pair in was_asked {
+            self.decline(pair, Declined::Left);
         }
     }
 
@@ -318,24 +358,31 @@ impl Requests {
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(first) = self.expiries.first_entry().filter(|first| first.key().0 <= now) {
             let pair = first.remove();
-            self.remove(pair);
+            self.decline(pair, Declined::Expired);
         }
     }
 
-    fn remove(&mut self, pair: Pair) {
-        if let Some(pending) = self.pending.remove(&pair) {
-            self.expiries.remove(&pending.expiry);
-            self.accepted = self.accepted.saturating_sub(usize::from(pending.accepted));
-            self.pending.shrink_sparse();
-        }
+    /// Removes a request that comes to nothing, of which its asker is to be informed.
+    fn decline(&mut self, pair: Pair, reason: Declined) {
+        let request = self.remove(pair).and_then(|pending| pending.session);
+        self.declined.extend(request.map(|request| (*request, reason)));
+    }
+
+    fn remove(&mut self, pair: Pair) -> Option<Pending> {
         self.by_target.remove(&(pair.target, pair.source));
         self.by_source.remove(&(pair.source, pair.target));
+        let pending = self.pending.remove(&pair)?;
+        if let Some(request) = &pending.session {
+            self.by_session.remove(&request.session);
+            self.by_session.shrink_sparse();
+        }
+        self.expiries.remove(&pending.expiry);
+        self.accepted = self.accepted.saturating_sub(usize::from(pending.accepted));
+        self.pending.shrink_sparse();
+        Some(pending)
     }
 }
 
 fn all_of(id: MemberId) -> std::ops::RangeInclusive<(MemberId, MemberId)> {
     (id, MemberId(u64::MIN))..=(id, MemberId(u64::MAX))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! A frame of either revision, as what its sender wants.
 
 use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText, v2};
-use crate::server::messages::PrivateStep;
+use crate::server::messages::{PrivateStep, SessionStep};
 use crate::server::room::event::Dialect;
 
 /// What a client wants.
@@ -22,7 +22,7 @@ pub(super) enum Request {
         count: u32,
     },
     Leave,
-    /// A frame of a type that is not known, or not used yet.
+    /// A frame of a type that is not known.
     Skip,
 }
 
@@ -58,9 +58,19 @@ pub(super) fn decode(
                 v2::ClientFrame::History { before, count } => {
                     (Request::History { before, count }, Some(Kind::HISTORY))
                 }
-                v2::ClientFrame::Ask { .. } => (Request::Skip, Some(Kind::ASK)),
-                v2::ClientFrame::Answer { .. } => (Request::Skip, Some(Kind::ANSWER)),
-                v2::ClientFrame::Candidates { .. } => (Request::Skip, Some(Kind::CANDIDATES)),
+                v2::ClientFrame::Ask { session, username } => {
+                    let step = PrivateStep::Ask { session, to: username };
+                    (Request::Private(step), Some(Kind::ASK))
+                }
+                v2::ClientFrame::Answer { session, answer } => {
+                    let step = SessionStep::Answer(answer);
+                    (Request::Private(PrivateStep::Session { session, step }), Some(Kind::ANSWER))
+                }
+                v2::ClientFrame::Candidates { session, candidates } => {
+                    let step = SessionStep::Candidates(candidates);
+                    let step = PrivateStep::Session { session, step };
+                    (Request::Private(step), Some(Kind::CANDIDATES))
+                }
                 v2::ClientFrame::Unknown { .. } => (Request::Skip, None),
             };
             Ok(Some((request, kind, length)))

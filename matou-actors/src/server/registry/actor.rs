@@ -214,16 +214,33 @@ impl Registry {
             PrivateStep::Request { to } => (to, Step::Request),
             PrivateStep::Accept { from } => (from, Step::Accept),
             PrivateStep::OfferPorts { to, ports } => (to, Step::OfferPorts(ports)),
+            PrivateStep::Ask { session, to } => (to, Step::Ask(session)),
+            PrivateStep::Session { session, step } => {
+                if let Some(from) = self.directory.member(route.id.into()).cloned() {
+                    self.broker.do_send(ToBroker::Session { from, session, step });
+                }
+                return;
+            }
         };
         let Some(from) = self.directory.member(route.id.into()) else { return };
-        let Some(to) = self.directory.find(&claimed) else {
-            self.meters.private.ignored.add(1);
-            debug!(self.logger, "private step ignored";
-                "username" => &from.name, "step" => ?step, "reason" => "no such user",
-                "to" => %claimed.as_str().escape_debug());
-            return;
-        };
-        self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
+        let to = self.directory.find(&claimed);
+        // What a client of revision 1 is asked it can only answer in revision 1.
+        let to = to.filter(|to| to.key.is_some() || !matches!(step, Step::Ask(_)));
+        match (to, step) {
+            (Some(to), step) => {
+                self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
+            }
+            (None, step) => {
+                self.meters.private.ignored.add(1);
+                debug!(self.logger, "private step ignored";
+                    "username" => &from.name, "step" => ?step, "reason" => "no such user",
+                    "to" => %claimed.as_str().escape_debug());
+                if let (Step::Ask(session), Ok(name)) = (step, claimed.parse()) {
+                    let from = from.clone();
+                    self.broker.do_send(ToBroker::NotHere { from, session, name });
+                }
+            }
+        }
     }
 
     fn log_refusal(&mut self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {

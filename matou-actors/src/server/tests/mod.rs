@@ -63,7 +63,7 @@ fn peer(number: u64) -> SocketAddr {
     (addresses(number).peer, 50_000).into()
 }
 
-fn member(shard: usize, number: u64, called: &str) -> Member {
+pub(in crate::server) fn member(shard: usize, number: u64, called: &str) -> Member {
     Member {
         route: route(shard, number),
         name: name(called),

@@ -1,6 +1,6 @@
 //! The state of the screen: what is known of the chat, and what is open in front of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(crate) struct App {
     pub(in crate::screen) older: Older,
     pub(in crate::screen) people: People,
     pub(in crate::screen) ignored: Vec<Username>,
+    /// Those whose keys the user has compared, as far as they were here.
+    pub(in crate::screen) compared: BTreeSet<FoldedName>,
     /// The room, one for each peer, the transfers.
     pub(in crate::screen) tabs: Vec<Tab>,
     pub(in crate::screen) active: usize,
@@ -183,6 +185,7 @@ impl App {
             older: Older::default(),
             people: People::default(),
             ignored: Vec::new(),
+            compared: BTreeSet::new(),
             tabs: vec![room, transfers],
             active: 0,
             untabbed: BTreeMap::new(),

@@ -130,6 +130,15 @@ impl Buffer {
         self.entries.get(index)
     }
 
+    /// The message with this number was delivered.
+    pub(crate) fn delivered(&mut self, id: EntryId) {
+        let index = id.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let entry = index.and_then(|index| self.entries.get_mut(index));
+        if let Some(Entry { body: Body::Said { delivered, .. }, .. }) = entry {
+            *delivered = Some(true);
+        }
+    }
+
     /// The number of the oldest entry that is held.
     pub(crate) fn first(&self) -> EntryId {
         self.first

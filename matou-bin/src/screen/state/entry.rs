@@ -26,6 +26,8 @@ pub(crate) enum Body {
         text: Box<str>,
         /// Whose it is and whom it concerns.
         kind: Said,
+        /// Of a private message of the user's that is confirmed: whether it was yet.
+        delivered: Option<bool>,
     },
     /// People who joined and left with nothing said in between.
     Presence(Box<Presence>),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use matou_actors::client::{LinkSecurity, MessageId};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::screen::state::buffer::{Buffer, EntryId, Limits};
@@ -11,6 +12,8 @@ use crate::screen::state::input_line::InputLine;
 
 /// Messages that may wait in one tab for their session.
 const MAX_WAITING: usize = 1000;
+/// Messages of one tab whose delivery is awaited: as many as a session keeps.
+const MAX_UNCONFIRMED: usize = 10_000;
 
 /// What one tab shows and what is being typed in it.
 #[derive(Debug)]
@@ -29,8 +32,12 @@ pub(crate) struct Tab {
     pub(crate) input: InputLine,
     /// How the private session stands.
     pub(crate) session: PrivateState,
+    /// What protects it, while it is open.
+    pub(crate) security: Option<LinkSecurity>,
     /// What was typed for a session that is not open yet.
     pub(crate) waiting: VecDeque<MessageText>,
+    /// Messages that the other side has not confirmed, and where they are shown.
+    unconfirmed: VecDeque<(MessageId, EntryId)>,
 }
 
 /// What a tab is for.
@@ -80,7 +87,9 @@ impl Tab {
             urgent: false,
             input: InputLine::default(),
             session: PrivateState::None,
+            security: None,
             waiting: VecDeque::new(),
+            unconfirmed: VecDeque::new(),
         }
     }
 
@@ -109,6 +118,25 @@ impl Tab {
             self.urgent |= urgent;
         }
         self.buffer.push(entry);
+    }
+
+    /// The message that comes next is to be confirmed under this number.
+    pub(crate) fn await_delivery(&mut self, id: MessageId) {
+        if self.unconfirmed.len() >= MAX_UNCONFIRMED {
+            self.unconfirmed.pop_front();
+        }
+        self.unconfirmed.push_back((id, self.buffer.end()));
+    }
+
+    /// These messages were delivered.
+    pub(crate) fn delivered(&mut self, ids: &[MessageId]) {
+        for id in ids {
+            if let Some(at) = self.unconfirmed.iter().position(|(other, _)| other == id)
+                && let Some((_, entry)) = self.unconfirmed.remove(at)
+            {
+                self.buffer.delivered(entry);
+            }
+        }
     }
 
     /// The user looks at its end.

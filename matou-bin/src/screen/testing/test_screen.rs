@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 #[cfg(test)]
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use jiff::civil::date;
-use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, TransferId, TransferInfo};
 use matou_actors::protocol::{MessageText, Username};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -95,12 +95,24 @@ impl TestScreen {
 
     /// `from` says something in private.
     pub(crate) fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
-        self.chat(Event::PrivateMessage { from: name(from), to: name(to), text: text(what) })
+        self.chat(Event::PrivateMessage {
+            id: None,
+            from: name(from),
+            to: name(to),
+            text: text(what),
+        })
     }
 
     /// A private session opens.
     pub(crate) fn opens(&mut self, with: &str) -> &mut Self {
-        self.chat(Event::PrivateOpened { with: name(with), address: address() })
+        self.chat(Event::PrivateOpened {
+            with: name(with),
+            address: address(),
+            security: LinkSecurity::Encrypted {
+                fingerprint: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".into(),
+                key: KeyStanding::Known,
+            },
+        })
     }
 
     /// alice offers a file.

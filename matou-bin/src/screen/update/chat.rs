@@ -170,7 +170,12 @@ impl App {
         if kind == Said::Mention {
             self.call(Reason::Mention, &format!("{from}: {text}"));
         }
-        let body = Body::Said { from: from.clone(), text: sanitize(text.as_str()).into(), kind };
+        let body = Body::Said {
+            from: from.clone(),
+            text: sanitize(text.as_str()).into(),
+            kind,
+            delivered: None,
+        };
         self.push(ROOM, body, kind == Said::Mention);
     }
 

@@ -244,6 +244,7 @@ impl App {
                 starting(self.numbers(|stage| matches!(stage, TransferStage::Offered { .. })))
             }
             Argument::Transfer => starting(self.numbers(|_| true)),
+            Argument::Yes => starting(vec!["yes".into()]),
             Argument::Server | Argument::Path | Argument::Command => Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use matou_actors::client::{Event, RequestState};
+use matou_actors::client::{Event, KeyStanding, LinkSecurity, MessageId, RequestState};
 use matou_actors::protocol::{MessageText, Username};
 
 use crate::sanitize::sanitize;
@@ -11,6 +11,7 @@ use crate::screen::state::entry::{Body, Said};
 use crate::screen::state::notify::Reason;
 use crate::screen::state::prompts::Prompt;
 use crate::screen::state::tab::PrivateState;
+use crate::security::{describe_session, describe_user, describe_words};
 
 impl App {
     /// Handles an event of private sessions.
@@ -22,8 +23,30 @@ impl App {
             }
             Event::PrivateRequestOver { from, reason } => self.request_over(&from, &reason),
             Event::PrivateState { with, state } => self.request_state(&with, state),
-            Event::PrivateOpened { with, address } => self.opened(&with, address),
-            Event::PrivateMessage { from, to, text } => self.private_message(&from, &to, &text),
+            Event::PrivateOpened { with, address, security } => {
+                self.opened(&with, address, security);
+            }
+            Event::PrivateMessage { id, from, to, text } => {
+                self.private_message(id, &from, &to, &text);
+            }
+            Event::Delivered { to, ids } => {
+                let tab = self.peer_tab(&to).and_then(|index| self.tabs.get_mut(index));
+                if let Some(tab) = tab {
+                    tab.delivered(&ids);
+                }
+            }
+            Event::Whois { .. } => {
+                for line in describe_user(&event) {
+                    self.notice_in(self.active, &line);
+                }
+            }
+            Event::Verification { username, words, .. } => {
+                let index = self.peer_tab(&username).unwrap_or(self.active);
+                self.notice_in(index, &describe_words(&username, &words));
+            }
+            Event::KeyStanding { username, fingerprint, key } => {
+                self.key_standing(&username, fingerprint, key);
+            }
             Event::PrivateClosed { with, reason } => self.session_closed(&with, &reason),
             Event::Undelivered { to, texts, reason } => self.undelivered(&to, &texts, &reason),
             other => self.file(other),
@@ -96,18 +119,50 @@ impl App {
         self.notice_in(index, &text);
     }
 
-    fn opened(&mut self, with: &Username, address: IpAddr) {
+    fn opened(&mut self, with: &Username, address: IpAddr, security: LinkSecurity) {
         self.prompts.drop_request(with);
         let index = self.ensure_tab(with);
         self.set_session(index, PrivateState::Open(address));
         let text = format!(
             "Private session with {with} at {address}: messages and files go directly, not through \
-             the server, and are not encrypted."
+             the server; {}.",
+            describe_session(with, &security)
         );
-        self.notice_in(index, &text);
+        if security == LinkSecurity::Plain {
+            self.error_in(index, &text);
+        } else {
+            self.notice_in(index, &text);
+        }
+        if let Some(tab) = self.tabs.get_mut(index) {
+            tab.security = Some(security);
+        }
     }
 
-    fn private_message(&mut self, from: &Username, to: &Username, text: &MessageText) {
+    /// How far the key of a user is known.
+    fn key_standing(&mut self, who: &Username, fingerprint: String, key: KeyStanding) {
+        if key != KeyStanding::Compared {
+            self.compared.remove(&who.folded());
+            return;
+        }
+        let is_news = self.compared.insert(who.folded());
+        let tab = self.peer_tab(who);
+        if let Some(tab) = tab.and_then(|index| self.tabs.get_mut(index))
+            && matches!(tab.session, PrivateState::Open(_))
+        {
+            tab.security = Some(LinkSecurity::Encrypted { fingerprint, key });
+        }
+        if let Some(index) = tab.filter(|_| is_news) {
+            self.notice_in(index, &format!("You have compared the key of {who}."));
+        }
+    }
+
+    fn private_message(
+        &mut self,
+        id: Option<MessageId>,
+        from: &Username,
+        to: &Username,
+        text: &MessageText,
+    ) {
         let own = self.is_me(from);
         let peer = if own { to } else { from };
         let index = self.ensure_tab(peer);
@@ -115,12 +170,21 @@ impl App {
             self.read_up_to_here(index);
             if let Some(tab) = self.tabs.get_mut(index) {
                 tab.waits_no_more(text);
+                if let Some(id) = id {
+                    tab.await_delivery(id);
+                }
             }
         } else {
             self.call(Reason::Private, &format!("{from} (private): {text}"));
         }
         let kind = if own { Said::Own } else { Said::Other };
-        let body = Body::Said { from: from.clone(), text: sanitize(text.as_str()).into(), kind };
+        let delivered = id.map(|_| false);
+        let body = Body::Said {
+            from: from.clone(),
+            text: sanitize(text.as_str()).into(),
+            kind,
+            delivered,
+        };
         self.push(index, body, !own);
     }
 
@@ -133,6 +197,9 @@ impl App {
             return;
         };
         self.set_session(index, PrivateState::None);
+        if let Some(tab) = self.tabs.get_mut(index) {
+            tab.security = None;
+        }
         self.notice_in(index, &format!("Private session with {with} closed: {reason}"));
     }
 

@@ -237,6 +237,11 @@ impl App {
             Command::Say(_) | Command::Act(_) => self.unacknowledged += 1,
             Command::SignIn(_)
             | Command::FetchHistory
+            | Command::Whois(_)
+            | Command::Verify(_)
+            | Command::Compared(_)
+            | Command::Trust(_)
+            | Command::Resend(_)
             | Command::Send { .. }
             | Command::Close(_)
             | Command::UseServer(_)

@@ -44,11 +44,13 @@ fn sign(app: &App, who: &Username) -> (&'static str, Role) {
     if app.is_ignored(who) {
         return ("×", Role::Dim);
     }
+    let unmarked =
+        if app.compared.contains(&who.folded()) { ("✓", Role::Own) } else { (" ", Role::Text) };
     let session = app.peer_tab(who).and_then(|index| app.tabs.get(index)).map(|tab| tab.session);
     match session {
         Some(PrivateState::Open(_)) => ("●", Role::Gauge),
         Some(PrivateState::Asking) => ("?", Role::Mention),
         Some(PrivateState::Asked | PrivateState::Connecting) => ("…", Role::Notice),
-        Some(PrivateState::None) | None => (" ", Role::Text),
+        Some(PrivateState::None) | None => unmarked,
     }
 }

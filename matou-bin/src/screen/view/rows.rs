@@ -143,9 +143,11 @@ impl Pane<'_> {
             text_style: style(role),
         };
         match &entry.body {
-            Body::Said { from, kind, .. } => {
+            Body::Said { from, kind, delivered, .. } => {
                 let room = if aligned { self.name_width() } else { 12 };
                 let (mark, mark_style) = match (kind, aligned) {
+                    (Said::Own, _) if *delivered == Some(false) => ("…", dim),
+                    (Said::Own, _) if *delivered == Some(true) => ("✓", style(Role::Own)),
                     (Said::Own, _) => ("›", style(Role::Own)),
                     (Said::Mention, _) => ("!", style(Role::Mention)),
                     (Said::Other, true) => ("│", dim),

@@ -12,6 +12,7 @@ use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::tab::Scroll;
 use crate::screen::text::bidi::sentence;
 use crate::screen::text::width::{cells, shorten, width};
+use crate::security::session_mark;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let (left, role) = left(app);
@@ -61,6 +62,16 @@ fn left(app: &App) -> (String, Role) {
             let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
             let count = app.people.count();
             let text = format!("{me} · {server} · {count} here");
+            let tab = app.tab();
+            let peer = tab.and_then(|tab| Some((tab.peer()?, tab.security.as_ref()?)));
+            if let Some((peer, security)) = peer {
+                let role = match security {
+                    LinkSecurity::Plain => Role::StatusWarning,
+                    LinkSecurity::Encrypted { .. } => Role::Status,
+                };
+                let peer = app.short_names.shorten(peer.as_str(), 20);
+                return (format!(" {peer}: {} · {text}", session_mark(security)), role);
+            }
             match app.security {
                 None => (format!(" {text}"), Role::Status),
                 Some(LinkSecurity::Encrypted { .. }) => {

@@ -17,7 +17,9 @@ use crate::client::ids::{SessionId, TransferId};
 use crate::client::link::roster::Roster;
 use crate::client::messages::{FileEvent, Outgoing, SessionCommand, SessionEvent};
 use crate::client::peers::{Action, Peers, Route, Situation, Wake};
+use crate::client::session::Way;
 use crate::client::session::actor::Role;
+use crate::protocol::v2::{self, Member};
 use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
 use crate::transfer::ChosenFile;
 
@@ -81,7 +83,7 @@ impl World {
         let users = names.clone().map(|own| {
             let mut roster = Roster::default();
             for present in names.iter().rev().chain([&own]) {
-                roster.arrived(present, &own);
+                roster.arrived(present, Member::Revision1, &own);
             }
             let logger = slog::Logger::root(slog::Discard, slog::o!());
             User {
@@ -150,8 +152,10 @@ impl World {
             me: Some(name),
             joined: true,
             route: Some(Route { local: address(user), server: SERVER }),
+            server_key: None,
             roster,
             now: self.now,
+            today: jiff::civil::date(2026, 11, 26),
         };
         let result = act(peers, &situation);
         for action in peers.take_actions() {
@@ -163,7 +167,9 @@ impl World {
     fn settle(&mut self) {
         while let Some((user, step)) = self.queue.pop_front() {
             match step {
-                Step::Frame(frame) => self.with_peers(user, |peers, at| peers.frame(frame, at)),
+                Step::Frame(frame) => {
+                    self.with_peers(user, |peers, at| peers.frame(frame.into(), at))
+                }
                 Step::Report(session, event) => {
                     self.with_peers(user, |peers, at| peers.session_event(session, event, at));
                 }
@@ -181,12 +187,13 @@ impl World {
             Action::Emit(event) | Action::EmitUnlessBehind(event) => {
                 self.users[user].events.push(event);
             }
-            Action::Send(frame) => self.serve(user, frame),
-            Action::Start { id, role, .. } => self.start(user, id, &role),
+            Action::Send(v2::ClientFrame::Revision1(frame)) => self.serve(user, frame),
+            Action::Start { id, way: Way::Plain(role), .. } => self.start(user, id, &role),
             Action::Session(id, command) => {
                 self.queue.push_back((user, Step::Command(id, command)));
             }
             Action::Wake(delay, wake) => self.wakes.push((self.now + delay, user, wake)),
+            other => panic!("not in revision 1: {other:?}"),
         }
     }
 
@@ -247,8 +254,9 @@ impl World {
     fn command(&mut self, user: usize, id: SessionId, command: SessionCommand) {
         let Some(other) = self.session(user, id).map(|session| session.other) else { return };
         match command {
+            SessionCommand::Reach(_) => panic!("not in revision 1"),
             SessionCommand::SendText { text, .. } => {
-                self.report(user, id, SessionEvent::Sent(text.clone()));
+                self.report(user, id, SessionEvent::Sent { text: text.clone(), id: None });
                 if let Some(other) = other {
                     self.report(1 - user, other, SessionEvent::Texts(vec![text]));
                 }

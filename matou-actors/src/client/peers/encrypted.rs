@@ -1,0 +1,244 @@
+//! Requests of revision 2, each under a number of its own: ASK, ASKED, ANSWER, ANSWERED, CANDIDATES.
+
+use std::collections::HashMap;
+
+use slog::debug;
+
+use super::{Peers, Situation};
+use crate::client::api::event::{ErrorCode, Event, RequestState};
+use crate::client::ids::{RequestId, SessionId};
+use crate::client::messages::SessionCommand;
+use crate::client::session::Way;
+use crate::client::session::encrypted::Meeting;
+use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, PublicKey};
+use crate::protocol::{FoldedName, Username};
+
+/// Own requests that are remembered: more are under way only with a server that never answers.
+const MOST_OUTGOING: usize = 1_000;
+
+/// The requests that are under way.
+#[derive(Debug, Default)]
+pub(super) struct EncryptedRequests {
+    outgoing: HashMap<v2::SessionId, Outgoing>,
+    incoming: HashMap<FoldedName, Incoming>,
+    /// Sessions that wait for, or have, the addresses of their peer.
+    meetings: HashMap<v2::SessionId, SessionId>,
+    random: fastrand::Rng,
+}
+
+/// A request of the user's.
+#[derive(Debug)]
+struct Outgoing {
+    to: FoldedName,
+    request: RequestId,
+}
+
+/// A request of another user, until it is answered.
+#[derive(Clone, Copy, Debug)]
+struct Incoming {
+    session: v2::SessionId,
+    key: PublicKey,
+}
+
+/// How a private session with somebody is to be asked for.
+#[derive(Debug)]
+pub(super) enum Road {
+    Plain,
+    Encrypted,
+}
+
+impl EncryptedRequests {
+    fn next_session(&mut self) -> v2::SessionId {
+        let mut id = [0; 16];
+        self.random.fill(&mut id);
+        v2::SessionId(id)
+    }
+
+    /// Nothing goes on with this user any more.
+    pub(super) fn forget(&mut self, key: &FoldedName) {
+        self.incoming.remove(key);
+        self.outgoing.retain(|_, outgoing| outgoing.to != *key);
+    }
+
+    /// The key of whoever asks under this name.
+    pub(super) fn asking_key(&self, key: &FoldedName) -> Option<PublicKey> {
+        self.incoming.get(key).map(|incoming| incoming.key)
+    }
+
+    pub(super) fn session_over(&mut self, id: SessionId) {
+        self.meetings.retain(|_, session| *session != id);
+    }
+}
+
+// The user's own requests.
+impl Peers {
+    /// Which revision a session with this user has; an error says why there can be none.
+    pub(super) fn road(&self, name: &Username, at: &Situation<'_>) -> Result<Road, String> {
+        let key = name.folded();
+        if let Some(public) = at.roster.key(&key).filter(|_| self.settings.identity.is_some()) {
+            return self.standing(name, &public, at).map(|_| Road::Encrypted);
+        }
+        self.may_be_plain(name, at).map(|()| Road::Plain)
+    }
+
+    /// ASK.
+    pub(super) fn ask_encrypted(&mut self, name: &Username, request: RequestId) {
+        let session = self.encrypted.next_session();
+        let outgoing = &mut self.encrypted.outgoing;
+        if outgoing.len() >= MOST_OUTGOING {
+            outgoing.clear();
+        }
+        outgoing.retain(|_, other| other.to != name.folded());
+        outgoing.insert(session, Outgoing { to: name.folded(), request });
+        self.send(v2::ClientFrame::Ask { session, username: name.into() });
+    }
+
+    /// ANSWERED.
+    pub(super) fn answered(
+        &mut self,
+        session: v2::SessionId,
+        answer: Answered,
+        at: &Situation<'_>,
+    ) {
+        let Some(Outgoing { to, request }) = self.encrypted.outgoing.remove(&session) else {
+            return debug!(self.logger, "ignored an unsolicited ANSWERED");
+        };
+        self.asked.remove(&to);
+        if !self.conversations.get(&to).is_some_and(|with| with.is_asking(request)) {
+            return;
+        }
+        match answer {
+            Answered::Accepted { by, key, candidates } if by.folded() == to => {
+                if let Err(reason) = self.standing(&by, &key, at) {
+                    return self.refuse_key(&to, request, &reason);
+                }
+                let id = SessionId(self.request().0);
+                let Some(route) = at.route else { return };
+                let Some(with) = self.conversations.get_mut(&to) else { return };
+                with.peer_accepted(id);
+                let name = with.name().clone();
+                self.emit(Event::PrivateState {
+                    with: name.clone(),
+                    state: RequestState::Connecting,
+                });
+                let meeting = Meeting {
+                    session,
+                    asked: true,
+                    key,
+                    candidates: Some(candidates),
+                    local: route.local,
+                    server: route.server,
+                };
+                self.start_meeting(id, name, meeting);
+            }
+            Answered::Accepted { .. } => {
+                self.end_requests(&to, |with| with.expired(request), "another user answered");
+            }
+            Answered::Declined { by, reason } => {
+                let why = why_declined(&by, reason);
+                self.end_requests(&to, |with| with.expired(request), &why);
+            }
+        }
+    }
+
+    fn refuse_key(&mut self, key: &FoldedName, request: RequestId, reason: &str) {
+        self.error(ErrorCode::Key, reason);
+        self.end_requests(key, |with| with.expired(request), "the key is not the known one");
+    }
+}
+
+// Requests of others.
+impl Peers {
+    /// ASKED.
+    pub(super) fn asked_encrypted(
+        &mut self,
+        session: v2::SessionId,
+        from: Username,
+        key: PublicKey,
+        at: &Situation<'_>,
+    ) {
+        if self.ignored.contains(&from.folded()) || self.leaving {
+            return self.answer(session, Declined::ByUser);
+        }
+        if let Err(reason) = self.standing(&from, &key, at) {
+            self.error(ErrorCode::Key, reason);
+            return self.answer(session, Declined::ByUser);
+        }
+        let incoming = Incoming { session, key };
+        self.encrypted.incoming.insert(from.folded(), incoming);
+        self.requested(from, at);
+    }
+
+    /// The user accepts the request of this user: listens, and answers once that is done. False
+    /// when the request was one of revision 1.
+    pub(super) fn accept_encrypted(&mut self, name: &Username, at: &Situation<'_>) -> bool {
+        let key = name.folded();
+        let Some(Incoming { session, key: public }) = self.encrypted.incoming.remove(&key) else {
+            return false;
+        };
+        let Some(route) = at.route else { return true };
+        let id = SessionId(self.request().0);
+        let Some(with) = self.conversations.get_mut(&key) else { return true };
+        with.peer_listening(id);
+        let name = with.name().clone();
+        self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
+        let meeting = Meeting {
+            session,
+            asked: false,
+            key: public,
+            candidates: None,
+            local: route.local,
+            server: route.server,
+        };
+        self.start_meeting(id, name, meeting);
+        true
+    }
+
+    /// The user declines, or cannot be asked; of a request of revision 1 the other side hears nothing.
+    pub(super) fn decline_encrypted(&mut self, key: &FoldedName, reason: Declined) {
+        if let Some(incoming) = self.encrypted.incoming.remove(key) {
+            self.answer(incoming.session, reason);
+        }
+    }
+
+    fn answer(&mut self, session: v2::SessionId, reason: Declined) {
+        self.send(v2::ClientFrame::Answer { session, answer: Answer::Declined(reason) });
+    }
+
+    fn start_meeting(&mut self, id: SessionId, name: Username, meeting: Meeting) {
+        self.encrypted.meetings.insert(meeting.session, id);
+        self.start_session(id, name, Way::Encrypted(Box::new(meeting)));
+    }
+
+    /// The session listens: the peer learns where.
+    pub(super) fn candidates_ready(&mut self, id: SessionId, candidates: Candidates) {
+        let live = self.sessions.get(&id).filter(|live| !live.closed);
+        let Some((session, asked)) = live.and_then(|live| live.meeting) else { return };
+        self.send(if asked {
+            v2::ClientFrame::Candidates { session, candidates }
+        } else {
+            v2::ClientFrame::Answer { session, answer: Answer::Accepted(candidates) }
+        });
+    }
+
+    /// CANDIDATES.
+    pub(super) fn candidates_came(&mut self, session: v2::SessionId, candidates: Candidates) {
+        let id = self.encrypted.meetings.get(&session).copied();
+        self.command(id, SessionCommand::Reach(candidates));
+    }
+}
+
+fn why_declined(by: &Username, reason: Declined) -> String {
+    match reason {
+        Declined::ByUser => format!("{by} declined"),
+        Declined::Busy => format!("{by} cannot answer now"),
+        Declined::NoSuchUser => format!("no user here is called {by}"),
+        Declined::Left => format!("{by} left"),
+        Declined::Expired => format!("{by} did not answer in time; /open {by} asks again"),
+        Declined::TooMany => {
+            format!("too many requests are pending; /open {by} asks again in a while")
+        }
+        Declined::EncryptionRequired => format!("{by} only talks over encrypted connections"),
+        Declined::Other(code) => format!("{by} cannot be asked (reason {code})"),
+    }
+}

@@ -1,0 +1,415 @@
+//! The actor of a private session of revision 2: it meets the peer, and owns both connections.
+
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use slog::Logger;
+use tokio::io::AsyncRead;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use super::delivery::Delivery;
+use crate::client::connection::frames::Frames;
+use crate::client::connection::outbox::{Outbox, Pace};
+use crate::client::ids::{MessageIds, SessionId};
+use crate::client::meeting::{
+    MeetingPorts, Met, Secure, Side, Surroundings, meet, own_candidates, own_networks,
+};
+use crate::client::messages::{
+    FileEvent, GiveUp, Outgoing, SessionCommand, SessionEvent, SessionReport,
+};
+use crate::protocol::v2::{self, ACTION, Candidates, MessageFrame, PublicKey};
+use crate::protocol::{CodecError, MessageText, PeerFrame, Username};
+use crate::trust::Identity;
+
+/// Bytes that may wait for a peer.
+const OUTBOX: usize = 1024 * 1024;
+/// For the peer to close after a goodbye, and for the last confirmation to leave.
+const LINGER: Duration = Duration::from_secs(2);
+/// For the peer of a closed session to take something more of what was said before.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often it is reported how much a closed session has still to write.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Whom to meet, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Meeting {
+    pub(crate) session: v2::SessionId,
+    /// The user asked for the session.
+    pub(crate) asked: bool,
+    /// The key that the peer has to prove.
+    pub(crate) key: PublicKey,
+    /// Where the peer can be reached, if that is known already.
+    pub(crate) candidates: Option<Candidates>,
+    /// The two ends of the connection to the server.
+    pub(crate) local: IpAddr,
+    pub(crate) server: IpAddr,
+}
+
+/// What a session is started with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) id: SessionId,
+    pub(crate) peer: Username,
+    pub(crate) meeting: Meeting,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) listen: Option<IpAddr>,
+    pub(crate) ports: Option<RangeInclusive<u16>>,
+    /// Further addresses at which the user says that they can be reached.
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) messages: MessageIds,
+    pub(crate) reports: Recipient<SessionReport>,
+    pub(crate) logger: Logger,
+}
+
+/// Meets the peer, then does what [`SessionCommand`]s say.
+pub(crate) struct EncryptedSession {
+    setup: Setup,
+    /// Where the peer can be reached, for the meeting.
+    offered: watch::Sender<Option<Candidates>>,
+    /// `None` until both connections are there.
+    open: Option<Open>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    outbox: Outbox,
+    talk: SpawnHandle,
+    delivery: Delivery,
+    /// The session was closed from here.
+    give_up: Option<GiveUp>,
+    /// Bytes that were last reported as not yet written.
+    unwritten: usize,
+}
+
+/// Frames came on the message connection. The answer comes once the next ones may follow: it says
+/// whether the peer ended the session, or broke the protocol.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<String>")]
+struct Came(Vec<MessageFrame>);
+
+impl EncryptedSession {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let offered = watch::Sender::new(setup.meeting.candidates.clone());
+        Self { setup, offered, open: None, ended: false }
+    }
+
+    /// By `do_send`: what is reported so is bounded by what the hub asked for, or comes once in the
+    /// session's life. Texts, which the peer sends, wait for an answer.
+    fn report(&self, event: SessionEvent) {
+        self.setup.reports.do_send(SessionReport { session: self.setup.id, event });
+    }
+
+    fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
+        if self.ended {
+            return;
+        }
+        let Met { messages, files } = met;
+        let Secure { stream, peer } = messages;
+        self.report(SessionEvent::Up { peer });
+        let outbox = Outbox::new(OUTBOX, Pace::Once);
+        let (input, output) = tokio::io::split(stream);
+        let (session, writing) = (ctx.address(), outbox.clone());
+        let talk = async move {
+            let reading = read(Frames::new(input), session);
+            talk(reading, &writing, output).await
+        };
+        let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
+            session.talk_ended(reason, ctx);
+        }));
+        let delivery = Delivery::default();
+        drop(files);
+        self.open = Some(Open { outbox, talk, delivery, give_up: None, unwritten: 0 });
+    }
+
+    fn talk_ended(&mut self, reason: String, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return };
+        let unconfirmed = open.delivery.take_unconfirmed();
+        if !unconfirmed.is_empty() {
+            self.report(SessionEvent::Unconfirmed(unconfirmed));
+        }
+        self.end(reason, ctx);
+    }
+
+    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
+    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.open = None;
+        let report = SessionReport { session: self.setup.id, event: SessionEvent::Over { reason } };
+        let (known, session) = (self.setup.reports.send(report), ctx.address());
+        let stop = async move {
+            // An error means that the client is closing.
+            let _ = known.await;
+            // Behind everything else that was sent.
+            session.do_send(SessionCommand::HangUp);
+        };
+        ctx.spawn(stop.into_actor(self));
+    }
+
+    fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        let to = self.setup.peer.clone();
+        let Some(open) = &mut self.open else {
+            return self.report(SessionEvent::NotSent { to, text });
+        };
+        let frame = open.delivery.send(text.clone());
+        let sent = frame.is_some_and(|frame| open.outbox.push(&frame).is_ok());
+        let outbox = open.outbox.clone();
+        let event = if sent {
+            let id = self.setup.messages.next();
+            open.delivery.sent(id, text.clone());
+            SessionEvent::Sent { text, id: Some(id) }
+        } else {
+            SessionEvent::NotSent { to, text }
+        };
+        self.report(event);
+        if !room.is_closed() {
+            let wait = async move {
+                outbox.pace().await;
+                drop(room);
+            };
+            ctx.spawn(wait.into_actor(self));
+        }
+    }
+
+    /// Says goodbye; files are cut.
+    fn close(&mut self, give_up: GiveUp, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return self.end("closed".into(), ctx) };
+        let first = open.give_up.replace(give_up).is_none();
+        // When it is full the end of the connection says the same.
+        let _ = open.outbox.push(&MessageFrame::Revision1(PeerFrame::Close));
+        open.outbox.close();
+        let waiting = open.outbox.waiting();
+        if first {
+            self.report(SessionEvent::Closing);
+        }
+        match give_up {
+            GiveUp::WhenStalled => Self::give_up_when_stalled(waiting, ctx),
+            GiveUp::WhenHungUp => {
+                self.report_unwritten();
+                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
+            }
+        }
+    }
+
+    fn report_unwritten(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let unwritten = open.outbox.waiting();
+        if std::mem::replace(&mut open.unwritten, unwritten) != unwritten {
+            self.report(SessionEvent::Unwritten(unwritten));
+        }
+    }
+
+    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
+    fn give_up_when_stalled(waiting: usize, ctx: &mut Context<Self>) {
+        ctx.run_later(CLOSE_TIMEOUT, move |session, ctx| {
+            let Some(open) = &mut session.open else { return };
+            if open.give_up != Some(GiveUp::WhenStalled) {
+                return;
+            }
+            let left = open.outbox.waiting();
+            if left < waiting {
+                return Self::give_up_when_stalled(left, ctx);
+            }
+            ctx.cancel_future(open.talk);
+            session.talk_ended("it does not read".into(), ctx);
+        });
+    }
+
+    /// Sorts what came: texts for the user, and what is dealt with here.
+    fn came(&mut self, frames: Vec<MessageFrame>) -> (Vec<MessageText>, Option<String>) {
+        let mut texts = Vec::new();
+        for frame in frames {
+            if let Err(end) = self.one_came(frame, &mut texts) {
+                return (texts, Some(end));
+            }
+        }
+        (texts, None)
+    }
+
+    fn one_came(
+        &mut self,
+        frame: MessageFrame,
+        texts: &mut Vec<MessageText>,
+    ) -> Result<(), String> {
+        let broken = |reason: &dyn std::fmt::Display| {
+            format!("the other side breaks the protocol: {reason}")
+        };
+        let Some(open) = &mut self.open else { return Ok(()) };
+        match frame {
+            MessageFrame::Tell { number, flags, text } => {
+                open.delivery.received(number).map_err(|violation| broken(&violation))?;
+                texts.push(if flags & ACTION == 0 { text } else { text.as_action() });
+            }
+            MessageFrame::Told { number } => {
+                let ids = open.delivery.confirmed(number);
+                let ids = ids.map_err(|violation| broken(&violation))?;
+                if !ids.is_empty() {
+                    self.report(SessionEvent::Confirmed(ids));
+                }
+            }
+            // One that does not read its answers gets no more of them.
+            MessageFrame::Ping {} => drop(open.outbox.push(&MessageFrame::Pong {})),
+            MessageFrame::Revision1(PeerFrame::Close) => {
+                return Err("the other side closed it".into());
+            }
+            MessageFrame::Revision1(PeerFrame::Message(_)) => {
+                return Err(broken(&"a message without a number"));
+            }
+            MessageFrame::Session { .. } | MessageFrame::Use {} => {
+                return Err(broken(&"a second beginning"));
+            }
+            MessageFrame::Offer { .. }
+            | MessageFrame::Take { .. }
+            | MessageFrame::Refuse { .. }
+            | MessageFrame::Cancel { .. }
+            | MessageFrame::Receipt { .. }
+            | MessageFrame::Proof { .. }
+            | MessageFrame::Typing { .. }
+            | MessageFrame::Pong {}
+            | MessageFrame::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+impl Actor for EncryptedSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let Setup { meeting, identity, .. } = &self.setup;
+        let ports = match MeetingPorts::bind(self.setup.listen, self.setup.ports.as_ref()) {
+            Ok(ports) => ports,
+            Err(reason) => return self.end(reason, ctx),
+        };
+        let mut networks = own_networks();
+        if let Some(only) = self.setup.listen.filter(|only| !only.is_unspecified()) {
+            networks.retain(|network| network.addr() == only);
+        }
+        let local = self.setup.listen.filter(|only| !only.is_unspecified());
+        let local = local.unwrap_or(meeting.local);
+        let own = own_candidates(local, &self.setup.addresses, &networks, ports.ports);
+        let side = Side {
+            session: meeting.session,
+            asked: meeting.asked,
+            identity: Arc::clone(identity),
+            peer_key: meeting.key,
+        };
+        let around = Surroundings { networks: own_networks(), server: meeting.server };
+        let (limit, logger) = (self.setup.connect_timeout, self.setup.logger.clone());
+        if let Some(own) = own {
+            self.report(SessionEvent::CandidatesReady(own));
+        }
+        let offered = self.offered.subscribe();
+        let meeting = meet(side, ports, around, offered, limit, logger);
+        ctx.spawn(meeting.into_actor(self).map(|met, session, ctx| match met {
+            Ok(met) => session.begin(met, ctx),
+            Err(reason) => session.end(reason, ctx),
+        }));
+    }
+}
+
+impl Handler<SessionCommand> for EncryptedSession {
+    type Result = ();
+
+    fn handle(&mut self, command: SessionCommand, ctx: &mut Self::Context) {
+        match command {
+            SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
+            SessionCommand::Reach(candidates) => {
+                self.offered.send_replace(Some(candidates));
+            }
+            SessionCommand::SendFile(Outgoing { id, .. }) => {
+                let reason = "not yet".into();
+                self.report(SessionEvent::File(FileEvent::Failed { id, reason }));
+            }
+            SessionCommand::TakeFile { .. }
+            | SessionCommand::RefuseFile { .. }
+            | SessionCommand::CancelFile { .. } => {}
+            SessionCommand::Close { give_up, .. } => self.close(give_up, ctx),
+            SessionCommand::HangUp => ctx.stop(),
+        }
+    }
+}
+
+impl Handler<Came> for EncryptedSession {
+    type Result = ResponseFuture<Option<String>>;
+
+    fn handle(&mut self, Came(frames): Came, _: &mut Self::Context) -> Self::Result {
+        let (texts, end) = self.came(frames);
+        let Some(open) = self.open.as_ref().filter(|_| !texts.is_empty()) else {
+            return Box::pin(async move { end });
+        };
+        let (outbox, confirmation) = (open.outbox.clone(), open.delivery.confirmation());
+        let event = SessionEvent::Texts(texts);
+        let shown = self.setup.reports.send(SessionReport { session: self.setup.id, event });
+        Box::pin(async move {
+            if shown.await.is_err() {
+                return Some("the client has closed".into());
+            }
+            // A session that is closed from here confirms no more; the peer does not expect it.
+            let _ = outbox.push(&confirmation);
+            end
+        })
+    }
+}
+
+/// Hands frames to the session until either side ends; returns why.
+async fn read(
+    mut input: Frames<impl AsyncRead + Unpin, MessageFrame>,
+    session: Addr<EncryptedSession>,
+) -> String {
+    loop {
+        let frames = match input.next().await {
+            Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),
+            Ok(frames) => frames,
+            // The end of the stream without the end that TLS wants.
+            Err(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return "the connection was cut".into();
+            }
+            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
+            Err(CodecError::Frame(error)) => {
+                return format!("the other side breaks the protocol: {error}");
+            }
+        };
+        match session.send(Came(frames)).await {
+            Ok(None) => {}
+            Ok(Some(end)) => return end,
+            Err(_) => return "the client has closed".into(),
+        }
+    }
+}
+
+/// Reads and writes until the connection has ended; returns why. Behind the end of either direction
+/// the other one gets a moment: the last confirmations are still on their way.
+async fn talk(
+    reading: impl Future<Output = String>,
+    outbox: &Outbox,
+    output: impl tokio::io::AsyncWrite + Unpin,
+) -> String {
+    let writing = outbox.write_to(output);
+    tokio::pin!(reading, writing);
+    let written = tokio::select! {
+        reason = &mut reading => {
+            outbox.close();
+            // What the other side does not take any more is lost with it.
+            let _ = timeout(LINGER, writing).await;
+            return reason;
+        }
+        written = &mut writing => written,
+    };
+    match written {
+        Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| "closed".into()),
+        Err(error) => {
+            // What came before is still delivered.
+            reading.await;
+            format!("the connection broke: {error}")
+        }
+    }
+}
