@@ -84,6 +84,12 @@ pub struct PartFile {
     file: File,
     name: String,
     stamp: FileStamp,
+    room: Room,
+}
+
+/// Bytes of a disk that are set aside for a file on its way, or for a folder.
+#[derive(Debug)]
+pub(crate) struct Room {
     share: Share,
     reserve: u64,
 }
@@ -115,24 +121,45 @@ impl Downloads {
         let (folder, folder_path) = self.open()?;
         let unusable =
             |error: io::Error| DownloadError::Folder { folder: folder_path.clone(), error };
-        let free = free_bytes(&folder).map_err(unusable)?;
-        let device = rustix::fs::fstat(&folder).map_err(|errno| unusable(errno.into()))?.st_dev;
-        let reserve = self.reserve;
-        let room = free.saturating_sub(reserve);
-        let share = self.space.take(device, size, room).map_err(|owed| {
-            let folder = folder_path.clone();
-            DownloadError::Space { folder, size, free, reserve, owed }
-        })?;
+        let room = self.set_aside(&folder, &folder_path, size)?;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (file, name) = first_free(&stamp, "part", |name| {
             rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR)
         })
         .map_err(unusable)?;
-        Ok(PartFile { folder, folder_path, file: file.into(), name, stamp, share, reserve })
+        Ok(PartFile { folder, folder_path, file: file.into(), name, stamp, room })
     }
 
-    fn open(&self) -> Result<(OwnedFd, PathBuf), DownloadError> {
+    /// The same for another folder, made if need be.
+    pub(crate) fn elsewhere(&self, path: PathBuf) -> Self {
+        let folder = Folder { given: path, resolved: None };
+        Self { folder: Mutex::new(folder), reserve: self.reserve, space: Arc::clone(&self.space) }
+    }
+
+    /// Sets `size` bytes aside on the disk of `folder`, of which files on their way keep what they
+    /// still need.
+    pub(crate) fn set_aside(
+        &self,
+        folder: &OwnedFd,
+        folder_path: &Path,
+        size: u64,
+    ) -> Result<Room, DownloadError> {
+        let unusable =
+            |error: io::Error| DownloadError::Folder { folder: folder_path.to_owned(), error };
+        let free = free_bytes(folder).map_err(unusable)?;
+        let device = rustix::fs::fstat(folder).map_err(|errno| unusable(errno.into()))?.st_dev;
+        let reserve = self.reserve;
+        let room = free.saturating_sub(reserve);
+        let share = self.space.take(device, size, room).map_err(|owed| {
+            let folder = folder_path.to_owned();
+            DownloadError::Space { folder, size, free, reserve, owed }
+        })?;
+        Ok(Room { share, reserve })
+    }
+
+    /// The folder, made if it is not there, and where it is.
+    pub(crate) fn open(&self) -> Result<(OwnedFd, PathBuf), DownloadError> {
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).open()
     }
 }
@@ -156,6 +183,23 @@ impl Folder {
     }
 }
 
+impl Room {
+    /// Some of `file` was written, and `left` bytes are still to come; an error when the file
+    /// system is filled so far that the reserve is touched.
+    pub(crate) fn wrote(&self, file: &impl AsFd, left: u64) -> io::Result<()> {
+        self.share.shrink(left);
+        let free = free_bytes(file)?;
+        if free < self.reserve {
+            let reserve = self.reserve;
+            let message = format!(
+                "{free} bytes are free, and {reserve} are kept in reserve; free some space"
+            );
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
+        Ok(())
+    }
+}
+
 impl PartFile {
     /// The file to write to.
     pub fn file(&self) -> &File {
@@ -170,16 +214,7 @@ impl PartFile {
     /// Some of the file was written, and `left` bytes are still to come; an error when the file
     /// system is filled so far that the reserve is touched.
     pub fn wrote(&self, left: u64) -> io::Result<()> {
-        self.share.shrink(left);
-        let free = free_bytes(&self.file)?;
-        if free < self.reserve {
-            let reserve = self.reserve;
-            let message = format!(
-                "{free} bytes are free, and {reserve} are kept in reserve; free some space"
-            );
-            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
-        }
-        Ok(())
+        self.room.wrote(&self.file, left)
     }
 
     /// Whether the file is still where [`PartFile::path`] says.
@@ -248,7 +283,7 @@ fn first_free<T>(
 
 /// Renames without overwriting.
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> {
+pub(crate) fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> {
     match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         // Some network file systems cannot; a second link cannot overwrite either.
         Err(Errno::INVAL | Errno::NOSYS) => link_new(folder, from, to),
@@ -258,7 +293,7 @@ fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> 
 
 /// Renames without overwriting.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> {
+pub(crate) fn rename_new(folder: &OwnedFd, from: &str, to: &str) -> rustix::io::Result<()> {
     link_new(folder, from, to)
 }
 

@@ -27,6 +27,7 @@ mod space;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 pub use arrival::abort;
+pub(crate) use downloads::{Room, rename_new};
 pub use downloads::{DownloadError, Downloads, PartFile};
 pub use extension::extension;
 pub use mover::{MoveError, Progress, receive_file, send_file};

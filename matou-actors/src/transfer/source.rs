@@ -27,6 +27,7 @@ type Written = (i64, i64, u64);
 pub struct ChosenFile {
     path: PathBuf,
     size: u64,
+    is_folder: bool,
     /// Device and number.
     inode: (u64, u64),
     /// Open since it was chosen; of many files only the first.
@@ -123,11 +124,17 @@ impl Source {
 impl ChosenFile {
     /// Opens `path`, and keeps it open while `handles` has a permit for that.
     pub fn choose(path: PathBuf, handles: &Arc<Semaphore>) -> Result<Self, SourceError> {
-        let Source { file, size, .. } = Source::open(&path)?;
+        let Source { file, size, .. } = match Source::open(&path) {
+            Err(SourceError::Folder { .. }) => {
+                let (inode, held) = ((0, 0), Mutex::new(None));
+                return Ok(Self { path, size: 0, is_folder: true, inode, held });
+            }
+            opened => opened?,
+        };
         let inode = inode(&file, &path)?;
         let permit = Arc::clone(handles).try_acquire_owned().ok();
         let held = Mutex::new(permit.map(|permit| (file, permit)));
-        Ok(Self { path, size, inode, held })
+        Ok(Self { path, size, is_folder: false, inode, held })
     }
 
     /// Where it was when it was chosen.
@@ -138,6 +145,11 @@ impl ChosenFile {
     /// Its size then.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether it is a folder, which only revision 2 sends.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
     }
 
     /// The file as it is now, to be sent.

@@ -1,0 +1,400 @@
+//! All transfers of one file connection: which frame belongs to which, and whose turn it is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use super::manifest::Manifest;
+use super::names::safe_name;
+use super::receiving::{Ended, EntryStart, Receiving};
+use super::sending::Sending;
+use super::{End, Offer, Order, Report, Settings};
+use crate::protocol::v2::{CancelReason, FileFrame, MessageFrame, OfferKind, RefuseReason};
+use crate::transfer::{Moved, Pace};
+
+/// Offers of the other side that may wait for the user.
+const MOST_OFFERS: usize = 64;
+/// Own transfers that may be under way: each has a file open.
+const MOST_SENT: usize = 1_000;
+/// The largest folder, in entries.
+const MOST_ENTRIES: u32 = 1_000_000;
+
+/// The transfers of one connection. Reads and writes files, and knows no socket.
+#[derive(Debug)]
+pub(super) struct Engine {
+    settings: Settings,
+    next: u64,
+    sending: BTreeMap<u64, Timed<Sending>>,
+    receiving: BTreeMap<u64, Timed<Receiving>>,
+    /// Whose turn it is next.
+    turns: VecDeque<u64>,
+    reports: Vec<Report>,
+    start: Instant,
+}
+
+/// A transfer, and when its progress is reported.
+#[derive(Debug)]
+struct Timed<T> {
+    transfer: T,
+    pace: Pace,
+}
+
+impl<T> Timed<T> {
+    fn new(transfer: T) -> Self {
+        Self { transfer, pace: Pace::default() }
+    }
+}
+
+impl Engine {
+    pub(super) fn new(settings: Settings, start: Instant) -> Self {
+        let next = if settings.asked { 1 } else { 2 };
+        Self {
+            settings,
+            next,
+            sending: BTreeMap::new(),
+            receiving: BTreeMap::new(),
+            turns: VecDeque::new(),
+            reports: Vec::new(),
+            start,
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes what happened.
+    pub(super) fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// The user wants something, or a frame came on the message connection.
+    pub(super) fn order(&mut self, order: Order) {
+        match order {
+            Order::Offer { key, chosen } => {
+                let manifest = if self.sending.len() < MOST_SENT {
+                    Manifest::of(&chosen)
+                } else {
+                    Err(format!("more than {MOST_SENT} files are on their way to this person"))
+                };
+                match manifest {
+                    Ok(manifest) => self.offer(key, manifest),
+                    Err(reason) => {
+                        let (transfer, unnumbered) = (key, true);
+                        self.reports.push(Report::Failed { transfer, unnumbered, reason });
+                    }
+                }
+            }
+            Order::Take { transfer, folder } => self.take(transfer, folder),
+            Order::Refuse { transfer } => {
+                if self.receiving.get(&transfer).is_some_and(|of| of.transfer.is_offered()) {
+                    self.receiving.remove(&transfer);
+                    let reason = RefuseReason::Refused;
+                    self.message(MessageFrame::Refuse { transfer, reason });
+                    self.fail(transfer, "you refused it".into());
+                }
+            }
+            Order::Cancel { transfer } => {
+                let end = End::Cancel(CancelReason::User, "you cancelled it".into());
+                self.end(transfer, end);
+            }
+            Order::Frame(frame) => self.message_came(frame),
+            Order::Close => {}
+        }
+    }
+
+    fn offer(&mut self, key: u64, manifest: Manifest) {
+        let transfer = self.next;
+        self.next += 2;
+        self.reports.push(Report::Numbered { key, transfer });
+        let sending = Sending::new(transfer, manifest);
+        self.message(sending.offer());
+        self.sending.insert(transfer, Timed::new(sending));
+    }
+
+    fn take(&mut self, transfer: u64, folder: Option<std::path::PathBuf>) {
+        let Some(of) = self.receiving.get_mut(&transfer).filter(|of| of.transfer.is_offered())
+        else {
+            return;
+        };
+        let elsewhere = folder.map(|folder| self.settings.downloads.elsewhere(folder));
+        let downloads = elsewhere.as_ref().unwrap_or(&self.settings.downloads);
+        match of.transfer.take(downloads, &self.settings.peer) {
+            Ok((frame, have)) => {
+                let path = of.transfer.path().unwrap_or_default();
+                let size = of.transfer.offer.size;
+                self.reports.push(Report::Begun { transfer, path, size, have });
+                self.message(frame);
+                self.turns.push_back(transfer);
+                let whole = self.receiving.get_mut(&transfer);
+                match whole.map(|of| of.transfer.finish_if_empty()) {
+                    Some(Ok(Some(ended))) => self.ended(transfer, ended),
+                    Some(Err(end)) => self.end(transfer, end),
+                    Some(Ok(None)) | None => {}
+                }
+            }
+            Err(reason) => self.reports.push(Report::NotTaken { transfer, reason }),
+        }
+    }
+
+    fn message_came(&mut self, frame: MessageFrame) {
+        match frame {
+            MessageFrame::Offer { transfer, kind, name, size, files, modified } => {
+                let offer = u64::try_from(size).ok().map(|size| Offer {
+                    transfer,
+                    kind,
+                    name: safe_name(name.as_str()),
+                    size,
+                    entries: files,
+                    modified: modified.0,
+                });
+                self.offered(transfer, offer);
+            }
+            MessageFrame::Take { transfer, have } => {
+                let Some(of) = self.sending.get_mut(&transfer) else { return };
+                if !of.transfer.is_offered() {
+                    return;
+                }
+                let (path, size) = (of.transfer.manifest.root.clone(), of.transfer.manifest.size);
+                let file = of.transfer.manifest.kind == OfferKind::File;
+                let taken = of.transfer.taken(have);
+                self.turns.push_back(transfer);
+                let have = if file { have.min(size) } else { 0 };
+                self.reports.push(Report::Begun { transfer, path, size, have });
+                if let Err(end) = taken {
+                    self.end(transfer, end);
+                }
+            }
+            MessageFrame::Proof { transfer, have, hash } => {
+                if let Some(of) = self.sending.get_mut(&transfer) {
+                    of.transfer.proved(have, hash);
+                    self.turns.push_back(transfer);
+                }
+            }
+            MessageFrame::Refuse { transfer, reason } => {
+                if self.sending.remove(&transfer).is_some() {
+                    self.fail(transfer, why_refused(reason));
+                }
+            }
+            MessageFrame::Cancel { transfer, reason } => {
+                let was_sent = self.sending.remove(&transfer).is_some();
+                let was_received = self.receiving.remove(&transfer).is_some();
+                if was_sent || was_received {
+                    self.fail(transfer, why_cancelled(reason));
+                }
+            }
+            MessageFrame::Receipt { transfer, hash } => {
+                let Some(of) = self.sending.get_mut(&transfer) else { return };
+                if !of.transfer.is_receipt(hash) {
+                    let reason = "the other side confirms another file than was sent".into();
+                    return self.end(transfer, End::Cancel(CancelReason::WrongHash, reason));
+                }
+                let (size, skipped) = (of.transfer.manifest.size, of.transfer.manifest.skipped);
+                self.last_progress(transfer);
+                self.sending.remove(&transfer);
+                self.reports.push(Report::Sent { transfer, size, skipped });
+            }
+            _ => {}
+        }
+    }
+
+    fn offered(&mut self, transfer: u64, offer: Option<Offer>) {
+        let odd = transfer % 2 == 1;
+        let is_theirs = odd != self.settings.asked;
+        if !is_theirs || self.receiving.contains_key(&transfer) {
+            return;
+        }
+        let offer = offer.filter(|offer| {
+            offer.entries <= MOST_ENTRIES && (offer.kind == OfferKind::Folder || offer.entries == 1)
+        });
+        let known = |offer: &Offer| matches!(offer.kind, OfferKind::File | OfferKind::Folder);
+        let waiting = self.receiving.values().filter(|of| of.transfer.is_offered()).count();
+        match offer.filter(known) {
+            Some(offer) if waiting < MOST_OFFERS => {
+                self.reports.push(Report::Offered(offer.clone()));
+                self.receiving.insert(transfer, Timed::new(Receiving::new(offer)));
+            }
+            Some(_) => {
+                let reason = RefuseReason::Refused;
+                self.message(MessageFrame::Refuse { transfer, reason });
+            }
+            None => {
+                let reason = RefuseReason::TooLarge;
+                self.message(MessageFrame::Refuse { transfer, reason });
+            }
+        }
+    }
+
+    /// A frame came on the file connection; of a transfer that is over it is of no interest.
+    pub(super) fn file_came(&mut self, frame: FileFrame, now: Instant) {
+        match frame {
+            FileFrame::Entry { transfer, path, size, modified, flags, offset } => {
+                let start = EntryStart { path, size, modified, flags, offset };
+                let of = self.receiving.get_mut(&transfer);
+                if let Some(Err(end)) = of.map(|of| of.transfer.begin(start)) {
+                    self.end(transfer, end);
+                }
+            }
+            FileFrame::Data { transfer, bytes } => self.data_came(transfer, bytes.as_slice(), now),
+            FileFrame::End { transfer, hash } => {
+                let of = self.receiving.get_mut(&transfer);
+                match of.map(|of| of.transfer.end(hash)) {
+                    Some(Ok(ended)) => self.ended(transfer, ended),
+                    Some(Err(end)) => self.end(transfer, end),
+                    None => {}
+                }
+            }
+            FileFrame::Have { transfer, path, size, modified, hash } => {
+                if let Some(of) = self.sending.get_mut(&transfer) {
+                    of.transfer.has(path, size, modified, hash);
+                    self.turns.push_back(transfer);
+                }
+            }
+            FileFrame::Session { .. } | FileFrame::Use {} | FileFrame::Unknown { .. } => {}
+        }
+    }
+
+    /// DATA came, or a part of it.
+    pub(super) fn data_came(&mut self, transfer: u64, bytes: &[u8], now: Instant) {
+        let Some(of) = self.receiving.get_mut(&transfer) else { return };
+        match of.transfer.data(bytes) {
+            Ok(()) => {
+                let since = now.saturating_duration_since(self.start);
+                if let Some(moved) = of.pace.sample(since, of.transfer.moved) {
+                    self.reports.push(Report::Moved { transfer, moved });
+                }
+            }
+            Err(end) => self.end(transfer, end),
+        }
+    }
+
+    /// Whether there is something to do without the other side.
+    pub(super) fn has_work(&self) -> bool {
+        self.turns.iter().any(|transfer| self.is_working(*transfer))
+    }
+
+    fn is_working(&self, transfer: u64) -> bool {
+        self.sending.get(&transfer).is_some_and(|of| of.transfer.has_work())
+            || self.receiving.get(&transfer).is_some_and(|of| of.transfer.has_work())
+    }
+
+    /// Does a piece of work of the transfer whose turn it is: appends at most two frames for the
+    /// file connection to `out`. False when there is nothing to do.
+    pub(super) fn work(&mut self, out: &mut BytesMut, now: Instant) -> bool {
+        while let Some(transfer) = self.turns.pop_front() {
+            if !self.is_working(transfer) {
+                continue;
+            }
+            let since = now.saturating_duration_since(self.start);
+            let (done, moved) = if let Some(of) = self.sending.get_mut(&transfer) {
+                let done = of.transfer.work(out);
+                (done, of.pace.sample(since, of.transfer.moved))
+            } else if let Some(of) = self.receiving.get_mut(&transfer) {
+                (of.transfer.work(out), None)
+            } else {
+                continue;
+            };
+            if let Some(moved) = moved {
+                self.reports.push(Report::Moved { transfer, moved });
+            }
+            match done {
+                Ok(frame) => {
+                    if let Some(frame) = frame {
+                        self.message(frame);
+                    }
+                    if !self.turns.contains(&transfer) {
+                        self.turns.push_back(transfer);
+                    }
+                }
+                Err(end) => self.end(transfer, end),
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The connection is gone, and with it all transfers; what is there of them is kept.
+    pub(super) fn lost(&mut self, reason: &str) {
+        let incoming = std::mem::take(&mut self.receiving);
+        for (transfer, of) in incoming {
+            let kept = of.transfer.path();
+            let kept = kept.map(|path| format!("; {} goes on when it is offered again", path.display()));
+            self.fail(transfer, format!("{reason}{}", kept.unwrap_or_default()));
+        }
+        for transfer in std::mem::take(&mut self.sending).into_keys() {
+            self.fail(transfer, format!("{reason}; send it again to go on where it ended"));
+        }
+    }
+
+    fn ended(&mut self, transfer: u64, ended: Ended) {
+        let Ended::Whole { path, hash } = ended else { return };
+        self.last_progress(transfer);
+        let size = self.receiving.remove(&transfer).map_or(0, |of| of.transfer.offer.size);
+        self.message(MessageFrame::Receipt { transfer, hash });
+        self.reports.push(Report::Received { transfer, path, size });
+    }
+
+    fn last_progress(&mut self, transfer: u64) {
+        let since = self.start.elapsed();
+        let moved = if let Some(of) = self.receiving.get_mut(&transfer) {
+            of.pace.finish(since, of.transfer.moved)
+        } else if let Some(of) = self.sending.get_mut(&transfer) {
+            of.pace.finish(since, of.transfer.moved)
+        } else {
+            None
+        };
+        if let Some(moved) = moved.filter(|moved: &Moved| moved.bytes > 0) {
+            self.reports.push(Report::Moved { transfer, moved });
+        }
+    }
+
+    /// Ends a transfer from here.
+    fn end(&mut self, transfer: u64, end: End) {
+        let kept = self.receiving.get(&transfer).and_then(|of| of.transfer.path());
+        let was_sent = self.sending.remove(&transfer).is_some();
+        let was_received = self.receiving.remove(&transfer).is_some();
+        if !was_sent && !was_received {
+            return;
+        }
+        let (frame, mut reason) = match end {
+            End::Refuse(reason, why) => (MessageFrame::Refuse { transfer, reason }, why),
+            End::Cancel(reason, why) => (MessageFrame::Cancel { transfer, reason }, why),
+        };
+        self.message(frame);
+        if let Some(kept) = kept.filter(|path| path.exists()) {
+            reason = format!("{reason}; {} goes on when it is offered again", kept.display());
+        }
+        self.fail(transfer, reason);
+    }
+
+    fn fail(&mut self, transfer: u64, reason: String) {
+        self.reports.push(Report::Failed { transfer, unnumbered: false, reason });
+    }
+
+    fn message(&mut self, frame: MessageFrame) {
+        self.reports.push(Report::Frame(frame));
+    }
+}
+
+fn why_refused(reason: RefuseReason) -> String {
+    match reason {
+        RefuseReason::Refused => "the other side refused it".into(),
+        RefuseReason::NoSpace => "the other side has no space for it".into(),
+        RefuseReason::TooLarge => "it is too large for the other side".into(),
+        RefuseReason::CannotWrite => "the other side cannot write it".into(),
+        RefuseReason::Other(code) => format!("the other side cannot take it (reason {code})"),
+    }
+}
+
+fn why_cancelled(reason: CancelReason) -> String {
+    match reason {
+        CancelReason::User => "the other side cancelled it".into(),
+        CancelReason::FileChanged => "the file was changed while it was sent".into(),
+        CancelReason::CannotRead => "the other side cannot read the file any more".into(),
+        CancelReason::Disk => "the disk of the other side is full or cannot be written".into(),
+        CancelReason::WrongHash => "what arrived is not what was sent; send it again".into(),
+        CancelReason::SessionOver => "the private session ended".into(),
+        CancelReason::Other(code) => format!("the other side ended it (reason {code})"),
+    }
+}

@@ -1,0 +1,117 @@
+//! Names that are safe on this machine, whoever chose them.
+
+/// The longest name of a file, in bytes.
+const LONGEST: usize = 255;
+/// Kept free behind a name, for `.part.meta` and ` (10000)`.
+const SPARE: usize = 24;
+/// The longest extension that is kept when a name is shortened.
+const LONGEST_EXTENSION: usize = 16;
+/// Names of devices on Windows, with or without an extension.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+/// The name of what has no usable one.
+const UNNAMED: &str = "unnamed";
+
+/// `name` as it may be written here: its last part only, without control, direction and reserved
+/// characters, without a leading dot, no device, short enough.
+pub fn safe_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty()).unwrap_or("");
+    let kept: String = last.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
+    let trimmed = kept.trim_start_matches(['.', ' ', '~']).trim_end_matches(['.', ' ']);
+    let mut safe = shorten(trimmed).trim_end_matches(['.', ' ']).to_owned();
+    if is_device(&safe) {
+        safe.insert(0, '_');
+    }
+    if safe.chars().all(|c| c == '_') { UNNAMED.to_owned() } else { safe }
+}
+
+/// The name to try after `tries` names were found taken: `photo.jpg`, `photo (2).jpg` and so on.
+pub(super) fn numbered(name: &str, tries: u32) -> String {
+    if tries == 0 {
+        return name.to_owned();
+    }
+    let (stem, extension) = split(name);
+    format!("{stem} ({}){extension}", u64::from(tries) + 1)
+}
+
+fn is_allowed(c: char) -> bool {
+    let reserved = matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*');
+    let direction = matches!(
+        c,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    !c.is_control() && !reserved && !direction
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or("").trim_end().to_ascii_lowercase();
+    let numbered = |prefix: &str| {
+        let rest = stem.strip_prefix(prefix);
+        rest.is_some_and(|rest| matches!(rest.as_bytes(), [b'0'..=b'9']))
+    };
+    DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
+}
+
+/// Shortens to what a file system takes, with the extension kept.
+fn shorten(name: &str) -> String {
+    let most = LONGEST - SPARE;
+    if name.len() <= most {
+        return name.to_owned();
+    }
+    let (stem, extension) = split(name);
+    let extension = if extension.len() <= LONGEST_EXTENSION { extension } else { "" };
+    let end = most - extension.len();
+    let end = (0..=end).rev().find(|at| stem.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}{extension}", stem.get(..end).unwrap_or(""))
+}
+
+/// The stem, and the extension with its dot.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => name.split_at(dot),
+        _ => (name, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_its_last_part_and_holds_nothing_that_deceives() {
+        let cases = [
+            ("photo.jpg", "photo.jpg"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\Windows\\evil.exe", "evil.exe"),
+            ("/", "unnamed"),
+            ("..", "unnamed"),
+            ("", "unnamed"),
+            (".bashrc", "bashrc"),
+            ("a\u{202e}gpj.exe", "a_gpj.exe"),
+            ("a\nb\u{7f}\u{9b}c", "a_b__c"),
+            ("what?*.txt", "what__.txt"),
+            ("name. . ", "name"),
+            ("NUL", "_NUL"),
+            ("com1.txt", "_com1.txt"),
+            ("console.txt", "console.txt"),
+            ("日本語.txt", "日本語.txt"),
+        ];
+        for (given, safe) in cases {
+            assert_eq!(safe_name(given), safe, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        let safe = safe_name(&format!("{}.tar.gz", "é".repeat(200)));
+        assert!(safe.len() <= 231 && safe.ends_with(".gz") && safe.starts_with("éé"), "{safe}");
+        assert_eq!(safe_name(&"x".repeat(300)).len(), 231);
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number_before_its_extension() {
+        assert_eq!(numbered("photo.jpg", 0), "photo.jpg");
+        assert_eq!(numbered("photo.jpg", 1), "photo (2).jpg");
+        assert_eq!(numbered("README", 9), "README (10)");
+    }
+}

@@ -1,0 +1,403 @@
+//! One incoming transfer: from its offer to its receipt.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use bytes::BytesMut;
+
+use super::digest::{FolderDigest, finish};
+use super::manifest::{EXECUTABLE, FOLDER};
+use super::part::{Part, length};
+use super::sending::HASH_STEP;
+use super::tree::{Present, Tree, set_mode_and_time};
+use super::{End, Hash, Offer};
+use crate::protocol::Encode as _;
+use crate::protocol::v2::{
+    CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, RefuseReason,
+    UnixMillis,
+};
+use crate::transfer::{DownloadError, Downloads, Room};
+
+/// What is there already counts in pages.
+const PAGE: u64 = 4096;
+/// How many bytes are written before the disk is asked what it has left.
+const CHECK_EVERY: u64 = 8 * 1024 * 1024;
+
+/// A file or folder on its way to this side.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) offer: Offer,
+    stage: Stage,
+    entries: u32,
+    digest: FolderDigest,
+    /// Bytes that are here.
+    pub(super) moved: u64,
+    checked: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Offered,
+    /// What is there of a file is being hashed.
+    Proving { place: Place, hasher: blake3::Hasher, position: u64, have: u64 },
+    /// What is there of a folder is being hashed, file by file.
+    Listing { place: Place, left: Vec<Present>, current: Option<(Present, File, blake3::Hasher, u64)> },
+    /// ENTRY is awaited; `begun` has the hash of what is there of a file.
+    Between { place: Place, begun: Option<(blake3::Hasher, u64)> },
+    Growing { place: Place, growing: Box<Growing> },
+}
+
+/// Where it grows.
+#[derive(Debug)]
+struct Place {
+    part: Part,
+    room: Room,
+    tree: Option<Tree>,
+}
+
+/// An entry that has begun.
+#[derive(Debug)]
+struct Growing {
+    path: EntryPath,
+    size: u64,
+    modified: UnixMillis,
+    flags: i32,
+    file: Option<File>,
+    hasher: blake3::Hasher,
+    position: u64,
+    /// The sender skips it: it is there already.
+    skipped: bool,
+}
+
+/// What follows from the end of an entry.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// More entries come.
+    More,
+    /// All of it is on disk, at this path.
+    Whole { path: PathBuf, hash: Hash },
+}
+
+impl Receiving {
+    pub(super) fn new(offer: Offer) -> Self {
+        let digest = FolderDigest::default();
+        Self { offer, stage: Stage::Offered, entries: 0, digest, moved: 0, checked: 0 }
+    }
+
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.stage, Stage::Offered)
+    }
+
+    /// Where it grows, once it was taken.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match &self.stage {
+            Stage::Offered => None,
+            Stage::Proving { place, .. }
+            | Stage::Listing { place, .. }
+            | Stage::Between { place, .. }
+            | Stage::Growing { place, .. } => Some(place.part.path()),
+        }
+    }
+
+    /// The user takes it: TAKE, and how much is there already; an error for the user, after which
+    /// it is still offered.
+    pub(super) fn take(
+        &mut self,
+        downloads: &Downloads,
+        peer: &PublicKey,
+    ) -> Result<(MessageFrame, u64), String> {
+        let (folder, folder_path) = downloads.open().map_err(|error| error.to_string())?;
+        let cannot = |error: std::io::Error| {
+            DownloadError::Folder { folder: folder_path.clone(), error }.to_string()
+        };
+        let kept = folder.try_clone().map_err(cannot)?;
+        let part = Part::open(folder, folder_path.clone(), &self.offer, peer).map_err(cannot)?;
+        let prepared = self.prepare(part, &kept, &folder_path, downloads);
+        let (stage, have) = prepared?;
+        self.stage = stage;
+        let bytes = if self.offer.kind == OfferKind::File { have } else { 0 };
+        Ok((MessageFrame::Take { transfer: self.offer.transfer, have }, bytes))
+    }
+
+    fn prepare(
+        &self,
+        part: Part,
+        folder: &std::os::fd::OwnedFd,
+        folder_path: &std::path::Path,
+        downloads: &Downloads,
+    ) -> Result<(Stage, u64), String> {
+        let cannot = |error: std::io::Error| {
+            DownloadError::Folder { folder: folder_path.to_owned(), error }.to_string()
+        };
+        let set_aside = |there: u64| {
+            let needed = self.offer.size.saturating_sub(there);
+            let room = downloads.set_aside(folder, folder_path, needed);
+            room.map_err(|error| {
+                if !part.resumed {
+                    part.remove();
+                }
+                error.to_string()
+            })
+        };
+        if self.offer.kind == OfferKind::Folder {
+            let tree = Tree::new(part.handle.try_clone().map_err(cannot)?);
+            let left = if part.resumed { tree.present().map_err(cannot)? } else { Vec::new() };
+            let there = left.iter().map(|present| present.size).fold(0, u64::saturating_add);
+            let have = u64::try_from(left.len()).unwrap_or(u64::MAX);
+            let place = Place { room: set_aside(there)?, part, tree: Some(tree) };
+            return Ok((Stage::Listing { place, left, current: None }, have));
+        }
+        let there = length(&part.handle).map_err(cannot)?.min(self.offer.size);
+        let have = there - there % PAGE;
+        let place = Place { room: set_aside(have)?, part, tree: None };
+        let hasher = blake3::Hasher::new();
+        Ok(if have > 0 {
+            (Stage::Proving { place, hasher, position: 0, have }, have)
+        } else {
+            (Stage::Between { place, begun: None }, 0)
+        })
+    }
+
+    /// Whether something can be done without the other side.
+    pub(super) fn has_work(&self) -> bool {
+        matches!(self.stage, Stage::Proving { .. } | Stage::Listing { .. })
+    }
+
+    /// Does the next piece of work: as of `Sending`.
+    pub(super) fn work(&mut self, out: &mut BytesMut) -> Result<Option<MessageFrame>, End> {
+        match std::mem::replace(&mut self.stage, Stage::Offered) {
+            Stage::Proving { place, mut hasher, position, have } => {
+                let until = position.saturating_add(HASH_STEP).min(have);
+                let file = File::from(place.part.handle.try_clone().map_err(|e| disk(&e))?);
+                hash(&file, &mut hasher, position, until).map_err(|error| disk(&error))?;
+                if until < have {
+                    self.stage = Stage::Proving { place, hasher, position: until, have };
+                    return Ok(None);
+                }
+                let (transfer, digest) = (self.offer.transfer, finish(&hasher));
+                self.stage = Stage::Between { place, begun: Some((hasher, have)) };
+                Ok(Some(MessageFrame::Proof { transfer, have, hash: digest }))
+            }
+            Stage::Listing { place, left, current } => {
+                self.stage = self.list(place, left, current, out);
+                Ok(None)
+            }
+            waiting => {
+                self.stage = waiting;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hashes on, and appends HAVE for a file that is hashed.
+    fn list(
+        &self,
+        place: Place,
+        mut left: Vec<Present>,
+        current: Option<(Present, File, blake3::Hasher, u64)>,
+        out: &mut BytesMut,
+    ) -> Stage {
+        let next = current.or_else(|| {
+            let present = left.pop()?;
+            let file = place.tree.as_ref()?.open_present(&present.path).ok();
+            // One that cannot be read is sent again: its HAVE fits nothing.
+            let file = file.or_else(|| File::open("/dev/null").ok())?;
+            Some((present, file, blake3::Hasher::new(), 0))
+        });
+        let Some((present, file, mut hasher, position)) = next else {
+            return Stage::Between { place, begun: None };
+        };
+        let until = position.saturating_add(HASH_STEP).min(present.size);
+        let readable = hash(&file, &mut hasher, position, until).is_ok();
+        if readable && until < present.size {
+            return Stage::Listing { place, left, current: Some((present, file, hasher, until)) };
+        }
+        let modified = if readable { present.modified } else { UnixMillis(i64::MIN) };
+        FileFrame::Have {
+            transfer: self.offer.transfer,
+            path: present.path,
+            size: present.size,
+            modified,
+            hash: finish(&hasher),
+        }
+        .encode(out);
+        Stage::Listing { place, left, current: None }
+    }
+
+    /// ENTRY.
+    pub(super) fn begin(&mut self, entry: EntryStart) -> Result<(), End> {
+        let EntryStart { path, size, modified, flags, offset } = entry;
+        let stage = std::mem::replace(&mut self.stage, Stage::Offered);
+        // Entries may come while the list of what is there is still being sent; not of a file.
+        let (mut place, begun) = match stage {
+            Stage::Between { place, begun } => (place, begun),
+            Stage::Listing { place, .. } | Stage::Proving { place, .. } => (place, None),
+            other => {
+                self.stage = other;
+                return Err(lie("an entry begins inside another one"));
+            }
+        };
+        if self.entries >= self.offer.entries.max(1) {
+            self.stage = Stage::Between { place, begun };
+            return Err(lie("more entries than were offered"));
+        }
+        let is_file = self.offer.kind == OfferKind::File;
+        let skipped = !is_file && offset == size && size > 0 || !is_file && offset > 0;
+        let (mut hasher, mut position) = (blake3::Hasher::new(), 0);
+        let file = if let Some(tree) = &mut place.tree {
+            if flags & FOLDER != 0 {
+                tree.make_folder(&path, modified).map_err(|error| disk(&error))?;
+                None
+            } else if skipped {
+                tree.keep(&path).map_err(|error| disk(&error))?;
+                position = size;
+                None
+            } else {
+                Some(tree.grow().map_err(|error| disk(&error))?)
+            }
+        } else {
+            let mut file = File::from(place.part.handle.try_clone().map_err(|e| disk(&e))?);
+            match begun {
+                Some((hashed, have)) if offset == have => (hasher, position) = (hashed, have),
+                _ if offset == 0 => file.set_len(0).map_err(|error| disk(&error))?,
+                _ => return Err(lie("an entry begins where nothing was agreed")),
+            }
+            file.seek(SeekFrom::Start(position)).map_err(|error| disk(&error))?;
+            Some(file)
+        };
+        if is_file && size != self.offer.size {
+            return Err(lie("the file has another size than was offered"));
+        }
+        self.moved = self.moved.saturating_add(position);
+        let growing =
+            Growing { path, size, modified, flags, file, hasher, position, skipped };
+        self.stage = Stage::Growing { place, growing: Box::new(growing) };
+        Ok(())
+    }
+
+    /// DATA, or a part of it.
+    pub(super) fn data(&mut self, bytes: &[u8]) -> Result<(), End> {
+        let Stage::Growing { place, growing } = &mut self.stage else {
+            return Err(lie("data without an entry"));
+        };
+        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let left = growing.size.saturating_sub(growing.position);
+        let Some(file) = growing.file.as_mut().filter(|_| count <= left) else {
+            return Err(lie("more data than the entry has"));
+        };
+        file.write_all(bytes).map_err(|error| disk(&error))?;
+        growing.hasher.update(bytes);
+        growing.position += count;
+        self.moved = self.moved.saturating_add(count);
+        self.checked += count;
+        if self.checked >= CHECK_EVERY {
+            self.checked = 0;
+            let left = self.offer.size.saturating_sub(self.moved);
+            place.room.wrote(&place.part.handle, left).map_err(|error| disk(&error))?;
+        }
+        Ok(())
+    }
+
+    /// END.
+    pub(super) fn end(&mut self, hash: Digest) -> Result<Ended, End> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Offered);
+        let Stage::Growing { mut place, growing } = stage else {
+            self.stage = stage;
+            return Err(lie("the end of an entry that did not begin"));
+        };
+        let differs = growing.position != growing.size
+            || (!growing.skipped && finish(&growing.hasher) != hash);
+        if differs {
+            place.part.remove();
+            let reason = "what arrived is not what was sent; it was removed";
+            return Err(End::Cancel(CancelReason::WrongHash, reason.into()));
+        }
+        self.entries += 1;
+        if let Some(tree) = &mut place.tree {
+            self.digest.add(growing.path.as_str(), growing.size, hash);
+            if let Some(file) = &growing.file {
+                let executable = growing.flags & EXECUTABLE != 0;
+                let placed = tree.place(file, &growing.path, growing.modified, executable);
+                placed.map_err(|error| disk(&error))?;
+            }
+        } else if let Some(file) = &growing.file {
+            file.sync_data().map_err(|error| disk(&error))?;
+            let executable = growing.flags & EXECUTABLE != 0;
+            set_mode_and_time(file, growing.modified, executable).map_err(|error| disk(&error))?;
+        }
+        if self.entries < self.offer.entries {
+            self.stage = Stage::Between { place, begun: None };
+            return Ok(Ended::More);
+        }
+        self.finish(place, hash)
+    }
+
+    /// A folder without entries is whole at once.
+    pub(super) fn finish_if_empty(&mut self) -> Result<Option<Ended>, End> {
+        if self.offer.entries > 0 || self.offer.kind != OfferKind::Folder {
+            return Ok(None);
+        }
+        match std::mem::replace(&mut self.stage, Stage::Offered) {
+            Stage::Listing { place, .. } | Stage::Between { place, .. } => {
+                self.finish(place, finish(&blake3::Hasher::new())).map(Some)
+            }
+            other => {
+                self.stage = other;
+                Ok(None)
+            }
+        }
+    }
+
+    fn finish(&mut self, mut place: Place, last: Digest) -> Result<Ended, End> {
+        let mut hash = last;
+        if let Some(tree) = &mut place.tree {
+            tree.finish(UnixMillis(self.offer.modified)).map_err(|error| disk(&error))?;
+            hash = self.digest.finish();
+        }
+        let path = place.part.finish().map_err(|error| disk(&error))?;
+        Ok(Ended::Whole { path, hash })
+    }
+}
+
+/// The fields of ENTRY.
+#[derive(Debug)]
+pub(super) struct EntryStart {
+    pub(super) path: EntryPath,
+    pub(super) size: u64,
+    pub(super) modified: UnixMillis,
+    pub(super) flags: i32,
+    pub(super) offset: u64,
+}
+
+/// What to answer when an offer that was not taken is refused for the disk's sake.
+pub(super) const NO_SPACE: RefuseReason = RefuseReason::NoSpace;
+
+fn disk(error: &std::io::Error) -> End {
+    End::Cancel(CancelReason::Disk, format!("cannot write it: {error}"))
+}
+
+fn lie(what: &str) -> End {
+    End::Cancel(CancelReason::WrongHash, format!("the other side breaks the protocol: {what}"))
+}
+
+fn hash(
+    file: &File,
+    hasher: &mut blake3::Hasher,
+    mut position: u64,
+    end: u64,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    while position < end {
+        let most = usize::try_from(end - position).unwrap_or(usize::MAX).min(buffer.len());
+        let room = buffer.get_mut(..most).unwrap_or_default();
+        let read = file.read_at(room, position)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        hasher.update(room.get(..read).unwrap_or_default());
+        position += u64::try_from(read).unwrap_or(0);
+    }
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! One outgoing transfer: from its offer to its receipt.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use bytes::BytesMut;
+
+use super::digest::{FolderDigest, finish};
+use super::manifest::{Entry, FOLDER, Manifest, modified};
+use super::{End, Hash};
+use crate::protocol::v2::{
+    CancelReason, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind, UnixMillis,
+};
+use crate::protocol::{Encode as _, Kind};
+
+/// Bytes hashed in one go before other transfers have their turn.
+pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
+/// Type, size and number of DATA.
+const DATA_FRONT: usize = 16;
+/// Bytes of DATA: a multiple of 4,096 that fits.
+const RUN: u64 = 61_440;
+const _: () = assert!(MAX_DATA == 61_440, "RUN is the most that DATA holds");
+
+/// A file or folder on its way to the other side.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) transfer: u64,
+    pub(super) manifest: Manifest,
+    stage: Stage,
+    next: usize,
+    haves: HashMap<EntryPath, (u64, UnixMillis, Digest)>,
+    /// HAVE that came before TAKE.
+    had: u64,
+    folder: FolderDigest,
+    last: Option<Hash>,
+    /// Bytes that the other side has or that are on their way to it.
+    pub(super) moved: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Offered,
+    /// Both sides hash what the other side has already.
+    Proving { current: Box<Current>, have: u64, own: Option<Digest>, theirs: Option<Digest> },
+    /// So many HAVE are still to come.
+    AwaitHaves(u64),
+    /// The next entry is due.
+    Between,
+    /// ENTRY is due.
+    Begun(Box<Current>),
+    /// DATA or END is due.
+    Moving(Box<Current>),
+    AwaitReceipt(Hash),
+}
+
+/// The file that is being sent.
+#[derive(Debug)]
+struct Current {
+    entry: Entry,
+    file: File,
+    hasher: blake3::Hasher,
+    position: u64,
+}
+
+impl Sending {
+    pub(super) fn new(transfer: u64, manifest: Manifest) -> Self {
+        Self {
+            transfer,
+            manifest,
+            stage: Stage::Offered,
+            next: 0,
+            haves: HashMap::new(),
+            had: 0,
+            folder: FolderDigest::default(),
+            last: None,
+            moved: 0,
+        }
+    }
+
+    /// OFFER.
+    pub(super) fn offer(&self) -> MessageFrame {
+        MessageFrame::Offer {
+            transfer: self.transfer,
+            kind: self.manifest.kind,
+            name: self.manifest.name.clone(),
+            size: i64::try_from(self.manifest.size).unwrap_or(i64::MAX),
+            files: u32::try_from(self.manifest.entries.len()).unwrap_or(u32::MAX),
+            modified: self.manifest.modified,
+        }
+    }
+
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.stage, Stage::Offered)
+    }
+
+    /// TAKE.
+    pub(super) fn taken(&mut self, have: u64) -> Result<(), End> {
+        if !self.is_offered() {
+            return Ok(());
+        }
+        self.stage = match self.manifest.kind {
+            OfferKind::Folder if have > self.had => Stage::AwaitHaves(have - self.had),
+            OfferKind::File if have > 0 && have <= self.manifest.size => {
+                let entry = self.manifest.entries.first().cloned();
+                self.next = 1;
+                let current = entry.map(|entry| self.open(entry)).transpose()?;
+                current.map_or(Stage::Between, |current| Stage::Proving {
+                    current: Box::new(current),
+                    have,
+                    own: None,
+                    theirs: None,
+                })
+            }
+            _ => Stage::Between,
+        };
+        Ok(())
+    }
+
+    /// PROOF of the other side.
+    pub(super) fn proved(&mut self, have: u64, hash: Digest) {
+        if let Stage::Proving { have: ours, theirs, .. } = &mut self.stage
+            && *ours == have
+        {
+            *theirs = Some(hash);
+        }
+        self.agree();
+    }
+
+    /// HAVE, which may come before TAKE: that takes another connection.
+    pub(super) fn has(&mut self, path: EntryPath, size: u64, modified: UnixMillis, hash: Digest) {
+        match &mut self.stage {
+            Stage::Offered => self.had += 1,
+            Stage::AwaitHaves(left) if *left > 1 => *left -= 1,
+            Stage::AwaitHaves(_) => self.stage = Stage::Between,
+            _ => return,
+        }
+        // More than there are entries are of no use.
+        if self.haves.len() < self.manifest.entries.len() {
+            self.haves.insert(path, (size, modified, hash));
+        }
+    }
+
+    /// Whether RECEIPT with this hash is the right one.
+    pub(super) fn is_receipt(&mut self, hash: Digest) -> bool {
+        // The last entry has ended, and it may not have been this side's turn since.
+        if matches!(self.stage, Stage::Between) && self.next >= self.manifest.entries.len() {
+            self.stage = Stage::AwaitReceipt(self.whole());
+        }
+        matches!(self.stage, Stage::AwaitReceipt(expected) if expected == hash)
+    }
+
+    /// Whether something can be done without the other side.
+    pub(super) fn has_work(&self) -> bool {
+        match &self.stage {
+            Stage::Proving { own, .. } => own.is_none(),
+            Stage::Between | Stage::Begun(_) | Stage::Moving(_) => true,
+            Stage::Offered | Stage::AwaitHaves(_) | Stage::AwaitReceipt(_) => false,
+        }
+    }
+
+    /// Does the next piece of work: appends a frame for the file connection to `out`, or returns
+    /// one for the message connection, or neither.
+    pub(super) fn work(&mut self, out: &mut BytesMut) -> Result<Option<MessageFrame>, End> {
+        match std::mem::replace(&mut self.stage, Stage::Between) {
+            Stage::Proving { mut current, have, own: None, theirs } => {
+                let until = current.position.saturating_add(HASH_STEP).min(have);
+                self.stage = match current.hash_until(until) {
+                    Ok(()) => Stage::Proving { current, have, own: None, theirs },
+                    Err(reason) => return Err(End::Cancel(CancelReason::CannotRead, reason)),
+                };
+                return Ok(self.proof());
+            }
+            Stage::Between => self.begin_next(out)?,
+            Stage::Begun(current) => {
+                let (transfer, offset) = (self.transfer, current.position);
+                entry_frame(transfer, &current.entry, offset).encode(out);
+                self.moved = self.moved.saturating_add(offset);
+                self.stage = Stage::Moving(current);
+            }
+            Stage::Moving(current) => self.go_on(current, out)?,
+            waiting => self.stage = waiting,
+        }
+        Ok(None)
+    }
+
+    /// PROOF, once all of what the other side has is hashed.
+    fn proof(&mut self) -> Option<MessageFrame> {
+        let Stage::Proving { current, have, own, .. } = &mut self.stage else { return None };
+        if current.position < *have {
+            return None;
+        }
+        let (hash, have) = (finish(&current.hasher), *have);
+        *own = Some(hash);
+        self.agree();
+        Some(MessageFrame::Proof { transfer: self.transfer, have, hash })
+    }
+
+    /// Begins behind what the other side has, or at the first byte, once both proofs are there.
+    fn agree(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Between) {
+            Stage::Proving { mut current, own: Some(own), theirs: Some(theirs), .. } => {
+                if own != theirs {
+                    (current.position, current.hasher) = (0, blake3::Hasher::new());
+                }
+                self.stage = Stage::Begun(current);
+            }
+            other => self.stage = other,
+        }
+    }
+
+    fn begin_next(&mut self, out: &mut BytesMut) -> Result<(), End> {
+        let Some(entry) = self.manifest.entries.get(self.next).cloned() else {
+            self.stage = Stage::AwaitReceipt(self.whole());
+            return Ok(());
+        };
+        self.next += 1;
+        let whole = self.haves.get(&entry.path).copied();
+        let whole = whole.filter(|(size, modified, _)| {
+            (*size, *modified) == (entry.size, entry.modified)
+        });
+        if let Some((_, _, hash)) = whole {
+            entry_frame(self.transfer, &entry, entry.size).encode(out);
+            self.moved = self.moved.saturating_add(entry.size);
+            self.end(&entry, hash, out);
+        } else if entry.flags & FOLDER != 0 {
+            entry_frame(self.transfer, &entry, 0).encode(out);
+            self.end(&entry, finish(&blake3::Hasher::new()), out);
+        } else {
+            self.stage = Stage::Begun(Box::new(self.open(entry)?));
+        }
+        Ok(())
+    }
+
+    /// The hash over all of it.
+    fn whole(&mut self) -> Hash {
+        match self.manifest.kind {
+            OfferKind::Folder => self.folder.finish(),
+            _ => self.last.unwrap_or_else(|| finish(&blake3::Hasher::new())),
+        }
+    }
+
+    fn open(&self, entry: Entry) -> Result<Current, End> {
+        let cannot = |reason| End::Cancel(CancelReason::CannotRead, reason);
+        let file = self.manifest.open(&entry).map_err(cannot)?;
+        let status = file.metadata().map_err(|error| cannot(error.to_string()))?;
+        if (status.len(), modified(&status)) != (entry.size, entry.modified) {
+            return Err(self.changed(&entry));
+        }
+        Ok(Current { entry, file, hasher: blake3::Hasher::new(), position: 0 })
+    }
+
+    fn changed(&self, entry: &Entry) -> End {
+        let path = match self.manifest.kind {
+            OfferKind::Folder => self.manifest.root.join(entry.path.as_str()),
+            _ => self.manifest.root.clone(),
+        };
+        let reason = format!("{} was changed meanwhile; send it again", path.display());
+        End::Cancel(CancelReason::FileChanged, reason)
+    }
+
+    /// DATA, or END behind the last of it.
+    fn go_on(&mut self, mut current: Box<Current>, out: &mut BytesMut) -> Result<(), End> {
+        let left = current.entry.size.saturating_sub(current.position);
+        if left > 0 {
+            let run = usize::try_from(left.min(RUN)).unwrap_or(MAX_DATA);
+            match current.read_run(self.transfer, run, out) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.changed(&current.entry)),
+                Err(reason) => return Err(End::Cancel(CancelReason::CannotRead, reason)),
+            }
+            self.moved = self.moved.saturating_add(left.min(RUN));
+            self.stage = Stage::Moving(current);
+            return Ok(());
+        }
+        let status = current.file.metadata();
+        let now = status.map(|status| (status.len(), modified(&status)));
+        if !now.is_ok_and(|now| now == (current.entry.size, current.entry.modified)) {
+            return Err(self.changed(&current.entry));
+        }
+        self.end(&current.entry, finish(&current.hasher), out);
+        Ok(())
+    }
+
+    fn end(&mut self, entry: &Entry, hash: Digest, out: &mut BytesMut) {
+        FileFrame::End { transfer: self.transfer, hash }.encode(out);
+        if self.manifest.kind == OfferKind::Folder {
+            self.folder.add(entry.path.as_str(), entry.size, hash);
+        }
+        self.last = Some(hash);
+        self.stage = Stage::Between;
+    }
+}
+
+impl Current {
+    /// Hashes on to this position; an error for the user.
+    fn hash_until(&mut self, end: u64) -> Result<(), String> {
+        let mut buffer = vec![0; 256 * 1024];
+        while self.position < end {
+            let most = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+            let most = most.min(buffer.len());
+            let room = buffer.get_mut(..most).unwrap_or_default();
+            let read = self.file.read_at(room, self.position).map_err(|error| error.to_string())?;
+            if read == 0 {
+                return Err("the file became shorter".into());
+            }
+            self.hasher.update(room.get(..read).unwrap_or_default());
+            self.position += u64::try_from(read).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Appends DATA with the next `run` bytes, read to where they are sent from; false when the
+    /// file does not have them any more.
+    fn read_run(&mut self, transfer: u64, run: usize, out: &mut BytesMut) -> Result<bool, String> {
+        let start = out.len();
+        out.extend_from_slice(&Kind::DATA.code().to_be_bytes());
+        let size = i32::try_from(run + 8).unwrap_or(i32::MAX);
+        out.extend_from_slice(&size.to_be_bytes());
+        out.extend_from_slice(&transfer.to_be_bytes());
+        debug_assert_eq!(out.len() - start, DATA_FRONT);
+        out.resize(start + DATA_FRONT + run, 0);
+        let room = out.get_mut(start + DATA_FRONT..).unwrap_or_default();
+        match self.file.read_exact_at(room, self.position) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error.to_string()),
+        }
+        self.hasher.update(room);
+        self.position += u64::try_from(run).unwrap_or(0);
+        Ok(true)
+    }
+}
+
+fn entry_frame(transfer: u64, entry: &Entry, offset: u64) -> FileFrame {
+    FileFrame::Entry {
+        transfer,
+        path: entry.path.clone(),
+        size: entry.size,
+        modified: entry.modified,
+        flags: entry.flags,
+        offset,
+    }
+}

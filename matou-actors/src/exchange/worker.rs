@@ -1,0 +1,303 @@
+//! The thread of a file connection: TLS over a socket that does not block, and the engine.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, BytesMut};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustls::Connection;
+
+use super::engine::Engine;
+use super::{Order, Report, Settings};
+use crate::protocol::v2::FileFrame;
+use crate::protocol::{Decode as _, Kind};
+
+/// Bytes taken from the socket at once.
+const READ: usize = 64 * 1024;
+/// Bytes that are read before writing has its turn.
+const READ_TURN: usize = 1024 * 1024;
+/// Type and size of a frame; with the number of the transfer, of DATA.
+const FRONT: usize = 8;
+const DATA_FRONT: usize = 16;
+/// For the last bytes of a connection that is closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// An encrypted connection: its socket, and the state of TLS.
+#[derive(Debug)]
+pub struct Stream {
+    /// The socket.
+    pub socket: TcpStream,
+    /// Behind the handshake.
+    pub tls: Connection,
+}
+
+/// Sends orders to the thread of a file connection; the connection is closed when it is dropped.
+#[derive(Debug)]
+pub struct Exchange {
+    orders: Sender<Order>,
+    wake: UnixStream,
+}
+
+impl Exchange {
+    /// Has the exchange do something; nothing happens once it has ended.
+    pub fn order(&self, order: Order) {
+        // An error means that it has ended, which was reported.
+        if self.orders.send(order).is_ok() {
+            // A full pipe wakes as well.
+            let _ = (&self.wake).write(&[0]);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.order(Order::Close);
+    }
+}
+
+/// Starts the thread; `report` is called on it, and must not block.
+pub fn start(
+    stream: Stream,
+    settings: Settings,
+    report: impl Fn(Report) + Send + 'static,
+) -> io::Result<Exchange> {
+    let (orders, incoming) = channel();
+    let (wake, woken) = UnixStream::pair()?;
+    wake.set_nonblocking(true)?;
+    woken.set_nonblocking(true)?;
+    stream.socket.set_nonblocking(true)?;
+    thread::Builder::new().name("files".into()).spawn(move || {
+        let engine = Engine::new(settings, Instant::now());
+        let worker = Worker {
+            stream,
+            engine,
+            orders: incoming,
+            woken,
+            plain: BytesMut::new(),
+            data: None,
+            out: BytesMut::new(),
+            socket_full: false,
+        };
+        worker.run(&report);
+    })?;
+    Ok(Exchange { orders, wake })
+}
+
+struct Worker {
+    stream: Stream,
+    engine: Engine,
+    orders: Receiver<Order>,
+    woken: UnixStream,
+    /// Bytes that are no whole frame yet.
+    plain: BytesMut,
+    /// The transfer whose DATA is being read, and how much of it is still to come.
+    data: Option<(u64, usize)>,
+    /// Frames for the other side.
+    out: BytesMut,
+    socket_full: bool,
+}
+
+/// Why the connection ends.
+enum Stop {
+    /// It was closed from here.
+    Closed,
+    Lost(String),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the file connection was cut".into(),
+            _ => format!("the file connection broke: {error}"),
+        })
+    }
+}
+
+impl Worker {
+    fn run(mut self, report: &dyn Fn(Report)) {
+        let stop = loop {
+            if let Err(stop) = self.turn() {
+                break stop;
+            }
+            for event in self.engine.take_reports() {
+                report(event);
+            }
+            if let Err(error) = self.wait() {
+                break error.into();
+            }
+        };
+        let reason = match stop {
+            Stop::Closed => {
+                self.close();
+                "the private session ended".to_owned()
+            }
+            Stop::Lost(reason) => reason,
+        };
+        self.engine.lost(&reason);
+        for event in self.engine.take_reports() {
+            report(event);
+        }
+        report(Report::Ended { reason });
+    }
+
+    /// Does what can be done without waiting.
+    fn turn(&mut self) -> Result<(), Stop> {
+        self.take_orders()?;
+        self.read()?;
+        self.write()
+    }
+
+    fn take_orders(&mut self) -> Result<(), Stop> {
+        let mut wakes = [0; 64];
+        while (&self.woken).read(&mut wakes).is_ok_and(|read| read > 0) {}
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Close) | Err(TryRecvError::Disconnected) => return Err(Stop::Closed),
+                Ok(order) => self.engine.order(order),
+                Err(TryRecvError::Empty) => return Ok(()),
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<(), Stop> {
+        let mut buffer = [0; READ];
+        let mut turn = 0;
+        while turn < READ_TURN {
+            let read = match (&self.stream.socket).read(&mut buffer) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            turn += read;
+            let mut encrypted = buffer.get(..read).unwrap_or_default();
+            while !encrypted.is_empty() {
+                self.stream.tls.read_tls(&mut encrypted)?;
+                let state = self.stream.tls.process_new_packets();
+                let state = state.map_err(|error| io::Error::other(error.to_string()))?;
+                self.take_plain(state.plaintext_bytes_to_read())?;
+                if state.peer_has_closed() {
+                    return Err(Stop::Lost("the other side closed the file connection".into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_plain(&mut self, count: usize) -> Result<(), Stop> {
+        if count == 0 {
+            return Ok(());
+        }
+        let start = self.plain.len();
+        self.plain.resize(start + count, 0);
+        let room = self.plain.get_mut(start..).unwrap_or_default();
+        self.stream.tls.reader().read_exact(room)?;
+        let now = Instant::now();
+        while self.one_frame(now)? {}
+        Ok(())
+    }
+
+    /// Deals with the first frame; DATA as far as it is there.
+    fn one_frame(&mut self, now: Instant) -> Result<bool, Stop> {
+        if let Some((transfer, left)) = self.data {
+            let part = left.min(self.plain.len());
+            self.engine.data_came(transfer, self.plain.get(..part).unwrap_or_default(), now);
+            self.plain.advance(part);
+            self.data = (part < left).then_some((transfer, left - part));
+            return Ok(part == left && !self.plain.is_empty());
+        }
+        if let Some(front) = self.plain.first_chunk::<DATA_FRONT>() {
+            let [t0, t1, t2, t3, s0, s1, s2, s3, number @ ..] = *front;
+            let size = usize::try_from(i32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(0);
+            let is_data = Kind::from_code(i32::from_be_bytes([t0, t1, t2, t3])) == Some(Kind::DATA);
+            if is_data && (DATA_FRONT - FRONT + 1..=crate::protocol::v2::MAX_BODY).contains(&size) {
+                self.plain.advance(DATA_FRONT);
+                let left = size - (DATA_FRONT - FRONT);
+                self.data = Some((u64::from_be_bytes(number), left));
+                return Ok(true);
+            }
+        }
+        let frame = FileFrame::decode(&self.plain);
+        let frame = frame.map_err(|error| {
+            Stop::Lost(format!("the other side breaks the protocol: {error}"))
+        })?;
+        let Some((frame, length)) = frame else { return Ok(false) };
+        self.plain.advance(length);
+        self.engine.file_came(frame, now);
+        Ok(!self.plain.is_empty())
+    }
+
+    /// Writes until the socket takes no more, or there is nothing more to send.
+    fn write(&mut self) -> Result<(), Stop> {
+        let mut turn = 0;
+        loop {
+            while self.stream.tls.wants_write() {
+                match self.stream.tls.write_tls(&mut &self.stream.socket) {
+                    Ok(written) => turn += written,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.socket_full = true;
+                        return Ok(());
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.socket_full = false;
+            let now = Instant::now();
+            if turn >= READ_TURN || !self.engine.settings().rate.wait(now).is_zero() {
+                return Ok(());
+            }
+            self.out.clear();
+            if !self.engine.work(&mut self.out, now) {
+                return Ok(());
+            }
+            if !self.out.is_empty() {
+                self.engine.settings().rate.pay(self.out.len(), now);
+                self.stream.tls.set_buffer_limit(None);
+                self.stream.tls.writer().write_all(&self.out)?;
+            }
+        }
+    }
+
+    /// Waits for the socket, an order or the next turn of the limit of speed.
+    fn wait(&self) -> io::Result<()> {
+        let mut interest = PollFlags::IN;
+        let mut limit = None;
+        if self.socket_full {
+            interest |= PollFlags::OUT;
+        } else if self.engine.has_work() {
+            limit = Some(self.engine.settings().rate.wait(Instant::now()));
+        }
+        let mut polled = [
+            PollFd::from_borrowed_fd(self.stream.socket.as_fd(), interest),
+            PollFd::from_borrowed_fd(self.woken.as_fd(), PollFlags::IN),
+        ];
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        });
+        match poll(&mut polled, limit.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Ends the connection in the way that TLS wants.
+    fn close(&mut self) {
+        self.stream.tls.send_close_notify();
+        // What the other side does not take any more is lost with the connection.
+        let _ = self.stream.socket.set_nonblocking(false);
+        let _ = self.stream.socket.set_write_timeout(Some(LAST_WORDS));
+        while self.stream.tls.wants_write() {
+            if self.stream.tls.write_tls(&mut &self.stream.socket).is_err() {
+                return;
+            }
+        }
+    }
+}
