@@ -35,6 +35,10 @@ pub(crate) enum Argument {
     Transfer,
     /// The path of a file: the rest of the line.
     Path,
+    /// The path of a folder: the rest of the line; optional.
+    Folder,
+    /// Bytes a second, such as `500k`.
+    Rate,
     /// Text: the rest of the line.
     Text,
     /// The name of a server.
@@ -64,6 +68,10 @@ pub(crate) enum Action {
     Server,
     /// A number.
     Transfer(fn(TransferId) -> Command),
+    /// A number, then the path of a folder or nothing: [`Command::TakeTo`] or [`Command::Take`].
+    Take,
+    /// A rate: [`Command::SetRate`].
+    Rate,
     /// Nothing.
     Nothing(fn() -> Command),
     /// An optional command name; rendered by the user interface.
@@ -90,7 +98,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Path],
-        help: "send a file (PATH is the rest of the line; ~ is your home directory)",
+        help: "send a file or folder (PATH is the rest of the line; ~ is your home directory)",
         action: Action::Send,
     },
     CommandSpec {
@@ -138,9 +146,9 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "take",
         aliases: &[],
-        arguments: &[Argument::Offer],
-        help: "accept the file offered under this number",
-        action: Action::Transfer(Command::Take),
+        arguments: &[Argument::Offer, Argument::Folder],
+        help: "accept what is offered under this number, into the downloads folder or another one",
+        action: Action::Take,
     },
     CommandSpec {
         name: "refuse",
@@ -162,6 +170,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         arguments: &[Argument::Path],
         help: "save received files in this folder from now on",
         action: Action::Downloads,
+    },
+    CommandSpec {
+        name: "rate",
+        aliases: &[],
+        arguments: &[Argument::Rate],
+        help: "limit the speed of encrypted files: 500k, 2M (bytes a second), or off",
+        action: Action::Rate,
     },
     CommandSpec {
         name: "transfers",
@@ -331,6 +346,8 @@ impl Argument {
             Self::Peer | Self::Session | Self::Asking | Self::Ignored => "NAME",
             Self::Offer | Self::Transfer => "ID",
             Self::Path => "PATH",
+            Self::Folder => "[FOLDER]",
+            Self::Rate => "RATE",
             Self::Text => "TEXT",
             Self::Server => "HOST[:PORT]",
             Self::Yes => "[yes]",

@@ -61,6 +61,10 @@ pub(crate) enum InputError {
     Server(String),
     #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
+    #[error(
+        "{0:?} is no rate: a number of bytes a second, such as 500k or 2M, or off, is expected"
+    )]
+    Rate(String),
     #[error("Nothing sent: what follows /me has at most {LONGEST_ACTION} bytes")]
     LongAction,
     #[error("Nothing sent: the text contains only characters that cannot be sent")]
@@ -204,6 +208,19 @@ fn run(
             let server = ServerName::parse(word.ok_or_else(missing)?);
             Command::UseServer(server.map_err(InputError::Server)?)
         }
+        Action::Take => {
+            let id = number(word.ok_or_else(missing)?)?;
+            match path(behind, context.home)? {
+                Some((folder, _)) => Command::TakeTo { id, folder },
+                None => Command::Take(id),
+            }
+        }
+        Action::Rate => {
+            nothing_more(spec, behind, context)?;
+            let typed = word.ok_or_else(missing)?;
+            let rate = parse_rate(typed).ok_or_else(|| InputError::Rate(shortened(typed)))?;
+            Command::SetRate(rate)
+        }
         Action::Transfer(command) => {
             nothing_more(spec, behind, context)?;
             command(number(word.ok_or_else(missing)?)?)
@@ -294,6 +311,22 @@ fn nothing_more(
 fn username(typed: &str) -> Result<Username, InputError> {
     Username::parse(without_isolates(typed))
         .map_err(|error| InputError::Name(shortened(typed), error))
+}
+
+/// Bytes a second: `500k`, `2M`, `1G`, a plain number, or `off`, which is 0.
+pub(crate) fn parse_rate(typed: &str) -> Option<u64> {
+    if typed.eq_ignore_ascii_case("off") {
+        return Some(0);
+    }
+    let digits = typed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match typed.get(digits.len()..)?.to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" => 1_000,
+        "m" => 1_000_000,
+        "g" => 1_000_000_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 fn number(typed: &str) -> Result<TransferId, InputError> {

@@ -11,6 +11,7 @@ use crate::client::api::command::Command;
 use crate::client::api::event::LinkSecurity;
 use crate::client::files::Seen;
 use crate::client::ids::{MessageId, SessionId, TransferId};
+use crate::exchange::Report;
 use crate::protocol::v2::{self, Candidates};
 use crate::protocol::{MessageText, PortPair, Username};
 use crate::transfer::{ChosenFile, Moved};
@@ -114,13 +115,16 @@ pub(crate) enum SessionEvent {
 #[derive(Debug)]
 pub(crate) enum FileEvent {
     /// One is offered, while so many bytes were `free` in the downloads folder.
-    Offered { id: TransferId, size: u64, free: Option<u64> },
+    Offered { id: TransferId, size: u64, free: Option<u64>, named: Option<Named> },
     /// Bytes of it are about to move; `path` is where from or to.
     Begun { id: TransferId, path: PathBuf, size: u64 },
     /// Some have moved.
     Moved { id: TransferId, moved: Moved },
     /// It is whole. `changed`: it was written to while it was sent.
     Whole { id: TransferId, path: PathBuf, size: u64, changed: bool },
+    /// It is on the disk of the other side, checked; so many links and special files of a folder
+    /// were left out.
+    Received { id: TransferId, size: u64, skipped: u64 },
     /// It was not taken, and is still offered.
     NotTaken { id: TransferId, reason: String },
     /// It ended otherwise.
@@ -129,6 +133,14 @@ pub(crate) enum FileEvent {
     GaveBack(Outgoing),
     /// The peer broke the protocol: no more files come.
     Violation { reason: String },
+}
+
+/// What revision 2 says of an offer beside its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    /// Of a folder: how many files and folders it holds.
+    pub(crate) entries: Option<u32>,
 }
 
 /// A file on its way to a peer.
@@ -151,7 +163,7 @@ pub(crate) enum SessionCommand {
     /// Send a file in its turn.
     SendFile(Outgoing),
     /// Take an offered file. `unattended`: refuse it if it cannot be taken.
-    TakeFile { id: TransferId, unattended: bool },
+    TakeFile { id: TransferId, unattended: bool, folder: Option<PathBuf> },
     /// Refuse an offered file.
     RefuseFile { id: TransferId, reason: String },
     /// Stop a file, however far it is.
@@ -180,3 +192,8 @@ pub(crate) struct FileSeen {
     pub(crate) seen: Seen,
     pub(crate) free: Option<u64>,
 }
+
+/// To a session of revision 2: something happened to its files.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ExchangeReport(pub(crate) Report);

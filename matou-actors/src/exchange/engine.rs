@@ -96,7 +96,7 @@ impl Engine {
                 }
             }
             Order::Cancel { transfer } => {
-                let end = End::Cancel(CancelReason::User, "you cancelled it".into());
+                let end = End::new(CancelReason::User, "you cancelled it");
                 self.end(transfer, end);
             }
             Order::Frame(frame) => self.message_came(frame),
@@ -187,8 +187,8 @@ impl Engine {
             MessageFrame::Receipt { transfer, hash } => {
                 let Some(of) = self.sending.get_mut(&transfer) else { return };
                 if !of.transfer.is_receipt(hash) {
-                    let reason = "the other side confirms another file than was sent".into();
-                    return self.end(transfer, End::Cancel(CancelReason::WrongHash, reason));
+                    let reason = "the other side confirms another file than was sent";
+                    return self.end(transfer, End::new(CancelReason::WrongHash, reason));
                 }
                 let (size, skipped) = (of.transfer.manifest.size, of.transfer.manifest.skipped);
                 self.last_progress(transfer);
@@ -319,7 +319,8 @@ impl Engine {
         let incoming = std::mem::take(&mut self.receiving);
         for (transfer, of) in incoming {
             let kept = of.transfer.path();
-            let kept = kept.map(|path| format!("; {} goes on when it is offered again", path.display()));
+            let kept =
+                kept.map(|path| format!("; {} goes on when it is offered again", path.display()));
             self.fail(transfer, format!("{reason}{}", kept.unwrap_or_default()));
         }
         for transfer in std::mem::take(&mut self.sending).into_keys() {
@@ -357,11 +358,8 @@ impl Engine {
         if !was_sent && !was_received {
             return;
         }
-        let (frame, mut reason) = match end {
-            End::Refuse(reason, why) => (MessageFrame::Refuse { transfer, reason }, why),
-            End::Cancel(reason, why) => (MessageFrame::Cancel { transfer, reason }, why),
-        };
-        self.message(frame);
+        let End { code, mut reason } = end;
+        self.message(MessageFrame::Cancel { transfer, reason: code });
         if let Some(kept) = kept.filter(|path| path.exists()) {
             reason = format!("{reason}; {} goes on when it is offered again", kept.display());
         }

@@ -13,11 +13,11 @@ use tokio::sync::Semaphore;
 
 use super::engine::Engine;
 use super::{Order, RateLimit, Report, Settings};
+use crate::protocol::Decode as _;
 use crate::protocol::v2::{
     CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, Text,
     UnixMillis,
 };
-use crate::protocol::Decode as _;
 use crate::transfer::{ChosenFile, Downloads};
 
 /// Ada, who asked for the session, and Bea.
@@ -247,7 +247,11 @@ fn another_key_does_not_go_on_with_what_one_began() {
     pair.run(ALL);
     assert_eq!(pair.data, 3_000_000);
     let expected = ["large (2).bin.part", "large.bin", "large.bin.part", "large.bin.part.meta"];
-    assert!(pair.there().iter().all(|name| expected.contains(&name.as_str())), "{:?}", pair.there());
+    assert!(
+        pair.there().iter().all(|name| expected.contains(&name.as_str())),
+        "{:?}",
+        pair.there()
+    );
 }
 
 #[test]
@@ -433,15 +437,16 @@ fn a_sender_that_lies_about_size_or_hash_leaves_no_file() {
 
 #[test]
 fn nothing_leaves_the_folder_that_is_received() {
-    let hostile_names = [
-        "C:\\x", ".ssh/authorized_keys", "con", "a\u{202e}b", "-rf", "~root", "...", "a/...",
-    ];
+    let hostile_names =
+        ["C:\\x", ".ssh/authorized_keys", "con", "a\u{202e}b", "-rf", "~root", "...", "a/..."];
     for name in hostile_names {
         let frames = vec![entry(name, 1, 0, 0), data(b"x"), end(b"x")];
         let pair = hostile(OfferKind::Folder, 1, 1, frames);
         assert_eq!(pair.there(), ["gift"], "{name}");
-        let files: Vec<_> =
-            listing(&pair.folders[1].path().join("gift")).into_iter().map(|(path, ..)| path).collect();
+        let files: Vec<_> = listing(&pair.folders[1].path().join("gift"))
+            .into_iter()
+            .map(|(path, ..)| path)
+            .collect();
         assert!(files.iter().all(|path| !path.starts_with(['.', '~'])), "{files:?}");
         assert_eq!(pair.received(1).len(), 1);
     }
@@ -453,13 +458,12 @@ fn nothing_leaves_the_folder_that_is_received() {
 #[test]
 fn a_link_that_is_put_into_the_tree_while_it_is_written_is_not_followed() {
     let outside = TempDir::new().unwrap();
-    let mut pair = hostile(OfferKind::Folder, 2, 3, vec![
-        entry("a", 0, 2, 0),
-        end(b""),
-        entry("a/one", 1, 0, 0),
-        data(b"x"),
-        end(b"x"),
-    ]);
+    let mut pair = hostile(
+        OfferKind::Folder,
+        2,
+        3,
+        vec![entry("a", 0, 2, 0), end(b""), entry("a/one", 1, 0, 0), data(b"x"), end(b"x")],
+    );
     let growing = pair.folders[1].path().join("gift.part");
     fs::remove_dir_all(growing.join("a")).unwrap();
     symlink(outside.path(), growing.join("a")).unwrap();
@@ -501,9 +505,9 @@ fn a_receipt_for_something_else_is_none() {
     while pair.engines[0].work(&mut out, Instant::now()) {}
     let receipt = MessageFrame::Receipt { transfer: 1, hash: Digest([0; 32]) };
     pair.engines[0].order(Order::Frame(receipt));
-    let failed = pair.engines[0].take_reports().into_iter().any(|report| {
-        matches!(report, Report::Failed { reason, .. } if reason.contains("another file"))
-    });
+    let failed = pair.engines[0].take_reports().into_iter().any(
+        |report| matches!(report, Report::Failed { reason, .. } if reason.contains("another file")),
+    );
     assert!(failed);
 }
 

@@ -86,7 +86,10 @@ impl Manifest {
                 unreadable(&at, &error)
             })?;
             if found.depth() > MAX_DEPTH {
-                return Err(format!("{} is deeper than {MAX_DEPTH} folders", found.path().display()));
+                return Err(format!(
+                    "{} is deeper than {MAX_DEPTH} folders",
+                    found.path().display()
+                ));
             }
             if folders.len() + files.len() >= MAX_ENTRIES {
                 return Err(format!("{} has more than {MAX_ENTRIES} entries", path.display()));

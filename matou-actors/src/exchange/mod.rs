@@ -33,7 +33,7 @@ pub use part::remove_old_parts;
 pub use rate::RateLimit;
 pub use worker::{Exchange, Stream, start};
 
-use crate::protocol::v2::{CancelReason, Digest, MessageFrame, OfferKind, PublicKey, RefuseReason};
+use crate::protocol::v2::{CancelReason, Digest, MessageFrame, OfferKind, PublicKey};
 use crate::transfer::{ChosenFile, Downloads, Moved};
 
 /// What an exchange is started with.
@@ -174,9 +174,15 @@ pub struct Offer {
 
 /// What a transfer ends with on this side, with what the other side is to be sent.
 #[derive(Debug)]
-enum End {
-    Refuse(RefuseReason, String),
-    Cancel(CancelReason, String),
+struct End {
+    code: CancelReason,
+    reason: String,
+}
+
+impl End {
+    fn new(code: CancelReason, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
 }
 
 /// The hash of something whole.

@@ -75,12 +75,30 @@ impl Part {
                 && let Some((handle, lock)) = reopen(&folder, &part, &meta, &wanted)
             {
                 let name = offer.name.clone();
-                return Ok(Self { folder, folder_path, part, meta, name, handle, resumed: true, _lock: lock });
+                return Ok(Self {
+                    folder,
+                    folder_path,
+                    part,
+                    meta,
+                    name,
+                    handle,
+                    resumed: true,
+                    _lock: lock,
+                });
             }
             match begin(&folder, &part, &meta, &wanted) {
                 Ok((handle, lock)) => {
                     let name = offer.name.clone();
-                    return Ok(Self { folder, folder_path, part, meta, name, handle, resumed: false, _lock: lock });
+                    return Ok(Self {
+                        folder,
+                        folder_path,
+                        part,
+                        meta,
+                        name,
+                        handle,
+                        resumed: false,
+                        _lock: lock,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -136,12 +154,7 @@ impl Part {
 }
 
 /// Goes on with a part if it is of the same offer and no one goes on with it.
-fn reopen(
-    folder: &OwnedFd,
-    part: &str,
-    meta: &str,
-    wanted: &Meta,
-) -> Option<(OwnedFd, File)> {
+fn reopen(folder: &OwnedFd, part: &str, meta: &str, wanted: &Meta) -> Option<(OwnedFd, File)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let lock = File::from(rustix::fs::openat(folder, meta, flags, Mode::empty()).ok()?);
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
@@ -158,12 +171,7 @@ fn reopen(
     fits.then_some((handle, lock))
 }
 
-fn begin(
-    folder: &OwnedFd,
-    part: &str,
-    meta: &str,
-    wanted: &Meta,
-) -> io::Result<(OwnedFd, File)> {
+fn begin(folder: &OwnedFd, part: &str, meta: &str, wanted: &Meta) -> io::Result<(OwnedFd, File)> {
     let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let private = Mode::RUSR | Mode::WUSR;
     let handle = if wanted.folder {

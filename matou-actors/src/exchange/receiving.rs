@@ -15,8 +15,7 @@ use super::tree::{Present, Tree, set_mode_and_time};
 use super::{End, Hash, Offer};
 use crate::protocol::Encode as _;
 use crate::protocol::v2::{
-    CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, RefuseReason,
-    UnixMillis,
+    CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, UnixMillis,
 };
 use crate::transfer::{DownloadError, Downloads, Room};
 
@@ -41,12 +40,27 @@ pub(super) struct Receiving {
 enum Stage {
     Offered,
     /// What is there of a file is being hashed.
-    Proving { place: Place, hasher: blake3::Hasher, position: u64, have: u64 },
+    Proving {
+        place: Place,
+        hasher: blake3::Hasher,
+        position: u64,
+        have: u64,
+    },
     /// What is there of a folder is being hashed, file by file.
-    Listing { place: Place, left: Vec<Present>, current: Option<(Present, File, blake3::Hasher, u64)> },
+    Listing {
+        place: Place,
+        left: Vec<Present>,
+        current: Option<(Present, File, blake3::Hasher, u64)>,
+    },
     /// ENTRY is awaited; `begun` has the hash of what is there of a file.
-    Between { place: Place, begun: Option<(blake3::Hasher, u64)> },
-    Growing { place: Place, growing: Box<Growing> },
+    Between {
+        place: Place,
+        begun: Option<(blake3::Hasher, u64)>,
+    },
+    Growing {
+        place: Place,
+        growing: Box<Growing>,
+    },
 }
 
 /// Where it grows.
@@ -271,8 +285,7 @@ impl Receiving {
             return Err(lie("the file has another size than was offered"));
         }
         self.moved = self.moved.saturating_add(position);
-        let growing =
-            Growing { path, size, modified, flags, file, hasher, position, skipped };
+        let growing = Growing { path, size, modified, flags, file, hasher, position, skipped };
         self.stage = Stage::Growing { place, growing: Box::new(growing) };
         Ok(())
     }
@@ -312,7 +325,7 @@ impl Receiving {
         if differs {
             place.part.remove();
             let reason = "what arrived is not what was sent; it was removed";
-            return Err(End::Cancel(CancelReason::WrongHash, reason.into()));
+            return Err(End::new(CancelReason::WrongHash, reason));
         }
         self.entries += 1;
         if let Some(tree) = &mut place.tree {
@@ -371,15 +384,12 @@ pub(super) struct EntryStart {
     pub(super) offset: u64,
 }
 
-/// What to answer when an offer that was not taken is refused for the disk's sake.
-pub(super) const NO_SPACE: RefuseReason = RefuseReason::NoSpace;
-
 fn disk(error: &std::io::Error) -> End {
-    End::Cancel(CancelReason::Disk, format!("cannot write it: {error}"))
+    End::new(CancelReason::Disk, format!("cannot write it: {error}"))
 }
 
 fn lie(what: &str) -> End {
-    End::Cancel(CancelReason::WrongHash, format!("the other side breaks the protocol: {what}"))
+    End::new(CancelReason::WrongHash, format!("the other side breaks the protocol: {what}"))
 }
 
 fn hash(

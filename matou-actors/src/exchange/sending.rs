@@ -42,7 +42,12 @@ pub(super) struct Sending {
 enum Stage {
     Offered,
     /// Both sides hash what the other side has already.
-    Proving { current: Box<Current>, have: u64, own: Option<Digest>, theirs: Option<Digest> },
+    Proving {
+        current: Box<Current>,
+        have: u64,
+        own: Option<Digest>,
+        theirs: Option<Digest>,
+    },
     /// So many HAVE are still to come.
     AwaitHaves(u64),
     /// The next entry is due.
@@ -167,7 +172,7 @@ impl Sending {
                 let until = current.position.saturating_add(HASH_STEP).min(have);
                 self.stage = match current.hash_until(until) {
                     Ok(()) => Stage::Proving { current, have, own: None, theirs },
-                    Err(reason) => return Err(End::Cancel(CancelReason::CannotRead, reason)),
+                    Err(reason) => return Err(End::new(CancelReason::CannotRead, reason)),
                 };
                 return Ok(self.proof());
             }
@@ -216,9 +221,8 @@ impl Sending {
         };
         self.next += 1;
         let whole = self.haves.get(&entry.path).copied();
-        let whole = whole.filter(|(size, modified, _)| {
-            (*size, *modified) == (entry.size, entry.modified)
-        });
+        let whole =
+            whole.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
         if let Some((_, _, hash)) = whole {
             entry_frame(self.transfer, &entry, entry.size).encode(out);
             self.moved = self.moved.saturating_add(entry.size);
@@ -241,7 +245,7 @@ impl Sending {
     }
 
     fn open(&self, entry: Entry) -> Result<Current, End> {
-        let cannot = |reason| End::Cancel(CancelReason::CannotRead, reason);
+        let cannot = |reason| End::new(CancelReason::CannotRead, reason);
         let file = self.manifest.open(&entry).map_err(cannot)?;
         let status = file.metadata().map_err(|error| cannot(error.to_string()))?;
         if (status.len(), modified(&status)) != (entry.size, entry.modified) {
@@ -256,7 +260,7 @@ impl Sending {
             _ => self.manifest.root.clone(),
         };
         let reason = format!("{} was changed meanwhile; send it again", path.display());
-        End::Cancel(CancelReason::FileChanged, reason)
+        End::new(CancelReason::FileChanged, reason)
     }
 
     /// DATA, or END behind the last of it.
@@ -267,7 +271,7 @@ impl Sending {
             match current.read_run(self.transfer, run, out) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.changed(&current.entry)),
-                Err(reason) => return Err(End::Cancel(CancelReason::CannotRead, reason)),
+                Err(reason) => return Err(End::new(CancelReason::CannotRead, reason)),
             }
             self.moved = self.moved.saturating_add(left.min(RUN));
             self.stage = Stage::Moving(current);

@@ -44,13 +44,7 @@ pub(super) struct Present {
 
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Self {
-        Self {
-            root,
-            folders: HashMap::new(),
-            used: HashMap::new(),
-            times: Vec::new(),
-            last: None,
-        }
+        Self { root, folders: HashMap::new(), used: HashMap::new(), times: Vec::new(), last: None }
     }
 
     /// The whole files that are there from an earlier attempt.
@@ -194,10 +188,8 @@ pub(super) fn set_mode_and_time(
 }
 
 fn timestamps(UnixMillis(millis): UnixMillis) -> Timestamps {
-    let time = Timespec {
-        tv_sec: millis.div_euclid(1000),
-        tv_nsec: millis.rem_euclid(1000) * 1_000_000,
-    };
+    let time =
+        Timespec { tv_sec: millis.div_euclid(1000), tv_nsec: millis.rem_euclid(1000) * 1_000_000 };
     Timestamps { last_access: time, last_modification: time }
 }
 
@@ -218,12 +210,7 @@ fn open_below(root: &OwnedFd, path: &str, make: bool) -> io::Result<Arc<OwnedFd>
     Ok(Arc::new(folder))
 }
 
-fn scan(
-    folder: &OwnedFd,
-    prefix: &str,
-    depth: usize,
-    found: &mut Vec<Present>,
-) -> io::Result<()> {
+fn scan(folder: &OwnedFd, prefix: &str, depth: usize, found: &mut Vec<Present>) -> io::Result<()> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else { continue };

@@ -224,9 +224,8 @@ impl Worker {
             }
         }
         let frame = FileFrame::decode(&self.plain);
-        let frame = frame.map_err(|error| {
-            Stop::Lost(format!("the other side breaks the protocol: {error}"))
-        })?;
+        let frame = frame
+            .map_err(|error| Stop::Lost(format!("the other side breaks the protocol: {error}")))?;
         let Some((frame, length)) = frame else { return Ok(false) };
         self.plain.advance(length);
         self.engine.file_came(frame, now);

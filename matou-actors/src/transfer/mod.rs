@@ -27,8 +27,8 @@ mod space;
 
 pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
 pub use arrival::abort;
-pub(crate) use downloads::{Room, rename_new};
 pub use downloads::{DownloadError, Downloads, PartFile};
+pub(crate) use downloads::{Room, rename_new};
 pub use extension::extension;
 pub use mover::{MoveError, Progress, receive_file, send_file};
 pub use naming::FileStamp;

@@ -131,7 +131,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let path = PathBuf::from(std::ffi::OsString::from_vec(b"/tmp/\xff".to_vec()));
         let to = Username::parse("Bob").unwrap();
-        let event = Event::FileSent { id: TransferId(3), to, size: 9, path };
+        let event = Event::FileSent { id: TransferId(3), to, size: 9, path, received: false };
         assert_eq!(rendered(&event)["event"], "file_sent");
         assert_eq!(rendered(&event)["path"], "/tmp/\u{fffd}");
     }

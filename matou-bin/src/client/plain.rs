@@ -118,11 +118,12 @@ impl Plain {
                 let messages = if texts.len() == 1 { "message" } else { "messages" };
                 format!("! {} {messages} to {to} not delivered: {reason}", texts.len())
             }
-            Event::FileOffered { id, from, size: bytes, address, free } => {
+            Event::FileOffered { id, from, name, entries, size: bytes, address, free } => {
                 let free = free.map(|free| format!(", {} free here", size(free)));
                 let free = free.unwrap_or_default();
+                let what = describe_offer(name.as_deref(), *entries);
                 format!(
-                    "? {from} ({address}) offers file #{id}, {}{free}: /take {id} or /refuse {id}",
+                    "? {from} ({address}) offers {what}#{id}, {}{free}: /take {id} or /refuse {id}",
                     size(*bytes)
                 )
             }
@@ -134,7 +135,11 @@ impl Plain {
                 self.quarters.remove(id);
                 format!("* file #{id} from {from} received, {}: {}", size(*bytes), shown(path))
             }
-            Event::FileSent { id, to, size: bytes, path } => {
+            Event::FileSent { id, to, size: bytes, path, received: true } => {
+                self.quarters.remove(id);
+                format!("* {to} received file #{id}, {}: {}", size(*bytes), shown(path))
+            }
+            Event::FileSent { id, to, size: bytes, path, received: false } => {
                 self.quarters.remove(id);
                 format!(
                     "* file #{id} delivered to the computer of {to}, {}: {}; whether {to} takes it is \
@@ -186,6 +191,16 @@ fn time(event: &Event, now: &Zoned) -> String {
     let sent = message.sent.to_zoned(now.time_zone().clone());
     let format = if sent.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     sent.strftime(format).to_string()
+}
+
+/// What is offered, in front of its number.
+pub(crate) fn describe_offer(name: Option<&str>, entries: Option<u32>) -> String {
+    match (name, entries) {
+        (Some(name), None) => format!("file {name:?} "),
+        (Some(name), Some(1)) => format!("folder {name:?} (1 entry) "),
+        (Some(name), Some(entries)) => format!("folder {name:?} ({entries} entries) "),
+        (None, _) => "file ".into(),
+    }
 }
 
 fn private_closed(with: &Username, reason: &str) -> String {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::merge::{Merged, Sources, expand};
 use super::{Flag, SettingsError};
+use crate::input::parse_rate;
 use crate::paths::expand_tilde;
 use crate::screen::{ScreenSettings, WrongSetting};
 
@@ -57,8 +58,14 @@ pub(crate) struct Files {
     pub(crate) downloads: String,
     /// How to answer offered files.
     pub(crate) accept: Policy,
+    /// The largest file or folder that is accepted without the user, in bytes; 0 is no limit.
+    pub(crate) accept_limit: u64,
     /// Free bytes that downloads leave on the disk.
     pub(crate) reserve: u64,
+    /// The limit of speed, such as `500k`; empty is none.
+    pub(crate) rate: String,
+    /// For how many days what is there of a file that was cut is kept.
+    pub(crate) keep_partial_days: u64,
 }
 
 /// Section `private`.
@@ -120,7 +127,10 @@ impl Default for Files {
         Self {
             downloads: "~/Downloads".into(),
             accept: Policy::Ask,
+            accept_limit: 0,
             reserve: ClientSettings::default().disk_reserve,
+            rate: String::new(),
+            keep_partial_days: ClientSettings::default().keep_partial_days,
         }
     }
 }
@@ -200,6 +210,9 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         username: username(&client.username)?,
         downloads: downloads(&files.downloads, home)?,
         accept_files: files.accept,
+        accept_limit: if files.accept_limit == 0 { u64::MAX } else { files.accept_limit },
+        rate: rate(&files.rate)?,
+        keep_partial_days: files.keep_partial_days,
         accept_private: private.accept,
         private_listen: listen_address(&private.listen)?,
         private_ports: ports(&private.ports)?,
@@ -236,6 +249,14 @@ fn listen_address(address: &str) -> Result<Option<IpAddr>, Wrong> {
     }
     let allowed = "an IP address of this machine, or nothing, is expected";
     address.parse().map(Some).map_err(|_| wrong("private.listen", &address, allowed))
+}
+
+fn rate(rate: &str) -> Result<Option<u64>, Wrong> {
+    if rate.is_empty() {
+        return Ok(None);
+    }
+    let allowed = "a number of bytes a second, such as 500k or 2M, or nothing, is expected";
+    parse_rate(rate).map(Some).ok_or_else(|| wrong("files.rate", &rate, allowed))
 }
 
 fn addresses(list: &str) -> Result<Vec<IpAddr>, Wrong> {

@@ -44,6 +44,15 @@ pub enum Command {
     Close(Username),
     /// Receive the file that was offered under this number.
     Take(TransferId),
+    /// The same, into this folder; `~` is expanded already. Only in revision 2.
+    TakeTo {
+        /// Which offer.
+        id: TransferId,
+        /// Into which folder.
+        folder: PathBuf,
+    },
+    /// Limit the speed of files of revision 2 to so many bytes a second; 0 is no limit.
+    SetRate(u64),
     /// Refuse the file that was offered under this number: closes the file connection only.
     Refuse(TransferId),
     /// Stop a transfer, in whichever direction.

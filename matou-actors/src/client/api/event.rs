@@ -234,6 +234,12 @@ pub enum Event {
         id: TransferId,
         /// Who sends it.
         from: Username,
+        /// Its name, made safe for this machine; revision 1 has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Of a folder: how many files and folders it holds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entries: Option<u32>,
         /// Its size in bytes.
         size: u64,
         /// Where the sender is.
@@ -269,9 +275,11 @@ pub enum Event {
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
-    /// All of a file has arrived at the computer of the other side. Whether they take it, revision 1
-    /// of the protocol does not say.
+    /// All of a file has arrived. In revision 2 (`received`) it is on the disk of the other side, checked;
+    /// in revision 1 it is at their computer, and whether they take it is not known.
     FileSent {
+        /// It is on the disk of the other side, checked.
+        received: bool,
         /// Its number.
         id: TransferId,
         /// To whom.

@@ -23,6 +23,12 @@ pub struct ClientSettings {
     pub downloads: PathBuf,
     /// What to do with files that are offered.
     pub accept_files: Policy,
+    /// The largest file or folder that is accepted without the user, in bytes.
+    pub accept_limit: u64,
+    /// The limit of speed for files of revision 2, in bytes a second.
+    pub rate: Option<u64>,
+    /// For how many days what is there of a file that was cut is kept.
+    pub keep_partial_days: u64,
     /// What to do with private requests.
     pub accept_private: Policy,
     /// Listen for private connections on this address instead of the one by which the client
@@ -74,6 +80,9 @@ impl Default for ClientSettings {
             username: None,
             downloads: PathBuf::from("."),
             accept_files: Policy::Ask,
+            accept_limit: u64::MAX,
+            rate: None,
+            keep_partial_days: 7,
             accept_private: Policy::Ask,
             private_listen: None,
             private_ports: None,
@@ -99,6 +108,10 @@ pub enum Policy {
     /// Ask the user and wait for an answer.
     #[default]
     Ask,
+    /// Say yes at once to people whose key was known before, and ask about others.
+    Known,
+    /// Say yes at once to people whose key the user has compared, and ask about others.
+    Compared,
     /// Say yes at once.
     Always,
     /// Say no at once.

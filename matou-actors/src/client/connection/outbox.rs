@@ -77,8 +77,17 @@ impl Outbox {
 
     /// Queues a frame.
     pub(crate) fn push(&self, frame: &impl Encode) -> Result<(), Full> {
+        self.push_within(frame, self.0.limit)
+    }
+
+    /// Queues a frame that must not be lost because of others: for it there is as much room again.
+    pub(crate) fn push_control(&self, frame: &impl Encode) -> Result<(), Full> {
+        self.push_within(frame, 2 * self.0.limit)
+    }
+
+    fn push_within(&self, frame: &impl Encode, limit: usize) -> Result<(), Full> {
         let mut state = self.state();
-        if state.closing || state.gone || state.waiting() >= self.0.limit {
+        if state.closing || state.gone || state.waiting() >= limit {
             return Err(Full);
         }
         frame.encode(&mut state.queue);

@@ -186,7 +186,8 @@ impl FileConnection {
             Effect::Shutdown => drop(self.socket.shutdown(Shutdown::Both)),
             Effect::Abort => abort(&self.socket),
             Effect::Offer { id, size } => {
-                self.events.push(FileEvent::Offered { id, size, free: self.free });
+                let (free, named) = (self.free, None);
+                self.events.push(FileEvent::Offered { id, size, free, named });
             }
             Effect::NotTaken { id, reason } => self.events.push(FileEvent::NotTaken { id, reason }),
             Effect::Failed { id, reason } => {

@@ -57,7 +57,17 @@ impl Hub {
             Command::Open(name) => self.with_peers(ctx, |peers, at| peers.open(&name, at)),
             Command::Accept(name) => self.with_peers(ctx, |peers, at| peers.accept(&name, at)),
             Command::Decline(name) => self.with_peers(ctx, |peers, _| peers.decline(&name)),
-            Command::Take(id) => self.with_peers(ctx, |peers, _| peers.take(id)),
+            Command::Take(id) => self.with_peers(ctx, |peers, _| peers.take(id, None)),
+            Command::TakeTo { id, folder } => {
+                self.with_peers(ctx, |peers, _| peers.take(id, Some(folder)));
+            }
+            Command::SetRate(rate) => {
+                self.rate.set(Some(rate));
+                self.notice(match self.rate.get() {
+                    Some(rate) => format!("files are sent with at most {rate} bytes a second"),
+                    None => "files are sent as fast as possible".into(),
+                });
+            }
             Command::Refuse(id) => {
                 self.with_peers(ctx, |peers, _| peers.refuse(id, "you refused it"));
             }

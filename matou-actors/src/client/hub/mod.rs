@@ -38,6 +38,7 @@ use crate::client::link::server_link::ServerLink;
 use crate::client::messages::SessionCommand;
 use crate::client::peers::Peers;
 use crate::client::people_file::load;
+use crate::exchange::{RateLimit, remove_old_parts};
 use crate::transfer::Downloads;
 use crate::trust::KnownPeople;
 
@@ -61,6 +62,7 @@ pub(crate) struct Hub {
     peers: Peers,
     sessions: HashMap<SessionId, Recipient<SessionCommand>>,
     message_ids: MessageIds,
+    rate: RateLimit,
     downloads: Arc<Downloads>,
 
     leaving: Leaving,
@@ -83,6 +85,8 @@ impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
         let server = ServerLink::new(&settings, logger.clone(), fastrand::Rng::new());
+        let rate = RateLimit::default();
+        rate.set(settings.rate);
         // Before anything else happens: a start may wait for the disk.
         let people = settings.known_people.as_deref().map_or(Ok(KnownPeople::default()), load);
         let peers =
@@ -98,6 +102,7 @@ impl Hub {
             peers,
             sessions: HashMap::new(),
             message_ids: MessageIds::default(),
+            rate,
             downloads: Arc::new(downloads),
             leaving: Leaving::No,
         }
@@ -123,6 +128,9 @@ impl Actor for Hub {
         if let Some(commands) = self.commands.take() {
             ctx.spawn(feed(commands, ctx.address().recipient()).into_actor(self));
         }
+        let (folder, days) = (self.settings.downloads.clone(), self.settings.keep_partial_days);
+        // It takes as long as the disk does, and nothing waits for it.
+        drop(tokio::task::spawn_blocking(move || remove_old_parts(&folder, days)));
         let server = self.settings.server.clone();
         self.with_server(ctx, |link| link.start(&server));
         self.settle(ctx);

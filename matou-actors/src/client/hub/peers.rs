@@ -15,6 +15,7 @@ use crate::client::people_file;
 use crate::client::session::Way;
 use crate::client::session::actor::{Session, Setup};
 use crate::client::session::encrypted::{self, EncryptedSession};
+use crate::client::session::encrypted_files::SharedFiles;
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
 use crate::trust::{Fingerprint, Person, verification_words};
@@ -90,6 +91,11 @@ impl Hub {
                     addresses: self.settings.private_addresses.clone(),
                     connect_timeout,
                     messages: self.message_ids.clone(),
+                    files: SharedFiles {
+                        downloads: Arc::clone(&self.downloads),
+                        ids: self.peers.transfer_ids(),
+                        rate: self.rate.clone(),
+                    },
                     reports,
                     logger,
                 });

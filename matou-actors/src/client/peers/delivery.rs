@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::conversation::{Conversation, Item, Pursuit};
+use super::encrypted::Road;
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::protocol::{FoldedName, MessageText, Username};
@@ -43,6 +44,14 @@ impl Peers {
     ) {
         let so = format!("{} was not sent", path.display());
         let Some(key) = self.reach(to, &so, at) else { return };
+        if file.is_folder() && !self.talks_encrypted(&key, to, at) {
+            let message = format!(
+                "{so}: it is a folder, and the program of {to} only takes files; pack it into one \
+                 file, such as with `tar -czf FILE.tar.gz FOLDER`, and send that"
+            );
+            self.error(ErrorCode::File, message);
+            return self.tidy(&key);
+        }
         let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
         let info = self.transfers.outgoing(name, path, file);
         let id = info.id;
@@ -51,6 +60,15 @@ impl Peers {
             self.send_file(&key, id, at);
         } else {
             self.wait_for_session(&key, Item::File(id), at);
+        }
+    }
+
+    /// Whether what is sent to this user goes over a session of revision 2.
+    fn talks_encrypted(&self, key: &FoldedName, name: &Username, at: &Situation<'_>) -> bool {
+        let open = self.conversation(key).and_then(|with| with.sessions().first());
+        match open.and_then(|id| self.sessions.get(id)) {
+            Some(live) => live.key.is_some(),
+            None => matches!(self.road(name, at), Ok(Road::Encrypted)),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{Action, Peers, Situation, Wake};
 use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{SessionId, TransferId};
-use crate::client::messages::{FileEvent, Outgoing, SessionCommand};
+use crate::client::messages::{FileEvent, Named, Outgoing, SessionCommand};
 use crate::protocol::FoldedName;
 use crate::transfer::Moved;
 
@@ -25,9 +25,9 @@ impl Peers {
     }
 
     /// Begins to receive an offered file.
-    pub(crate) fn take(&mut self, id: TransferId) {
+    pub(crate) fn take(&mut self, id: TransferId, folder: Option<PathBuf>) {
         let unattended = self.settings.accept_files != Policy::Ask;
-        self.answer_offer(id, SessionCommand::TakeFile { id, unattended });
+        self.answer_offer(id, SessionCommand::TakeFile { id, unattended, folder });
     }
 
     pub(crate) fn refuse(&mut self, id: TransferId, reason: &str) {
@@ -151,11 +151,17 @@ impl Peers {
         let live = entry.session.and_then(|session| self.sessions.get(&session));
         let Some(address) = live.and_then(|live| live.open) else { return };
         entry.announced = true;
+        let standing = live.and_then(|live| live.standing);
         let (from, size, free) = (entry.info.with.clone(), entry.info.size, entry.free);
-        let policy = self.policy(&from.folded(), self.settings.accept_files);
-        self.emit(Event::FileOffered { id, from, size, address, free });
+        let named = entry.named.clone();
+        let (name, entries) =
+            named.map(|named| (Some(named.name), named.entries)).unwrap_or_default();
+        let policy = self.policy(&from, self.settings.accept_files, standing, at);
+        let is_too_large = size > self.settings.accept_limit;
+        self.emit(Event::FileOffered { id, from, name, entries, size, address, free });
         match policy {
-            Policy::Ask => {}
+            Policy::Always if is_too_large => {}
+            Policy::Ask | Policy::Known | Policy::Compared => {}
             Policy::Always => self.take_soon(id, at),
             Policy::Never => self.refuse(id, "files are refused by your settings"),
         }
@@ -163,7 +169,7 @@ impl Peers {
 
     pub(super) fn take_if_offered(&mut self, id: TransferId) {
         if self.transfers.get(id).is_some_and(Entry::is_offered) {
-            self.take(id);
+            self.take(id, None);
         }
     }
 
@@ -171,7 +177,7 @@ impl Peers {
     fn take_soon(&mut self, id: TransferId, at: &Situation<'_>) {
         let delay = self.accept_rate.delay(at.now);
         if delay.is_zero() {
-            return self.take(id);
+            return self.take(id, None);
         }
         self.wake_in(delay, Wake::Take(id));
     }
@@ -181,7 +187,10 @@ impl Peers {
 impl Peers {
     pub(super) fn file_event(&mut self, session: SessionId, event: FileEvent, at: &Situation<'_>) {
         match event {
-            FileEvent::Offered { id, size, free } => self.offered(session, id, size, free, at),
+            FileEvent::Offered { id, size, free, named } => {
+                self.offered(session, (id, size, free, named), at);
+            }
+            FileEvent::Received { id, size, skipped } => self.received(id, size, skipped),
             FileEvent::Begun { id, path, size } => self.begun(id, path, size),
             FileEvent::Moved { id, moved } => self.moved(id, moved),
             FileEvent::Whole { id, path, size, changed } => self.whole(id, path, size, changed),
@@ -211,13 +220,15 @@ impl Peers {
     fn offered(
         &mut self,
         session: SessionId,
-        id: TransferId,
-        size: u64,
-        free: Option<u64>,
+        (id, size, free, named): (TransferId, u64, Option<u64>, Option<Named>),
         at: &Situation<'_>,
     ) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
         self.transfers.offered(id, live.peer.clone(), size, free, session);
+        if let Some(entry) = self.transfers.get_mut(id) {
+            entry.named = named;
+        }
+        let Some(live) = self.sessions.get(&session) else { return };
         if self.ignored.contains(&live.peer.folded()) {
             debug!(self.logger, "withheld a file offer"; "username" => live.peer.as_str());
         } else {
@@ -249,13 +260,24 @@ impl Peers {
         let (with, shown) = (entry.info.with, path.display().to_string());
         self.emit(match entry.info.direction {
             Direction::Incoming => Event::FileReceived { id, from: with, size, path },
-            Direction::Outgoing => Event::FileSent { id, to: with, size, path },
+            Direction::Outgoing => Event::FileSent { id, to: with, size, path, received: false },
         });
         if changed {
             self.error(ErrorCode::Transfer, format!(
                 "{shown} was changed while it was sent, so the other side may have a mixture of \
                  old and new; send it again"
             ));
+        }
+    }
+
+    /// RECEIPT came.
+    fn received(&mut self, id: TransferId, size: u64, skipped: u64) {
+        let Some(entry) = self.transfers.remove(id) else { return };
+        let (to, path) = (entry.info.with, entry.info.path.unwrap_or_default());
+        let shown = path.display().to_string();
+        self.emit(Event::FileSent { id, to, size, path, received: true });
+        if skipped > 0 {
+            self.notice(format!("{skipped} links and special files in {shown} were not sent"));
         }
     }
 

@@ -45,7 +45,7 @@ use self::further::Allowance;
 use self::keys::Keys;
 use self::resend::Undelivered;
 use self::transfers::Transfers;
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
@@ -154,6 +154,8 @@ struct LiveSession {
     meeting: Option<(v2::SessionId, bool)>,
     /// The key that the peer has proved, or has to prove.
     key: Option<PublicKey>,
+    /// How far that key was known before the session.
+    standing: Option<KeyStanding>,
     /// No file was given back yet.
     takes_files: bool,
     /// The user, or the client on its way out, closed it.
@@ -268,9 +270,32 @@ impl Peers {
         self.sessions.clear();
     }
 
-    /// What to do with what this user asks for, where the settings say `policy`.
-    fn policy(&self, key: &FoldedName, policy: Policy) -> Policy {
-        if self.allowed.contains_key(key) { Policy::Always } else { policy }
+    /// What to do with what this user asks for, where the settings say `policy`; `standing` is how far
+    /// the key was known that they have proved.
+    fn policy(
+        &self,
+        name: &Username,
+        policy: Policy,
+        standing: Option<KeyStanding>,
+        at: &Situation<'_>,
+    ) -> Policy {
+        let is_compared = || {
+            let key = at.roster.key(&name.folded());
+            let now = key.and_then(|key| self.standing(name, &key, at).ok());
+            now == Some(KeyStanding::Compared)
+        };
+        let says_yes = match policy {
+            _ if self.allowed.contains_key(&name.folded()) => true,
+            Policy::Known => {
+                standing.is_some_and(|standing| standing != KeyStanding::New)
+                    || (standing.is_some() && is_compared())
+            }
+            Policy::Compared => {
+                standing == Some(KeyStanding::Compared) || (standing.is_some() && is_compared())
+            }
+            other => return other,
+        };
+        if says_yes { Policy::Always } else { Policy::Ask }
     }
 
     fn session_ids(&self) -> Vec<SessionId> {

@@ -250,7 +250,9 @@ impl Peers {
         }
         let same_person = self.is_same_person(&key);
         let request = self.request();
-        let policy = self.policy(&key, self.settings.accept_private);
+        let asking = self.encrypted.asking_key(&key);
+        let standing = asking.and_then(|public| self.standing(&from, &public, at).ok());
+        let policy = self.policy(&from, self.settings.accept_private, standing, at);
         let with = self
             .conversations
             .entry(key.clone())
@@ -275,7 +277,7 @@ impl Peers {
                     ));
                     self.tidy(&key);
                 }
-                Policy::Ask | Policy::Always => {
+                Policy::Ask | Policy::Known | Policy::Compared | Policy::Always => {
                     self.limit(&key, request, self.settings.request_timeout);
                     self.emit(Event::PrivateRequest { from });
                 }

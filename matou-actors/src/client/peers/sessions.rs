@@ -34,6 +34,7 @@ impl Peers {
             open: None,
             meeting,
             key,
+            standing: None,
             takes_files: true,
             closed: false,
             over: false,
@@ -134,6 +135,11 @@ impl Peers {
             None => LinkSecurity::Plain,
             Some(public) => self.note_key(&peer, &public, at),
         };
+        if let (Some(live), LinkSecurity::Encrypted { key, .. }) =
+            (self.sessions.get_mut(&id), &security)
+        {
+            live.standing = Some(*key);
+        }
         let keeps_name = public.is_some_and(|public| self.talks_with(&key, public));
         let before = self.talk_address(&key);
         let Some(with) = self.conversations.get_mut(&key) else { return };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::client::api::event::{Direction, TransferInfo};
 use crate::client::ids::{SessionId, TransferId, TransferIds};
-use crate::client::messages::Outgoing;
+use crate::client::messages::{Named, Outgoing};
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) session: Option<SessionId>,
     /// Free bytes in the downloads folder when it was offered, if known.
     pub(crate) free: Option<u64>,
+    /// What is offered is called, in revision 2.
+    pub(crate) named: Option<Named>,
     /// The user knows of it, and so has to learn of its end.
     pub(crate) announced: bool,
 }
@@ -76,7 +78,14 @@ impl Transfers {
             path: Some(path),
         };
         let stage = Stage::Waiting(Outgoing { id, file, resent: false });
-        let entry = Entry { info: info.clone(), stage, session: None, free: None, announced: true };
+        let entry = Entry {
+            info: info.clone(),
+            stage,
+            session: None,
+            free: None,
+            named: None,
+            announced: true,
+        };
         self.entries.insert(id, entry);
         info
     }
@@ -93,7 +102,8 @@ impl Transfers {
         let direction = Direction::Incoming;
         let info = TransferInfo { id, direction, with: from, bytes: 0, size, path: None };
         let session = Some(session);
-        let entry = Entry { info, stage: Stage::Offered, session, free, announced: false };
+        let entry =
+            Entry { info, stage: Stage::Offered, session, free, named: None, announced: false };
         self.entries.insert(id, entry);
     }
 

@@ -206,7 +206,11 @@ impl Session {
             // Revision 1 has no candidates.
             SessionCommand::Reach(_) => {}
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
-            SessionCommand::TakeFile { id, unattended } => {
+            SessionCommand::TakeFile { id, folder: Some(_), .. } => {
+                let reason = "revision 1 saves in the downloads folder (/downloads FOLDER)".into();
+                self.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
+            }
+            SessionCommand::TakeFile { id, unattended, folder: None } => {
                 self.on_files(|files| files.handle(Input::Take { id, unattended }));
             }
             SessionCommand::RefuseFile { id, reason } => {

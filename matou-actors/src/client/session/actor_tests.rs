@@ -123,7 +123,9 @@ async fn texts_are_written_in_order_before_the_goodbye_and_reported_before_the_c
     session.do_send(SessionCommand::SendText { text: text("hi"), room });
     session.do_send(close(GiveUp::WhenStalled));
     assert!(wait.await.is_err(), "there is room for the next one");
-    let SessionEvent::Sent { text: sent, .. } = reports.next().await.event else { panic!("not sent") };
+    let SessionEvent::Sent { text: sent, .. } = reports.next().await.event else {
+        panic!("not sent")
+    };
     assert_eq!(sent, text("hi"));
     assert!(matches!(reports.next().await.event, SessionEvent::Closing));
     let mut written = Vec::new();
@@ -209,7 +211,7 @@ async fn a_closed_session_ends_only_once_its_transfers_have() {
     let (session, messages, mut files, mut reports) = listening().await;
     files.write_all(&header(200)).await.unwrap();
     let (id, _) = next_offer(&mut reports).await;
-    session.do_send(SessionCommand::TakeFile { id, unattended: true });
+    session.do_send(SessionCommand::TakeFile { id, unattended: true, folder: None });
     let begun = reports.next().await.event;
     let SessionEvent::File(FileEvent::Begun { path, .. }) = begun else { panic!("{begun:?}") };
     drop(messages);

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::delivery::Delivery;
+use super::encrypted_files::{EncryptedFiles, Follows, SharedFiles};
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::ids::{MessageIds, SessionId};
@@ -20,8 +21,9 @@ use crate::client::meeting::{
     MeetingPorts, Met, Secure, Side, Surroundings, meet, own_candidates, own_networks,
 };
 use crate::client::messages::{
-    FileEvent, GiveUp, Outgoing, SessionCommand, SessionEvent, SessionReport,
+    ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent, SessionReport,
 };
+use crate::exchange::Report;
 use crate::protocol::v2::{self, ACTION, Candidates, MessageFrame, PublicKey};
 use crate::protocol::{CodecError, MessageText, PeerFrame, Username};
 use crate::trust::Identity;
@@ -63,6 +65,7 @@ pub(crate) struct Setup {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) connect_timeout: Duration,
     pub(crate) messages: MessageIds,
+    pub(crate) files: SharedFiles,
     pub(crate) reports: Recipient<SessionReport>,
     pub(crate) logger: Logger,
 }
@@ -82,6 +85,9 @@ struct Open {
     outbox: Outbox,
     talk: SpawnHandle,
     delivery: Delivery,
+    files: EncryptedFiles,
+    /// The message connection has ended, and why; the file connection is about to.
+    over: Option<String>,
     /// The session was closed from here.
     give_up: Option<GiveUp>,
     /// Bytes that were last reported as not yet written.
@@ -112,6 +118,13 @@ impl EncryptedSession {
         }
         let Met { messages, files } = met;
         let Secure { stream, peer } = messages;
+        let Meeting { asked, key, .. } = self.setup.meeting;
+        let shared = self.setup.files.clone();
+        let reports = ctx.address().recipient();
+        let files = match EncryptedFiles::start(files.stream, asked, key, shared, reports) {
+            Ok(files) => files,
+            Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
+        };
         self.report(SessionEvent::Up { peer });
         let outbox = Outbox::new(OUTBOX, Pace::Once);
         let (input, output) = tokio::io::split(stream);
@@ -124,17 +137,48 @@ impl EncryptedSession {
             session.talk_ended(reason, ctx);
         }));
         let delivery = Delivery::default();
-        drop(files);
-        self.open = Some(Open { outbox, talk, delivery, give_up: None, unwritten: 0 });
+        self.open =
+            Some(Open { outbox, talk, delivery, files, over: None, give_up: None, unwritten: 0 });
     }
 
     fn talk_ended(&mut self, reason: String, ctx: &mut Context<Self>) {
         let Some(open) = &mut self.open else { return };
         let unconfirmed = open.delivery.take_unconfirmed();
+        let has_ended = open.files.has_ended();
+        open.files.close();
+        open.over = Some(reason.clone());
         if !unconfirmed.is_empty() {
             self.report(SessionEvent::Unconfirmed(unconfirmed));
         }
-        self.end(reason, ctx);
+        if has_ended {
+            return self.end(reason, ctx);
+        }
+        // What the files came to is reported first; a disk may hold that up for ever.
+        ctx.run_later(LINGER, |session, ctx| session.end("closed".into(), ctx));
+    }
+
+    fn files_report(&mut self, report: Report, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return };
+        match open.files.report(report) {
+            Follows::Nothing => {}
+            Follows::Event(event) => self.report(SessionEvent::File(event)),
+            Follows::Frame(frame) => {
+                if open.outbox.push_control(&frame).is_err() && open.over.is_none() {
+                    // It asks for more than it reads: without this frame nothing about files holds.
+                    ctx.cancel_future(open.talk);
+                    self.talk_ended("it does not read".into(), ctx);
+                }
+            }
+            Follows::Ended(events) => {
+                let over = open.over.clone();
+                for event in events {
+                    self.report(SessionEvent::File(event));
+                }
+                if let Some(reason) = over {
+                    self.end(reason, ctx);
+                }
+            }
+        }
     }
 
     /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
@@ -223,6 +267,12 @@ impl EncryptedSession {
         });
     }
 
+    fn on_files(&mut self, act: impl FnOnce(&mut EncryptedFiles)) {
+        if let Some(open) = &mut self.open {
+            act(&mut open.files);
+        }
+    }
+
     /// Sorts what came: texts for the user, and what is dealt with here.
     fn came(&mut self, frames: Vec<MessageFrame>) -> (Vec<MessageText>, Option<String>) {
         let mut texts = Vec::new();
@@ -271,10 +321,8 @@ impl EncryptedSession {
             | MessageFrame::Refuse { .. }
             | MessageFrame::Cancel { .. }
             | MessageFrame::Receipt { .. }
-            | MessageFrame::Proof { .. }
-            | MessageFrame::Typing { .. }
-            | MessageFrame::Pong {}
-            | MessageFrame::Unknown { .. } => {}
+            | MessageFrame::Proof { .. } => open.files.frame(frame),
+            MessageFrame::Typing { .. } | MessageFrame::Pong {} | MessageFrame::Unknown { .. } => {}
         }
         Ok(())
     }
@@ -325,16 +373,31 @@ impl Handler<SessionCommand> for EncryptedSession {
             SessionCommand::Reach(candidates) => {
                 self.offered.send_replace(Some(candidates));
             }
-            SessionCommand::SendFile(Outgoing { id, .. }) => {
-                let reason = "not yet".into();
-                self.report(SessionEvent::File(FileEvent::Failed { id, reason }));
+            SessionCommand::SendFile(file) => {
+                let event = match &mut self.open {
+                    Some(open) => open.files.send(file),
+                    None => Some(FileEvent::GaveBack(file)),
+                };
+                if let Some(event) = event {
+                    self.report(SessionEvent::File(event));
+                }
             }
-            SessionCommand::TakeFile { .. }
-            | SessionCommand::RefuseFile { .. }
-            | SessionCommand::CancelFile { .. } => {}
+            SessionCommand::TakeFile { id, unattended, folder } => {
+                self.on_files(|files| files.take(id, unattended, folder));
+            }
+            SessionCommand::RefuseFile { id, .. } => self.on_files(|files| files.refuse(id)),
+            SessionCommand::CancelFile { id } => self.on_files(|files| files.cancel(id)),
             SessionCommand::Close { give_up, .. } => self.close(give_up, ctx),
             SessionCommand::HangUp => ctx.stop(),
         }
+    }
+}
+
+impl Handler<ExchangeReport> for EncryptedSession {
+    type Result = ();
+
+    fn handle(&mut self, ExchangeReport(report): ExchangeReport, ctx: &mut Self::Context) {
+        self.files_report(report, ctx);
     }
 }
 

@@ -1,13 +1,15 @@
 //! A private session: one actor for its two connections.
 //!
 //! - `actor`: a session of revision 1, plain.
-//! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure.
+//! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure;
+//!   and `encrypted_files`: its files, which [`crate::exchange`] moves.
 
 pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
 mod delivery;
 pub(super) mod encrypted;
+pub(super) mod encrypted_files;
 
 use self::actor::Role;
 use self::encrypted::Meeting;

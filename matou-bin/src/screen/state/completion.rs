@@ -107,7 +107,7 @@ pub(crate) fn target(line: &InputLine) -> Option<Target> {
     let mut start = end - rest.len();
     for (number, argument) in spec.arguments.iter().enumerate() {
         let is_last = number + 1 == spec.arguments.len();
-        let takes_all = matches!(argument, Argument::Path);
+        let takes_all = matches!(argument, Argument::Path | Argument::Folder);
         let here = before.get(start..)?;
         match here.find(char::is_whitespace).filter(|_| !takes_all) {
             Some(space) if !is_last => {

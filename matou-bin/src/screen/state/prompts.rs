@@ -34,6 +34,8 @@ pub(crate) enum Prompt {
         id: TransferId,
         /// Who sends it.
         from: Username,
+        /// What it is, in front of its number.
+        what: String,
         /// Its size in bytes.
         size: u64,
         /// Where the sender is.

@@ -120,6 +120,8 @@ impl TestScreen {
         self.chat(Event::FileOffered {
             id: TransferId(id),
             from: name("alice"),
+            name: None,
+            entries: None,
             size: 12_345_678,
             address: address(),
             free: Some(50_000_000_000),

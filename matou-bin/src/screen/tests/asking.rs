@@ -112,7 +112,15 @@ fn a_request_that_ended_beside_a_session_is_not_asked_about() {
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
     let mut scene = TestScreen::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
-    scene.chat(Event::FileOffered { id, from: name("alice"), size, address: address(), free });
+    scene.chat(Event::FileOffered {
+        id,
+        from: name("alice"),
+        name: None,
+        entries: None,
+        size,
+        address: address(),
+        free,
+    });
     assert!(scene.shows("alice offers file #7, 5.0 MB, but only 1.0 MB free, from 192.168.1.7"));
     scene.reads().alt('y');
     assert_eq!(scene.sent(), [Command::Take(TransferId(7))]);

@@ -87,7 +87,13 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
         [Command::Send { to: to.clone(), path: path.clone(), or: Vec::new() }]
     );
     let id = TransferId(1);
-    scene.chat(started(1)).chat(Event::FileSent { id, to, size: 3, path: path.clone() });
+    scene.chat(started(1)).chat(Event::FileSent {
+        id,
+        to,
+        size: 3,
+        path: path.clone(),
+        received: false,
+    });
     assert_eq!(scene.effects.last(), Some(&Effect::RemovePaste(path)));
 }
 

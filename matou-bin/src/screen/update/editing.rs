@@ -245,7 +245,11 @@ impl App {
             }
             Argument::Transfer => starting(self.numbers(|_| true)),
             Argument::Yes => starting(vec!["yes".into()]),
-            Argument::Server | Argument::Path | Argument::Command => Vec::new(),
+            Argument::Server
+            | Argument::Path
+            | Argument::Folder
+            | Argument::Rate
+            | Argument::Command => Vec::new(),
         }
     }
 

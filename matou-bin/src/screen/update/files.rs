@@ -5,7 +5,7 @@ use std::path::Path;
 use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
-use crate::client::plain::describe_file;
+use crate::client::plain::{describe_file, describe_offer};
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
@@ -26,8 +26,9 @@ impl App {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::FileOffered { id, from, size, address, free } => {
-                self.offered(id, &from, size, address, free);
+            Event::FileOffered { id, from, name, entries, size, address, free } => {
+                let what = describe_offer(name.as_deref(), entries);
+                self.offered(id, &from, what, size, address, free);
             }
             Event::FileStarted(info) => self.started(&info),
             Event::FileProgress { id, bytes, size, rate } => {
@@ -38,7 +39,11 @@ impl App {
                     format!("Received file #{id} from {from}, {}: {}", bytes(size), shown(&path));
                 self.ended(id, &from, &text, TransferStage::Done, Some(&path));
             }
-            Event::FileSent { id, to, size, path } => {
+            Event::FileSent { id, to, size, path, received: true } => {
+                let text = format!("{to} received file #{id}, {}: {}", bytes(size), shown(&path));
+                self.ended(id, &to, &text, TransferStage::Done, Some(&path));
+            }
+            Event::FileSent { id, to, size, path, received: false } => {
                 let text = format!(
                     "File #{id} delivered to the computer of {to}, {}: {}. Whether {to} takes it is not \
                      known.",
@@ -65,13 +70,15 @@ impl App {
         &mut self,
         id: TransferId,
         from: &Username,
+        what: String,
         size: u64,
         address: std::net::IpAddr,
         free: Option<u64>,
     ) {
-        let text = format!("{from} offers file #{id}, {}: /take {id} or /refuse {id}", bytes(size));
+        let size_text = bytes(size);
+        let text = format!("{from} offers {what}#{id}, {size_text}: /take {id} or /refuse {id}");
         self.show_in(from, &text, true);
-        self.call(Reason::Private, &format!("{from} offers a file of {}", bytes(size)));
+        self.call(Reason::Private, &format!("{from} offers {what}of {size_text}"));
         self.transfers.put(Transfer {
             id,
             direction: Direction::Incoming,
@@ -82,7 +89,7 @@ impl App {
             path: None,
             stage: TransferStage::Offered { address },
         });
-        self.prompts.add(Prompt::File { id, from: from.clone(), size, address, free });
+        self.prompts.add(Prompt::File { id, from: from.clone(), what, size, address, free });
     }
 
     fn started(&mut self, info: &matou_actors::client::TransferInfo) {

@@ -225,7 +225,9 @@ impl App {
                     self.set_session(index, PrivateState::None);
                 }
             }
-            Command::Take(id) | Command::Refuse(id) => self.prompts.drop_file(*id),
+            Command::Take(id) | Command::TakeTo { id, .. } | Command::Refuse(id) => {
+                self.prompts.drop_file(*id)
+            }
             Command::Ignore(peer) => {
                 self.prompts.drop_from(peer);
                 if !self.is_ignored(peer) {
@@ -237,6 +239,7 @@ impl App {
             Command::Say(_) | Command::Act(_) => self.unacknowledged += 1,
             Command::SignIn(_)
             | Command::FetchHistory
+            | Command::SetRate(_)
             | Command::Whois(_)
             | Command::Verify(_)
             | Command::Compared(_)

@@ -165,13 +165,15 @@ fn asked(app: &App, ask: &Prompt) -> Question {
             let text = format!(" {from} is said to be at {address} now. Talk with that address?");
             (text, "accept", "decline")
         }
-        Prompt::File { id, size, address, free, .. } => {
+        Prompt::File { id, what, size, address, free, .. } => {
             let free = match free {
                 Some(free) if free < size => format!(", but only {} free", bytes(*free)),
                 Some(free) => format!(", {} free", bytes(*free)),
                 None => String::new(),
             };
-            let text = format!(" {from} offers file #{id}, {}{free}, from {address}", bytes(*size));
+            let what = sanitize(what);
+            let text =
+                format!(" {from} offers {what}#{id}, {}{free}, from {address}", bytes(*size));
             (text, "take", "refuse")
         }
     };

@@ -72,7 +72,7 @@ fn a_file_opens_a_session_and_waits_for_the_user_on_the_other_side() {
         world.send_file(ADA, "bea", file.path().into());
     }
     assert_eq!(words(&mut world, BEA), ["connecting", "opened", "offered 1"]);
-    world.act(BEA, |peers, _| peers.take(TransferId(1)));
+    world.act(BEA, |peers, _| peers.take(TransferId(1), None));
     assert_eq!(words(&mut world, BEA), ["received 1", "offered 2"]);
     world.act(ADA, |peers, _| peers.cancel(TransferId(2)));
     world.pass(Duration::from_secs(10));
@@ -91,7 +91,7 @@ fn files_behind_a_refused_one_go_over_another_connection() {
     world.act(BEA, |peers, _| peers.refuse(TransferId(1), "you refused it"));
     world.pass(Duration::from_secs(10));
     for id in [2, 3] {
-        world.act(BEA, |peers, _| peers.take(TransferId(id)));
+        world.act(BEA, |peers, _| peers.take(TransferId(id), None));
     }
     let seen = words(&mut world, BEA);
     let files: Vec<_> = seen.iter().filter(|word| !word.starts_with("connecting")).collect();
@@ -118,7 +118,7 @@ fn a_file_that_goes_the_other_way_survives_a_refusal() {
     world.send_file(ADA, "bea", file.path().into());
     world.send_file(BEA, "ada", file.path().into());
     world.act(BEA, |peers, _| peers.refuse(TransferId(1), "you refused it"));
-    world.act(ADA, |peers, _| peers.take(TransferId(2)));
+    world.act(ADA, |peers, _| peers.take(TransferId(2), None));
     world.pass(Duration::from_secs(10));
     assert!(words(&mut world, ADA).contains(&"received 2".into()));
     assert!(words(&mut world, BEA).contains(&"sent 2".into()));
@@ -136,7 +136,7 @@ fn an_own_file_that_stands_still_behind_a_refusal_is_offered_again() {
     let again = words(&mut world, ADA);
     let offered = again.iter().find_map(|word| word.strip_prefix("offered ")).expect("again");
     let offered = TransferId(offered.parse().unwrap());
-    world.act(ADA, |peers, _| peers.take(offered));
+    world.act(ADA, |peers, _| peers.take(offered, None));
     assert!(words(&mut world, BEA).contains(&"sent 2".into()));
 }
 
@@ -256,7 +256,7 @@ fn in_every_order_each_file_ends_once_and_nothing_waits_for_ever() {
             for user in [ADA, BEA] {
                 seen[user].extend(words(&mut world, user));
                 for id in open(&seen[user], "offered ") {
-                    world.act(user, |peers, _| peers.take(id));
+                    world.act(user, |peers, _| peers.take(id, None));
                 }
             }
         }
@@ -282,7 +282,7 @@ fn do_something(
         0 => world.send_file(user, peer, file.path().into()),
         1 => {
             if let Some(id) = first("offered ") {
-                world.act(user, |peers, _| peers.take(id));
+                world.act(user, |peers, _| peers.take(id, None));
             }
         }
         2 => {

@@ -266,7 +266,7 @@ impl World {
                 self.session(user, id).unwrap().outgoing.insert(file.id, file);
                 self.file(user, id, input);
             }
-            SessionCommand::TakeFile { id: file, unattended } => {
+            SessionCommand::TakeFile { id: file, unattended, .. } => {
                 self.file(user, id, Input::Take { id: file, unattended });
             }
             SessionCommand::RefuseFile { id: file, reason } => {
@@ -345,7 +345,7 @@ impl World {
                 return self.end_incoming(1 - user, other);
             }
             Effect::Orphan(_) => return,
-            Effect::Offer { id, size } => FileEvent::Offered { id, size, free: None },
+            Effect::Offer { id, size } => FileEvent::Offered { id, size, free: None, named: None },
             Effect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
             Effect::Failed { id, reason } => FileEvent::Failed { id, reason },
             Effect::GiveBack { id, resent } => {

@@ -1,0 +1,213 @@
+//! The files of a session of revision 2: between the numbers that the user knows and those on the
+//! wire.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::Recipient;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+use crate::client::ids::{TransferId, TransferIds};
+use crate::client::messages::{ExchangeReport, FileEvent, Named, Outgoing};
+use crate::exchange::{self, Exchange, Order, RateLimit, Report};
+use crate::protocol::v2::{MessageFrame, OfferKind, PublicKey};
+use crate::transfer::Downloads;
+
+/// What the files of all sessions share.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedFiles {
+    pub(crate) downloads: Arc<Downloads>,
+    /// Numbers for offers.
+    pub(crate) ids: TransferIds,
+    pub(crate) rate: RateLimit,
+}
+
+/// The files of one session.
+#[derive(Debug)]
+pub(super) struct EncryptedFiles {
+    exchange: Option<Exchange>,
+    shared: SharedFiles,
+    /// Files that have no number on the wire yet.
+    unnumbered: HashMap<TransferId, Outgoing>,
+    numbers: HashMap<TransferId, u64>,
+    ids: HashMap<u64, TransferId>,
+    /// Where the files are that are sent.
+    unattended: HashMap<TransferId, bool>,
+}
+
+/// What follows from a report.
+#[derive(Debug)]
+pub(super) enum Follows {
+    Nothing,
+    Event(FileEvent),
+    /// To be sent on the message connection.
+    Frame(MessageFrame),
+    /// The file connection has ended.
+    Ended(Vec<FileEvent>),
+}
+
+impl EncryptedFiles {
+    /// Takes the file connection over; what happens is reported to `reports`.
+    pub(super) fn start(
+        stream: TlsStream<TcpStream>,
+        asked: bool,
+        peer: PublicKey,
+        shared: SharedFiles,
+        reports: Recipient<ExchangeReport>,
+    ) -> std::io::Result<Self> {
+        let (socket, tls) = match stream {
+            TlsStream::Client(stream) => {
+                let (socket, tls) = stream.into_inner();
+                (socket, rustls::Connection::from(tls))
+            }
+            TlsStream::Server(stream) => {
+                let (socket, tls) = stream.into_inner();
+                (socket, rustls::Connection::from(tls))
+            }
+        };
+        let stream = exchange::Stream { socket: socket.into_std()?, tls };
+        let (downloads, rate) = (Arc::clone(&shared.downloads), shared.rate.clone());
+        let settings = exchange::Settings { asked, peer, downloads, rate };
+        // Bounded: by the number of transfers, and by the rate at which progress is reported.
+        let report = move |report| reports.do_send(ExchangeReport(report));
+        let exchange = Some(exchange::start(stream, settings, report)?);
+        Ok(Self {
+            exchange,
+            shared,
+            unnumbered: HashMap::new(),
+            numbers: HashMap::new(),
+            ids: HashMap::new(),
+            unattended: HashMap::new(),
+        })
+    }
+
+    /// Whether the file connection has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    /// Ends the file connection; [`Follows::Ended`] comes behind everything else.
+    pub(super) fn close(&self) {
+        self.order(Order::Close);
+    }
+
+    pub(super) fn send(&mut self, file: Outgoing) -> Option<FileEvent> {
+        if self.has_ended() {
+            return Some(FileEvent::GaveBack(file));
+        }
+        let (key, chosen) = (file.id.0, Arc::clone(&file.file));
+        self.unnumbered.insert(file.id, file);
+        self.order(Order::Offer { key, chosen });
+        None
+    }
+
+    pub(super) fn take(
+        &mut self,
+        id: TransferId,
+        unattended: bool,
+        folder: Option<std::path::PathBuf>,
+    ) {
+        self.unattended.insert(id, unattended);
+        self.with_number(id, |transfer| Order::Take { transfer, folder });
+    }
+
+    pub(super) fn refuse(&self, id: TransferId) {
+        self.with_number(id, |transfer| Order::Refuse { transfer });
+    }
+
+    /// Stops a transfer, in either direction.
+    pub(super) fn cancel(&self, id: TransferId) {
+        self.with_number(id, |transfer| Order::Cancel { transfer });
+    }
+
+    /// A frame about files came on the message connection.
+    pub(super) fn frame(&self, frame: MessageFrame) {
+        self.order(Order::Frame(frame));
+    }
+
+    pub(super) fn report(&mut self, report: Report) -> Follows {
+        match report {
+            Report::Frame(frame) => return Follows::Frame(frame),
+            Report::Numbered { key, transfer } => {
+                let id = TransferId(key);
+                self.unnumbered.remove(&id);
+                self.numbers.insert(id, transfer);
+                self.ids.insert(transfer, id);
+                return Follows::Nothing;
+            }
+            Report::Offered(offer) => {
+                let id = self.shared.ids.next();
+                self.numbers.insert(id, offer.transfer);
+                self.ids.insert(offer.transfer, id);
+                let entries = (offer.kind == OfferKind::Folder).then_some(offer.entries);
+                let named = Some(Named { name: offer.name, entries });
+                let free = self.shared.downloads.free();
+                return Follows::Event(FileEvent::Offered { id, size: offer.size, free, named });
+            }
+            Report::Ended { reason: _ } => {
+                self.exchange = None;
+                let waiting = std::mem::take(&mut self.unnumbered).into_values();
+                return Follows::Ended(waiting.map(FileEvent::GaveBack).collect());
+            }
+            Report::Failed { transfer, unnumbered: true, reason } => {
+                let id = TransferId(transfer);
+                self.unnumbered.remove(&id);
+                return Follows::Event(FileEvent::Failed { id, reason });
+            }
+            _ => {}
+        }
+        self.about_a_transfer(report).map_or(Follows::Nothing, Follows::Event)
+    }
+
+    fn about_a_transfer(&mut self, report: Report) -> Option<FileEvent> {
+        Some(match report {
+            Report::Begun { transfer, path, size, .. } => {
+                FileEvent::Begun { id: self.id(transfer)?, path, size }
+            }
+            Report::Moved { transfer, moved } => FileEvent::Moved { id: self.id(transfer)?, moved },
+            Report::Received { transfer, path, size } => {
+                let id = self.forget(transfer)?;
+                FileEvent::Whole { id, path, size, changed: false }
+            }
+            Report::Sent { transfer, size, skipped } => {
+                FileEvent::Received { id: self.forget(transfer)?, size, skipped }
+            }
+            Report::NotTaken { transfer, reason } => {
+                let id = self.id(transfer)?;
+                if self.unattended.get(&id) == Some(&true) {
+                    self.refuse(id);
+                    return None;
+                }
+                FileEvent::NotTaken { id, reason }
+            }
+            Report::Failed { transfer, reason, .. } => {
+                FileEvent::Failed { id: self.forget(transfer)?, reason }
+            }
+            _ => return None,
+        })
+    }
+
+    fn id(&self, transfer: u64) -> Option<TransferId> {
+        self.ids.get(&transfer).copied()
+    }
+
+    fn forget(&mut self, transfer: u64) -> Option<TransferId> {
+        let id = self.ids.remove(&transfer)?;
+        self.numbers.remove(&id);
+        self.unattended.remove(&id);
+        Some(id)
+    }
+
+    fn with_number(&self, id: TransferId, order: impl FnOnce(u64) -> Order) {
+        if let Some(transfer) = self.numbers.get(&id) {
+            self.order(order(*transfer));
+        }
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(exchange) = &self.exchange {
+            exchange.order(order);
+        }
+    }
+}
