@@ -165,3 +165,22 @@ fn a_peer_that_is_killed_ends_the_session() {
     ada.say("and on it goes");
     ada.heard("Ada", "and on it goes");
 }
+
+#[test]
+fn a_plain_file_is_named_after_its_sender_and_content_and_a_folder_is_to_be_packed() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let source = ada.home.path().join("evil name.exe");
+    std::fs::write(&source, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
+    ada.say(&format!("/send Bea {}", source.display()));
+    let target: std::path::PathBuf = bea.any("file_received")["path"].as_str().unwrap().into();
+    let name = target.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("Ada"), "{name}");
+    assert_eq!(target.extension().unwrap(), "png");
+    assert_eq!(ada.any("file_sent")["received"], false);
+    ada.say("/send Bea /tmp");
+    let error = ada.any("error");
+    assert!(error["message"].as_str().unwrap().contains("pack it into one file"), "{error}");
+}

@@ -98,7 +98,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Path],
-        help: "send a file or folder (PATH is the rest of the line; ~ is your home directory)",
+        help: "send a file or folder; PATH is the rest of the line, ~ your home directory",
         action: Action::Send,
     },
     CommandSpec {

@@ -6,17 +6,19 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::manifest::Manifest;
+use super::messages::{End, Offer, Order, Report, Settings};
 use super::names::safe_name;
 use super::receiving::{Ended, EntryStart, Receiving};
 use super::sending::Sending;
-use super::{End, Offer, Order, Report, Settings};
 use crate::protocol::v2::{CancelReason, FileFrame, MessageFrame, OfferKind, RefuseReason};
 use crate::transfer::{Moved, Pace};
 
 /// Offers of the other side that may wait for the user.
 const MOST_OFFERS: usize = 64;
-/// Own transfers that may be under way: each has a file open.
+/// Own transfers that may be under way.
 const MOST_SENT: usize = 1_000;
+/// Of these, how many are held open before they are taken.
+const MOST_HELD: usize = 64;
 /// The largest folder, in entries.
 const MOST_ENTRIES: u32 = 1_000_000;
 
@@ -74,7 +76,7 @@ impl Engine {
         match order {
             Order::Offer { key, chosen } => {
                 let manifest = if self.sending.len() < MOST_SENT {
-                    Manifest::of(&chosen)
+                    Manifest::of(&chosen, self.sending.len() < MOST_HELD)
                 } else {
                     Err(format!("more than {MOST_SENT} files are on their way to this person"))
                 };

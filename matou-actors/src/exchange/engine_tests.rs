@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::engine::Engine;
-use super::{Order, RateLimit, Report, Settings};
+use super::messages::{Order, Report, Settings};
+use super::rate::RateLimit;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{
     CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, Text,

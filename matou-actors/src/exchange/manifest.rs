@@ -32,6 +32,8 @@ pub(super) struct Manifest {
     /// Links and special files, which are not sent.
     pub(super) skipped: u64,
     chosen: Option<Arc<ChosenFile>>,
+    /// The chosen file, open: it may have moved by the time it is taken.
+    opened: Option<File>,
 }
 
 /// One of them.
@@ -45,14 +47,17 @@ pub(super) struct Entry {
 
 impl Manifest {
     /// Looks at what was chosen; an error for the user.
-    pub(super) fn of(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
+    ///
+    /// With `hold` a file stays open until it is taken.
+    pub(super) fn of(chosen: &Arc<ChosenFile>, hold: bool) -> Result<Self, String> {
         let path = chosen.path();
-        if chosen.is_folder() { Self::of_folder(path) } else { Self::of_file(chosen) }
+        if chosen.is_folder() { Self::of_folder(path) } else { Self::of_file(chosen, hold) }
     }
 
-    fn of_file(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
+    fn of_file(chosen: &Arc<ChosenFile>, hold: bool) -> Result<Self, String> {
         let path = chosen.path();
-        let status = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let source = chosen.open().map_err(|error| error.to_string())?;
+        let status = source.file.metadata().map_err(|error| unreadable(path, &error))?;
         let name = name_of(path);
         let entry_path = EntryPath::parse(name.as_str()).unwrap_or_else(unnamed);
         let executable = status.permissions().mode() & 0o100 != 0;
@@ -71,6 +76,7 @@ impl Manifest {
             entries: vec![entry],
             skipped: 0,
             chosen: Some(Arc::clone(chosen)),
+            opened: hold.then_some(source.file),
         })
     }
 
@@ -128,11 +134,15 @@ impl Manifest {
             modified: modified(&status),
             skipped,
             chosen: None,
+            opened: None,
         })
     }
 
     /// Opens a file of it as it is now; an error for the user.
-    pub(super) fn open(&self, entry: &Entry) -> Result<File, String> {
+    pub(super) fn open(&mut self, entry: &Entry) -> Result<File, String> {
+        if let Some(file) = self.opened.take() {
+            return Ok(file);
+        }
         if let Some(chosen) = &self.chosen {
             return chosen.open().map(|source| source.file).map_err(|error| error.to_string());
         }

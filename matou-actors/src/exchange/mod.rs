@@ -8,7 +8,7 @@
 //! - `sending`: one outgoing transfer; `manifest`: what it consists of.
 //! - `receiving`: one incoming transfer; `part`: where a file or folder grows, and how it is found
 //!   again; `tree`: writing a folder so that nothing leaves it; `names`: names that are safe here.
-//! - `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
+//! - `messages`: orders and reports. `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
 //!
 //! Everything but `worker` knows no socket: two engines are joined in memory in the tests.
 
@@ -17,6 +17,7 @@ mod engine;
 #[cfg(test)]
 mod engine_tests;
 mod manifest;
+mod messages;
 mod names;
 mod part;
 mod rate;
@@ -25,165 +26,8 @@ mod sending;
 mod tree;
 mod worker;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
+pub use messages::{Offer, Order, Report, Settings};
 pub use names::safe_name;
 pub use part::remove_old_parts;
 pub use rate::RateLimit;
 pub use worker::{Exchange, Stream, start};
-
-use crate::protocol::v2::{CancelReason, Digest, MessageFrame, OfferKind, PublicKey};
-use crate::transfer::{ChosenFile, Downloads, Moved};
-
-/// What an exchange is started with.
-#[derive(Debug)]
-pub struct Settings {
-    /// The user asked for the session: own transfers have odd numbers, else even ones.
-    pub asked: bool,
-    /// The key of the other side: only it goes on with what it began.
-    pub peer: PublicKey,
-    /// Where files go.
-    pub downloads: Arc<Downloads>,
-    /// The limit of speed of all exchanges.
-    pub rate: RateLimit,
-}
-
-/// What an exchange is to do. Own transfers have the numbers that [`Report::Numbered`] gives.
-#[derive(Debug)]
-pub enum Order {
-    /// Offer a file or folder; `key` is how the report of its number calls it.
-    Offer {
-        /// How [`Report::Numbered`] calls it.
-        key: u64,
-        /// What to send.
-        chosen: Arc<ChosenFile>,
-    },
-    /// Take what is offered, into the downloads folder or another one.
-    Take {
-        /// The number of the transfer.
-        transfer: u64,
-        /// Another folder than the downloads folder.
-        folder: Option<PathBuf>,
-    },
-    /// Refuse what is offered.
-    Refuse {
-        /// The number of the transfer.
-        transfer: u64,
-    },
-    /// Stop a transfer, in either direction.
-    Cancel {
-        /// The number of the transfer.
-        transfer: u64,
-    },
-    /// A frame about a transfer came on the message connection.
-    Frame(MessageFrame),
-    /// End all transfers and the connection.
-    Close,
-}
-
-/// What happens in an exchange.
-#[derive(Debug)]
-pub enum Report {
-    /// Send this on the message connection.
-    Frame(MessageFrame),
-    /// A file or folder that was to be offered has this number.
-    Numbered {
-        /// As in [`Order::Offer`].
-        key: u64,
-        /// The number of the transfer.
-        transfer: u64,
-    },
-    /// The other side offers something.
-    Offered(Offer),
-    /// The other side took it, or it is being received: bytes are about to move.
-    Begun {
-        /// The number of the transfer.
-        transfer: u64,
-        /// Where from, or where it grows.
-        path: PathBuf,
-        /// Bytes in all.
-        size: u64,
-        /// Bytes that are there already.
-        have: u64,
-    },
-    /// Bytes have moved.
-    Moved {
-        /// The number of the transfer.
-        transfer: u64,
-        /// How many, and how fast.
-        moved: Moved,
-    },
-    /// All of it is here, checked and on disk.
-    Received {
-        /// The number of the transfer.
-        transfer: u64,
-        /// Where it is.
-        path: PathBuf,
-        /// Bytes in all.
-        size: u64,
-    },
-    /// The other side has all of it, checked and on disk.
-    Sent {
-        /// The number of the transfer.
-        transfer: u64,
-        /// Bytes in all.
-        size: u64,
-        /// What of a folder was left out: links and special files.
-        skipped: u64,
-    },
-    /// What is offered cannot be taken now, and is still offered.
-    NotTaken {
-        /// The number of the transfer.
-        transfer: u64,
-        /// Why, for the user.
-        reason: String,
-    },
-    /// A transfer ended otherwise.
-    Failed {
-        /// The number of the transfer, or with `key` that of [`Order::Offer`].
-        transfer: u64,
-        /// It never got a number: `transfer` is the key.
-        unnumbered: bool,
-        /// Why, for the user.
-        reason: String,
-    },
-    /// The connection has ended; nothing else comes.
-    Ended {
-        /// Why, for the user.
-        reason: String,
-    },
-}
-
-/// What the other side offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
-    /// The number of the transfer.
-    pub transfer: u64,
-    /// A file or a folder.
-    pub kind: OfferKind,
-    /// Its name, made safe for this machine.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// How many entries a folder has.
-    pub entries: u32,
-    /// When it was modified, in milliseconds since 1970.
-    pub modified: i64,
-}
-
-/// What a transfer ends with on this side, with what the other side is to be sent.
-#[derive(Debug)]
-struct End {
-    code: CancelReason,
-    reason: String,
-}
-
-impl End {
-    fn new(code: CancelReason, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
-    }
-}
-
-/// The hash of something whole.
-type Hash = Digest;

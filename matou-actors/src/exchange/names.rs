@@ -7,7 +7,11 @@ const SPARE: usize = 24;
 /// The longest extension that is kept when a name is shortened.
 const LONGEST_EXTENSION: usize = 16;
 /// Names of devices on Windows, with or without an extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+/// What follows `com` and `lpt` in the names of devices.
+const PORTS: &str = "0123456789\u{b9}\u{b2}\u{b3}";
+/// How unfinished files end here: nothing from outside may look like one.
+const UNFINISHED: [&str; 2] = [".part", ".part.meta"];
 /// The name of what has no usable one.
 const UNNAMED: &str = "unnamed";
 
@@ -20,6 +24,9 @@ pub fn safe_name(name: &str) -> String {
     let mut safe = shorten(trimmed).trim_end_matches(['.', ' ']).to_owned();
     if is_device(&safe) {
         safe.insert(0, '_');
+    }
+    if UNFINISHED.iter().any(|end| safe.to_lowercase().ends_with(end)) {
+        safe.push('_');
     }
     if safe.chars().all(|c| c == '_') { UNNAMED.to_owned() } else { safe }
 }
@@ -37,7 +44,7 @@ fn is_allowed(c: char) -> bool {
     let reserved = matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*');
     let direction = matches!(
         c,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
             | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     );
     !c.is_control() && !reserved && !direction
@@ -47,7 +54,7 @@ fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or("").trim_end().to_ascii_lowercase();
     let numbered = |prefix: &str| {
         let rest = stem.strip_prefix(prefix);
-        rest.is_some_and(|rest| matches!(rest.as_bytes(), [b'0'..=b'9']))
+        rest.is_some_and(|rest| rest.chars().count() == 1 && PORTS.contains(rest))
     };
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
@@ -94,6 +101,11 @@ mod tests {
             ("NUL", "_NUL"),
             ("com1.txt", "_com1.txt"),
             ("console.txt", "console.txt"),
+            ("COM\u{b9}", "_COM\u{b9}"),
+            ("conin$.txt", "_conin$.txt"),
+            ("a\u{61c}b", "a_b"),
+            ("photo.jpg.part", "photo.jpg.part_"),
+            ("photo.jpg.PART.meta", "photo.jpg.PART.meta_"),
             ("日本語.txt", "日本語.txt"),
         ];
         for (given, safe) in cases {

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::Offer;
+use super::messages::Offer;
 use super::names::numbered;
 use crate::protocol::v2::{OfferKind, PublicKey};
 use crate::transfer::rename_new;

@@ -9,10 +9,10 @@ use bytes::BytesMut;
 
 use super::digest::{FolderDigest, finish};
 use super::manifest::{EXECUTABLE, FOLDER};
+use super::messages::{End, Hash, Offer};
 use super::part::{Part, length};
 use super::sending::HASH_STEP;
 use super::tree::{Present, Tree, set_mode_and_time};
-use super::{End, Hash, Offer};
 use crate::protocol::Encode as _;
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, UnixMillis,

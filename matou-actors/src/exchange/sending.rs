@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::digest::{FolderDigest, finish};
 use super::manifest::{Entry, FOLDER, Manifest, modified};
-use super::{End, Hash};
+use super::messages::{End, Hash};
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind, UnixMillis,
 };
@@ -244,7 +244,7 @@ impl Sending {
         }
     }
 
-    fn open(&self, entry: Entry) -> Result<Current, End> {
+    fn open(&mut self, entry: Entry) -> Result<Current, End> {
         let cannot = |reason| End::new(CancelReason::CannotRead, reason);
         let file = self.manifest.open(&entry).map_err(cannot)?;
         let status = file.metadata().map_err(|error| cannot(error.to_string()))?;

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::Connection;
 
 use super::engine::Engine;
-use super::{Order, Report, Settings};
+use super::messages::{Order, Report, Settings};
 use crate::protocol::v2::FileFrame;
 use crate::protocol::{Decode as _, Kind};
 

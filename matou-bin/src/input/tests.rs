@@ -85,7 +85,7 @@ fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
         ("/send", "Usage: /send [NAME] PATH"),
         ("/msg", "Usage: /msg [NAME] TEXT"),
         ("/close a b", "Unexpected \"b\". Usage: /close [NAME]"),
-        ("/take 1 2", "Unexpected \"2\". Usage: /take ID"),
+        ("/cancel 1 2", "Unexpected \"2\". Usage: /cancel ID"),
     ] {
         assert_eq!(parse(line, context).unwrap_err().to_string(), usage);
         let elsewhere = parsed(line).unwrap_err().to_string();
@@ -125,6 +125,12 @@ fn every_command_parses() {
         ("/close Bob", Command::Close(name("Bob"))),
         ("/take 7", Command::Take(id)),
         ("/take #7", Command::Take(id)),
+        ("/take 7 /x/a folder", Command::TakeTo { id, folder: "/x/a folder".into() }),
+        ("/verify Bob", Command::Verify(name("Bob"))),
+        ("/verify Bob YES", Command::Compared(name("Bob"))),
+        ("/rate 500k", Command::SetRate(500_000)),
+        ("/rate 2M", Command::SetRate(2_000_000)),
+        ("/rate off", Command::SetRate(0)),
         ("/refuse 7", Command::Refuse(id)),
         ("/cancel 7", Command::Cancel(id)),
         ("/transfers", Command::ListTransfers),
@@ -164,7 +170,7 @@ fn missing_or_extra_arguments_are_errors() {
     for line in ["/msg", "/msg Bob", "/send Bob ", "/open", "/take", "/close"] {
         assert!(matches!(parsed(line), Err(InputError::Missing(_))), "{line}");
     }
-    for line in ["/who all", "/quit now", "/take 1 2", "/open Bob Carol"] {
+    for line in ["/who all", "/quit now", "/cancel 1 2", "/open Bob Carol"] {
         assert!(matches!(parsed(line), Err(InputError::Extra { .. })), "{line}");
     }
     assert!(matches!(parsed("/open a_b"), Err(InputError::Name(..))));

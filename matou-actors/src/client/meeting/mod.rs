@@ -13,6 +13,8 @@ mod interfaces;
 mod listeners;
 mod meet;
 mod race;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidates::{Surroundings, own_candidates};
 pub(crate) use greeting::{Secure, Side};

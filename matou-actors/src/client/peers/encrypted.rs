@@ -1,9 +1,8 @@
 //! Requests of revision 2, each under a number of its own: ASK, ASKED, ANSWER, ANSWERED, CANDIDATES.
 
-use std::collections::HashMap;
-
 use slog::debug;
 
+use super::numbered_requests::{Incoming, MOST_OUTGOING, Outgoing};
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, RequestState};
 use crate::client::ids::{RequestId, SessionId};
@@ -13,61 +12,11 @@ use crate::client::session::encrypted::Meeting;
 use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
-/// Own requests that are remembered: more are under way only with a server that never answers.
-const MOST_OUTGOING: usize = 1_000;
-
-/// The requests that are under way.
-#[derive(Debug, Default)]
-pub(super) struct EncryptedRequests {
-    outgoing: HashMap<v2::SessionId, Outgoing>,
-    incoming: HashMap<FoldedName, Incoming>,
-    /// Sessions that wait for, or have, the addresses of their peer.
-    meetings: HashMap<v2::SessionId, SessionId>,
-    random: fastrand::Rng,
-}
-
-/// A request of the user's.
-#[derive(Debug)]
-struct Outgoing {
-    to: FoldedName,
-    request: RequestId,
-}
-
-/// A request of another user, until it is answered.
-#[derive(Clone, Copy, Debug)]
-struct Incoming {
-    session: v2::SessionId,
-    key: PublicKey,
-}
-
 /// How a private session with somebody is to be asked for.
 #[derive(Debug)]
 pub(super) enum Road {
     Plain,
     Encrypted,
-}
-
-impl EncryptedRequests {
-    fn next_session(&mut self) -> v2::SessionId {
-        let mut id = [0; 16];
-        self.random.fill(&mut id);
-        v2::SessionId(id)
-    }
-
-    /// Nothing goes on with this user any more.
-    pub(super) fn forget(&mut self, key: &FoldedName) {
-        self.incoming.remove(key);
-        self.outgoing.retain(|_, outgoing| outgoing.to != *key);
-    }
-
-    /// The key of whoever asks under this name.
-    pub(super) fn asking_key(&self, key: &FoldedName) -> Option<PublicKey> {
-        self.incoming.get(key).map(|incoming| incoming.key)
-    }
-
-    pub(super) fn session_over(&mut self, id: SessionId) {
-        self.meetings.retain(|_, session| *session != id);
-    }
 }
 
 // The user's own requests.

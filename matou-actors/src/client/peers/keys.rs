@@ -1,18 +1,11 @@
 //! Whose keys are known: what a key means, comparing it, and accepting another one.
 
+use super::known_keys::Keys;
 use super::{Action, Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, KeyStanding, LinkSecurity};
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
 use crate::trust::{Fingerprint, KnownPeople, Person};
-
-/// The keys of people that were seen before.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
-    people: KnownPeople,
-    /// Why they cannot be read: then nobody's key can be judged.
-    unreadable: Option<String>,
-}
 
 impl Peers {
     /// Uses the keys that were seen before; an error says why they cannot be read.

@@ -4,7 +4,7 @@
 //! in; what has to be done is left in order as [`Action`]s, which the hub performs.
 //!
 //! - `delivery`: what the user wants of another user.
-//! - `requests`: private requests; `encrypted`: those of revision 2; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
+//! - `requests`: private requests; `encrypted`: those of revision 2; with `numbered_requests`; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
 //! - `sessions`: what private sessions report. `files`: the same for files, and what the user
 //!   wants of those.
 //! - [`conversation`]: the state of things with one user; `further`: sessions beside the first.
@@ -20,7 +20,9 @@ mod encrypted;
 mod files;
 mod further;
 mod keys;
+mod known_keys;
 mod moves;
+mod numbered_requests;
 #[cfg(test)]
 mod pair_tests;
 pub(crate) mod reachable;
@@ -30,6 +32,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod undelivered;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -40,11 +43,11 @@ use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
 use self::conversation::{Conversation, Item};
-use self::encrypted::EncryptedRequests;
 use self::further::Allowance;
-use self::keys::Keys;
-use self::resend::Undelivered;
+use self::known_keys::Keys;
+use self::numbered_requests::EncryptedRequests;
 use self::transfers::Transfers;
+use self::undelivered::Undelivered;
 use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};

@@ -1,0 +1,148 @@
+//! Two sides on loopback, and others who come to their ports.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::{MeetingPorts, Met, Side, Surroundings, meet};
+use crate::protocol::PortPair;
+use crate::protocol::v2::{Candidate, CandidateKind, Candidates, SessionId};
+use crate::trust::Identity;
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn identity() -> Arc<Identity> {
+    Arc::new(Identity::generate().unwrap())
+}
+
+fn side(asked: bool, own: &Arc<Identity>, peer: &Identity, session: u8) -> Side {
+    let (identity, session) = (Arc::clone(own), SessionId([session; 16]));
+    Side { session, asked, identity, peer_key: peer.public_key() }
+}
+
+fn ports() -> MeetingPorts {
+    MeetingPorts::bind(Some(LOCALHOST), None).unwrap()
+}
+
+fn at(ports: PortPair) -> Option<Candidates> {
+    let kind = CandidateKind::SeenByServer;
+    Candidates::new(vec![Candidate { address: LOCALHOST, ports, kind }])
+}
+
+async fn one(
+    side: Side,
+    own: MeetingPorts,
+    peer: Option<Candidates>,
+    limit: Duration,
+) -> Result<Met, String> {
+    let around = Surroundings { networks: Vec::new(), server: LOCALHOST };
+    let (_known, offered) = watch::channel(peer);
+    meet(side, own, around, offered, limit, slog::Logger::root(slog::Discard, slog::o!())).await
+}
+
+/// Sends a byte each way on both connections.
+async fn talk(mut ada: Met, mut bea: Met) {
+    for (ours, theirs) in [(&mut ada.messages, &mut bea.messages), (&mut ada.files, &mut bea.files)]
+    {
+        ours.stream.write_all(b"a").await.unwrap();
+        ours.stream.flush().await.unwrap();
+        assert_eq!(theirs.stream.read_u8().await.unwrap(), b'a');
+        theirs.stream.write_all(b"b").await.unwrap();
+        theirs.stream.flush().await.unwrap();
+        assert_eq!(ours.stream.read_u8().await.unwrap(), b'b');
+    }
+}
+
+#[actix_rt::test]
+async fn two_that_both_dial_agree_on_one_connection_of_each_kind() {
+    let (ada, bea) = (identity(), identity());
+    let (at_ada, at_bea) = (ports(), ports());
+    let (to_ada, to_bea) = (at(at_ada.ports), at(at_bea.ports));
+    let (one_end, other) = tokio::join!(
+        one(side(true, &ada, &bea, 1), at_ada, to_bea, LIMIT),
+        one(side(false, &bea, &ada, 1), at_bea, to_ada, LIMIT)
+    );
+    talk(one_end.unwrap(), other.unwrap()).await;
+}
+
+#[actix_rt::test]
+async fn it_is_enough_that_one_side_can_be_reached() {
+    for asked in [true, false] {
+        let (ada, bea) = (identity(), identity());
+        let (at_ada, at_bea) = (ports(), ports());
+        let to_bea = at(at_bea.ports);
+        let (one_end, other) = tokio::join!(
+            one(side(asked, &ada, &bea, 1), at_ada, to_bea, LIMIT),
+            one(side(!asked, &bea, &ada, 1), at_bea, None, LIMIT)
+        );
+        talk(one_end.unwrap(), other.unwrap()).await;
+    }
+}
+
+#[actix_rt::test]
+async fn others_who_come_first_do_not_keep_the_peer_out() {
+    let (ada, bea) = (identity(), identity());
+    let (at_ada, at_bea) = (ports(), ports());
+    let (to_ada, to_bea) = (at(at_ada.ports), at(at_bea.ports));
+    let mut strangers = Vec::new();
+    for port in [at_bea.ports.message, at_bea.ports.file, at_ada.ports.message] {
+        for number in 0..40 {
+            let mut stranger =
+                TcpStream::connect(SocketAddr::new(LOCALHOST, port.get())).await.unwrap();
+            match number % 3 {
+                0 => {}
+                1 => stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap(),
+                // The beginning of a handshake.
+                _ => stranger.write_all(&[22, 3, 1, 2, 0, 1, 0]).await.unwrap(),
+            }
+            strangers.push(stranger);
+        }
+    }
+    let (one_end, other) = tokio::join!(
+        one(side(true, &ada, &bea, 1), at_ada, to_bea, LIMIT),
+        one(side(false, &bea, &ada, 1), at_bea, to_ada, LIMIT)
+    );
+    talk(one_end.unwrap(), other.unwrap()).await;
+}
+
+#[actix_rt::test]
+async fn someone_with_another_key_or_of_another_session_is_not_met() {
+    const SHORT: Duration = Duration::from_secs(2);
+    let (ada, bea, eve) = (identity(), identity(), identity());
+    let cases = [
+        // Eve pretends to be Bea.
+        (side(true, &ada, &bea, 1), side(false, &eve, &ada, 1)),
+        // Bea expects somebody else.
+        (side(true, &ada, &bea, 1), side(false, &bea, &eve, 1)),
+        (side(true, &ada, &bea, 1), side(false, &bea, &ada, 2)),
+        // A reflection: one user on two machines, both of whom asked, or were asked.
+        (side(true, &ada, &ada, 1), side(true, &ada, &ada, 1)),
+        (side(false, &ada, &ada, 1), side(false, &ada, &ada, 1)),
+    ];
+    for (number, (one_side, other_side)) in cases.into_iter().enumerate() {
+        let (at_one, at_other) = (ports(), ports());
+        let (to_one, to_other) = (at(at_one.ports), at(at_other.ports));
+        let (met, other) = tokio::join!(
+            one(one_side, at_one, to_other, SHORT),
+            one(other_side, at_other, to_one, SHORT)
+        );
+        assert!(met.is_err() && other.is_err(), "case {number}");
+    }
+}
+
+#[actix_rt::test]
+async fn the_reason_names_each_address_that_was_tried() {
+    let (ada, bea) = (identity(), identity());
+    let closed = ports();
+    let to_bea = at(closed.ports);
+    let port = closed.ports.message;
+    drop(closed);
+    let reason = one(side(true, &ada, &bea, 1), ports(), to_bea, Duration::from_secs(1)).await;
+    let reason = reason.unwrap_err();
+    assert!(reason.contains(&format!("127.0.0.1:{port} refused the connection")), "{reason}");
+}
