@@ -149,7 +149,7 @@ fn what_was_not_confirmed_is_reported_and_sent_again() {
     let server = Server::start();
     let (at_ada, at_bea) = (home(), home());
     let mut ada = User::start(at_ada.path(), server.address, "Ada", &[]);
-    let mut bea = User::start(at_bea.path(), server.address, "Bea", &[]);
+    let bea = User::start(at_bea.path(), server.address, "Bea", &[]);
     ada.wait("joined", |event| event["username"] == "Bea");
     ada.say("/msg Bea one");
     ada.event("delivered");

@@ -222,7 +222,7 @@ pub(crate) struct ClientArguments {
     pub(crate) verbosity: Verbosity,
 }
 
-const POLICIES: [&str; 3] = ["ask", "always", "never"];
+const POLICIES: [&str; 5] = ["ask", "known", "compared", "always", "never"];
 
 /// Verbosity of the log.
 #[derive(Debug, Args)]

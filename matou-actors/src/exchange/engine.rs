@@ -174,10 +174,10 @@ impl Engine {
                     self.turns.push_back(transfer);
                 }
             }
-            MessageFrame::Refuse { transfer, reason } => {
-                if self.sending.remove(&transfer).is_some() {
-                    self.fail(transfer, why_refused(reason));
-                }
+            MessageFrame::Refuse { transfer, reason }
+                if self.sending.remove(&transfer).is_some() =>
+            {
+                self.fail(transfer, why_refused(reason));
             }
             MessageFrame::Cancel { transfer, reason } => {
                 let was_sent = self.sending.remove(&transfer).is_some();

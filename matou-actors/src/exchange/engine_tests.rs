@@ -156,7 +156,7 @@ fn a_file_arrives_under_its_name_with_its_time_and_mode_and_is_confirmed() {
         pair.offer(0, &path);
         pair.run(ALL);
         let there = pair.folders[1].path().canonicalize().unwrap().join("photo of us.jpg");
-        assert_eq!(pair.received(1), [there.clone()], "{length} {:?}", pair.reports);
+        assert_eq!(pair.received(1), std::slice::from_ref(&there), "{length} {:?}", pair.reports);
         assert_eq!(fs::read(&there).unwrap(), content(length));
         let status = fs::metadata(&there).unwrap();
         assert_eq!(status.modified().unwrap(), time);
@@ -201,7 +201,7 @@ fn what_was_cut_goes_on_where_it_ended_after_a_restart() {
     let path = pair.file("large.bin", &content(3_000_000));
     pair.offer(0, &path);
     pair.run(2_000_000);
-    assert_eq!(pair.received(1), [PathBuf::new(); 0]);
+    assert_eq!(pair.received(1).len(), 0);
     let mut pair = pair.restart();
     assert_eq!(pair.there(), ["large.bin.part", "large.bin.part.meta"]);
     pair.offer(0, &path);

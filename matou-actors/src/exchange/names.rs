@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_long_name_keeps_its_extension() {
         let safe = safe_name(&format!("{}.tar.gz", "é".repeat(200)));
-        assert!(safe.len() <= 231 && safe.ends_with(".gz") && safe.starts_with("éé"), "{safe}");
+        assert_eq!(safe, format!("{}.gz", "é".repeat(114)));
         assert_eq!(safe_name(&"x".repeat(300)).len(), 231);
     }
 

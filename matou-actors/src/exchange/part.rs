@@ -42,7 +42,7 @@ pub(super) struct Part {
     folder: OwnedFd,
     folder_path: PathBuf,
     /// `NAME.part`, with a number if need be.
-    part: String,
+    growing: String,
     meta: String,
     name: String,
     /// The file, or the folder.
@@ -78,7 +78,7 @@ impl Part {
                 return Ok(Self {
                     folder,
                     folder_path,
-                    part,
+                    growing: part,
                     meta,
                     name,
                     handle,
@@ -92,7 +92,7 @@ impl Part {
                     return Ok(Self {
                         folder,
                         folder_path,
-                        part,
+                        growing: part,
                         meta,
                         name,
                         handle,
@@ -109,7 +109,7 @@ impl Part {
 
     /// Where it grows.
     pub(super) fn path(&self) -> PathBuf {
-        self.folder_path.join(&self.part)
+        self.folder_path.join(&self.growing)
     }
 
     /// Gives what is whole and synced its name, overwriting nothing, and syncs the folder; where it
@@ -118,7 +118,7 @@ impl Part {
         self.check_place()?;
         for tries in 0..MAX_NAMES {
             let name = numbered(&self.name, tries);
-            match rename_new(&self.folder, &self.part, &name) {
+            match rename_new(&self.folder, &self.growing, &name) {
                 Ok(()) => {
                     // Without it nothing is lost: it is removed when it is old.
                     let _ = rustix::fs::unlinkat(&self.folder, &self.meta, AtFlags::empty());
@@ -145,7 +145,7 @@ impl Part {
 
     fn check_place(&self) -> io::Result<()> {
         let open = rustix::fs::fstat(&self.handle)?;
-        let there = rustix::fs::statat(&self.folder, &self.part, AtFlags::SYMLINK_NOFOLLOW)?;
+        let there = rustix::fs::statat(&self.folder, &self.growing, AtFlags::SYMLINK_NOFOLLOW)?;
         if (open.st_dev, open.st_ino) != (there.st_dev, there.st_ino) {
             return Err(io::Error::other("something else has taken its place"));
         }

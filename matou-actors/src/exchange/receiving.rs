@@ -274,7 +274,7 @@ impl Receiving {
         } else {
             let mut file = File::from(place.part.handle.try_clone().map_err(|e| disk(&e))?);
             match begun {
-                Some((hashed, have)) if offset == have => (hasher, position) = (hashed, have),
+                Some((there, have)) if offset == have => (hasher, position) = (there, have),
                 _ if offset == 0 => file.set_len(0).map_err(|error| disk(&error))?,
                 _ => return Err(lie("an entry begins where nothing was agreed")),
             }

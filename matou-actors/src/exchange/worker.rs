@@ -78,6 +78,7 @@ pub fn start(
             engine,
             orders: incoming,
             woken,
+            buffer: vec![0; READ],
             plain: BytesMut::new(),
             data: None,
             out: BytesMut::new(),
@@ -93,6 +94,8 @@ struct Worker {
     engine: Engine,
     orders: Receiver<Order>,
     woken: UnixStream,
+    /// For what is read from the socket.
+    buffer: Vec<u8>,
     /// Bytes that are no whole frame yet.
     plain: BytesMut,
     /// The transfer whose DATA is being read, and how much of it is still to come.
@@ -165,10 +168,16 @@ impl Worker {
     }
 
     fn read(&mut self) -> Result<(), Stop> {
-        let mut buffer = [0; READ];
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = self.read_into(&mut buffer);
+        self.buffer = buffer;
+        read
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8]) -> Result<(), Stop> {
         let mut turn = 0;
         while turn < READ_TURN {
-            let read = match (&self.stream.socket).read(&mut buffer) {
+            let read = match (&self.stream.socket).read(buffer) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

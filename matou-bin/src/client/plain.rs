@@ -71,7 +71,16 @@ impl Plain {
             Event::HistoryMessage { message: PastMessage { from, text, .. }, .. } => {
                 format!("(earlier) <{from}> {text}")
             }
-            Event::HistoryEnd { messages: 0, .. } | Event::History { .. } => return None,
+            // Of private messages it is said which were not delivered.
+            Event::HistoryEnd { messages: 0, .. }
+            | Event::History { .. }
+            | Event::Delivered { .. }
+            | Event::KeyStanding {
+                key: KeyStanding::New | KeyStanding::Known | KeyStanding::Named,
+                ..
+            } => {
+                return None;
+            }
             Event::HistoryEnd { .. } => "* earlier messages end here".into(),
             Event::Present { usernames } => {
                 let names: Vec<_> = usernames.iter().map(AsRef::as_ref).collect();
@@ -102,8 +111,6 @@ impl Plain {
                 let security = describe_session(with, security);
                 format!("* private session with {with} ({address}) opened, {security}")
             }
-            // What is not delivered is said.
-            Event::Delivered { .. } => return None,
             Event::Whois { .. } => format!("* {}", describe_user(event).join("; ")),
             Event::Verification { username, words, .. } => {
                 format!("* {}", describe_words(username, words))
@@ -111,7 +118,6 @@ impl Plain {
             Event::KeyStanding { username, key: KeyStanding::Compared, .. } => {
                 format!("* you have compared the key of {username}")
             }
-            Event::KeyStanding { .. } => return None,
             Event::PrivateMessage { from, to, text, .. } => format!("[{from} to {to}] {text}"),
             Event::PrivateClosed { with, reason } => private_closed(with, reason),
             Event::Undelivered { to, texts, reason } => {

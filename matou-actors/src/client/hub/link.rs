@@ -57,6 +57,10 @@ impl Hub {
 
     fn perform_link(&mut self, action: LinkAction, ctx: &mut Context<Self>) {
         match action {
+            LinkAction::Emit(Event::Joined { username, present }) => {
+                self.emit(Event::Joined { username: username.clone(), present });
+                self.with_peers(ctx, |peers, at| peers.arrived(&username, at));
+            }
             LinkAction::Emit(event) => self.emit(event),
             LinkAction::Show { from, text, own } => {
                 if own || !self.peers.ignores(&from) {

@@ -115,19 +115,15 @@ impl Peers {
         let Some(key) = at.roster.key(&name.folded()) else {
             return self.no_key(name, "nothing was accepted");
         };
-        match self.standing(name, &key, at) {
-            Ok(KeyStanding::Known | KeyStanding::Compared) => {
-                self.notice(format!("the key of {name} is the known one already"));
-            }
-            _ => {
-                let fingerprint = Fingerprint::of(&key);
-                self.remember(name, fingerprint, None, at);
-                self.notice(format!(
-                    "from now on {name} is expected to have the key {fingerprint}; /verify {name} \
-                     compares it"
-                ));
-            }
+        let standing = self.standing(name, &key, at);
+        if matches!(standing, Ok(KeyStanding::Known | KeyStanding::Compared)) {
+            return self.notice(format!("the key of {name} is the known one already"));
         }
+        let fingerprint = Fingerprint::of(&key);
+        self.remember(name, fingerprint, None, at);
+        self.notice(format!(
+            "from now on {name} is expected to have the key {fingerprint}; /verify {name} compares it"
+        ));
     }
 
     /// The user wants to compare the key of this user.
@@ -158,6 +154,16 @@ impl Peers {
         let fingerprint = Fingerprint::of(&theirs).to_string();
         let (with, key) = (name.clone(), KeyStanding::Compared);
         self.emit(Event::KeyStanding { username: with, fingerprint, key });
+    }
+
+    /// This user is in the room: whether the user has compared their key.
+    pub(crate) fn arrived(&mut self, name: &Username, at: &Situation<'_>) {
+        let Some(key) = at.roster.key(&name.folded()) else { return };
+        if self.standing(name, &key, at) == Ok(KeyStanding::Compared) {
+            let (username, key_standing) = (name.clone(), KeyStanding::Compared);
+            let fingerprint = Fingerprint::of(&key).to_string();
+            self.emit(Event::KeyStanding { username, fingerprint, key: key_standing });
+        }
     }
 
     /// What is known of this user.

@@ -11,8 +11,8 @@ use crate::protocol::v2::{
     self, Answer, Answered, Candidate, CandidateKind, Candidates, Declined, SessionId,
 };
 use crate::protocol::{Encode, ServerFrame};
-use crate::server::broker::requests::session::SessionRequest;
 use crate::server::broker::requests::{Ignored, Party, Requests};
+use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::MemberId;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{Relay, SessionStep, SetRequestLimits, Step, ToBroker};
@@ -131,8 +131,8 @@ impl Broker {
             }
             Step::Ask(session) => {
                 let key = *from.key.clone().ok_or(Ignored::NotPending)?;
-                let (asker, asked) = (from.clone(), to.clone());
-                self.requests.ask_for_session(SessionRequest { session, asker, asked }, now)?;
+                let request = SessionRequest { session, asker: from.clone(), asked: to.clone() };
+                self.requests.ask_for_session(request, now)?;
                 self.meters.private.requested.add(1);
                 v2::ServerFrame::Asked { session, username: name, key }
             }

@@ -3,3 +3,4 @@
 pub(crate) mod actor;
 mod friends;
 pub(crate) mod requests;
+pub(super) mod session_request;

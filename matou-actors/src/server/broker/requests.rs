@@ -4,7 +4,7 @@
 //! and a request dies with either client or after its time. Both may ask each other: those are
 //! two pairs that know nothing of each other.
 
-pub(crate) mod session;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::v2::{Declined, SessionId};
 use crate::server::address_prefix::AddressPrefix;
 use crate::server::broker::friends::Friends;
-use crate::server::broker::requests::session::SessionRequest;
+use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::MemberId;
 use crate::server::settings::Private;
 use crate::server::shrink_sparse::ShrinkSparse as _;

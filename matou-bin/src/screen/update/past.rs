@@ -62,6 +62,6 @@ impl App {
         let kind = self.kind(from, text);
         let at = sent.to_zoned(TimeZone::system()).datetime();
         let text = sanitize(text.as_str()).into();
-        Entry { at, body: Body::Said { from: from.clone(), text, kind } }
+        Entry { at, body: Body::Said { from: from.clone(), text, kind, delivered: None } }
     }
 }

@@ -226,7 +226,7 @@ impl App {
                 }
             }
             Command::Take(id) | Command::TakeTo { id, .. } | Command::Refuse(id) => {
-                self.prompts.drop_file(*id)
+                self.prompts.drop_file(*id);
             }
             Command::Ignore(peer) => {
                 self.prompts.drop_from(peer);

@@ -168,7 +168,7 @@ impl World {
         while let Some((user, step)) = self.queue.pop_front() {
             match step {
                 Step::Frame(frame) => {
-                    self.with_peers(user, |peers, at| peers.frame(frame.into(), at))
+                    self.with_peers(user, |peers, at| peers.frame(frame.into(), at));
                 }
                 Step::Report(session, event) => {
                     self.with_peers(user, |peers, at| peers.session_event(session, event, at));

@@ -4,15 +4,8 @@ use std::time::Instant;
 
 use super::{Ignored, Pair, Party, Requests};
 use crate::protocol::v2::{Declined, SessionId};
+use crate::server::broker::session_request::SessionRequest;
 use crate::server::registry::directory::Member;
-
-/// Who asked whom, and under which number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SessionRequest {
-    pub(crate) session: SessionId,
-    pub(crate) asker: Member,
-    pub(crate) asked: Member,
-}
 
 impl Requests {
     /// ASK: `asker` asks `asked`. What is ignored is not to be answered.
@@ -121,9 +114,9 @@ mod tests {
         (Requests::new(limits), Instant::now())
     }
 
-    fn request(session: u8, asker: &Member, asked: &Member) -> SessionRequest {
+    fn request(session: u8, from: &Member, to: &Member) -> SessionRequest {
         let session = SessionId([session; 16]);
-        SessionRequest { session, asker: asker.clone(), asked: asked.clone() }
+        SessionRequest { session, asker: from.clone(), asked: to.clone() }
     }
 
     #[test]
