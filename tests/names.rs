@@ -78,6 +78,13 @@ impl Home {
         User { process, lines }
     }
 
+    fn fingerprint(&self) -> String {
+        let mut command = matou(self.0.path());
+        let shown = command.args(["identity", "show"]).output().unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        shown.lines().next().unwrap().to_owned()
+    }
+
     fn joins(&self, ship: &Ship, name: &str) -> User {
         let mut user = self.asks(ship, name);
         user.event("connected");
@@ -166,6 +173,41 @@ fn a_key_is_kicked_and_banned_under_every_name() {
     let notice = here.event("notice");
     assert!(notice["message"].as_str().unwrap().contains("spam"), "{notice}");
     assert!(ann.is_refused(&ship, "Ann").contains("the key is banned"));
+}
+
+#[test]
+fn only_admitted_keys_are_let_in_and_a_broken_list_replaces_none() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let folder = TempDir::new().unwrap();
+    let (list, socket) = (folder.path().join("crew"), folder.path().join("admin"));
+    let write = |lines: &str| fs::write(&list, lines).unwrap();
+    write(&format!("# The crew\n{} Ann\n", ann.fingerprint()));
+    let [list_path, socket_path] = [&list, &socket].map(|path| path.to_str().unwrap());
+    let settings = [("SECURITY__ADMITTED_KEYS", list_path), ("ADMIN__SOCKET", socket_path)];
+    let ship = Ship { server: Server::with("127.0.0.1:0", &settings), folder };
+    let _ann = ann.joins(&ship, "Ann");
+    let why = eve.is_refused(&ship, "Eve");
+    assert!(why.contains("not on the list of admitted keys; ask the operator"), "{why}");
+    let mut plain = Peer::connect(ship.server.address);
+    plain.send(&coreq("Eve"));
+    plain.expect_closed();
+
+    write(&format!("{}\nEve\n", eve.fingerprint()));
+    let broken = ship.admin(&["reload"]);
+    assert_eq!(broken.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert!(said.contains("crew: line 2 is neither"), "{said}");
+    assert!(eve.is_refused(&ship, "Eve").contains("not on the list"));
+    let mut check = matou(ship.folder.path());
+    check.args(["server", "--check-config"]).env("MATOU_SERVER__SECURITY__ADMITTED_KEYS", &list);
+    let checked = check.output().unwrap();
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("line 2"), "{checked:?}");
+
+    write(&format!("{}\n{}\n", ann.fingerprint(), eve.fingerprint()));
+    ship.asked(&["reload"]);
+    eve.joins(&ship, "Eve");
+    assert!(check.output().unwrap().status.success());
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
+use crate::server::registry::access::Access;
 use crate::server::registry::bound_names::{Binding, BindingRules};
 use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
@@ -353,6 +354,11 @@ pub(crate) struct SetRoom {
     pub(crate) rates: RoomRates,
     pub(crate) history: HistoryLimits,
 }
+
+/// To the registry: who is let in from now on.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetAccess(pub(crate) Access);
 
 /// To the registry: how names are bound from now on.
 #[derive(Clone, Copy, Debug, Message)]

@@ -42,10 +42,12 @@ mod store;
 mod tests;
 mod token_bucket;
 
+pub use accept::admitted_keys::AdmittedKeysError;
 pub use accept::bans::Ban;
 pub use accept::bans_file::BansFileError;
 pub use lifecycle::monitor::{Monitor, Unhealthy};
-pub use lifecycle::start::{Failure, Running, StartError, check_bans, start};
+pub use lifecycle::reload::ReloadError;
+pub use lifecycle::start::{Failure, Running, StartError, check_admitted_keys, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
     Admin, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Names, Network, Plain,

@@ -120,6 +120,15 @@ pub struct Security {
     pub key: PathBuf,
     /// Whether revision 1, which is not encrypted, is served.
     pub plain: Plain,
+    /// File of the keys that are admitted; empty admits everybody.
+    pub admitted_keys: PathBuf,
+}
+
+impl Security {
+    /// Whether clients have to be encrypted: also when they have to prove a key.
+    pub fn refuses_plain(&self) -> bool {
+        self.plain == Plain::Refuse || !self.admitted_keys.as_os_str().is_empty()
+    }
 }
 
 /// What becomes of clients that are not encrypted.

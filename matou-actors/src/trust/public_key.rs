@@ -98,6 +98,13 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl PublicKey {
+    /// The key that OpenSSH writes as these two words; `None` when it is of another kind.
+    pub(crate) fn from_openssh(kind: &str, encoded: &str) -> Option<Self> {
+        let blob = BASE64.decode(encoded.trim_end_matches('=')).ok()?;
+        let key = blob.strip_prefix(SSH_PREFIX)?.try_into().ok().map(Self);
+        key.filter(|_| kind == "ssh-ed25519")
+    }
+
     /// The key of a `SubjectPublicKeyInfo` (RFC 8410); `None` when it is of another kind.
     pub(super) fn from_spki(der: &[u8]) -> Option<Self> {
         der.strip_prefix(&SPKI_PREFIX)?.try_into().ok().map(Self)

@@ -18,7 +18,7 @@ use matou_actors::protocol::{
     ClaimedName, ClientFrame, Decode, Encode, MessageText, ServerFrame, Username,
 };
 use matou_actors::server::admin::ControlRequest;
-use matou_actors::server::{self, Monitor, ServerSettings, SettingError};
+use matou_actors::server::{self, Monitor, ReloadError, ServerSettings};
 use matou_actors::trust::Identity;
 use slog::{Discard, Logger, o};
 use tokio::sync::{mpsc, oneshot};
@@ -36,7 +36,7 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-type Reloaded = Result<Vec<&'static str>, SettingError>;
+type Reloaded = Result<Vec<&'static str>, ReloadError>;
 
 struct Change {
     settings: ServerSettings,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matou_actors::server::{Plain, Security};
+use matou_actors::server::Security;
 use matou_actors::trust::Identity;
 use slog::{Logger, info, warn};
 
@@ -51,5 +51,5 @@ fn is_default(key: &Path) -> bool {
 
 /// Without a key the server would not do what its settings say.
 fn is_needed(security: &Security) -> bool {
-    !is_default(&security.key) || security.plain == Plain::Refuse
+    !is_default(&security.key) || security.refuses_plain()
 }

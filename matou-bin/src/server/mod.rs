@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
 use matou_actors::server::admin::ControlRequest;
-use matou_actors::server::{Running, ServerSettings, StartError};
+use matou_actors::server::{Plain, Running, Security, ServerSettings, StartError};
 use matou_actors::trust::Identity;
 use slog::{Logger, crit, info, warn};
 use tokio::sync::mpsc;
@@ -41,8 +41,13 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         }
         matou_actors::server::check_bans(&settings)
             .map_err(|error| Failure::Usage(error.to_string()))?;
+        matou_actors::server::check_admitted_keys(&settings)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
         key::check(&settings.security)?;
         store::check(&settings.names)?;
+        if refuses_plain_unasked(&settings.security) {
+            print(b"Clients that are not encrypted will be refused: they can prove no key.\n")?;
+        }
         return print(b"Configuration OK.\n");
     }
     let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
@@ -84,6 +89,10 @@ async fn serve(
     let mut signals = Signals::new()?;
     source.fit(&mut settings, logger);
     let identity = key::load(&settings.security, logger)?;
+    if refuses_plain_unasked(&settings.security) {
+        warn!(logger, "clients that are not encrypted are refused, since they can prove no key";
+            "next" => "set security.plain to \"refuse\", which says the same");
+    }
     let store = store::open(&settings.names, logger)?;
     let (clients, logger_of_server) = (sockets.clients, logger.clone());
     let started =
@@ -166,6 +175,11 @@ fn publish_metrics(
     Ok(())
 }
 
+/// Clients that are not encrypted are refused although `security.plain` allows them.
+fn refuses_plain_unasked(security: &Security) -> bool {
+    security.plain == Plain::Allow && security.refuses_plain()
+}
+
 /// A failure that comes from the settings, found before the start.
 fn unusable(failure: &Failure) -> Failure {
     Failure::Usage(failure.to_string())
@@ -192,6 +206,7 @@ fn log_addresses(running: &Running, identity: Option<&Identity>, logger: &Logger
 fn refused(error: StartError) -> Failure {
     match error {
         StartError::Setting(error) => Failure::Usage(error.to_string()),
+        StartError::AdmittedKeys(error) => Failure::Runtime(error.to_string()),
         StartError::Bans(error) => Failure::Runtime(error.to_string()),
         StartError::Key(error) => Failure::Runtime(error.to_string()),
         StartError::Listener(error) => Failure::Runtime(format!("cannot listen: {error}")),

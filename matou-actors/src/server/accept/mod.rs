@@ -1,6 +1,7 @@
 //! Who gets in: listening sockets, limits per address, bans.
 
 pub(crate) mod admission;
+pub(crate) mod admitted_keys;
 pub(crate) mod bans;
 pub(crate) mod bans_file;
 pub(crate) mod listener;

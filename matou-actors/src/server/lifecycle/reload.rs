@@ -1,11 +1,16 @@
 //! New settings for a server that runs.
 
-use actix::prelude::Recipient;
+use actix::prelude::{Addr, Recipient};
 
 use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
+use crate::server::accept::admitted_keys::{AdmittedKeys, AdmittedKeysError};
 use crate::server::broker::requests::RequestLimits;
-use crate::server::messages::{SetAdmission, SetLimits, SetNames, SetRequestLimits, SetRoom};
+use crate::server::messages::{
+    SetAccess, SetAdmission, SetLimits, SetNames, SetRequestLimits, SetRoom,
+};
+use crate::server::registry::access::Access;
+use crate::server::registry::actor::Registry;
 use crate::server::registry::bound_names::BindingRules;
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
@@ -15,10 +20,28 @@ use crate::server::settings::{History, ServerSettings, SettingError};
 #[derive(Clone, Debug)]
 pub(crate) struct Reloadable {
     pub(crate) listener: Recipient<SetAdmission>,
-    pub(crate) registry: Recipient<SetNames>,
+    pub(crate) registry: Addr<Registry>,
     pub(crate) room: Recipient<SetRoom>,
     pub(crate) broker: Recipient<SetRequestLimits>,
     pub(crate) shards: Vec<Recipient<SetLimits>>,
+}
+
+/// Why new settings are not taken; the old ones hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    /// A setting that cannot work.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A file of admitted keys that cannot be used.
+    #[error(transparent)]
+    AdmittedKeys(#[from] AdmittedKeysError),
+}
+
+/// Reads who is let in.
+pub(crate) fn access(settings: &ServerSettings) -> Result<Access, AdmittedKeysError> {
+    let admitted = &settings.security.admitted_keys;
+    let is_set = !admitted.as_os_str().is_empty();
+    Ok(Access { admitted: is_set.then(|| AdmittedKeys::load(admitted)).transpose()? })
 }
 
 impl Reloadable {
@@ -29,8 +52,9 @@ impl Reloadable {
         &self,
         current: &mut ServerSettings,
         new: &ServerSettings,
-    ) -> Result<Vec<&'static str>, SettingError> {
+    ) -> Result<Vec<&'static str>, ReloadError> {
         new.check()?;
+        let access = access(new)?;
         let kept = keys_for_restart(current, new);
         current.room.replay_roster = new.room.replay_roster;
         current.room.motd.clone_from(&new.room.motd);
@@ -44,6 +68,8 @@ impl Reloadable {
         current.log.level = new.log.level;
         // Cannot flood: an operator's doing, once in a while.
         self.listener.do_send(SetAdmission(AdmissionLimits::new(&new.limits)));
+        current.security.admitted_keys.clone_from(&new.security.admitted_keys);
+        self.registry.do_send(SetAccess(access));
         self.registry.do_send(SetNames(BindingRules::new(&new.names)));
         self.broker.do_send(SetRequestLimits(RequestLimits::new(&new.private)));
         self.room.do_send(SetRoom {

@@ -13,16 +13,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::server::accept::admitted_keys::AdmittedKeysError;
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
 use crate::server::connection::security::Security;
 use crate::server::lifecycle::monitor::Monitor;
+use crate::server::lifecycle::reload::{ReloadError, access};
 use crate::server::lifecycle::wiring::{Actors, Kept};
 use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting, ToRegistry};
 use crate::server::registry::bound_names::{BindingRules, BoundNames};
 use crate::server::room::history_file::{self, HistoryWriter};
-use crate::server::settings::{Plain, ServerSettings, SettingError};
+use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::store::Store;
 use crate::server::store::writer::StoreWriter;
 use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
@@ -71,6 +73,9 @@ pub enum StartError {
     /// A file of bans that cannot be used.
     #[error(transparent)]
     Bans(#[from] BansFileError),
+    /// A file of admitted keys that cannot be used.
+    #[error(transparent)]
+    AdmittedKeys(#[from] AdmittedKeysError),
     /// A key that cannot be used.
     #[error("cannot use the server's key: {0}")]
     Key(#[from] TlsError),
@@ -111,6 +116,11 @@ pub fn check_bans(settings: &ServerSettings) -> Result<(), BansFileError> {
     bans(settings).map(drop)
 }
 
+/// Checks the file of admitted keys as [`start`] does.
+pub fn check_admitted_keys(settings: &ServerSettings) -> Result<(), AdmittedKeysError> {
+    access(settings).map(drop)
+}
+
 fn kept(
     settings: &ServerSettings,
     store: Option<Store>,
@@ -120,12 +130,12 @@ fn kept(
     let writer = store.map(|store| StoreWriter::start(store, logger.clone())).transpose()?;
     let (writer, names) = writer.unzip();
     let names = BoundNames::new(rules, names.unwrap_or_default());
-    let bans = bans(settings)?;
+    let (access, bans) = (access(settings)?, bans(settings)?);
     let history = match settings.history.file.as_path() {
         path if path.as_os_str().is_empty() => None,
         path => history_file::open(path, logger),
     };
-    Ok(Kept { bans, names, writer, history })
+    Ok(Kept { access, bans, names, writer, history })
 }
 
 fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
@@ -138,7 +148,7 @@ fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
 fn security(settings: &ServerSettings, identity: Option<&Identity>) -> Result<Security, TlsError> {
     let config = identity.map(|identity| server_config(identity, ExpectedKey::Any, Alpn::Server));
     let config = config.transpose()?.map(Arc::new);
-    Ok(Security { config, refuses_plain: settings.security.plain == Plain::Refuse })
+    Ok(Security { config, refuses_plain: settings.security.refuses_plain() })
 }
 
 impl Running {
@@ -177,10 +187,10 @@ impl Running {
     }
 
     /// Applies those of `settings` that can change while the server runs (sections `limits` and
-    /// `private`, the room's message of the day and roster), and returns the keys that differ and
+    /// `private`, the room's message of the day and roster, names, admitted keys, ...), and returns the keys that differ and
     /// need a restart. With an error nothing changes. The log's level is the logger's owner's to
     /// change.
-    pub fn reload(&mut self, settings: &ServerSettings) -> Result<Vec<&'static str>, SettingError> {
+    pub fn reload(&mut self, settings: &ServerSettings) -> Result<Vec<&'static str>, ReloadError> {
         self.actors.reloadable().apply(&mut self.settings, settings)
     }
 

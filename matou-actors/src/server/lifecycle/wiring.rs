@@ -19,6 +19,7 @@ use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::lifecycle::reload::{Reloadable, motd_lines};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::metrics::meters::Meters;
+use crate::server::registry::access::Access;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
@@ -44,9 +45,10 @@ pub(crate) struct Actors {
     pub(crate) meters: Arc<Meters>,
 }
 
-/// What the server has kept over restarts.
+/// What the server has read from files other than its settings.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
+    pub(crate) access: Access,
     pub(crate) bans: Bans,
     pub(crate) names: BoundNames,
     pub(crate) writer: Option<StoreWriter>,
@@ -126,6 +128,7 @@ impl Actors {
         let registry = registry.run(Registry {
             directory,
             names_writer: kept.writer,
+            access: kept.access,
             bans: kept.bans.clone(),
             refusals: LogLimiters::new(LOG_EVERY),
             room: room.clone().recipient(),
@@ -151,7 +154,7 @@ impl Actors {
     pub(crate) fn reloadable(&self) -> Reloadable {
         Reloadable {
             listener: self.listener.clone().recipient(),
-            registry: self.registry.clone().recipient(),
+            registry: self.registry.clone(),
             room: self.room.clone().recipient(),
             broker: self.broker.clone().recipient(),
             shards: recipients(&self.shards),

@@ -15,10 +15,11 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, SetBans, SetNames, Step,
-    ToBroker, ToConnection, ToRegistry, ToRoom,
+    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, SetAccess, SetBans, SetNames,
+    Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
+use crate::server::registry::access::Access;
 use crate::server::registry::directory::{Addresses, Directory, Member, Refused, RefusedKind};
 use crate::server::room::event::MemberKey;
 use crate::server::store::writer::StoreWriter;
@@ -36,6 +37,7 @@ pub(crate) struct Registry {
     pub(crate) directory: Directory,
     /// Keeps the names that belong to keys over restarts.
     pub(crate) names_writer: Option<StoreWriter>,
+    pub(crate) access: Access,
     pub(crate) bans: Bans,
     pub(crate) refusals: LogLimiters<RefusedKind>,
     pub(crate) room: Recipient<ToRoom>,
@@ -158,7 +160,9 @@ impl Registry {
     ) {
         let now = Moment::now();
         let mut earlier = None;
-        let joined = if self.is_key_banned(&key, now) {
+        let joined = if let Err(refused) = self.access.check(key.as_deref()) {
+            Err(refused)
+        } else if self.is_key_banned(&key, now) {
             Err(Refused::KeyBanned)
         } else if self.is_banned(claimed, addresses, now) {
             Err(Refused::Banned)
@@ -248,6 +252,14 @@ impl Registry {
             info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
                 "username" => %claimed.as_str().escape_debug(), "suppressed" => unlogged);
         }
+    }
+}
+
+impl Handler<SetAccess> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, SetAccess(access): SetAccess, _: &mut Context<Self>) {
+        self.access = access;
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum Refused {
     Banned,
     #[error("the key is banned")]
     KeyBanned,
+    #[error("the key is not on the list of admitted keys")]
+    NotListed,
     #[error("the name mixes letters of several scripts")]
     MixedScripts,
 }
@@ -68,6 +70,7 @@ pub(crate) enum RefusedKind {
     TooManyNewNames,
     Banned,
     KeyBanned,
+    NotListed,
     MixedScripts,
 }
 
@@ -82,6 +85,9 @@ impl Refused {
             Self::TooManyNewNames => {
                 format!("{self}; use a name that you have used before, or try again in an hour")
             }
+            Self::NotListed => format!(
+                "{self}; ask the operator, who needs your fingerprint (matou-bin identity show)"
+            ),
             _ => self.to_string(),
         }
     }
@@ -93,6 +99,7 @@ impl Refused {
             Self::Taken => SignInRefusal::Taken,
             Self::OtherKey => SignInRefusal::OtherKey,
             Self::TooManyNewNames => SignInRefusal::TooManyNames,
+            Self::NotListed => SignInRefusal::NotListed,
             Self::Banned | Self::KeyBanned => SignInRefusal::Banned,
         }
     }
@@ -105,6 +112,7 @@ impl Refused {
             Self::TooManyNewNames => RefusedKind::TooManyNewNames,
             Self::Banned => RefusedKind::Banned,
             Self::KeyBanned => RefusedKind::KeyBanned,
+            Self::NotListed => RefusedKind::NotListed,
             Self::MixedScripts => RefusedKind::MixedScripts,
         }
     }

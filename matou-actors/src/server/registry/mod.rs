@@ -1,5 +1,6 @@
 //! Unique names, and the way from a name to a connection.
 
+pub(crate) mod access;
 pub(crate) mod actor;
 pub(crate) mod bound_names;
 pub(crate) mod directory;

@@ -14,6 +14,7 @@ use crate::server::ids::Route;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::metrics::meters::Meters;
+use crate::server::registry::access::Access;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
@@ -80,6 +81,7 @@ fn registry(
         meters: meters.clone(),
         directory: Directory::new(Some(&name("Server")), BoundNames::default()),
         names_writer: None,
+        access: Access::default(),
         bans: Bans::default(),
         refusals: LogLimiters::new(LOG_EVERY),
         room: room.recipient(),

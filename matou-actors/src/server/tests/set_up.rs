@@ -12,6 +12,7 @@ use crate::server::broker::actor::Broker;
 use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::registry::access::Access;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
@@ -54,6 +55,7 @@ impl Stage {
             meters: meters(),
             directory: Directory::new(None, BoundNames::default()),
             names_writer: None,
+            access: Access::default(),
             bans: Bans::default(),
             refusals: LogLimiters::new(LOG_EVERY),
             room: room.recipient(),

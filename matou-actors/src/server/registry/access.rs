@@ -1,0 +1,24 @@
+//! Who is let in, whatever the name.
+
+use crate::protocol::v2::PublicKey;
+use crate::server::accept::admitted_keys::AdmittedKeys;
+use crate::server::registry::directory::Refused;
+
+/// What a user needs besides a name; nothing by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Access {
+    /// The keys that are admitted; `None`: all, and users without one.
+    pub(crate) admitted: Option<AdmittedKeys>,
+}
+
+impl Access {
+    /// Whether the user with that key, or without one, is let in.
+    pub(crate) fn check(&self, key: Option<&PublicKey>) -> Result<(), Refused> {
+        let is_admitted = match (&self.admitted, key) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(admitted), Some(key)) => admitted.contains(key),
+        };
+        if is_admitted { Ok(()) } else { Err(Refused::NotListed) }
+    }
+}
