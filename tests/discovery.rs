@@ -164,7 +164,7 @@ fn the_only_server_is_joined_and_an_unknown_one_is_not_once_one_is_known() {
 }
 
 #[test]
-fn one_of_several_servers_is_chosen_by_its_number() {
+fn one_of_several_servers_is_chosen() {
     let Some(line) = Line::between(V4) else { return };
     let home = tempfile::tempdir().unwrap();
     let (_alpha, beta) = (serve(&line.near, "Alpha"), serve(&line.near, "Beta"));
@@ -173,18 +173,31 @@ fn one_of_several_servers_is_chosen_by_its_number() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stdout).contains(" 2  Beta "), "{output:?}");
 
-    let home: PathBuf = home.path().into();
-    let mut terminal = line.far.within(move || {
-        let variables = [("HOME", home.to_str().unwrap()), ("TERM", "xterm-256color")];
-        let program = env!("CARGO_BIN_EXE_matou-bin");
-        Terminal::run((80, 24), program, &["client", "--username", "Ada"], &variables)
-    });
+    // In plain lines, by its number.
+    let beta = format!("192.0.2.1:{}", beta.address.port());
+    let mut terminal = client_in_a_terminal(&line.far, home.path(), &["--plain"]);
     terminal.shows("Join which server?");
     terminal.types("3\n");
     terminal.shows("no server 3");
     terminal.types("2\n");
-    terminal.shows(&format!("192.0.2.1:{}", beta.address.port()));
-    terminal.shows("Ada");
+    terminal.shows(&format!("connected to {beta} as Ada"));
+    terminal.types("/quit\n");
+    terminal.shows("signed out");
+
+    // On the screen, by the arrow keys. It is known from here on, and does not move.
+    let mut terminal = client_in_a_terminal(&line.far, home.path(), &[] as &[&str]);
+    terminal.shows("not known yet");
+    terminal.types("\x1b[B\r");
+    terminal.shows(&format!("Connected to {beta} as Ada"));
+}
+
+fn client_in_a_terminal(network: &Network, home: &Path, more: &[&'static str]) -> Terminal {
+    let home: PathBuf = home.into();
+    let arguments = [&["client", "--username", "Ada"], more].concat();
+    network.within(move || {
+        let variables = [("HOME", home.to_str().unwrap()), ("TERM", "xterm-256color")];
+        Terminal::run((80, 24), env!("CARGO_BIN_EXE_matou-bin"), &arguments, &variables)
+    })
 }
 
 #[test]

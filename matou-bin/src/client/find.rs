@@ -1,6 +1,6 @@
 //! A server for the client that was started without one.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 
 use matou_actors::client::ServerName;
 use slog::Logger;
@@ -10,9 +10,26 @@ use crate::exit::Failure;
 use crate::identity::known_servers;
 use crate::stdout::print;
 
-/// How the client names the server that is to be joined. With `is_quiet`, for programs, nothing is
-/// said or asked.
-pub(super) fn find(is_quiet: bool, logger: &Logger) -> Result<String, Failure> {
+/// How the user can be asked which server to join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// In the full-screen interface, later.
+    OnScreen,
+    /// By a numbered list and a line.
+    InLines,
+    Never,
+}
+
+/// What a search leads to.
+pub(super) enum Outcome {
+    /// How the client names the server that is to be joined.
+    Server(String),
+    /// The user has to choose, on the screen.
+    Choose(Vec<FoundServer>),
+}
+
+/// Searches for a server to join. With `is_quiet`, for programs, nothing is said.
+pub(super) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcome, Failure> {
     if !is_quiet {
         say("searching for servers");
     }
@@ -21,12 +38,13 @@ pub(super) fn find(is_quiet: bool, logger: &Logger) -> Result<String, Failure> {
     let chosen = match choose(&found, known.iter().next().is_some()) {
         Choice::NoServer => return Err(Failure::Runtime(NONE_FOUND.into())),
         Choice::Join(index) => index,
-        Choice::Ask if is_quiet || !io::stdin().is_terminal() => {
-            return Err(undecided(is_quiet, &found));
-        }
-        Choice::Ask => match ask(&found)? {
-            Answer::Number(index) => index,
-            Answer::Address(server) => return Ok(server),
+        Choice::Ask => match asks {
+            Asks::Never => return Err(undecided(is_quiet, &found)),
+            Asks::OnScreen => return Ok(Outcome::Choose(found)),
+            Asks::InLines => match ask(&found)? {
+                Answer::Number(index) => index,
+                Answer::Address(server) => return Ok(Outcome::Server(server)),
+            },
         },
     };
     let server = found.get(chosen).ok_or_else(|| Failure::Runtime(NONE_FOUND.into()))?;
@@ -40,7 +58,7 @@ pub(super) fn find(is_quiet: bool, logger: &Logger) -> Result<String, Failure> {
     if !is_quiet {
         say(&format!("joining {} at {place}", server.name));
     }
-    Ok(place.to_string())
+    Ok(Outcome::Server(place.to_string()))
 }
 
 /// What the user typed.

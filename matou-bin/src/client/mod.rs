@@ -16,13 +16,15 @@ use std::path::PathBuf;
 use matou_actors::client::ClientSettings;
 
 use crate::arguments::ClientArguments;
+use crate::discovery::FoundServer;
 use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
 use crate::logging::{Log, Target, shifted};
-use crate::screen::{self, ScreenError, TerminalHints};
+use crate::screen::{self, ScreenError, ServerChoice, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
+use find::{Asks, Outcome};
 
 /// The user interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +55,16 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         ));
     }
     let log = start_log(&file, mode)?;
+    let mut servers = Vec::new();
     if settings.server.is_empty() {
-        match find::find(mode == Mode::Json, &log.logger) {
-            Ok(server) => settings.server = server,
+        let asks = match mode {
+            Mode::Screen => Asks::OnScreen,
+            Mode::Plain if can_ask => Asks::InLines,
+            Mode::Plain | Mode::Json => Asks::Never,
+        };
+        match find::find(asks, mode == Mode::Json, &log.logger) {
+            Ok(Outcome::Server(server)) => settings.server = server,
+            Ok(Outcome::Choose(found)) => servers = found.iter().map(choice).collect(),
             Err(failure) => {
                 log.finish();
                 return Err(failure);
@@ -67,7 +76,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         return Err(failure);
     }
     let outcome = match rendering(mode) {
-        None => run_to_completion(show(file.screen, settings, &log, home)),
+        None => run_to_completion(show(file.screen, settings, servers, &log, home)),
         Some(rendering) => {
             run_to_completion(talk(settings, &log, Console { rendering, can_ask, home }))
         }
@@ -95,11 +104,12 @@ async fn talk(settings: ClientSettings, log: &Log, console: Console) -> Result<(
 async fn show(
     screen: screen::ScreenSettings,
     settings: ClientSettings,
+    servers: Vec<ServerChoice>,
     log: &Log,
     home: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let (username, server) = (settings.username.clone(), settings.server.clone());
-    let options = screen::Options { settings: screen, username, server, home };
+    let options = screen::Options { settings: screen, username, server, servers, home };
     let client = matou_actors::client::start(settings, log.logger.clone());
     match screen::run(options, client).await {
         Ok(None) => Ok(()),
@@ -111,6 +121,11 @@ async fn show(
         Err(error @ ScreenError::Setting(_)) => Err(Failure::Usage(error.to_string())),
         Err(error) => Err(Failure::Runtime(error.to_string())),
     }
+}
+
+fn choice(server: &FoundServer) -> ServerChoice {
+    let (name, address) = (server.name.clone(), server.address());
+    ServerChoice { name, address, is_known: server.is_known() }
 }
 
 /// The user's configuration file, if there is one. A link that leads nowhere is one that cannot be

@@ -14,7 +14,8 @@ use crate::trust::Identity;
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// The server as `HOST` or `HOST:PORT` (IPv6 literals in brackets when a port follows);
-    /// a host name is tried at all its addresses.
+    /// a host name is tried at all its addresses. Empty waits for
+    /// [`crate::client::Command::UseServer`].
     pub server: String,
     /// The name to sign in with; without one, the client connects and waits for
     /// [`crate::client::Command::SignIn`].

@@ -183,8 +183,11 @@ impl ServerLink {
         (self.unacknowledged, self.unwritten)
     }
 
-    /// Begins: `server` is `HOST` or `HOST:PORT`.
+    /// Begins: `server` is `HOST` or `HOST:PORT`, or empty when the user has yet to choose one.
     pub(crate) fn start(&mut self, server: &str) {
+        if server.is_empty() {
+            return;
+        }
         match ServerName::parse(server) {
             Ok(server) => {
                 self.server = Some(server);

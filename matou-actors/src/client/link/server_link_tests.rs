@@ -412,3 +412,15 @@ fn what_was_missed_is_asked_for_and_is_no_new_message() {
         "{asked:?}"
     );
 }
+
+#[test]
+fn without_a_server_it_waits_for_the_user_to_choose_one() {
+    let settings = ClientSettings { username: Some(name("ann")), ..ClientSettings::default() };
+    let logger = Logger::root(Discard, o!());
+    let mut link = ServerLink::new(&settings, logger, fastrand::Rng::with_seed(1));
+    link.start("");
+    assert!(link.take_actions().is_empty());
+    link.use_server(ServerName::parse("ship:7").unwrap());
+    let actions = link.take_actions();
+    assert!(matches!(actions[0], LinkAction::Connect { generation: 1, .. }), "{actions:?}");
+}

@@ -23,6 +23,7 @@ use crate::screen::runtime::signals::Signals;
 use crate::screen::runtime::terminal::{Screen, restore};
 use crate::screen::state::app::{App, Start};
 use crate::screen::state::event::UiEvent;
+use crate::screen::state::modal::ServerChoice;
 use crate::screen::text::short_names::ShortNames;
 
 /// How long the client may take to sign out after the screen is gone.
@@ -36,8 +37,10 @@ pub(crate) struct Options {
     pub(crate) settings: ScreenSettings,
     /// The name, when it is known; else the screen asks for it.
     pub(crate) username: Option<Username>,
-    /// The server, as the user named it.
+    /// The server, as the user named it; empty while it is to be chosen.
     pub(crate) server: String,
+    /// What there is to choose from then.
+    pub(crate) servers: Vec<ServerChoice>,
     /// What `~` is.
     pub(crate) home: Option<PathBuf>,
 }
@@ -89,6 +92,7 @@ async fn show(
         now: now(started),
         username: options.username,
         server: options.server,
+        servers: options.servers,
         home: options.home,
         history: history.unwrap_or_default(),
     })?;

@@ -18,7 +18,8 @@ use crate::screen::state::completion::Completion;
 use crate::screen::state::entry::{Body, Entry};
 use crate::screen::state::event::{Effect, Now};
 use crate::screen::state::history::History;
-use crate::screen::state::modal::{Modal, SignIn};
+use crate::screen::state::input_line::InputLine;
+use crate::screen::state::modal::{Modal, ServerChoice, Servers, SignIn};
 use crate::screen::state::notify::Notifier;
 use crate::screen::state::people::People;
 use crate::screen::state::prompts::Prompts;
@@ -149,8 +150,10 @@ pub(crate) struct Start {
     pub(crate) now: Now,
     /// The name, when it is known; else it is asked for.
     pub(crate) username: Option<Username>,
-    /// The server, as the user named it.
+    /// The server, as the user named it; empty while it is to be chosen.
     pub(crate) server: String,
+    /// What there is to choose from then.
+    pub(crate) servers: Vec<ServerChoice>,
     /// What `~` is.
     pub(crate) home: Option<PathBuf>,
     /// What was typed in earlier runs, oldest first.
@@ -160,13 +163,28 @@ pub(crate) struct Start {
 impl App {
     /// A screen before anything has happened.
     pub(crate) fn new(start: Start) -> Result<Self, WrongSetting> {
-        let Start { settings, hints, short_names, size, now, username, server, home, history } =
-            start;
+        let Start {
+            settings,
+            hints,
+            short_names,
+            size,
+            now,
+            username,
+            server,
+            servers,
+            home,
+            history,
+        } = start;
         settings.check()?;
         let lines = usize::try_from(settings.scrollback).unwrap_or(usize::MAX);
         let room = Tab::new(TabKind::Room, Limits { lines, bytes: ROOM_BYTES });
         let transfers = Tab::new(TabKind::Transfers, TRANSFER_LIMITS);
-        let modal = username.is_none().then(|| Modal::SignIn(SignIn::default()));
+        let modal = if servers.is_empty() {
+            username.is_none().then(|| Modal::SignIn(SignIn::default()))
+        } else {
+            let (selected, input, problem) = (0, InputLine::default(), None);
+            Some(Modal::Servers(Servers { list: servers, selected, input, problem }))
+        };
         let mut app = Self {
             theme: Theme::new(settings.theme, settings.colors, &hints, &settings.styles)?,
             short_names,
@@ -211,12 +229,17 @@ impl App {
             effects: Vec::new(),
             dirty: true,
         };
-        let help = app.keys.keys(crate::screen::config::keymap::Action::Help).join(", ");
-        app.notice_in(
-            0,
-            &format!("Connecting to {}. {help} shows all keys and commands.", app.server),
-        );
+        if !app.server.is_empty() {
+            app.greet();
+        }
         Ok(app)
+    }
+
+    /// Says what begins now.
+    pub(in crate::screen) fn greet(&mut self) {
+        let help = self.keys.keys(crate::screen::config::keymap::Action::Help).join(", ");
+        let text = format!("Connecting to {}. {help} shows all keys and commands.", self.server);
+        self.notice_in(0, &text);
     }
 
     /// Whether something has changed since this was asked last.

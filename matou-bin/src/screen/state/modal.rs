@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use crate::screen::state::buffer::EntryId;
 use crate::screen::state::input_line::InputLine;
 use crate::screen::state::tab::Scroll;
+use matou_actors::client::ServerName;
 use matou_actors::protocol::Username;
 
 /// What is open in front of the tabs.
 #[derive(Debug)]
 pub(crate) enum Modal {
+    /// Asks which of several servers to join.
+    Servers(Servers),
     /// Asks for the user's name.
     SignIn(SignIn),
     /// The keys and commands, scrolled by so many rows.
@@ -35,7 +38,7 @@ impl Modal {
     /// Whether the key that leaves closes this instead.
     pub(crate) fn is_closed_first(&self) -> bool {
         match self {
-            Self::SignIn(_) | Self::Leave => false,
+            Self::Servers(_) | Self::SignIn(_) | Self::Leave => false,
             Self::Help(_)
             | Self::Search(_)
             | Self::HistorySearch(_)
@@ -79,6 +82,46 @@ impl PasteChoice {
             Self::Path => "send the file",
             Self::Address => "choose who gets it",
         }
+    }
+}
+
+/// Asking which server to join.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    /// Those that were found, at least one.
+    pub(crate) list: Vec<ServerChoice>,
+    /// The one that Enter joins while nothing is typed.
+    pub(crate) selected: usize,
+    /// Its number, or the address of another one.
+    pub(crate) input: InputLine,
+    /// Why what was typed is none.
+    pub(crate) problem: Option<String>,
+}
+
+/// A server that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerChoice {
+    /// Its name, safe to display.
+    pub(crate) name: String,
+    /// How the client names it.
+    pub(crate) address: String,
+    /// Whether its key was seen before.
+    pub(crate) is_known: bool,
+}
+
+impl Servers {
+    /// What Enter joins.
+    pub(crate) fn chosen(&self) -> Result<ServerName, String> {
+        let typed = self.input.text().trim();
+        let listed = match typed.parse::<usize>() {
+            _ if typed.is_empty() => self.list.get(self.selected),
+            Ok(number) => match number.checked_sub(1).and_then(|index| self.list.get(index)) {
+                Some(listed) => Some(listed),
+                None => return Err(format!("There is no server {number} in the list.")),
+            },
+            Err(_) => None,
+        };
+        ServerName::parse(listed.map_or(typed, |server| &server.address))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::screen::config::settings::ScreenSettings;
 use crate::screen::config::theme::TerminalHints;
 use crate::screen::state::app::{App, Start};
 use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::state::modal::ServerChoice;
 use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
 
@@ -48,6 +49,26 @@ pub(crate) fn address() -> IpAddr {
 impl TestScreen {
     /// Before anything has happened.
     pub(crate) fn new(size: (u16, u16), username: Option<&str>, settings: ScreenSettings) -> Self {
+        Self::start(size, username, settings, "chat.example:6286", Vec::new())
+    }
+
+    /// Before a server is chosen.
+    #[cfg(test)]
+    pub(crate) fn choosing(
+        size: (u16, u16),
+        username: Option<&str>,
+        servers: Vec<ServerChoice>,
+    ) -> Self {
+        Self::start(size, username, ScreenSettings::default(), "", servers)
+    }
+
+    fn start(
+        size: (u16, u16),
+        username: Option<&str>,
+        settings: ScreenSettings,
+        server: &str,
+        servers: Vec<ServerChoice>,
+    ) -> Self {
         let app = App::new(Start {
             settings,
             hints: TerminalHints {
@@ -59,7 +80,8 @@ impl TestScreen {
             size,
             now: now(0),
             username: username.map(name),
-            server: "chat.example:6286".into(),
+            server: server.into(),
+            servers,
             home: Some("/home/me".into()),
             history: Vec::new(),
         });

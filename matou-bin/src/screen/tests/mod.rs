@@ -9,6 +9,7 @@ mod pictures;
 mod recorder;
 mod security;
 mod sending;
+mod servers;
 mod snapshots;
 mod talk;
 mod typing;

@@ -80,6 +80,10 @@ impl App {
         self.notifier.typed(self.now.elapsed);
         let one_line = text.split(['\r', '\n']).next().unwrap_or("");
         match &mut self.modal {
+            Some(Modal::Servers(form)) => {
+                form.input.insert(one_line.trim());
+                return;
+            }
             Some(Modal::SignIn(form)) => {
                 form.input.insert(one_line.trim());
                 return;

@@ -11,12 +11,15 @@ use crate::screen::config::keymap::Action;
 use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
 use crate::screen::state::input_line::MAX_INPUT;
-use crate::screen::state::modal::{HistorySearch, Modal, Paste, PasteChoice, Search, SignIn};
+use crate::screen::state::modal::{
+    HistorySearch, Modal, Paste, PasteChoice, Search, Servers, SignIn,
+};
 use crate::text::lines_of;
 
 impl App {
     pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
         match self.modal.take() {
+            Some(Modal::Servers(form)) => self.servers_key(form, key, action),
             Some(Modal::SignIn(form)) => self.sign_in_key(form, key, action),
             Some(Modal::Help(offset)) => self.help_key(offset, key, action),
             Some(Modal::Search(search)) => self.search_key(search, key, action),
@@ -36,6 +39,27 @@ impl App {
         {
             search.restart(&tab.buffer);
         }
+    }
+
+    fn servers_key(&mut self, mut form: Servers, key: KeyEvent, action: Option<Action>) {
+        let last = form.list.len().saturating_sub(1);
+        match action {
+            Some(Action::Older) => form.selected = form.selected.saturating_sub(1),
+            Some(Action::Newer) => form.selected = (form.selected + 1).min(last),
+            Some(Action::Submit) => match form.chosen() {
+                Ok(server) => return self.choose_server(server),
+                Err(problem) => form.problem = Some(problem),
+            },
+            action => edit_line(&mut form.input, key, action),
+        }
+        self.modal = Some(Modal::Servers(form));
+    }
+
+    fn choose_server(&mut self, server: ServerName) {
+        self.server = server.to_string();
+        self.greet();
+        self.modal = self.me.is_none().then(|| Modal::SignIn(SignIn::default()));
+        self.effects.push(Effect::Send(Command::UseServer(server)));
     }
 
     fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {

@@ -10,6 +10,7 @@ mod prompt;
 mod roster;
 pub(in crate::screen) mod rows;
 pub(in crate::screen) mod scroll;
+mod servers;
 mod sign_in;
 mod status;
 mod tabs;
@@ -75,10 +76,11 @@ fn draw_all(app: &App, area: Rect, painter: &mut Painter<'_>) -> Option<Position
     prompt::draw(app, areas.prompt, painter);
     status::draw(app, areas.status, painter);
     let cursor = input::draw(app, areas.input_row, areas.input, painter);
-    if let Some(Modal::SignIn(form)) = &app.modal {
-        return Some(sign_in::draw(app, form, area, painter));
+    match &app.modal {
+        Some(Modal::SignIn(form)) => Some(sign_in::draw(app, form, area, painter)),
+        Some(Modal::Servers(form)) => Some(servers::draw(app, form, area, painter)),
+        _ => Some(cursor),
     }
-    Some(cursor)
 }
 
 fn too_small(app: &App, area: Rect, painter: &mut Painter<'_>) {

@@ -149,7 +149,7 @@ fn question(app: &App) -> Option<Question> {
                 ],
             });
         }
-        Some(Modal::SignIn(_)) => return None,
+        Some(Modal::Servers(_) | Modal::SignIn(_)) => return None,
         _ => {}
     }
     app.prompts.first().map(|ask| asked(app, ask))

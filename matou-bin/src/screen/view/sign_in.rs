@@ -61,7 +61,8 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     Position::new(inner.x + 2 + cells(input.cursor.0), inner.y + 2)
 }
 
-fn frame(app: &App, submit: &str, area: Rect, painter: &mut Painter<'_>) {
+/// The lines around a form, with what Enter does.
+pub(super) fn frame(app: &App, submit: &str, area: Rect, painter: &mut Painter<'_>) {
     let style = app.theme.style(Role::Dim);
     let inside = usize::from(area.width.saturating_sub(2));
     let key = |action| app.keys.key(action).unwrap_or_else(|| "(no key)".into());

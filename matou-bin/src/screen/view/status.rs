@@ -41,6 +41,9 @@ fn left(app: &App) -> (String, Role) {
     }
     let server = sanitize(&app.server);
     match &app.link {
+        ServerLink::Connecting if server.is_empty() => {
+            (" Not connected: no server chosen".into(), Role::StatusWarning)
+        }
         ServerLink::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
         ServerLink::Down { next: None, .. } => {
             let text = format!(" Not connected to {server}; /reconnect to try again");
