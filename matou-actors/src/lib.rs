@@ -4,9 +4,10 @@
 //!
 //! - [`protocol`]: frames, names and texts as pure functions of bytes.
 //! - [`server`]: listener, connections, registry, room and broker.
-//! - [`transfer`]: moving one file over one socket, on threads of its own.
+//! - [`transfer`]: moving one file of revision 1 over one socket, on threads of its own.
 //! - [`client`]: the link to the server, private sessions, and the handle that drives them.
-//! - [`trust`]: keys and encrypted links of revision 2, which neither side speaks yet.
+//! - [`exchange`]: files and folders of revision 2, over one encrypted connection.
+//! - [`trust`]: keys and encrypted links of revision 2.
 //!
 //! `server` and `client` never import each other. The library reads no configuration,
 //! environment or signal, and prints nothing: settings, loggers, listeners and shutdown come
