@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 
 use bytes::BytesMut;
 use matou_actors::protocol::v2::{
-    ClientFrame, LeaveReason, Member, NoticeCode, ServerFrame, SignInRefusal,
+    ClientFrame, LeaveReason, Member, NoticeCode, PasswordProof, ServerFrame, SignInRefusal,
 };
 use matou_actors::protocol::{self as v1, Encode};
 use matou_actors::server::Plain;
@@ -264,6 +264,43 @@ fn what_waits_for_a_slow_reader_arrives_whole_and_in_order() {
         assert_eq!(sequence, number + 3);
         assert!(text.starts_with(&format!("{number} ")), "{text}");
     }
+}
+
+#[test]
+fn a_password_is_proved_on_the_connection_itself() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "pass wörd\n").unwrap();
+    let server = Server::with(|settings| {
+        settings.security.password_file = file.path().to_owned();
+        settings.limits.name_attempts = 5;
+    });
+    let refusal = |client: &mut Encrypted| match client.receive() {
+        ServerFrame::Refused { reason, text } => (reason, text.as_str().to_owned()),
+        other => panic!("{other:?}"),
+    };
+    let asked = |text: &str| (SignInRefusal::Password, text.to_owned());
+    let (mut ann, mut eve) = (Encrypted::connect(&server), Encrypted::connect(&server));
+    ann.hello("ann");
+    assert_eq!(refusal(&mut ann), asked("the password is missing"));
+    let proof = ann.prove(&server, "pass wörd");
+    eve.hello_with("eve", PasswordProof::Hmac([0; 32]));
+    assert_eq!(refusal(&mut eve), asked("the password is wrong"));
+    eve.hello_with("eve", PasswordProof::Hmac(proof));
+    assert_eq!(refusal(&mut eve), asked("the password is wrong"), "of another connection");
+    let wrong = eve.prove(&server, "password");
+    eve.hello_with("two words", PasswordProof::Hmac(wrong));
+    assert_eq!(refusal(&mut eve), asked("the password is wrong"), "before any word on names");
+    ann.hello_with("ann", PasswordProof::Hmac(proof));
+    assert!(matches!(ann.receive(), ServerFrame::Welcome { .. }));
+    for _ in 0..2 {
+        eve.hello("eve");
+        refusal(&mut eve);
+    }
+    eve.hello("eve");
+    assert!(eve.is_closed(), "it may try so often");
+    let mut plain = Client::connect(&server);
+    plain.send(&v1::ClientFrame::Join(claim("old")));
+    assert!(plain.is_closed());
 }
 
 #[test]

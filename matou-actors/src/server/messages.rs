@@ -23,7 +23,7 @@ use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::reason::Reason;
-use crate::server::registry::access::Access;
+use crate::server::registry::access::{Access, PasswordCheck};
 use crate::server::registry::bound_names::{Binding, BindingRules};
 use crate::server::registry::directory::{Addresses, Member, Refused};
 use crate::server::room::batch::{Batch, Welcome};
@@ -57,6 +57,7 @@ pub(crate) enum ToRegistry {
         key: MemberKey,
         /// The last event that the client has seen; 0 is none.
         last_sequence: u64,
+        password: PasswordCheck,
     },
     /// A step of a private request. Answered by [`Order::Resume`].
     Private { route: Route, step: PrivateStep },

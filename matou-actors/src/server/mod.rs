@@ -45,6 +45,7 @@ mod token_bucket;
 pub use accept::admitted_keys::AdmittedKeysError;
 pub use accept::bans::Ban;
 pub use accept::bans_file::BansFileError;
+pub use accept::password_file::{PasswordFileError, read_password};
 pub use lifecycle::monitor::{Monitor, Unhealthy};
 pub use lifecycle::reload::ReloadError;
 pub use lifecycle::start::{Failure, Running, StartError, check_admitted_keys, check_bans, start};

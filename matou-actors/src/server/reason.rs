@@ -25,7 +25,9 @@ pub(crate) enum Reason {
     JoinedAlready(Dialect),
     #[error("encryption failed: {0}")]
     Encryption(io::Error),
-    #[error("not encrypted, which security.plain, or a list of admitted keys, does not allow")]
+    #[error(
+        "not encrypted, which security.plain, a password or a list of admitted keys does not allow"
+    )]
     PlainRefused,
     #[error("too many names tried")]
     TooManyNames,

@@ -120,14 +120,17 @@ pub struct Security {
     pub key: PathBuf,
     /// Whether revision 1, which is not encrypted, is served.
     pub plain: Plain,
+    /// File of the password that users need; empty needs none.
+    pub password_file: PathBuf,
     /// File of the keys that are admitted; empty admits everybody.
     pub admitted_keys: PathBuf,
 }
 
 impl Security {
-    /// Whether clients have to be encrypted: also when they have to prove a key.
+    /// Whether clients have to be encrypted: also when they have to prove a key or a password.
     pub fn refuses_plain(&self) -> bool {
-        self.plain == Plain::Refuse || !self.admitted_keys.as_os_str().is_empty()
+        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
+        self.plain == Plain::Refuse || is_set(&self.password_file) || is_set(&self.admitted_keys)
     }
 }
 

@@ -3,21 +3,26 @@
 //! - `identity`: the own key pair; `public_key`: keys of others, fingerprints, and which keys
 //!   are never accepted; `words`: what two people compare; `known_servers`, `known_people`: the keys that were seen, as text.
 //! - `tls`: TLS 1.3 with raw public keys (RFC 7250) on both sides; `server_tls`: the server's side
-//!   of one connection, without buffers.
+//!   of one connection, without buffers, and `exporter` what it exports; `password`: the proof that somebody
+//!   knows the server's password.
 //!
 //! Nothing here knows a socket, a file or a clock.
 
+mod exporter;
 mod identity;
 mod known_people;
 mod known_servers;
+mod password;
 mod public_key;
 mod server_tls;
 mod tls;
 mod words;
 
+pub(crate) use exporter::ExporterSlot;
 pub use identity::{Identity, IdentityError};
 pub use known_people::{KnownPeople, Person};
 pub use known_servers::KnownServers;
+pub use password::{EXPORTER_LABEL, PasswordKey};
 pub use public_key::Fingerprint;
 pub(crate) use server_tls::{MAX_RECORD, ServerTls};
 pub use tls::{Alpn, ExpectedKey, KeyExchange, TlsError, client_config, peer_key, server_config};

@@ -11,6 +11,7 @@ use rustls::unbuffered::{
 };
 use rustls::{Error, ServerConfig};
 
+use super::exporter::{Exported, ExporterSlot};
 use super::tls::{Alpn, TlsError, peer_key};
 use crate::protocol::v2::PublicKey;
 
@@ -27,6 +28,16 @@ pub(crate) struct ServerTls {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     has_ended: bool,
+    exporter: Exporter,
+}
+
+/// What the connection exports for a password.
+enum Exporter {
+    /// There is no password, or it is not needed any more.
+    Unused,
+    /// The handshake goes on.
+    Awaited(Arc<ExporterSlot>),
+    Known(Box<Exported>),
 }
 
 /// What is written.
@@ -37,9 +48,15 @@ enum Record<'a> {
 }
 
 impl ServerTls {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
+    /// A connection whose exporter is found in `exporters`, the log of keys of `config`.
+    pub(crate) fn new(
+        config: Arc<ServerConfig>,
+        exporters: Option<Arc<ExporterSlot>>,
+    ) -> Result<Self, Error> {
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Self { connection, incoming: Vec::new(), outgoing: Vec::new(), has_ended: false })
+        let exporter = exporters.map_or(Exporter::Unused, Exporter::Awaited);
+        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        Ok(Self { connection, incoming, outgoing, has_ended: false, exporter })
     }
 
     /// Takes bytes that came from the client, and appends what they say to `plaintext`. After an
@@ -49,6 +66,16 @@ impl ServerTls {
         fresh: &mut [u8],
         plaintext: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        let received = self.receive_records(fresh, plaintext);
+        if let Exporter::Awaited(exporters) = &self.exporter
+            && let Some(exported) = exporters.take()
+        {
+            self.exporter = Exporter::Known(Box::new(exported));
+        }
+        received
+    }
+
+    fn receive_records(&mut self, fresh: &mut [u8], plaintext: &mut Vec<u8>) -> Result<(), Error> {
         if self.incoming.is_empty() {
             let used = self.process(fresh, plaintext)?;
             self.incoming.extend_from_slice(fresh.get(used..).unwrap_or_default());
@@ -100,6 +127,19 @@ impl ServerTls {
     /// The key that the client has proved; `None` as long as the handshake goes on.
     pub(crate) fn client_key(&self) -> Option<Result<PublicKey, TlsError>> {
         (!self.connection.is_handshaking()).then(|| peer_key(&self.connection, Alpn::Server))
+    }
+
+    /// What the connection exports for a password, once the handshake is done.
+    pub(crate) fn exporter(&self) -> Option<&[u8; 32]> {
+        match &self.exporter {
+            Exporter::Known(exported) => Some(exported),
+            Exporter::Unused | Exporter::Awaited(_) => None,
+        }
+    }
+
+    /// The password has been proved.
+    pub(crate) fn forget_exporter(&mut self) {
+        self.exporter = Exporter::Unused;
     }
 
     fn process(&mut self, input: &mut [u8], plaintext: &mut Vec<u8>) -> Result<usize, Error> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use matou_actors::protocol::v2::{ClientFrame, PasswordProof, PublicKey, ServerFrame, Text};
 use matou_actors::protocol::{Decode, Encode};
-use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config};
+use matou_actors::trust::{
+    Alpn, EXPORTER_LABEL, ExpectedKey, Identity, KeyExchange, PasswordKey, client_config,
+};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -67,6 +69,22 @@ impl Encrypted {
             password: PasswordProof::None,
             last_sequence,
         });
+    }
+
+    /// Asks to join with a password.
+    pub fn hello_with(&mut self, called: &str, password: PasswordProof) {
+        self.send(&ClientFrame::Hello {
+            username: claim(called),
+            program: Text::new("test").unwrap(),
+            password,
+            last_sequence: 0,
+        });
+    }
+
+    /// The proof of `password`, by the exporter of `rustls`, which the server does not use.
+    pub fn prove(&self, server: &Server, password: &str) -> [u8; 32] {
+        let exported = self.stream.conn.export_keying_material([0; 32], EXPORTER_LABEL, None);
+        PasswordKey::new(password, &server.key).prove(&exported.unwrap())
     }
 
     pub fn send(&mut self, frame: &ClientFrame) {

@@ -43,10 +43,14 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
             .map_err(|error| Failure::Usage(error.to_string()))?;
         matou_actors::server::check_admitted_keys(&settings)
             .map_err(|error| Failure::Usage(error.to_string()))?;
+        if !settings.security.password_file.as_os_str().is_empty() {
+            matou_actors::server::read_password(&settings.security.password_file)
+                .map_err(|error| Failure::Usage(error.to_string()))?;
+        }
         key::check(&settings.security)?;
         store::check(&settings.names)?;
         if refuses_plain_unasked(&settings.security) {
-            print(b"Clients that are not encrypted will be refused: they can prove no key.\n")?;
+            print(b"Clients that are not encrypted will be refused: they can prove neither a key nor a password.\n")?;
         }
         return print(b"Configuration OK.\n");
     }
@@ -90,7 +94,7 @@ async fn serve(
     source.fit(&mut settings, logger);
     let identity = key::load(&settings.security, logger)?;
     if refuses_plain_unasked(&settings.security) {
-        warn!(logger, "clients that are not encrypted are refused, since they can prove no key";
+        warn!(logger, "clients that are not encrypted are refused: they can prove neither a key nor a password";
             "next" => "set security.plain to \"refuse\", which says the same");
     }
     let store = store::open(&settings.names, logger)?;
@@ -207,6 +211,7 @@ fn refused(error: StartError) -> Failure {
     match error {
         StartError::Setting(error) => Failure::Usage(error.to_string()),
         StartError::AdmittedKeys(error) => Failure::Runtime(error.to_string()),
+        StartError::Password(error) => Failure::Runtime(error.to_string()),
         StartError::Bans(error) => Failure::Runtime(error.to_string()),
         StartError::Key(error) => Failure::Runtime(error.to_string()),
         StartError::Listener(error) => Failure::Runtime(format!("cannot listen: {error}")),

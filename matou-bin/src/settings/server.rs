@@ -29,6 +29,8 @@ pub(crate) fn load_server(
     settings.history.file = expand(&merged, "history.file", &settings.history.file, home)?;
     let security = &mut settings.security;
     security.key = expand(&merged, "security.key", &security.key, home)?;
+    let password = &mut security.password_file;
+    *password = expand(&merged, "security.password_file", password, home)?;
     let admitted = &mut security.admitted_keys;
     *admitted = expand(&merged, "security.admitted_keys", admitted, home)?;
     let names = &mut settings.names;

@@ -5,4 +5,5 @@ pub(crate) mod admitted_keys;
 pub(crate) mod bans;
 pub(crate) mod bans_file;
 pub(crate) mod listener;
+pub(crate) mod password_file;
 pub(crate) mod socket;

@@ -118,6 +118,8 @@ impl Shared {
         let meters = uplinks.meters.shard(shard);
         let read_buffer = RefCell::new(ReadBuffer::new(LONGEST_FRAME));
         let handshakes = RefCell::default();
+        let mut uplinks = uplinks;
+        uplinks.security = uplinks.security.for_event_loop();
         Self { shard, uplinks, ended, rules, meters, read_buffer, handshakes }
     }
 
@@ -184,11 +186,20 @@ impl Connection {
         let route = self.route();
         self.gate = Gate::Waiting;
         match intent {
-            Intent::Join { claimed, last_sequence } => {
+            Intent::Join { claimed, last_sequence, password } => {
                 let (peer, addresses) = (self.peer, self.addresses());
                 let key = self.output.borrow().socket().client_key().map(Arc::new);
-                let join = ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence };
-                self.shared.uplinks.registry.do_send(join);
+                let security = &self.shared.uplinks.security;
+                let password = security.check(password, self.output.borrow().socket().exporter());
+                self.shared.uplinks.registry.do_send(ToRegistry::Join {
+                    route,
+                    claimed,
+                    peer,
+                    addresses,
+                    key,
+                    last_sequence,
+                    password,
+                });
             }
             Intent::Publish { texts, action } => {
                 let Some(from) = self.inbound.username().cloned() else { return };
@@ -307,6 +318,7 @@ impl Handler<Order> for Connection {
             Order::Welcome { name } => {
                 self.deadlines.cancel(Deadline::Join, ctx);
                 self.inbound.accepted(name);
+                self.output.borrow_mut().socket_mut().forget_exporter();
                 self.resume();
             }
             Order::AwaitWritable => self.watch_progress(ctx),

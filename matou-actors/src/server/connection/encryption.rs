@@ -26,6 +26,16 @@ impl Encryption {
         self.client
     }
 
+    /// What the connection exports for a password.
+    pub(super) fn exporter(&self) -> Option<&[u8; 32]> {
+        self.tls.exporter()
+    }
+
+    /// The password has been proved.
+    pub(super) fn forget_exporter(&mut self) {
+        self.tls.forget_exporter();
+    }
+
     pub(super) fn has_plaintext(&self) -> bool {
         !self.plaintext.is_empty()
     }

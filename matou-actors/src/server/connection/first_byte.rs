@@ -33,11 +33,13 @@ impl Connection {
                 self.starved = true;
                 self.inbound.speaks(Dialect::V2);
                 self.await_handshake(ctx);
-                let begun = ServerTls::new(config).map_err(io::Error::other).and_then(|tls| {
-                    let mut output = self.output.borrow_mut();
-                    output.socket_mut().encrypt(tls);
-                    output.socket_mut().take_ciphertext(&mut input.to_vec())
-                });
+                let exporters = self.shared.uplinks.security.exporters.clone();
+                let begun =
+                    ServerTls::new(config, exporters).map_err(io::Error::other).and_then(|tls| {
+                        let mut output = self.output.borrow_mut();
+                        output.socket_mut().encrypt(tls);
+                        output.socket_mut().take_ciphertext(&mut input.to_vec())
+                    });
                 if let Err(error) = begun {
                     self.close(&Reason::Encryption(error), ctx);
                 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::request::{Request, decode};
 use crate::protocol::v2::MAX_HISTORY;
+use crate::protocol::v2::PasswordProof;
 use crate::protocol::{ClaimedName, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
@@ -56,7 +57,7 @@ pub(crate) enum Next {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// COREQ or HELLO.
-    Join { claimed: ClaimedName, last_sequence: u64 },
+    Join { claimed: ClaimedName, last_sequence: u64, password: PasswordProof },
     /// MSG or SAY, one or more in a row, all of them actions or none.
     Publish { texts: Vec<MessageText>, action: bool },
     /// HISTORY.
@@ -229,8 +230,8 @@ impl Inbound {
                 said.action = action;
                 None
             }
-            Request::Join { claimed, last_sequence } => {
-                Some(Intent::Join { claimed, last_sequence })
+            Request::Join { claimed, last_sequence, password } => {
+                Some(Intent::Join { claimed, last_sequence, password })
             }
             Request::Leave => Some(Intent::Leave),
             Request::History { before, count } => Some(Intent::History { before, count }),

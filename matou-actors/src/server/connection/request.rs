@@ -1,5 +1,6 @@
 //! A frame of either revision, as what its sender wants.
 
+use crate::protocol::v2::PasswordProof;
 use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText, v2};
 use crate::server::messages::{PrivateStep, SessionStep};
 use crate::server::room::event::Dialect;
@@ -11,6 +12,7 @@ pub(super) enum Request {
     Join {
         claimed: ClaimedName,
         last_sequence: u64,
+        password: PasswordProof,
     },
     Say {
         text: MessageText,
@@ -48,8 +50,8 @@ pub(super) fn decode(
                     let kind = frame.kind();
                     (frame.into(), Some(kind))
                 }
-                v2::ClientFrame::Hello { username: claimed, last_sequence, .. } => {
-                    (Request::Join { claimed, last_sequence }, Some(Kind::HELLO))
+                v2::ClientFrame::Hello { username: claimed, last_sequence, password, .. } => {
+                    (Request::Join { claimed, last_sequence, password }, Some(Kind::HELLO))
                 }
                 v2::ClientFrame::Say { flags, text } => {
                     let action = flags & v2::ACTION != 0;
@@ -81,7 +83,9 @@ pub(super) fn decode(
 impl From<ClientFrame> for Request {
     fn from(frame: ClientFrame) -> Self {
         match frame {
-            ClientFrame::Join(claimed) => Self::Join { claimed, last_sequence: 0 },
+            ClientFrame::Join(claimed) => {
+                Self::Join { claimed, last_sequence: 0, password: PasswordProof::None }
+            }
             ClientFrame::Say(text) => Self::Say { text, action: false },
             ClientFrame::Leave => Self::Leave,
             ClientFrame::RequestPrivate { to } => Self::Private(PrivateStep::Request { to }),

@@ -84,6 +84,18 @@ impl Socket {
         self.encryption.as_ref()?.client_key()
     }
 
+    /// What the connection exports for a password; `None` when it is plain.
+    pub(super) fn exporter(&self) -> Option<&[u8; 32]> {
+        self.encryption.as_ref()?.exporter()
+    }
+
+    /// The password has been proved.
+    pub(super) fn forget_exporter(&mut self) {
+        if let Some(encryption) = &mut self.encryption {
+            encryption.forget_exporter();
+        }
+    }
+
     pub(super) fn poll_readable(&self, task: &mut Task<'_>) -> Poll<io::Result<()>> {
         if self.has_plaintext() {
             return Poll::Ready(Ok(()));

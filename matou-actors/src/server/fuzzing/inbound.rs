@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::fuzzing::Choices;
+use crate::protocol::v2::PasswordProof;
 use crate::protocol::{ClientFrame, Decode, Username, encode_message};
 use crate::server::connection::inbound::{Inbound, InboundLimits, Intent, Next};
 use crate::server::messages::PrivateStep;
@@ -128,7 +129,11 @@ fn naive(mut stream: &[u8]) -> Outcome {
                     return outcome;
                 }
                 name = claimed.parse().ok();
-                outcome.intents.push(Intent::Join { claimed, last_sequence: 0 });
+                outcome.intents.push(Intent::Join {
+                    claimed,
+                    last_sequence: 0,
+                    password: PasswordProof::None,
+                });
             }
             (_, None) => {
                 outcome.end = Some("protocol violation: the first frame must be COREQ".into());

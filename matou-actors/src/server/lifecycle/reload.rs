@@ -104,6 +104,7 @@ fn keys_for_restart(current: &ServerSettings, new: &ServerSettings) -> Vec<&'sta
         ("admin.bans", current.admin.bans != new.admin.bans),
         ("security.key", current.security.key != new.security.key),
         ("security.plain", current.security.plain != new.security.plain),
+        ("security.password_file", current.security.password_file != new.security.password_file),
         ("names.store", current.names.store != new.names.store),
         ("metrics.listen", current.metrics.listen != new.metrics.listen),
     ];

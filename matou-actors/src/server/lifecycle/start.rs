@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::server::accept::admitted_keys::AdmittedKeysError;
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
+use crate::server::accept::password_file::{PasswordFileError, read_password};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
 use crate::server::connection::security::Security;
 use crate::server::lifecycle::monitor::Monitor;
@@ -27,7 +28,7 @@ use crate::server::room::history_file::{self, HistoryWriter};
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::store::Store;
 use crate::server::store::writer::StoreWriter;
-use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
+use crate::trust::{Alpn, ExpectedKey, Identity, PasswordKey, TlsError, server_config};
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -76,6 +77,9 @@ pub enum StartError {
     /// A file of admitted keys that cannot be used.
     #[error(transparent)]
     AdmittedKeys(#[from] AdmittedKeysError),
+    /// A file of a password that cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordFileError),
     /// A key that cannot be used.
     #[error("cannot use the server's key: {0}")]
     Key(#[from] TlsError),
@@ -145,10 +149,21 @@ fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {
     }
 }
 
-fn security(settings: &ServerSettings, identity: Option<&Identity>) -> Result<Security, TlsError> {
+fn security(
+    settings: &ServerSettings,
+    identity: Option<&Identity>,
+) -> Result<Security, StartError> {
     let config = identity.map(|identity| server_config(identity, ExpectedKey::Any, Alpn::Server));
     let config = config.transpose()?.map(Arc::new);
-    Ok(Security { config, refuses_plain: settings.security.refuses_plain() })
+    let file = &settings.security.password_file;
+    let password = match identity {
+        Some(identity) if !file.as_os_str().is_empty() => {
+            Some(PasswordKey::new(&read_password(file)?, &identity.public_key()))
+        }
+        _ => None,
+    };
+    let refuses_plain = settings.security.refuses_plain();
+    Ok(Security { config, refuses_plain, password, exporters: None })
 }
 
 impl Running {

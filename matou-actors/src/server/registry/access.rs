@@ -11,6 +11,25 @@ pub(crate) struct Access {
     pub(crate) admitted: Option<AdmittedKeys>,
 }
 
+/// What a client has proved about the server's password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasswordCheck {
+    /// The client knows it, or there is none.
+    Passed,
+    Missing,
+    Wrong,
+}
+
+impl PasswordCheck {
+    pub(crate) fn result(self) -> Result<(), Refused> {
+        match self {
+            Self::Passed => Ok(()),
+            Self::Missing => Err(Refused::PasswordMissing),
+            Self::Wrong => Err(Refused::PasswordWrong),
+        }
+    }
+}
+
 impl Access {
     /// Whether the user with that key, or without one, is let in.
     pub(crate) fn check(&self, key: Option<&PublicKey>) -> Result<(), Refused> {

@@ -86,8 +86,12 @@ impl Handler<ToRegistry> for Registry {
                 // Nothing is kept: who waits reads that from the end of the channel.
                 None => drop(closed),
             },
-            ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence } => {
-                self.join(route, &claimed, peer, addresses, key, last_sequence);
+            ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence, password } => {
+                // First of all: without it nothing is learned about names.
+                match password.result() {
+                    Ok(()) => self.join(route, &claimed, peer, addresses, key, last_sequence),
+                    Err(refused) => self.refuse(route, &claimed, peer, key.is_some(), refused),
+                }
             }
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
@@ -186,14 +190,23 @@ impl Registry {
                 }
                 self.meters.users.set(self.directory.len());
             }
-            Err(refused) => {
-                self.meters.names_refused.add(1);
-                let answer = if key.is_some() { Kind::REFUSED } else { Kind::CORES };
-                self.meters.hub_sent(answer, 1);
-                self.log_refusal(peer, claimed, refused);
-                self.answers.push((route, Order::Refuse(refused)));
-            }
+            Err(refused) => self.refuse(route, claimed, peer, key.is_some(), refused),
         }
+    }
+
+    fn refuse(
+        &mut self,
+        route: Route,
+        claimed: &ClaimedName,
+        peer: SocketAddr,
+        has_key: bool,
+        refused: Refused,
+    ) {
+        self.meters.names_refused.add(1);
+        let answer = if has_key { Kind::REFUSED } else { Kind::CORES };
+        self.meters.hub_sent(answer, 1);
+        self.log_refusal(peer, claimed, refused);
+        self.answers.push((route, Order::Refuse(refused)));
     }
 
     fn keep_names(&mut self) {

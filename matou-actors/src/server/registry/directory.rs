@@ -55,6 +55,10 @@ pub(crate) enum Refused {
     Banned,
     #[error("the key is banned")]
     KeyBanned,
+    #[error("the password is missing")]
+    PasswordMissing,
+    #[error("the password is wrong")]
+    PasswordWrong,
     #[error("the key is not on the list of admitted keys")]
     NotListed,
     #[error("the name mixes letters of several scripts")]
@@ -71,6 +75,8 @@ pub(crate) enum RefusedKind {
     Banned,
     KeyBanned,
     NotListed,
+    PasswordMissing,
+    PasswordWrong,
     MixedScripts,
 }
 
@@ -99,6 +105,7 @@ impl Refused {
             Self::Taken => SignInRefusal::Taken,
             Self::OtherKey => SignInRefusal::OtherKey,
             Self::TooManyNewNames => SignInRefusal::TooManyNames,
+            Self::PasswordMissing | Self::PasswordWrong => SignInRefusal::Password,
             Self::NotListed => SignInRefusal::NotListed,
             Self::Banned | Self::KeyBanned => SignInRefusal::Banned,
         }
@@ -113,6 +120,8 @@ impl Refused {
             Self::Banned => RefusedKind::Banned,
             Self::KeyBanned => RefusedKind::KeyBanned,
             Self::NotListed => RefusedKind::NotListed,
+            Self::PasswordMissing => RefusedKind::PasswordMissing,
+            Self::PasswordWrong => RefusedKind::PasswordWrong,
             Self::MixedScripts => RefusedKind::MixedScripts,
         }
     }

@@ -14,7 +14,7 @@ use crate::server::ids::Route;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::access::Access;
+use crate::server::registry::access::{Access, PasswordCheck};
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
@@ -103,6 +103,7 @@ fn join(route: Route, claimed: &str) -> ToRegistry {
         addresses,
         key: None,
         last_sequence: 0,
+        password: PasswordCheck::Passed,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::server::broker::actor::Broker;
 use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
-use crate::server::registry::access::Access;
+use crate::server::registry::access::{Access, PasswordCheck};
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
@@ -81,6 +81,7 @@ impl Stage {
             addresses,
             key: None,
             last_sequence: 0,
+            password: PasswordCheck::Passed,
         };
         self.registry.send(join).await.unwrap();
     }
