@@ -128,7 +128,7 @@ impl Engine {
                 let size = of.transfer.offer.size;
                 self.reports.push(Report::Begun { transfer, path, size, have });
                 self.message(frame);
-                self.turns.push_back(transfer);
+                self.schedule(transfer);
                 let whole = self.receiving.get_mut(&transfer);
                 match whole.map(|of| of.transfer.finish_if_empty()) {
                     Some(Ok(Some(ended))) => self.ended(transfer, ended),
@@ -161,7 +161,7 @@ impl Engine {
                 let (path, size) = (of.transfer.manifest.root.clone(), of.transfer.manifest.size);
                 let file = of.transfer.manifest.kind == OfferKind::File;
                 let taken = of.transfer.taken(have);
-                self.turns.push_back(transfer);
+                self.schedule(transfer);
                 let have = if file { have.min(size) } else { 0 };
                 self.reports.push(Report::Begun { transfer, path, size, have });
                 if let Err(end) = taken {
@@ -171,7 +171,7 @@ impl Engine {
             MessageFrame::Proof { transfer, have, hash } => {
                 if let Some(of) = self.sending.get_mut(&transfer) {
                     of.transfer.proved(have, hash);
-                    self.turns.push_back(transfer);
+                    self.schedule(transfer);
                 }
             }
             MessageFrame::Refuse { transfer, reason }
@@ -250,7 +250,7 @@ impl Engine {
             FileFrame::Have { transfer, path, size, modified, hash } => {
                 if let Some(of) = self.sending.get_mut(&transfer) {
                     of.transfer.has(path, size, modified, hash);
-                    self.turns.push_back(transfer);
+                    self.schedule(transfer);
                 }
             }
             FileFrame::Session { .. } | FileFrame::Use {} | FileFrame::Unknown { .. } => {}
@@ -268,6 +268,18 @@ impl Engine {
                 }
             }
             Err(end) => self.end(transfer, end),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn turns(&self) -> usize {
+        self.turns.len()
+    }
+
+    /// Gives a transfer its turn behind the others, once however often it is asked for.
+    fn schedule(&mut self, transfer: u64) {
+        if !self.turns.contains(&transfer) {
+            self.turns.push_back(transfer);
         }
     }
 
@@ -305,9 +317,7 @@ impl Engine {
                     if let Some(frame) = frame {
                         self.message(frame);
                     }
-                    if !self.turns.contains(&transfer) {
-                        self.turns.push_back(transfer);
-                    }
+                    self.schedule(transfer);
                 }
                 Err(end) => self.end(transfer, end),
             }

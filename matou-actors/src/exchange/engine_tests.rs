@@ -383,7 +383,14 @@ fn an_empty_folder_and_names_that_differ_in_case_arrive() {
 
 /// What a hostile sender offers, and the frames behind it.
 fn hostile(kind: OfferKind, size: i64, files: u32, frames: Vec<FileFrame>) -> Pair {
-    let mut pair = Pair::new();
+    hostile_to(Pair::new(), (kind, size, files), frames)
+}
+
+fn hostile_to(
+    mut pair: Pair,
+    (kind, size, files): (OfferKind, i64, u32),
+    frames: Vec<FileFrame>,
+) -> Pair {
     let offer = MessageFrame::Offer {
         transfer: 1,
         kind,
@@ -434,6 +441,65 @@ fn a_sender_that_lies_about_size_or_hash_leaves_no_file() {
         assert_eq!(pair.failures(1).len(), 1, "{shown}");
         assert!(!pair.there().contains(&"gift".to_owned()));
     }
+}
+
+#[test]
+fn a_folder_is_not_larger_than_was_offered() {
+    let frames = vec![entry("a", 1, 0, 0), data(b"x"), end(b"x"), entry("b", 1 << 40, 0, 0)];
+    let pair = hostile(OfferKind::Folder, 1, 2, frames);
+    assert!(pair.failures(1)[0].contains("larger than was offered"), "{:?}", pair.failures(1));
+}
+
+#[test]
+fn a_sender_cannot_skip_what_is_not_there() {
+    let cases = [
+        vec![entry("a", 4, 0, 4), end(b"four")],
+        vec![entry("a", 4, 0, 1), end(b"four")],
+        vec![entry("a", 0, 0, 4), end(b"")],
+    ];
+    for frames in cases {
+        let shown = format!("{frames:?}");
+        let pair = hostile(OfferKind::Folder, 4, 1, frames);
+        assert_eq!((pair.received(1).len(), pair.failures(1).len()), (0, 1), "{shown}");
+    }
+}
+
+#[test]
+fn a_file_that_is_skipped_has_the_hash_that_it_has_here() {
+    let gift = (OfferKind::Folder, 5, 2);
+    for (hash, whole) in [(end(b"fore"), 0), (end(b"four"), 1)] {
+        let cut = vec![entry("a", 4, 0, 0), data(b"four"), end(b"four")];
+        let pair = hostile_to(Pair::new(), gift, cut);
+        assert_eq!(pair.there(), ["gift.part", "gift.part.meta"]);
+        let skipping = vec![entry("a", 4, 0, 4), hash, entry("b", 1, 0, 0), data(b"x"), end(b"x")];
+        let pair = hostile_to(pair.restart(), gift, skipping);
+        assert_eq!(pair.received(1).len(), whole, "{:?}", pair.reports[1]);
+    }
+}
+
+#[test]
+fn a_transfer_has_one_turn_however_many_frames_come_for_it() {
+    let mut pair = Pair::new();
+    let path = pair.file("a", b"abc");
+    pair.offer(0, &path);
+    let have = FileFrame::Have {
+        transfer: 1,
+        path: EntryPath::parse("a").unwrap(),
+        size: 3,
+        modified: UnixMillis(0),
+        hash: Digest([0; 32]),
+    };
+    for _ in 0..1000 {
+        pair.engines[0].file_came(have.clone(), Instant::now());
+    }
+    assert_eq!(pair.engines[0].turns(), 1);
+}
+
+#[test]
+fn entries_of_one_name_are_bounded() {
+    let frames: Vec<_> = (0..1100).flat_map(|_| [entry("a", 0, 0, 0), end(b"")]).collect();
+    let pair = hostile(OfferKind::Folder, 0, 1100, frames);
+    assert!(pair.failures(1)[0].contains("too many files of that name"), "{:?}", pair.failures(1));
 }
 
 #[test]

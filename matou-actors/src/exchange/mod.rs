@@ -15,6 +15,8 @@
 mod digest;
 mod engine;
 #[cfg(test)]
+mod engine_fuzz_tests;
+#[cfg(test)]
 mod engine_tests;
 mod manifest;
 mod messages;

@@ -1,5 +1,6 @@
 //! One incoming transfer: from its offer to its receipt.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -30,6 +31,10 @@ pub(super) struct Receiving {
     pub(super) offer: Offer,
     stage: Stage,
     entries: u32,
+    /// Bytes of all entries that have begun.
+    begun: u64,
+    /// The files of a folder that are here from an earlier attempt, as HAVE described them.
+    listed: HashMap<EntryPath, (u64, Digest)>,
     digest: FolderDigest,
     /// Bytes that are here.
     pub(super) moved: u64,
@@ -81,8 +86,8 @@ struct Growing {
     file: Option<File>,
     hasher: blake3::Hasher,
     position: u64,
-    /// The sender skips it: it is there already.
-    skipped: bool,
+    /// The sender skips it: it is there already, with this hash.
+    skipped: Option<Digest>,
 }
 
 /// What follows from the end of an entry.
@@ -97,7 +102,16 @@ pub(super) enum Ended {
 impl Receiving {
     pub(super) fn new(offer: Offer) -> Self {
         let digest = FolderDigest::default();
-        Self { offer, stage: Stage::Offered, entries: 0, digest, moved: 0, checked: 0 }
+        Self {
+            offer,
+            stage: Stage::Offered,
+            entries: 0,
+            begun: 0,
+            listed: HashMap::new(),
+            digest,
+            moved: 0,
+            checked: 0,
+        }
     }
 
     pub(super) fn is_offered(&self) -> bool {
@@ -207,7 +221,7 @@ impl Receiving {
 
     /// Hashes on, and appends HAVE for a file that is hashed.
     fn list(
-        &self,
+        &mut self,
         place: Place,
         mut left: Vec<Present>,
         current: Option<(Present, File, blake3::Hasher, u64)>,
@@ -229,14 +243,12 @@ impl Receiving {
             return Stage::Listing { place, left, current: Some((present, file, hasher, until)) };
         }
         let modified = if readable { present.modified } else { UnixMillis(i64::MIN) };
-        FileFrame::Have {
-            transfer: self.offer.transfer,
-            path: present.path,
-            size: present.size,
-            modified,
-            hash: finish(&hasher),
+        let Present { path, size, .. } = present;
+        let (transfer, hash) = (self.offer.transfer, finish(&hasher));
+        if readable {
+            self.listed.insert(path.clone(), (size, hash));
         }
-        .encode(out);
+        FileFrame::Have { transfer, path, size, modified, hash }.encode(out);
         Stage::Listing { place, left, current: None }
     }
 
@@ -258,15 +270,25 @@ impl Receiving {
             return Err(lie("more entries than were offered"));
         }
         let is_file = self.offer.kind == OfferKind::File;
-        let skipped = !is_file && offset == size && size > 0 || !is_file && offset > 0;
+        self.begun = self.begun.saturating_add(size);
+        if self.begun > self.offer.size {
+            return Err(lie("the entries are larger than was offered"));
+        }
+        let mut skipped = None;
         let (mut hasher, mut position) = (blake3::Hasher::new(), 0);
         let file = if let Some(tree) = &mut place.tree {
             if flags & FOLDER != 0 {
                 tree.make_folder(&path, modified).map_err(|error| disk(&error))?;
                 None
-            } else if skipped {
-                tree.keep(&path).map_err(|error| disk(&error))?;
-                position = size;
+            } else if offset > 0 {
+                let listed = self.listed.get(&path).filter(|(listed, _)| *listed == size);
+                let Some((_, hash)) = listed.filter(|_| offset == size) else {
+                    return Err(lie("it skips a file that is not there"));
+                };
+                if !tree.keep(&path).map_err(|error| disk(&error))? {
+                    return Err(lie("it skips a file that is there under another name"));
+                }
+                (skipped, position) = (Some(*hash), size);
                 None
             } else {
                 Some(tree.grow().map_err(|error| disk(&error))?)
@@ -320,8 +342,8 @@ impl Receiving {
             self.stage = stage;
             return Err(lie("the end of an entry that did not begin"));
         };
-        let differs = growing.position != growing.size
-            || (!growing.skipped && finish(&growing.hasher) != hash);
+        let there = growing.skipped.unwrap_or_else(|| finish(&growing.hasher));
+        let differs = growing.position != growing.size || there != hash;
         if differs {
             place.part.remove();
             let reason = "what arrived is not what was sent; it was removed";

@@ -19,6 +19,10 @@ const GROWING: &str = ".part";
 const MAX_DEPTH: usize = 64;
 /// The most entries that are looked at when a folder is gone on with.
 const MAX_ENTRIES: usize = 1_000_000;
+/// Bytes of all names that are remembered, those of folders with the path to them.
+const MAX_NAME_BYTES: usize = 256 * 1024 * 1024;
+/// How many taken names are passed over before giving up.
+const MAX_NAMES: u32 = 1_000;
 
 /// A folder that is being received.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(super) struct Tree {
     folders: HashMap<Box<str>, Box<str>>,
     /// Names in use in each folder here, without regard to case.
     used: HashMap<Box<str>, HashSet<Box<str>>>,
+    name_bytes: usize,
     /// The times that folders get once they are complete.
     times: Vec<(Box<str>, UnixMillis)>,
     /// The folder that was written to last.
@@ -44,7 +49,14 @@ pub(super) struct Present {
 
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Self {
-        Self { root, folders: HashMap::new(), used: HashMap::new(), times: Vec::new(), last: None }
+        Self {
+            root,
+            folders: HashMap::new(),
+            used: HashMap::new(),
+            name_bytes: 0,
+            times: Vec::new(),
+            last: None,
+        }
     }
 
     /// The whole files that are there from an earlier attempt.
@@ -102,9 +114,12 @@ impl Tree {
         Ok(rustix::fs::renameat(&self.root, GROWING, &*parent, &*name)?)
     }
 
-    /// An entry that is there already: its name is in use.
-    pub(super) fn keep(&mut self, path: &EntryPath) -> io::Result<()> {
-        self.local(path).map(drop)
+    /// An entry that is there already: its name is in use. False when it would have another name
+    /// here than the sender calls it by.
+    pub(super) fn keep(&mut self, path: &EntryPath) -> io::Result<bool> {
+        let (folder, name) = self.local(path)?;
+        let sent = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+        Ok((&*folder, &*name) == sent)
     }
 
     /// All entries are there: folders get their times, and all of it is synced.
@@ -148,20 +163,30 @@ impl Tree {
         let name = self.free_name(&above, name)?;
         let local: Box<str> =
             if above.is_empty() { name } else { format!("{above}/{name}").into() };
+        self.remember(path.len() + local.len())?;
         self.folders.insert(path.into(), local.clone());
         Ok(local)
     }
 
     fn free_name(&mut self, folder: &str, name: &str) -> io::Result<Box<str>> {
         let safe = safe_name(name);
+        self.remember(name.len())?;
         let used = self.used.entry(folder.into()).or_default();
-        for tries in 0..u32::MAX {
+        for tries in 0..MAX_NAMES {
             let name = numbered(&safe, tries);
             if used.insert(name.to_lowercase().into()) {
                 return Ok(name.into());
             }
         }
         Err(io::Error::other("too many files of that name"))
+    }
+
+    fn remember(&mut self, bytes: usize) -> io::Result<()> {
+        self.name_bytes += bytes;
+        if self.name_bytes > MAX_NAME_BYTES {
+            return Err(io::Error::other("the names of its entries are too long"));
+        }
+        Ok(())
     }
 
     fn open_folder(&mut self, path: &str) -> io::Result<Arc<OwnedFd>> {

@@ -17,5 +17,7 @@ mod valid_v2;
 
 pub(crate) use choices::Choices;
 pub use frames::{client_frames, file_headers, frames_v2, peer_frames, server_frames};
+#[cfg(test)]
+pub(crate) use mutation::mutated;
 
 pub use crate::server::fuzzing::{directory, inbound, requests};

@@ -51,7 +51,7 @@ pub(super) fn valid_frames() -> Vec<Vec<u8>> {
 }
 
 /// A few frames in a row with a few things wrong.
-pub(super) fn mutated(frames: &[Vec<u8>], rng: &mut Rng, out: &mut Vec<u8>) {
+pub(crate) fn mutated(frames: &[Vec<u8>], rng: &mut Rng, out: &mut Vec<u8>) {
     out.clear();
     for _ in 0..rng.usize(1..5) {
         out.extend_from_slice(&frames[rng.usize(..frames.len())]);
