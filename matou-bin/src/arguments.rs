@@ -6,6 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::{Span, SpanRelativeTo};
+use matou_actors::protocol::Username;
 
 use crate::input::home;
 use crate::paths::expand_tilde;
@@ -28,6 +29,17 @@ Exit codes:
   3   the server refused the name, and the user cannot be prompted for another one
   70  a critical actor of the server failed";
 
+const TRANSFER_EXIT_CODES: &str = "\
+Exit codes:
+  0   everything was delivered or received
+  1   runtime failure (a file that cannot be read, a key that is not the known one)
+  2   invalid argument or setting, or several servers to choose from
+  3   the server refused the name given with --username
+  4   the recipient refused a file or the private session
+  5   the recipient was not in the room, or did not answer in time
+  6   a transfer ended before it was complete; send it again to go on where it ended
+  7   the server was not found or not reached";
+
 /// Server or client.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
@@ -35,6 +47,10 @@ pub(crate) enum Role {
     Server(ServerArguments),
     /// Run a client: chat in public and in private, send and receive files.
     Client(ClientArguments),
+    /// Send files and folders to a person, and exit.
+    Send(SendArguments),
+    /// Receive files and folders without being asked.
+    Receive(ReceiveArguments),
     /// List the servers of this machine and of the local network.
     Servers {
         /// Print one JSON object.
@@ -222,6 +238,59 @@ pub(crate) struct ClientArguments {
     pub(crate) verbosity: Verbosity,
 }
 
+/// How the one-shot commands join a room.
+#[derive(Debug, Args)]
+pub(crate) struct JoinArguments {
+    /// Read settings from this file (config/client.toml documents every key) instead of
+    /// matou/client.toml in your configuration folder.
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
+    pub(crate) config: Option<PathBuf>,
+    /// The server to connect to, instead of one in the local network; the default port is 6286.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) server: Option<String>,
+    /// Sign in under this name; by default under your usual one or your login name, with a number
+    /// behind it if it is taken.
+    #[arg(long, value_name = "NAME", value_parser = username)]
+    pub(crate) username: Option<Username>,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+}
+
+/// Arguments of `send`.
+#[derive(Debug, Args)]
+#[command(after_help = TRANSFER_EXIT_CODES)]
+pub(crate) struct SendArguments {
+    #[command(flatten)]
+    pub(crate) join: JoinArguments,
+    /// How long NAME may take to come and to accept.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) wait: u64,
+    /// The recipient: a person in the room.
+    #[arg(value_parser = username)]
+    pub(crate) name: Username,
+    /// The files and folders.
+    #[arg(required = true, value_name = "PATH", value_parser = path())]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Arguments of `receive`.
+#[derive(Debug, Args)]
+#[command(after_help = TRANSFER_EXIT_CODES)]
+pub(crate) struct ReceiveArguments {
+    #[command(flatten)]
+    pub(crate) join: JoinArguments,
+    /// Accept files of this person only; without it, of everybody.
+    #[arg(long, value_name = "NAME", value_parser = username)]
+    pub(crate) from: Option<Username>,
+    /// Save files in this folder instead of the downloads folder of the settings.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<String>,
+    /// Exit after the first complete transfer, once no other one is running.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
 const POLICIES: [&str; 5] = ["ask", "known", "compared", "always", "never"];
 
 /// Verbosity of the log.
@@ -245,6 +314,10 @@ impl Verbosity {
 /// Reads a path in which `~` is a home directory, as in the settings.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|path| expand_tilde(&path, home().as_deref()))
+}
+
+fn username(text: &str) -> Result<Username, String> {
+    Username::parse(text).map_err(|error| error.to_string())
 }
 
 /// `text` such as `7d` or `1h 30m` in seconds, days of 24 hours.
@@ -273,6 +346,22 @@ impl ClientArguments {
             ("--accept-files", "files.accept", self.accept_files.as_ref()),
             ("--accept-private", "private.accept", self.accept_private.as_ref()),
         ])
+    }
+}
+
+impl JoinArguments {
+    /// The settings given by flags.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        flags([("--server", "client.server", self.server.as_ref())])
+    }
+}
+
+impl ReceiveArguments {
+    /// The settings given by flags.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let mut flags = flags([("--to", "files.downloads", self.to.as_ref())]);
+        flags.extend(self.join.flags());
+        flags
     }
 }
 

@@ -26,6 +26,18 @@ pub(crate) enum Failure {
          allowed; choose another one with --username NAME"
     )]
     Refused(Username),
+    /// The other side refused a file or the private session: exit code 4.
+    #[error("{0}")]
+    Declined(String),
+    /// The recipient was not there, or did not answer in time: exit code 5.
+    #[error("{0}")]
+    Absent(String),
+    /// A transfer ended before it was complete: exit code 6.
+    #[error("{0}")]
+    Cut(String),
+    /// The server was not reached: exit code 7.
+    #[error("{0}")]
+    Unreachable(String),
     /// A critical actor of the server failed: exit code 70 (`EX_SOFTWARE` of sysexits.h).
     #[error("{0}; see the log for the cause")]
     Critical(String),
@@ -37,6 +49,10 @@ impl Failure {
             Self::Runtime(_) => 1,
             Self::Settings(_) | Self::Usage(_) => 2,
             Self::Refused(_) => 3,
+            Self::Declined(_) => 4,
+            Self::Absent(_) => 5,
+            Self::Cut(_) => 6,
+            Self::Unreachable(_) => 7,
             Self::Critical(_) => 70,
         }
     }

@@ -38,7 +38,14 @@ pub(crate) fn manual(folder: Option<&Path>) -> Result<(), Failure> {
 }
 
 fn complete_pages(folder: &Path) -> io::Result<()> {
-    for name in ["matou-bin.1", "matou-bin-server.1", "matou-bin-client.1", "matou-bin-admin.1"] {
+    for name in [
+        "matou-bin.1",
+        "matou-bin-server.1",
+        "matou-bin-client.1",
+        "matou-bin-send.1",
+        "matou-bin-receive.1",
+        "matou-bin-admin.1",
+    ] {
         let path = folder.join(name);
         let rendered = fs::read_to_string(&path)?;
         fs::write(&path, complete(name, &rendered))?;

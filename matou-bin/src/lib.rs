@@ -18,6 +18,7 @@ mod interfaces;
 mod key_file;
 mod logging;
 mod manual;
+mod oneshot;
 mod paths;
 mod sanitize;
 mod screen;
@@ -55,6 +56,8 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.role {
         Role::Server(arguments) => server::run(&arguments),
         Role::Client(arguments) => client::run(&arguments),
+        Role::Send(arguments) => oneshot::send(&arguments),
+        Role::Receive(arguments) => oneshot::receive(&arguments),
         Role::Servers { json } => servers::run(json),
         Role::Admin(arguments) => admin::run(&arguments),
         Role::Identity { order } => identity::run(&order),

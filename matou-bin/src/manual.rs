@@ -19,6 +19,8 @@ fn sections(page: &str) -> String {
         "matou-bin.1" => main(&mut roff),
         "matou-bin-server.1" => server(&mut roff),
         "matou-bin-client.1" => client(&mut roff),
+        "matou-bin-send.1" => send(&mut roff),
+        "matou-bin-receive.1" => receive(&mut roff),
         "matou-bin-admin.1" => admin(&mut roff),
         _ => {}
     }
@@ -31,7 +33,10 @@ fn main(roff: &mut Roff) {
     roff.entry("matou-bin client", "Join the room of a server in the local network.");
     roff.entry("matou-bin client --server 192.0.2.5", "Join the room of that server.");
     roff.title("SEE ALSO");
-    roff.text("matou-bin-server(1), matou-bin-client(1), matou-bin-admin(1)");
+    roff.text(
+        "matou-bin-server(1), matou-bin-client(1), matou-bin-send(1), matou-bin-receive(1), \
+         matou-bin-admin(1)",
+    );
 }
 
 fn server(roff: &mut Roff) {
@@ -99,6 +104,42 @@ fn client(roff: &mut Roff) {
         "echo hello | matou-bin client --json --username Bot",
         "Send one message and exit, with events as JSON.",
     );
+}
+
+fn send(roff: &mut Roff) {
+    join(roff);
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin send Bea photo.jpg trip/", "Send a file and a folder to Bea.");
+    roff.entry(
+        "matou-bin send --server 192.0.2.5 --wait 600 Bea report.pdf",
+        "Wait up to ten minutes for Bea.",
+    );
+}
+
+fn receive(roff: &mut Roff) {
+    roff.title("OUTPUT");
+    roff.text("The path of each received file or folder on a line of standard output.");
+    join(roff);
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin receive --once", "Receive one file or folder from anybody.");
+    roff.entry(
+        "matou-bin receive --from Ada --to /srv/drop",
+        "Receive files of Ada into a folder.",
+    );
+}
+
+/// What the one-shot commands have in common with the client.
+fn join(roff: &mut Roff) {
+    roff.title("SETTINGS");
+    roff.text(
+        "Those of matou-bin-client(1), from the same configuration file and variables; flags override \
+         them.",
+    );
+    roff.title("FILES");
+    roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
+    roff.entry("~/.local/share/matou/identity.key", "Your private key; made at the first start.");
+    roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
+    roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
 }
 
 fn admin(roff: &mut Roff) {
@@ -183,7 +224,13 @@ mod tests {
     #[test]
     fn no_text_is_a_request_of_roff() {
         assert_eq!(escaped(".part of a\\b -x"), "\\&.part of a\\eb \\-x");
-        for page in ["matou-bin.1", "matou-bin-server.1", "matou-bin-admin.1"] {
+        for page in [
+            "matou-bin.1",
+            "matou-bin-server.1",
+            "matou-bin-send.1",
+            "matou-bin-receive.1",
+            "matou-bin-admin.1",
+        ] {
             let requests = sections(page);
             let requests = requests.lines().filter(|line| line.starts_with('.'));
             assert!({ requests }.all(|line| line == ".TP" || line.starts_with(".SH ")));

@@ -127,8 +127,8 @@ pub(crate) enum FileEvent {
     Received { id: TransferId, size: u64, skipped: u64 },
     /// It was not taken, and is still offered.
     NotTaken { id: TransferId, reason: String },
-    /// It ended otherwise.
-    Failed { id: TransferId, reason: String },
+    /// It ended otherwise; `refused`: the other side did not want or could not take it.
+    Failed { id: TransferId, refused: bool, reason: String },
     /// This session cannot send it, nor any other one.
     GaveBack(Outgoing),
     /// The peer broke the protocol: no more files come.

@@ -83,8 +83,12 @@ impl Engine {
                 match manifest {
                     Ok(manifest) => self.offer(key, manifest),
                     Err(reason) => {
-                        let (transfer, unnumbered) = (key, true);
-                        self.reports.push(Report::Failed { transfer, unnumbered, reason });
+                        self.reports.push(Report::Failed {
+                            transfer: key,
+                            unnumbered: true,
+                            refused: false,
+                            reason,
+                        });
                     }
                 }
             }
@@ -177,7 +181,8 @@ impl Engine {
             MessageFrame::Refuse { transfer, reason }
                 if self.sending.remove(&transfer).is_some() =>
             {
-                self.fail(transfer, why_refused(reason));
+                let (unnumbered, refused, reason) = (false, true, why_refused(reason));
+                self.reports.push(Report::Failed { transfer, unnumbered, refused, reason });
             }
             MessageFrame::Cancel { transfer, reason } => {
                 let was_sent = self.sending.remove(&transfer).is_some();
@@ -379,7 +384,8 @@ impl Engine {
     }
 
     fn fail(&mut self, transfer: u64, reason: String) {
-        self.reports.push(Report::Failed { transfer, unnumbered: false, reason });
+        let (unnumbered, refused) = (false, false);
+        self.reports.push(Report::Failed { transfer, unnumbered, refused, reason });
     }
 
     fn message(&mut self, frame: MessageFrame) {

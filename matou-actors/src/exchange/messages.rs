@@ -116,6 +116,8 @@ pub enum Report {
         transfer: u64,
         /// It never got a number: `transfer` is the key.
         unnumbered: bool,
+        /// The other side refused it.
+        refused: bool,
         /// Why, for the user.
         reason: String,
     },

@@ -12,7 +12,7 @@ use crate::stdout::print;
 
 /// How the user can be asked which server to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
+pub(crate) enum Asks {
     /// In the full-screen interface, later.
     OnScreen,
     /// By a numbered list and a line.
@@ -21,7 +21,7 @@ pub(super) enum Asks {
 }
 
 /// What a search leads to.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// How the client names the server that is to be joined.
     Server(String),
     /// The user has to choose, on the screen.
@@ -29,7 +29,7 @@ pub(super) enum Outcome {
 }
 
 /// Searches for a server to join. With `is_quiet`, for programs, nothing is said.
-pub(super) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcome, Failure> {
+pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcome, Failure> {
     if !is_quiet {
         say("searching for servers");
     }

@@ -2,7 +2,7 @@
 
 mod console;
 mod conversation;
-mod find;
+pub(crate) mod find;
 pub(crate) mod json;
 mod output;
 pub(crate) mod plain;
@@ -54,7 +54,9 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
                 .into(),
         ));
     }
-    let log = start_log(&file, mode)?;
+    // Log lines would garble the screen.
+    let target = if mode == Mode::Screen { Target::Nowhere } else { Target::PlainStderr };
+    let log = start_log(&file, target)?;
     let mut servers = Vec::new();
     if settings.server.is_empty() {
         let asks = match mode {
@@ -86,7 +88,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
 }
 
 /// Runs the future that lasts as long as the program.
-fn run_to_completion<T>(talk: impl Future<Output = T>) -> T {
+pub(crate) fn run_to_completion<T>(talk: impl Future<Output = T>) -> T {
     let system = actix::System::new();
     let outcome = system.block_on(talk);
     // Dropping the system would wait indefinitely for a blocked DNS lookup or file system; exiting
@@ -130,7 +132,7 @@ fn choice(server: &FoundServer) -> ServerChoice {
 
 /// The user's configuration file, if there is one. A link that leads nowhere is one that cannot be
 /// read.
-fn own_file() -> Option<PathBuf> {
+pub(crate) fn own_file() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
     let folders = etcetera::choose_base_strategy().ok()?;
     let path = folders.config_dir().join("matou").join("client.toml");
@@ -158,14 +160,10 @@ fn rendering(mode: Mode) -> Option<Rendering> {
     }
 }
 
-fn start_log(file: &ClientFile, mode: Mode) -> Result<Log, Failure> {
+/// Starts the log: to the file of the settings, or else to `target`.
+pub(crate) fn start_log(file: &ClientFile, target: Target<'_>) -> Result<Log, Failure> {
     let path = file.log.file.as_path();
-    let target = match (path.as_os_str().is_empty(), mode) {
-        (false, _) => Target::File(path),
-        // Log lines would garble the screen.
-        (true, Mode::Screen) => Target::Nowhere,
-        (true, Mode::Plain | Mode::Json) => Target::PlainStderr,
-    };
+    let target = if path.as_os_str().is_empty() { target } else { Target::File(path) };
     Log::start(file.log.level, file.log.format, target).map_err(|error| {
         Failure::Runtime(format!("cannot log to {}: {error}; see log.file", path.display()))
     })

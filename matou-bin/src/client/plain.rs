@@ -154,7 +154,7 @@ impl Plain {
                     shown(path)
                 )
             }
-            Event::FileFailed { id, direction, with, path, reason } => {
+            Event::FileFailed { id, direction, with, path, reason, .. } => {
                 self.quarters.remove(id);
                 format!(
                     "! {} failed: {reason}",
@@ -255,7 +255,7 @@ pub(crate) fn describe_file(
     format!("file #{id} {way} {with}{name}")
 }
 
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -349,6 +349,7 @@ mod tests {
             direction,
             with: with.clone(),
             path,
+            refused: false,
             reason: reason.into(),
         };
         let plain = &mut Plain::default();

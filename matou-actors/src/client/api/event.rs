@@ -301,6 +301,10 @@ pub enum Event {
         /// The file that was to be sent; what was received has no name of its own.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
         path: Option<PathBuf>,
+        /// The other side refused it, or declined the private session that it needs. Revision 1 cannot
+        /// say so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
         /// Why, and what was kept.
         reason: String,
     },

@@ -192,7 +192,7 @@ impl FileConnection {
             Effect::NotTaken { id, reason } => self.events.push(FileEvent::NotTaken { id, reason }),
             Effect::Failed { id, reason } => {
                 self.files.remove(&id);
-                self.events.push(FileEvent::Failed { id, reason });
+                self.events.push(FileEvent::Failed { id, refused: false, reason });
             }
             Effect::GiveBack { id, resent } => {
                 if let Some(file) = self.files.remove(&id) {

@@ -85,6 +85,9 @@ impl Peers {
             }
             Answered::Declined { by, reason } => {
                 let why = why_declined(&by, reason);
+                if matches!(reason, Declined::ByUser | Declined::EncryptionRequired) {
+                    self.transfers.declined_by(&to);
+                }
                 self.end_requests(&to, |with| with.expired(request), &why);
             }
         }

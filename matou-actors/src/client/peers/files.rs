@@ -141,7 +141,8 @@ impl Peers {
         if entry.announced {
             let TransferInfo { direction, with, path, .. } = entry.info;
             let path = path.filter(|_| direction == Direction::Outgoing);
-            self.emit(Event::FileFailed { id, direction, with, path, reason });
+            let refused = entry.refused;
+            self.emit(Event::FileFailed { id, direction, with, path, refused, reason });
         }
     }
 
@@ -203,7 +204,12 @@ impl Peers {
                     format!("file #{id} not taken: {reason}, then /take {id} again"),
                 );
             }
-            FileEvent::Failed { id, reason } => self.fail(id, reason),
+            FileEvent::Failed { id, refused, reason } => {
+                if let Some(entry) = self.transfers.get_mut(id) {
+                    entry.refused = refused;
+                }
+                self.fail(id, reason);
+            }
             FileEvent::GaveBack(file) => self.gave_back(session, file, at),
             FileEvent::Violation { reason } => {
                 if let Some(live) = self.sessions.get(&session) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::client::api::event::{Direction, TransferInfo};
 use crate::client::ids::{SessionId, TransferId, TransferIds};
 use crate::client::messages::{Named, Outgoing};
-use crate::protocol::Username;
+use crate::protocol::{FoldedName, Username};
 use crate::transfer::ChosenFile;
 
 /// How many of those that are over can still be described.
@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     pub(crate) named: Option<Named>,
     /// The user knows of it, and so has to learn of its end.
     pub(crate) announced: bool,
+    /// The other side refused it, or the session that it needs.
+    pub(crate) refused: bool,
 }
 
 /// How far one of them is.
@@ -85,6 +87,7 @@ impl Transfers {
             free: None,
             named: None,
             announced: true,
+            refused: false,
         };
         self.entries.insert(id, entry);
         info
@@ -102,8 +105,15 @@ impl Transfers {
         let direction = Direction::Incoming;
         let info = TransferInfo { id, direction, with: from, bytes: 0, size, path: None };
         let session = Some(session);
-        let entry =
-            Entry { info, stage: Stage::Offered, session, free, named: None, announced: false };
+        let entry = Entry {
+            info,
+            stage: Stage::Offered,
+            session,
+            free,
+            named: None,
+            announced: false,
+            refused: false,
+        };
         self.entries.insert(id, entry);
     }
 
@@ -113,6 +123,15 @@ impl Transfers {
 
     pub(crate) fn get_mut(&mut self, id: TransferId) -> Option<&mut Entry> {
         self.entries.get_mut(&id)
+    }
+
+    /// The user `key` declined the session for which files wait.
+    pub(crate) fn declined_by(&mut self, key: &FoldedName) {
+        for entry in self.entries.values_mut() {
+            if matches!(entry.stage, Stage::Waiting(_)) && entry.info.with.folded() == *key {
+                entry.refused = true;
+            }
+        }
     }
 
     pub(crate) fn remove(&mut self, id: TransferId) -> Option<Entry> {

@@ -150,10 +150,10 @@ impl EncryptedFiles {
                 let waiting = std::mem::take(&mut self.unnumbered).into_values();
                 return Follows::Ended(waiting.map(FileEvent::GaveBack).collect());
             }
-            Report::Failed { transfer, unnumbered: true, reason } => {
+            Report::Failed { transfer, unnumbered: true, refused, reason } => {
                 let id = TransferId(transfer);
                 self.unnumbered.remove(&id);
-                return Follows::Event(FileEvent::Failed { id, reason });
+                return Follows::Event(FileEvent::Failed { id, refused, reason });
             }
             _ => {}
         }
@@ -181,8 +181,8 @@ impl EncryptedFiles {
                 }
                 FileEvent::NotTaken { id, reason }
             }
-            Report::Failed { transfer, reason, .. } => {
-                FileEvent::Failed { id: self.forget(transfer)?, reason }
+            Report::Failed { transfer, refused, reason, .. } => {
+                FileEvent::Failed { id: self.forget(transfer)?, refused, reason }
             }
             _ => return None,
         })

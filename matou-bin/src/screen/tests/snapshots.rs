@@ -92,7 +92,7 @@ fn transfers() {
         scene.moves(5, Direction::Incoming, 1000, 1000);
         let reason = "alice closed the connection; 1.0 kB are kept in file5.iso.part".into();
         let (id, direction, with) = (TransferId(5), Direction::Incoming, name("alice"));
-        scene.chat(Event::FileFailed { id, direction, with, path: None, reason });
+        scene.chat(Event::FileFailed { id, direction, with, path: None, refused: false, reason });
         scene.offers(6);
         scene.enters("/transfers");
     });

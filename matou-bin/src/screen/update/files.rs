@@ -52,7 +52,7 @@ impl App {
                 );
                 self.ended(id, &to, &text, TransferStage::Done, Some(&path));
             }
-            Event::FileFailed { id, direction, with, path, reason } => {
+            Event::FileFailed { id, direction, with, path, reason, .. } => {
                 let file = describe_file(id, direction, &with, path.as_deref());
                 self.failed(id, &with, &file, &reason);
             }

@@ -347,7 +347,7 @@ impl World {
             Effect::Orphan(_) => return,
             Effect::Offer { id, size } => FileEvent::Offered { id, size, free: None, named: None },
             Effect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
-            Effect::Failed { id, reason } => FileEvent::Failed { id, reason },
+            Effect::Failed { id, reason } => FileEvent::Failed { id, refused: false, reason },
             Effect::GiveBack { id, resent } => {
                 let file = session.outgoing.remove(&id).unwrap();
                 FileEvent::GaveBack(Outgoing { resent, ..file })

@@ -1,0 +1,129 @@
+//! `matou-bin send` and `matou-bin receive`: a transfer without a user interface.
+//!
+//! - `joining`: under which name, and what became of it. `sender`, `receiver`: what the two commands
+//!   decide; `task`: what they have in common.
+//! - `run`: performs the decisions. `bars`: progress on standard error.
+
+mod bars;
+mod joining;
+mod receiver;
+mod run;
+mod sender;
+mod task;
+
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use matou_actors::client::{ClientSettings, Policy};
+use tokio::time::Instant;
+
+use crate::arguments::{JoinArguments, ReceiveArguments, SendArguments};
+use crate::client::find::{self, Asks, Outcome};
+use crate::client::{own_file, run_to_completion, start_log};
+use crate::exit::Failure;
+use crate::identity;
+use crate::input::home;
+use crate::logging::{Log, Target, shifted};
+use crate::settings::{Flag, load_client};
+use joining::Joining;
+use receiver::Receiver;
+use sender::Sender;
+use task::Task;
+
+/// Sends files and folders, until all are delivered or cannot be.
+pub(crate) fn send(arguments: &SendArguments) -> Result<(), Failure> {
+    for path in &arguments.paths {
+        check(path)?;
+    }
+    let name = &arguments.name;
+    if arguments.join.username.as_ref().is_some_and(|own| own.folded() == name.folded()) {
+        return Err(Failure::Usage(format!(
+            "--username {name} is the recipient: choose another name"
+        )));
+    }
+    let (log, mut settings) = prepare(&arguments.join, &arguments.join.flags())?;
+    let wait = Duration::from_secs(arguments.wait);
+    settings.request_timeout = wait;
+    (settings.accept_files, settings.accept_private) = (Policy::Never, Policy::Never);
+    let joining = Joining::new(arguments.join.username.clone(), settings.username, Some(name));
+    settings.username = Some(joining.name());
+    let task = |now| Sender::new(name.clone(), arguments.paths.clone(), wait, now);
+    perform(log, settings, joining, task)
+}
+
+/// Receives files and folders, until the first is complete or for ever.
+pub(crate) fn receive(arguments: &ReceiveArguments) -> Result<(), Failure> {
+    let (log, mut settings) = prepare(&arguments.join, &arguments.flags())?;
+    settings.accept_files = Policy::Always;
+    settings.accept_private = if arguments.from.is_some() { Policy::Ask } else { Policy::Always };
+    let from = arguments.from.as_ref();
+    let joining = Joining::new(arguments.join.username.clone(), settings.username, from);
+    settings.username = Some(joining.name());
+    let task = |_| Receiver::new(arguments.from.clone(), arguments.once);
+    perform(log, settings, joining, task)
+}
+
+/// Whether there is something at `path`, before anybody is asked to take it.
+fn check(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::Usage(
+            "standard input cannot be sent: write it to a file, and send that; ./- is a file of \
+             this name"
+                .into(),
+        ));
+    }
+    path.metadata()
+        .map(|_| ())
+        .map_err(|error| Failure::Usage(format!("cannot send {}: {error}", path.display())))
+}
+
+/// The log and the settings, with a server and the user's key.
+fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings), Failure> {
+    let path: Option<PathBuf> = join.config.clone().or_else(own_file);
+    let variables = std::env::vars_os().collect();
+    let (mut file, mut settings) =
+        load_client(path.as_deref(), variables, flags, home().as_deref())?;
+    file.log.level = shifted(file.log.level, join.verbosity.steps());
+    // A server that is lost for a moment is no reason to give up.
+    settings.reconnect = true;
+    let log = start_log(&file, Target::PlainStderr)?;
+    let prepared =
+        add_server(&mut settings, &log).and_then(|()| identity::add_to(&mut settings, &log.logger));
+    match prepared {
+        Ok(()) => Ok((log, settings)),
+        Err(failure) => {
+            log.finish();
+            Err(failure)
+        }
+    }
+}
+
+fn add_server(settings: &mut ClientSettings, log: &Log) -> Result<(), Failure> {
+    if !settings.server.is_empty() {
+        return Ok(());
+    }
+    let asks = if io::stdin().is_terminal() { Asks::InLines } else { Asks::Never };
+    match find::find(asks, false, &log.logger) {
+        Ok(Outcome::Server(server)) => settings.server = server,
+        // Only the screen is given the choice.
+        Ok(Outcome::Choose(_)) => {}
+        Err(Failure::Runtime(reason)) => return Err(Failure::Unreachable(reason)),
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+fn perform<T: Task>(
+    log: Log,
+    settings: ClientSettings,
+    joining: Joining,
+    task: impl FnOnce(Instant) -> T,
+) -> Result<(), Failure> {
+    let outcome = run_to_completion(async {
+        let (handle, events) = matou_actors::client::start(settings, log.logger.clone());
+        run::run(task(Instant::now()), joining, handle, events).await
+    });
+    log.finish();
+    outcome
+}

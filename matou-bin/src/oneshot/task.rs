@@ -1,0 +1,37 @@
+//! What the one-shot commands have in common.
+
+use std::path::PathBuf;
+
+use matou_actors::client::{Command, Event};
+use tokio::time::Instant;
+
+use crate::exit::Failure;
+
+/// An action for the runner.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Send this to the client.
+    Command(Command),
+    /// Say this on standard error.
+    Say(String),
+    /// Print the path of what was received on standard output.
+    Print(PathBuf),
+}
+
+/// A one-shot command: pure decisions.
+pub(super) trait Task {
+    /// Handles an event, from the one that says that the client has joined on.
+    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<Effect>;
+
+    /// When [`Task::on_deadline`] is due, if nothing changes before.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Handles the deadline.
+    fn on_deadline(&mut self) -> Vec<Effect>;
+
+    /// Handles a termination signal.
+    fn on_signal(&mut self, signal: &str);
+
+    /// What became of it, once the client has closed.
+    fn outcome(self) -> Result<(), Failure>;
+}

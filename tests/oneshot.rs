@@ -1,0 +1,237 @@
+//! `matou-bin send` and `matou-bin receive` as processes without a terminal.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use harness::client::Client;
+use harness::lines::Lines;
+use harness::server::Server;
+use harness::{Process, matou};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+/// A one-shot command in a home of its own.
+struct Command {
+    process: Process,
+    home: TempDir,
+    output: Lines,
+    errors: Lines,
+}
+
+impl Command {
+    fn start(server: SocketAddr, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = matou(home.path());
+        command.args(arguments).args(["--server", &server.to_string()]);
+        for (key, value) in settings {
+            command.env(format!("MATOU_CLIENT__{key}"), value);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process(command.spawn().unwrap());
+        let output = Lines::new("output", process.0.stdout.take().unwrap());
+        let errors = Lines::new("errors", process.0.stderr.take().unwrap());
+        Self { process, home, output, errors }
+    }
+
+    /// `receive` as Bea, who has joined.
+    fn receive(server: SocketAddr, arguments: &[&str]) -> Self {
+        let arguments = [&["receive", "--username", "Bea"], arguments].concat();
+        let mut command = Self::start(server, &arguments, &[]);
+        command.says("waiting for files");
+        command
+    }
+
+    /// `send` as Ada, to Bea.
+    fn send(server: SocketAddr, paths: &[&Path], settings: &[(&str, &str)]) -> Self {
+        let mut arguments = vec!["send", "--username", "Ada", "Bea"];
+        arguments.extend(paths.iter().map(|path| path.to_str().unwrap()));
+        Self::start(server, &arguments, settings)
+    }
+
+    fn says(&mut self, text: &str) {
+        self.errors.wait(text, |line| line.contains(text).then_some(()));
+    }
+
+    /// The exit code, and what was said to the end.
+    fn ended(&mut self) -> (i32, String) {
+        let code = self.process.exit().code().unwrap();
+        (code, self.errors.rest().join("\n"))
+    }
+
+    /// Ends well.
+    fn succeeds(&mut self) -> String {
+        let (code, said) = self.ended();
+        assert_eq!(code, 0, "{said}");
+        assert!(!said.contains('\u{1b}'), "no bars without a terminal: {said:?}");
+        said
+    }
+
+    /// The next path on standard output.
+    fn received(&mut self) -> PathBuf {
+        self.output.wait("a path", |line| Some(line.into()))
+    }
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from(at * 37 % 251).unwrap()).collect()
+}
+
+/// A file with `length` bytes.
+fn file(folder: &TempDir, name: &str, length: usize) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, content(length)).unwrap();
+    path
+}
+
+#[test]
+fn a_file_and_a_folder_are_delivered_and_their_paths_printed() {
+    let server = Server::start();
+    let (source, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let photo = file(&source, "photo of the boat.jpg", 300_000);
+    let trip = source.path().join("trip");
+    fs::create_dir_all(trip.join("empty")).unwrap();
+    fs::write(trip.join("notes"), content(5000)).unwrap();
+    let to = target.path().to_str().unwrap();
+    let mut receive = Command::receive(server.address, &["--to", to]);
+    let mut send = Command::send(server.address, &[&photo, &trip], &[]);
+    let said = send.succeeds();
+    assert!(said.contains("Bea received trip") && said.contains("Bea received photo"), "{said}");
+    let mut received = [receive.received(), receive.received()];
+    received.sort();
+    let target = target.path().canonicalize().unwrap();
+    assert_eq!(received, [target.join("photo of the boat.jpg"), target.join("trip")]);
+    assert_eq!(fs::read(&received[0]).unwrap(), content(300_000));
+    assert_eq!(fs::read(received[1].join("notes")).unwrap(), content(5000));
+    assert!(received[1].join("empty").is_dir());
+    receive.process.signal(Signal::SIGTERM);
+    receive.succeeds();
+}
+
+#[test]
+fn receive_once_ends_after_the_first_complete_transfer() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 3_000_000);
+    let mut receive = Command::receive(server.address, &["--once"]);
+    let mut send = Command::send(server.address, &[&photo], &[]);
+    send.succeeds();
+    receive.succeeds();
+    let received = receive.received();
+    let folder = receive.home.path().canonicalize().unwrap().join("Downloads");
+    assert_eq!(received, folder.join("photo.jpg"));
+    assert_eq!(fs::read(received).unwrap(), content(3_000_000));
+}
+
+#[test]
+fn receive_from_one_person_declines_all_others() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let path = photo.to_str().unwrap();
+    let mut receive = Command::receive(server.address, &["--from", "ada", "--once"]);
+    let arguments = ["send", "--username", "Eve", "Bea", path];
+    let (code, said) = Command::start(server.address, &arguments, &[]).ended();
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("Bea declined"), "{said}");
+    receive.says("declined Eve");
+    Command::send(server.address, &[&photo], &[]).succeeds();
+    receive.succeeds();
+    receive.received();
+}
+
+#[test]
+fn a_refused_file_has_an_exit_code_of_its_own() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-private", "always"]);
+    let mut send = Command::send(server.address, &[&photo], &[]);
+    let offer = bea.any("file_offered");
+    bea.say(&format!("/refuse {}", offer["id"]));
+    let (code, said) = send.ended();
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("Bea refused"), "{said}");
+}
+
+#[test]
+fn a_recipient_who_is_not_there_or_does_not_answer_in_time_is_absent() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let arguments = ["send", "--wait", "1", "Bea", photo.to_str().unwrap()];
+    let (code, said) = Command::start(server.address, &arguments, &[]).ended();
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("no user called Bea was in the room within 1 s"), "{said}");
+    let mut bea = Client::join(server.address, "Bea");
+    let mut send = Command::start(server.address, &arguments, &[]);
+    bea.any("private_request");
+    let (code, said) = send.ended();
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("Bea did not accept within 1 s"), "{said}");
+}
+
+#[test]
+fn a_recipient_who_comes_later_is_waited_for_and_taken_names_get_a_number() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let usual = [("CLIENT__USERNAME", "Ada")];
+    let _ada = Client::join(server.address, "Ada");
+    let arguments = ["send", "Bea", photo.to_str().unwrap()];
+    let mut send = Command::start(server.address, &arguments, &usual);
+    send.says("as Ada2; looking for Bea");
+    let mut receive = Command::receive(server.address, &["--once"]);
+    send.succeeds();
+    receive.succeeds();
+    let taken = ["send", "--username", "Ada", "Bea", photo.to_str().unwrap()];
+    let (code, said) = Command::start(server.address, &taken, &[]).ended();
+    assert_eq!(code, 3, "{said}");
+}
+
+#[test]
+fn a_killed_receiver_is_a_cut_after_which_the_transfer_goes_on() {
+    const SIZE: usize = 30_000_000;
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let film = file(&source, "film.mkv", SIZE);
+    let always = ["--accept-private", "always", "--accept-files", "always"];
+    let mut bea = Client::join_with(server.address, "Bea", &always);
+    let mut send = Command::send(server.address, &[&film], &[("FILES__RATE", "10M")]);
+    bea.wait("file_progress", |event| event["bytes"].as_u64().unwrap() > 1_000_000);
+    bea.process.signal(Signal::SIGKILL);
+    let (code, said) = send.ended();
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains("goes on where it ended"), "{said}");
+}
+
+#[test]
+fn an_interrupted_sender_has_not_delivered() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let mut send = Command::send(server.address, &[&photo], &[]);
+    send.says("looking for Bea");
+    send.process.signal(Signal::SIGINT);
+    let (code, said) = send.ended();
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains("stopped by SIGINT"), "{said}");
+}
+
+#[test]
+fn a_missing_server_and_a_missing_file_have_different_exit_codes() {
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, said) = Command::send(unused, &[&photo], &[]).ended();
+    assert_eq!(code, 7, "{said}");
+    assert!(said.contains("--server"), "{said}");
+    let (code, said) = Command::send(unused, &[&source.path().join("none")], &[]).ended();
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("none"), "{said}");
+}
