@@ -119,7 +119,8 @@ fn the_terminal_is_taken_again_after_a_stop_that_cannot_be_caught() {
 
 #[test]
 fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
-    let server = Server::start();
+    // Each bob has another key.
+    let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
     for place in ["screen", "thread"] {
         let mut screen = Screen::start(&server, "bob", &[("MATOU_TEST_PANIC", place)]);
         screen.terminal.shows("as bob.");
@@ -133,7 +134,8 @@ fn a_panic_is_printed_on_a_terminal_that_is_as_it_was() {
 
 #[test]
 fn signals_end_it_with_a_clean_terminal_and_a_reason() {
-    let server = Server::start();
+    // Each bob has another key.
+    let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
     let mut other = Client::join(server.address, "ada");
     for signal in
         [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGABRT]
