@@ -184,10 +184,10 @@ fn one_of_several_servers_is_chosen() {
     terminal.types("/quit\n");
     terminal.shows("signed out");
 
-    // On the screen, by the arrow keys. It is known from here on, and does not move.
+    // On the screen. It is known from here on, and so comes first.
     let mut terminal = client_in_a_terminal(&line.far, home.path(), &[] as &[&str]);
     terminal.shows("not known yet");
-    terminal.types("\x1b[B\r");
+    terminal.types("\r");
     terminal.shows(&format!("Connected to {beta} as Ada"));
 }
 

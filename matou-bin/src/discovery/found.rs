@@ -128,7 +128,7 @@ impl Collection {
         ports
     }
 
-    /// The servers that were found, those of this machine first. `local` are the loopback addresses
+    /// The servers that were found, known ones and those of this machine first. `local` are the loopback addresses
     /// at which programs listen, `own` the addresses of this machine.
     pub(super) fn finish(
         self,
@@ -165,7 +165,9 @@ impl Collection {
                 places.filter(|it| known.get(&it.to_string()).is_some()).cloned().collect();
         }
         servers.sort_by(|a, b| {
-            let rank = |it: &FoundServer| it.places.first().map(Place::rank) != Some(0);
+            // What a hasty Enter joins is a known one.
+            let rank =
+                |it: &FoundServer| (!it.is_known(), it.places.first().map(Place::rank) != Some(0));
             (rank(a), &a.name, a.address()).cmp(&(rank(b), &b.name, b.address()))
         });
         servers
@@ -228,6 +230,18 @@ mod tests {
 
         let found = Collection::default().finish(local(), &own, &KnownServers::default());
         assert_eq!((found.len(), found[0].name.as_str()), (1, "this machine"));
+    }
+
+    #[test]
+    fn known_servers_are_listed_first() {
+        let mut collection = Collection::default();
+        collection.add("a.x", "a", "1", places(&["192.0.2.6:7"]));
+        collection.add("ship.x", "ship", "2", places(&["192.0.2.7:7"]));
+        let known = KnownServers::parse(&format!("192.0.2.7:7 {KEY} 2026-01-01\n"));
+        let own = ["192.0.2.6".parse().unwrap()];
+        let found = collection.finish(vec!["127.0.0.1:7".parse().unwrap()], &own, &known);
+        let names: Vec<_> = found.iter().map(|server| server.name.as_str()).collect();
+        assert_eq!(names, ["ship", "a"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn uses(address: &str) -> [Command; 1] {
 #[test]
 fn the_selected_server_is_joined() {
     let mut scene = choosing(Some("bob"));
-    assert!(scene.shows(" 1  Ship  192.0.2.1:6286  known"), "{}", scene.screen());
+    assert!(scene.shows(" 1  Ship     192.0.2.1:6286  known"), "{}", scene.screen());
     assert!(scene.shows("not known yet") && scene.shows("no server chosen"));
     scene.key(KeyCode::Down).key(KeyCode::Down).key(KeyCode::Enter).wait(1);
     assert_eq!(scene.sent(), uses("192.0.2.2:7000"));

@@ -9,7 +9,7 @@ use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
 use crate::screen::state::modal::{ServerChoice, Servers};
 use crate::screen::text::bidi::isolated_text;
-use crate::screen::text::width::{cells, shorten};
+use crate::screen::text::width::{cells, shorten, width};
 
 const COLUMNS: u16 = 70;
 /// Rows beside those of the list: the frame, a title, the input, a hint, and blank ones.
@@ -37,10 +37,11 @@ pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<
     // The selected one is always among those that are seen.
     let listed = usize::from(listed);
     let first = form.selected.saturating_sub(listed.saturating_sub(1));
+    let widest = form.list.iter().map(|server| width(&server.name)).max().unwrap_or_default();
     let list = form.list.iter().enumerate().skip(first).take(listed);
     for ((index, server), y) in list.zip(inner.y + 1..) {
         let role = if index == form.selected { Role::Selected } else { Role::Text };
-        let line = line(index + 1, server);
+        let line = line(index + 1, server, widest);
         let line = shorten(&line, room);
         painter.text(inner.x, y, inner.right(), &isolated_text(&line), app.theme.style(role));
     }
@@ -58,7 +59,10 @@ pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<
     Position::new(inner.x + 2 + cells(input.cursor.0), y)
 }
 
-fn line(number: usize, ServerChoice { name, address, is_known }: &ServerChoice) -> String {
+/// The names are padded to the width of the widest one.
+fn line(number: usize, server: &ServerChoice, widest: usize) -> String {
+    let ServerChoice { name, address, is_known } = server;
     let known = if *is_known { "known" } else { "not known yet" };
-    format!("{number:>2}  {name}  {address}  {known}")
+    let padding = " ".repeat(widest.saturating_sub(width(name)));
+    format!("{number:>2}  {name}{padding}  {address}  {known}")
 }
