@@ -211,6 +211,47 @@ fn only_admitted_keys_are_let_in_and_a_broken_list_replaces_none() {
 }
 
 #[test]
+fn a_server_with_a_password_says_what_is_missing_and_what_is_wrong() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "pass wörd\n").unwrap();
+    let server =
+        Server::with("127.0.0.1:0", &[("SECURITY__PASSWORD_FILE", file.to_str().unwrap())]);
+    let home = Home::new();
+    let run = |name: &str, setting: Option<(&str, &str)>| {
+        let mut command = matou(home.0.path());
+        command.args(["client", "--json", "--username", name, "--server"]);
+        command.arg(server.address.to_string()).envs(setting).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let needs = |output: &Output, wrong: bool, what_to_do: &str| {
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let needed = format!(
+            "{{\"event\":\"password_needed\",\"server\":\"{}\",\"wrong\":{wrong},",
+            server.address
+        );
+        assert!(said.contains(&needed), "{said}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(what_to_do), "{error}");
+    };
+    needs(&run("ann", None), false, "asks for a password; set client.password_file or");
+    let wrong = run("ann", Some(("MATOU_CLIENT_PASSWORD", "password")));
+    needs(&wrong, true, "refused the password; correct client.password_file or");
+    for setting in [
+        ("MATOU_CLIENT_PASSWORD", "pass wörd"),
+        ("MATOU_CLIENT__CLIENT__PASSWORD_FILE", file.to_str().unwrap()),
+    ] {
+        let joined = run("ann", Some(setting));
+        assert!(joined.status.success(), "{joined:?}");
+        assert!(String::from_utf8_lossy(&joined.stdout).contains("\"connected\""), "{joined:?}");
+    }
+    let mut plain = Peer::connect(server.address);
+    plain.send(&coreq("ann"));
+    plain.expect_closed();
+}
+
+#[test]
 fn a_damaged_database_keeps_the_server_from_starting_and_is_left_as_it_is() {
     let folder = TempDir::new().unwrap();
     let store: PathBuf = folder.path().join("server.redb");

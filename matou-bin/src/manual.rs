@@ -80,6 +80,10 @@ fn client(roff: &mut Roff) {
         "MATOU_CLIENT__SECTION__KEY",
         "A setting; overrides the configuration file, and is overridden by flags.",
     );
+    roff.entry(
+        "MATOU_CLIENT_PASSWORD",
+        "The server's password; used instead of the file that client.password_file names.",
+    );
     roff.entry("NO_COLOR", "If not empty, no colours.");
     roff.entry("TERM", "With \"dumb\", plain lines instead of the full screen.");
     roff.entry(

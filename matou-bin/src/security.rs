@@ -3,6 +3,15 @@
 use matou_actors::client::{Event, KeyStanding, LinkSecurity};
 use matou_actors::protocol::Username;
 
+/// What to do about the password that `server` asks for.
+pub(crate) fn password_needed(server: &str, wrong: bool) -> String {
+    let what = if wrong { "refused the password" } else { "asks for a password" };
+    let next = if wrong { "correct" } else { "set" };
+    format!(
+        "{server} {what}; {next} client.password_file or MATOU_CLIENT_PASSWORD, and start again"
+    )
+}
+
 /// A line about the connection to `server`, and whether it is a warning.
 pub(crate) fn describe(server: &str, security: &LinkSecurity) -> (String, bool) {
     match security {

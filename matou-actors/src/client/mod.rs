@@ -34,6 +34,7 @@ pub use api::event::{
     Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState, TransferInfo,
 };
 pub use api::handle::{Closed, Events, Handle};
+pub use api::password::Password;
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Encryption, Policy};
 pub use ids::{MessageId, TransferId};

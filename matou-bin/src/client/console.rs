@@ -108,6 +108,7 @@ impl Console {
                 Err(Failure::Runtime(format!("cannot write to standard output: {error}")))
             }
             (_, Ending::Done) => Ok(()),
+            (_, Ending::Password(what_to_do)) => Err(Failure::Usage(what_to_do)),
             (_, Ending::Refused(username)) => Err(Failure::Refused(username)),
             (_, Ending::Unsent) => Err(Failure::Runtime(
                 "some messages were not sent because the server could not be reached; check \

@@ -8,6 +8,7 @@ use matou_actors::protocol::Username;
 
 use crate::commands::{help, help_about};
 use crate::input::{Input, InputContext, InputError, begins_command, blank, parse};
+use crate::security::password_needed;
 
 /// An action for the console.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub(super) enum Effect {
 pub(super) struct Conversation {
     input: InputSource,
     sign_in: SignIn,
+    /// What the server said of the password that it asks for, and was not given.
+    password: Option<String>,
     /// The last refused name, unless another one has been entered since.
     refused: Option<Username>,
     home: Option<PathBuf>,
@@ -72,6 +75,8 @@ pub(super) enum Ending {
     Done,
     /// Without a name.
     Nameless,
+    /// The server asks for a password: what to do.
+    Password(String),
     /// The name was refused and not replaced.
     Refused(Username),
     /// The server was not reachable at end of input, or did not receive every message.
@@ -91,6 +96,7 @@ impl Conversation {
         let conversation = Self {
             input,
             sign_in,
+            password: None,
             refused: None,
             home,
             own: None,
@@ -197,6 +203,10 @@ impl Conversation {
             Event::Disconnected { .. } if self.sign_in == SignIn::SignedIn => {
                 self.sign_in = SignIn::Waiting;
             }
+            Event::PasswordNeeded { server, wrong } if self.input != InputSource::Person => {
+                self.password = Some(password_needed(server, *wrong));
+                effects.push(Effect::Command(Command::Quit));
+            }
             Event::Refused { username } => {
                 self.refused = Some(username.clone());
                 self.sign_in = SignIn::Nameless;
@@ -232,6 +242,9 @@ impl Conversation {
 
     /// The outcome.
     pub(super) fn ending(self) -> Ending {
+        if let Some(what_to_do) = self.password {
+            return Ending::Password(what_to_do);
+        }
         let unsent = self.input == InputSource::Ended && self.said > self.echoed;
         match (self.refused, self.input, self.sign_in) {
             (Some(username), InputSource::Program | InputSource::Ended, _) => {

@@ -14,6 +14,7 @@ use matou_actors::protocol::Username;
 use super::rows::rows;
 use super::sizes::{duration, size, time_left};
 use crate::sanitize::sanitize;
+use crate::security::password_needed;
 use crate::security::{describe, describe_session, describe_user, describe_words};
 
 /// Renders events; remembers the last reported progress of each transfer.
@@ -46,6 +47,9 @@ impl Plain {
                 (text, false) => format!("* {text}"),
             },
             Event::NameNeeded { server } => format!("* connected to {server}"),
+            Event::PasswordNeeded { server, wrong } => {
+                format!("! {}", password_needed(server, *wrong))
+            }
             Event::Refused { username } => {
                 format!(
                     "! the server refused the name {username}: it is taken, too similar to a taken one, or not allowed"

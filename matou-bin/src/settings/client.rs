@@ -48,6 +48,8 @@ pub(crate) struct Client {
     pub(crate) reconnect: bool,
     /// Whether the connection to the server is encrypted.
     pub(crate) encryption: Encryption,
+    /// The file of the server's password; empty is none.
+    pub(crate) password_file: PathBuf,
 }
 
 /// Section `files`.
@@ -118,6 +120,7 @@ impl Default for Client {
             username: String::new(),
             reconnect: true,
             encryption: Encryption::Auto,
+            password_file: PathBuf::new(),
         }
     }
 }
@@ -167,6 +170,8 @@ pub(crate) fn load_client(
     let sources = Sources { shipped: SHIPPED, prefix: "MATOU_CLIENT", file, variables, flags };
     let merged = Merged::new(sources)?;
     let mut file: ClientFile = merged.settings()?;
+    let password = &mut file.client.password_file;
+    *password = expand(&merged, "client.password_file", password, home)?;
     file.log.file = expand(&merged, "log.file", &file.log.file, home)?;
     let settings = translate(&file, home)
         .map_err(|Wrong { key, value, allowed }| merged.invalid(key, value, allowed))?;

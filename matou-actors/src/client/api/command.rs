@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
@@ -12,6 +13,8 @@ use crate::protocol::{MessageText, Username};
 pub enum Command {
     /// Sign in under this name: the first time, or after [`crate::client::Event::Refused`].
     SignIn(Username),
+    /// Reach the server again with this password, after [`crate::client::Event::PasswordNeeded`].
+    UsePassword(Password),
     /// A public message.
     Say(MessageText),
     /// A public message about what the user does, as of `/me`; of at most 510 bytes, since revision 1

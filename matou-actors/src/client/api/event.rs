@@ -44,6 +44,14 @@ pub enum Event {
         /// The name asked for.
         username: Username,
     },
+    /// The server asks for a password, and has ended the connection: send
+    /// [`crate::client::Command::UsePassword`]. Comes behind [`Event::Disconnected`].
+    PasswordNeeded {
+        /// The server as `host:port`, as the user named it.
+        server: String,
+        /// The client has given one, and it is wrong.
+        wrong: bool,
+    },
     /// The connection to the server is gone, or could not be made and is not tried again by
     /// itself; private sessions and transfers go on.
     Disconnected {

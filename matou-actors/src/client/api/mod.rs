@@ -3,5 +3,6 @@
 pub(super) mod command;
 pub(super) mod event;
 pub(super) mod handle;
+pub(super) mod password;
 pub(super) mod server_name;
 pub(super) mod settings;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client::api::password::Password;
 use crate::protocol::Username;
 use crate::trust::Identity;
 
@@ -51,6 +52,8 @@ pub struct ClientSettings {
     pub identity: Option<Arc<Identity>>,
     /// Whether the connection to the server is encrypted.
     pub encryption: Encryption,
+    /// The server's password, if it has one; see [`crate::client::Event::PasswordNeeded`].
+    pub password: Option<Password>,
     /// The file of the keys of servers that were seen; without one each is seen for the first time.
     pub known_servers: Option<PathBuf>,
     /// The file of the keys of people that were seen; without one each is seen for the first time.
@@ -94,6 +97,7 @@ impl Default for ClientSettings {
             reconnect: true,
             identity: None,
             encryption: Encryption::Auto,
+            password: None,
             known_servers: None,
             known_people: None,
             require_private_encryption: false,

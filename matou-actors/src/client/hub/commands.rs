@@ -30,6 +30,10 @@ impl Hub {
             return Wait::FewerEvents;
         }
         match command {
+            Command::UsePassword(password) => {
+                self.settings.password = Some(password);
+                self.with_server(ctx, ServerLink::use_password);
+            }
             Command::SignIn(name) => self.with_server(ctx, |server| server.wish(name)),
             Command::Say(text) => {
                 let room = self.with_server(ctx, |server| server.say(text, false));

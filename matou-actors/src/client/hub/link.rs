@@ -82,6 +82,7 @@ impl Hub {
                     identity: self.settings.identity.clone(),
                     encryption: self.settings.encryption,
                     known_servers: self.settings.known_servers.clone(),
+                    password: self.settings.password.clone(),
                 };
                 let link =
                     Link::new(Setup { generation, server, last_sequence, trust, reports, logger });

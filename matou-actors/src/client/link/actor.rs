@@ -55,6 +55,8 @@ pub(crate) struct Link {
     outbox: Outbox,
     /// The revision that is spoken, once the server is reached.
     revision: Rc<Cell<Dialect>>,
+    /// What HELLO proves about the server's password.
+    password: Rc<Cell<PasswordProof>>,
     /// Bytes that were last reported as not yet written.
     unwritten: usize,
 }
@@ -62,7 +64,9 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(setup: Setup) -> Self {
         let outbox = Outbox::new(OUTBOX, Pace::Progress);
-        Self { setup, outbox, revision: Rc::new(Cell::new(Dialect::Revision1)), unwritten: 0 }
+        let (revision, password) = (Dialect::Revision1, PasswordProof::None);
+        let (revision, password) = (Rc::new(Cell::new(revision)), Rc::new(Cell::new(password)));
+        Self { setup, outbox, revision, password, unwritten: 0 }
     }
 
     /// By `do_send`: what is reported so is bounded by what the hub asked for. Frames, which the
@@ -75,7 +79,7 @@ impl Link {
     fn push(&self, frame: &v2::ClientFrame) -> Result<(), Full> {
         match (self.revision.get(), frame) {
             (Dialect::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
-                self.outbox.push(&hello(username, self.setup.last_sequence))
+                self.outbox.push(&hello(username, self.password.get(), self.setup.last_sequence))
             }
             (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.outbox.push(frame),
             // Of users with keys only a server of revision 2 speaks.
@@ -136,11 +140,11 @@ impl Link {
 }
 
 /// The frame that joins in revision 2.
-fn hello(username: &ClaimedName, last_sequence: u64) -> v2::ClientFrame {
+fn hello(username: &ClaimedName, password: PasswordProof, last_sequence: u64) -> v2::ClientFrame {
     v2::ClientFrame::Hello {
         username: username.clone(),
         program: Text::new(PROGRAM).unwrap_or_default(),
-        password: PasswordProof::None,
+        password,
         last_sequence,
     }
 }
@@ -152,8 +156,16 @@ impl Actor for Link {
         let (server, outbox) = (self.setup.server.clone(), self.outbox.clone());
         let (reports, generation) = (self.setup.reports.clone(), self.setup.generation);
         let (trust, revision) = (self.setup.trust.clone(), Rc::clone(&self.revision));
-        let life =
-            async move { live(generation, &server, &trust, &revision, &outbox, &reports).await };
+        let password = Rc::clone(&self.password);
+        let life = async move {
+            match reach(&server, &trust).await {
+                Ok(reached) => {
+                    password.set(reached.password);
+                    live(generation, &server, reached, &revision, &outbox, &reports).await
+                }
+                Err(Unreachable { reason, retry }) => (reason, retry),
+            }
+        };
         ctx.spawn(life.into_actor(self).map(|(reason, retry), link, ctx| {
             link.report(LinkEvent::Down { reason, retry });
             ctx.stop();
@@ -175,19 +187,17 @@ impl Handler<LinkCommand> for Link {
     }
 }
 
-/// The link's whole life; returns why it ended, and whether another attempt makes sense.
+/// The life of a link that has reached the server; returns why it ended, and whether another attempt
+/// makes sense.
 async fn live(
     generation: u64,
     name: &ServerName,
-    trust: &Trust,
+    reached: Reached,
     revision: &Cell<Dialect>,
     outbox: &Outbox,
     reports: &Recipient<LinkReport>,
 ) -> (String, bool) {
-    let Reached { stream, local, server, security } = match reach(name, trust).await {
-        Ok(reached) => reached,
-        Err(Unreachable { reason, retry }) => return (reason, retry),
-    };
+    let Reached { stream, local, server, security, .. } = reached;
     let dialect = match &security {
         LinkSecurity::Plain => Dialect::Revision1,
         LinkSecurity::Encrypted { .. } => Dialect::Revision2,

@@ -16,11 +16,14 @@ use tokio_util::either::Either;
 use super::first_bytes::FirstBytes;
 use super::known_file;
 use crate::client::api::event::{KeyStanding, LinkSecurity};
+use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::Encryption;
 use crate::client::connection::sockets;
+use crate::protocol::v2::PasswordProof;
 use crate::trust::{
-    Alpn, ExpectedKey, Fingerprint, Identity, KeyExchange, client_config, peer_key,
+    Alpn, EXPORTER_LABEL, ExpectedKey, Fingerprint, Identity, KeyExchange, PasswordKey,
+    client_config, peer_key,
 };
 
 /// For each address of the server.
@@ -34,6 +37,7 @@ pub(crate) struct Trust {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) encryption: Encryption,
     pub(crate) known_servers: Option<std::path::PathBuf>,
+    pub(crate) password: Option<Password>,
 }
 
 /// A stream to the server, plain or encrypted.
@@ -45,6 +49,8 @@ pub(super) struct Reached {
     pub(super) local: SocketAddr,
     pub(super) server: SocketAddr,
     pub(super) security: LinkSecurity,
+    /// That the user knows the server's password.
+    pub(super) password: PasswordProof,
 }
 
 /// The server is not reached. With `retry` off another attempt would end in the same way.
@@ -83,7 +89,7 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
         outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic).await;
     }
     match outcome.map_err(never)? {
-        Handshake::Done(stream) => encrypted(name, stream, known, file).await,
+        Handshake::Done(stream) => encrypted(name, stream, known, trust).await,
         Handshake::Silent => Err(again(format!("{name} does not answer; is it a Matou server?"))),
         Handshake::Closed if expected != ExpectedKey::Any => Err(again(format!(
             "{name} closed the connection instead of encrypting it, although its key is known; \
@@ -104,7 +110,7 @@ async fn encrypted(
     name: &ServerName,
     stream: Box<TlsStream<FirstBytes>>,
     known: Option<Fingerprint>,
-    file: Option<&std::path::Path>,
+    trust: &Trust,
 ) -> Result<Reached, Unreachable> {
     let (socket, state) = stream.get_ref();
     let key = peer_key(state, Alpn::Server).map_err(|error| never(foreign(name, &error)))?;
@@ -120,11 +126,21 @@ async fn encrypted(
     };
     // An address with a fingerprint replaces what was known.
     if known != Some(fingerprint) {
+        let file = trust.known_servers.as_deref();
         known_file::add(file, name, fingerprint).await.map_err(never)?;
     }
+    let password = match &trust.password {
+        None => PasswordProof::None,
+        Some(password) => {
+            let exported = state.export_keying_material([0; 32], EXPORTER_LABEL, None);
+            let exported = exported
+                .map_err(|error| again(format!("cannot prove the password to {name}: {error}")))?;
+            PasswordProof::Hmac(PasswordKey::new(password.text(), &key).prove(&exported))
+        }
+    };
     let fingerprint = fingerprint.to_string();
     let security = LinkSecurity::Encrypted { fingerprint, key: standing };
-    Ok(Reached { stream: Either::Right(stream), local, server, security })
+    Ok(Reached { stream: Either::Right(stream), local, server, security, password })
 }
 
 fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
@@ -136,7 +152,8 @@ fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
     }
     let server = address(&tcp, name)?;
     let local = tcp.local_addr().map_err(broken)?;
-    Ok(Reached { stream: Either::Left(tcp), local, server, security: LinkSecurity::Plain })
+    let (stream, security) = (Either::Left(tcp), LinkSecurity::Plain);
+    Ok(Reached { stream, local, server, security, password: PasswordProof::None })
 }
 
 async fn shake_hands(

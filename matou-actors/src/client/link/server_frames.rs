@@ -87,11 +87,26 @@ impl ServerLink {
 
     /// REFUSED. Of a name that is taken or invalid the user reads in the same words as in revision 1.
     fn refused(&mut self, reason: SignInRefusal, text: &Text<512>, now: Instant) {
+        if reason == SignInRefusal::Password {
+            return self.password_refused(now);
+        }
         if !matches!(reason, SignInRefusal::Taken | SignInRefusal::InvalidName) {
             let message = format!("{} refused you: {}", self.server_name(), printable(text));
             self.emit(Event::Error { code: ErrorCode::Name, message });
         }
         self.answered(false, now);
+    }
+
+    /// Another attempt would end in the same way until the user gives another password.
+    fn password_refused(&mut self, now: Instant) {
+        let (server, wrong) = (self.server_name(), self.has_password);
+        let reason = if wrong {
+            format!("{server} refused the password")
+        } else {
+            format!("{server} asks for a password")
+        };
+        self.cut_for_good(reason, now);
+        self.emit(Event::PasswordNeeded { server, wrong });
     }
 
     /// NOTICE. After these ends the client does not come back by itself.

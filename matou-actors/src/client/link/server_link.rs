@@ -41,6 +41,8 @@ pub(crate) struct ServerLink {
     /// How often a name was asked for.
     pub(super) asked: u64,
     pub(super) sign_in: SignIn,
+    /// The server gets a password.
+    pub(super) has_password: bool,
     pub(super) roster: Roster,
     pub(super) past: Past,
     /// The user's own messages that have not come back from the server yet.
@@ -118,6 +120,7 @@ impl ServerLink {
             generation: 0,
             asked: 0,
             sign_in: SignIn::new(settings.username.clone()),
+            has_password: settings.password.is_some(),
             roster: Roster::default(),
             past: Past::default(),
             unacknowledged: 0,
@@ -281,6 +284,12 @@ impl ServerLink {
         }
     }
 
+    /// The server gets another password.
+    pub(crate) fn use_password(&mut self) {
+        self.has_password = true;
+        self.reconnect();
+    }
+
     /// The user does not want to wait for the next attempt.
     pub(crate) fn reconnect(&mut self) {
         if self.sign_in.is_joined() {
@@ -389,6 +398,12 @@ impl ServerLink {
     pub(super) fn cut(&mut self, reason: String, now: Instant) {
         self.command(LinkCommand::HangUp);
         self.down(self.generation, reason, true, now);
+    }
+
+    /// Ends the connection for `reason`; another attempt is the user's to make.
+    pub(super) fn cut_for_good(&mut self, reason: String, now: Instant) {
+        self.command(LinkCommand::HangUp);
+        self.down(self.generation, reason, false, now);
     }
 
     /// It is known who is here, and so who can be written to.

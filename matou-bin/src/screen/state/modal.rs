@@ -136,6 +136,8 @@ pub(crate) struct SignIn {
     pub(crate) problem: Option<String>,
     /// The name that the server is asked for at the moment.
     pub(crate) asked: Option<Username>,
+    /// What is asked for is not the name but the server's password, which is not shown.
+    pub(crate) password: bool,
 }
 
 /// Searching in a scrollback, from the newest entry back.

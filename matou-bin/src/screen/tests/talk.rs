@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 use matou_actors::client::{
-    Command, Direction, ErrorCode, Event, ServerName, TransferId, TransferInfo,
+    Command, Direction, ErrorCode, Event, Password, ServerName, TransferId, TransferInfo,
 };
 
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
@@ -39,6 +39,27 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
     scene.enters("bobby");
     assert_eq!(scene.sent(), [Command::SignIn(name("bobby"))]);
     scene.chat(Event::Connected { server: "s".into(), username: name("bobby") });
+    scene.enters("hello");
+    assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+}
+
+#[test]
+fn a_password_is_asked_for_and_not_shown() {
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
+    scene.chat(Event::NameNeeded { server: "ship:6286".into() }).enters("bob").sent();
+    scene.chat(Event::Disconnected { reason: "ship:6286 asks for a password".into() });
+    scene.chat(Event::PasswordNeeded { server: "ship:6286".into(), wrong: false });
+    assert!(scene.shows("The password of ship:6286?"), "{}", scene.screen());
+    scene.types("sésame");
+    assert!(scene.shows("› ••••••") && !scene.shows("same"), "{}", scene.screen());
+    scene.key(KeyCode::Enter);
+    let password = Password::new("sésame".to_owned().into());
+    assert_eq!(scene.sent(), [Command::UsePassword(password)]);
+    scene.chat(Event::PasswordNeeded { server: "ship:6286".into(), wrong: true });
+    assert!(scene.shows("That password is wrong."), "{}", scene.screen());
+    scene.enters("other");
+    assert_eq!(scene.sent().len(), 1);
+    scene.chat(Event::Connected { server: "ship:6286".into(), username: name("bob") });
     scene.enters("hello");
     assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
 }

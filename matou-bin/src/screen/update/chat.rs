@@ -29,6 +29,7 @@ impl App {
             Event::Security { server, security } => self.reached(&server, security),
             Event::NameNeeded { server } => self.name_needed(server),
             Event::Refused { username } => self.refused(&username),
+            Event::PasswordNeeded { server, wrong } => self.password_needed(server, wrong),
             Event::Disconnected { reason } => self.disconnected(reason),
             Event::Reconnecting { attempt, delay_ms, reason } => {
                 if let Some(Modal::SignIn(form)) = &mut self.modal {
@@ -97,10 +98,17 @@ impl App {
         }
     }
 
+    fn password_needed(&mut self, server: String, wrong: bool) {
+        self.server = server;
+        let problem = wrong.then(|| "That password is wrong.".to_owned());
+        let form = SignIn { reached: true, password: true, problem, ..SignIn::default() };
+        self.modal = Some(Modal::SignIn(form));
+    }
+
     fn refused(&mut self, username: &Username) {
         let problem = format!("{username} is in use or not allowed on this server.");
         let mut form = match self.modal.take() {
-            Some(Modal::SignIn(form)) => form,
+            Some(Modal::SignIn(form)) if !form.password => form,
             _ => SignIn::default(),
         };
         (form.asked, form.reached) = (None, true);

@@ -3,7 +3,7 @@
 use std::iter;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use matou_actors::client::{Command, ServerName};
+use matou_actors::client::{Command, Password, ServerName};
 use matou_actors::protocol::Username;
 
 use crate::input::without_isolates;
@@ -64,10 +64,19 @@ impl App {
 
     fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
         match action {
+            Some(Action::Submit) if form.password && form.input.is_empty() => {}
+            Some(Action::Submit) if form.password => return self.submit_password(&mut form),
             Some(Action::Submit) => self.submit_sign_in(&mut form),
             action => edit_line(&mut form.input, key, action),
         }
         self.modal = Some(Modal::SignIn(form));
+    }
+
+    /// The form is closed; it opens again if the password is wrong.
+    fn submit_password(&mut self, form: &mut SignIn) {
+        let password = Password::new(form.input.take().into());
+        self.link = ServerLink::Connecting;
+        self.effects.push(Effect::Send(Command::UsePassword(password)));
     }
 
     /// A name, or, before the server is reached and behind `/server`, another server.

@@ -238,6 +238,7 @@ impl App {
             Command::ListTransfers => self.show(self.transfers_tab()),
             Command::Say(_) | Command::Act(_) => self.unacknowledged += 1,
             Command::SignIn(_)
+            | Command::UsePassword(_)
             | Command::FetchHistory
             | Command::SetRate(_)
             | Command::Whois(_)

@@ -13,6 +13,7 @@ use crate::screen::text::width::{cells, shorten, width, wrap};
 
 const SIZE: (u16, u16) = (54, 8);
 const NAME_HINT: &str = "Letters and digits of any script. /server HOST:PORT uses another server.";
+const PASSWORD_HINT: &str = "It is not sent: the server only learns that you know it.";
 const SERVER_HINT: &str = "Another server? Type HOST or HOST:PORT.";
 /// Columns beside the form that are too few to show anything.
 const SCRAPS: u16 = 10;
@@ -36,7 +37,9 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
     let room = usize::from(inner.width);
     let server = sanitize(&app.server);
-    let server = if form.reached {
+    let server = if form.password {
+        format!("The password of {server}?")
+    } else if form.reached {
         format!("Your name on {server}?")
     } else {
         format!("Connecting to {server}…")
@@ -45,11 +48,13 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
     painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
     let input = form.input.rows(room.saturating_sub(3));
     let typed = input.rows.get(input.cursor.1).map_or("", String::as_str);
-    let typed = isolated_text(typed);
+    let hidden = form.input.text().chars().count().min(room.saturating_sub(3));
+    let typed = if form.password { "•".repeat(hidden).into() } else { isolated_text(typed) };
     painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(Role::Own));
     let (below, style) = match (&form.problem, &form.asked) {
         (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
         (None, Some(name)) => (format!("Signing in as {name}…"), dim),
+        (None, None) if form.password => (PASSWORD_HINT.to_owned(), dim),
         (None, None) if form.reached => (NAME_HINT.to_owned(), dim),
         (None, None) => (SERVER_HINT.to_owned(), dim),
     };
@@ -58,7 +63,8 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
         let row = below.get(range).unwrap_or("");
         painter.text(inner.x, y, inner.right(), &sentence(row), style);
     }
-    Position::new(inner.x + 2 + cells(input.cursor.0), inner.y + 2)
+    let cursor = if form.password { hidden } else { input.cursor.0 };
+    Position::new(inner.x + 2 + cells(cursor), inner.y + 2)
 }
 
 /// The lines around a form, with what Enter does.
