@@ -234,6 +234,33 @@ fn a_folder_arrives_as_it_is_and_into_the_folder_that_was_named() {
 }
 
 #[test]
+fn several_files_and_folders_are_sent_by_one_command() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, "Ada");
+    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    let at = |name: &str| ada.home.path().join(name);
+    fs::write(at("a b"), content(70_000)).unwrap();
+    fs::write(at("it's"), content(5)).unwrap();
+    fs::create_dir(at("trip")).unwrap();
+    fs::write(at("trip/c d"), content(300)).unwrap();
+    let home = at("").display().to_string();
+    let line = format!("/send Bea '{home}a b' file://{home}it's ~/trip");
+    ada.say(&line);
+    for _ in 0..3 {
+        assert_eq!(ada.any("file_sent")["received"], true);
+    }
+    let received = |name: &str| fs::read(bea.downloads().join(name)).unwrap();
+    assert_eq!(received("a b"), content(70_000));
+    assert_eq!(received("it's"), content(5));
+    assert_eq!(received("trip/c d"), content(300));
+    let missing = format!("/send Bea {home}it\\'s {home}none");
+    ada.say(&missing);
+    let error = ada.wait("error", |event| event["code"] == "file");
+    assert!(error["message"].as_str().unwrap().ends_with("none"), "{error}");
+}
+
+#[test]
 fn both_revisions_talk_in_plain_and_say_so_unless_encryption_is_required() {
     let server = Server::start();
     let (at_ada, at_old, at_strict) = (home(), home(), home());

@@ -98,7 +98,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Path],
-        help: "send a file or folder; PATH is the rest of the line, ~ your home directory",
+        help: "send files and folders; PATH is the rest of the line, or several paths, in quotes where they have spaces",
         action: Action::Send,
     },
     CommandSpec {

@@ -8,7 +8,7 @@ use matou_actors::protocol::{MAX_MESSAGE, Username, UsernameError};
 use crate::commands::{Action, CommandSpec, find, nearest};
 use crate::sanitize::is_hidden;
 use crate::text::split_text;
-use crate::typed_path::readings;
+use crate::typed_path::{readings, several};
 
 const ESCAPE: char = '\u{1b}';
 /// What begins a command. Input methods for Chinese, Japanese and Korean type the full-width one.
@@ -168,7 +168,7 @@ fn run(
         Action::Send => {
             let (to, typed) = addressee(rest, context).ok_or_else(missing)??;
             let (path, or) = path(typed, context.home)?.ok_or_else(missing)?;
-            Command::Send { to, path, or }
+            Command::Send { to, path, or, several: several(typed, context.home) }
         }
         Action::Downloads => {
             let (folder, or) = path(rest, context.home)?.ok_or_else(missing)?;

@@ -10,6 +10,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::paths::expand_tilde;
 
+const SCHEME: &str = "file://";
+/// Paths in one line.
+const MOST_PATHS: usize = 256;
+
 /// The ways to read a path, to be tried in this order; never empty.
 ///
 /// As it stands comes first, since a name may hold any character; then without the spaces at its
@@ -36,7 +40,8 @@ fn without_blank_end(typed: &str) -> &str {
     typed.get(..trimmed.len() + escaped).unwrap_or(trimmed)
 }
 
-/// The absolute paths that a whole line may be, if it looks as terminals paste a dropped file.
+/// The absolute paths that a whole line may be, if it looks as terminals paste dropped files: the
+/// readings as one path, then the several paths that it may be.
 pub(crate) fn dropped_paths(line: &str, home: Option<&Path>) -> Vec<PathBuf> {
     // A space at the end may belong to the name.
     let typed = line.trim_start();
@@ -51,12 +56,17 @@ pub(crate) fn dropped_paths(line: &str, home: Option<&Path>) -> Vec<PathBuf> {
         return Vec::new();
     }
     let readings = readings(typed, home).unwrap_or_default();
-    readings.into_iter().filter(|path| path.is_absolute()).collect()
+    let mut paths: Vec<_> = readings.into_iter().filter(|path| path.is_absolute()).collect();
+    let several = several(typed, home);
+    if several.iter().all(|path| path.is_absolute()) {
+        paths.extend(several);
+    }
+    paths
 }
 
 /// The path of a `file` URI on this machine.
 pub(crate) fn uri(text: &str) -> Option<PathBuf> {
-    let rest = text.strip_prefix("file://")?;
+    let rest = text.strip_prefix(SCHEME)?;
     let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
     let bytes: Vec<u8> = percent_decode_str(path).collect();
     (path.starts_with('/') && !bytes.contains(&0)).then(|| OsString::from_vec(bytes).into())
@@ -68,24 +78,64 @@ pub(crate) fn shell_word(text: &str, home: Option<&Path>) -> Option<PathBuf> {
     if !text.contains(['\'', '"', '\\']) {
         return None;
     }
-    let mut word = Vec::with_capacity(text.len());
     let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
+    let word = next_word(&mut rest)?;
+    if rest.next().is_some() { None } else { expanded(text, word, home) }
+}
+
+/// The paths that `typed` is as two or more words of a shell, or `file://` URIs, as terminals paste
+/// several dropped files; else none.
+pub(crate) fn several(typed: &str, home: Option<&Path>) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut rest = typed.trim_start();
+    while !rest.is_empty() {
+        let Some((path, behind)) = next_path(rest, home).filter(|_| paths.len() < MOST_PATHS)
+        else {
+            return Vec::new();
+        };
+        paths.push(path);
+        rest = behind.trim_start();
+    }
+    if paths.len() > 1 { paths } else { Vec::new() }
+}
+
+/// The path that `text` begins with, and what is behind it.
+fn next_path<'a>(text: &'a str, home: Option<&Path>) -> Option<(PathBuf, &'a str)> {
+    if text.starts_with(SCHEME) {
+        // A quote stands for itself in a URI.
+        let (word, behind) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+        return Some((uri(word)?, behind));
+    }
+    let mut rest = text.chars().peekable();
+    let word = next_word(&mut rest)?;
+    let behind: usize = rest.map(char::len_utf8).sum();
+    let decoded = std::str::from_utf8(&word).ok().and_then(uri);
+    let path = decoded.or_else(|| expanded(text, word, home))?;
+    Some((path, text.get(text.len() - behind..)?))
+}
+
+/// `word`, which is written as `text` begins, as a path. A tilde in quotes is a tilde.
+fn expanded(text: &str, word: Vec<u8>, home: Option<&Path>) -> Option<PathBuf> {
+    let path = OsString::from_vec(word);
+    if text.starts_with('~') { expand_tilde(&path, home).ok() } else { Some(path.into()) }
+}
+
+/// One word of a shell, up to whitespace that is not quoted; `None` when it is not closed.
+fn next_word(rest: &mut Peekable<Chars<'_>>) -> Option<Vec<u8>> {
+    let mut word = Vec::new();
+    while let Some(c) = rest.next_if(|c| !c.is_whitespace()) {
         match c {
-            '\'' => verbatim(&mut rest, &mut word)?,
-            '"' => quoted(&mut rest, &mut word)?,
+            '\'' => verbatim(rest, &mut word)?,
+            '"' => quoted(rest, &mut word)?,
             '$' if rest.peek() == Some(&'\'') => {
                 rest.next();
-                escaped(&mut rest, &mut word)?;
+                escaped(rest, &mut word)?;
             }
             '\\' => push(&mut word, rest.next()?),
-            c if c.is_whitespace() => return None,
             c => push(&mut word, c),
         }
     }
-    let path = OsString::from_vec(word);
-    // A tilde in quotes is a tilde.
-    if text.starts_with('~') { expand_tilde(&path, home).ok() } else { Some(path.into()) }
+    Some(word)
 }
 
 /// `'...'`: everything as it stands.
@@ -245,6 +295,28 @@ mod tests {
         {
             assert_eq!(read(typed), [Path::new(typed)], "{typed}");
         }
+    }
+
+    #[test]
+    fn what_terminals_paste_for_several_dropped_files_is_understood() {
+        let read = |typed| several(typed, Some(Path::new("/home/me")));
+        let table: [(&str, &[&str]); 6] = [
+            ("'/tmp/a b' '/tmp/c' ", &["/tmp/a b", "/tmp/c"]),
+            (r"/tmp/a\ b /tmp/c", &["/tmp/a b", "/tmp/c"]),
+            ("file:///tmp/a%20b file:///tmp/it's", &["/tmp/a b", "/tmp/it's"]),
+            ("'file:///tmp/a%20b'\n~/c", &["/tmp/a b", "/home/me/c"]),
+            ("\"a b\" '~/c' d", &["a b", "~/c", "d"]),
+            ("my file", &["my", "file"]),
+        ];
+        for (typed, paths) in table {
+            assert_eq!(read(typed), paths.iter().map(PathBuf::from).collect::<Vec<_>>(), "{typed}");
+        }
+        for typed in ["", "a", "'a b'", "it's mine", "a file://host/b", "a 'b"] {
+            assert_eq!(read(typed), Vec::<PathBuf>::new(), "{typed}");
+        }
+        assert!(read(&"a ".repeat(MOST_PATHS + 1)).is_empty(), "too many");
+        let dropped = dropped_paths("'/tmp/a b' /tmp/c", None);
+        assert!(dropped.contains(&"/tmp/c".into()), "{dropped:?}");
     }
 
     proptest! {

@@ -102,8 +102,13 @@ impl Person {
     }
 
     pub async fn send_file(&self, to: &Person, path: &Path) {
-        self.send(Command::Send { to: to.name.clone(), path: path.to_owned(), or: Vec::new() })
-            .await;
+        self.send(Command::Send {
+            to: to.name.clone(),
+            path: path.to_owned(),
+            or: Vec::new(),
+            several: Vec::new(),
+        })
+        .await;
     }
 
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {

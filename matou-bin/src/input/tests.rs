@@ -68,8 +68,11 @@ fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
     let context =
         InputContext { talking_to: Some(&bob), known: Some(&known), ..InputContext::default() };
     let tell = |to: &str, said: &str| Command::Tell { to: name(to), text: text(said) };
-    let send =
-        |to: &str, path: &str| Command::Send { to: name(to), path: path.into(), or: Vec::new() };
+    let send = |to: &str, path: &str| {
+        let (words, or): (Vec<_>, _) = (path.split(' ').map(Into::into).collect(), Vec::new());
+        let several = if words.len() > 1 { words } else { Vec::new() };
+        Command::Send { to: name(to), path: path.into(), or, several }
+    };
     for (line, command) in [
         ("/msg hello there", tell("Bob", "hello there")),
         ("/msg bob hello", tell("bob", "hello")),
@@ -97,7 +100,7 @@ fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
 fn quoted_paths_have_a_second_reading() {
     let command = command("/send Bob '/tmp/a b'");
     let (path, or) = ("'/tmp/a b'".into(), vec!["/tmp/a b".into()]);
-    assert_eq!(command, Command::Send { to: name("Bob"), path, or });
+    assert_eq!(command, Command::Send { to: name("Bob"), path, or, several: Vec::new() });
     let command = self::command(r"/downloads /tmp/a\ b");
     let (folder, or) = (r"/tmp/a\ b".into(), vec!["/tmp/a b".into()]);
     assert_eq!(command, Command::SetDownloads { folder, or });
@@ -106,7 +109,12 @@ fn quoted_paths_have_a_second_reading() {
 #[test]
 fn every_command_parses() {
     let tell = Command::Tell { to: name("Bob"), text: text("hi  there") };
-    let send = Command::Send { to: name("Bob"), path: "/tmp/my file".into(), or: Vec::new() };
+    let send = Command::Send {
+        to: name("Bob"),
+        path: "/tmp/my file".into(),
+        or: Vec::new(),
+        several: vec!["/tmp/my".into(), "file".into()],
+    };
     let id = TransferId(7);
     let table = [
         ("/msg Bob hi  there", tell.clone()),
@@ -116,7 +124,12 @@ fn every_command_parses() {
         ("/dcc send Bob /tmp/my file", send),
         (
             "/send Bob ~/x",
-            Command::Send { to: name("Bob"), path: "/home/me/x".into(), or: Vec::new() },
+            Command::Send {
+                to: name("Bob"),
+                path: "/home/me/x".into(),
+                or: Vec::new(),
+                several: Vec::new(),
+            },
         ),
         ("/open Bob", Command::Open(name("Bob"))),
         ("/query Bob", Command::Open(name("Bob"))),

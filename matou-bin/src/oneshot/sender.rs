@@ -89,8 +89,8 @@ impl Sender {
         }
         self.stage = Stage::Asked;
         let send = |path: &PathBuf| {
-            let (to, path, or) = (name.clone(), path.clone(), Vec::new());
-            Effect::Command(Command::Send { to, path, or })
+            let (to, path) = (name.clone(), path.clone());
+            Effect::Command(Command::Send { to, path, or: Vec::new(), several: Vec::new() })
         };
         self.paths.iter().map(send).collect()
     }

@@ -28,7 +28,8 @@ pub enum Command {
         /// What.
         text: MessageText,
     },
-    /// A file. Without a session, one is asked for first, as for [`Command::Tell`].
+    /// A file or folder, or several. Without a session, one is asked for first, as for
+    /// [`Command::Tell`].
     Send {
         /// To whom.
         to: Username,
@@ -36,6 +37,9 @@ pub enum Command {
         path: PathBuf,
         /// Other readings of what the user typed, tried in order when there is nothing at `path`.
         or: Vec<PathBuf>,
+        /// The last reading: several paths, which are all sent when there is something at each of
+        /// them and nothing at any of the others.
+        several: Vec<PathBuf>,
     },
     /// Ask this user for a private session.
     Open(Username),

@@ -30,7 +30,7 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
     let handles = Arc::new(Semaphore::new(HELD_FILES));
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
-    let mut check: Option<Pin<Box<dyn Future<Output = Checked>>>> = None;
+    let mut check: Option<Pin<Box<dyn Future<Output = Vec<Chosen>>>>> = None;
     let (mut finish, mut open) = (false, true);
     loop {
         if text_on_its_way.is_none()
@@ -41,7 +41,7 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
         match feed.files.front() {
             None => check = None,
             Some(command) if check.is_none() => {
-                check = Some(Box::pin(check_file(command, &handles)));
+                check = Some(Box::pin(check_files(command, &handles)));
             }
             Some(_) => {}
         }
@@ -62,7 +62,7 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
             }
             checked = resolve(&mut check) => {
                 check = None;
-                feed.deliver_file(checked).await
+                feed.deliver_files(checked).await
             }
             command = commands.recv(), if open && room => match command {
                 Some(Command::Finish) => {
@@ -114,9 +114,21 @@ impl Feed {
         true
     }
 
-    async fn deliver_file(&mut self, checked: Checked) -> bool {
+    /// The command that was checked becomes one for each file; a question about files becomes none.
+    async fn deliver_files(&mut self, checked: Vec<Chosen>) -> bool {
         let Some(command) = self.files.pop_front() else { return true };
-        self.deliver(command, checked).await
+        let Command::Send { to, path, .. } = &command else {
+            return self.deliver(command, None).await;
+        };
+        for chosen in checked {
+            let path = chosen.as_ref().map_or(path.clone(), |chosen| chosen.path().to_owned());
+            let (or, several) = (Vec::new(), Vec::new());
+            let command = Command::Send { to: to.clone(), path, or, several };
+            if !self.deliver(command, Some(chosen)).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// What was typed for `name` before goes first, without a wait for room; files that were not
@@ -172,21 +184,26 @@ async fn resolve<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-/// The file that `command` sends, or why it cannot be sent. The disk is asked off the
-/// event loop.
-fn check_file(
+/// A file to send, or why it cannot be sent.
+type Chosen = Result<Arc<ChosenFile>, String>;
+
+/// The files that `command` sends, each or all of them with why they cannot be sent. The disk is
+/// asked off the event loop.
+fn check_files(
     command: &Command,
     handles: &Arc<Semaphore>,
-) -> impl Future<Output = Checked> + use<> {
+) -> impl Future<Output = Vec<Chosen>> + use<> {
     let handles = Arc::clone(handles);
-    let path = match command {
-        Command::Send { path, or, .. } => Some((path.clone(), or.clone())),
+    let paths = match command {
+        Command::Send { path, or, several, .. } => {
+            Some((path.clone(), or.clone(), several.clone()))
+        }
         _ => None,
     };
     async move {
-        match path {
-            Some((path, or)) => Some(ask_disk(path, or, handles).await),
-            None => None,
+        match paths {
+            Some((path, or, several)) => ask_disk(path, or, several, handles).await,
+            None => Vec::new(),
         }
     }
 }
@@ -194,15 +211,39 @@ fn check_file(
 async fn ask_disk(
     path: PathBuf,
     or: Vec<PathBuf>,
+    several: Vec<PathBuf>,
     handles: Arc<Semaphore>,
-) -> Result<Arc<ChosenFile>, String> {
+) -> Vec<Chosen> {
     let ask = tokio::task::spawn_blocking(move || {
-        let path = first_present(path, or);
-        ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
+        let choose = |path| {
+            ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
+        };
+        match meant(path, or, several) {
+            Ok(paths) => paths.into_iter().map(choose).collect(),
+            Err(reason) => vec![Err(reason)],
+        }
     });
     match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => Err("the file system does not answer; try later".into()),
+        Ok(Err(_)) | Err(_) => vec![Err("the file system does not answer; try later".into())],
+    }
+}
+
+/// The paths that the user means: the first reading as one path at which there is something, else
+/// `several` if there is something at each of them.
+fn meant(path: PathBuf, or: Vec<PathBuf>, several: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
+    let one = first_present(path, or);
+    if is_there(&one) {
+        return Ok(vec![one]);
+    }
+    let (present, missing): (Vec<_>, Vec<_>) = several.iter().partition(|path| is_there(path));
+    match missing.first() {
+        // As likely it is one path that is mistyped.
+        _ if present.is_empty() => Ok(vec![one]),
+        Some(missing) => {
+            Err(format!("nothing was sent: there is no file or folder {}", missing.display()))
+        }
+        None => Ok(several),
     }
 }
 
@@ -284,6 +325,21 @@ mod tests {
         assert_eq!(next(&mut seen).await, Command::Quit);
     }
 
+    #[test]
+    fn several_paths_are_meant_when_each_is_there_and_no_single_reading_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["a", "b", "a b"] {
+            std::fs::write(at(name), "content").unwrap();
+        }
+        let several = |names: [&str; 2]| names.map(at).to_vec();
+        let read = |one: &str, names| meant(at(one), Vec::new(), several(names));
+        assert_eq!(read("a b", ["a", "b"]), Ok(vec![at("a b")]), "spaces need no quotes");
+        assert_eq!(read("b a", ["b", "a"]), Ok(several(["b", "a"])));
+        assert_eq!(read("c d", ["c", "d"]), Ok(vec![at("c d")]), "none is there");
+        assert!(read("a d", ["a", "d"]).unwrap_err().ends_with("/d"));
+    }
+
     #[cfg(unix)]
     #[actix_rt::test]
     async fn finish_waits_for_the_file_check_and_quit_does_not() {
@@ -291,7 +347,7 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "content").unwrap();
         let (commands, mut seen) = start();
-        let send = Command::Send { to: name("bob"), path, or: Vec::new() };
+        let send = Command::Send { to: name("bob"), path, or: Vec::new(), several: Vec::new() };
         commands.send(send.clone()).await.unwrap();
         drop(commands);
         assert_eq!(next(&mut seen).await, send);

@@ -84,7 +84,7 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
     let path = std::path::PathBuf::from("/tmp/x");
     assert_eq!(
         scene.sent(),
-        [Command::Send { to: to.clone(), path: path.clone(), or: Vec::new() }]
+        [Command::Send { to: to.clone(), path: path.clone(), or: Vec::new(), several: Vec::new() }]
     );
     let id = TransferId(1);
     scene.chat(started(1)).chat(Event::FileSent {
@@ -103,7 +103,7 @@ fn in_a_private_tab_a_command_without_a_name_means_its_peer() {
     scene.opens("alice").alt('2').enters("/send notes.txt").enters("/msg so it is");
     let (to, path, or) = (name("alice"), "notes.txt".into(), Vec::new());
     let tell = Command::Tell { to: to.clone(), text: text("so it is") };
-    assert_eq!(scene.sent(), [Command::Send { to, path, or }, tell]);
+    assert_eq!(scene.sent(), [Command::Send { to, path, or, several: Vec::new() }, tell]);
     assert!(!scene.shows("in their tab"), "{}", scene.screen());
 }
 
@@ -192,7 +192,21 @@ fn a_dropped_file_is_asked_about_and_its_path_not_said() {
     assert!(scene.shows("That is a file. Send a b.txt to alice"), "{}", scene.screen());
     scene.reads().key(KeyCode::Enter);
     let (to, path, or) = (name("alice"), "/tmp/a b.txt".into(), Vec::new());
-    assert_eq!(scene.sent(), [Command::Send { to, path, or }]);
+    assert_eq!(scene.sent(), [Command::Send { to, path, or, several: Vec::new() }]);
+}
+
+#[test]
+fn several_dropped_files_become_a_command_and_their_paths_are_not_said() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.opens("alice").alt('2').update(UiEvent::Paste("'/tmp/a b' /tmp/c".into()));
+    scene.key(KeyCode::Enter);
+    looked_up(&mut scene, Some("/tmp/a b"));
+    assert_eq!(scene.sent(), []);
+    assert!(scene.shows("/send '/tmp/a b' /tmp/c"), "{}", scene.screen());
+    scene.key(KeyCode::Enter);
+    let (to, path, or) = (name("alice"), "'/tmp/a b' /tmp/c".into(), Vec::new());
+    let several = vec!["/tmp/a b".into(), "/tmp/c".into()];
+    assert_eq!(scene.sent(), [Command::Send { to, path, or, several }]);
 }
 
 #[test]

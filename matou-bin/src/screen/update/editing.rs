@@ -123,7 +123,7 @@ impl App {
         match stored {
             Ok(path) => {
                 self.paste_files.push(PasteFile { path: path.clone(), id: None });
-                self.perform(Command::Send { to, path, or: Vec::new() });
+                self.perform(Command::Send { to, path, or: Vec::new(), several: Vec::new() });
             }
             Err(reason) => {
                 self.error(&format!("Cannot save the pasted text to a file: {reason}"));

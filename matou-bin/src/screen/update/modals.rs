@@ -283,7 +283,12 @@ impl App {
                     if let (Some(to), Some(path)) =
                         (self.tab().and_then(|tab| tab.peer()).cloned(), paste.file)
                     {
-                        self.perform(Command::Send { to, path, or: Vec::new() });
+                        self.perform(Command::Send {
+                            to,
+                            path,
+                            or: Vec::new(),
+                            several: Vec::new(),
+                        });
                     }
                     return;
                 }

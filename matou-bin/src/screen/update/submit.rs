@@ -16,7 +16,7 @@ use crate::screen::state::modal::Modal;
 use crate::screen::state::people::People;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::text::{lines_of, split_line};
-use crate::typed_path::dropped_paths;
+use crate::typed_path::{dropped_paths, readings, several};
 
 /// Those in the room, those who spoke, and those with a tab.
 #[derive(Debug)]
@@ -145,9 +145,26 @@ impl App {
         self.looked_up = None;
         let Some(line) = self.tab_mut().map(|tab| tab.input.take()) else { return };
         match found {
+            Some(path) if self.is_one_of_several(&line, &path) => self.address_files(&line),
             Some(path) => self.ask_about(line, Some(path)),
             None => self.submit_line(&line),
         }
+    }
+
+    /// Whether `path` is in `line`, which is no single path.
+    fn is_one_of_several(&self, line: &str, path: &PathBuf) -> bool {
+        let home = self.home.as_deref();
+        let is_all = readings(line.trim_start(), home).is_ok_and(|all| all.contains(path));
+        !is_all && several(line, home).contains(path)
+    }
+
+    /// Makes a command of the paths of several files that were dropped here.
+    fn address_files(&mut self, paths: &str) {
+        if self.talking_to().is_none() {
+            return self.address_file(paths.trim());
+        }
+        self.put_back(&format!("/send {}", paths.trim()));
+        self.flash("These are files: press Enter again to send them.");
     }
 
     /// Begins a command that sends a file, with the cursor where the name goes.
