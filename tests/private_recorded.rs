@@ -112,12 +112,12 @@ fn calls(trace: &str) -> Vec<Call> {
     for (number, line) in trace.lines().enumerate() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
         let rest = rest.trim_start();
-        if let Some(begun) = rest.strip_suffix("<unfinished ...>") {
-            unfinished.insert(thread, (number, begun.to_owned()));
+        if let Some(head) = rest.strip_suffix("<unfinished ...>") {
+            unfinished.insert(thread, (number, head.to_owned()));
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
-            let Some((began, begun)) = unfinished.remove(thread) else { continue };
+            let Some((began, head)) = unfinished.remove(thread) else { continue };
             let end = resumed.split_once("resumed>").unwrap().1;
-            calls.push(Call { text: begun + end, began, ended: number });
+            calls.push(Call { text: head + end, began, ended: number });
         } else {
             calls.push(Call { text: rest.to_owned(), began: number, ended: number });
         }

@@ -1,6 +1,7 @@
 //! All transfers of one file connection: which frame belongs to which, and whose turn it is.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -11,14 +12,12 @@ use super::names::safe_name;
 use super::receiving::{Ended, EntryStart, Receiving};
 use super::sending::Sending;
 use crate::protocol::v2::{CancelReason, FileFrame, MessageFrame, OfferKind, RefuseReason};
-use crate::transfer::{Moved, Pace};
+use crate::transfer::{ChosenFile, Moved, Pace};
 
-/// Offers of the other side that may wait for the user.
-const MOST_OFFERS: usize = 64;
-/// Own transfers that may be under way.
-const MOST_SENT: usize = 1_000;
-/// Of these, how many are held open before they are taken.
-const MOST_HELD: usize = 64;
+/// Transfers in one direction, offers among them: each costs the receiver some descriptors.
+const MOST_AT_ONCE: usize = 64;
+/// Own transfers that may wait behind those.
+const MOST_QUEUED: usize = 1_000;
 /// The largest folder, in entries.
 const MOST_ENTRIES: u32 = 1_000_000;
 
@@ -28,6 +27,8 @@ pub(super) struct Engine {
     settings: Settings,
     next: u64,
     sending: BTreeMap<u64, Timed<Sending>>,
+    /// Behind them, with the keys of their orders.
+    queued: VecDeque<(u64, Arc<ChosenFile>)>,
     receiving: BTreeMap<u64, Timed<Receiving>>,
     /// Whose turn it is next.
     turns: VecDeque<u64>,
@@ -55,6 +56,7 @@ impl Engine {
             settings,
             next,
             sending: BTreeMap::new(),
+            queued: VecDeque::new(),
             receiving: BTreeMap::new(),
             turns: VecDeque::new(),
             reports: Vec::new(),
@@ -68,28 +70,25 @@ impl Engine {
 
     /// Takes what happened.
     pub(super) fn take_reports(&mut self) -> Vec<Report> {
+        self.offer_queued();
         std::mem::take(&mut self.reports)
     }
 
     /// The user wants something, or a frame came on the message connection.
     pub(super) fn order(&mut self, order: Order) {
         match order {
+            Order::Offer { key, .. } if self.queued.len() >= MOST_QUEUED => {
+                let reason = format!("more than {MOST_QUEUED} files wait for this person");
+                self.fail_unnumbered(key, reason);
+            }
             Order::Offer { key, chosen } => {
-                let manifest = if self.sending.len() < MOST_SENT {
-                    Manifest::of(&chosen, self.sending.len() < MOST_HELD)
-                } else {
-                    Err(format!("more than {MOST_SENT} files are on their way to this person"))
-                };
-                match manifest {
-                    Ok(manifest) => self.offer(key, manifest),
-                    Err(reason) => {
-                        self.reports.push(Report::Failed {
-                            transfer: key,
-                            unnumbered: true,
-                            refused: false,
-                            reason,
-                        });
-                    }
+                self.queued.push_back((key, chosen));
+                self.offer_queued();
+            }
+            Order::Withdraw { key } => {
+                if self.queued.iter().any(|(queued, _)| *queued == key) {
+                    self.queued.retain(|(queued, _)| *queued != key);
+                    self.fail_unnumbered(key, "you cancelled it".into());
                 }
             }
             Order::Take { transfer, folder } => self.take(transfer, folder),
@@ -108,6 +107,22 @@ impl Engine {
             Order::Frame(frame) => self.message_came(frame),
             Order::Close => {}
         }
+    }
+
+    fn offer_queued(&mut self) {
+        while self.sending.len() < MOST_AT_ONCE
+            && let Some((key, chosen)) = self.queued.pop_front()
+        {
+            match Manifest::of(&chosen) {
+                Ok(manifest) => self.offer(key, manifest),
+                Err(reason) => self.fail_unnumbered(key, reason),
+            }
+        }
+    }
+
+    fn fail_unnumbered(&mut self, key: u64, reason: String) {
+        let (transfer, unnumbered, refused) = (key, true, false);
+        self.reports.push(Report::Failed { transfer, unnumbered, refused, reason });
     }
 
     fn offer(&mut self, key: u64, manifest: Manifest) {
@@ -216,9 +231,8 @@ impl Engine {
             offer.entries <= MOST_ENTRIES && (offer.kind == OfferKind::Folder || offer.entries == 1)
         });
         let known = |offer: &Offer| matches!(offer.kind, OfferKind::File | OfferKind::Folder);
-        let waiting = self.receiving.values().filter(|of| of.transfer.is_offered()).count();
         match offer.filter(known) {
-            Some(offer) if waiting < MOST_OFFERS => {
+            Some(offer) if self.receiving.len() < MOST_AT_ONCE => {
                 self.reports.push(Report::Offered(offer.clone()));
                 self.receiving.insert(transfer, Timed::new(Receiving::new(offer)));
             }
@@ -333,6 +347,7 @@ impl Engine {
 
     /// The connection is gone, and with it all transfers; what is there of them is kept.
     pub(super) fn lost(&mut self, reason: &str) {
+        self.queued.clear();
         let incoming = std::mem::take(&mut self.receiving);
         for (transfer, of) in incoming {
             let kept = of.transfer.path();

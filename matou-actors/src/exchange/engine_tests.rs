@@ -599,3 +599,14 @@ fn offers_are_bounded() {
         .count();
     assert_eq!(offered, 64);
 }
+
+#[test]
+fn files_beyond_those_that_the_receiver_allows_at_once_wait_for_their_turn() {
+    let mut pair = Pair::new();
+    for number in 0..200 {
+        let path = pair.file(&format!("{number}.txt"), b"abc");
+        pair.offer(0, &path);
+    }
+    pair.run(ALL);
+    assert_eq!((pair.received(1).len(), pair.failures(0).len()), (200, 0));
+}

@@ -47,14 +47,12 @@ pub(super) struct Entry {
 
 impl Manifest {
     /// Looks at what was chosen; an error for the user.
-    ///
-    /// With `hold` a file stays open until it is taken.
-    pub(super) fn of(chosen: &Arc<ChosenFile>, hold: bool) -> Result<Self, String> {
+    pub(super) fn of(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
         let path = chosen.path();
-        if chosen.is_folder() { Self::of_folder(path) } else { Self::of_file(chosen, hold) }
+        if chosen.is_folder() { Self::of_folder(path) } else { Self::of_file(chosen) }
     }
 
-    fn of_file(chosen: &Arc<ChosenFile>, hold: bool) -> Result<Self, String> {
+    fn of_file(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
         let path = chosen.path();
         let source = chosen.open().map_err(|error| error.to_string())?;
         let status = source.file.metadata().map_err(|error| unreadable(path, &error))?;
@@ -76,7 +74,7 @@ impl Manifest {
             entries: vec![entry],
             skipped: 0,
             chosen: Some(Arc::clone(chosen)),
-            opened: hold.then_some(source.file),
+            opened: Some(source.file),
         })
     }
 

@@ -30,6 +30,11 @@ pub enum Order {
         /// What to send.
         chosen: Arc<ChosenFile>,
     },
+    /// Do not send this after all; nothing when it has a number already.
+    Withdraw {
+        /// As in [`Order::Offer`].
+        key: u64,
+    },
     /// Take what is offered, into the downloads folder or another one.
     Take {
         /// The number of the transfer.

@@ -32,4 +32,4 @@ pub use messages::{Offer, Order, Report, Settings};
 pub use names::safe_name;
 pub use part::remove_old_parts;
 pub use rate::RateLimit;
-pub use worker::{Exchange, Stream, start};
+pub use worker::{Exchange, FrameSender, Stream, start};

@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +12,11 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::engine::Engine;
 use super::messages::{Order, Report, Settings};
-use crate::protocol::v2::FileFrame;
+use crate::protocol::v2::{FileFrame, MessageFrame};
 use crate::protocol::{Decode as _, Kind};
 
 /// Bytes taken from the socket at once.
@@ -24,6 +26,9 @@ const READ_TURN: usize = 1024 * 1024;
 /// Type and size of a frame; with the number of the transfer, of DATA.
 const FRONT: usize = 8;
 const DATA_FRONT: usize = 16;
+/// Frames of the message connection that may wait while the disk is busy: the other side decides how
+/// many come.
+const MOST_FRAMES: usize = 256;
 /// For the last bytes of a connection that is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -38,18 +43,46 @@ pub struct Stream {
 
 /// Sends orders to the thread of a file connection; the connection is closed when it is dropped.
 #[derive(Debug)]
-pub struct Exchange {
-    orders: Sender<Order>,
-    wake: UnixStream,
+pub struct Exchange(Orders);
+
+/// Hands the frames that come on the message connection to the exchange.
+#[derive(Clone, Debug)]
+pub struct FrameSender {
+    orders: Orders,
+    room: Arc<Semaphore>,
 }
+
+#[derive(Clone, Debug)]
+struct Orders {
+    queue: Sender<Queued>,
+    wake: Arc<UnixStream>,
+}
+
+/// An order, and the place that it takes up until it is carried out.
+type Queued = (Order, Option<OwnedSemaphorePermit>);
 
 impl Exchange {
     /// Has the exchange do something; nothing happens once it has ended.
     pub fn order(&self, order: Order) {
-        // An error means that it has ended, which was reported.
-        if self.orders.send(order).is_ok() {
+        self.0.push((order, None));
+    }
+}
+
+impl FrameSender {
+    /// Hands a frame over, once few enough wait; it is lost when the exchange has ended.
+    pub async fn send(&self, frame: MessageFrame) {
+        // It is never closed.
+        let place = Arc::clone(&self.room).acquire_owned().await.ok();
+        self.orders.push((Order::Frame(frame), place));
+    }
+}
+
+impl Orders {
+    fn push(&self, queued: Queued) {
+        // An error means that the exchange has ended, which was reported.
+        if self.queue.send(queued).is_ok() {
             // A full pipe wakes as well.
-            let _ = (&self.wake).write(&[0]);
+            let _ = (&*self.wake).write(&[0]);
         }
     }
 }
@@ -65,8 +98,8 @@ pub fn start(
     stream: Stream,
     settings: Settings,
     report: impl Fn(Report) + Send + 'static,
-) -> io::Result<Exchange> {
-    let (orders, incoming) = channel();
+) -> io::Result<(Exchange, FrameSender)> {
+    let (queue, incoming) = channel();
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;
     woken.set_nonblocking(true)?;
@@ -86,13 +119,16 @@ pub fn start(
         };
         worker.run(&report);
     })?;
-    Ok(Exchange { orders, wake })
+    let orders = Orders { queue, wake: Arc::new(wake) };
+    let frames =
+        FrameSender { orders: orders.clone(), room: Arc::new(Semaphore::new(MOST_FRAMES)) };
+    Ok((Exchange(orders), frames))
 }
 
 struct Worker {
     stream: Stream,
     engine: Engine,
-    orders: Receiver<Order>,
+    orders: Receiver<Queued>,
     woken: UnixStream,
     /// For what is read from the socket.
     buffer: Vec<u8>,
@@ -160,8 +196,10 @@ impl Worker {
         while (&self.woken).read(&mut wakes).is_ok_and(|read| read > 0) {}
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Close) | Err(TryRecvError::Disconnected) => return Err(Stop::Closed),
-                Ok(order) => self.engine.order(order),
+                Ok((Order::Close, _)) | Err(TryRecvError::Disconnected) => {
+                    return Err(Stop::Closed);
+                }
+                Ok((order, _place)) => self.engine.order(order),
                 Err(TryRecvError::Empty) => return Ok(()),
             }
         }

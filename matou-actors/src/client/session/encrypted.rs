@@ -94,6 +94,15 @@ struct Open {
     unwritten: usize,
 }
 
+/// What came at once on the message connection.
+#[derive(Debug, Default)]
+struct Sorted {
+    texts: Vec<MessageText>,
+    about_files: Vec<MessageFrame>,
+    /// The peer ended the session, or broke the protocol.
+    end: Option<String>,
+}
+
 /// Frames came on the message connection. The answer comes once the next ones may follow: it says
 /// whether the peer ended the session, or broke the protocol.
 #[derive(Debug, Message)]
@@ -273,22 +282,19 @@ impl EncryptedSession {
         }
     }
 
-    /// Sorts what came: texts for the user, and what is dealt with here.
-    fn came(&mut self, frames: Vec<MessageFrame>) -> (Vec<MessageText>, Option<String>) {
-        let mut texts = Vec::new();
+    /// Sorts what came: what is for others, and what is dealt with here.
+    fn came(&mut self, frames: Vec<MessageFrame>) -> Sorted {
+        let mut sorted = Sorted::default();
         for frame in frames {
-            if let Err(end) = self.one_came(frame, &mut texts) {
-                return (texts, Some(end));
+            if let Err(end) = self.one_came(frame, &mut sorted) {
+                sorted.end = Some(end);
+                break;
             }
         }
-        (texts, None)
+        sorted
     }
 
-    fn one_came(
-        &mut self,
-        frame: MessageFrame,
-        texts: &mut Vec<MessageText>,
-    ) -> Result<(), String> {
+    fn one_came(&mut self, frame: MessageFrame, sorted: &mut Sorted) -> Result<(), String> {
         let broken = |reason: &dyn std::fmt::Display| {
             format!("the other side breaks the protocol: {reason}")
         };
@@ -296,7 +302,7 @@ impl EncryptedSession {
         match frame {
             MessageFrame::Tell { number, flags, text } => {
                 open.delivery.received(number).map_err(|violation| broken(&violation))?;
-                texts.push(if flags & ACTION == 0 { text } else { text.as_action() });
+                sorted.texts.push(if flags & ACTION == 0 { text } else { text.as_action() });
             }
             MessageFrame::Told { number } => {
                 let ids = open.delivery.confirmed(number);
@@ -321,7 +327,7 @@ impl EncryptedSession {
             | MessageFrame::Refuse { .. }
             | MessageFrame::Cancel { .. }
             | MessageFrame::Receipt { .. }
-            | MessageFrame::Proof { .. } => open.files.frame(frame),
+            | MessageFrame::Proof { .. } => sorted.about_files.push(frame),
             MessageFrame::Typing { .. } | MessageFrame::Pong {} | MessageFrame::Unknown { .. } => {}
         }
         Ok(())
@@ -405,19 +411,27 @@ impl Handler<Came> for EncryptedSession {
     type Result = ResponseFuture<Option<String>>;
 
     fn handle(&mut self, Came(frames): Came, _: &mut Self::Context) -> Self::Result {
-        let (texts, end) = self.came(frames);
-        let Some(open) = self.open.as_ref().filter(|_| !texts.is_empty()) else {
+        let Sorted { texts, about_files, end } = self.came(frames);
+        let is_nothing = texts.is_empty() && about_files.is_empty();
+        let Some(open) = self.open.as_ref().filter(|_| !is_nothing) else {
             return Box::pin(async move { end });
         };
-        let (outbox, confirmation) = (open.outbox.clone(), open.delivery.confirmation());
+        let (outbox, files) = (open.outbox.clone(), open.files.frames());
+        let confirmation = (!texts.is_empty()).then(|| open.delivery.confirmation());
+        // Without a text too: what frames about files lead to is read no faster than the user reads.
         let event = SessionEvent::Texts(texts);
         let shown = self.setup.reports.send(SessionReport { session: self.setup.id, event });
         Box::pin(async move {
             if shown.await.is_err() {
                 return Some("the client has closed".into());
             }
-            // A session that is closed from here confirms no more; the peer does not expect it.
-            let _ = outbox.push(&confirmation);
+            if let Some(confirmation) = confirmation {
+                // A session that is closed from here confirms no more; the peer does not expect it.
+                let _ = outbox.push(&confirmation);
+            }
+            for frame in about_files {
+                files.send(frame).await;
+            }
             end
         })
     }

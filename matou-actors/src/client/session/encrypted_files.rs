@@ -1,7 +1,7 @@
 //! The files of a session of revision 2: between the numbers that the user knows and those on the
 //! wire.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::Recipient;
@@ -10,7 +10,7 @@ use tokio_rustls::TlsStream;
 
 use crate::client::ids::{TransferId, TransferIds};
 use crate::client::messages::{ExchangeReport, FileEvent, Named, Outgoing};
-use crate::exchange::{self, Exchange, Order, RateLimit, Report};
+use crate::exchange::{self, Exchange, FrameSender, Order, RateLimit, Report};
 use crate::protocol::v2::{MessageFrame, OfferKind, PublicKey};
 use crate::transfer::Downloads;
 
@@ -27,9 +27,12 @@ pub(crate) struct SharedFiles {
 #[derive(Debug)]
 pub(super) struct EncryptedFiles {
     exchange: Option<Exchange>,
+    frames: FrameSender,
     shared: SharedFiles,
     /// Files that have no number on the wire yet.
     unnumbered: HashMap<TransferId, Outgoing>,
+    /// Of these, those that the user cancelled.
+    withdrawn: HashSet<TransferId>,
     numbers: HashMap<TransferId, u64>,
     ids: HashMap<u64, TransferId>,
     /// Where the files are that are sent.
@@ -71,11 +74,13 @@ impl EncryptedFiles {
         let settings = exchange::Settings { asked, peer, downloads, rate };
         // Bounded: by the number of transfers, and by the rate at which progress is reported.
         let report = move |report| reports.do_send(ExchangeReport(report));
-        let exchange = Some(exchange::start(stream, settings, report)?);
+        let (exchange, frames) = exchange::start(stream, settings, report)?;
         Ok(Self {
-            exchange,
+            exchange: Some(exchange),
+            frames,
             shared,
             unnumbered: HashMap::new(),
+            withdrawn: HashSet::new(),
             numbers: HashMap::new(),
             ids: HashMap::new(),
             unattended: HashMap::new(),
@@ -117,13 +122,17 @@ impl EncryptedFiles {
     }
 
     /// Stops a transfer, in either direction.
-    pub(super) fn cancel(&self, id: TransferId) {
+    pub(super) fn cancel(&mut self, id: TransferId) {
+        if self.unnumbered.contains_key(&id) {
+            self.withdrawn.insert(id);
+            return self.order(Order::Withdraw { key: id.0 });
+        }
         self.with_number(id, |transfer| Order::Cancel { transfer });
     }
 
-    /// A frame about files came on the message connection.
-    pub(super) fn frame(&self, frame: MessageFrame) {
-        self.order(Order::Frame(frame));
+    /// Takes the frames about files that come on the message connection.
+    pub(super) fn frames(&self) -> FrameSender {
+        self.frames.clone()
     }
 
     pub(super) fn report(&mut self, report: Report) -> Follows {
@@ -134,6 +143,9 @@ impl EncryptedFiles {
                 self.unnumbered.remove(&id);
                 self.numbers.insert(id, transfer);
                 self.ids.insert(transfer, id);
+                if self.withdrawn.remove(&id) {
+                    self.cancel(id);
+                }
                 return Follows::Nothing;
             }
             Report::Offered(offer) => {
@@ -153,6 +165,7 @@ impl EncryptedFiles {
             Report::Failed { transfer, unnumbered: true, refused, reason } => {
                 let id = TransferId(transfer);
                 self.unnumbered.remove(&id);
+                self.withdrawn.remove(&id);
                 return Follows::Event(FileEvent::Failed { id, refused, reason });
             }
             _ => {}
