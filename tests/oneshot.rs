@@ -235,3 +235,22 @@ fn a_missing_server_and_a_missing_file_have_different_exit_codes() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("none"), "{said}");
 }
+
+#[test]
+fn the_password_of_a_server_comes_from_the_environment_or_the_settings() {
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let secret = source.path().join("password");
+    fs::write(&secret, "sesame\n").unwrap();
+    let secret = secret.to_str().unwrap();
+    let server = Server::with("127.0.0.1:0", &[("SECURITY__PASSWORD_FILE", secret)]);
+    let (code, said) = Command::send(server.address, &[&photo], &[]).ended();
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("asks for a password"), "{said}");
+    let password = [("CLIENT__PASSWORD_FILE", secret)];
+    let receive = ["receive", "--username", "Bea", "--once"];
+    let mut receive = Command::start(server.address, &receive, &password);
+    receive.says("waiting for files");
+    Command::send(server.address, &[&photo], &password).succeeds();
+    receive.succeeds();
+}

@@ -33,7 +33,7 @@ const TRANSFER_EXIT_CODES: &str = "\
 Exit codes:
   0   everything was delivered or received
   1   runtime failure (a file that cannot be read, a key that is not the known one)
-  2   invalid argument or setting, or several servers to choose from
+  2   invalid argument or setting, a missing password, or several servers to choose from
   3   the server refused the name given with --username
   4   the recipient refused a file or the private session
   5   the recipient was not in the room, or did not answer in time

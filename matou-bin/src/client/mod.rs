@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
 }
 
 /// The server's password, if it is set.
-fn password(file: &ClientFile) -> Result<Option<Password>, Failure> {
+pub(crate) fn password(file: &ClientFile) -> Result<Option<Password>, Failure> {
     if let Some(text) = std::env::var_os(PASSWORD).filter(|text| !text.is_empty()) {
         let text = text.into_string();
         let text = text.map_err(|_| Failure::Usage(format!("{PASSWORD} is not UTF-8")))?;

@@ -11,7 +11,7 @@ use super::bars::Bars;
 use super::joining::{Joining, Progress};
 use super::task::{Effect, Task};
 use crate::exit::Failure;
-use crate::security::{describe, session_mark};
+use crate::security::{describe, password_needed, session_mark};
 use crate::signals::Signals;
 use crate::stdout::print;
 
@@ -82,6 +82,10 @@ pub(super) async fn run<T: Task>(
 
 impl<T: Task> Running<T> {
     fn on_event(&mut self, event: &Event) {
+        // It comes behind the loss of the connection.
+        if let Event::PasswordNeeded { server, wrong } = event {
+            return self.fail(Failure::Usage(password_needed(server, *wrong)));
+        }
         if self.failure.is_some() {
             return;
         }
