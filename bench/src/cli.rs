@@ -48,6 +48,15 @@ enum Action {
         #[command(flatten)]
         options: Suite,
     },
+    /// Run the scenarios of encrypted files and folders.
+    Encrypted {
+        /// MiB of the file.
+        #[arg(long, default_value_t = 1024)]
+        mebibytes: u64,
+        /// Runs of each.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// Write the tables and pictures of earlier results into the document.
     Report {
         /// The results.
@@ -124,6 +133,12 @@ pub(crate) fn run() -> Outcome<()> {
             Extent { mebibytes, rounds, patience: options.patience() },
             &options,
         ),
+        Action::Encrypted { mebibytes, rounds } => {
+            process::pin(process::Cores::All);
+            let mut session = Session::begin();
+            files::run_encrypted(&mut session, mebibytes, rounds)?;
+            suite::insist(&session)
+        }
         Action::Smoke => {
             let mut session = Session::begin();
             suite::run(&suite::smoke(), &mut session, None, Duration::ZERO)?;

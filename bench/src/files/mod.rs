@@ -1,5 +1,6 @@
 //! Files: Matou's movers against bare loops and against the programs that people would use.
 
+mod encrypted;
 mod message;
 mod mover;
 mod paired;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::TempDir;
 
+pub(crate) use self::encrypted::run as run_encrypted;
 use self::mover::Mover;
 pub(crate) use self::paired::PAIRED;
 use self::peer::Peer;

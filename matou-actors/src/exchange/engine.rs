@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
-
 use super::manifest::Manifest;
 use super::messages::{End, Offer, Order, Report, Settings};
 use super::names::safe_name;
+use super::output::Output;
 use super::receiving::{Ended, EntryStart, Receiving};
 use super::sending::Sending;
 use crate::protocol::v2::{CancelReason, FileFrame, MessageFrame, OfferKind, RefuseReason};
@@ -314,7 +313,7 @@ impl Engine {
 
     /// Does a piece of work of the transfer whose turn it is: appends at most two frames for the
     /// file connection to `out`. False when there is nothing to do.
-    pub(super) fn work(&mut self, out: &mut BytesMut, now: Instant) -> bool {
+    pub(super) fn work(&mut self, out: &mut Output, now: Instant) -> bool {
         while let Some(transfer) = self.turns.pop_front() {
             if !self.is_working(transfer) {
                 continue;

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::engine::Engine;
 use super::messages::{Order, Report, Settings};
+use super::output::Output;
 use super::rate::RateLimit;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{
@@ -84,10 +85,11 @@ impl Pair {
                 if self.data >= most {
                     return;
                 }
-                let mut out = BytesMut::new();
-                if self.engines[side].work(&mut out, Instant::now()) {
+                let mut output = Output::default();
+                if self.engines[side].work(&mut output, Instant::now()) {
                     idle = false;
                 }
+                let mut out = BytesMut::from(&*output.parts().concat());
                 while let Some((frame, length)) = FileFrame::decode(&out).unwrap() {
                     let _ = out.split_to(length);
                     if let FileFrame::Data { bytes, .. } = &frame {
@@ -568,8 +570,10 @@ fn a_receipt_for_something_else_is_none() {
     pair.offer(0, &path);
     let take = MessageFrame::Take { transfer: 1, have: 0 };
     pair.engines[0].order(Order::Frame(take));
-    let mut out = BytesMut::new();
-    while pair.engines[0].work(&mut out, Instant::now()) {}
+    let mut out = Output::default();
+    while pair.engines[0].work(&mut out, Instant::now()) {
+        out.clear();
+    }
     let receipt = MessageFrame::Receipt { transfer: 1, hash: Digest([0; 32]) };
     pair.engines[0].order(Order::Frame(receipt));
     let failed = pair.engines[0].take_reports().into_iter().any(

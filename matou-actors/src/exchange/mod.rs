@@ -8,7 +8,7 @@
 //! - `sending`: one outgoing transfer; `manifest`: what it consists of.
 //! - `receiving`: one incoming transfer; `part`: where a file or folder grows, and how it is found
 //!   again; `tree`: writing a folder so that nothing leaves it; `names`: names that are safe here.
-//! - `messages`: orders and reports. `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
+//! - `messages`: orders and reports. `output`: frames that go out. `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
 //!
 //! Everything but `worker` knows no socket: two engines are joined in memory in the tests.
 
@@ -21,6 +21,7 @@ mod engine_tests;
 mod manifest;
 mod messages;
 mod names;
+mod output;
 mod part;
 mod rate;
 mod receiving;

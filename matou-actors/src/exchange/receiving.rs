@@ -6,15 +6,13 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use bytes::BytesMut;
-
 use super::digest::{FolderDigest, finish};
 use super::manifest::{EXECUTABLE, FOLDER};
 use super::messages::{End, Hash, Offer};
+use super::output::Output;
 use super::part::{Part, length};
 use super::sending::HASH_STEP;
 use super::tree::{Present, Tree, set_mode_and_time};
-use crate::protocol::Encode as _;
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, UnixMillis,
 };
@@ -194,7 +192,7 @@ impl Receiving {
     }
 
     /// Does the next piece of work: as of `Sending`.
-    pub(super) fn work(&mut self, out: &mut BytesMut) -> Result<Option<MessageFrame>, End> {
+    pub(super) fn work(&mut self, out: &mut Output) -> Result<Option<MessageFrame>, End> {
         match std::mem::replace(&mut self.stage, Stage::Offered) {
             Stage::Proving { place, mut hasher, position, have } => {
                 let until = position.saturating_add(HASH_STEP).min(have);
@@ -225,7 +223,7 @@ impl Receiving {
         place: Place,
         mut left: Vec<Present>,
         current: Option<(Present, File, blake3::Hasher, u64)>,
-        out: &mut BytesMut,
+        out: &mut Output,
     ) -> Stage {
         let next = current.or_else(|| {
             let present = left.pop()?;
@@ -248,7 +246,7 @@ impl Receiving {
         if readable {
             self.listed.insert(path.clone(), (size, hash));
         }
-        FileFrame::Have { transfer, path, size, modified, hash }.encode(out);
+        out.push(&FileFrame::Have { transfer, path, size, modified, hash });
         Stage::Listing { place, left, current: None }
     }
 

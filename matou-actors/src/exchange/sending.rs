@@ -4,20 +4,16 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use bytes::BytesMut;
-
 use super::digest::{FolderDigest, finish};
 use super::manifest::{Entry, FOLDER, Manifest, modified};
 use super::messages::{End, Hash};
+use super::output::Output;
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind, UnixMillis,
 };
-use crate::protocol::{Encode as _, Kind};
 
 /// Bytes hashed in one go before other transfers have their turn.
 pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
-/// Type, size and number of DATA.
-const DATA_FRONT: usize = 16;
 /// Bytes of DATA: a multiple of 4,096 that fits.
 const RUN: u64 = 61_440;
 const _: () = assert!(MAX_DATA == 61_440, "RUN is the most that DATA holds");
@@ -166,7 +162,7 @@ impl Sending {
 
     /// Does the next piece of work: appends a frame for the file connection to `out`, or returns
     /// one for the message connection, or neither.
-    pub(super) fn work(&mut self, out: &mut BytesMut) -> Result<Option<MessageFrame>, End> {
+    pub(super) fn work(&mut self, out: &mut Output) -> Result<Option<MessageFrame>, End> {
         match std::mem::replace(&mut self.stage, Stage::Between) {
             Stage::Proving { mut current, have, own: None, theirs } => {
                 let until = current.position.saturating_add(HASH_STEP).min(have);
@@ -179,7 +175,7 @@ impl Sending {
             Stage::Between => self.begin_next(out)?,
             Stage::Begun(current) => {
                 let (transfer, offset) = (self.transfer, current.position);
-                entry_frame(transfer, &current.entry, offset).encode(out);
+                out.push(&entry_frame(transfer, &current.entry, offset));
                 self.moved = self.moved.saturating_add(offset);
                 self.stage = Stage::Moving(current);
             }
@@ -214,7 +210,7 @@ impl Sending {
         }
     }
 
-    fn begin_next(&mut self, out: &mut BytesMut) -> Result<(), End> {
+    fn begin_next(&mut self, out: &mut Output) -> Result<(), End> {
         let Some(entry) = self.manifest.entries.get(self.next).cloned() else {
             self.stage = Stage::AwaitReceipt(self.whole());
             return Ok(());
@@ -224,11 +220,11 @@ impl Sending {
         let whole =
             whole.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
         if let Some((_, _, hash)) = whole {
-            entry_frame(self.transfer, &entry, entry.size).encode(out);
+            out.push(&entry_frame(self.transfer, &entry, entry.size));
             self.moved = self.moved.saturating_add(entry.size);
             self.end(&entry, hash, out);
         } else if entry.flags & FOLDER != 0 {
-            entry_frame(self.transfer, &entry, 0).encode(out);
+            out.push(&entry_frame(self.transfer, &entry, 0));
             self.end(&entry, finish(&blake3::Hasher::new()), out);
         } else {
             self.stage = Stage::Begun(Box::new(self.open(entry)?));
@@ -264,7 +260,7 @@ impl Sending {
     }
 
     /// DATA, or END behind the last of it.
-    fn go_on(&mut self, mut current: Box<Current>, out: &mut BytesMut) -> Result<(), End> {
+    fn go_on(&mut self, mut current: Box<Current>, out: &mut Output) -> Result<(), End> {
         let left = current.entry.size.saturating_sub(current.position);
         if left > 0 {
             let run = usize::try_from(left.min(RUN)).unwrap_or(MAX_DATA);
@@ -286,8 +282,8 @@ impl Sending {
         Ok(())
     }
 
-    fn end(&mut self, entry: &Entry, hash: Digest, out: &mut BytesMut) {
-        FileFrame::End { transfer: self.transfer, hash }.encode(out);
+    fn end(&mut self, entry: &Entry, hash: Digest, out: &mut Output) {
+        out.push(&FileFrame::End { transfer: self.transfer, hash });
         if self.manifest.kind == OfferKind::Folder {
             self.folder.add(entry.path.as_str(), entry.size, hash);
         }
@@ -314,25 +310,21 @@ impl Current {
         Ok(())
     }
 
-    /// Appends DATA with the next `run` bytes, read to where they are sent from; false when the
-    /// file does not have them any more.
-    fn read_run(&mut self, transfer: u64, run: usize, out: &mut BytesMut) -> Result<bool, String> {
-        let start = out.len();
-        out.extend_from_slice(&Kind::DATA.code().to_be_bytes());
-        let size = i32::try_from(run + 8).unwrap_or(i32::MAX);
-        out.extend_from_slice(&size.to_be_bytes());
-        out.extend_from_slice(&transfer.to_be_bytes());
-        debug_assert_eq!(out.len() - start, DATA_FRONT);
-        out.resize(start + DATA_FRONT + run, 0);
-        let room = out.get_mut(start + DATA_FRONT..).unwrap_or_default();
-        match self.file.read_exact_at(room, self.position) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error.to_string()),
+    /// Appends DATA with the next `run` bytes; false when the file does not have them any more.
+    fn read_run(&mut self, transfer: u64, run: usize, out: &mut Output) -> Result<bool, String> {
+        let read = out.push_data(transfer, run, |room| {
+            self.file.read_exact_at(room, self.position)?;
+            self.hasher.update(room);
+            Ok::<_, std::io::Error>(())
+        });
+        match read {
+            Ok(()) => {
+                self.position += u64::try_from(run).unwrap_or(0);
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error.to_string()),
         }
-        self.hasher.update(room);
-        self.position += u64::try_from(run).unwrap_or(0);
-        Ok(true)
     }
 }
 

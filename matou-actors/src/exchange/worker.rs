@@ -16,16 +16,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::engine::Engine;
 use super::messages::{Order, Report, Settings};
-use crate::protocol::v2::{FileFrame, MessageFrame};
+use super::output::{DATA_FRONT, Output};
+use crate::protocol::v2::{FileFrame, MAX_DATA, MessageFrame};
 use crate::protocol::{Decode as _, Kind};
 
 /// Bytes taken from the socket at once.
 const READ: usize = 64 * 1024;
 /// Bytes that are read before writing has its turn.
 const READ_TURN: usize = 1024 * 1024;
-/// Type and size of a frame; with the number of the transfer, of DATA.
+/// Type and size of a frame.
 const FRONT: usize = 8;
-const DATA_FRONT: usize = 16;
 /// Frames of the message connection that may wait while the disk is busy: the other side decides how
 /// many come.
 const MOST_FRAMES: usize = 256;
@@ -112,9 +112,10 @@ pub fn start(
             orders: incoming,
             woken,
             buffer: vec![0; READ],
+            decrypted: Vec::new(),
             plain: BytesMut::new(),
             data: None,
-            out: BytesMut::new(),
+            out: Output::default(),
             socket_full: false,
         };
         worker.run(&report);
@@ -132,12 +133,14 @@ struct Worker {
     woken: UnixStream,
     /// For what is read from the socket.
     buffer: Vec<u8>,
+    /// For what was decrypted.
+    decrypted: Vec<u8>,
     /// Bytes that are no whole frame yet.
     plain: BytesMut,
     /// The transfer whose DATA is being read, and how much of it is still to come.
     data: Option<(u64, usize)>,
     /// Frames for the other side.
-    out: BytesMut,
+    out: Output,
     socket_full: bool,
 }
 
@@ -159,6 +162,8 @@ impl From<io::Error> for Stop {
 
 impl Worker {
     fn run(mut self, report: &dyn Fn(Report)) {
+        // One piece of work waits at most: the rest stays in its files.
+        self.stream.tls.set_buffer_limit(None);
         let stop = loop {
             if let Err(stop) = self.turn() {
                 break stop;
@@ -241,12 +246,39 @@ impl Worker {
         if count == 0 {
             return Ok(());
         }
-        let start = self.plain.len();
-        self.plain.resize(start + count, 0);
-        let room = self.plain.get_mut(start..).unwrap_or_default();
-        self.stream.tls.reader().read_exact(room)?;
-        let now = Instant::now();
-        while self.one_frame(now)? {}
+        let mut plain = std::mem::take(&mut self.decrypted);
+        if plain.len() < count {
+            plain.resize(count, 0);
+        }
+        let room = plain.get_mut(..count).unwrap_or_default();
+        let taken = self.stream.tls.reader().read_exact(room).map_err(Stop::from);
+        let taken = taken.and_then(|()| self.feed(room, Instant::now()));
+        self.decrypted = plain;
+        taken
+    }
+
+    /// Deals with what came; DATA goes on to its file from where it was decrypted to.
+    fn feed(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Stop> {
+        while !bytes.is_empty() {
+            if !self.plain.is_empty() {
+                self.plain.extend_from_slice(bytes);
+                while self.one_frame(now)? {}
+                return Ok(());
+            }
+            if let Some((transfer, left)) = self.data {
+                let (part, rest) = bytes.split_at(left.min(bytes.len()));
+                self.engine.data_came(transfer, part, now);
+                self.data = (part.len() < left).then_some((transfer, left - part.len()));
+                bytes = rest;
+            } else if let Some(data) = data_front(bytes) {
+                self.data = Some(data);
+                bytes = bytes.get(DATA_FRONT..).unwrap_or_default();
+            } else {
+                self.plain.extend_from_slice(bytes);
+                while self.one_frame(now)? {}
+                return Ok(());
+            }
+        }
         Ok(())
     }
 
@@ -259,16 +291,10 @@ impl Worker {
             self.data = (part < left).then_some((transfer, left - part));
             return Ok(part == left && !self.plain.is_empty());
         }
-        if let Some(front) = self.plain.first_chunk::<DATA_FRONT>() {
-            let [t0, t1, t2, t3, s0, s1, s2, s3, number @ ..] = *front;
-            let size = usize::try_from(i32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(0);
-            let is_data = Kind::from_code(i32::from_be_bytes([t0, t1, t2, t3])) == Some(Kind::DATA);
-            if is_data && (DATA_FRONT - FRONT + 1..=crate::protocol::v2::MAX_BODY).contains(&size) {
-                self.plain.advance(DATA_FRONT);
-                let left = size - (DATA_FRONT - FRONT);
-                self.data = Some((u64::from_be_bytes(number), left));
-                return Ok(true);
-            }
+        if let Some(data) = data_front(&self.plain) {
+            self.plain.advance(DATA_FRONT);
+            self.data = Some(data);
+            return Ok(true);
         }
         let frame = FileFrame::decode(&self.plain);
         let frame = frame
@@ -303,10 +329,9 @@ impl Worker {
             if !self.engine.work(&mut self.out, now) {
                 return Ok(());
             }
-            if !self.out.is_empty() {
-                self.engine.settings().rate.pay(self.out.len(), now);
-                self.stream.tls.set_buffer_limit(None);
-                self.stream.tls.writer().write_all(&self.out)?;
+            self.engine.settings().rate.pay(self.out.len(), now);
+            for part in self.out.parts() {
+                self.stream.tls.writer().write_all(part)?;
             }
         }
     }
@@ -346,4 +371,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// The transfer of DATA that `bytes` begin with, and how many bytes of a file it has.
+fn data_front(bytes: &[u8]) -> Option<(u64, usize)> {
+    let [t0, t1, t2, t3, s0, s1, s2, s3, number @ ..] = *bytes.first_chunk::<DATA_FRONT>()?;
+    if Kind::from_code(i32::from_be_bytes([t0, t1, t2, t3])) != Some(Kind::DATA) {
+        return None;
+    }
+    let size = usize::try_from(i32::from_be_bytes([s0, s1, s2, s3])).ok()?;
+    let count = size.checked_sub(DATA_FRONT - FRONT)?;
+    (1..=MAX_DATA).contains(&count).then(|| (u64::from_be_bytes(number), count))
 }

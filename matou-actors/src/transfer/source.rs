@@ -122,6 +122,11 @@ impl Source {
 }
 
 impl ChosenFile {
+    /// Takes `path` without keeping it open.
+    pub fn choose_path(path: &Path) -> Result<Self, SourceError> {
+        Self::choose(path.to_owned(), &Arc::new(Semaphore::new(0)))
+    }
+
     /// Opens `path`, and keeps it open while `handles` has a permit for that.
     pub fn choose(path: PathBuf, handles: &Arc<Semaphore>) -> Result<Self, SourceError> {
         let Source { file, size, .. } = match Source::open(&path) {
