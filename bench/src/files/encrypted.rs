@@ -153,9 +153,9 @@ fn bare(ground: &Ground) -> Outcome<Figures> {
     let (begin, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
     let receiver = thread::spawn(move || pump_in(far, copy));
     let sent = pump_out(near, source).context("send")?;
-    let received = receiver.join().map_err(|_| BenchError::Invalid("it panicked".into()))?;
+    let hash = receiver.join().map_err(|_| BenchError::Invalid("it panicked".into()))?;
     let seconds = begin.elapsed().as_secs_f64();
-    if received.context("receive")? != sent {
+    if hash.context("receive")? != sent {
         return Err(BenchError::Invalid("the hashes differ".into()));
     }
     let cpu = cpu(UsageWho::RUSAGE_SELF)? - before;
