@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
 use fastrand::Rng;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::engine::Engine;
 use super::messages::{Order, Report, Settings};
+use super::output::Output;
 use super::rate::RateLimit;
 use crate::fuzzing::mutated;
 use crate::protocol::v2::{
@@ -107,7 +107,7 @@ fn settle(engine: &mut Engine) {
         for transfer in offered {
             engine.order(Order::Take { transfer, folder: None });
         }
-        let worked = engine.work(&mut BytesMut::new(), Instant::now());
+        let worked = engine.work(&mut Output::default(), Instant::now());
         if idle && !worked {
             return;
         }
