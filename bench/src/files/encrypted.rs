@@ -181,6 +181,7 @@ impl Pair {
                 rate: RateLimit::default(),
             };
             let exchange = start(stream, settings, move |report| drop(reports.send(report)));
+            let exchange = exchange.map(|(exchange, _)| exchange);
             Ok((exchange.context("start an exchange")?, reported))
         };
         Ok(Self { ada: side(near, true, into)?, bea: side(far, false, into)? })

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::BytesMut;
 use fastrand::Rng;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
