@@ -246,6 +246,12 @@ fn a_server_with_a_password_says_what_is_missing_and_what_is_wrong() {
         assert!(joined.status.success(), "{joined:?}");
         assert!(String::from_utf8_lossy(&joined.stdout).contains("\"connected\""), "{joined:?}");
     }
+    let mut send = matou(home.0.path());
+    send.args(["send", "--server"]).arg(server.address.to_string()).arg("bob").arg(&file);
+    let output = send.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("asks for a password; set client.password_file"), "{error}");
     let mut plain = Peer::connect(server.address);
     plain.send(&coreq("ann"));
     plain.expect_closed();

@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   success
   1   runtime failure (a port in use, an unusable terminal)
-  2   invalid flag or setting
+  2   invalid flag or setting, or the server's password is missing or wrong
   3   the server refused the name, and the user cannot be prompted for another one
   70  a critical actor of the server failed";
 

@@ -13,7 +13,7 @@ mod typed;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use matou_actors::client::{ClientSettings, Password};
+use matou_actors::client::ClientSettings;
 
 use crate::arguments::ClientArguments;
 use crate::discovery::FoundServer;
@@ -25,9 +25,6 @@ use crate::screen::{self, ScreenError, ServerChoice, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
 use find::{Asks, Outcome};
-
-/// The environment variable that holds the server's password.
-const PASSWORD: &str = "MATOU_CLIENT_PASSWORD";
 
 /// The user interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +41,9 @@ enum Mode {
 pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let home = home();
     let path = arguments.config.clone().or_else(own_file);
-    // It has the form of no setting.
-    let variables = std::env::vars_os().filter(|(name, _)| name != PASSWORD).collect();
+    let variables = std::env::vars_os().collect();
     let (mut file, mut settings) =
         load_client(path.as_deref(), variables, &arguments.flags(), home.as_deref())?;
-    settings.password = password(&file)?;
     file.log.level = shifted(file.log.level, arguments.verbosity.steps());
     let mode = mode(arguments);
     let can_ask = io::stdin().is_terminal();
@@ -90,21 +85,6 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     };
     log.finish();
     outcome
-}
-
-/// The server's password, if it is set.
-pub(crate) fn password(file: &ClientFile) -> Result<Option<Password>, Failure> {
-    if let Some(text) = std::env::var_os(PASSWORD).filter(|text| !text.is_empty()) {
-        let text = text.into_string();
-        let text = text.map_err(|_| Failure::Usage(format!("{PASSWORD} is not UTF-8")))?;
-        return Ok(Some(Password::new(text.into())));
-    }
-    let path = file.client.password_file.as_path();
-    if path.as_os_str().is_empty() {
-        return Ok(None);
-    }
-    let read = matou_actors::server::read_password(path);
-    read.map(|text| Some(Password::new(text))).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Runs the future that lasts as long as the program.

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::arguments::{JoinArguments, ReceiveArguments, SendArguments};
 use crate::client::find::{self, Asks, Outcome};
-use crate::client::{own_file, password, run_to_completion, start_log};
+use crate::client::{own_file, run_to_completion, start_log};
 use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
@@ -87,7 +87,6 @@ fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings)
     file.log.level = shifted(file.log.level, join.verbosity.steps());
     // A server that is lost for a moment is no reason to give up.
     settings.reconnect = true;
-    settings.password = password(&file)?;
     let log = start_log(&file, Target::PlainStderr)?;
     let prepared =
         add_server(&mut settings, &log).and_then(|()| identity::add_to(&mut settings, &log.logger));

@@ -82,7 +82,6 @@ pub(super) async fn run<T: Task>(
 
 impl<T: Task> Running<T> {
     fn on_event(&mut self, event: &Event) {
-        // It comes behind the loss of the connection.
         if let Event::PasswordNeeded { server, wrong } = event {
             return self.fail(Failure::Usage(password_needed(server, *wrong)));
         }

@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::client::{ClientSettings, Encryption, Policy, ServerName};
+use matou_actors::client::{ClientSettings, Encryption, Password, Policy, ServerName};
 use matou_actors::protocol::Username;
-use matou_actors::server::{LogFormat, LogLevel};
+use matou_actors::server::{LogFormat, LogLevel, PasswordFileError};
 use serde::Deserialize;
 
 use super::merge::{Merged, Sources, expand};
@@ -19,6 +19,9 @@ use crate::screen::{ScreenSettings, WrongSetting};
 
 /// The shipped file: every key with its default.
 pub(crate) const SHIPPED: &str = include_str!("../../../config/client.toml");
+
+/// The environment variable that holds the server's password.
+const PASSWORD: &str = "MATOU_CLIENT_PASSWORD";
 
 /// The client's settings, by section.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -163,17 +166,22 @@ impl Default for Log {
 /// as written, and as used by the library. `home` is the home directory, for `~`.
 pub(crate) fn load_client(
     file: Option<&Path>,
-    variables: Vec<(OsString, OsString)>,
+    mut variables: Vec<(OsString, OsString)>,
     flags: &[Flag],
     home: Option<&Path>,
 ) -> Result<(ClientFile, ClientSettings), SettingsError> {
+    // It has the form of no setting.
+    let given = variables.iter().position(|(name, _)| name == PASSWORD);
+    let given = given.map(|at| variables.swap_remove(at).1).filter(|text| !text.is_empty());
     let sources = Sources { shipped: SHIPPED, prefix: "MATOU_CLIENT", file, variables, flags };
     let merged = Merged::new(sources)?;
     let mut file: ClientFile = merged.settings()?;
     let password = &mut file.client.password_file;
     *password = expand(&merged, "client.password_file", password, home)?;
     file.log.file = expand(&merged, "log.file", &file.log.file, home)?;
-    let settings = translate(&file, home)
+    let mut settings = translate(&file, home)
+        .map_err(|Wrong { key, value, allowed }| merged.invalid(key, value, allowed))?;
+    settings.password = read_password(given, &file.client.password_file)
         .map_err(|Wrong { key, value, allowed }| merged.invalid(key, value, allowed))?;
     file.screen
         .check()
@@ -230,6 +238,23 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
         encryption: client.encryption,
         ..ClientSettings::default()
     })
+}
+
+/// The password: what the variable holds, or else the file.
+fn read_password(variable: Option<OsString>, file: &Path) -> Result<Option<Password>, Wrong> {
+    if let Some(text) = variable {
+        let text = text.into_string().map_err(|_| {
+            let allowed = format!("{PASSWORD} holds no UTF-8");
+            Wrong { key: "client.password_file", value: String::new(), allowed }
+        })?;
+        return Ok(Some(Password::new(text.into())));
+    }
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let read = matou_actors::server::read_password(file);
+    let wrong = |error: PasswordFileError| wrong("client.password_file", &file, &error.to_string());
+    read.map(|text| Some(Password::new(text))).map_err(wrong)
 }
 
 fn username(name: &str) -> Result<Option<Username>, Wrong> {

@@ -44,8 +44,8 @@ pub enum Event {
         /// The name asked for.
         username: Username,
     },
-    /// The server asks for a password, and has ended the connection: send
-    /// [`crate::client::Command::UsePassword`]. Comes behind [`Event::Disconnected`].
+    /// The server asks for a password: send [`crate::client::Command::UsePassword`]. Comes before
+    /// [`Event::Disconnected`].
     PasswordNeeded {
         /// The server as `host:port`, as the user named it.
         server: String,

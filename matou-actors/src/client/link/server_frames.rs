@@ -105,8 +105,8 @@ impl ServerLink {
         } else {
             format!("{server} asks for a password")
         };
-        self.cut_for_good(reason, now);
         self.emit(Event::PasswordNeeded { server, wrong });
+        self.cut_for_good(reason, now);
     }
 
     /// NOTICE. After these ends the client does not come back by itself.

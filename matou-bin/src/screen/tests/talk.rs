@@ -47,8 +47,8 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
 fn a_password_is_asked_for_and_not_shown() {
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.chat(Event::NameNeeded { server: "ship:6286".into() }).enters("bob").sent();
-    scene.chat(Event::Disconnected { reason: "ship:6286 asks for a password".into() });
     scene.chat(Event::PasswordNeeded { server: "ship:6286".into(), wrong: false });
+    scene.chat(Event::Disconnected { reason: "ship:6286 asks for a password".into() });
     assert!(scene.shows("The password of ship:6286?"), "{}", scene.screen());
     scene.types("sésame");
     assert!(scene.shows("› ••••••") && !scene.shows("same"), "{}", scene.screen());

@@ -126,7 +126,10 @@ impl App {
             }
         };
         self.error_in(ROOM, &text);
-        if let Some(Modal::SignIn(form)) = &mut self.modal {
+        // A form for the password says what is wrong already.
+        if let Some(Modal::SignIn(form)) = &mut self.modal
+            && !form.password
+        {
             form.reached &= form.asked.is_some() || !form.input.is_empty();
             form.problem = Some(format!("Not connected: {reason}."));
             if let Some(name) = form.asked.take().filter(|_| form.input.text().is_empty()) {
