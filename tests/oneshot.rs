@@ -12,6 +12,7 @@ use std::process::Stdio;
 use harness::client::Client;
 use harness::lines::Lines;
 use harness::server::Server;
+use harness::terminal::Terminal;
 use harness::{Process, matou};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -26,7 +27,15 @@ struct Command {
 
 impl Command {
     fn start(server: SocketAddr, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::start_at(tempfile::tempdir().unwrap(), server, arguments, settings)
+    }
+
+    fn start_at(
+        home: TempDir,
+        server: SocketAddr,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut command = matou(home.path());
         command.args(arguments).args(["--server", &server.to_string()]);
         for (key, value) in settings {
@@ -252,5 +261,44 @@ fn the_password_of_a_server_comes_from_the_environment_or_the_settings() {
     let mut receive = Command::start(server.address, &receive, &password);
     receive.says("waiting for files");
     Command::send(server.address, &[&photo], &password).succeeds();
+    receive.succeeds();
+}
+
+#[test]
+fn nothing_is_sent_to_another_key_under_a_known_name() {
+    let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    let mut receive = Command::receive(server.address, &["--once"]);
+    let mut send = Command::send(server.address, &[&photo], &[]);
+    send.succeeds();
+    receive.succeeds();
+    let _other = Command::receive(server.address, &["--once"]);
+    let arguments = ["send", "--username", "Ada", "Bea", photo.to_str().unwrap()];
+    let (code, said) = Command::start_at(send.home, server.address, &arguments, &[]).ended();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("different key"), "{said}");
+}
+
+#[test]
+fn a_terminal_gets_a_progress_bar_with_the_name_and_what_is_left() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let film = file(&source, "film.mkv", 30_000_000);
+    let mut receive = Command::receive(server.address, &["--once"]);
+    let home = tempfile::tempdir().unwrap();
+    let address = server.address.to_string();
+    let arguments = ["send", "--server", &address, "Bea", film.to_str().unwrap()];
+    let home = home.path().to_str().unwrap();
+    let settings = [("HOME", home), ("TERM", "xterm"), ("MATOU_CLIENT__FILES__RATE", "20M")];
+    let program = env!("CARGO_BIN_EXE_matou-bin");
+    let mut send = Terminal::run((100, 30), program, &arguments, &settings);
+    send.wait("a bar", |screen| {
+        let shown = screen.contents();
+        let bar = shown.lines().find(|line| line.starts_with("film.mkv"));
+        bar.is_some_and(|bar| bar.contains("MB of 30.0 MB") && bar.ends_with("left"))
+    });
+    send.shows("Bea received film.mkv, 30.0 MB");
+    assert!(send.exit().success());
     receive.succeeds();
 }
