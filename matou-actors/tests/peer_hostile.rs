@@ -6,14 +6,11 @@ mod support;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use matou_actors::client::{self, ClientSettings, Command, Event, Policy};
+use matou_actors::client::{Command, Event};
 use matou_actors::protocol::v2::{
     Answered, CancelReason, ClientFrame, DataRun, Digest, EntryPath, FileFrame, MessageFrame,
     OfferKind, PublicKey, RefuseReason, ServerFrame, SessionId, Text, UnixMillis,
@@ -23,123 +20,8 @@ use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_confi
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use support::encrypted::Encrypted;
+use support::victim::Victim;
 use support::{DEADLINE, Server, claim, name, text};
-use tempfile::TempDir;
-
-/// A client of the library, on a thread of its own.
-struct Victim {
-    commands: tokio::sync::mpsc::Sender<Command>,
-    events: Receiver<Event>,
-    /// Events that were passed over.
-    passed: Vec<Event>,
-    folder: TempDir,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Victim {
-    /// One who accepts everything.
-    fn join(server: &Server) -> Self {
-        let (victim, _) = Self::join_paused(server);
-        victim
-    }
-
-    /// Until the sender is dropped no event is read behind the one for joining.
-    fn join_paused(server: &Server) -> (Self, Sender<()>) {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = ClientSettings {
-            server: server.address.to_string(),
-            username: Some(name("ann")),
-            downloads: folder.path().join("downloads"),
-            accept_files: Policy::Always,
-            accept_private: Policy::Always,
-            disk_reserve: 0,
-            identity: Some(Arc::new(Identity::generate().unwrap())),
-            known_servers: Some(folder.path().join("servers")),
-            known_people: Some(folder.path().join("people")),
-            ..ClientSettings::default()
-        };
-        let (to_test, events) = channel();
-        let (commands, mut ordered) = tokio::sync::mpsc::channel(10_000);
-        let (resume, resumed) = channel::<()>();
-        let thread = std::thread::spawn(move || {
-            actix::System::new().block_on(async move {
-                let logger = slog::Logger::root(slog::Discard, slog::o!());
-                let (handle, mut events) = client::start(settings, logger);
-                actix::spawn(async move {
-                    while let Some(command) = ordered.recv().await {
-                        let _ = handle.send(command).await;
-                    }
-                });
-                while let Some(event) = events.recv().await {
-                    let has_joined = matches!(event, Event::Connected { .. });
-                    if to_test.send(event).is_err() {
-                        return;
-                    }
-                    while has_joined
-                        && matches!(resumed.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty))
-                    {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                }
-            });
-        });
-        let passed = Vec::new();
-        let mut victim = Self { commands, events, passed, folder, thread: Some(thread) };
-        victim.expect("connected", |event| matches!(event, Event::Connected { .. }));
-        (victim, resume)
-    }
-
-    fn send(&self, command: Command) {
-        self.commands.blocking_send(command).unwrap();
-    }
-
-    fn expect(&mut self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(event) if wanted(&event) => return event,
-                Ok(event) => self.passed.push(event),
-                Err(error) => panic!("no {what} ({error}) after {:#?}", self.passed),
-            }
-        }
-    }
-
-    fn reads(&mut self, words: &str) {
-        self.expect(words, |event| {
-            matches!(event, Event::PrivateMessage { text, .. } if text.to_string() == words)
-        });
-    }
-
-    fn closed_because(&mut self, part: &str) {
-        let closed = self.expect(part, |event| matches!(event, Event::PrivateClosed { .. }));
-        let Event::PrivateClosed { reason, .. } = closed else { unreachable!() };
-        assert!(reason.contains(part), "{reason}");
-    }
-
-    fn file_failed_because(&mut self, part: &str) {
-        let failed = self.expect(part, |event| matches!(event, Event::FileFailed { .. }));
-        let Event::FileFailed { reason, .. } = failed else { unreachable!() };
-        assert!(reason.contains(part), "{reason}");
-    }
-
-    fn received(&mut self) -> PathBuf {
-        let event = self.expect("a file", |event| matches!(event, Event::FileReceived { .. }));
-        let Event::FileReceived { path, .. } = event else { unreachable!() };
-        path
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.commands.try_send(Command::Quit);
-        // A panic of the client is one of the test; while that fails already it is not waited for.
-        if let Some(thread) = self.thread.take().filter(|_| !std::thread::panicking()) {
-            while self.events.recv_timeout(DEADLINE).is_ok() {}
-            thread.join().unwrap();
-        }
-    }
-}
 
 /// One of the two connections.
 struct Link {
