@@ -68,9 +68,8 @@ pub(crate) fn session_mark(security: &LinkSecurity) -> &'static str {
 /// What two users read to each other.
 pub(crate) fn describe_words(with: &Username, words: &str) -> String {
     format!(
-        "Ask {with}, by voice or face to face, for the words of /verify on their side. The same words: \
-         {words}. If they are the same, type /verify {with} yes; if not, the connection is being \
-         intercepted"
+        "Ask {with}, by voice or face to face, which words /verify shows there. Yours: {words}. If they \
+         are the same, type /verify {with} yes; if not, the connection is being intercepted"
     )
 }
 

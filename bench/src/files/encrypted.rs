@@ -19,7 +19,7 @@ use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_confi
 use rustls::Connection;
 use rustls::pki_types::ServerName;
 
-use super::{Ground, MIB, cpu, note};
+use super::{Ground, MIB, cpu, message, note};
 use crate::error::{BenchError, Context, Outcome};
 use crate::scenario::Figures;
 use crate::session::Session;
@@ -47,6 +47,10 @@ pub(crate) fn run(session: &mut Session, mebibytes: u64, rounds: usize) -> Outco
         note(session, "secure-folder", "tar over rustls", round, tar(&root));
         note(session, "secure-folder", "matou", round, folder(&root));
         note(session, "secure-resume", "matou", round, resume(&ground));
+        let bare = message::during(|| bare(&ground).map(drop));
+        note(session, "secure-latency", "bare rustls and BLAKE3", round, bare);
+        let matou = message::during(|| matou(&ground).map(drop));
+        note(session, "secure-latency", "matou", round, matou);
     }
     Ok(())
 }

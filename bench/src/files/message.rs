@@ -24,14 +24,22 @@ const IDLE: Duration = Duration::from_secs(2);
 /// The time that 64 bytes take from one thread to another on a connection of their own, first with
 /// nothing else going on, then while a file moves.
 pub(super) fn during_a_file(mover: Mover, ground: &Ground) -> Outcome<Figures> {
+    let figures = during(|| {
+        let copy = File::create(ground.copy(0)).context("make the copy")?;
+        mover::pair(mover, &ground.source(), &copy, ground.size())
+    })?;
+    std::fs::remove_file(ground.copy(0)).context("remove the copy")?;
+    Ok(figures)
+}
+
+/// The same while something else goes on.
+pub(super) fn during(work: impl FnOnce() -> Outcome<()>) -> Outcome<Figures> {
     let idle = Talk::start()?;
     thread::sleep(IDLE);
     let idle = idle.stop()?;
     let talk = Talk::start()?;
-    let copy = File::create(ground.copy(0)).context("make the copy")?;
-    mover::pair(mover, &ground.source(), &copy, ground.size())?;
+    work()?;
     let busy = talk.stop()?;
-    std::fs::remove_file(ground.copy(0)).context("remove the copy")?;
     let micros =
         |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
     let mut figures = Figures::default();

@@ -36,6 +36,8 @@ pub(crate) struct ServerLink {
     pub(super) random: fastrand::Rng,
 
     pub(super) connection: Option<Connection>,
+    /// The key of the server that was reached last, unless that is a plain connection.
+    server_key: Option<Fingerprint>,
     /// Counts connections: what an old one reports is ignored.
     pub(super) generation: u64,
     /// How often a name was asked for.
@@ -67,8 +69,6 @@ pub(crate) struct ServerLink {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connection {
     route: Option<Route>,
-    /// The fingerprint of the server's key, unless the connection is plain.
-    key: Option<Fingerprint>,
     pub(super) joined: Option<Instant>,
 }
 
@@ -117,6 +117,7 @@ impl ServerLink {
             logger,
             random,
             connection: None,
+            server_key: None,
             generation: 0,
             asked: 0,
             sign_in: SignIn::new(settings.username.clone()),
@@ -164,9 +165,10 @@ impl ServerLink {
         self.connection.and_then(|connection| connection.route)
     }
 
-    /// The fingerprint of the server's key, while it is connected and the connection is encrypted.
+    /// The fingerprint of the key of the server, also once it is lost: people are known by it. `None`
+    /// when the connection is, or was, plain.
     pub(crate) fn server_key(&self) -> Option<Fingerprint> {
-        self.connection.and_then(|connection| connection.key)
+        self.server_key
     }
 
     /// Whether the first sign-in is still under way.
@@ -336,11 +338,11 @@ impl ServerLink {
         }
         debug!(self.logger, "reached the server"; "peer" => %server);
         let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
-        let key = match &security {
+        self.server_key = match &security {
             LinkSecurity::Plain => None,
             LinkSecurity::Encrypted { fingerprint, .. } => Fingerprint::parse(fingerprint),
         };
-        self.connection = Some(Connection { route, key, joined: None });
+        self.connection = Some(Connection { route, joined: None });
         self.emit(Event::Security { server: self.server_name(), security });
         match self.sign_in.connected() {
             Some(name) => self.ask(&name),

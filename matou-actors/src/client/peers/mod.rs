@@ -94,7 +94,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) joined: bool,
     /// The two ends of the connection to the server.
     pub(crate) route: Option<Route>,
-    /// The fingerprint of the server's key, while it is connected and the connection is encrypted.
+    /// The fingerprint of the key of the server, also once it is lost; `None` if it is plain.
     pub(crate) server_key: Option<Fingerprint>,
     pub(crate) roster: &'a Roster,
     pub(crate) now: Instant,
