@@ -128,6 +128,7 @@ fn another_key_under_a_known_name_is_refused_until_the_user_accepts_it() {
     ada.event("delivered");
     bea.say("/quit");
     bea.event("closed");
+    bea.process.exit();
     ada.wait("left", |event| event["username"] == "Bea");
     fs::remove_dir_all(at_bea.path().join(".local")).unwrap();
     let mut bea = User::start(at_bea.path(), server.address, "Bea", &[]);
