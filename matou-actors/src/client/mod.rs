@@ -18,6 +18,7 @@ mod connection;
 mod files;
 mod hub;
 mod ids;
+mod key_list;
 mod link;
 mod meeting;
 mod messages;

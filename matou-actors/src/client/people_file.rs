@@ -1,32 +1,19 @@
 //! The file of the keys of people: read at the start, changed whenever a key is seen or compared.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use crate::client::key_list;
 use crate::trust::{KnownPeople, Person};
-
-/// The largest file that is read.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads the file; an error in words for the user.
 pub(super) fn load(file: &Path) -> Result<KnownPeople, String> {
-    let failed =
-        |error: io::Error| format!("cannot read the keys of people in {}: {error}", file.display());
-    // Opening a named pipe would wait for its other end.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KnownPeople::default()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut text = String::new();
-    let length = opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(failed(io::Error::other("larger than 4 MiB")));
-    }
-    Ok(KnownPeople::parse(&text))
+    let text = key_list::read(file).map_err(|error| {
+        format!("cannot read the keys of people in {}: {error}", file.display())
+    })?;
+    Ok(text.map(|text| KnownPeople::parse(&text)).unwrap_or_default())
 }
 
 /// Remembers a person; what other programs wrote meanwhile is kept.

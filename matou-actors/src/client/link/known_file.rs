@@ -1,15 +1,13 @@
 //! The file of known servers: read before each handshake, appended to at first sight.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::client::api::server_name::ServerName;
+use crate::client::key_list;
 use crate::trust::{Fingerprint, KnownServers};
-
-/// The largest file that is read.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The key that was seen at that address; an error, in words for the user, when that cannot be
 /// known.
@@ -40,22 +38,10 @@ async fn in_background<T: Send + 'static>(
 }
 
 fn load(file: &Path) -> Result<KnownServers, String> {
-    let failed = |error: io::Error| {
+    let text = key_list::read(file).map_err(|error| {
         format!("cannot read the known servers in {}: {error}; nothing was sent", file.display())
-    };
-    // Opening a named pipe would wait for its other end.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KnownServers::default()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut text = String::new();
-    let length = opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(failed(io::Error::other("larger than 4 MiB")));
-    }
-    Ok(KnownServers::parse(&text))
+    })?;
+    Ok(text.map(|text| KnownServers::parse(&text)).unwrap_or_default())
 }
 
 fn append(file: &Path, name: &str, key: Fingerprint) -> Result<(), String> {
