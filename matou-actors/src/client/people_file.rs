@@ -1,9 +1,13 @@
 //! The file of the keys of people: read at the start, changed whenever a key is seen or compared.
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::FlockOperation;
 
 use crate::client::key_list;
 use crate::trust::{KnownPeople, Person};
@@ -16,8 +20,29 @@ pub(super) fn load(file: &Path) -> Result<KnownPeople, String> {
     Ok(text.map(|text| KnownPeople::parse(&text)).unwrap_or_default())
 }
 
+/// Changes that are still to be written, each with its server. Each one reads the file first, so they
+/// are written one after the other, in their order, by whichever thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    queue: Arc<Mutex<VecDeque<(String, Person)>>>,
+    writing: Arc<Mutex<()>>,
+}
+
+impl Changes {
+    pub(super) fn push(&self, server: String, person: Person) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back((server, person));
+    }
+
+    /// Writes the first one; an error in words for the user.
+    pub(super) fn write_first(&self, file: &Path) -> Result<(), String> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        first.map_or(Ok(()), |(server, person)| set(file, &server, person))
+    }
+}
+
 /// Remembers a person; what other programs wrote meanwhile is kept.
-pub(super) fn set(file: &Path, server: &str, person: Person) -> Result<(), String> {
+fn set(file: &Path, server: &str, person: Person) -> Result<(), String> {
     let name = person.name.clone();
     let failed = |error: io::Error| {
         format!(
@@ -25,13 +50,57 @@ pub(super) fn set(file: &Path, server: &str, person: Person) -> Result<(), Strin
             file.display()
         )
     };
-    let mut people = load(file)?;
-    people.set(server, person);
     let folder = file.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    // Against another client of this user.
+    let locked = fs::File::open(folder).map_err(failed)?;
+    rustix::fs::flock(&locked, FlockOperation::LockExclusive)
+        .map_err(|errno| failed(errno.into()))?;
+    let mut people = load(file)?;
+    people.set(server, person);
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     temporary.write_all(people.to_text().as_bytes()).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(file).map_err(|error| failed(error.error))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    locked.sync_all().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Username;
+    use crate::trust::{Fingerprint, Identity};
+
+    #[test]
+    fn no_change_is_lost_or_overtaken_however_many_are_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("people");
+        let fingerprint = Fingerprint::of(&Identity::generate().unwrap().public_key());
+        let name = |number: usize| Username::parse(&format!("user{number}")).unwrap();
+        let person = |number, compared: Option<&str>| Person {
+            name: name(number),
+            fingerprint,
+            since: "2026-01-01".into(),
+            compared: compared.map(Into::into),
+        };
+        // Two clients of one user.
+        let clients = [Changes::default(), Changes::default()];
+        for number in 0..10 {
+            let client = &clients[number % 2];
+            client.push("server".into(), person(number, None));
+            client.push("server".into(), person(number, Some("2026-01-02")));
+        }
+        std::thread::scope(|scope| {
+            for client in &clients {
+                for _ in 0..10 {
+                    scope.spawn(|| client.write_first(&file).unwrap());
+                }
+            }
+        });
+        let people = load(&file).unwrap();
+        for number in 0..10 {
+            let expected = person(number, Some("2026-01-02"));
+            assert_eq!(people.get("server", &name(number).folded()), Some(&expected));
+        }
+    }
 }

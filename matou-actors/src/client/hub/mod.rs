@@ -37,7 +37,7 @@ use crate::client::link::actor::Link;
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::SessionCommand;
 use crate::client::peers::Peers;
-use crate::client::people_file::load;
+use crate::client::people_file::{Changes, load};
 use crate::exchange::{RateLimit, remove_old_parts};
 use crate::transfer::Downloads;
 use crate::trust::KnownPeople;
@@ -60,6 +60,7 @@ pub(crate) struct Hub {
     pending: PendingCommands,
 
     peers: Peers,
+    people_changes: Changes,
     sessions: HashMap<SessionId, Recipient<SessionCommand>>,
     message_ids: MessageIds,
     rate: RateLimit,
@@ -100,6 +101,7 @@ impl Hub {
             link: None,
             pending: PendingCommands::default(),
             peers,
+            people_changes: Changes::default(),
             sessions: HashMap::new(),
             message_ids: MessageIds::default(),
             rate,

@@ -11,7 +11,6 @@ use crate::client::files::FileContext;
 use crate::client::ids::SessionId;
 use crate::client::messages::SessionEvent;
 use crate::client::peers::{Action, Peers, Situation};
-use crate::client::people_file;
 use crate::client::session::Way;
 use crate::client::session::actor::{Session, Setup};
 use crate::client::session::encrypted::{self, EncryptedSession};
@@ -112,7 +111,9 @@ impl Hub {
     /// Keeps a key, off the event loop.
     fn remember(&mut self, server: String, person: Person, ctx: &mut Context<Self>) {
         let Some(file) = self.settings.known_people.clone() else { return };
-        let kept = tokio::task::spawn_blocking(move || people_file::set(&file, &server, person));
+        self.people_changes.push(server, person);
+        let changes = self.people_changes.clone();
+        let kept = tokio::task::spawn_blocking(move || changes.write_first(&file));
         ctx.spawn(kept.into_actor(self).map(|kept, hub, ctx| {
             if let Ok(Err(reason)) = kept {
                 hub.error(ErrorCode::File, reason);
