@@ -117,6 +117,7 @@ pub fn start(
             data: None,
             out: Output::default(),
             socket_full: false,
+            ready: Ready { socket: true, orders: true },
         };
         worker.run(&report);
     })?;
@@ -142,6 +143,14 @@ struct Worker {
     /// Frames for the other side.
     out: Output,
     socket_full: bool,
+    ready: Ready,
+}
+
+/// What there is to read, as far as is known.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    socket: bool,
+    orders: bool,
 }
 
 /// Why the connection ends.
@@ -164,8 +173,10 @@ impl Worker {
     fn run(mut self, report: &dyn Fn(Report)) {
         // One piece of work waits at most: the rest stays in its files.
         self.stream.tls.set_buffer_limit(None);
+        let mut leftovers = Some(self.take_leftovers());
         let stop = loop {
-            if let Err(stop) = self.turn() {
+            let turned = leftovers.take().unwrap_or(Ok(())).and_then(|()| self.turn());
+            if let Err(stop) = turned {
                 break stop;
             }
             for event in self.engine.take_reports() {
@@ -191,8 +202,12 @@ impl Worker {
 
     /// Does what can be done without waiting.
     fn turn(&mut self) -> Result<(), Stop> {
-        self.take_orders()?;
-        self.read()?;
+        if self.ready.orders {
+            self.take_orders()?;
+        }
+        if self.ready.socket {
+            self.read()?;
+        }
         self.write()
     }
 
@@ -208,6 +223,13 @@ impl Worker {
                 Err(TryRecvError::Empty) => return Ok(()),
             }
         }
+    }
+
+    /// Deals with what was decrypted together with the greeting.
+    fn take_leftovers(&mut self) -> Result<(), Stop> {
+        let state = self.stream.tls.process_new_packets();
+        let state = state.map_err(|error| io::Error::other(error.to_string()))?;
+        self.take_plain(state.plaintext_bytes_to_read())
     }
 
     fn read(&mut self) -> Result<(), Stop> {
@@ -228,6 +250,7 @@ impl Worker {
                 Err(error) => return Err(error.into()),
             };
             turn += read;
+            let was_all = read < buffer.len();
             let mut encrypted = buffer.get(..read).unwrap_or_default();
             while !encrypted.is_empty() {
                 self.stream.tls.read_tls(&mut encrypted)?;
@@ -237,6 +260,9 @@ impl Worker {
                 if state.peer_has_closed() {
                     return Err(Stop::Lost("the other side closed the file connection".into()));
                 }
+            }
+            if was_all {
+                return Ok(());
             }
         }
         Ok(())
@@ -337,7 +363,7 @@ impl Worker {
     }
 
     /// Waits for the socket, an order or the next turn of the limit of speed.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         let mut interest = PollFlags::IN;
         let mut limit = None;
         if self.socket_full {
@@ -354,9 +380,13 @@ impl Worker {
             tv_nsec: i64::from(limit.subsec_nanos()),
         });
         match poll(&mut polled, limit.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
+        // An error or the end is found by reading.
+        let [socket, orders] = polled.map(|polled| !(polled.revents() - PollFlags::OUT).is_empty());
+        self.ready = Ready { socket, orders };
+        Ok(())
     }
 
     /// Ends the connection in the way that TLS wants.
