@@ -8,7 +8,8 @@
 //! - `sending`: one outgoing transfer; `manifest`: what it consists of.
 //! - `receiving`: one incoming transfer; `part`: where a file or folder grows, and how it is found
 //!   again; `tree`: writing a folder so that nothing leaves it; `names`: names that are safe here.
-//! - `messages`: orders and reports. `output`: frames that go out. `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
+//! - `messages`: orders and reports; `handle`: who gives and gets them. `output`: frames that go out.
+//!   `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
 //!
 //! Everything but `worker` knows no socket: two engines are joined in memory in the tests.
 
@@ -18,6 +19,7 @@ mod engine;
 mod engine_fuzz_tests;
 #[cfg(test)]
 mod engine_tests;
+mod handle;
 mod manifest;
 mod messages;
 mod names;
@@ -29,8 +31,9 @@ mod sending;
 mod tree;
 mod worker;
 
+pub use handle::{Exchange, FrameSender};
 pub use messages::{Offer, Order, Report, Settings};
 pub use names::safe_name;
 pub use part::remove_old_parts;
 pub use rate::RateLimit;
-pub use worker::{Exchange, FrameSender, Stream, start};
+pub use worker::{Stream, start};

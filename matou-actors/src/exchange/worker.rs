@@ -4,20 +4,19 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::engine::Engine;
+use super::handle::{Exchange, FrameSender, Queued, handles};
 use super::messages::{Order, Report, Settings};
 use super::output::{DATA_FRONT, Output};
-use crate::protocol::v2::{FileFrame, MAX_DATA, MessageFrame};
+use crate::protocol::v2::{FileFrame, MAX_DATA};
 use crate::protocol::{Decode as _, Kind};
 
 /// Bytes taken from the socket at once.
@@ -26,9 +25,6 @@ const READ: usize = 64 * 1024;
 const READ_TURN: usize = 1024 * 1024;
 /// Type and size of a frame.
 const FRONT: usize = 8;
-/// Frames of the message connection that may wait while the disk is busy: the other side decides how
-/// many come.
-const MOST_FRAMES: usize = 256;
 /// For the last bytes of a connection that is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -41,75 +37,20 @@ pub struct Stream {
     pub tls: Connection,
 }
 
-/// Sends orders to the thread of a file connection; the connection is closed when it is dropped.
-#[derive(Debug)]
-pub struct Exchange(Orders);
-
-/// Hands the frames that come on the message connection to the exchange.
-#[derive(Clone, Debug)]
-pub struct FrameSender {
-    orders: Orders,
-    room: Arc<Semaphore>,
-}
-
-#[derive(Clone, Debug)]
-struct Orders {
-    queue: Sender<Queued>,
-    wake: Arc<UnixStream>,
-}
-
-/// An order, and the place that it takes up until it is carried out.
-type Queued = (Order, Option<OwnedSemaphorePermit>);
-
-impl Exchange {
-    /// Has the exchange do something; nothing happens once it has ended.
-    pub fn order(&self, order: Order) {
-        self.0.push((order, None));
-    }
-}
-
-impl FrameSender {
-    /// Hands a frame over, once few enough wait; it is lost when the exchange has ended.
-    pub async fn send(&self, frame: MessageFrame) {
-        // It is never closed.
-        let place = Arc::clone(&self.room).acquire_owned().await.ok();
-        self.orders.push((Order::Frame(frame), place));
-    }
-}
-
-impl Orders {
-    fn push(&self, queued: Queued) {
-        // An error means that the exchange has ended, which was reported.
-        if self.queue.send(queued).is_ok() {
-            // A full pipe wakes as well.
-            let _ = (&*self.wake).write(&[0]);
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.order(Order::Close);
-    }
-}
-
 /// Starts the thread; `report` is called on it, and must not block.
 pub fn start(
     stream: Stream,
     settings: Settings,
     report: impl Fn(Report) + Send + 'static,
 ) -> io::Result<(Exchange, FrameSender)> {
-    let (queue, incoming) = channel();
-    let (wake, woken) = UnixStream::pair()?;
-    wake.set_nonblocking(true)?;
-    woken.set_nonblocking(true)?;
+    let (exchange, frames, orders, woken) = handles()?;
     stream.socket.set_nonblocking(true)?;
     thread::Builder::new().name("files".into()).spawn(move || {
         let engine = Engine::new(settings, Instant::now());
         let worker = Worker {
             stream,
             engine,
-            orders: incoming,
+            orders,
             woken,
             buffer: vec![0; READ],
             decrypted: Vec::new(),
@@ -121,10 +62,7 @@ pub fn start(
         };
         worker.run(&report);
     })?;
-    let orders = Orders { queue, wake: Arc::new(wake) };
-    let frames =
-        FrameSender { orders: orders.clone(), room: Arc::new(Semaphore::new(MOST_FRAMES)) };
-    Ok((Exchange(orders), frames))
+    Ok((exchange, frames))
 }
 
 struct Worker {

@@ -1,6 +1,5 @@
 //! The actor of a private session of revision 2: it meets the peer, and owns both connections.
 
-use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -8,12 +7,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use slog::Logger;
-use tokio::io::AsyncRead;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
 
 use super::delivery::Delivery;
 use super::encrypted_files::{EncryptedFiles, Follows, SharedFiles};
+use super::encrypted_talk::{Came, LINGER, read, talk};
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::ids::{MessageIds, SessionId};
@@ -25,13 +23,11 @@ use crate::client::messages::{
 };
 use crate::exchange::Report;
 use crate::protocol::v2::{self, ACTION, Candidates, MessageFrame, PublicKey};
-use crate::protocol::{CodecError, MessageText, PeerFrame, Username};
+use crate::protocol::{MessageText, PeerFrame, Username};
 use crate::trust::Identity;
 
 /// Bytes that may wait for a peer.
 const OUTBOX: usize = 1024 * 1024;
-/// For the peer to close after a goodbye, and for the last confirmation to leave.
-const LINGER: Duration = Duration::from_secs(2);
 /// For the peer of a closed session to take something more of what was said before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often it is reported how much a closed session has still to write.
@@ -103,12 +99,6 @@ struct Sorted {
     end: Option<String>,
 }
 
-/// Frames came on the message connection. The answer comes once the next ones may follow: it says
-/// whether the peer ended the session, or broke the protocol.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<String>")]
-struct Came(Vec<MessageFrame>);
-
 impl EncryptedSession {
     pub(crate) fn new(setup: Setup) -> Self {
         let offered = watch::Sender::new(setup.meeting.candidates.clone());
@@ -137,7 +127,7 @@ impl EncryptedSession {
         self.report(SessionEvent::Up { peer });
         let outbox = Outbox::new(OUTBOX, Pace::Once);
         let (input, output) = tokio::io::split(stream);
-        let (session, writing) = (ctx.address(), outbox.clone());
+        let (session, writing) = (ctx.address().recipient(), outbox.clone());
         let talk = async move {
             let reading = read(Frames::new(input), session);
             talk(reading, &writing, output).await
@@ -434,59 +424,5 @@ impl Handler<Came> for EncryptedSession {
             }
             end
         })
-    }
-}
-
-/// Hands frames to the session until either side ends; returns why.
-async fn read(
-    mut input: Frames<impl AsyncRead + Unpin, MessageFrame>,
-    session: Addr<EncryptedSession>,
-) -> String {
-    loop {
-        let frames = match input.next().await {
-            Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),
-            Ok(frames) => frames,
-            // The end of the stream without the end that TLS wants.
-            Err(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "the connection was cut".into();
-            }
-            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
-            Err(CodecError::Frame(error)) => {
-                return format!("the other side breaks the protocol: {error}");
-            }
-        };
-        match session.send(Came(frames)).await {
-            Ok(None) => {}
-            Ok(Some(end)) => return end,
-            Err(_) => return "the client has closed".into(),
-        }
-    }
-}
-
-/// Reads and writes until the connection has ended; returns why. Behind the end of either direction
-/// the other one gets a moment: the last confirmations are still on their way.
-async fn talk(
-    reading: impl Future<Output = String>,
-    outbox: &Outbox,
-    output: impl tokio::io::AsyncWrite + Unpin,
-) -> String {
-    let writing = outbox.write_to(output);
-    tokio::pin!(reading, writing);
-    let written = tokio::select! {
-        reason = &mut reading => {
-            outbox.close();
-            // What the other side does not take any more is lost with it.
-            let _ = timeout(LINGER, writing).await;
-            return reason;
-        }
-        written = &mut writing => written,
-    };
-    match written {
-        Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| "closed".into()),
-        Err(error) => {
-            // What came before is still delivered.
-            reading.await;
-            format!("the connection broke: {error}")
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - `actor`: a session of revision 1, plain.
 //! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure;
-//!   and `encrypted_files`: its files, which [`crate::exchange`] moves.
+//!   `encrypted_talk`: its message connection; and `encrypted_files`: its files, which [`crate::exchange`] moves.
 
 pub(super) mod actor;
 #[cfg(test)]
@@ -10,6 +10,7 @@ mod actor_tests;
 mod delivery;
 pub(super) mod encrypted;
 pub(super) mod encrypted_files;
+mod encrypted_talk;
 
 use self::actor::Role;
 use self::encrypted::Meeting;

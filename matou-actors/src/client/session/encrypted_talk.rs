@@ -1,0 +1,76 @@
+//! The message connection of a session of revision 2: reading, writing, and how it ends.
+
+use std::io;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::client::connection::frames::Frames;
+use crate::client::connection::outbox::Outbox;
+use crate::protocol::CodecError;
+use crate::protocol::v2::MessageFrame;
+
+/// For the peer to close after a goodbye, and for the last confirmation to leave.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// Frames came on the message connection. The answer comes once the next ones may follow: it says
+/// whether the peer ended the session, or broke the protocol.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<String>")]
+pub(super) struct Came(pub(super) Vec<MessageFrame>);
+
+/// Hands frames to the session until either side ends; returns why.
+pub(super) async fn read(
+    mut input: Frames<impl AsyncRead + Unpin, MessageFrame>,
+    session: Recipient<Came>,
+) -> String {
+    loop {
+        let frames = match input.next().await {
+            Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),
+            Ok(frames) => frames,
+            // The end of the stream without the end that TLS wants.
+            Err(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return "the connection was cut".into();
+            }
+            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
+            Err(CodecError::Frame(error)) => {
+                return format!("the other side breaks the protocol: {error}");
+            }
+        };
+        match session.send(Came(frames)).await {
+            Ok(None) => {}
+            Ok(Some(end)) => return end,
+            Err(_) => return "the client has closed".into(),
+        }
+    }
+}
+
+/// Reads and writes until the connection has ended; returns why. Behind the end of either direction
+/// the other one gets a moment: the last confirmations are still on their way.
+pub(super) async fn talk(
+    reading: impl Future<Output = String>,
+    outbox: &Outbox,
+    output: impl AsyncWrite + Unpin,
+) -> String {
+    let writing = outbox.write_to(output);
+    tokio::pin!(reading, writing);
+    let written = tokio::select! {
+        reason = &mut reading => {
+            outbox.close();
+            // What the other side does not take any more is lost with it.
+            let _ = timeout(LINGER, writing).await;
+            return reason;
+        }
+        written = &mut writing => written,
+    };
+    match written {
+        Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| "closed".into()),
+        Err(error) => {
+            // What came before is still delivered.
+            reading.await;
+            format!("the connection broke: {error}")
+        }
+    }
+}
