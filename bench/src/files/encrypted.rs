@@ -174,15 +174,18 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(into: &Path, ada_key: [u8; 32]) -> Outcome<Self> {
+    /// With `rate` in bytes a second, if there is one.
+    fn new(into: &Path, rate: Option<u64>) -> Outcome<Self> {
         let (near, far) = pair()?;
+        let limit = RateLimit::default();
+        limit.set(rate);
         let side = |stream, asked, into: &Path| -> Outcome<(Exchange, Receiver<Report>)> {
             let (reports, reported) = channel();
             let settings = Settings {
                 asked,
-                peer: matou_actors::protocol::v2::PublicKey(ada_key),
+                peer: matou_actors::protocol::v2::PublicKey([1; 32]),
                 downloads: Arc::new(Downloads::new(into.to_owned(), 0)),
-                rate: RateLimit::default(),
+                rate: limit.clone(),
             };
             let exchange = start(stream, settings, move |report| drop(reports.send(report)));
             let exchange = exchange.map(|(exchange, _)| exchange);
@@ -236,7 +239,7 @@ impl Pair {
 fn matou(ground: &Ground) -> Outcome<Figures> {
     let into = ground.folder().join("in");
     fs::create_dir_all(&into).context("make a folder")?;
-    let pair = Pair::new(&into, [1; 32])?;
+    let pair = Pair::new(&into, None)?;
     let (begin, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
     pair.offer(&ground.source())?;
     pair.until(|sends, report| sends && matches!(report, Report::Sent { .. }))?;
@@ -279,7 +282,7 @@ fn tar(root: &Path) -> Outcome<Figures> {
 fn folder(root: &Path) -> Outcome<Figures> {
     let into = root.with_file_name("copy");
     fs::create_dir_all(&into).context("make a folder")?;
-    let pair = Pair::new(&into, [1; 32])?;
+    let pair = Pair::new(&into, None)?;
     let begin = Instant::now();
     pair.offer(root)?;
     pair.until(|sends, report| sends && matches!(report, Report::Sent { .. }))?;
@@ -303,7 +306,8 @@ fn resume(ground: &Ground) -> Outcome<Figures> {
     let into = ground.folder().join("in");
     fs::create_dir_all(&into).context("make a folder")?;
     let cut = ground.size() / 10 * 9;
-    let first = Pair::new(&into, [1; 32])?;
+    // Progress is reported a few times a second: fast, the file would be whole before it is cut.
+    let first = Pair::new(&into, Some(400_000_000))?;
     first.offer(&ground.source())?;
     first.until(|sends, report| {
         let reached = matches!(report, Report::Moved { moved, .. } if !sends && moved.bytes >= cut);
@@ -316,7 +320,7 @@ fn resume(ground: &Ground) -> Outcome<Figures> {
     let part = into.join("source.part");
     let there = fs::metadata(&part).context("look at the part")?.len();
     File::options().write(true).open(&part).and_then(|part| part.set_len(cut)).context("cut")?;
-    let pair = Pair::new(&into, [1; 32])?;
+    let pair = Pair::new(&into, None)?;
     let begin = Instant::now();
     pair.offer(&ground.source())?;
     let mut moving = Duration::ZERO;
