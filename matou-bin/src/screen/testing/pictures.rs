@@ -1,11 +1,11 @@
 //! The pictures in docs/: screens as they are drawn, not as they are remembered.
 
-use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, TransferId};
+use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, MessageId, TransferId};
 
 use crate::screen::config::settings::ScreenSettings;
 use crate::screen::config::theme::ThemeName;
 use crate::screen::testing::svg::{Paper, picture};
-use crate::screen::testing::test_screen::{TestScreen, name};
+use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (96, 26);
 const DARK: Paper = Paper { text: "#d6deeb", ground: "#161b24" };
@@ -64,11 +64,33 @@ fn talk(theme: ThemeName) -> TestScreen {
 
 fn private() -> TestScreen {
     let mut screen = screen(ThemeName::Dark);
-    screen.opens("alice").alt('2');
+    let address = std::net::IpAddr::from([192, 0, 2, 7]);
+    let fingerprint = "SHA256:kJ3fBoyPSPzA5nzvkYyZ0G7ePxfA8b0mIVpgm1cLwXs".to_owned();
+    screen.chat(Event::PrivateOpened {
+        with: name("alice"),
+        address,
+        security: LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New },
+    });
+    screen.alt('2');
     screen.whispers("alice", "bob", "nobody else hears us here: this goes straight to you");
-    screen.wait(30).whispers("bob", "alice", "good. send me the pictures?");
+    let (id, said) = (MessageId(1), text("good. send me the pictures?"));
+    screen.wait(30).chat(Event::PrivateMessage {
+        id: Some(id),
+        from: name("bob"),
+        to: name("alice"),
+        text: said,
+    });
+    screen.chat(Event::Delivered { to: name("alice"), ids: vec![id] });
     screen.wait(40).whispers("alice", "bob", "on their way");
-    screen.offers(3);
+    screen.chat(Event::FileOffered {
+        id: TransferId(3),
+        from: name("alice"),
+        name: Some("pictures of the boat".into()),
+        entries: Some(48),
+        size: 312_345_678,
+        address,
+        free: Some(50_000_000_000),
+    });
     screen.says("mei", "has bob left?");
     screen
 }
