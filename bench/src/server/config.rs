@@ -56,6 +56,8 @@ pub(super) fn command(
 const MATOU: &str = "\
 [security]
 key = \"server.key\"
+[names]
+store = \"names.redb\"
 [limits]
 clients = 20000
 unjoined = 20000
