@@ -71,38 +71,26 @@ impl Part {
         for tries in 0..MAX_NAMES {
             let stem = numbered(&offer.name, tries);
             let (part, meta) = (format!("{stem}{PART}"), format!("{stem}{META}"));
-            if tries < MAX_PARTS
-                && let Some((handle, lock)) = reopen(&folder, &part, &meta, &wanted)
-            {
-                let name = offer.name.clone();
-                return Ok(Self {
-                    folder,
-                    folder_path,
-                    growing: part,
-                    meta,
-                    name,
-                    handle,
-                    resumed: true,
-                    _lock: lock,
-                });
-            }
-            match begin(&folder, &part, &meta, &wanted) {
-                Ok((handle, lock)) => {
-                    let name = offer.name.clone();
-                    return Ok(Self {
-                        folder,
-                        folder_path,
-                        growing: part,
-                        meta,
-                        name,
-                        handle,
-                        resumed: false,
-                        _lock: lock,
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
+            let there =
+                (tries < MAX_PARTS).then(|| reopen(&folder, &part, &meta, &wanted)).flatten();
+            let resumed = there.is_some();
+            let (handle, lock) =
+                match there.map_or_else(|| begin(&folder, &part, &meta, &wanted), Ok) {
+                    Ok(opened) => opened,
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    Err(error) => return Err(error),
+                };
+            let (growing, name) = (part, offer.name.clone());
+            return Ok(Self {
+                folder,
+                folder_path,
+                growing,
+                meta,
+                name,
+                handle,
+                resumed,
+                _lock: lock,
+            });
         }
         Err(io::Error::other("too many files of that name"))
     }

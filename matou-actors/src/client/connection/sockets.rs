@@ -86,30 +86,9 @@ impl Listeners {
         address: IpAddr,
         range: Option<&RangeInclusive<u16>>,
     ) -> Result<Self, String> {
-        let mut ports: Box<dyn Iterator<Item = u16>> = match range {
-            Some(range) => Box::new(range.clone()),
-            None => Box::new([0, 0].into_iter()),
-        };
-        let mut next = || {
-            let mut last = None;
-            for port in ports.by_ref() {
-                match listen(SocketAddr::new(address, port)) {
-                    Ok(listener) => return Ok(listener),
-                    Err(error) => last = Some(error),
-                }
-            }
-            Err(match (range, last) {
-                (Some(range), None) => used_up(range),
-                (Some(range), Some(error)) if error.kind() == io::ErrorKind::AddrInUse => {
-                    used_up(range)
-                }
-                (_, error) => format!(
-                    "cannot listen on {address}: {}; check private.listen and private.ports",
-                    error.unwrap_or_else(|| io::ErrorKind::AddrInUse.into())
-                ),
-            })
-        };
-        let (messages, files) = (next()?, next()?);
+        let (messages, files) = listen_on_two(range, &format!("listen on {address}"), |port| {
+            listen(SocketAddr::new(address, port))
+        })?;
         let ports = PortPair { message: port(&messages)?, file: port(&files)? };
         Ok(Self { messages, files, ports })
     }
@@ -185,7 +164,40 @@ fn port(listener: &TcpListener) -> Result<NonZeroU16, String> {
     NonZeroU16::new(address.port()).ok_or_else(|| "the listener has no port".into())
 }
 
-pub(crate) fn used_up(range: &RangeInclusive<u16>) -> String {
+/// Listens on two ports: of the range if there is one, else any free ones. The error, for the user,
+/// says that it cannot do `what`.
+pub(crate) fn listen_on_two<L>(
+    range: Option<&RangeInclusive<u16>>,
+    what: &str,
+    listen: impl Fn(u16) -> io::Result<L>,
+) -> Result<(L, L), String> {
+    let mut ports: Box<dyn Iterator<Item = u16>> = match range {
+        Some(range) => Box::new(range.clone()),
+        None => Box::new([0, 0].into_iter()),
+    };
+    let mut next = || {
+        let mut last = None;
+        for port in ports.by_ref() {
+            match listen(port) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(match (range, last) {
+            (Some(range), None) => used_up(range),
+            (Some(range), Some(error)) if error.kind() == io::ErrorKind::AddrInUse => {
+                used_up(range)
+            }
+            (_, error) => format!(
+                "cannot {what}: {}; check private.listen and private.ports",
+                error.unwrap_or_else(|| io::ErrorKind::AddrInUse.into())
+            ),
+        })
+    };
+    Ok((next()?, next()?))
+}
+
+fn used_up(range: &RangeInclusive<u16>) -> String {
     format!(
         "all ports of {}-{} are in use, and a private session needs two: close one, or widen \
          private.ports",

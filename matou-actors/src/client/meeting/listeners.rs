@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::client::connection::sockets::used_up;
+use crate::client::connection::sockets::listen_on_two;
 use crate::protocol::PortPair;
 
 /// Connections that may wait for being accepted.
@@ -28,30 +28,9 @@ impl MeetingPorts {
         address: Option<IpAddr>,
         range: Option<&RangeInclusive<u16>>,
     ) -> Result<Self, String> {
-        let mut ports: Box<dyn Iterator<Item = u16>> = match range {
-            Some(range) => Box::new(range.clone()),
-            None => Box::new([0, 0].into_iter()),
-        };
-        let mut next = || {
-            let mut last = None;
-            for port in ports.by_ref() {
-                match listen(address, port) {
-                    Ok(listener) => return Ok(listener),
-                    Err(error) => last = Some(error),
-                }
-            }
-            Err(match (range, last) {
-                (Some(range), None) => used_up(range),
-                (Some(range), Some(error)) if error.kind() == io::ErrorKind::AddrInUse => {
-                    used_up(range)
-                }
-                (_, error) => format!(
-                    "cannot listen for the other side: {}; check private.listen and private.ports",
-                    error.unwrap_or_else(|| io::ErrorKind::AddrInUse.into())
-                ),
-            })
-        };
-        let ((messages, message), (files, file)) = (next()?, next()?);
+        let listening =
+            listen_on_two(range, "listen for the other side", |port| listen(address, port));
+        let ((messages, message), (files, file)) = listening?;
         Ok(Self { messages, files, ports: PortPair { message, file } })
     }
 }
