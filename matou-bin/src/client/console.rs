@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use jiff::Zoned;
 use matou_actors::client::{Command, Event, Events, Handle};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::conversation::{Conversation, Effect, Ending};
 use super::json;
 use super::output::{Output, reader_gone};
 use super::plain::Plain;
 use super::typed::{Line, Lines};
+use super::waits::{send, until};
 use crate::exit::Failure;
 use crate::signals::Signals;
 use crate::typed_path::dropped_paths;
@@ -299,18 +300,4 @@ async fn found(looking_up: &mut Option<LookUp>) -> (Line, bool) {
 fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-async fn send(handle: &Handle, command: Option<Command>) -> Result<(), ()> {
-    match command {
-        Some(command) => handle.send(command).await.map_err(|_| ()),
-        None => Ok(()),
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

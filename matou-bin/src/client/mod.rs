@@ -9,6 +9,7 @@ pub(crate) mod plain;
 mod rows;
 pub(crate) mod sizes;
 mod typed;
+pub(crate) mod waits;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;

@@ -5,11 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use matou_actors::client::{Command, ErrorCode, Event, Events, Handle};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::bars::Bars;
 use super::joining::{Joining, Progress};
 use super::task::{Effect, Task};
+use crate::client::waits::{send, until};
 use crate::exit::Failure;
 use crate::security::{describe, password_needed, session_mark};
 use crate::signals::Signals;
@@ -144,19 +145,5 @@ fn remark(event: &Event) -> Option<String> {
         Event::Error { code: ErrorCode::Server, .. } => None,
         Event::Error { message, .. } | Event::Notice { message } => Some(message.clone()),
         _ => None,
-    }
-}
-
-async fn send(handle: &Handle, command: Option<Command>) -> Result<(), ()> {
-    match command {
-        Some(command) => handle.send(command).await.map_err(|_| ()),
-        None => Ok(()),
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
