@@ -6,61 +6,14 @@
 mod harness;
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use harness::client::{Client, open};
-use harness::lines::Lines;
+use harness::matou;
 use harness::server::Server;
-use harness::{Process, matou};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use harness::user::User;
+use nix::sys::signal::Signal;
 use serde_json::Value;
-
-/// A client in a home that outlives it.
-struct User {
-    process: Process,
-    lines: Lines,
-}
-
-impl User {
-    fn start(home: &Path, server: SocketAddr, name: &str, settings: &[(&str, &str)]) -> Self {
-        let mut command = matou(home);
-        let server = server.to_string();
-        command.args(["client", "--json", "--username", name, "--server", &server]);
-        command.args(["--accept-private", "always", "--accept-files", "always"]);
-        for (key, value) in settings {
-            command.env(format!("MATOU_CLIENT__{key}"), value);
-        }
-        let mut process =
-            Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-        let lines = Lines::new(name, process.0.stdout.take().unwrap());
-        let mut user = Self { process, lines };
-        user.event("connected");
-        user
-    }
-
-    fn say(&mut self, line: &str) {
-        use std::io::Write as _;
-        writeln!(self.process.0.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    fn event(&mut self, kind: &str) -> Value {
-        self.wait(kind, |_| true)
-    }
-
-    fn wait(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        self.lines.wait(kind, |line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["event"] == kind && wanted(&event)).then_some(event)
-        })
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.process.0.id().try_into().unwrap()), signal).unwrap();
-    }
-}
 
 fn key(home: &Path) -> String {
     let shown = matou(home).args(["identity", "show"]).output().unwrap();

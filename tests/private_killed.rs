@@ -5,60 +5,20 @@
 mod harness;
 
 use std::fs;
-use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use harness::lines::Lines;
 use harness::server::Server;
-use harness::{Process, matou};
-use serde_json::Value;
+use harness::user::User;
 
 const FILES: usize = 1_000;
 const KILLS: usize = 25;
 /// Bytes of each file.
 const SIZE: usize = 3_000;
 
-/// A client in a home that outlives it; it dies by SIGKILL when it is dropped.
-struct User {
-    process: Process,
-    lines: Lines,
-}
-
-impl User {
-    fn start(home: &Path, server: SocketAddr, name: &str) -> Self {
-        let mut command = matou(home);
-        let server = server.to_string();
-        command.args(["client", "--json", "--username", name, "--server", &server]);
-        command.args(["--accept-private", "always", "--accept-files", "always"]);
-        // Slow enough for a kill to hit the middle.
-        command.env("MATOU_CLIENT__FILES__RATE", "700K");
-        let mut process =
-            Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-        let lines = Lines::new(name, process.0.stdout.take().unwrap());
-        let mut user = Self { process, lines };
-        user.event("connected");
-        user
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.process.0.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    fn event(&mut self, kind: &str) -> Value {
-        self.wait(kind, |_| true)
-    }
-
-    fn wait(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        self.lines.wait(kind, |line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["event"] == kind && wanted(&event)).then_some(event)
-        })
-    }
-}
+/// Slow enough for a kill to hit the middle.
+const SLOW: [(&str, &str); 1] = [("FILES__RATE", "700K")];
 
 fn content(number: usize) -> Vec<u8> {
     let seed = u64::try_from(number).unwrap();
@@ -92,8 +52,8 @@ fn survives(killed: &str) {
         fs::create_dir_all(&below).unwrap();
         fs::write(below.join(format!("{number}.bin")), content(number)).unwrap();
     }
-    let mut ada = User::start(at_ada.path(), server.address, "Ada");
-    let mut bea = User::start(at_bea.path(), server.address, "Bea");
+    let mut ada = User::start(at_ada.path(), server.address, "Ada", &SLOW);
+    let mut bea = User::start(at_bea.path(), server.address, "Bea", &SLOW);
     let downloads: PathBuf = {
         ada.wait("joined", |event| event["username"] == "Bea");
         ada.say(&format!("/send Bea {}", folder.display()));
@@ -112,13 +72,13 @@ fn survives(killed: &str) {
         std::thread::sleep(Duration::from_millis(random.u64(0..60)));
         if killed == "sender" {
             drop(ada);
-            ada = User::start(at_ada.path(), server.address, "Ada");
+            ada = User::start(at_ada.path(), server.address, "Ada", &SLOW);
             ada.wait("joined", |event| event["username"] == "Bea");
             bea.wait("private_closed", |_| true);
         } else {
             drop(bea);
             ada.event("private_closed");
-            bea = User::start(at_bea.path(), server.address, "Bea");
+            bea = User::start(at_bea.path(), server.address, "Bea", &SLOW);
             ada.wait("joined", |event| event["username"] == "Bea");
         }
         if downloads.join("many").exists() {

@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod lines;
 pub(crate) mod server;
 pub(crate) mod terminal;
+pub(crate) mod user;
 pub(crate) mod wire;
 
 use std::process::{Child, Command, ExitStatus};
