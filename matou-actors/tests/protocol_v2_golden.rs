@@ -7,9 +7,10 @@ use std::num::NonZeroU16;
 use bytes::{Bytes, BytesMut};
 use matou_actors::protocol::v2::{
     Answer, Answered, CancelReason, Candidate, CandidateKind, Candidates, ClientFrame, DataRun,
-    Declined, Digest, EntryPath, FileFrame, LeaveReason, Member, MessageFrame, NoticeCode,
-    NoticeLevel, OfferKind, PasswordProof, PublicKey, RefuseReason, ServerFrame, SessionId,
-    SignInRefusal, Text, UnixMillis,
+    Declined, DialReport, DialResult, Dialled, Digest, Endpoint, EntryPath, FileFrame, LeaveReason,
+    MeetingResult, Member, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
+    PrivatePort, PublicKey, RefuseReason, ServerFrame, SessionId, SignInRefusal, Text, Ticket,
+    UnixMillis,
 };
 use matou_actors::protocol::{
     ClaimedName, Decode, Encode, Kind, MessageText, PortPair, Username, v1,
@@ -210,6 +211,47 @@ fn frames_30_to_32() {
     golden(&frame, 32, &[b"\0\0\0\x02\0\0\0\x05waves"]);
 }
 
+fn at(address: &str, port: u16) -> Endpoint {
+    let (address, port) = (address.parse().unwrap(), NonZeroU16::new(port).unwrap());
+    Endpoint { address, port }
+}
+
+#[test]
+fn frames_33_to_35_where_both_sides_are_seen() {
+    let ticket = Ticket(*b"a ticket, random");
+    let frame = ServerFrame::Where { session: SESSION, ticket };
+    golden(&frame, 33, &[&SESSION.0, b"a ticket, random"]);
+    for (code, port) in [(0, PrivatePort::Messages), (1, PrivatePort::Files)] {
+        golden(&ClientFrame::Where { ticket, port }, 33, &[&ticket.0, &[0, 0, 0, code]]);
+    }
+    let frame = ServerFrame::Here { seen: at("203.0.113.5", 5000) };
+    golden(&frame, 34, &[b"\0\0\0\x04\xcb\0\x71\x05\0\0\x13\x88"]);
+    golden(&ServerFrame::Go { session: SESSION }, 35, &[&SESSION.0]);
+}
+
+#[test]
+fn frame_36_outcome() {
+    let results = [
+        DialResult::Reached,
+        DialResult::Refused,
+        DialResult::Silent,
+        DialResult::NoRoute,
+        DialResult::NotTried,
+    ];
+    let dialled = |result| DialReport::new(vec![Dialled { to: at("2001:db8::1", 65535), result }]);
+    let address = b"\0\0\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\xff\xff";
+    for (code, dial) in (0..).zip(results) {
+        let (session, result, dialled) = (SESSION, MeetingResult::Failed, dialled(dial));
+        let fields: &[&[u8]] =
+            &[&SESSION.0, b"\0\0\0\x01", b"\0\0\0\x01", address, &[0, 0, 0, code]];
+        golden(&ClientFrame::Outcome { session, result, dialled: dialled.clone() }, 36, fields);
+        golden(&ServerFrame::Outcome { session, result, dialled }, 36, fields);
+    }
+    let (result, dialled) = (MeetingResult::Connected, DialReport::default());
+    let frame = ClientFrame::Outcome { session: SESSION, result, dialled };
+    golden(&frame, 36, &[&SESSION.0, &[0; 8]]);
+}
+
 #[test]
 fn frames_40_and_41_begin_both_connections() {
     let frame = MessageFrame::Session { session: SESSION, role: 1 };
@@ -307,6 +349,6 @@ fn frames_of_revision_1_keep_their_bytes() {
 fn the_type_codes_are_those_of_the_tables() {
     let codes: Vec<_> =
         Kind::ALL.iter().map(|kind| kind.code()).filter(|code| *code > 15).collect();
-    let expected: Vec<_> = (16..=32).chain(40..=52).chain(60..=63).collect();
+    let expected: Vec<_> = (16..=36).chain(40..=52).chain(60..=63).collect();
     assert_eq!(codes, expected);
 }

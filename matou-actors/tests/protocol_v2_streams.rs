@@ -113,7 +113,7 @@ fn frame(code: u8, body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn unknown_types_are_skipped_whatever_is_in_them() {
-    for (code, bytes) in [(33, frame(33, b"")), (59, frame(59, &vec![7; MAX_BODY]))] {
+    for (code, bytes) in [(37, frame(37, b"")), (59, frame(59, &vec![7; MAX_BODY]))] {
         let skipped = Ok(Some((ServerFrame::Unknown { code }, bytes.len())));
         assert_eq!(ServerFrame::decode(&bytes), skipped);
         assert_eq!(ServerFrame::decode(&bytes[..bytes.len() - 1]), Ok(None));

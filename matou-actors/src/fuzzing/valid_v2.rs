@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::protocol::v2::{
     Answer, Answered, CancelReason, Candidate, CandidateKind, Candidates, ClientFrame, DataRun,
-    Declined, Digest, EntryPath, FileFrame, LeaveReason, Member, MessageFrame, NoticeCode,
-    NoticeLevel, OfferKind, PasswordProof, PublicKey, RefuseReason, ServerFrame, SessionId,
-    SignInRefusal, Text, UnixMillis,
+    Declined, DialReport, DialResult, Dialled, Digest, Endpoint, EntryPath, FileFrame, LeaveReason,
+    MeetingResult, Member, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
+    PrivatePort, PublicKey, RefuseReason, ServerFrame, SessionId, SignInRefusal, Text, Ticket,
+    UnixMillis,
 };
 use crate::protocol::{ClaimedName, Encode, MessageText, PortPair, Username};
 
@@ -58,6 +59,14 @@ fn candidates() -> Candidates {
     .unwrap()
 }
 
+fn endpoint() -> Endpoint {
+    Endpoint { address: [192, 0, 2, 7].into(), port: NonZeroU16::new(40_000).unwrap() }
+}
+
+fn dialled() -> DialReport {
+    DialReport::new(vec![Dialled { to: endpoint(), result: DialResult::Silent }])
+}
+
 fn client_frames() -> Vec<ClientFrame> {
     let username = ClaimedName::unchecked("élodie").unwrap();
     let (program, password) = (label("test"), PasswordProof::Hmac([1; 32]));
@@ -69,6 +78,12 @@ fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::Answer { session: SESSION, answer: Answer::Declined(Declined::Busy) },
         ClientFrame::Candidates { session: SESSION, candidates: candidates() },
         ClientFrame::Say { flags: 2, text: said("héllo 🐈 world") },
+        ClientFrame::Where { ticket: Ticket([6; 16]), port: PrivatePort::Files },
+        ClientFrame::Outcome {
+            session: SESSION,
+            result: MeetingResult::Failed,
+            dialled: dialled(),
+        },
     ]
 }
 
@@ -111,6 +126,14 @@ fn server_frames() -> Vec<ServerFrame> {
             text: label("elsewhere"),
         },
         ServerFrame::Topic { sequence: 7, time: NOON, topic: label("") },
+        ServerFrame::Where { session: SESSION, ticket: Ticket([6; 16]) },
+        ServerFrame::Here { seen: endpoint() },
+        ServerFrame::Go { session: SESSION },
+        ServerFrame::Outcome {
+            session: SESSION,
+            result: MeetingResult::Connected,
+            dialled: dialled(),
+        },
     ]
 }
 

@@ -53,6 +53,6 @@ pub(in crate::protocol) fn encode_address(address: IpAddr, out: &mut BytesMut) {
     }
 }
 
-fn port(value: i32) -> Result<NonZeroU16, FrameError> {
+pub(in crate::protocol) fn port(value: i32) -> Result<NonZeroU16, FrameError> {
     u16::try_from(value).ok().and_then(NonZeroU16::new).ok_or(FrameError::Port(value))
 }

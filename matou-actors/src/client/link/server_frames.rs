@@ -67,7 +67,11 @@ impl ServerLink {
             v2::ServerFrame::Asked { .. }
             | v2::ServerFrame::Answered { .. }
             | v2::ServerFrame::Candidates { .. } => self.actions.push(LinkAction::Private(frame)),
-            v2::ServerFrame::Unknown { .. } => {}
+            v2::ServerFrame::Where { .. }
+            | v2::ServerFrame::Here { .. }
+            | v2::ServerFrame::Go { .. }
+            | v2::ServerFrame::Outcome { .. }
+            | v2::ServerFrame::Unknown { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::candidate::Candidates;
 use super::dialect::dialect;
+use super::outside::{DialReport, MeetingResult, PrivatePort, Ticket};
 use super::values::{Answer, PasswordProof, SessionId, Text};
 use crate::protocol::text::MessageText;
 use crate::protocol::v1::{self, ClaimedName};
@@ -55,6 +56,22 @@ dialect! {
         flags: i32,
         /// The text.
         text: MessageText,
+    }
+    /// WHERE (33): the first frame of a connection from a private port, which never joins.
+    WHERE Where {
+        /// The ticket that the server gave for the session.
+        ticket: Ticket,
+        /// From which port the connection comes.
+        port: PrivatePort,
+    }
+    /// OUTCOME (36): how the meeting ended.
+    OUTCOME Outcome {
+        /// The number of the session.
+        session: SessionId,
+        /// How.
+        result: MeetingResult,
+        /// What became of the addresses of the other side, for that side.
+        dialled: DialReport,
     }
 }
 

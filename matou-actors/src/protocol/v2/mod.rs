@@ -19,6 +19,7 @@ mod field;
 mod file_frame;
 mod limits;
 mod message_frame;
+mod outside;
 mod server_frame;
 mod values;
 
@@ -34,6 +35,7 @@ pub use limits::{
     MAX_HISTORY,
 };
 pub use message_frame::MessageFrame;
+pub use outside::{DialReport, DialResult, Dialled, Endpoint, MeetingResult, PrivatePort, Ticket};
 pub use server_frame::ServerFrame;
 pub use values::{
     Answer, Answered, Declined, Digest, Member, PasswordProof, PublicKey, SessionId, Text,

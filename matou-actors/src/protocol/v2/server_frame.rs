@@ -3,6 +3,7 @@
 use super::candidate::Candidates;
 use super::codes::{LeaveReason, NoticeCode, NoticeLevel, SignInRefusal};
 use super::dialect::dialect;
+use super::outside::{DialReport, Endpoint, MeetingResult, Ticket};
 use super::values::{Answered, Member, PublicKey, SessionId, Text, UnixMillis};
 use crate::protocol::text::MessageText;
 use crate::protocol::username::Username;
@@ -121,6 +122,32 @@ dialect! {
         time: UnixMillis,
         /// The topic.
         topic: Text<512>,
+    }
+    /// WHERE (33): the client may show where its private ports are seen.
+    WHERE Where {
+        /// The number of the session.
+        session: SessionId,
+        /// To be shown on the connections from these ports.
+        ticket: Ticket,
+    }
+    /// HERE (34): where the server sees this connection.
+    HERE Here {
+        /// The address and port from which it comes.
+        seen: Endpoint,
+    }
+    /// GO (35): dial the addresses outside the own network now; the other side does the same.
+    GO Go {
+        /// The number of the session.
+        session: SessionId,
+    }
+    /// OUTCOME (36): how the meeting ended for the other side.
+    OUTCOME Outcome {
+        /// The number of the session.
+        session: SessionId,
+        /// How.
+        result: MeetingResult,
+        /// What became of this side's addresses.
+        dialled: DialReport,
     }
 }
 

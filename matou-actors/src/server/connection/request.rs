@@ -73,6 +73,8 @@ pub(super) fn decode(
                     let step = PrivateStep::Session { session, step };
                     (Request::Private(step), Some(Kind::CANDIDATES))
                 }
+                v2::ClientFrame::Where { .. } => (Request::Skip, Some(Kind::WHERE)),
+                v2::ClientFrame::Outcome { .. } => (Request::Skip, Some(Kind::OUTCOME)),
                 v2::ClientFrame::Unknown { .. } => (Request::Skip, None),
             };
             Ok(Some((request, kind, length)))
