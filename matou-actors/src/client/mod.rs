@@ -8,11 +8,13 @@
 //! - `files`: its file connection; [`crate::transfer::Transfer`] is one actor for each file.
 //! - `peers`: what goes on with each other user, without actors.
 //! - `hub`: the actor in the middle, which routes between them.
+//! - `background`: what takes long; `people_file`, `key_list`: the files of known keys.
 //! - `connection`: what link and session share to read and write a socket.
 //!
 //! All messages between the actors are in `messages`, all numbers in `ids`.
 
 mod api;
+mod background;
 mod channels;
 mod connection;
 mod files;

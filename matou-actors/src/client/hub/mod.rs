@@ -3,21 +3,18 @@
 //! What happens is decided by two pure structs, [`ServerLink`] and [`Peers`]; the files below hand
 //! them what came and perform what follows:
 //!
-//! - `commands`: what the user wants.
-//! - `link`: the server; `peers`: private sessions.
+//! - `commands`: what the user wants; `actions`: what follows from what happened.
 //! - `closing`: the order of signing out.
 //! - `turn`: what happens behind each message.
 
+mod actions;
 mod closing;
 mod commands;
 mod drain_timeout;
-mod link;
-mod peers;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,19 +23,18 @@ use slog::Logger;
 use tokio::sync::mpsc;
 
 use crate::client::api::command::Command;
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::Event;
 use crate::client::api::handle::Inside;
 use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
 use crate::client::channels::pending_commands::PendingCommands;
-use crate::client::ids::{MessageIds, SessionId};
-use crate::client::link::actor::Link;
+use crate::client::link::current::CurrentLink;
 use crate::client::link::server_link::ServerLink;
-use crate::client::messages::SessionCommand;
 use crate::client::peers::Peers;
 use crate::client::people_file::{Changes, load};
-use crate::exchange::{RateLimit, remove_old_parts};
+use crate::client::session::running::Sessions;
+use crate::exchange::remove_old_parts;
 use crate::transfer::Downloads;
 use crate::trust::KnownPeople;
 
@@ -49,21 +45,18 @@ const UNREAD: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Hub {
     settings: ClientSettings,
-    logger: Logger,
     events: EventSender,
     commands: Option<mpsc::Receiver<Command>>,
 
     server: ServerLink,
     /// The connection to the server, or the attempt at one.
-    link: Option<Addr<Link>>,
+    link: CurrentLink,
     /// Commands that wait for the first sign-in.
     pending: PendingCommands,
 
     peers: Peers,
     people_changes: Changes,
-    sessions: HashMap<SessionId, Recipient<SessionCommand>>,
-    message_ids: MessageIds,
-    rate: RateLimit,
+    sessions: Sessions,
     downloads: Arc<Downloads>,
 
     leaving: Leaving,
@@ -85,41 +78,32 @@ enum Leaving {
 impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
+        let downloads = Arc::new(downloads);
         let server = ServerLink::new(&settings, logger.clone(), fastrand::Rng::new());
-        let rate = RateLimit::default();
-        rate.set(settings.rate);
+        let link = CurrentLink::new(&settings, logger.clone());
         // Before anything else happens: a start may wait for the disk.
         let people = settings.known_people.as_deref().map_or(Ok(KnownPeople::default()), load);
         let peers =
             Peers::new(settings.clone(), logger.clone(), Instant::now()).with_people(people);
+        let (transfers, kept) = (peers.transfer_ids(), Arc::clone(&downloads));
+        let sessions = Sessions::new(settings.clone(), transfers, kept, logger);
         Self {
             settings,
-            logger,
             events: EventSender::new(inside.events),
             commands: Some(inside.commands),
             server,
-            link: None,
+            link,
             pending: PendingCommands::default(),
             peers,
             people_changes: Changes::default(),
-            sessions: HashMap::new(),
-            message_ids: MessageIds::default(),
-            rate,
-            downloads: Arc::new(downloads),
+            sessions,
+            downloads,
             leaving: Leaving::No,
         }
     }
 
     fn emit(&mut self, event: Event) {
         self.events.emit(event);
-    }
-
-    fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
-        self.emit(Event::Error { code, message: message.into() });
-    }
-
-    fn notice(&mut self, message: impl Into<String>) {
-        self.emit(Event::Notice { message: message.into() });
     }
 }
 

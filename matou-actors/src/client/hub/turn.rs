@@ -3,12 +3,13 @@
 //! Every message is an [`Apply`], every timer a [`Hub::later`]: events that wait go out, and
 //! signing out goes on, without a handler that has to remember it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
+use crate::client::api::event::Event;
 use crate::client::messages::{FileEvent, LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
 
 /// A message to the hub.
@@ -68,6 +69,20 @@ impl Hub {
         })
     }
 
+    /// Emits what `work`, done elsewhere, comes to.
+    pub(super) fn emit_later(
+        &self,
+        work: impl Future<Output = Option<Event>> + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.spawn(work.into_actor(self).map(|event, hub, ctx| {
+            if let Some(event) = event {
+                hub.emit(event);
+                hub.settle(ctx);
+            }
+        }));
+    }
+
     /// Goes on with signing out, and with the events that wait.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
         self.leave_if_done(ctx);
@@ -92,7 +107,7 @@ impl Apply for Run {
 impl Apply for LinkReport {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
         let frames = matches!(self.event, LinkEvent::Frames(_));
-        hub.link_event(self, ctx);
+        hub.with_server(ctx, |server| server.report(self, Instant::now()));
         if frames { Wait::Events } else { Wait::No }
     }
 }
@@ -106,7 +121,7 @@ impl Apply for SessionReport {
             _ => Wait::No,
         };
         if matches!(event, SessionEvent::Over { .. }) {
-            hub.sessions.remove(&session);
+            hub.sessions.ended(session);
         }
         hub.with_peers(ctx, |peers, at| peers.session_event(session, event, at));
         wait

@@ -2,50 +2,43 @@
 
 use std::time::Duration;
 
-use crate::client::api::event::{Event, PastMessage};
+use crate::client::api::event::Event;
+use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{MessageText, Username, v2};
+use crate::protocol::{Username, v2};
 
 /// Something to be done.
 #[derive(Debug)]
 pub(crate) enum LinkAction {
+    /// What was said is not shown when the user ignores its sender.
     Emit(Event),
-    /// A public message, which the user sees unless they ignore its sender.
-    Show {
-        from: Username,
-        text: MessageText,
-        own: bool,
-    },
-    /// A public message from before, the same.
-    ShowPast {
-        message: PastMessage,
-        missed: bool,
-    },
-    /// Public messages that the user has asked for, the same.
-    ShowOlder {
-        messages: Vec<PastMessage>,
-        more: bool,
-    },
     /// Open a connection.
-    Connect {
-        generation: u64,
-        server: ServerName,
-        /// The last event that was seen; 0 is none.
-        last_sequence: u64,
-    },
+    Connect(Attempt),
     /// Have the open connection do something.
     Command(LinkCommand),
     /// Call [`ServerLink::wake`] in a while.
     Wake(Duration, LinkWake),
     /// A frame about a private session.
     Private(v2::ServerFrame),
+    /// A user is in the room, or joined it, which the user has read.
+    Arrived(Username),
     /// A user left the room.
     Left(Username),
     /// The server is lost, and with it everything that needs it.
     Lost,
     /// The first sign-in is complete.
     Ready,
+}
+
+/// A connection to be opened.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) generation: u64,
+    pub(crate) server: ServerName,
+    /// The last event that was seen; 0 is none.
+    pub(crate) last_sequence: u64,
+    pub(crate) password: Option<Password>,
 }
 
 /// What is looked at again later.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::action::{LinkAction, LinkWake};
+use super::action::{Attempt, LinkAction, LinkWake};
 use super::server_link::{Connection, ServerLink};
 use crate::client::api::event::Event;
 use crate::protocol::{ClientFrame, Username};
@@ -55,8 +55,9 @@ impl ServerLink {
         self.generation += 1;
         let generation = self.generation;
         self.connection = Some(Connection::default());
-        let last_sequence = self.past.last_sequence();
-        self.actions.push(LinkAction::Connect { generation, server, last_sequence });
+        let (last_sequence, password) = (self.past.last_sequence(), self.password.clone());
+        let attempt = Attempt { generation, server, last_sequence, password };
+        self.actions.push(LinkAction::Connect(attempt));
         // Later attempts are announced with their reason.
         if generation == self.first {
             self.wake_in(SILENCE_NOTICE, LinkWake::Reached { generation });

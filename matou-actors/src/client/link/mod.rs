@@ -1,21 +1,25 @@
 //! The server: one actor for each connection to it, and what the client knows of it.
 //!
-//! - `actor`: one connection, its socket and what waits to be written to it.
+//! - `actor`: one connection, its socket and what waits to be written to it; `current`: the present one.
 //! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
-//! - [`server_link`]: the state across connections, pure; `server_frames`: what the server says;
-//!   `attempts`: when it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
+//! - [`server_link`]: the state across connections, pure; `commands`: what the user wants of the server;
+//!   `reports`: what happens on the connection; `server_frames`: what the server says; `attempts`: when
+//!   it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
 //! - `sign_in`, `roster`, `past`, `backoff`: parts of that state.
 
 pub(super) mod action;
-pub(super) mod actor;
+mod actor;
 #[cfg(test)]
 mod actor_tests;
 mod attempts;
 mod backoff;
+mod commands;
+pub(super) mod current;
 mod first_bytes;
 mod known_file;
 mod past;
-pub(super) mod reach;
+mod reach;
+mod reports;
 pub(super) mod roster;
 mod server_frames;
 pub(super) mod server_link;

@@ -17,7 +17,7 @@ use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Userna
 
 impl ServerLink {
     /// A frame came on the connection of that generation.
-    pub(crate) fn frame(&mut self, generation: u64, frame: v2::ServerFrame, now: Instant) {
+    pub(super) fn frame(&mut self, generation: u64, frame: v2::ServerFrame, now: Instant) {
         if !self.is_current(generation) {
             return;
         }
@@ -50,13 +50,13 @@ impl ServerLink {
                     let sent = Timestamp::from_millisecond(time.0).unwrap_or_default();
                     let message = PastMessage { from, text, sent };
                     if let Some((message, missed)) = self.past.said(sequence, message) {
-                        self.actions.push(LinkAction::ShowPast { message, missed });
+                        self.emit(Event::HistoryMessage { message, missed });
                     }
                 }
             }
             v2::ServerFrame::HistoryEnd { oldest } => match self.past.end(oldest) {
                 PastEnd::Fetched { messages, more } => {
-                    self.actions.push(LinkAction::ShowOlder { messages, more });
+                    self.emit(Event::History { messages, more });
                 }
                 PastEnd::Replayed { messages, more } => {
                     self.emit(Event::HistoryEnd { messages, more });
@@ -103,7 +103,7 @@ impl ServerLink {
 
     /// Another attempt would end in the same way until the user gives another password.
     fn password_refused(&mut self, now: Instant) {
-        let (server, wrong) = (self.server_name(), self.has_password);
+        let (server, wrong) = (self.server_name(), self.password.is_some());
         let reason = if wrong {
             format!("{server} refused the password")
         } else {
@@ -146,14 +146,19 @@ impl ServerLink {
         let Some(me) = self.me().cloned() else { return };
         let own = who.folded() == me.folded();
         match self.roster.arrived(&who, member, &me) {
-            Arrival::Present => self.emit(Event::Joined { username: who, present: true }),
-            Arrival::New => self.emit(Event::Joined { username: who, present: false }),
+            Arrival::Present => self.joined(who, true),
+            Arrival::New => self.joined(who, false),
             Arrival::Known => {}
             Arrival::TooMany => self.distrust("more names than there can be", now),
         }
         if own {
             self.enter_room();
         }
+    }
+
+    fn joined(&mut self, username: Username, present: bool) {
+        self.emit(Event::Joined { username: username.clone(), present });
+        self.actions.push(LinkAction::Arrived(username));
     }
 
     fn message(&mut self, from: Username, text: MessageText) {
@@ -166,7 +171,7 @@ impl ServerLink {
         if own {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
-        self.actions.push(LinkAction::Show { from, text, own });
+        self.emit(Event::Message { from, text });
     }
 
     fn left(&mut self, who: Username) {

@@ -2,49 +2,47 @@
 //! to try again. Pure: no actor, socket or clock.
 //!
 //! Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
-//! order as [`LinkAction`]s, which the hub performs. `server_frames` has what the server says,
-//! `attempts` when it is tried and how long that may take.
+//! order as [`LinkAction`]s. `commands` has what the user wants of the server, `reports` what happens on
+//! the connection, `server_frames` what the server says, `attempts` when it is tried and how long that
+//! may take.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use slog::{Logger, debug};
-use tokio::sync::oneshot;
+use slog::Logger;
 
 use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::past::Past;
 use super::roster::Roster;
-use super::sign_in::{SignIn, Wish};
-use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
+use super::sign_in::SignIn;
+use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
-use crate::protocol::{ClientFrame, MessageText, Username, v2};
+use crate::protocol::{ClientFrame, Username, v2};
 use crate::trust::Fingerprint;
-
-/// How many messages are fetched at a time.
-const FETCHED: u32 = 100;
 
 /// The connection to the server, or the attempts at one.
 #[derive(Debug)]
 pub(crate) struct ServerLink {
     pub(super) server: Option<ServerName>,
     pub(super) answer_timeout: Duration,
-    reconnect: bool,
+    pub(super) reconnect: bool,
     pub(super) logger: Logger,
     pub(super) random: fastrand::Rng,
 
     pub(super) connection: Option<Connection>,
     /// The key of the server that was reached last, unless that is a plain connection.
-    server_key: Option<Fingerprint>,
+    pub(super) server_key: Option<Fingerprint>,
     /// Counts connections: what an old one reports is ignored.
     pub(super) generation: u64,
     /// How often a name was asked for.
     pub(super) asked: u64,
     pub(super) sign_in: SignIn,
-    /// The server gets a password.
-    pub(super) has_password: bool,
+    /// The server's password, as far as the user has given one.
+    pub(super) password: Option<Password>,
     pub(super) roster: Roster,
     pub(super) past: Past,
     /// The user's own messages that have not come back from the server yet.
@@ -59,16 +57,16 @@ pub(crate) struct ServerLink {
     pub(super) first: u64,
     /// The first sign-in is complete, and who is in the room is known.
     pub(super) ready: bool,
-    departure: Departure,
+    pub(super) departure: Departure,
     /// Bytes that are not written yet, once the connection is being closed.
-    unwritten: usize,
+    pub(super) unwritten: usize,
     pub(super) actions: Vec<LinkAction>,
 }
 
 /// A connection that is open, or being opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connection {
-    route: Option<Route>,
+    pub(super) route: Option<Route>,
     pub(super) joined: Option<Instant>,
 }
 
@@ -88,7 +86,7 @@ pub(super) enum SentAway {
 }
 
 impl SentAway {
-    fn what_to_do(self) -> &'static str {
+    pub(super) fn what_to_do(self) -> &'static str {
         match self {
             Self::ByOperator => "an operator disconnected you; /reconnect tries to come back",
             Self::TakenOver => {
@@ -100,7 +98,7 @@ impl SentAway {
 
 /// How far signing out is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Departure {
+pub(super) enum Departure {
     No,
     /// A lost connection is not made again.
     Finishing,
@@ -121,7 +119,7 @@ impl ServerLink {
             generation: 0,
             asked: 0,
             sign_in: SignIn::new(settings.username.clone()),
-            has_password: settings.password.is_some(),
+            password: settings.password.clone(),
             roster: Roster::default(),
             past: Past::default(),
             unacknowledged: 0,
@@ -202,103 +200,11 @@ impl ServerLink {
         }
     }
 
-    /// The user wants a name.
-    pub(crate) fn wish(&mut self, name: Username) {
-        match self.sign_in.wish(name) {
-            Wish::Ask(name) => self.ask(&name),
-            Wish::Later if self.connection.is_none() && self.retry.is_none() => {
-                self.notice("not connected to the server; /reconnect tries again, with this name");
-            }
-            Wish::Later => {}
-            Wish::Busy(asked) => {
-                self.error(
-                    ErrorCode::Name,
-                    format!("the server has not answered yet whether it accepts the name {asked}"),
-                );
-            }
-            Wish::SignedIn(own) => {
-                self.error(
-                    ErrorCode::Name,
-                    format!("you are already signed in as {own}; quit and start again to use another name"),
-                );
-            }
-        }
-    }
-
-    /// The user wants another server, which is possible until they have a name on one.
-    pub(crate) fn use_server(&mut self, server: ServerName) {
-        if let Some(me) = self.me() {
-            let message = format!(
-                "you are signed in as {me} on {}; to change servers, quit and start again with --server {server}",
-                self.server_name()
-            );
-            return self.error(ErrorCode::Server, message);
-        }
-        self.hang_up();
-        self.sign_in.lost();
-        self.retry = None;
-        self.first = self.generation + 1;
-        self.past = Past::default();
-        self.server = Some(server);
-        self.connect();
-    }
-
-    /// The user says something to everybody, or says what they do; the next text may follow once the other end of what
-    /// is returned is dropped.
-    pub(crate) fn say(&mut self, text: MessageText, action: bool) -> Option<oneshot::Receiver<()>> {
-        if !self.sign_in.is_joined() {
-            self.error(
-                ErrorCode::NotSent,
-                "not connected to the server, so your message was not sent; /reconnect",
-            );
-            return None;
-        }
-        let (room, wait) = oneshot::channel();
-        self.unacknowledged += 1;
-        self.command(LinkCommand::Say { text, action, room });
-        Some(wait)
-    }
-
-    /// The user wants to read what was said before the oldest message that was shown.
-    pub(crate) fn fetch_history(&mut self) {
-        let before = if self.sign_in.is_joined() { self.past.fetch() } else { None };
-        match before {
-            Some(before) => self.command(LinkCommand::Recall { before, count: FETCHED }),
-            None => self.emit(Event::History { messages: Vec::new(), more: false }),
-        }
-    }
-
-    /// The connection had no room for a text.
-    pub(crate) fn not_said(&mut self, generation: u64) {
-        if self.is_current(generation) {
-            self.unacknowledged = self.unacknowledged.saturating_sub(1);
-            self.error(
-                ErrorCode::NotSent,
-                "the server is not accepting messages at the moment, so yours was not sent; send it again later",
-            );
-        }
-    }
-
     /// Sends a frame that the set-up of a private session needs.
     pub(crate) fn send(&mut self, frame: v2::ClientFrame) {
         if self.connection.is_some() {
             self.command(LinkCommand::Send(frame));
         }
-    }
-
-    /// The server gets another password.
-    pub(crate) fn use_password(&mut self) {
-        self.has_password = true;
-        self.reconnect();
-    }
-
-    /// The user does not want to wait for the next attempt.
-    pub(crate) fn reconnect(&mut self) {
-        if self.sign_in.is_joined() {
-            return self.notice("the server is connected");
-        }
-        self.retry = None;
-        self.try_again();
     }
 
     /// The user signs out once nothing is under way.
@@ -325,73 +231,6 @@ impl ServerLink {
         self.hang_up();
     }
 
-    /// The server is reached.
-    pub(crate) fn up(
-        &mut self,
-        generation: u64,
-        local: SocketAddr,
-        server: SocketAddr,
-        security: LinkSecurity,
-    ) {
-        if !self.is_current(generation) {
-            return;
-        }
-        debug!(self.logger, "reached the server"; "peer" => %server);
-        let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
-        self.server_key = match &security {
-            LinkSecurity::Plain => None,
-            LinkSecurity::Encrypted { fingerprint, .. } => Fingerprint::parse(fingerprint),
-        };
-        self.connection = Some(Connection { route, joined: None });
-        self.emit(Event::Security { server: self.server_name(), security });
-        match self.sign_in.connected() {
-            Some(name) => self.ask(&name),
-            None => self.emit(Event::NameNeeded { server: self.server_name() }),
-        }
-    }
-
-    /// So many bytes are not written yet.
-    pub(crate) fn unwritten(&mut self, generation: u64, bytes: usize) {
-        if self.is_current(generation) {
-            self.unwritten = bytes;
-        }
-    }
-
-    /// The connection could not be made, or is lost. With `retry` off another attempt would end in
-    /// the same way.
-    pub(crate) fn down(&mut self, generation: u64, reason: String, retry: bool, now: Instant) {
-        if !self.is_current(generation) {
-            return;
-        }
-        let joined = self.connection.take().and_then(|connection| connection.joined);
-        self.unwritten = 0;
-        let was_joined = self.sign_in.lost();
-        self.roster.clear();
-        self.past.lost();
-        if self.departure == Departure::Leaving {
-            return self.report_unacknowledged();
-        }
-        if let Some(since) = joined {
-            self.backoff.lost(now.saturating_duration_since(since));
-        }
-        let retry = retry && self.reconnect;
-        if was_joined {
-            self.emit(Event::Disconnected { reason: reason.clone() });
-            self.actions.push(LinkAction::Lost);
-            self.report_unacknowledged();
-        } else if !retry {
-            self.emit(Event::Disconnected { reason: reason.clone() });
-        } else if !self.ready && generation == self.first {
-            self.error(ErrorCode::Server, format!("{reason}; trying again"));
-        }
-        self.retry = None;
-        if let Some(sent_away) = self.sent_away.take() {
-            self.notice(sent_away.what_to_do());
-        } else if retry && self.departure == Departure::No {
-            self.try_later(reason);
-        }
-    }
-
     pub(super) fn is_current(&self, generation: u64) -> bool {
         self.connection.is_some() && generation == self.generation
     }
@@ -414,24 +253,9 @@ impl ServerLink {
         self.actions.push(LinkAction::Ready);
     }
 
-    fn hang_up(&mut self) {
+    pub(super) fn hang_up(&mut self) {
         if self.connection.take().is_some() {
             self.command(LinkCommand::HangUp);
-        }
-    }
-
-    /// Says how many of the user's messages may not have been read.
-    fn report_unacknowledged(&mut self) {
-        let count = std::mem::take(&mut self.unacknowledged);
-        if count > 0 {
-            let messages = if count == 1 { "message" } else { "messages" };
-            self.error(
-                ErrorCode::NotSent,
-                format!(
-                    "{count} {messages} may not have reached the room; check what arrived, and send \
-                 the rest again"
-                ),
-            );
         }
     }
 
@@ -439,7 +263,7 @@ impl ServerLink {
         self.server.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
-    fn command(&mut self, command: LinkCommand) {
+    pub(super) fn command(&mut self, command: LinkCommand) {
         self.actions.push(LinkAction::Command(command));
     }
 
@@ -447,7 +271,7 @@ impl ServerLink {
         self.actions.push(LinkAction::Emit(event));
     }
 
-    fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
+    pub(super) fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
         self.emit(Event::Error { code, message: message.into() });
     }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use slog::{Discard, Logger, o};
 
-use super::action::{LinkAction, LinkWake};
+use super::action::{Attempt, LinkAction, LinkWake};
 use super::server_link::ServerLink;
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
@@ -121,7 +121,10 @@ fn error(message: &str) -> Event {
 fn a_name_is_asked_for_once_the_server_is_reached() {
     let mut client = Client::start(Some("ann"));
     let actions = client.actions();
-    assert!(matches!(actions[0], LinkAction::Connect { generation: 1, .. }), "{actions:?}");
+    assert!(
+        matches!(actions[0], LinkAction::Connect(Attempt { generation: 1, .. })),
+        "{actions:?}"
+    );
     client.reached();
     assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into()).into()]);
     client.frame(ServerFrame::JoinAnswer { accepted: true });
@@ -182,7 +185,7 @@ fn another_server_can_be_used_until_the_user_has_a_name() {
     let actions = client.actions();
     let [
         LinkAction::Command(LinkCommand::HangUp),
-        LinkAction::Connect { generation: 2, server, .. },
+        LinkAction::Connect(Attempt { generation: 2, server, .. }),
         ..,
     ] = &actions[..]
     else {
@@ -228,7 +231,7 @@ fn a_lost_server_is_tried_again_and_the_name_taken_back() {
     assert_eq!(u128::from(*delay_ms), delay.as_millis());
     assert!((500..=2000).contains(delay_ms), "{delay_ms}");
     client.wake(*retry);
-    assert!(matches!(client.actions()[..], [LinkAction::Connect { generation: 2, .. }]));
+    assert!(matches!(client.actions()[..], [LinkAction::Connect(Attempt { generation: 2, .. })]));
     client.generation = 2;
     client.reached();
     assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into()).into()]);
@@ -247,7 +250,7 @@ fn an_attempt_that_the_user_made_earlier_takes_the_place_of_the_next_one() {
     client.lost();
     let [(_, retry)] = client.wakes()[..] else { panic!("no next attempt") };
     client.link.reconnect();
-    assert!(matches!(client.actions()[..], [LinkAction::Connect { generation: 2, .. }]));
+    assert!(matches!(client.actions()[..], [LinkAction::Connect(Attempt { generation: 2, .. })]));
     client.wake(retry);
     assert!(client.actions().is_empty(), "one attempt is enough");
 }
@@ -385,7 +388,9 @@ fn what_was_missed_is_asked_for_and_is_no_new_message() {
     client.lost();
     client.link.reconnect();
     let actions = client.actions();
-    let asks = |action: &LinkAction| matches!(action, LinkAction::Connect { last_sequence: 5, .. });
+    let asks = |action: &LinkAction| {
+        matches!(action, LinkAction::Connect(Attempt { last_sequence: 5, .. }))
+    };
     assert!(actions.iter().any(asks), "{actions:?}");
     client.generation = 2;
     client.reached();
@@ -399,7 +404,10 @@ fn what_was_missed_is_asked_for_and_is_no_new_message() {
         flags: 1,
     });
     let shown = client.actions();
-    assert!(matches!(&shown[..], [LinkAction::ShowPast { missed: true, .. }]), "{shown:?}");
+    assert!(
+        matches!(&shown[..], [LinkAction::Emit(Event::HistoryMessage { missed: true, .. })]),
+        "{shown:?}"
+    );
     client.frame(v2::ServerFrame::HistoryEnd { oldest: 1 });
     assert_eq!(client.events(), [Event::HistoryEnd { messages: 1, more: true }]);
     client.frame(joined(8));
@@ -422,5 +430,8 @@ fn without_a_server_it_waits_for_the_user_to_choose_one() {
     assert!(link.take_actions().is_empty());
     link.use_server(ServerName::parse("ship:7").unwrap());
     let actions = link.take_actions();
-    assert!(matches!(actions[0], LinkAction::Connect { generation: 1, .. }), "{actions:?}");
+    assert!(
+        matches!(actions[0], LinkAction::Connect(Attempt { generation: 1, .. })),
+        "{actions:?}"
+    );
 }

@@ -3,7 +3,7 @@
 //! Whatever happens comes in by the methods of [`Peers`], with the [`Situation`] that it happens
 //! in; what has to be done is left in order as [`Action`]s, which the hub performs.
 //!
-//! - `delivery`: what the user wants of another user.
+//! - `commands`: what the user wants of other users; `delivery`: that texts and files arrive.
 //! - `requests`: private requests; `encrypted`: those of revision 2; with `numbered_requests`; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
 //! - `sessions`: what private sessions report. `files`: the same for files, and what the user
 //!   wants of those.
@@ -12,6 +12,7 @@
 //! - `resend`: texts that did not arrive.
 
 mod accept_rate;
+mod commands;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
@@ -52,7 +53,7 @@ use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
-use crate::client::link::server_link::Route;
+use crate::client::link::server_link::{Route, ServerLink};
 use crate::client::messages::{GiveUp, SessionCommand};
 use crate::client::session::Way;
 use crate::protocol::v2::{self, PublicKey};
@@ -99,6 +100,21 @@ pub(crate) struct Situation<'a> {
     pub(crate) roster: &'a Roster,
     pub(crate) now: Instant,
     pub(crate) today: jiff::civil::Date,
+}
+
+impl<'a> Situation<'a> {
+    /// That of a client of `server`, now.
+    pub(crate) fn now(server: &'a ServerLink) -> Self {
+        Self {
+            me: server.me(),
+            joined: server.is_joined(),
+            route: server.route(),
+            server_key: server.server_key(),
+            roster: server.roster(),
+            now: Instant::now(),
+            today: jiff::Zoned::now().date(),
+        }
+    }
 }
 
 /// Something to be done.
@@ -210,11 +226,6 @@ impl Peers {
     /// Where the numbers of offers come from.
     pub(crate) fn transfer_ids(&self) -> TransferIds {
         self.transfers.ids()
-    }
-
-    /// Whether nothing of this user is shown.
-    pub(crate) fn ignores(&self, name: &Username) -> bool {
-        !self.ignored.is_empty() && self.ignored.contains(&name.folded())
     }
 
     /// The time of an [`Action::Wake`] has come.

@@ -1,5 +1,6 @@
 //! A private session: one actor for its two connections.
 //!
+//! - `running`: all of them.
 //! - `actor`: a session of revision 1, plain.
 //! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure;
 //!   `encrypted_talk`: its message connection; and `encrypted_files`: its files, which [`crate::exchange`] moves.
@@ -9,8 +10,9 @@ pub(super) mod actor;
 mod actor_tests;
 mod delivery;
 pub(super) mod encrypted;
-pub(super) mod encrypted_files;
+mod encrypted_files;
 mod encrypted_talk;
+pub(super) mod running;
 
 use self::actor::Role;
 use self::encrypted::Meeting;

@@ -1,0 +1,119 @@
+//! What the user wants of the server.
+
+use tokio::sync::oneshot;
+
+use super::past::Past;
+use super::server_link::ServerLink;
+use super::sign_in::Wish;
+use crate::client::api::command::Command;
+use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::password::Password;
+use crate::client::api::server_name::ServerName;
+use crate::client::messages::LinkCommand;
+use crate::protocol::{MessageText, Username};
+
+/// How many messages are fetched at a time.
+const FETCHED: u32 = 100;
+
+impl ServerLink {
+    /// Does what the user wants of the server; the next command may follow once the other end of what
+    /// is returned is dropped. A command that is not about the server is handed back.
+    pub(crate) fn run(
+        &mut self,
+        command: Command,
+    ) -> Result<Option<oneshot::Receiver<()>>, Command> {
+        match command {
+            Command::SignIn(name) => self.wish(name),
+            Command::UsePassword(password) => self.use_password(password),
+            Command::UseServer(name) => self.use_server(name),
+            Command::Reconnect => self.reconnect(),
+            Command::Say(text) => return Ok(self.say(text, false)),
+            Command::Act(text) => return Ok(self.say(text, true)),
+            Command::FetchHistory => self.fetch_history(),
+            Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
+            other => return Err(other),
+        }
+        Ok(None)
+    }
+
+    /// The user wants a name.
+    pub(super) fn wish(&mut self, name: Username) {
+        match self.sign_in.wish(name) {
+            Wish::Ask(name) => self.ask(&name),
+            Wish::Later if self.connection.is_none() && self.retry.is_none() => {
+                self.notice("not connected to the server; /reconnect tries again, with this name");
+            }
+            Wish::Later => {}
+            Wish::Busy(asked) => {
+                self.error(
+                    ErrorCode::Name,
+                    format!("the server has not answered yet whether it accepts the name {asked}"),
+                );
+            }
+            Wish::SignedIn(own) => {
+                self.error(
+                    ErrorCode::Name,
+                    format!("you are already signed in as {own}; quit and start again to use another name"),
+                );
+            }
+        }
+    }
+
+    /// The user wants another server, which is possible until they have a name on one.
+    pub(super) fn use_server(&mut self, server: ServerName) {
+        if let Some(me) = self.me() {
+            let message = format!(
+                "you are signed in as {me} on {}; to change servers, quit and start again with --server {server}",
+                self.server_name()
+            );
+            return self.error(ErrorCode::Server, message);
+        }
+        self.hang_up();
+        self.sign_in.lost();
+        self.retry = None;
+        self.first = self.generation + 1;
+        self.past = Past::default();
+        self.server = Some(server);
+        self.connect();
+    }
+
+    /// The user says something to everybody, or says what they do; the next text may follow once the other end of what
+    /// is returned is dropped.
+    pub(super) fn say(&mut self, text: MessageText, action: bool) -> Option<oneshot::Receiver<()>> {
+        if !self.sign_in.is_joined() {
+            self.error(
+                ErrorCode::NotSent,
+                "not connected to the server, so your message was not sent; /reconnect",
+            );
+            return None;
+        }
+        let (room, wait) = oneshot::channel();
+        self.unacknowledged += 1;
+        self.command(LinkCommand::Say { text, action, room });
+        Some(wait)
+    }
+
+    /// The user wants to read what was said before the oldest message that was shown.
+    pub(super) fn fetch_history(&mut self) {
+        let before = if self.sign_in.is_joined() { self.past.fetch() } else { None };
+        match before {
+            Some(before) => self.command(LinkCommand::Recall { before, count: FETCHED }),
+            None => self.emit(Event::History { messages: Vec::new(), more: false }),
+        }
+    }
+
+    /// The server gets another password.
+    fn use_password(&mut self, password: Password) {
+        self.password = Some(password);
+        self.reconnect();
+    }
+
+    /// The user does not want to wait for the next attempt.
+    pub(super) fn reconnect(&mut self) {
+        if self.sign_in.is_joined() {
+            return self.notice("the server is connected");
+        }
+        self.retry = None;
+        self.try_again();
+    }
+}

@@ -1,0 +1,79 @@
+//! What the user wants of other users.
+
+use tokio::sync::oneshot;
+
+use super::{Peers, Situation};
+use crate::client::api::command::Command;
+use crate::client::api::event::{ErrorCode, Event};
+use crate::client::messages::Checked;
+use crate::protocol::Username;
+
+impl Peers {
+    /// Does what the user wants of another user; the next command may follow once the other end of
+    /// what is returned is dropped.
+    pub(crate) fn run(
+        &mut self,
+        command: Command,
+        checked: Checked,
+        at: &Situation<'_>,
+    ) -> Option<oneshot::Receiver<()>> {
+        match command {
+            Command::Tell { to, text } => return self.deliver_text(&to, text, at),
+            Command::Close(name) => return self.close(&name),
+            Command::Send { to, path, .. } => match checked {
+                Some(Ok(file)) => self.deliver_file(&to, path, file, at),
+                Some(Err(message)) => self.error(ErrorCode::File, message),
+                None => {}
+            },
+            Command::Open(name) => self.open(&name, at),
+            Command::Accept(name) => self.accept(&name, at),
+            Command::Decline(name) => self.decline(&name),
+            Command::Take(id) => self.take(id, None),
+            Command::TakeTo { id, folder } => self.take(id, Some(folder)),
+            Command::Refuse(id) => self.refuse(id, "you refused it"),
+            Command::Cancel(id) => self.cancel(id),
+            Command::ListTransfers => self.list_transfers(),
+            Command::Ignore(name) => self.ignore(&name, at),
+            Command::Unignore(name) => self.unignore(&name, at),
+            Command::Allow(name) => self.allow(&name, at),
+            Command::Disallow(name) => self.disallow(&name),
+            Command::Whois(name) => self.whois(&name, at),
+            Command::Verify(name) => self.verify(&name, at),
+            Command::Compared(name) => self.compared(&name, at),
+            Command::Trust(name) => self.trust(&name, at),
+            Command::Resend(name) => self.resend(&name, at),
+            // Not about other users: the hub and the link do these.
+            Command::SignIn(_)
+            | Command::UsePassword(_)
+            | Command::UseServer(_)
+            | Command::Reconnect
+            | Command::Say(_)
+            | Command::Act(_)
+            | Command::FetchHistory
+            | Command::ListPresent
+            | Command::SetRate(_)
+            | Command::SetDownloads { .. }
+            | Command::Quit
+            | Command::Finish => {}
+        }
+        None
+    }
+
+    /// What the user sees of `event`, which says what others said: nothing of those whom they ignore.
+    pub(crate) fn shown(&self, event: Event, me: Option<&Username>) -> Option<Event> {
+        let is_shown = |from: &Username| me == Some(from) || !self.ignores(from);
+        match event {
+            Event::Message { ref from, .. } if !is_shown(from) => None,
+            Event::HistoryMessage { ref message, .. } if !is_shown(&message.from) => None,
+            Event::History { mut messages, more } => {
+                messages.retain(|message| is_shown(&message.from));
+                Some(Event::History { messages, more })
+            }
+            event => Some(event),
+        }
+    }
+
+    fn ignores(&self, name: &Username) -> bool {
+        !self.ignored.is_empty() && self.ignored.contains(&name.folded())
+    }
+}

@@ -1,0 +1,113 @@
+//! The private sessions that run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use slog::Logger;
+
+use super::Way;
+use super::actor::{Session, Setup};
+use super::encrypted::{self, EncryptedSession};
+use super::encrypted_files::SharedFiles;
+use crate::client::api::event::Event;
+use crate::client::api::settings::ClientSettings;
+use crate::client::files::FileContext;
+use crate::client::ids::{MessageIds, SessionId, TransferIds};
+use crate::client::messages::{SessionCommand, SessionReport};
+use crate::exchange::RateLimit;
+use crate::protocol::Username;
+use crate::transfer::Downloads;
+
+/// The sessions, and what each is started with.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    running: HashMap<SessionId, Recipient<SessionCommand>>,
+    settings: ClientSettings,
+    messages: MessageIds,
+    transfers: TransferIds,
+    rate: RateLimit,
+    downloads: Arc<Downloads>,
+    logger: Logger,
+}
+
+impl Sessions {
+    /// None yet; `transfers` numbers what they are offered.
+    pub(crate) fn new(
+        settings: ClientSettings,
+        transfers: TransferIds,
+        downloads: Arc<Downloads>,
+        logger: Logger,
+    ) -> Self {
+        let rate = RateLimit::default();
+        rate.set(settings.rate);
+        let (running, messages) = (HashMap::new(), MessageIds::default());
+        Self { running, settings, messages, transfers, rate, downloads, logger }
+    }
+
+    /// Starts one, which reports to `reports`; false if that is not possible.
+    pub(crate) fn start(
+        &mut self,
+        id: SessionId,
+        peer: Username,
+        way: Way,
+        reports: Recipient<SessionReport>,
+    ) -> bool {
+        let (connect_timeout, logger) = (self.settings.connect_timeout, self.logger.clone());
+        let (downloads, ids) = (Arc::clone(&self.downloads), self.transfers.clone());
+        let session = match (way, self.settings.identity.clone()) {
+            (Way::Plain(role), _) => {
+                let files = FileContext { downloads, ids };
+                let setup = Setup { id, peer, role, connect_timeout, files, reports, logger };
+                Session::new(setup).start().recipient()
+            }
+            // Without a key of the user's own the server knows of none, and no one asks.
+            (Way::Encrypted(_), None) => return false,
+            (Way::Encrypted(meeting), Some(identity)) => EncryptedSession::new(encrypted::Setup {
+                id,
+                peer,
+                meeting: *meeting,
+                identity,
+                listen: self.settings.private_listen,
+                ports: self.settings.private_ports.clone(),
+                addresses: self.settings.private_addresses.clone(),
+                connect_timeout,
+                messages: self.messages.clone(),
+                files: SharedFiles { downloads, ids, rate: self.rate.clone() },
+                reports,
+                logger,
+            })
+            .start()
+            .recipient(),
+        };
+        self.running.insert(id, session);
+        true
+    }
+
+    /// Has one do something; false if it is gone.
+    pub(crate) fn command(&self, id: SessionId, command: SessionCommand) -> bool {
+        match self.running.get(&id).filter(|session| session.connected()) {
+            Some(session) => {
+                // Bounded by what the user typed, and by the files that were offered.
+                session.do_send(command);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// One has ended.
+    pub(crate) fn ended(&mut self, id: SessionId) {
+        self.running.remove(&id);
+    }
+
+    /// Limits the speed of files of revision 2; what to say of it.
+    pub(crate) fn limit_rate(&self, rate: u64) -> Event {
+        self.rate.set(Some(rate));
+        let message = match self.rate.get() {
+            Some(rate) => format!("files are sent with at most {rate} bytes a second"),
+            None => "files are sent as fast as possible".into(),
+        };
+        Event::Notice { message }
+    }
+}
