@@ -275,9 +275,15 @@ fn nothing_is_sent_to_another_key_under_a_known_name() {
     receive.succeeds();
     let _other = Command::receive(server.address, &["--once"]);
     let arguments = ["send", "--username", "Ada", "Bea", photo.to_str().unwrap()];
-    let (code, said) = Command::start_at(send.home, server.address, &arguments, &[]).ended();
+    let mut again = Command::start_at(send.home, server.address, &arguments, &[]);
+    let (code, said) = again.ended();
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("different key"), "{said}");
+    let advice = "matou-bin identity forget --person Bea";
+    assert!(said.contains(advice), "{said}");
+    let mut forget = matou(again.home.path());
+    assert!(forget.args(advice.split(' ').skip(1)).status().unwrap().success());
+    Command::start_at(again.home, server.address, &arguments, &[]).succeeds();
 }
 
 #[test]

@@ -90,11 +90,14 @@ pub(crate) enum IdentityOrder {
         #[arg(value_parser = path())]
         file: PathBuf,
     },
-    /// Forget the key of a server, so that another one is accepted.
+    /// Forget the key of a server or of a person, so that another one is accepted.
     Forget {
         /// The server, as the client names it.
-        #[arg(value_name = "HOST[:PORT]")]
-        server: String,
+        #[arg(value_name = "HOST[:PORT]", required_unless_present = "person")]
+        server: Option<String>,
+        /// The person, instead of a server: on every server where the key is known.
+        #[arg(long, value_name = "NAME", value_parser = username, conflicts_with = "server")]
+        person: Option<Username>,
     },
 }
 
@@ -286,7 +289,7 @@ pub(crate) struct ReceiveArguments {
     /// Save files in this folder instead of the downloads folder of the settings.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<String>,
-    /// Exit after the first complete transfer, once no other one is running.
+    /// Exit after the first complete transfer, once its sender has no more.
     #[arg(long)]
     pub(crate) once: bool,
 }

@@ -35,6 +35,8 @@ pub(crate) enum Argument {
     Transfer,
     /// The path of a file: the rest of the line.
     Path,
+    /// The same, or several paths.
+    Paths,
     /// The path of a folder: the rest of the line; optional.
     Folder,
     /// Bytes a second, such as `500k`.
@@ -97,8 +99,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "send",
         aliases: &["file", "dcc send"],
-        arguments: &[Argument::Peer, Argument::Path],
-        help: "send files and folders; PATH is the rest of the line, or several paths, in quotes where they have spaces",
+        arguments: &[Argument::Peer, Argument::Paths],
+        help: "send files and folders: a path is the rest of the line; several need quotes where they have spaces",
         action: Action::Send,
     },
     CommandSpec {
@@ -346,6 +348,7 @@ impl Argument {
             Self::Peer | Self::Session | Self::Asking | Self::Ignored => "NAME",
             Self::Offer | Self::Transfer => "ID",
             Self::Path => "PATH",
+            Self::Paths => "PATH...",
             Self::Folder => "[FOLDER]",
             Self::Rate => "RATE",
             Self::Text => "TEXT",

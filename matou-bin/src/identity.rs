@@ -5,7 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matou_actors::client::{ClientSettings, Encryption, ServerName};
+use matou_actors::client::{ClientSettings, Encryption, ServerName, forget_person};
+use matou_actors::protocol::Username;
 use matou_actors::trust::{Identity, KnownServers};
 use slog::{Logger, warn};
 
@@ -21,7 +22,7 @@ pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(
         return Ok(());
     }
     settings.known_servers = known_servers_file();
-    settings.known_people = data_folder().map(|folder| folder.join("known_people"));
+    settings.known_people = known_people_file();
     let loaded = match path() {
         Some(path) => key_file::load_or_make(&path).map(|(identity, _)| identity),
         None => Err(KeyError::NotMade("there is no home directory to keep a key in".into())),
@@ -63,7 +64,8 @@ pub(crate) fn run(order: &IdentityOrder) -> Result<(), Failure> {
             let line = format!("{} is your key now: {}\n", identity.fingerprint(), path.display());
             print(line.as_bytes())
         }
-        IdentityOrder::Forget { server } => forget(server),
+        IdentityOrder::Forget { person: Some(name), .. } => forget_the_person(name),
+        IdentityOrder::Forget { server, .. } => forget(server.as_deref().unwrap_or_default()),
     }
 }
 
@@ -91,6 +93,19 @@ fn forget(server: &str) -> Result<(), Failure> {
     replace(&file, &known.to_text())
         .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", file.display())))?;
     let line = format!("The key of {name} is forgotten: the next one that it shows is accepted.\n");
+    print(line.as_bytes())
+}
+
+fn forget_the_person(name: &Username) -> Result<(), Failure> {
+    let file = known_people_file().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
+    let forgotten = forget_person(&file, name).map_err(Failure::Runtime)?;
+    if forgotten == 0 {
+        return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));
+    }
+    let line = format!(
+        "The key of {name} is forgotten: the next one is accepted. Clients that are running still \
+         expect the old one.\n"
+    );
     print(line.as_bytes())
 }
 
@@ -127,6 +142,10 @@ fn read(file: &Path) -> Result<Identity, String> {
 
 fn path() -> Option<PathBuf> {
     Some(data_folder()?.join("identity.key"))
+}
+
+fn known_people_file() -> Option<PathBuf> {
+    Some(data_folder()?.join("known_people"))
 }
 
 fn known_servers_file() -> Option<PathBuf> {

@@ -41,6 +41,7 @@ pub use api::password::Password;
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Encryption, Policy};
 pub use ids::{MessageId, TransferId};
+pub use people_file::forget as forget_person;
 
 /// Starts a client inside the running actix system and returns at once; everything that
 /// happens is reported by the events, the first one being `Connected`, `Refused` or an error.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FlockOperation;
 
 use crate::client::key_list;
+use crate::protocol::Username;
 use crate::trust::{KnownPeople, Person};
 
 /// Reads the file; an error in words for the user.
@@ -41,34 +42,46 @@ impl Changes {
     }
 }
 
-/// Remembers a person; what other programs wrote meanwhile is kept.
+/// Forgets the keys of everybody of this name, on all servers; how many there were, or an error in
+/// words for the user.
+pub fn forget(file: &Path, name: &Username) -> Result<usize, String> {
+    let mut forgotten = 0;
+    change(file, |people| forgotten = people.forget(&name.folded())).map_err(|error| {
+        format!("cannot change {}, so the key of {name} is not forgotten: {error}", file.display())
+    })?;
+    Ok(forgotten)
+}
+
+/// Remembers a person.
 fn set(file: &Path, server: &str, person: Person) -> Result<(), String> {
     let name = person.name.clone();
-    let failed = |error: io::Error| {
+    change(file, |people| people.set(server, person)).map_err(|error| {
         format!(
             "cannot write to {}, so the key of {name} could not be remembered: {error}",
             file.display()
         )
-    };
+    })
+}
+
+/// Changes the file; what other programs wrote meanwhile is kept.
+fn change(file: &Path, change: impl FnOnce(&mut KnownPeople)) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // Against another client of this user.
-    let locked = fs::File::open(folder).map_err(failed)?;
-    rustix::fs::flock(&locked, FlockOperation::LockExclusive)
-        .map_err(|errno| failed(errno.into()))?;
-    let mut people = load(file)?;
-    people.set(server, person);
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    temporary.write_all(people.to_text().as_bytes()).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(file).map_err(|error| failed(error.error))?;
-    locked.sync_all().map_err(failed)
+    let locked = fs::File::open(folder)?;
+    rustix::fs::flock(&locked, FlockOperation::LockExclusive)?;
+    let mut people = load(file).map_err(io::Error::other)?;
+    change(&mut people);
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(people.to_text().as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    locked.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Username;
     use crate::trust::{Fingerprint, Identity};
 
     #[test]

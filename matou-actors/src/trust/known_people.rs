@@ -67,6 +67,14 @@ impl KnownPeople {
         }
     }
 
+    /// Forgets everybody of that name, on all servers; how many there were.
+    pub fn forget(&mut self, name: &FoldedName) -> usize {
+        let before = self.lines.len();
+        let is_of = |line: &Line| matches!(line, Line::Person { person, .. } if person.name.folded() == *name);
+        self.lines.retain(|line| !is_of(line));
+        before - self.lines.len()
+    }
+
     /// The text of the file.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -156,6 +164,19 @@ mod tests {
         people.set("SHA256:one", person("ann", 3, None));
         assert_eq!(people.get("SHA256:one", &folded("Ann")), Some(&person("ann", 3, None)));
         assert_eq!(people.on("SHA256:one").count(), 1);
+    }
+
+    #[test]
+    fn a_forgotten_person_is_forgotten_on_all_servers_and_no_one_else_is() {
+        let mut people = KnownPeople::parse("# my people\n");
+        people.set("SHA256:one", person("Ann", 1, None));
+        people.set("SHA256:two", person("ann", 2, Some("2026-11-26")));
+        people.set("SHA256:two", person("Anna", 3, None));
+        assert_eq!(people.forget(&folded("ANN")), 2);
+        assert_eq!(people.forget(&folded("ANN")), 0);
+        let left = people.to_text();
+        assert_eq!(left.lines().count(), 2, "{left}");
+        assert!(left.starts_with("# my people\n") && left.contains(" Anna "), "{left}");
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn in_a_private_tab_commands_without_a_name_mean_its_peer() {
         assert_eq!(parse(line, context).unwrap(), [Input::Command(command)], "{line}");
     }
     for (line, usage) in [
-        ("/send", "Usage: /send [NAME] PATH"),
+        ("/send", "Usage: /send [NAME] PATH..."),
         ("/msg", "Usage: /msg [NAME] TEXT"),
         ("/close a b", "Unexpected \"b\". Usage: /close [NAME]"),
         ("/cancel 1 2", "Unexpected \"2\". Usage: /cancel ID"),

@@ -1,6 +1,7 @@
 //! `matou-bin receive`: accepts requests and files, of one person or of everybody.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
 use matou_actors::protocol::Username;
@@ -11,22 +12,29 @@ use crate::client::plain::describe_offer;
 use crate::client::sizes::size;
 use crate::exit::Failure;
 
+/// How long `--once` waits for more of the same sender, who may have more files than can be offered at
+/// a time; one who has no more ends the session.
+const MORE: Duration = Duration::from_secs(2);
+
 /// The receiver. The client takes all files that are offered: a session with another person than
 /// `from` never opens.
 #[derive(Debug)]
 pub(super) struct Receiver {
     from: Option<Username>,
     once: bool,
+    /// Offered, or on their way.
     running: HashSet<TransferId>,
     /// A transfer was complete.
     complete: bool,
+    /// Until when more may be offered.
+    deadline: Option<Instant>,
     /// The signal that ended it.
     stopped: Option<String>,
 }
 
 impl Receiver {
     pub(super) fn new(from: Option<Username>, once: bool) -> Self {
-        Self { from, once, running: HashSet::new(), complete: false, stopped: None }
+        Self { from, once, running: HashSet::new(), complete: false, deadline: None, stopped: None }
     }
 
     /// Answers a private request, which only comes if not everybody is accepted.
@@ -43,17 +51,22 @@ impl Receiver {
         }
     }
 
-    fn then_finish(&mut self, id: TransferId, mut effects: Vec<Effect>) -> Vec<Effect> {
+    /// A transfer is over.
+    fn over(&mut self, id: TransferId, now: Instant, effect: Effect) -> Vec<Effect> {
         self.running.remove(&id);
-        if self.once && self.complete && self.running.is_empty() {
-            effects.push(Effect::Command(Command::Finish));
-        }
-        effects
+        let is_last = self.once && self.complete && self.running.is_empty();
+        self.deadline = is_last.then(|| now + MORE);
+        vec![effect]
+    }
+
+    fn finish_if_last(&self) -> Vec<Effect> {
+        let finish = Effect::Command(Command::Finish);
+        self.deadline.map(|_| finish).into_iter().collect()
     }
 }
 
 impl Task for Receiver {
-    fn on_event(&mut self, event: &Event, _: Instant) -> Vec<Effect> {
+    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<Effect> {
         if self.stopped.is_some() {
             return Vec::new();
         }
@@ -71,32 +84,36 @@ impl Task for Receiver {
             Event::PrivateMessage { from, text, .. } => {
                 vec![Effect::Say(format!("[{from}] {text}"))]
             }
-            Event::FileOffered { from, name, entries, size: bytes, .. } => {
+            Event::PrivateClosed { .. } => self.finish_if_last(),
+            Event::FileOffered { id, from, name, entries, size: bytes, .. } => {
+                self.running.insert(*id);
+                self.deadline = None;
                 let what = describe_offer(name.as_deref(), *entries);
                 vec![Effect::Say(format!("{from} offers {}, {}", what.trim_end(), size(*bytes)))]
             }
             Event::FileStarted(TransferInfo { id, direction: Direction::Incoming, .. }) => {
                 self.running.insert(*id);
+                self.deadline = None;
                 Vec::new()
             }
             Event::FileReceived { id, path, .. } => {
                 self.complete = true;
-                self.then_finish(*id, vec![Effect::Print(path.clone())])
+                self.over(*id, now, Effect::Print(path.clone()))
             }
             Event::FileFailed { id, with, reason, .. } => {
                 let text = format!("a file of {with} was not received: {reason}");
-                self.then_finish(*id, vec![Effect::Say(text)])
+                self.over(*id, now, Effect::Say(text))
             }
             _ => Vec::new(),
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        self.deadline
     }
 
     fn on_deadline(&mut self) -> Vec<Effect> {
-        Vec::new()
+        self.finish_if_last()
     }
 
     fn on_signal(&mut self, signal: &str) {
@@ -113,5 +130,59 @@ impl Task for Receiver {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FINISH: Effect = Effect::Command(Command::Finish);
+
+    fn ada() -> Username {
+        Username::parse("Ada").unwrap()
+    }
+
+    fn offered(id: u64) -> Event {
+        Event::FileOffered {
+            id: TransferId(id),
+            from: ada(),
+            name: Some("a".into()),
+            entries: None,
+            size: 1,
+            address: [127, 0, 0, 1].into(),
+            free: None,
+        }
+    }
+
+    fn received(id: u64) -> Event {
+        Event::FileReceived { id: TransferId(id), from: ada(), size: 1, path: "a".into() }
+    }
+
+    #[test]
+    fn once_waits_for_what_is_offered_already_and_for_what_the_same_sender_offers_next() {
+        let now = Instant::now();
+        let mut receiver = Receiver::new(None, true);
+        receiver.on_event(&offered(1), now);
+        receiver.on_event(&offered(2), now);
+        assert!(!receiver.on_event(&received(1), now).contains(&FINISH));
+        assert_eq!(receiver.deadline(), None, "the second one is offered");
+        receiver.on_event(&received(2), now);
+        assert_eq!(receiver.deadline(), Some(now + MORE));
+        receiver.on_event(&offered(3), now);
+        assert_eq!(receiver.deadline(), None);
+        receiver.on_event(&received(3), now);
+        assert_eq!(receiver.on_deadline(), [FINISH]);
+    }
+
+    #[test]
+    fn once_ends_with_the_session_of_a_sender_who_has_no_more() {
+        let now = Instant::now();
+        let mut receiver = Receiver::new(None, true);
+        let closed = Event::PrivateClosed { with: ada(), reason: "closed".into() };
+        assert!(receiver.on_event(&closed, now).is_empty(), "nothing was received");
+        receiver.on_event(&offered(1), now);
+        receiver.on_event(&received(1), now);
+        assert_eq!(receiver.on_event(&closed, now), [FINISH]);
     }
 }

@@ -41,7 +41,8 @@ impl Peers {
                 "{name} presented a different key than before ({shown}, before {}, known since \
                  {}): {name} uses another computer or lost the key, someone else has the name now, \
                  or the connection is being intercepted. Nothing was sent. Ask {name} in another \
-                 way; if the key is theirs, /trust {name} accepts it",
+                 way; if the key is theirs, accept it: /trust {name} in the client, or matou-bin \
+                 identity forget --person {name} in a shell",
                 person.fingerprint, person.since
             ));
         }

@@ -107,7 +107,7 @@ pub(crate) fn target(line: &InputLine) -> Option<Target> {
     let mut start = end - rest.len();
     for (number, argument) in spec.arguments.iter().enumerate() {
         let is_last = number + 1 == spec.arguments.len();
-        let takes_all = matches!(argument, Argument::Path | Argument::Folder);
+        let takes_all = matches!(argument, Argument::Path | Argument::Paths | Argument::Folder);
         let here = before.get(start..)?;
         match here.find(char::is_whitespace).filter(|_| !takes_all) {
             Some(space) if !is_last => {
@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(kind("/msg al"), some("al", Kind::Argument(Argument::Peer)));
         assert_eq!(kind("/msg  "), some("", Kind::Argument(Argument::Peer)));
         assert_eq!(kind("/msg al hello b"), some("b", Kind::Argument(Argument::Text)));
-        assert_eq!(kind("/send al my fi"), some("my fi", Kind::Argument(Argument::Path)));
-        assert_eq!(kind("/dcc send al ~/x"), some("~/x", Kind::Argument(Argument::Path)));
+        assert_eq!(kind("/send al my fi"), some("my fi", Kind::Argument(Argument::Paths)));
+        assert_eq!(kind("/dcc send al ~/x"), some("~/x", Kind::Argument(Argument::Paths)));
         assert_eq!(kind("/take 1"), some("1", Kind::Argument(Argument::Offer)));
         assert_eq!(kind("/help ms"), some("ms", Kind::Command { slash: false }));
         assert_eq!(kind("/who x"), None);

@@ -177,7 +177,7 @@ impl App {
         let typed = tab.input.text().get(target.range.clone()).unwrap_or("").to_owned();
         let candidates = match target.kind {
             Kind::Command { slash } => commands(&typed, slash),
-            Kind::Argument(Argument::Path) => {
+            Kind::Argument(Argument::Path | Argument::Paths) => {
                 let folder = folder(&typed, self.home.as_deref());
                 return self.effects.push(Effect::List(folder));
             }
@@ -202,7 +202,7 @@ impl App {
             return;
         };
         let typed = tab.input.text().get(target.range.clone()).unwrap_or("");
-        if target.kind != Kind::Argument(Argument::Path)
+        if !matches!(target.kind, Kind::Argument(Argument::Path | Argument::Paths))
             || folder(typed, home.as_deref()) != listing.folder
         {
             return;
@@ -251,6 +251,7 @@ impl App {
             Argument::Yes => starting(vec!["yes".into()]),
             Argument::Server
             | Argument::Path
+            | Argument::Paths
             | Argument::Folder
             | Argument::Rate
             | Argument::Command => Vec::new(),

@@ -33,7 +33,7 @@ pub(super) fn seen(app: &App, height: usize) -> impl Iterator<Item = &Transfer> 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let dim = app.theme.style(Role::Dim);
     let hint = if app.transfers.listed().next().is_none() {
-        " No transfers yet. /send NAME PATH offers a file."
+        " No transfers yet. /send NAME PATH... offers files."
     } else if area.width < 70 {
         " Up, Down: select · Del: cancel · ⏎: take"
     } else {
