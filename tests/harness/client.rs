@@ -37,12 +37,34 @@ impl Client {
         client
     }
 
+    /// A client with more arguments, and settings such as `("FILES__RATE", "1M")`, that has joined.
+    pub(crate) fn join_configured(
+        server: SocketAddr,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut client = Self::launch(server, name, arguments, settings);
+        client.wait("connected", |event| event["username"] == name);
+        client
+    }
+
     /// A client that is about to join.
     pub(crate) fn start(server: SocketAddr, name: &str, arguments: &[&str]) -> Self {
+        Self::launch(server, name, arguments, &[])
+    }
+
+    fn launch(
+        server: SocketAddr,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut command = matou(home.path());
         command.args(["client", "--json", "--username", name, "--server", &server.to_string()]);
         command.arg("--downloads").arg(home.path().join("downloads")).args(arguments);
+        command.envs(settings.iter().map(|(key, value)| (format!("MATOU_CLIENT__{key}"), value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process(command.spawn().unwrap());
         Self {

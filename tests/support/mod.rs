@@ -3,6 +3,10 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod crowd;
+#[cfg(target_os = "linux")]
+pub(crate) mod delayed_link;
+#[cfg(target_os = "linux")]
+pub(crate) mod internet;
 pub(crate) mod interposer;
 #[cfg(target_os = "linux")]
 pub(crate) mod network;

@@ -3,9 +3,10 @@
 //! They have no names: the kernel removes each with the last thread and process in it, whatever
 //! becomes of the test.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use nix::sched::{CloneFlags, unshare};
@@ -77,7 +78,8 @@ impl Network {
         &self.path
     }
 
-    fn new() -> Result<Self, String> {
+    /// A network with nothing but its loopback interface.
+    pub(crate) fn new() -> Result<Self, String> {
         let (jobs, coming) = channel::<Box<dyn FnOnce() + Send>>();
         let (ready, is_ready) = channel();
         std::thread::spawn(move || {
@@ -100,6 +102,12 @@ impl Network {
         self.within(move || run(&command))
     }
 
+    /// Runs `command` with `input` in this network: what it wrote.
+    pub(crate) fn batch(&self, command: &str, input: &str) -> Result<String, String> {
+        let (command, input) = (command.to_owned(), input.to_owned());
+        self.within(move || feed(&command, &input))
+    }
+
     /// Gives the interface its address, which can be used at once, and switches it on.
     pub(crate) fn connect(&self, interface: &str, address: &str) -> Result<(), String> {
         let at_once = if address.contains(':') { " nodad" } else { "" };
@@ -119,9 +127,19 @@ impl Network {
 }
 
 fn run(command: &str) -> Result<(), String> {
+    feed(command, "").map(drop)
+}
+
+fn feed(command: &str, input: &str) -> Result<String, String> {
     let mut words = command.split(' ');
-    let output = Command::new(words.next().unwrap()).args(words).output();
+    let mut process = Command::new(words.next().unwrap());
+    process.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = process.spawn().and_then(|mut process| {
+        process.stdin.take().unwrap().write_all(input.as_bytes())?;
+        process.wait_with_output()
+    });
     let output = output.map_err(|error| format!("{command}: {error}"))?;
     let error = String::from_utf8_lossy(&output.stderr);
-    output.status.success().then_some(()).ok_or(format!("{command}: {error}"))
+    let written = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(written).ok_or(format!("{command}: {error}"))
 }

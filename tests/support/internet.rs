@@ -1,0 +1,266 @@
+//! An internet in network namespaces: a server in the middle, and homes behind routers.
+
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::delayed_link::DelayedLink;
+use super::network::Network;
+use crate::harness;
+
+/// Where the server is.
+const SERVER_V4: &str = "203.0.113.1";
+const SERVER_V6: &str = "2001:db8:ffff::1";
+
+/// What stands between a computer and the internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Router {
+    /// Nothing: the computer has public addresses, and everybody reaches it.
+    None,
+    /// A router that translates nothing: the computer has public addresses, behind a firewall.
+    Routes(Firewall),
+    /// A router with one public address that keeps the ports of what it translates.
+    KeepsPorts(Firewall),
+    /// A router with one public address that gives each connection another port.
+    RandomPorts(Firewall),
+}
+
+/// What a router does with connections from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firewall {
+    Drops,
+    Resets,
+}
+
+/// Which protocols the internet speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    /// Routers that translate do so with IPv6 too.
+    V6,
+    /// IPv4, translated or not, and IPv6, never translated: as at most homes that have both.
+    Both,
+}
+
+pub(crate) struct Internet {
+    /// The network in the middle.
+    pub(crate) network: Network,
+    family: Family,
+    homes: usize,
+}
+
+/// A computer, and the router that it is behind.
+pub(crate) struct Home {
+    /// The network of the computer.
+    pub(crate) computer: Network,
+    router: Option<Network>,
+    _link: DelayedLink,
+}
+
+/// The addresses of a home, for one family.
+struct Addresses {
+    /// Of the computer.
+    computer: String,
+    /// Of the router in its own network, if there is a router.
+    gateway: String,
+    /// Of the network of both.
+    prefix: String,
+    length: u8,
+    /// Of the router on the internet, if it translates.
+    outside: Option<String>,
+}
+
+impl Internet {
+    /// An internet without homes. Where that cannot be made the test says that it is skipped.
+    pub(crate) fn new(family: Family) -> Option<Self> {
+        let make =
+            || {
+                let network = Network::new()?;
+                network.batch("ip -batch -", &format!(
+                "address add {SERVER_V4}/32 dev lo\naddress add {SERVER_V6}/128 dev lo nodad\n"
+            ))?;
+                network.within(forward_packets)?;
+                // That it is there, before anything depends on it.
+                network.batch("nft -f -", "table inet probe\ndelete table inet probe\n")?;
+                Ok(Self { network, family, homes: 0 })
+            };
+        make().map_err(|why: String| harness::skipped(&why)).ok()
+    }
+
+    /// The address of the server for all homes.
+    pub(crate) fn server(&self) -> IpAddr {
+        let address = if self.family == Family::V6 { SERVER_V6 } else { SERVER_V4 };
+        address.parse().unwrap()
+    }
+
+    /// A home whose packets take `delay` to the middle.
+    pub(crate) fn home(&mut self, router: Router, delay: Duration) -> Home {
+        self.homes += 1;
+        self.connect(router, self.homes, delay).unwrap()
+    }
+
+    fn connect(&self, kind: Router, number: usize, delay: Duration) -> Result<Home, String> {
+        let addresses = self.addresses(kind, number);
+        let computer = Network::new()?;
+        let router = (kind != Router::None).then(Network::new).transpose()?;
+        let outer = router.as_ref().unwrap_or(&computer);
+        let far = format!("home{number}");
+        let ends = [(&self.network, far.clone()), (outer, "wan".to_owned())];
+        let link = DelayedLink::between(ends, delay)?;
+
+        let mut middle = vec![format!("link set {far} up")];
+        let mut outside = vec!["link set wan up".to_owned()];
+        let mut inside = Vec::new();
+        if router.is_some() {
+            outside.push(format!("link add lan type veth peer name lan netns {}", computer.path()));
+            outside.push("link set lan up".to_owned());
+            inside.push("link set lan up".to_owned());
+        }
+        for Addresses { computer, gateway, prefix, length, outside: public } in &addresses {
+            let public_prefix = public.as_ref().map_or(format!("{prefix}/{length}"), Clone::clone);
+            middle.push(format!("route add {public_prefix} dev {far}"));
+            let everything = if prefix.contains(':') { "::/0" } else { "0.0.0.0/0" };
+            let no_wait = if prefix.contains(':') { "nodad" } else { "" };
+            outside.push(format!("route add {everything} dev wan"));
+            if let Some(public) = public {
+                outside.push(format!("address add {public} dev wan {no_wait}"));
+            }
+            if router.is_some() {
+                outside.push(format!("address add {gateway}/{length} dev lan {no_wait}"));
+                inside.push(format!("address add {computer}/{length} dev lan {no_wait}"));
+                inside.push(format!("route add {everything} via {gateway}"));
+            } else {
+                outside.push(format!("address add {computer}/{length} dev wan {no_wait}"));
+            }
+        }
+        self.network.batch("ip -batch -", &middle.join("\n"))?;
+        outer.batch("ip -batch -", &outside.join("\n"))?;
+        computer.batch("ip -batch -", &inside.join("\n"))?;
+        if let Some(router) = &router {
+            router.within(forward_packets)?;
+            router.batch("nft -f -", &self.rules(kind))?;
+        }
+        computer.batch("nft -f -", &canary(&addresses))?;
+        Ok(Home { computer, router, _link: link })
+    }
+
+    fn addresses(&self, kind: Router, number: usize) -> Vec<Addresses> {
+        let translates = matches!(kind, Router::KeepsPorts(_) | Router::RandomPorts(_));
+        let v4 = || {
+            let network = if translates { "192.168" } else { "198.18" };
+            Addresses {
+                computer: format!("{network}.{number}.2"),
+                gateway: format!("{network}.{number}.1"),
+                prefix: format!("{network}.{number}.0"),
+                length: 24,
+                outside: translates.then(|| format!("198.51.100.{number}")),
+            }
+        };
+        let v6 = |translates: bool| {
+            let network = if translates { "fd00:0" } else { "2001:db8" };
+            Addresses {
+                computer: format!("{network}:{number}::2"),
+                gateway: format!("{network}:{number}::1"),
+                prefix: format!("{network}:{number}::"),
+                length: 64,
+                outside: translates.then(|| format!("2001:db8:fffe::{number}")),
+            }
+        };
+        match self.family {
+            Family::V4 => vec![v4()],
+            Family::V6 => vec![v6(translates)],
+            Family::Both => vec![v4(), v6(false)],
+        }
+    }
+
+    /// What a router lets pass, and what it translates.
+    fn rules(&self, kind: Router) -> String {
+        let (firewall, translation) = match kind {
+            Router::None => return String::new(),
+            Router::Routes(firewall) => (firewall, None),
+            Router::KeepsPorts(firewall) => (firewall, Some("")),
+            Router::RandomPorts(firewall) => (firewall, Some("fully-random")),
+        };
+        let refuse = match firewall {
+            Firewall::Drops => "drop",
+            Firewall::Resets => "reject with tcp reset",
+        };
+        let translated = if self.family == Family::V6 { "ipv6" } else { "ipv4" };
+        let translation = translation.map_or(String::new(), |how| {
+            format!("oifname wan meta nfproto {translated} masquerade {how}")
+        });
+        let refuse = format!("iifname wan meta l4proto tcp ct state != established {refuse}");
+        format!(
+            "table inet router {{
+                chain through {{
+                    type filter hook forward priority 0
+                    {refuse}
+                }}
+                chain to_itself {{
+                    type filter hook input priority 0
+                    {refuse}
+                }}
+                chain translation {{
+                    type nat hook postrouting priority 100
+                    {translation}
+                }}
+            }}\n"
+        )
+    }
+}
+
+impl Home {
+    /// Connections that the computer tried to open to itself or to private networks that are not its
+    /// own.
+    pub(crate) fn forbidden_dials(&self) -> usize {
+        let shown = self.computer.batch("nft list counter inet canary forbidden", "").unwrap();
+        let mut words = shown.split_whitespace().skip_while(|word| *word != "packets");
+        words.nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl fmt::Display for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (router, firewall) = match self {
+            Self::None => return f.pad("no router"),
+            Self::Routes(firewall) => ("routes", firewall),
+            Self::KeepsPorts(firewall) => ("keeps ports", firewall),
+            Self::RandomPorts(firewall) => ("random ports", firewall),
+        };
+        let firewall = match firewall {
+            Firewall::Drops => "drops",
+            Firewall::Resets => "resets",
+        };
+        f.pad(&format!("{router}, {firewall}"))
+    }
+}
+
+/// Counts what [`Home::forbidden_dials`] reports.
+fn canary(addresses: &[Addresses]) -> String {
+    let mut own = String::new();
+    for Addresses { prefix, length, .. } in addresses {
+        let family = if prefix.contains(':') { "ip6" } else { "ip" };
+        let _ = writeln!(own, "{family} daddr {prefix}/{length} accept");
+    }
+    format!(
+        "table inet canary {{
+            counter forbidden {{ }}
+            chain dials {{
+                type filter hook output priority 0
+                meta l4proto != tcp accept
+                tcp flags & (syn | ack) != syn accept
+                {own}
+                ip daddr {{ 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 }} counter name forbidden
+                ip6 daddr {{ ::1, fc00::/7, fe80::/10 }} counter name forbidden
+            }}
+        }}\n"
+    )
+}
+
+fn forward_packets() -> Result<(), String> {
+    // Of the network of this thread.
+    ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].iter().try_for_each(|name| {
+        let path = format!("/proc/sys/net/{name}");
+        std::fs::write(&path, "1").map_err(|error| format!("{path}: {error}"))
+    })
+}
