@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use crate::protocol::v2::{
-    self, Candidates, LeaveReason, NoticeCode, NoticeLevel, SessionId, Text,
+    self, Candidates, DialReport, Endpoint, LeaveReason, MeetingResult, NoticeCode, NoticeLevel,
+    PrivatePort, SessionId, Text, Ticket,
 };
 use crate::protocol::{
     ClaimedName, Encode as _, FoldedName, Kind, MessageText, PortPair, Username, encode_message,
@@ -89,6 +90,8 @@ pub(crate) enum SessionStep {
     Answer(v2::Answer),
     /// CANDIDATES.
     Candidates(Candidates),
+    /// OUTCOME.
+    Outcome(MeetingResult, DialReport),
 }
 
 /// Registry to broker: a step between two who are both here.
@@ -101,8 +104,22 @@ pub(crate) enum ToBroker {
     NotHere { from: Member, session: SessionId, name: Username },
     /// `from` takes a step of the request with this number.
     Session { from: Member, session: SessionId, step: SessionStep },
+    /// A connection from a private port shows a ticket. Answered by [`Order::Here`] or
+    /// [`Order::Close`].
+    Show(Shown),
     /// A user left.
     Forget { id: MemberId },
+}
+
+/// WHERE: a ticket, and the connection on which it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) route: Route,
+    pub(crate) ticket: Ticket,
+    pub(crate) port: PrivatePort,
+    pub(crate) seen: Endpoint,
+    pub(crate) key: MemberKey,
+    pub(crate) round_trip: Duration,
 }
 
 /// A step of a private request between two known members.
@@ -220,6 +237,8 @@ pub(crate) enum Order {
     TakenOver,
     /// What was forwarded has been dealt with: read on.
     Resume,
+    /// The ticket is good: say where the connection comes from, and stay until the meeting is over.
+    Here,
     /// The shard's limits have changed.
     ApplyLimits,
     /// Read nothing any more.

@@ -55,6 +55,10 @@ pub(crate) enum Reason {
     Banned,
     #[error("the same user joined on another connection")]
     TakenOver,
+    #[error("where it comes from is known, and no longer needed")]
+    Observed,
+    #[error("its ticket is unknown, used or expired")]
+    BadTicket,
 }
 
 impl Reason {
@@ -80,7 +84,7 @@ impl Reason {
     }
 
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 19] = [
+    pub(crate) const LABELS: [&'static str; 21] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -100,6 +104,8 @@ impl Reason {
         "kicked",
         "banned",
         "taken_over",
+        "observed",
+        "bad_ticket",
     ];
 
     /// The one of [`Reason::LABELS`] that it is counted under.
@@ -124,6 +130,8 @@ impl Reason {
             Self::Kicked(_) => "kicked",
             Self::Banned => "banned",
             Self::TakenOver => "taken_over",
+            Self::Observed => "observed",
+            Self::BadTicket => "bad_ticket",
         }
     }
 
@@ -153,6 +161,8 @@ impl Reason {
                 | Self::Kicked(_)
                 | Self::Banned
                 | Self::TakenOver
+                | Self::Observed
+                | Self::BadTicket
         )
     }
 
@@ -168,6 +178,7 @@ impl Reason {
                 | Self::Kicked(_)
                 | Self::Banned
                 | Self::TakenOver
+                | Self::Observed
         )
     }
 }

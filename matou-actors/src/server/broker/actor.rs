@@ -11,12 +11,16 @@ use crate::protocol::v2::{
     self, Answer, Answered, Candidate, CandidateKind, Candidates, Declined, SessionId,
 };
 use crate::protocol::{Encode, ServerFrame};
+use crate::server::broker::meetings::{Go, Meetings, WAIT_FOR_BOTH};
 use crate::server::broker::requests::{Ignored, Party, Requests};
 use crate::server::broker::session_request::SessionRequest;
-use crate::server::ids::MemberId;
+use crate::server::ids::{MemberId, Route};
 use crate::server::lifecycle::critical::CriticalActor;
-use crate::server::messages::{Relay, SessionStep, SetRequestLimits, Step, ToBroker};
+use crate::server::messages::{
+    Order, Relay, SessionStep, SetRequestLimits, Shown, Step, ToBroker, ToConnection,
+};
 use crate::server::metrics::meters::Meters;
+use crate::server::reason::Reason;
 use crate::server::registry::directory::Member;
 
 /// How often requests whose time is over are looked for.
@@ -25,9 +29,12 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 /// Relays the set-up of private connections. It never sees what is said on them.
 pub(crate) struct Broker {
     pub(crate) requests: Requests,
+    pub(crate) meetings: Meetings,
     /// On the way through the room a frame keeps its place behind what was announced before:
     /// no client is asked by a user whose join it has not read yet.
     pub(crate) room: Recipient<Relay>,
+    /// For the connections from private ports, which are in no room.
+    pub(crate) shards: Vec<Recipient<ToConnection>>,
     pub(crate) clock: fn() -> Instant,
     pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
@@ -41,6 +48,7 @@ impl Actor for Broker {
         // Each step forgets what is over by then; this is for when there is none.
         ctx.run_interval(EXPIRE_EVERY, |broker, _| {
             broker.requests.expire((broker.clock)());
+            broker.meetings.expire((broker.clock)());
             broker.settle();
         });
     }
@@ -49,7 +57,7 @@ impl Actor for Broker {
 impl Handler<ToBroker> for Broker {
     type Result = ();
 
-    fn handle(&mut self, message: ToBroker, _: &mut Context<Self>) {
+    fn handle(&mut self, message: ToBroker, ctx: &mut Context<Self>) {
         match message {
             ToBroker::Forget { id } => self.requests.forget(id),
             ToBroker::NotHere { from, session, name } => {
@@ -62,12 +70,23 @@ impl Handler<ToBroker> for Broker {
                 Err(ignored) => self.ignored(&from, &step, ignored),
             },
             ToBroker::Session { from, session, step } => {
+                let is_offer = matches!(step, SessionStep::Candidates(_));
                 match self.decide_session(&from, session, &step) {
-                    Ok(Some((to, frame))) => self.send(from.id(), &to, &frame),
-                    Ok(None) => {}
+                    Ok(frames) => {
+                        for (to, frame) in frames {
+                            self.send(from.id(), &to, &frame);
+                        }
+                    }
                     Err(ignored) => self.ignored(&from, &step, ignored),
                 }
+                self.meet(session, false, ctx);
+                if is_offer {
+                    ctx.run_later(WAIT_FOR_BOTH, move |broker, ctx| {
+                        broker.meet(session, true, ctx);
+                    });
+                }
             }
+            ToBroker::Show(shown) => self.show(&shown, ctx),
         }
         self.settle();
     }
@@ -89,6 +108,9 @@ impl Broker {
             let answer = Answered::Declined { by: asked.name, reason };
             // Of the asker itself: the other one may have left.
             self.send(asker.id(), &asker, &v2::ServerFrame::Answered { session, answer });
+        }
+        for route in self.meetings.take_over() {
+            self.order(route, Order::Close(Reason::Observed));
         }
         let accepted = self.requests.accepted();
         self.meters.private.awaiting_answer.set(self.requests.pending().saturating_sub(accepted));
@@ -139,34 +161,88 @@ impl Broker {
         })
     }
 
-    /// Who gets which frame for a step of the request with that number.
+    /// Who gets which frames for a step of the request with that number.
     fn decide_session(
         &mut self,
         from: &Member,
         session: SessionId,
         step: &SessionStep,
-    ) -> Result<Option<(Member, v2::ServerFrame)>, Ignored> {
+    ) -> Result<Vec<(Member, v2::ServerFrame)>, Ignored> {
         let now = (self.clock)();
         Ok(match step {
             SessionStep::Answer(Answer::Declined(reason)) => {
                 self.requests.decline_session(from, session, *reason, now)?;
-                None
+                Vec::new()
             }
             SessionStep::Answer(Answer::Accepted(candidates)) => {
                 let key = *from.key.clone().ok_or(Ignored::NotPending)?;
                 let request = self.requests.accept_session(from, session, now)?;
                 self.meters.private.accepted.add(1);
                 let candidates = with_seen(candidates, from, &request.asker);
+                let tickets = self.meetings.begin(&request, candidates.clone(), now);
                 let answer = Answered::Accepted { by: from.name.clone(), key, candidates };
-                Some((request.asker, v2::ServerFrame::Answered { session, answer }))
+                let SessionRequest { asker, asked, .. } = request;
+                let mut frames =
+                    vec![(asker.clone(), v2::ServerFrame::Answered { session, answer })];
+                if let Some(tickets) = tickets {
+                    for (to, ticket) in [(asker, tickets.asker), (asked, tickets.asked)] {
+                        frames.push((to, v2::ServerFrame::Where { session, ticket }));
+                    }
+                }
+                frames
             }
             SessionStep::Candidates(candidates) => {
                 let request = self.requests.offer_candidates(from, session, now)?;
                 self.meters.private.established.add(1);
                 let candidates = with_seen(candidates, from, &request.asked);
-                Some((request.asked, v2::ServerFrame::Candidates { session, candidates }))
+                self.meetings.offered(session, candidates.clone());
+                vec![(request.asked, v2::ServerFrame::Candidates { session, candidates })]
+            }
+            SessionStep::Outcome(result, dialled) => {
+                let other = self.meetings.outcome(from.id(), session)?;
+                let (result, dialled) = (*result, dialled.clone());
+                vec![(other, v2::ServerFrame::Outcome { session, result, dialled })]
             }
         })
+    }
+
+    /// WHERE with a ticket.
+    fn show(&mut self, shown: &Shown, ctx: &mut Context<Self>) {
+        match self.meetings.show(shown, (self.clock)()) {
+            Ok(session) => {
+                self.order(shown.route, Order::Here);
+                self.meet(session, false, ctx);
+            }
+            Err(ignored) => {
+                self.meters.private.ignored.add(1);
+                debug!(self.logger, "ticket refused"; "reason" => %ignored);
+                self.order(shown.route, Order::Close(Reason::BadTicket));
+            }
+        }
+    }
+
+    /// Sends both sides on their way, if they can go now.
+    fn meet(&mut self, session: SessionId, has_waited: bool, ctx: &mut Context<Self>) {
+        for Go { to, of, candidates, after } in
+            self.meetings.go(session, has_waited).into_iter().flatten()
+        {
+            if let Some(candidates) = candidates {
+                self.send(of, &to, &v2::ServerFrame::Candidates { session, candidates });
+            }
+            let go = v2::ServerFrame::Go { session };
+            if after.is_zero() {
+                self.send(of, &to, &go);
+            } else {
+                ctx.run_later(after, move |broker, _| broker.send(of, &to, &go));
+            }
+        }
+    }
+
+    /// Cannot flood: each connection shows one ticket, and is closed once.
+    fn order(&self, Route { shard, id }: Route, order: Order) {
+        if let Some(shard) = self.shards.get(shard) {
+            shard.do_send(ToConnection { id, order });
+        }
     }
 
     /// Sends a frame that is about `from`.

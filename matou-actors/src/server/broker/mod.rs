@@ -2,5 +2,6 @@
 
 pub(crate) mod actor;
 mod friends;
+pub(crate) mod meetings;
 pub(crate) mod requests;
 pub(super) mod session_request;

@@ -24,11 +24,12 @@ use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
 use super::security::Security;
 use super::socket::{Accepted, Socket};
-use crate::protocol::v2::{self, NoticeCode, NoticeLevel, Text};
-use crate::protocol::{Encode, ServerFrame};
+use crate::protocol::v2::{self, Endpoint, NoticeCode, NoticeLevel, PrivatePort, Text, Ticket};
+use crate::protocol::{Encode, Kind, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
+use crate::server::broker::meetings::MEETING_LIFETIME;
 use crate::server::ids::{ConnectionId, Route};
-use crate::server::messages::{Lifecycle, Order, Publish, Recall, ToRegistry};
+use crate::server::messages::{Lifecycle, Order, Publish, Recall, Shown, ToBroker, ToRegistry};
 use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Refused};
@@ -42,6 +43,7 @@ const LONGEST_FRAME: usize = v2::MAX_FRAME;
 #[derive(Clone)]
 pub(crate) struct Uplinks {
     pub(crate) registry: Recipient<ToRegistry>,
+    pub(crate) broker: Recipient<ToBroker>,
     pub(crate) room: Recipient<Publish>,
     pub(crate) recall: Recipient<Recall>,
     pub(crate) listener: Recipient<Lifecycle>,
@@ -214,7 +216,33 @@ impl Connection {
             Intent::History { before, count } => {
                 self.shared.uplinks.recall.do_send(Recall { route, before, count });
             }
+            Intent::Where { ticket, port } => self.show(ticket, port, ctx),
             Intent::Leave => self.close(&Reason::SignedOut, ctx),
+        }
+    }
+
+    /// WHERE: who has no ticket only hears where the connection comes from.
+    fn show(&mut self, ticket: Ticket, port: PrivatePort, ctx: &mut Context<Self>) {
+        let Some(seen) = Endpoint::new(self.peer) else {
+            return self.close(&Reason::BadTicket, ctx);
+        };
+        if ticket == Ticket::NONE {
+            self.say_where(ctx);
+            return self.close(&Reason::Observed, ctx);
+        }
+        let route = self.route();
+        let key = self.output.borrow().socket().client_key().map(Arc::new);
+        // The client's part of the handshake and this frame come together: one round trip.
+        let round_trip = self.deadlines.handshake_begun().map_or(Duration::ZERO, |at| at.elapsed());
+        let shown = Shown { route, ticket, port, seen, key, round_trip };
+        self.shared.uplinks.broker.do_send(ToBroker::Show(shown));
+    }
+
+    /// HERE.
+    fn say_where(&mut self, ctx: &mut Context<Self>) {
+        if let Some(seen) = Endpoint::new(self.peer) {
+            self.shared.meters.sent(Kind::HERE, 1);
+            self.send_frame(&v2::ServerFrame::Here { seen }, ctx);
         }
     }
 
@@ -334,6 +362,15 @@ impl Handler<Order> for Connection {
                 self.close(&Reason::TakenOver, ctx);
             }
             Order::Resume => self.resume(),
+            Order::Here => {
+                self.deadlines.cancel(Deadline::Join, ctx);
+                let over = |connection: &mut Self, ctx: &mut Context<Self>| {
+                    connection.close(&Reason::Observed, ctx);
+                };
+                self.deadlines.set(Deadline::Join, ctx.run_later(MEETING_LIFETIME, over));
+                self.say_where(ctx);
+                self.resume();
+            }
             Order::ApplyLimits => {
                 let limit = self.shared.rules().limits.queue_bytes;
                 self.output.borrow_mut().set_limit(limit);

@@ -1,5 +1,7 @@
 //! The deadlines of a connection.
 
+use std::time::Instant;
+
 use actix::prelude::{Actor, AsyncContext, Context, SpawnHandle};
 
 /// What may run out of time.
@@ -26,6 +28,7 @@ struct Handles {
     handshake: Option<SpawnHandle>,
     frame: Option<SpawnHandle>,
     stall: Option<SpawnHandle>,
+    handshake_begun: Option<Instant>,
 }
 
 impl Deadlines {
@@ -43,11 +46,20 @@ impl Deadlines {
         *self.0.get_or_insert_default().slot(which) = Some(handle);
     }
 
+    /// When the handshake began; kept until the client has joined.
+    pub(super) fn handshake_begun(&self) -> Option<Instant> {
+        self.0.as_ref()?.handshake_begun
+    }
+
+    pub(super) fn begin_handshake(&mut self, now: Instant) {
+        self.0.get_or_insert_default().handshake_begun = Some(now);
+    }
+
     /// Forgets a deadline that was reached, or that is to be cancelled.
     pub(super) fn take(&mut self, which: Deadline) -> Option<SpawnHandle> {
         let handles = self.0.as_mut()?;
         let handle = handles.slot(which).take();
-        let Handles { join, handshake, frame, stall } = **handles;
+        let Handles { join, handshake, frame, stall, .. } = **handles;
         if join.or(handshake).or(frame).or(stall).is_none() {
             self.0 = None;
         }

@@ -33,6 +33,7 @@ impl Connection {
                 self.starved = true;
                 self.inbound.speaks(Dialect::V2);
                 self.await_handshake(ctx);
+                self.deadlines.begin_handshake(now);
                 let exporters = self.shared.uplinks.security.exporters.clone();
                 let begun =
                     ServerTls::new(config, exporters).map_err(io::Error::other).and_then(|tls| {

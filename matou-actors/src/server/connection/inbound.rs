@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::request::{Request, decode};
-use crate::protocol::v2::MAX_HISTORY;
-use crate::protocol::v2::PasswordProof;
+use crate::protocol::v2::{MAX_HISTORY, PasswordProof, PrivatePort, Ticket};
 use crate::protocol::{ClaimedName, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
 use crate::server::metrics::meters::ShardMeters;
@@ -64,6 +63,8 @@ pub(crate) enum Intent {
     History { before: u64, count: u32 },
     /// A step of a private request.
     Private(PrivateStep),
+    /// WHERE: the connection comes from a private port, and never joins.
+    Where { ticket: Ticket, port: PrivatePort },
     /// DISCO.
     Leave,
 }
@@ -88,6 +89,8 @@ enum Phase {
     Unnamed,
     Asking(ClaimedName),
     Joined(Username),
+    /// It shows where a private port is seen, and says nothing more.
+    Where,
 }
 
 impl InboundLimits {
@@ -130,7 +133,7 @@ impl Inbound {
     pub(crate) fn username(&self) -> Option<&Username> {
         match &self.phase {
             Phase::Joined(name) => Some(name),
-            Phase::Unnamed | Phase::Asking(_) => None,
+            Phase::Unnamed | Phase::Asking(_) | Phase::Where => None,
         }
     }
 
@@ -140,7 +143,7 @@ impl Inbound {
         match &self.phase {
             Phase::Joined(name) => name.to_string(),
             Phase::Asking(claimed) => claimed.as_str().escape_debug().to_string(),
-            Phase::Unnamed => String::new(),
+            Phase::Unnamed | Phase::Where => String::new(),
         }
     }
 
@@ -213,8 +216,12 @@ impl Inbound {
     ) -> Result<Option<Intent>, Reason> {
         match (&self.phase, &request) {
             (_, Request::Skip) => return Ok(None),
-            (Phase::Joined(_), Request::Join { .. }) => return Err(Reason::JoinedAlready(dialect)),
+            (Phase::Joined(_), Request::Join { .. } | Request::Where { .. }) => {
+                return Err(Reason::JoinedAlready(dialect));
+            }
             (Phase::Joined(_), _) => {}
+            (Phase::Unnamed, Request::Where { .. }) => self.phase = Phase::Where,
+            (Phase::Where, _) => return Err(Reason::NotJoined(dialect)),
             (_, Request::Join { claimed, .. }) => {
                 self.attempts += 1;
                 if self.attempts > limits.name_attempts {
@@ -236,6 +243,7 @@ impl Inbound {
             Request::Leave => Some(Intent::Leave),
             Request::History { before, count } => Some(Intent::History { before, count }),
             Request::Private(step) => Some(Intent::Private(step)),
+            Request::Where { ticket, port } => Some(Intent::Where { ticket, port }),
             Request::Skip => None,
         })
     }

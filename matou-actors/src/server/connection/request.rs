@@ -1,6 +1,6 @@
 //! A frame of either revision, as what its sender wants.
 
-use crate::protocol::v2::PasswordProof;
+use crate::protocol::v2::{PasswordProof, PrivatePort, Ticket};
 use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText, v2};
 use crate::server::messages::{PrivateStep, SessionStep};
 use crate::server::room::event::Dialect;
@@ -24,6 +24,11 @@ pub(super) enum Request {
         count: u32,
     },
     Leave,
+    /// The connection comes from a private port.
+    Where {
+        ticket: Ticket,
+        port: PrivatePort,
+    },
     /// A frame of a type that is not known.
     Skip,
 }
@@ -73,8 +78,14 @@ pub(super) fn decode(
                     let step = PrivateStep::Session { session, step };
                     (Request::Private(step), Some(Kind::CANDIDATES))
                 }
-                v2::ClientFrame::Where { .. } => (Request::Skip, Some(Kind::WHERE)),
-                v2::ClientFrame::Outcome { .. } => (Request::Skip, Some(Kind::OUTCOME)),
+                v2::ClientFrame::Where { ticket, port } => {
+                    (Request::Where { ticket, port }, Some(Kind::WHERE))
+                }
+                v2::ClientFrame::Outcome { session, result, dialled } => {
+                    let step = SessionStep::Outcome(result, dialled);
+                    let step = PrivateStep::Session { session, step };
+                    (Request::Private(step), Some(Kind::OUTCOME))
+                }
                 v2::ClientFrame::Unknown { .. } => (Request::Skip, None),
             };
             Ok(Some((request, kind, length)))

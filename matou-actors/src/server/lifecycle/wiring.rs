@@ -12,6 +12,7 @@ use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
 use crate::server::accept::listener::Listener;
 use crate::server::broker::actor::Broker;
+use crate::server::broker::meetings::Meetings;
 use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::connection::actor::Uplinks;
 use crate::server::connection::security::Security;
@@ -76,6 +77,7 @@ impl Actors {
         let (registry, broker) = (Context::<Registry>::new(), Context::<Broker>::new());
         let uplinks = Uplinks {
             registry: registry.address().recipient(),
+            broker: broker.address().recipient(),
             room: room.address().recipient(),
             recall: room.address().recipient(),
             listener: listener.address().recipient(),
@@ -119,7 +121,9 @@ impl Actors {
         });
         let broker = broker.run(Broker {
             requests: Requests::new(RequestLimits::new(&settings.private)),
+            meetings: Meetings::default(),
             room: room.clone().recipient(),
+            shards: recipients(&shards),
             clock: Instant::now,
             meters: Arc::clone(&meters),
             logger: logger.clone(),

@@ -9,8 +9,9 @@ use slog::{Discard, Logger, o};
 use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, relayed};
 use crate::protocol::ServerFrame;
 use crate::server::broker::actor::Broker;
+use crate::server::broker::meetings::Meetings;
 use crate::server::broker::requests::{RequestLimits, Requests};
-use crate::server::messages::{Relay, Step, ToBroker};
+use crate::server::messages::{Relay, Step, ToBroker, ToConnection};
 use crate::server::registry::directory::Member;
 
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -23,11 +24,12 @@ thread_local! {
 struct Stage {
     broker: Addr<Broker>,
     room: Probe<Relay>,
+    _shard: Probe<ToConnection>,
 }
 
 impl Stage {
     fn start() -> Self {
-        let room = Probe::start();
+        let (room, shard) = (Probe::start(), Probe::start());
         let limits = RequestLimits {
             lifetime: LIFETIME,
             pending_per_target: 2,
@@ -38,12 +40,14 @@ impl Stage {
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
+            meetings: Meetings::default(),
             room: room.recipient(),
+            shards: vec![shard.recipient()],
             clock: || Instant::now() + LATER.get(),
             logger: Logger::root(Discard, o!()),
             _critical: None,
         };
-        Self { broker: broker.start(), room }
+        Self { broker: broker.start(), room, _shard: shard }
     }
 
     async fn step(&self, from: &Member, to: &Member, step: Step) {

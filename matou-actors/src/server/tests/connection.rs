@@ -46,6 +46,7 @@ impl Stage {
         let (listener, shard) = (Probe::start(), Probe::start());
         let uplinks = Uplinks {
             registry: registry.recipient(),
+            broker: Probe::start().recipient(),
             room: room.recipient(),
             recall: Probe::start().recipient(),
             listener: listener.recipient(),

@@ -9,6 +9,7 @@ use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
 use crate::protocol::v2::LeaveReason;
 use crate::server::accept::bans::Bans;
 use crate::server::broker::actor::Broker;
+use crate::server::broker::meetings::Meetings;
 use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
@@ -45,7 +46,9 @@ impl Stage {
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
+            meetings: Meetings::default(),
             room: relay.recipient(),
+            shards: Vec::new(),
             clock: Instant::now,
             logger: logger.clone(),
             _critical: None,

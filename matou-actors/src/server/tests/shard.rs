@@ -23,6 +23,7 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
     let meters = meters();
     let uplinks = Uplinks {
         registry: registry.recipient(),
+        broker: Probe::start().recipient(),
         room: room.recipient(),
         recall: Probe::start().recipient(),
         listener: listener.recipient(),
