@@ -11,9 +11,9 @@ use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::private_session::{LINGER, PrivateSession, Reports, Writing};
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::connection::sockets::{self, Listeners, Pair};
 use crate::client::files::{FileConnection, FileContext, Input};
 use crate::client::ids::SessionId;
@@ -22,15 +22,6 @@ use crate::client::messages::{
 };
 use crate::protocol::{CodecError, MessageText, PeerFrame, PortPair, Username};
 use crate::transfer::Report;
-
-/// Bytes that may wait for a peer: some two thousand messages of the longest kind.
-const OUTBOX: usize = 1024 * 1024;
-/// For the peer to close after a goodbye.
-const LINGER: Duration = Duration::from_secs(2);
-/// For the peer of a closed session to take something more of what was said before.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often it is reported how much a closed session has still to write.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
@@ -56,6 +47,7 @@ pub(crate) struct Setup {
 /// Makes the two connections, then does what [`SessionCommand`]s say.
 pub(crate) struct Session {
     setup: Setup,
+    reports: Reports,
     /// `None` until both connections are there.
     open: Option<Open>,
     /// The answer to an offer that was just reported.
@@ -65,41 +57,29 @@ pub(crate) struct Session {
 
 #[derive(Debug)]
 struct Open {
-    outbox: Outbox,
+    writing: Writing,
     /// What reads and writes the message connection, until that has ended.
     talk: Option<SpawnHandle>,
     files: FileConnection,
     /// When the files have to be looked at without anything having happened.
     wake: Option<(Instant, SpawnHandle)>,
-    /// The session was closed from here.
-    give_up: Option<GiveUp>,
-    /// Bytes that were last reported as not yet written.
-    unwritten: usize,
 }
 
 impl Session {
     pub(crate) fn new(setup: Setup) -> Self {
-        Self { setup, open: None, offered: None, ended: false }
-    }
-
-    /// By `do_send`: what is reported so is bounded by what the hub asked for, by the number of
-    /// files, or comes once in the session's life. Texts, which the peer sends, wait for an answer.
-    fn report(&self, event: SessionEvent) {
-        self.setup.reports.do_send(SessionReport { session: self.setup.id, event });
+        let reports = Reports::new(setup.id, setup.reports.clone());
+        Self { setup, reports, open: None, offered: None, ended: false }
     }
 
     fn report_files(&mut self, events: Vec<FileEvent>) {
         for event in events {
-            let session = self.setup.id;
             if matches!(event, FileEvent::Offered { .. }) {
-                let event = SessionEvent::File(event);
-                let answer = self.setup.reports.send(SessionReport { session, event });
-                // An error means that the client is closing.
+                let answer = self.reports.deliver(SessionEvent::File(event));
                 self.offered = Some(Box::pin(async move {
-                    let _ = answer.await;
+                    answer.await;
                 }));
             } else {
-                self.report(SessionEvent::File(event));
+                self.reports.report(SessionEvent::File(event));
             }
         }
     }
@@ -138,23 +118,6 @@ impl Session {
         });
     }
 
-    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
-    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        self.open = None;
-        let report = SessionReport { session: self.setup.id, event: SessionEvent::Over { reason } };
-        let (known, session) = (self.setup.reports.send(report), ctx.address());
-        let stop = async move {
-            // An error means that the client is closing.
-            let _ = known.await;
-            // Behind everything else that was sent.
-            session.do_send(SessionCommand::HangUp);
-        };
-        ctx.spawn(stop.into_actor(self));
-    }
-
     fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
         if self.ended {
             return;
@@ -165,31 +128,30 @@ impl Session {
             Ok(files) => files,
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
-        self.report(SessionEvent::Up { peer });
-        let outbox = Outbox::new(OUTBOX, Pace::Once);
-        let (id, reports, writing) = (self.setup.id, self.setup.reports.clone(), outbox.clone());
+        self.reports.report(SessionEvent::Up { peer });
+        let writing = Writing::new();
+        let (reports, outbox) = (self.reports.clone(), writing.outbox.clone());
         let (input, output) = messages.into_split();
         let talk = async move {
-            let reading = read(id, Frames::new(input), &reports);
-            drive_connection(reading, writing.write_to(output), Some(LINGER)).await
+            let reading = read(Frames::new(input), &reports);
+            drive_connection(reading, outbox.write_to(output), Some(LINGER)).await
         };
         let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
             session.turn(ctx, |session, _| session.talk_ended(reason));
         }));
-        self.open =
-            Some(Open { outbox, talk: Some(talk), files, wake: None, give_up: None, unwritten: 0 });
+        self.open = Some(Open { writing, talk: Some(talk), files, wake: None });
     }
 
     fn talk_ended(&mut self, reason: String) {
         let Some(open) = &mut self.open else { return };
         open.talk = None;
-        let (unsent, closed) = (open.outbox.waiting() > 0, open.give_up.is_some());
+        let (unsent, closed) = (open.writing.outbox.waiting() > 0, open.writing.is_closed());
         if unsent {
-            self.report(SessionEvent::Unsent { reason: reason.clone() });
+            self.reports.report(SessionEvent::Unsent { reason: reason.clone() });
         }
         if !closed {
             self.on_files(|files| files.handle(Input::TalkOver { reason: reason.clone() }));
-            self.report(SessionEvent::TalkOver { reason });
+            self.reports.report(SessionEvent::TalkOver { reason });
         }
     }
 
@@ -208,7 +170,7 @@ impl Session {
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, folder: Some(_), .. } => {
                 let reason = "revision 1 saves in the downloads folder (/downloads FOLDER)".into();
-                self.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
+                self.reports.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
             }
             SessionCommand::TakeFile { id, unattended, folder: None } => {
                 self.on_files(|files| files.handle(Input::Take { id, unattended }));
@@ -224,71 +186,50 @@ impl Session {
         }
     }
 
-    fn send_text(&self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+    fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
-        let Some(open) = &self.open else { return self.report(not_sent(text)) };
-        self.report(match open.outbox.push(&PeerFrame::Message(text.clone())) {
+        let Some(open) = &self.open else { return self.reports.report(not_sent(text)) };
+        self.reports.report(match open.writing.outbox.push(&PeerFrame::Message(text.clone())) {
             Ok(()) => SessionEvent::Sent { text, id: None },
             Err(_) => not_sent(text),
         });
-        if !room.is_closed() {
-            let outbox = open.outbox.clone();
-            let wait = async move {
-                outbox.pace().await;
-                drop(room);
-            };
-            ctx.spawn(wait.into_actor(self));
-        }
+        self.make_room(room, ctx);
     }
 
     /// Says goodbye; files are cut.
     fn close(&mut self, reason: String, give_up: GiveUp, ctx: &mut Context<Self>) {
-        let Some(open) = &mut self.open else { return self.end("closed".into(), ctx) };
-        let first = open.give_up.replace(give_up).is_none();
-        // When it is full the end of the connection says the same.
-        let _ = open.outbox.push(&PeerFrame::Close);
-        open.outbox.close();
-        let waiting = open.outbox.waiting();
+        let Some(goodbye) = self.say_goodbye(&PeerFrame::Close, give_up) else {
+            return self.end("closed".into(), ctx);
+        };
         self.on_files(|files| files.handle(Input::Close { reason }));
-        if first {
-            self.report(SessionEvent::Closing);
-        }
-        match give_up {
-            GiveUp::WhenStalled => Self::give_up_when_stalled(waiting, ctx),
-            GiveUp::WhenHungUp => {
-                self.report_unwritten();
-                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
+        self.await_end(goodbye, ctx);
+    }
+}
+
+impl PrivateSession for Session {
+    fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    fn writing(&mut self) -> Option<&mut Writing> {
+        self.open.as_mut().map(|open| &mut open.writing)
+    }
+
+    fn drop_connections(&mut self) -> bool {
+        self.open = None;
+        !std::mem::replace(&mut self.ended, true)
+    }
+
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        self.turn(ctx, |session, ctx| {
+            let Some(open) = &mut session.open else { return };
+            if let Some(talk) = open.talk.take() {
+                ctx.cancel_future(talk);
+                if open.writing.outbox.waiting() > 0 {
+                    let reason = "it does not read".into();
+                    session.reports.report(SessionEvent::Unsent { reason });
+                }
             }
-        }
-    }
-
-    fn report_unwritten(&mut self) {
-        let Some(open) = &mut self.open else { return };
-        let unwritten = open.outbox.waiting();
-        if std::mem::replace(&mut open.unwritten, unwritten) != unwritten {
-            self.report(SessionEvent::Unwritten(unwritten));
-        }
-    }
-
-    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
-    fn give_up_when_stalled(waiting: usize, ctx: &mut Context<Self>) {
-        ctx.run_later(CLOSE_TIMEOUT, move |session, ctx| {
-            session.turn(ctx, |session, ctx| {
-                let Some(open) = &mut session.open else { return };
-                if open.give_up != Some(GiveUp::WhenStalled) {
-                    return;
-                }
-                let left = open.outbox.waiting();
-                if left < waiting {
-                    return Self::give_up_when_stalled(left, ctx);
-                }
-                if let Some(talk) = open.talk.take() {
-                    ctx.cancel_future(talk);
-                    if left > 0 {
-                        session.report(SessionEvent::Unsent { reason: "it does not read".into() });
-                    }
-                }
-            });
         });
     }
 }
@@ -301,7 +242,7 @@ impl Actor for Session {
             Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
             {
                 Ok(listeners) => {
-                    self.report(SessionEvent::PortsOpen(listeners.ports));
+                    self.reports.report(SessionEvent::PortsOpen(listeners.ports));
                     let logger = self.setup.logger.clone();
                     let accept = async move { listeners.accept(peer, &logger).await };
                     futures::future::Either::Left(accept)
@@ -358,11 +299,7 @@ impl Handler<Report> for Session {
 }
 
 /// Reports texts until either side ends; returns why.
-async fn read(
-    session: SessionId,
-    mut input: Frames<impl AsyncRead + Unpin, PeerFrame>,
-    reports: &Recipient<SessionReport>,
-) -> String {
+async fn read(mut input: Frames<impl AsyncRead + Unpin, PeerFrame>, reports: &Reports) -> String {
     loop {
         let frames: Vec<PeerFrame> = match input.next().await {
             Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),
@@ -382,8 +319,7 @@ async fn read(
                 }
             }
         }
-        let report = SessionReport { session, event: SessionEvent::Texts(texts) };
-        if reports.send(report).await.is_err() {
+        if !reports.deliver(SessionEvent::Texts(texts)).await {
             return "the client has closed".into();
         }
         if closes {

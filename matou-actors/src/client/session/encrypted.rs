@@ -11,9 +11,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::delivery::Delivery;
 use super::encrypted_files::{EncryptedFiles, Follows, SharedFiles};
-use super::encrypted_talk::{Came, LINGER, read, talk};
+use super::encrypted_talk::{Came, read, talk};
+use super::private_session::{LINGER, PrivateSession, Reports, Writing};
 use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::{Outbox, Pace};
 use crate::client::ids::{MessageIds, SessionId};
 use crate::client::meeting::{
     MeetingPorts, Met, Secure, Side, Surroundings, meet, own_candidates, own_networks,
@@ -25,13 +25,6 @@ use crate::exchange::Report;
 use crate::protocol::v2::{self, ACTION, Candidates, MessageFrame, PublicKey};
 use crate::protocol::{MessageText, PeerFrame, Username};
 use crate::trust::Identity;
-
-/// Bytes that may wait for a peer.
-const OUTBOX: usize = 1024 * 1024;
-/// For the peer of a closed session to take something more of what was said before.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often it is reported how much a closed session has still to write.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// Whom to meet, and why.
 #[derive(Clone, Debug)]
@@ -69,6 +62,7 @@ pub(crate) struct Setup {
 /// Meets the peer, then does what [`SessionCommand`]s say.
 pub(crate) struct EncryptedSession {
     setup: Setup,
+    reports: Reports,
     /// Where the peer can be reached, for the meeting.
     offered: watch::Sender<Option<Candidates>>,
     /// `None` until both connections are there.
@@ -78,16 +72,12 @@ pub(crate) struct EncryptedSession {
 
 #[derive(Debug)]
 struct Open {
-    outbox: Outbox,
+    writing: Writing,
     talk: SpawnHandle,
     delivery: Delivery,
     files: EncryptedFiles,
     /// The message connection has ended, and why; the file connection is about to.
     over: Option<String>,
-    /// The session was closed from here.
-    give_up: Option<GiveUp>,
-    /// Bytes that were last reported as not yet written.
-    unwritten: usize,
 }
 
 /// What came at once on the message connection.
@@ -102,13 +92,8 @@ struct Sorted {
 impl EncryptedSession {
     pub(crate) fn new(setup: Setup) -> Self {
         let offered = watch::Sender::new(setup.meeting.candidates.clone());
-        Self { setup, offered, open: None, ended: false }
-    }
-
-    /// By `do_send`: what is reported so is bounded by what the hub asked for, or comes once in the
-    /// session's life. Texts, which the peer sends, wait for an answer.
-    fn report(&self, event: SessionEvent) {
-        self.setup.reports.do_send(SessionReport { session: self.setup.id, event });
+        let reports = Reports::new(setup.id, setup.reports.clone());
+        Self { setup, reports, offered, open: None, ended: false }
     }
 
     fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
@@ -124,20 +109,19 @@ impl EncryptedSession {
             Ok(files) => files,
             Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
         };
-        self.report(SessionEvent::Up { peer });
-        let outbox = Outbox::new(OUTBOX, Pace::Once);
+        self.reports.report(SessionEvent::Up { peer });
+        let writing = Writing::new();
         let (input, output) = tokio::io::split(stream);
-        let (session, writing) = (ctx.address().recipient(), outbox.clone());
+        let (session, outbox) = (ctx.address().recipient(), writing.outbox.clone());
         let talk = async move {
             let reading = read(Frames::new(input), session);
-            talk(reading, &writing, output).await
+            talk(reading, &outbox, output).await
         };
         let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
             session.talk_ended(reason, ctx);
         }));
         let delivery = Delivery::default();
-        self.open =
-            Some(Open { outbox, talk, delivery, files, over: None, give_up: None, unwritten: 0 });
+        self.open = Some(Open { writing, talk, delivery, files, over: None });
     }
 
     fn talk_ended(&mut self, reason: String, ctx: &mut Context<Self>) {
@@ -147,7 +131,7 @@ impl EncryptedSession {
         open.files.close();
         open.over = Some(reason.clone());
         if !unconfirmed.is_empty() {
-            self.report(SessionEvent::Unconfirmed(unconfirmed));
+            self.reports.report(SessionEvent::Unconfirmed(unconfirmed));
         }
         if has_ended {
             return self.end(reason, ctx);
@@ -160,9 +144,9 @@ impl EncryptedSession {
         let Some(open) = &mut self.open else { return };
         match open.files.report(report) {
             Follows::Nothing => {}
-            Follows::Event(event) => self.report(SessionEvent::File(event)),
+            Follows::Event(event) => self.reports.report(SessionEvent::File(event)),
             Follows::Frame(frame) => {
-                if open.outbox.push_control(&frame).is_err() && open.over.is_none() {
+                if open.writing.outbox.push_control(&frame).is_err() && open.over.is_none() {
                     // It asks for more than it reads: without this frame nothing about files holds.
                     ctx.cancel_future(open.talk);
                     self.talk_ended("it does not read".into(), ctx);
@@ -171,7 +155,7 @@ impl EncryptedSession {
             Follows::Ended(events) => {
                 let over = open.over.clone();
                 for event in events {
-                    self.report(SessionEvent::File(event));
+                    self.reports.report(SessionEvent::File(event));
                 }
                 if let Some(reason) = over {
                     self.end(reason, ctx);
@@ -180,31 +164,13 @@ impl EncryptedSession {
         }
     }
 
-    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
-    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        self.open = None;
-        let report = SessionReport { session: self.setup.id, event: SessionEvent::Over { reason } };
-        let (known, session) = (self.setup.reports.send(report), ctx.address());
-        let stop = async move {
-            // An error means that the client is closing.
-            let _ = known.await;
-            // Behind everything else that was sent.
-            session.do_send(SessionCommand::HangUp);
-        };
-        ctx.spawn(stop.into_actor(self));
-    }
-
     fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let to = self.setup.peer.clone();
         let Some(open) = &mut self.open else {
-            return self.report(SessionEvent::NotSent { to, text });
+            return self.reports.report(SessionEvent::NotSent { to, text });
         };
         let frame = open.delivery.send(text.clone());
-        let sent = frame.is_some_and(|frame| open.outbox.push(&frame).is_ok());
-        let outbox = open.outbox.clone();
+        let sent = frame.is_some_and(|frame| open.writing.outbox.push(&frame).is_ok());
         let event = if sent {
             let id = self.setup.messages.next();
             open.delivery.sent(id, text.clone());
@@ -212,58 +178,16 @@ impl EncryptedSession {
         } else {
             SessionEvent::NotSent { to, text }
         };
-        self.report(event);
-        if !room.is_closed() {
-            let wait = async move {
-                outbox.pace().await;
-                drop(room);
-            };
-            ctx.spawn(wait.into_actor(self));
-        }
+        self.reports.report(event);
+        self.make_room(room, ctx);
     }
 
     /// Says goodbye; files are cut.
     fn close(&mut self, give_up: GiveUp, ctx: &mut Context<Self>) {
-        let Some(open) = &mut self.open else { return self.end("closed".into(), ctx) };
-        let first = open.give_up.replace(give_up).is_none();
-        // When it is full the end of the connection says the same.
-        let _ = open.outbox.push(&MessageFrame::Revision1(PeerFrame::Close));
-        open.outbox.close();
-        let waiting = open.outbox.waiting();
-        if first {
-            self.report(SessionEvent::Closing);
+        match self.say_goodbye(&MessageFrame::Revision1(PeerFrame::Close), give_up) {
+            Some(goodbye) => self.await_end(goodbye, ctx),
+            None => self.end("closed".into(), ctx),
         }
-        match give_up {
-            GiveUp::WhenStalled => Self::give_up_when_stalled(waiting, ctx),
-            GiveUp::WhenHungUp => {
-                self.report_unwritten();
-                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
-            }
-        }
-    }
-
-    fn report_unwritten(&mut self) {
-        let Some(open) = &mut self.open else { return };
-        let unwritten = open.outbox.waiting();
-        if std::mem::replace(&mut open.unwritten, unwritten) != unwritten {
-            self.report(SessionEvent::Unwritten(unwritten));
-        }
-    }
-
-    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
-    fn give_up_when_stalled(waiting: usize, ctx: &mut Context<Self>) {
-        ctx.run_later(CLOSE_TIMEOUT, move |session, ctx| {
-            let Some(open) = &mut session.open else { return };
-            if open.give_up != Some(GiveUp::WhenStalled) {
-                return;
-            }
-            let left = open.outbox.waiting();
-            if left < waiting {
-                return Self::give_up_when_stalled(left, ctx);
-            }
-            ctx.cancel_future(open.talk);
-            session.talk_ended("it does not read".into(), ctx);
-        });
     }
 
     fn on_files(&mut self, act: impl FnOnce(&mut EncryptedFiles)) {
@@ -298,11 +222,11 @@ impl EncryptedSession {
                 let ids = open.delivery.confirmed(number);
                 let ids = ids.map_err(|violation| broken(&violation))?;
                 if !ids.is_empty() {
-                    self.report(SessionEvent::Confirmed(ids));
+                    self.reports.report(SessionEvent::Confirmed(ids));
                 }
             }
             // One that does not read its answers gets no more of them.
-            MessageFrame::Ping {} => drop(open.outbox.push(&MessageFrame::Pong {})),
+            MessageFrame::Ping {} => drop(open.writing.outbox.push(&MessageFrame::Pong {})),
             MessageFrame::Revision1(PeerFrame::Close) => {
                 return Err("the other side closed it".into());
             }
@@ -321,6 +245,28 @@ impl EncryptedSession {
             MessageFrame::Typing { .. } | MessageFrame::Pong {} | MessageFrame::Unknown { .. } => {}
         }
         Ok(())
+    }
+}
+
+impl PrivateSession for EncryptedSession {
+    fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    fn writing(&mut self) -> Option<&mut Writing> {
+        self.open.as_mut().map(|open| &mut open.writing)
+    }
+
+    fn drop_connections(&mut self) -> bool {
+        self.open = None;
+        !std::mem::replace(&mut self.ended, true)
+    }
+
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        if let Some(open) = &self.open {
+            ctx.cancel_future(open.talk);
+            self.talk_ended("it does not read".into(), ctx);
+        }
     }
 }
 
@@ -349,7 +295,7 @@ impl Actor for EncryptedSession {
         let around = Surroundings { networks: own_networks(), server: meeting.server };
         let (limit, logger) = (self.setup.connect_timeout, self.setup.logger.clone());
         if let Some(own) = own {
-            self.report(SessionEvent::CandidatesReady(own));
+            self.reports.report(SessionEvent::CandidatesReady(own));
         }
         let offered = self.offered.subscribe();
         let meeting = meet(side, ports, around, offered, limit, logger);
@@ -375,7 +321,7 @@ impl Handler<SessionCommand> for EncryptedSession {
                     None => Some(FileEvent::GaveBack(file)),
                 };
                 if let Some(event) = event {
-                    self.report(SessionEvent::File(event));
+                    self.reports.report(SessionEvent::File(event));
                 }
             }
             SessionCommand::TakeFile { id, unattended, folder } => {
@@ -406,13 +352,13 @@ impl Handler<Came> for EncryptedSession {
         let Some(open) = self.open.as_ref().filter(|_| !is_nothing) else {
             return Box::pin(async move { end });
         };
-        let (outbox, files) = (open.outbox.clone(), open.files.frames());
+        let (outbox, files) = (open.writing.outbox.clone(), open.files.frames());
         let confirmation = (!texts.is_empty()).then(|| open.delivery.confirmation());
         // Without a text too: what frames about files lead to is read no faster than the user reads.
         let event = SessionEvent::Texts(texts);
-        let shown = self.setup.reports.send(SessionReport { session: self.setup.id, event });
+        let shown = self.reports.deliver(event);
         Box::pin(async move {
-            if shown.await.is_err() {
+            if !shown.await {
                 return Some("the client has closed".into());
             }
             if let Some(confirmation) = confirmation {

@@ -1,19 +1,16 @@
 //! The message connection of a session of revision 2: reading, writing, and how it ends.
 
 use std::io;
-use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::private_session::LINGER;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::Outbox;
 use crate::protocol::CodecError;
 use crate::protocol::v2::MessageFrame;
-
-/// For the peer to close after a goodbye, and for the last confirmation to leave.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Frames came on the message connection. The answer comes once the next ones may follow: it says
 /// whether the peer ended the session, or broke the protocol.

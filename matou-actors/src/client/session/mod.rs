@@ -1,6 +1,7 @@
 //! A private session: one actor for its two connections.
 //!
 //! - `running`: all of them.
+//! - `private_session`: what both kinds do alike.
 //! - `actor`: a session of revision 1, plain.
 //! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure;
 //!   `encrypted_talk`: its message connection; and `encrypted_files`: its files, which [`crate::exchange`] moves.
@@ -12,6 +13,7 @@ mod delivery;
 pub(super) mod encrypted;
 mod encrypted_files;
 mod encrypted_talk;
+mod private_session;
 pub(super) mod running;
 
 use self::actor::Role;

@@ -1,0 +1,167 @@
+//! What sessions of both revisions do alike: report, slow their user down, and close behind what was
+//! said.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::client::connection::outbox::{Outbox, Pace};
+use crate::client::ids::SessionId;
+use crate::client::messages::{GiveUp, SessionCommand, SessionEvent, SessionReport};
+use crate::protocol::Encode;
+
+/// For the peer to close after a goodbye, and for the last confirmation to leave.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+/// Bytes that may wait for a peer: some two thousand messages of the longest kind.
+const OUTBOX: usize = 1024 * 1024;
+/// For the peer of a closed session to take something more of what was said before.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often it is reported how much a closed session has still to write.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Where a session reports.
+#[derive(Clone, Debug)]
+pub(super) struct Reports {
+    session: SessionId,
+    hub: Recipient<SessionReport>,
+}
+
+impl Reports {
+    pub(super) fn new(session: SessionId, hub: Recipient<SessionReport>) -> Self {
+        Self { session, hub }
+    }
+
+    /// By `do_send`: what is reported so is bounded by what the hub asked for, by the number of
+    /// files, or comes once in the session's life. Texts and offers, which the peer sends, are
+    /// delivered.
+    pub(super) fn report(&self, event: SessionEvent) {
+        self.hub.do_send(SessionReport { session: self.session, event });
+    }
+
+    /// Reports what the peer sent; resolves once more of it may follow, to false when the client has
+    /// closed.
+    pub(super) fn deliver(&self, event: SessionEvent) -> impl Future<Output = bool> + use<> {
+        let report = self.hub.send(SessionReport { session: self.session, event });
+        async move { report.await.is_ok() }
+    }
+}
+
+/// What an open session has to write.
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) outbox: Outbox,
+    /// The session was closed from here.
+    give_up: Option<GiveUp>,
+    /// Bytes that were last reported as not yet written.
+    unwritten: usize,
+}
+
+impl Writing {
+    pub(super) fn new() -> Self {
+        Self { outbox: Outbox::new(OUTBOX, Pace::Once), give_up: None, unwritten: 0 }
+    }
+
+    /// Whether the session was closed from here.
+    pub(super) fn is_closed(&self) -> bool {
+        self.give_up.is_some()
+    }
+}
+
+/// What follows from a goodbye.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goodbye {
+    first: bool,
+    waiting: usize,
+    give_up: GiveUp,
+}
+
+/// The actor of a session, of either revision.
+pub(super) trait PrivateSession:
+    Actor<Context = Context<Self>> + Handler<SessionCommand>
+{
+    fn reports(&self) -> &Reports;
+
+    /// While both connections are there.
+    fn writing(&mut self) -> Option<&mut Writing>;
+
+    /// Closes both connections; false if it was done before.
+    fn drop_connections(&mut self) -> bool;
+
+    /// Ends the message connection of a closed session: its peer takes nothing more.
+    fn give_up(&mut self, ctx: &mut Context<Self>);
+
+    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
+    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
+        if !self.drop_connections() {
+            return;
+        }
+        let known = self.reports().deliver(SessionEvent::Over { reason });
+        let session = ctx.address();
+        let stop = async move {
+            known.await;
+            // Behind everything else that was sent.
+            session.do_send(SessionCommand::HangUp);
+        };
+        ctx.spawn(stop.into_actor(self));
+    }
+
+    /// Drops `room` once the next text may follow.
+    fn make_room(&mut self, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        let Some(writing) = self.writing().filter(|_| !room.is_closed()) else { return };
+        let outbox = writing.outbox.clone();
+        let wait = async move {
+            outbox.pace().await;
+            drop(room);
+        };
+        ctx.spawn(wait.into_actor(self));
+    }
+
+    /// Says goodbye behind what is queued; `None` if there is no connection.
+    fn say_goodbye(&mut self, frame: &impl Encode, give_up: GiveUp) -> Option<Goodbye> {
+        let writing = self.writing()?;
+        let first = writing.give_up.replace(give_up).is_none();
+        // When it is full the end of the connection says the same.
+        let _ = writing.outbox.push(frame);
+        writing.outbox.close();
+        Some(Goodbye { first, waiting: writing.outbox.waiting(), give_up })
+    }
+
+    /// Waits for the peer to take what was said before the goodbye.
+    fn await_end(&mut self, goodbye: Goodbye, ctx: &mut Context<Self>) {
+        if goodbye.first {
+            self.reports().report(SessionEvent::Closing);
+        }
+        match goodbye.give_up {
+            GiveUp::WhenStalled => Self::give_up_when_stalled(goodbye.waiting, ctx),
+            GiveUp::WhenHungUp => {
+                self.report_unwritten();
+                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
+            }
+        }
+    }
+
+    fn report_unwritten(&mut self) {
+        let Some(writing) = self.writing() else { return };
+        let unwritten = writing.outbox.waiting();
+        if std::mem::replace(&mut writing.unwritten, unwritten) != unwritten {
+            self.reports().report(SessionEvent::Unwritten(unwritten));
+        }
+    }
+
+    /// Gives a closed session up once its peer takes nothing more of what was `waiting`.
+    fn give_up_when_stalled(waiting: usize, ctx: &mut Context<Self>) {
+        ctx.run_later(CLOSE_TIMEOUT, move |session, ctx| {
+            let Some(writing) = session.writing() else { return };
+            if writing.give_up != Some(GiveUp::WhenStalled) {
+                return;
+            }
+            let left = writing.outbox.waiting();
+            if left < waiting {
+                Self::give_up_when_stalled(left, ctx);
+            } else {
+                session.give_up(ctx);
+            }
+        });
+    }
+}
