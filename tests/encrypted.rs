@@ -9,15 +9,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use harness::client::Client;
-use harness::lines::Lines;
 use harness::server::Server;
-use harness::{DEADLINE, Process, matou};
-use serde_json::Value;
+use harness::user::{User, client};
+use harness::{DEADLINE, matou};
 use tempfile::TempDir;
 
 /// The first byte of a `ClientHello`.
@@ -26,31 +25,9 @@ const HANDSHAKE: u8 = 0x16;
 const COREQ: &[u8] = b"\0\0\0\0\0\0\0\x03ann";
 const ACCEPTED: &[u8] = b"\0\0\0\x01\x01\0\0\0\x02\0\0\0\x03ann";
 
-/// A client as ann in a home that outlives it.
-struct Ann {
-    process: Process,
-    lines: Lines,
-}
-
-impl Ann {
-    fn start(home: &Path, server: &str, settings: &[(&str, &str)]) -> Self {
-        let mut command = matou(home);
-        command.args(["client", "--json", "--username", "ann", "--server", server]);
-        for (key, value) in settings {
-            command.env(format!("MATOU_CLIENT__{key}"), value);
-        }
-        let mut process =
-            Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-        let lines = Lines::new("ann", process.0.stdout.take().unwrap());
-        Self { process, lines }
-    }
-
-    fn event(&mut self, kind: &str) -> Value {
-        self.lines.wait(kind, |line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["event"] == kind).then_some(event)
-        })
-    }
+/// A client as ann in a home that outlives it, which may not reach the server.
+fn ann(home: &Path, server: &str, settings: &[(&str, &str)]) -> User {
+    User::run(client(home, server, "ann", settings), "ann")
 }
 
 fn identity(home: &Path, arguments: &[&str]) -> (bool, String) {
@@ -92,17 +69,17 @@ fn original_server() -> SocketAddr {
 fn a_server_is_known_from_the_first_connection_on() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address.to_string();
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    let first = ann.event("security");
+    let mut user = ann(home.path(), &address, &[]);
+    let first = user.event("security");
     assert_eq!((&first["link"], &first["key"]), (&"encrypted".into(), &"new".into()));
     let fingerprint = first["fingerprint"].as_str().unwrap().to_owned();
     assert!(fingerprint.starts_with("SHA256:"), "{fingerprint}");
-    ann.event("connected");
-    drop(ann);
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    let again = ann.event("security");
+    user.event("connected");
+    drop(user);
+    let mut user = ann(home.path(), &address, &[]);
+    let again = user.event("security");
     assert_eq!((&again["key"], &again["fingerprint"]), (&"known".into(), &first["fingerprint"]));
-    ann.event("connected");
+    user.event("connected");
     let (_, shown) = identity(home.path(), &["show"]);
     assert!(shown.contains(&format!("{address} {fingerprint} since 20")), "{shown}");
 }
@@ -111,37 +88,37 @@ fn a_server_is_known_from_the_first_connection_on() {
 fn a_server_with_another_key_is_refused_until_the_user_forgets_the_old_one() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address.to_string();
-    Ann::start(home.path(), &address, &[]).event("connected");
+    ann(home.path(), &address, &[]).event("connected");
     drop(server);
     let other = TempDir::new().unwrap();
     let mut command = matou(other.path());
     command.args(["server", "--listen", &address]);
     let mut server = Server::launch(command, &[]);
 
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    let refused = ann.event("disconnected");
+    let mut user = ann(home.path(), &address, &[]);
+    let refused = user.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("a different key than before"), "{reason}");
     assert!(reason.contains(&format!("matou-bin identity forget {address}")), "{reason}");
     let ended = server.logged("connection ended");
     assert!(ended["username"].as_str().unwrap().is_empty(), "{ended}");
-    drop(ann);
+    drop(user);
 
     assert!(identity(home.path(), &["forget", &address]).0);
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    assert_eq!(ann.event("security")["key"], "new");
-    ann.event("connected");
+    let mut user = ann(home.path(), &address, &[]);
+    assert_eq!(user.event("security")["key"], "new");
+    user.event("connected");
 }
 
 #[test]
 fn an_original_server_is_spoken_to_in_plain_with_a_warning() {
     let (address, home) = (original_server().to_string(), TempDir::new().unwrap());
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    assert_eq!(ann.event("security")["link"], "plain");
-    ann.event("connected");
+    let mut user = ann(home.path(), &address, &[]);
+    assert_eq!(user.event("security")["link"], "plain");
+    user.event("connected");
     let required = [("CLIENT__ENCRYPTION", "require")];
-    let mut ann = Ann::start(home.path(), &address, &required);
-    let refused = ann.event("disconnected");
+    let mut user = ann(home.path(), &address, &required);
+    let refused = user.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("does not support encryption"), "{reason}");
 }
@@ -150,16 +127,16 @@ fn an_original_server_is_spoken_to_in_plain_with_a_warning() {
 fn a_known_server_never_gets_a_plain_byte() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address;
-    Ann::start(home.path(), &address.to_string(), &[]).event("connected");
+    ann(home.path(), &address.to_string(), &[]).event("connected");
     drop(server);
     // Someone in between strips the encryption.
     let listener = TcpListener::bind(address).unwrap();
-    let mut ann = Ann::start(home.path(), &address.to_string(), &[]);
+    let mut user = ann(home.path(), &address.to_string(), &[]);
     for _ in 0..2 {
         let (stream, first) = accept(&listener);
         assert_eq!(first[0], HANDSHAKE);
         drop(stream);
-        let again = ann.event("reconnecting");
+        let again = user.event("reconnecting");
         let reason = again["reason"].as_str().unwrap();
         assert!(reason.contains("instead of encrypting") && reason.contains("known"), "{reason}");
     }
@@ -172,17 +149,17 @@ fn an_answer_that_is_no_handshake_is_an_error_and_never_an_old_server() {
     {
         let (listener, home) = (TcpListener::bind("127.0.0.1:0").unwrap(), TempDir::new().unwrap());
         let address = listener.local_addr().unwrap().to_string();
-        let mut ann = Ann::start(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
+        let mut user = ann(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
         let (mut stream, first) = accept(&listener);
         assert_eq!(first[0], HANDSHAKE);
         stream.write_all(answer).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
-        let refused = ann.event("disconnected");
+        let refused = user.event("disconnected");
         drop(stream);
         assert!(!refused["reason"].as_str().unwrap().is_empty());
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err(), "{answer:?}: tried again");
-        assert!(ann.lines.seen.iter().all(|line| !line.contains("plain")), "{answer:?}");
+        assert!(user.lines.seen.iter().all(|line| !line.contains("plain")), "{answer:?}");
     }
 }
 
@@ -190,12 +167,12 @@ fn an_answer_that_is_no_handshake_is_an_error_and_never_an_old_server() {
 fn a_silent_server_gets_two_hellos_of_different_size_and_nothing_plain() {
     let (listener, home) = (TcpListener::bind("127.0.0.1:0").unwrap(), TempDir::new().unwrap());
     let address = listener.local_addr().unwrap().to_string();
-    let mut ann = Ann::start(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
+    let mut user = ann(home.path(), &address, &[("CLIENT__RECONNECT", "false")]);
     let (_large, large) = accept(&listener);
     let (_small, small) = accept(&listener);
     assert_eq!((large[0], small[0]), (HANDSHAKE, HANDSHAKE));
     assert!(large.len() > 1200 && small.len() < 600, "{} and {}", large.len(), small.len());
-    let refused = ann.event("disconnected");
+    let refused = user.event("disconnected");
     assert!(refused["reason"].as_str().unwrap().contains("does not answer"), "{refused}");
 }
 
@@ -205,29 +182,29 @@ fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
     let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
     let home = TempDir::new().unwrap();
     let address = server.address.to_string();
-    let mut ann = Ann::start(home.path(), &address, &[]);
-    let fingerprint = ann.event("security")["fingerprint"].as_str().unwrap().to_owned();
-    drop(ann);
+    let mut user = ann(home.path(), &address, &[]);
+    let fingerprint = user.event("security")["fingerprint"].as_str().unwrap().to_owned();
+    drop(user);
     let other = TempDir::new().unwrap();
-    let mut ann = Ann::start(other.path(), &format!("{address}#{fingerprint}"), &[]);
-    assert_eq!(ann.event("security")["key"], "named");
-    ann.event("connected");
-    drop(ann);
+    let mut user = ann(other.path(), &format!("{address}#{fingerprint}"), &[]);
+    assert_eq!(user.event("security")["key"], "named");
+    user.event("connected");
+    drop(user);
     // It replaces a key that was known before, also for an address without it.
     let line = format!("{address} SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU 2026-01-01\n");
     fs::write(other.path().join(".local/share/matou/known_servers"), line).unwrap();
-    Ann::start(other.path(), &format!("{address}#{fingerprint}"), &[]).event("connected");
-    let mut ann = Ann::start(other.path(), &address, &[]);
-    assert_eq!(ann.event("security")["key"], "known");
-    drop(ann);
+    ann(other.path(), &format!("{address}#{fingerprint}"), &[]).event("connected");
+    let mut user = ann(other.path(), &address, &[]);
+    assert_eq!(user.event("security")["key"], "known");
+    drop(user);
     let third = TempDir::new().unwrap();
     let wrong = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
-    let mut ann = Ann::start(third.path(), &format!("{address}#{wrong}"), &[]);
-    let refused = ann.event("disconnected");
+    let mut user = ann(third.path(), &format!("{address}#{wrong}"), &[]);
+    let refused = user.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("a different key than the one in its address"), "{reason}");
-    let mut ann = Ann::start(third.path(), &format!("{}#{wrong}", original_server()), &[]);
-    let refused = ann.event("reconnecting");
+    let mut user = ann(third.path(), &format!("{}#{wrong}", original_server()), &[]);
+    let refused = user.event("reconnecting");
     assert!(refused["reason"].as_str().unwrap().contains("instead of encrypting"), "{refused}");
 }
 
@@ -296,20 +273,20 @@ fn an_operator_can_refuse_clients_that_are_not_encrypted() {
     let mut server = Server::with("127.0.0.1:0", &[("SECURITY__PLAIN", "refuse")]);
     let home = TempDir::new().unwrap();
     let plain = [("CLIENT__ENCRYPTION", "off"), ("CLIENT__RECONNECT", "false")];
-    let mut ann = Ann::start(home.path(), &server.address.to_string(), &plain);
-    ann.event("disconnected");
+    let mut user = ann(home.path(), &server.address.to_string(), &plain);
+    user.event("disconnected");
     let ended = server.logged("connection ended");
     assert!(ended["reason"].as_str().unwrap().contains("security.plain"), "{ended}");
-    Ann::start(home.path(), &server.address.to_string(), &[]).event("connected");
+    ann(home.path(), &server.address.to_string(), &[]).event("connected");
 }
 
 #[test]
 fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
     let (server, home) = (Server::start(), TempDir::new().unwrap());
     let address = server.address.to_string();
-    let mut first = Ann::start(home.path(), &address, &[]);
+    let mut first = ann(home.path(), &address, &[]);
     first.event("connected");
-    let mut second = Ann::start(home.path(), &address, &[]);
+    let mut second = ann(home.path(), &address, &[]);
     second.event("connected");
     first.event("disconnected");
     let why = first.event("notice");
@@ -317,7 +294,7 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
     assert!(why.contains("joined elsewhere") && why.contains("/reconnect"), "{why}");
     // Someone else cannot have the name.
     let other = TempDir::new().unwrap();
-    let mut thief = Ann::start(other.path(), &address, &[]);
+    let mut thief = ann(other.path(), &address, &[]);
     thief.event("refused");
 }
 
@@ -345,18 +322,17 @@ fn a_kicked_user_reads_why_and_does_not_come_back() {
     let socket = socket.to_str().unwrap();
     let server = Server::with("127.0.0.1:0", &[("ADMIN__SOCKET", socket)]);
     let home = TempDir::new().unwrap();
-    let mut ann = Ann::start(home.path(), &server.address.to_string(), &[]);
-    ann.event("connected");
+    let mut user = ann(home.path(), &server.address.to_string(), &[]);
+    user.event("connected");
     let kicked = matou(home.path())
         .args(["admin", "--socket", socket, "kick", "ann", "too", "loud"])
         .status()
         .unwrap();
     assert!(kicked.success());
     let why =
-        ann.lines.wait("the reason", |line| line.contains("too loud").then(|| line.to_owned()));
+        user.lines.wait("the reason", |line| line.contains("too loud").then(|| line.to_owned()));
     assert!(why.contains("disconnected by an operator"), "{why}");
-    ann.event("disconnected");
-    let next = ann.event("notice");
+    user.event("disconnected");
+    let next = user.event("notice");
     assert!(next["message"].as_str().unwrap().contains("/reconnect"), "{next}");
-    let Ann { process: _process, .. } = ann;
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use harness::client::{Client, open};
+use harness::client::{Client, open, private_pair};
 use harness::server::Server;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -68,9 +68,7 @@ fn send(client: &mut Client, to: &str, path: &Path) {
 #[test]
 fn a_file_is_sent_however_its_path_is_written() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(server.address);
     let folder = ada.home.path().display().to_string();
     // The name on disk, and what a person or terminal writes for it.
     let table = [
@@ -104,9 +102,7 @@ fn a_file_is_sent_however_its_path_is_written() {
 #[test]
 fn files_of_every_size_around_a_chunk_arrive_whole() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(server.address);
     for size in [0, 1, 4095, 4096, 4097] {
         let source = file(ada.home.path(), "source file", size, 7);
         send(&mut ada, "Bea", &source);
@@ -157,9 +153,7 @@ fn large_files_cross_while_messages_continue() {
 #[test]
 fn a_refused_file_closes_the_file_connection_only() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(server.address);
     let source = file(ada.home.path(), "source", 1_000_000, 3);
     send(&mut ada, "Bea", &source);
     let offer = bea.any("file_offered");
@@ -288,9 +282,7 @@ fn a_file_that_takes_the_path_of_one_that_waits_is_not_sent() {
 #[test]
 fn a_file_whose_size_says_nothing_is_refused_in_words() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, _bea) = private_pair(server.address);
     let mut refused = |what: &str| {
         ada.say(&format!("/send Bea {what}"));
         ada.any("error")["message"].as_str().unwrap().to_owned()
@@ -302,9 +294,7 @@ fn a_file_whose_size_says_nothing_is_refused_in_words() {
 #[test]
 fn a_missing_file_to_send_is_an_error_that_names_it() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, _bea) = private_pair(server.address);
     ada.say("/send Bea /no/such file");
     let error = ada.any("error");
     assert!(error["message"].as_str().unwrap().contains("/no/such file"), "{error}");

@@ -10,6 +10,7 @@ use std::process::{Output, Stdio};
 
 use harness::lines::Lines;
 use harness::server::Server;
+use harness::user::{User, client};
 use harness::wire::{Peer, coreq, cores};
 use harness::{Process, matou};
 use nix::sys::signal::Signal;
@@ -22,14 +23,8 @@ struct Ship {
     folder: TempDir,
 }
 
-/// Somebody's home, with a key of its own.
+/// A user's home, with a key of its own.
 struct Home(TempDir);
-
-/// A client at home.
-struct User {
-    process: Process,
-    lines: Lines,
-}
 
 impl Ship {
     fn start() -> Self {
@@ -69,13 +64,9 @@ impl Home {
     }
 
     fn asks(&self, ship: &Ship, name: &str) -> User {
-        let mut command = matou(self.0.path());
-        command.args(["client", "--json", "--username", name, "--server"]);
-        command.arg(ship.server.address.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Process(command.spawn().unwrap());
-        let lines = Lines::new(name, process.0.stdout.take().unwrap());
-        User { process, lines }
+        let mut command = client(self.0.path(), &ship.server.address.to_string(), name, &[]);
+        command.stderr(Stdio::null());
+        User::run(command, name)
     }
 
     fn fingerprint(&self) -> String {
@@ -97,15 +88,6 @@ impl Home {
         let error = user.event("error");
         user.process.exit();
         error["message"].as_str().unwrap().to_owned()
-    }
-}
-
-impl User {
-    fn event(&mut self, kind: &str) -> Value {
-        self.lines.wait(kind, |line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["event"] == kind).then_some(event)
-        })
     }
 }
 

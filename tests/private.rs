@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::client::{Client, meet, open};
+use harness::client::{Client, meet, open, pair, private_pair};
 use harness::server::Server;
 use harness::wire::{Peer, msgbc};
 
@@ -32,9 +32,7 @@ fn private_messages_go_both_ways_and_bypass_the_server() {
 #[test]
 fn a_message_without_a_session_requests_one_and_is_delivered_in_order() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    meet(&mut ada, &mut bea);
+    let (mut ada, mut bea) = pair(server.address);
     for number in 0..20 {
         ada.say(&format!("/msg Bea number {number}"));
     }
@@ -80,9 +78,7 @@ fn a_person_who_is_allowed_is_accepted_without_an_answer_until_they_leave() {
 #[test]
 fn a_request_that_was_withdrawn_is_made_again_and_answered() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    meet(&mut ada, &mut bea);
+    let (mut ada, mut bea) = pair(server.address);
     ada.say("/open Bea");
     bea.wait("private_request", |event| event["from"] == "Ada");
     bea.say("/decline Ada");
@@ -119,9 +115,7 @@ fn a_script_that_writes_everything_at_once_is_delivered_completely() {
 #[test]
 fn simultaneous_requests_open_a_session() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    meet(&mut ada, &mut bea);
+    let (mut ada, mut bea) = pair(server.address);
     ada.say("/msg Bea from Ada");
     bea.say("/msg Ada from Bea");
     for (client, other) in [(&mut ada, "Bea"), (&mut bea, "Ada")] {
@@ -134,9 +128,7 @@ fn simultaneous_requests_open_a_session() {
 #[test]
 fn a_private_session_outlives_the_server() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(server.address);
     drop(server); // Killed, with no chance to say anything.
     ada.any("disconnected");
     bea.any("disconnected");
@@ -157,9 +149,7 @@ fn a_private_session_outlives_the_server() {
 #[test]
 fn a_peer_that_is_killed_ends_the_session() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, bea) = private_pair(server.address);
     drop(bea);
     ada.wait("private_closed", |event| event["with"] == "Bea");
     ada.say("and on it goes");

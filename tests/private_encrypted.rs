@@ -8,7 +8,7 @@ mod harness;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::client::{Client, open};
+use harness::client::{Client, open, private_pair};
 use harness::matou;
 use harness::server::Server;
 use harness::user::User;
@@ -166,9 +166,7 @@ fn a_file_that_was_cut_by_a_kill_goes_on_where_it_ended() {
 #[test]
 fn a_folder_arrives_as_it_is_and_into_the_folder_that_was_named() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join(server.address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(server.address);
     let root = ada.home.path().join("trip to the sea");
     fs::create_dir_all(root.join("day 1/empty")).unwrap();
     for number in 0..20 {

@@ -7,15 +7,14 @@ mod harness;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use harness::lines::Lines;
 use harness::server::Server;
-use harness::{Process, matou, skipped};
-use serde_json::Value;
+use harness::skipped;
+use harness::user::{User, client};
 
 /// A record of TLS with RECEIPT in it: type, size, number and hash; type, length, kind and seal.
 const RECEIPT_RECORD: i64 = (4 + 4 + 8 + 32) + 5 + 1 + 16;
@@ -25,8 +24,7 @@ const PUBLIC: &str = "Pademelon";
 
 /// A client under `strace`.
 struct Traced {
-    process: Process,
-    lines: Lines,
+    user: User,
     trace: PathBuf,
 }
 
@@ -38,45 +36,25 @@ impl Traced {
             skipped("strace is missing or may not trace");
             return None;
         }
-        let client = matou(home);
+        let client = client(home, &server.to_string(), name, &[]);
         let trace = home.join("trace");
         let mut command = Command::new("strace");
         command.env_clear().args(["-f", "-yy", "-o"]).arg(&trace).args(options);
-        command.arg(client.get_program());
+        command.arg(client.get_program()).args(client.get_args());
         for (key, value) in client.get_envs() {
             command.env(key, value.unwrap());
         }
-        let server = server.to_string();
-        command.args(["client", "--json", "--username", name, "--server", &server]);
         command.args(["--accept-private", "always", "--accept-files", "always"]);
-        let mut process =
-            Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-        let lines = Lines::new(name, process.0.stdout.take().unwrap());
-        let mut traced = Self { process, lines, trace };
-        traced.event("connected");
-        Some(traced)
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.process.0.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    fn event(&mut self, kind: &str) -> Value {
-        self.wait(kind, |_| true)
-    }
-
-    fn wait(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        self.lines.wait(kind, |line| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            (event["event"] == kind && wanted(&event)).then_some(event)
-        })
+        let mut user = User::run(command, name);
+        user.event("connected");
+        Some(Self { user, trace })
     }
 
     /// Signs out; the calls that were made.
     fn quit(mut self) -> Vec<Call> {
-        self.say("/quit");
-        self.event("closed");
-        self.process.exit();
+        self.user.say("/quit");
+        self.user.event("closed");
+        self.user.process.exit();
         calls(&fs::read_to_string(&self.trace).unwrap())
     }
 }
@@ -138,7 +116,7 @@ fn what_is_confirmed_was_synced_then_renamed_and_then_its_folder_was_synced() {
     let Some(mut bea) = Traced::start(homes[1].path(), server.address, "Bea", &options) else {
         return;
     };
-    ada.wait("joined", |event| event["username"] == "Bea");
+    ada.user.wait("joined", |event| event["username"] == "Bea");
     let file = homes[0].path().join("letter");
     fs::write(&file, vec![7; 300_000]).unwrap();
     let folder = homes[0].path().join("album");
@@ -147,9 +125,9 @@ fn what_is_confirmed_was_synced_then_renamed_and_then_its_folder_was_synced() {
         fs::write(folder.join(format!("below/{number}")), vec![number; 5000]).unwrap();
     }
     for path in [&file, &folder] {
-        ada.say(&format!("/send Bea {}", path.display()));
-        bea.event("file_received");
-        ada.event("file_sent");
+        ada.user.say(&format!("/send Bea {}", path.display()));
+        bea.user.event("file_received");
+        ada.user.event("file_sent");
     }
     ada.quit();
     let calls = bea.quit();
@@ -225,23 +203,23 @@ fn the_network_and_the_server_see_nothing_of_what_is_private() {
     let Some(mut bea) = Traced::start(homes[1].path(), server.address, "Bea", &options) else {
         return;
     };
-    ada.wait("joined", |event| event["username"] == "Bea");
+    ada.user.wait("joined", |event| event["username"] == "Bea");
     let [word, file_name, file_word, folder_name, entry_name] = PRIVATE;
-    ada.say(&format!("{PUBLIC} to all"));
-    bea.event("message");
-    ada.say(&format!("/msg Bea the {word} sleeps"));
-    bea.event("private_message");
-    bea.say(&format!("/msg Ada the {word} wakes"));
-    ada.wait("private_message", |event| event["from"] == "Bea");
+    ada.user.say(&format!("{PUBLIC} to all"));
+    bea.user.event("message");
+    ada.user.say(&format!("/msg Bea the {word} sleeps"));
+    bea.user.event("private_message");
+    bea.user.say(&format!("/msg Ada the {word} wakes"));
+    ada.user.wait("private_message", |event| event["from"] == "Bea");
     let file = homes[0].path().join(format!("{file_name}.txt"));
     fs::write(&file, file_word.repeat(10_000)).unwrap();
     let folder = homes[0].path().join(folder_name);
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join(entry_name), file_word.repeat(1000)).unwrap();
     for path in [&file, &folder] {
-        ada.say(&format!("/send Bea {}", path.display()));
-        bea.event("file_received");
-        ada.event("file_sent");
+        ada.user.say(&format!("/send Bea {}", path.display()));
+        bea.user.event("file_received");
+        ada.user.event("file_sent");
     }
     let memory = memory(server.process.0.id());
     let (ada, bea) = (sent(&ada.quit()), sent(&bea.quit()));

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use harness::client::{Client, open};
+use harness::client::{Client, private_pair};
 use harness::server::Server;
 
 #[test]
@@ -68,9 +68,7 @@ fn a_client_keeps_asking_for_its_name_while_its_old_connection_still_holds_it() 
 fn a_private_session_survives_a_restart_of_the_server() {
     let server = Server::start();
     let address = server.address;
-    let mut ada = Client::join(address, "Ada");
-    let mut bea = Client::join(address, "Bea");
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = private_pair(address);
     drop(server);
     ada.any("disconnected");
     bea.any("disconnected");

@@ -152,6 +152,20 @@ impl Client {
     }
 }
 
+/// Ada and Bea, who have met.
+pub(crate) fn pair(server: SocketAddr) -> (Client, Client) {
+    let (mut ada, mut bea) = (Client::join(server, "Ada"), Client::join(server, "Bea"));
+    meet(&mut ada, &mut bea);
+    (ada, bea)
+}
+
+/// Ada and Bea in a private session.
+pub(crate) fn private_pair(server: SocketAddr) -> (Client, Client) {
+    let (mut ada, mut bea) = (Client::join(server, "Ada"), Client::join(server, "Bea"));
+    open(&mut ada, &mut bea);
+    (ada, bea)
+}
+
 /// Waits until each of the two knows that the other one is there.
 pub(crate) fn meet(a: &mut Client, b: &mut Client) {
     let (one, other) = (a.name.clone(), b.name.clone());

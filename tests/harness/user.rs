@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -11,34 +11,45 @@ use serde_json::Value;
 use super::lines::Lines;
 use super::{Process, matou};
 
-/// A client that accepts everything, in a home that outlives it; SIGKILL ends it when it is dropped.
+/// A client whose home outlives it; SIGKILL ends it when it is dropped.
 pub(crate) struct User {
     /// The process.
     pub(crate) process: Process,
-    lines: Lines,
+    /// What it writes.
+    pub(crate) lines: Lines,
+}
+
+/// The client as a command, with more `settings` such as `("FILES__RATE", "1M")`.
+pub(crate) fn client(home: &Path, server: &str, name: &str, settings: &[(&str, &str)]) -> Command {
+    let mut command = matou(home);
+    command.args(["client", "--json", "--username", name, "--server", server]);
+    for (key, value) in settings {
+        command.env(format!("MATOU_CLIENT__{key}"), value);
+    }
+    command
 }
 
 impl User {
-    /// A client that has joined, with more `settings` such as `("FILES__RATE", "1M")`.
+    /// A client that accepts everything and has joined.
     pub(crate) fn start(
         home: &Path,
         server: SocketAddr,
         name: &str,
         settings: &[(&str, &str)],
     ) -> Self {
-        let mut command = matou(home);
-        let server = server.to_string();
-        command.args(["client", "--json", "--username", name, "--server", &server]);
+        let mut command = client(home, &server.to_string(), name, settings);
         command.args(["--accept-private", "always", "--accept-files", "always"]);
-        for (key, value) in settings {
-            command.env(format!("MATOU_CLIENT__{key}"), value);
-        }
+        let mut user = Self::run(command, name);
+        user.event("connected");
+        user
+    }
+
+    /// Whatever the command is; `name` is for the words of a failure.
+    pub(crate) fn run(mut command: Command, name: &str) -> Self {
         let mut process =
             Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         let lines = Lines::new(name, process.0.stdout.take().unwrap());
-        let mut user = Self { process, lines };
-        user.event("connected");
-        user
+        Self { process, lines }
     }
 
     /// Types a line.
