@@ -216,9 +216,10 @@ pub(crate) struct ClientArguments {
     /// matou/client.toml in your configuration folder.
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
-    /// The server to connect to, instead of one in the local network; the default port is 6286.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) server: Option<String>,
+    /// The server to connect to, instead of one in the local network; the default port is 6286. Several
+    /// servers of one room, with commas between them, stand in for each other.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) server: Vec<String>,
     /// Sign in under this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
@@ -248,9 +249,10 @@ pub(crate) struct JoinArguments {
     /// matou/client.toml in your configuration folder.
     #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
-    /// The server to connect to, instead of one in the local network; the default port is 6286.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) server: Option<String>,
+    /// The server to connect to, instead of one in the local network; the default port is 6286. Several
+    /// servers of one room, with commas between them, stand in for each other.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) server: Vec<String>,
     /// Sign in under this name; by default under your usual one or your login name, with a number
     /// behind it if it is taken.
     #[arg(long, value_name = "NAME", value_parser = username)]
@@ -343,7 +345,7 @@ impl ClientArguments {
     /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         flags([
-            ("--server", "client.server", self.server.as_ref()),
+            ("--server", "client.server", list(&self.server).as_ref()),
             ("--username", "client.username", self.username.as_ref()),
             ("--downloads", "files.downloads", self.downloads.as_ref()),
             ("--accept-files", "files.accept", self.accept_files.as_ref()),
@@ -355,7 +357,7 @@ impl ClientArguments {
 impl JoinArguments {
     /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<Flag> {
-        flags([("--server", "client.server", self.server.as_ref())])
+        flags([("--server", "client.server", list(&self.server).as_ref())])
     }
 }
 
@@ -366,6 +368,11 @@ impl ReceiveArguments {
         flags.extend(self.join.flags());
         flags
     }
+}
+
+/// A list as the text that sets it.
+fn list(entries: &[String]) -> Option<String> {
+    (!entries.is_empty()).then(|| entries.join(","))
 }
 
 fn flags<'a>(

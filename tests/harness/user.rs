@@ -37,7 +37,18 @@ impl User {
         name: &str,
         settings: &[(&str, &str)],
     ) -> Self {
-        let mut command = client(home, &server.to_string(), name, settings);
+        Self::start_at(home, &[server], name, settings)
+    }
+
+    /// The same, with several servers of one room.
+    pub(crate) fn start_at(
+        home: &Path,
+        servers: &[SocketAddr],
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        let mut command = client(home, &servers.join(","), name, settings);
         command.args(["--accept-private", "always", "--accept-files", "always"]);
         let mut user = Self::run(command, name);
         user.event("connected");

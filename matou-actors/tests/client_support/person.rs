@@ -47,7 +47,7 @@ pub fn text(text: &str) -> MessageText {
 
 pub fn settings(server: SocketAddr, folder: &Path) -> ClientSettings {
     ClientSettings {
-        server: server.to_string(),
+        servers: vec![server.into()],
         downloads: folder.join("downloads"),
         disk_reserve: 0,
         connect_timeout: Duration::from_secs(5),

@@ -49,7 +49,7 @@ impl Victim {
         let identity = Arc::new(Identity::generate().unwrap());
         let key = identity.public_key();
         let settings = ClientSettings {
-            server: server.to_string(),
+            servers: vec![server.into()],
             username: Some(name("ann")),
             downloads: folder.path().join("downloads"),
             accept_files: Policy::Always,

@@ -22,8 +22,8 @@ pub(crate) enum Asks {
 
 /// What a search leads to.
 pub(crate) enum Outcome {
-    /// How the client names the server that is to be joined.
-    Server(String),
+    /// The servers of the room that is to be joined.
+    Servers(Vec<ServerName>),
     /// The user has to choose, on the screen.
     Choose(Vec<FoundServer>),
 }
@@ -43,7 +43,7 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcom
             Asks::OnScreen => return Ok(Outcome::Choose(found)),
             Asks::InLines => match ask(&found)? {
                 Answer::Number(index) => index,
-                Answer::Address(server) => return Ok(Outcome::Server(server)),
+                Answer::Address(server) => return Ok(Outcome::Servers(vec![server])),
             },
         },
     };
@@ -58,13 +58,14 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcom
     if !is_quiet {
         say(&format!("joining {} at {place}", server.name));
     }
-    Ok(Outcome::Server(place.to_string()))
+    let server = ServerName::parse(&place.to_string()).map_err(Failure::Runtime)?;
+    Ok(Outcome::Servers(vec![server]))
 }
 
 /// What the user typed.
 enum Answer {
     Number(usize),
-    Address(String),
+    Address(ServerName),
 }
 
 fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
@@ -87,7 +88,7 @@ fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
             say(&format!("there is no server {typed} in the list"));
         } else if !typed.is_empty() {
             match ServerName::parse(typed) {
-                Ok(_) => return Ok(Answer::Address(typed.to_owned())),
+                Ok(server) => return Ok(Answer::Address(server)),
                 Err(error) => say(&error),
             }
         }

@@ -59,14 +59,14 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     let target = if mode == Mode::Screen { Target::Nowhere } else { Target::PlainStderr };
     let log = start_log(&file, target)?;
     let mut servers = Vec::new();
-    if settings.server.is_empty() {
+    if settings.servers.is_empty() {
         let asks = match mode {
             Mode::Screen => Asks::OnScreen,
             Mode::Plain if can_ask => Asks::InLines,
             Mode::Plain | Mode::Json => Asks::Never,
         };
         match find::find(asks, mode == Mode::Json, &log.logger) {
-            Ok(Outcome::Server(server)) => settings.server = server,
+            Ok(Outcome::Servers(found)) => settings.servers = found,
             Ok(Outcome::Choose(found)) => servers = found.iter().map(choice).collect(),
             Err(failure) => {
                 log.finish();
@@ -111,7 +111,8 @@ async fn show(
     log: &Log,
     home: Option<PathBuf>,
 ) -> Result<(), Failure> {
-    let (username, server) = (settings.username.clone(), settings.server.clone());
+    let username = settings.username.clone();
+    let server = settings.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let options = screen::Options { settings: screen, username, server, servers, home };
     let client = matou_actors::client::start(settings, log.logger.clone());
     match screen::run(options, client).await {

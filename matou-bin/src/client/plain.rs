@@ -59,6 +59,12 @@ impl Plain {
                 self.reason = Some(reason.clone());
                 format!("! disconnected: {reason}")
             }
+            Event::Failover { from, server, reason } => {
+                let known =
+                    self.reason.replace(reason.clone()).is_some_and(|known| known == *reason);
+                let reason = if known { String::new() } else { format!(": {reason}") };
+                format!("* trying {server} instead of {from}{reason}")
+            }
             Event::Reconnecting { attempt, delay_ms, reason } => {
                 let delay = Duration::from_millis(*delay_ms).as_secs_f64();
                 let known = self.reason.replace(reason.clone());
@@ -316,6 +322,19 @@ mod tests {
             assert!(!again(attempt, reason()).contains("no route"));
         }
         assert!(again(3, "timed out".into()).contains("(attempt 3: timed out)"));
+    }
+
+    #[test]
+    fn the_server_that_was_lost_and_the_one_that_is_tried_are_named() {
+        let mut plain = Plain::default();
+        let reason = || "no route".to_owned();
+        let failover =
+            || Event::Failover { from: "a:1".into(), server: "b:2".into(), reason: reason() };
+        let first = rendered(&mut plain, &failover());
+        assert!(first.contains("* trying b:2 instead of a:1: no route"), "{first}");
+        rendered(&mut plain, &Event::Disconnected { reason: reason() });
+        let lost = rendered(&mut plain, &failover());
+        assert!(lost.ends_with("* trying b:2 instead of a:1\n"), "{lost}");
     }
 
     #[test]

@@ -100,12 +100,12 @@ fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings)
 }
 
 fn add_server(settings: &mut ClientSettings, log: &Log) -> Result<(), Failure> {
-    if !settings.server.is_empty() {
+    if !settings.servers.is_empty() {
         return Ok(());
     }
     let asks = if io::stdin().is_terminal() { Asks::InLines } else { Asks::Never };
     match find::find(asks, false, &log.logger) {
-        Ok(Outcome::Server(server)) => settings.server = server,
+        Ok(Outcome::Servers(servers)) => settings.servers = servers,
         // Only the screen is given the choice.
         Ok(Outcome::Choose(_)) => {}
         Err(Failure::Runtime(reason)) => return Err(Failure::Unreachable(reason)),

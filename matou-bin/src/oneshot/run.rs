@@ -141,6 +141,9 @@ fn remark(event: &Event) -> Option<String> {
         Event::Disconnected { reason } => {
             Some(format!("disconnected from the server: {reason}; trying again"))
         }
+        Event::Failover { from, server, reason } => {
+            Some(format!("trying {server} instead of {from}: {reason}"))
+        }
         // The failure to join says it.
         Event::Error { code: ErrorCode::Server, .. } => None,
         Event::Error { message, .. } | Event::Notice { message } => Some(message.clone()),

@@ -43,8 +43,8 @@ pub(crate) struct ClientFile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Client {
-    /// As [`ServerName::parse`] reads it; empty searches the local network.
-    pub(crate) server: String,
+    /// The servers of one room, each as [`ServerName::parse`] reads it; empty searches the local network.
+    pub(crate) server: Vec<String>,
     /// The name to sign in with; empty prompts for one.
     pub(crate) username: String,
     /// Whether to reconnect after a connection loss.
@@ -119,7 +119,7 @@ pub(crate) struct Log {
 impl Default for Client {
     fn default() -> Self {
         Self {
-            server: String::new(),
+            server: Vec::new(),
             username: String::new(),
             reconnect: true,
             encryption: Encryption::Auto,
@@ -210,16 +210,8 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
             return Err(wrong(key, &seconds, "1 or more is expected"));
         }
     }
-    if !client.server.is_empty() && ServerName::parse(&client.server).is_err() {
-        return Err(wrong(
-            "client.server",
-            &client.server,
-            "HOST, HOST:PORT, [ADDRESS]:PORT or matou://HOST:PORT is expected, with a port from 1 to \
-             65535, and with or without #SHA256:... behind it; or nothing, to search for servers",
-        ));
-    }
     Ok(ClientSettings {
-        server: client.server.clone(),
+        servers: servers(&client.server)?,
         username: username(&client.username)?,
         downloads: downloads(&files.downloads, home)?,
         accept_files: files.accept,
@@ -255,6 +247,17 @@ fn read_password(variable: Option<OsString>, file: &Path) -> Result<Option<Passw
     let read = matou_actors::server::read_password(file);
     let wrong = |error: PasswordFileError| wrong("client.password_file", &file, &error.to_string());
     read.map(|text| Some(Password::new(text))).map_err(wrong)
+}
+
+fn servers(list: &[String]) -> Result<Vec<ServerName>, Wrong> {
+    let named = list.iter().filter(|server| !server.trim().is_empty());
+    let parsed = named.map(|server| {
+        let allowed = "HOST, HOST:PORT, [ADDRESS]:PORT or matou://HOST:PORT is expected, with a port from \
+                       1 to 65535, and with or without #SHA256:... behind it; or several of these, for one \
+                       room; or nothing, to search for servers";
+        ServerName::parse(server).map_err(|_| wrong("client.server", server, allowed))
+    });
+    parsed.collect()
 }
 
 fn username(name: &str) -> Result<Option<Username>, Wrong> {

@@ -175,6 +175,13 @@ fn check(
                 };
                 check(origin, &key, inner, table)?;
             }
+            Some(ValueKind::Array(_)) if matches!(value.kind, ValueKind::String(_)) => {
+                if let ValueKind::String(text) = &value.kind
+                    && let Some(list) = list(origin, text)
+                {
+                    value.kind = list;
+                }
+            }
             Some(expected) if type_name(expected) == type_name(&value.kind) => {}
             Some(expected) => {
                 return Err(wrong_type(origin, key, value, type_name(expected)));
@@ -226,9 +233,10 @@ fn too_large(origin: &str, key: String, value: &str) -> SettingsError {
     }
 }
 
-/// `a, b` or `["a", "b"]`.
+/// `a, b` or `["a", "b"]`. An entry can begin with a bracket, as an IPv6 address does.
 fn list(origin: &str, text: &str) -> Option<ValueKind> {
-    if text.trim_start().starts_with('[') {
+    let inside = text.trim_start().strip_prefix('[').map(str::trim_start);
+    if inside.is_some_and(|inside| inside.starts_with(['"', '\'', ']'])) {
         let parsed = parse(&format!("list = {text}"), Path::new(origin)).ok()?;
         return Some(parsed.get("list")?.kind.clone());
     }

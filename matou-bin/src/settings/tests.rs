@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use config::{File, FileFormat, Source, ValueKind};
-use matou_actors::client::{ClientSettings, Policy};
+use matou_actors::client::{ClientSettings, Policy, ServerName};
 use matou_actors::server::ServerSettings;
 use serde::de::DeserializeOwned;
 
@@ -209,7 +209,7 @@ fn the_client_file_becomes_the_library_settings() {
     let text = "[client]\nserver = \"h:1\"\nusername = \"Bob\"\n[files]\ndownloads = \"~/in\"\n\
                 accept = \"always\"\n[private]\nlisten = \"::1\"\nports = \"40000-40010\"\n";
     let settings = client(text).unwrap().1;
-    assert_eq!(settings.server, "h:1");
+    assert_eq!(settings.servers, [ServerName::parse("h:1").unwrap()]);
     assert_eq!(settings.username.unwrap().as_str(), "Bob");
     assert_eq!(settings.downloads, Path::new("/home/me/in"));
     assert_eq!(settings.accept_files, Policy::Always);
@@ -229,11 +229,31 @@ fn every_server_syntax_is_accepted() {
         "[::1]:65535",
         "fe80::1%e",
         "matou://h:1",
-        "",
     ] {
         let text = format!("[client]\nserver = \"{server}\"");
-        assert_eq!(client(&text).unwrap().1.server, server);
+        assert_eq!(client(&text).unwrap().1.servers, [ServerName::parse(server).unwrap()]);
     }
+}
+
+#[test]
+fn several_servers_are_a_list_or_a_text_with_commas() {
+    let servers = |text: &str| {
+        let servers = client(&format!("[client]\nserver = {text}")).unwrap().1.servers;
+        servers.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for several in ["[\"a:1\", \"b\"]", "\"a:1, b\"", "\"a:1,b,\"", "[\"a:1\", \"b\", \"\"]"] {
+        assert_eq!(servers(several), ["a:1", "b:6286"], "{several}");
+    }
+    for none in ["[]", "\"\"", "[\"\"]"] {
+        assert!(servers(none).is_empty(), "{none}");
+    }
+    let variable = variables(&[("MATOU_CLIENT__CLIENT__SERVER", "a:1,b")]);
+    let (_, settings) = load_client(None, variable, &[], Some(Path::new("/home/me"))).unwrap();
+    assert_eq!(settings.servers.len(), 2);
+    let error = client("[client]\nserver = [\"a:1\", \"b:0\"]").unwrap_err();
+    assert!(error.starts_with("client.toml: client.server = \"b:0\""), "{error}");
+    let error = client("[client]\nserver = 5").unwrap_err();
+    assert!(error.contains("a list is expected"), "{error}");
 }
 
 #[test]

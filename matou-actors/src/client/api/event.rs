@@ -58,6 +58,16 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A server of the room cannot be reached or is lost (then this comes behind [`Event::Disconnected`]), and
+    /// another one is tried at once.
+    Failover {
+        /// The former one as `host:port`, as the user named it.
+        from: String,
+        /// The one that is tried now.
+        server: String,
+        /// Why the former one is not used.
+        reason: String,
+    },
     /// The next attempt to reach the server (or to take the name back).
     Reconnecting {
         /// 1 for the first attempt since the connection was lost.

@@ -1,7 +1,7 @@
 //! The server as the user names it: `HOST` or `HOST:PORT`.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use crate::protocol::DEFAULT_PORT;
 use crate::trust::Fingerprint;
@@ -76,6 +76,12 @@ fn is_ipv6(text: &str) -> bool {
     let interface_is_valid =
         !interface.is_empty() && interface.chars().all(|it| it.is_ascii_graphic() && it != '%');
     address.parse::<Ipv6Addr>().is_ok() && interface_is_valid
+}
+
+impl From<SocketAddr> for ServerName {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port(), fingerprint: None }
+    }
 }
 
 /// `HOST:PORT`, without the fingerprint.

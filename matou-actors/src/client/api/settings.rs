@@ -1,12 +1,13 @@
 //! What a client needs to know before it starts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::api::password::Password;
+use crate::client::api::server_name::ServerName;
 use crate::protocol::Username;
 use crate::trust::Identity;
 
@@ -14,10 +15,9 @@ use crate::trust::Identity;
 /// starts the client fills this in.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// The server as `HOST` or `HOST:PORT` (IPv6 literals in brackets when a port follows);
-    /// a host name is tried at all its addresses. Empty waits for
+    /// The servers of one room: the first that answers is used, and another one when it is lost. Empty waits for
     /// [`crate::client::Command::UseServer`].
-    pub server: String,
+    pub servers: Vec<ServerName>,
     /// The name to sign in with; without one, the client connects and waits for
     /// [`crate::client::Command::SignIn`].
     pub username: Option<Username>,
@@ -80,7 +80,10 @@ pub enum Encryption {
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
-            server: format!("127.0.0.1:{}", crate::protocol::DEFAULT_PORT),
+            servers: vec![ServerName::from(SocketAddr::from((
+                Ipv4Addr::LOCALHOST,
+                crate::protocol::DEFAULT_PORT,
+            )))],
             username: None,
             downloads: PathBuf::from("."),
             accept_files: Policy::Ask,

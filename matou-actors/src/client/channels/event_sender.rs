@@ -95,6 +95,7 @@ impl EventSender {
 fn sanitize_reason(mut event: Event) -> Event {
     match &mut event {
         Event::Disconnected { reason }
+        | Event::Failover { reason, .. }
         | Event::Reconnecting { reason, .. }
         | Event::PrivateRequestOver { reason, .. }
         | Event::PrivateClosed { reason, .. }

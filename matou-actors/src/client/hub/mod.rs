@@ -117,8 +117,8 @@ impl Actor for Hub {
         let (folder, days) = (self.settings.downloads.clone(), self.settings.keep_partial_days);
         // It takes as long as the disk does, and nothing waits for it.
         drop(tokio::task::spawn_blocking(move || remove_old_parts(&folder, days)));
-        let server = self.settings.server.clone();
-        self.with_server(ctx, |link| link.start(&server));
+        let servers = self.settings.servers.clone();
+        self.with_server(ctx, |link| link.start(servers));
         self.settle(ctx);
     }
 }

@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A client that has no server.
 fn start() -> (Addr<Hub>, Handle, Events) {
-    let settings = ClientSettings { server: String::new(), ..Default::default() };
+    let settings = ClientSettings { servers: Vec::new(), ..Default::default() };
     let (handle, events, inside) = handle::channels();
     let logger = slog::Logger::root(slog::Discard, slog::o!());
     (Hub::new(settings, logger, inside).start(), handle, events)

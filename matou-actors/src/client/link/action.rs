@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     /// The last event that was seen; 0 is none.
     pub(crate) last_sequence: u64,
     pub(crate) password: Option<Password>,
+    /// Another server is tried if this one does not answer soon.
+    pub(crate) has_other: bool,
 }
 
 /// What is looked at again later.

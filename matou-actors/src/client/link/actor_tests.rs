@@ -18,6 +18,7 @@ fn link(address: &str) -> (Addr<Link>, Reports<LinkReport>) {
         generation: 7,
         server,
         last_sequence: 0,
+        has_other: false,
         trust: Trust::default(),
         reports: hub,
         logger,

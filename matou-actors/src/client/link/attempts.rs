@@ -49,14 +49,14 @@ impl ServerLink {
 
     /// Tries to reach the server now, unless that is under way.
     pub(super) fn connect(&mut self) {
-        let Some(server) = self.server.clone().filter(|_| self.connection.is_none()) else {
-            return;
-        };
+        let server = self.servers.current().filter(|_| self.connection.is_none());
+        let Some(server) = server.cloned() else { return };
         self.generation += 1;
         let generation = self.generation;
         self.connection = Some(Connection::default());
         let (last_sequence, password) = (self.past.last_sequence(), self.password.clone());
-        let attempt = Attempt { generation, server, last_sequence, password };
+        let has_other = self.servers.has_other();
+        let attempt = Attempt { generation, server, last_sequence, password, has_other };
         self.actions.push(LinkAction::Connect(attempt));
         // Later attempts are announced with their reason.
         if generation == self.first {

@@ -5,9 +5,6 @@ use std::time::Duration;
 /// The longest first wait.
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
-/// A connection that lasted less does not make the waits short again: a server that fails as soon
-/// as it is spoken to is left in peace.
-const LASTING: Duration = Duration::from_secs(1);
 
 /// Exponential backoff with jitter, 0.5 s to 30 s.
 #[derive(Debug, Default)]
@@ -27,10 +24,10 @@ impl Backoff {
         (self.attempt, full.mul_f64(0.25 + chance.clamp(0.0, 1.0) * 0.75))
     }
 
-    /// A connection that the server had accepted is lost after it `lasted` so long.
-    pub(crate) fn lost(&mut self, lasted: Duration) {
+    /// A connection that the server had accepted is lost. Only one that `lasted` makes the waits short again.
+    pub(crate) fn lost(&mut self, lasted: bool) {
         self.attempt = 0;
-        if lasted >= LASTING {
+        if lasted {
             self.level = 0;
         }
     }
@@ -55,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_that_lasted_a_second_makes_the_waits_short_again() {
+    fn only_a_connection_that_lasted_makes_the_waits_short_again() {
         let mut backoff = Backoff::default();
         for _ in 0..3 {
             backoff.next(1.0);
         }
-        backoff.lost(Duration::from_millis(900));
+        backoff.lost(false);
         assert_eq!(backoff.next(1.0), (1, Duration::from_secs(16)));
-        backoff.lost(Duration::from_secs(2));
+        backoff.lost(true);
         assert_eq!(backoff.next(1.0), (1, Duration::from_secs(2)));
     }
 }

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::past::Past;
 use super::server_link::ServerLink;
+use super::servers::Servers;
 use super::sign_in::Wish;
 use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
@@ -73,7 +74,7 @@ impl ServerLink {
         self.retry = None;
         self.first = self.generation + 1;
         self.past = Past::default();
-        self.server = Some(server);
+        self.servers = Servers::new(vec![server]);
         self.connect();
     }
 
@@ -114,6 +115,7 @@ impl ServerLink {
             return self.notice("the server is connected");
         }
         self.retry = None;
+        self.servers.reset();
         self.try_again();
     }
 }

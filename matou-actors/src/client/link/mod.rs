@@ -4,8 +4,8 @@
 //! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `commands`: what the user wants of the server;
 //!   `reports`: what happens on the connection; `server_frames`: what the server says; `attempts`: when
-//!   it is tried (again), and how long it may take; [`action`]: what the state leaves to be done.
-//! - `sign_in`, `roster`, `past`, `backoff`: parts of that state.
+//!   it is tried (again), and how long it may take; `loss`: what follows when it is lost; [`action`]: what the state leaves to be done.
+//! - `servers` (which one is tried next), `sign_in`, `roster`, `past`, `backoff`: parts of that state.
 
 pub(super) mod action;
 mod actor;
@@ -17,6 +17,7 @@ mod commands;
 pub(super) mod current;
 mod first_bytes;
 mod known_file;
+mod loss;
 mod past;
 mod reach;
 mod reports;
@@ -25,4 +26,5 @@ mod server_frames;
 pub(super) mod server_link;
 #[cfg(test)]
 mod server_link_tests;
+mod servers;
 mod sign_in;

@@ -26,10 +26,26 @@ use crate::trust::{
     client_config, peer_key,
 };
 
-/// For each address of the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For each handshake: after the first one a smaller hello is tried.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until another server is tried.
+    Short,
+    /// As long as it may take.
+    Long,
+}
+
+impl Patience {
+    /// For each address of the server.
+    fn connect_timeout(self) -> Duration {
+        Duration::from_secs(if self == Self::Short { 2 } else { 10 })
+    }
+
+    /// For each handshake.
+    fn handshake_timeout(self) -> Duration {
+        Duration::from_secs(if self == Self::Short { 2 } else { 5 })
+    }
+}
 
 /// What the user wants of the connection, and knows of the server.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +86,14 @@ enum Handshake {
 }
 
 /// Reaches the server at one of its addresses, encrypted if that is wanted and possible.
-pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, Unreachable> {
-    let tcp =
-        connect(name).await.map_err(|error| again(format!("cannot reach {name}: {error}")))?;
+pub(super) async fn reach(
+    name: &ServerName,
+    trust: &Trust,
+    patience: Patience,
+) -> Result<Reached, Unreachable> {
+    let tcp = connect(name, patience)
+        .await
+        .map_err(|error| again(format!("cannot reach {name}: {error}")))?;
     let identity = match (&trust.identity, trust.encryption) {
         (_, Encryption::Off) | (None, Encryption::Auto) => return plain(name, tcp),
         (None, Encryption::Require) => return Err(never("there is no key to encrypt with")),
@@ -82,11 +103,14 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
     let known = known_file::look_up(file, name).await.map_err(never)?;
     let expected = name.fingerprint.or(known).map_or(ExpectedKey::Any, ExpectedKey::Fingerprint);
     let at = address(&tcp, name)?;
-    let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid).await;
-    if let Ok(Handshake::Silent) = outcome {
-        // Some networks drop large hellos.
-        let tcp = connect_to(at).await.map_err(|error| again(unreachable(name, &error)))?;
-        outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic).await;
+    let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid, patience).await;
+    // Some networks drop large hellos: then no server answers, and the last one is tried with a small one.
+    if let Ok(Handshake::Silent) = outcome
+        && patience == Patience::Long
+    {
+        let tcp =
+            connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
+        outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic, patience).await;
     }
     match outcome.map_err(never)? {
         Handshake::Done(stream) => encrypted(name, stream, known, trust).await,
@@ -99,7 +123,8 @@ pub(super) async fn reach(name: &ServerName, trust: &Trust) -> Result<Reached, U
             "{name} does not support encryption, which client.encryption requires"
         ))),
         Handshake::Closed => {
-            let tcp = connect_to(at).await.map_err(|error| again(unreachable(name, &error)))?;
+            let tcp =
+                connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
             plain(name, tcp)
         }
         Handshake::Failed(error) => Err(failed(name, &error, expected)),
@@ -161,6 +186,7 @@ async fn shake_hands(
     identity: &Identity,
     expected: ExpectedKey,
     exchange: KeyExchange,
+    patience: Patience,
 ) -> Result<Handshake, String> {
     let config = client_config(identity, expected, Alpn::Server, exchange);
     let config = config.map_err(|error| error.to_string())?;
@@ -168,7 +194,7 @@ async fn shake_hands(
     let name = TlsName::try_from("matou").map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::new(config));
     let handshake = connector.connect(name, FirstBytes::new(tcp)).into_fallible();
-    Ok(match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+    Ok(match timeout(patience.handshake_timeout(), handshake).await {
         Ok(Ok(stream)) => Handshake::Done(Box::new(stream)),
         Ok(Err((error, socket))) if socket.has_received() || !is_end(&error) => {
             Handshake::Failed(error)
@@ -250,10 +276,10 @@ fn never(reason: impl Into<String>) -> Unreachable {
 }
 
 /// Tries all addresses of the server in turn.
-async fn connect(name: &ServerName) -> io::Result<TcpStream> {
+async fn connect(name: &ServerName, patience: Patience) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the name has no address");
     for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
-        match connect_to(address).await {
+        match connect_to(address, patience).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -261,8 +287,8 @@ async fn connect(name: &ServerName) -> io::Result<TcpStream> {
     Err(last)
 }
 
-async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+async fn connect_to(address: SocketAddr, patience: Patience) -> io::Result<TcpStream> {
+    let stream = timeout(patience.connect_timeout(), TcpStream::connect(address)).await;
     let stream = stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     sockets::tune_for_messages(&stream)?;
     Ok(stream)

@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use slog::debug;
 
-use super::action::LinkAction;
-use super::server_link::{Connection, Departure, Route, ServerLink};
+use super::server_link::{Connection, Route, ServerLink};
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::messages::{LinkEvent, LinkReport};
 use crate::trust::Fingerprint;
@@ -62,41 +61,6 @@ impl ServerLink {
         }
     }
 
-    /// The connection could not be made, or is lost. With `retry` off another attempt would end in
-    /// the same way.
-    pub(super) fn down(&mut self, generation: u64, reason: String, retry: bool, now: Instant) {
-        if !self.is_current(generation) {
-            return;
-        }
-        let joined = self.connection.take().and_then(|connection| connection.joined);
-        self.unwritten = 0;
-        let was_joined = self.sign_in.lost();
-        self.roster.clear();
-        self.past.lost();
-        if self.departure == Departure::Leaving {
-            return self.report_unacknowledged();
-        }
-        if let Some(since) = joined {
-            self.backoff.lost(now.saturating_duration_since(since));
-        }
-        let retry = retry && self.reconnect;
-        if was_joined {
-            self.emit(Event::Disconnected { reason: reason.clone() });
-            self.actions.push(LinkAction::Lost);
-            self.report_unacknowledged();
-        } else if !retry {
-            self.emit(Event::Disconnected { reason: reason.clone() });
-        } else if !self.ready && generation == self.first {
-            self.error(ErrorCode::Server, format!("{reason}; trying again"));
-        }
-        self.retry = None;
-        if let Some(sent_away) = self.sent_away.take() {
-            self.notice(sent_away.what_to_do());
-        } else if retry && self.departure == Departure::No {
-            self.try_later(reason);
-        }
-    }
-
     /// The connection had no room for a text.
     pub(super) fn not_said(&mut self, generation: u64) {
         if self.is_current(generation) {
@@ -104,21 +68,6 @@ impl ServerLink {
             self.error(
                 ErrorCode::NotSent,
                 "the server is not accepting messages at the moment, so yours was not sent; send it again later",
-            );
-        }
-    }
-
-    /// Says how many of the user's messages may not have been read.
-    pub(super) fn report_unacknowledged(&mut self) {
-        let count = std::mem::take(&mut self.unacknowledged);
-        if count > 0 {
-            let messages = if count == 1 { "message" } else { "messages" };
-            self.error(
-                ErrorCode::NotSent,
-                format!(
-                    "{count} {messages} may not have reached the room; check what arrived, and send \
-                 the rest again"
-                ),
             );
         }
     }

@@ -132,6 +132,7 @@ impl ServerLink {
                 if let Some(connection) = &mut self.connection {
                     connection.joined = Some(now);
                 }
+                self.servers.accept();
                 let server = self.server_name();
                 self.emit(Event::Connected { server, username });
                 self.await_arrival();

@@ -3,7 +3,7 @@
 //!
 //! Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
 //! order as [`LinkAction`]s. `commands` has what the user wants of the server, `reports` what happens on
-//! the connection, `server_frames` what the server says, `attempts` when it is tried and how long that
+//! the connection, `loss` what follows when it is lost, `server_frames` what the server says, `attempts` when it is tried and how long that
 //! may take.
 
 use std::net::IpAddr;
@@ -15,6 +15,7 @@ use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::past::Past;
 use super::roster::Roster;
+use super::servers::Servers;
 use super::sign_in::SignIn;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
@@ -27,7 +28,7 @@ use crate::trust::Fingerprint;
 /// The connection to the server, or the attempts at one.
 #[derive(Debug)]
 pub(crate) struct ServerLink {
-    pub(super) server: Option<ServerName>,
+    pub(super) servers: Servers,
     pub(super) answer_timeout: Duration,
     pub(super) reconnect: bool,
     pub(super) logger: Logger,
@@ -109,7 +110,7 @@ pub(super) enum Departure {
 impl ServerLink {
     pub(crate) fn new(settings: &ClientSettings, logger: Logger, random: fastrand::Rng) -> Self {
         Self {
-            server: None,
+            servers: Servers::default(),
             answer_timeout: settings.answer_timeout,
             reconnect: settings.reconnect,
             logger,
@@ -186,18 +187,10 @@ impl ServerLink {
         (self.unacknowledged, self.unwritten)
     }
 
-    /// Begins: `server` is `HOST` or `HOST:PORT`, or empty when the user has yet to choose one.
-    pub(crate) fn start(&mut self, server: &str) {
-        if server.is_empty() {
-            return;
-        }
-        match ServerName::parse(server) {
-            Ok(server) => {
-                self.server = Some(server);
-                self.connect();
-            }
-            Err(message) => self.error(ErrorCode::Server, message),
-        }
+    /// Begins, with the addresses of one room, or with none when the user has yet to choose one.
+    pub(crate) fn start(&mut self, servers: Vec<ServerName>) {
+        self.servers = Servers::new(servers);
+        self.connect();
     }
 
     /// Sends a frame that the set-up of a private session needs.
@@ -235,18 +228,6 @@ impl ServerLink {
         self.connection.is_some() && generation == self.generation
     }
 
-    /// Ends the connection for `reason`, as if it had been lost.
-    pub(super) fn cut(&mut self, reason: String, now: Instant) {
-        self.command(LinkCommand::HangUp);
-        self.down(self.generation, reason, true, now);
-    }
-
-    /// Ends the connection for `reason`; another attempt is the user's to make.
-    pub(super) fn cut_for_good(&mut self, reason: String, now: Instant) {
-        self.command(LinkCommand::HangUp);
-        self.down(self.generation, reason, false, now);
-    }
-
     /// It is known who is here, and so who can be written to.
     pub(super) fn enter_room(&mut self) {
         self.ready = true;
@@ -260,7 +241,7 @@ impl ServerLink {
     }
 
     pub(super) fn server_name(&self) -> String {
-        self.server.as_ref().map(ToString::to_string).unwrap_or_default()
+        self.servers.current().map(ToString::to_string).unwrap_or_default()
     }
 
     pub(super) fn command(&mut self, command: LinkCommand) {

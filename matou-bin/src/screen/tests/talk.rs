@@ -113,6 +113,22 @@ fn text_goes_to_the_peer_of_the_tab() {
 }
 
 #[test]
+fn the_server_that_was_lost_and_the_one_that_is_used_are_shown() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.chat(Event::Disconnected { reason: "gone".into() });
+    let (from, server) = ("chat.example:6286".to_owned(), "boat:7".to_owned());
+    scene.chat(Event::Failover { from, server: server.clone(), reason: "gone".into() });
+    assert!(scene.shows("Trying boat:7 instead of chat.example:6286."), "{}", scene.screen());
+    scene.chat(Event::Connected { server, username: name("bob") });
+    assert!(scene.shows("Connected to boat:7 as bob."), "{}", scene.screen());
+
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
+    let (from, server) = ("ship:7".to_owned(), "boat:7".to_owned());
+    scene.chat(Event::Failover { from, server, reason: "refused".into() });
+    assert!(scene.shows("Trying boat:7 instead of ship:7: refused"), "{}", scene.screen());
+}
+
+#[test]
 fn offline_text_stays_in_the_input() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).enters("hello");

@@ -31,6 +31,7 @@ impl App {
             Event::Refused { username } => self.refused(&username),
             Event::PasswordNeeded { server, wrong } => self.password_needed(server, wrong),
             Event::Disconnected { reason } => self.disconnected(reason),
+            Event::Failover { from, server, reason } => self.failover(&from, server, &reason),
             Event::Reconnecting { attempt, delay_ms, reason } => {
                 if let Some(Modal::SignIn(form)) = &mut self.modal {
                     form.reached &= form.asked.is_some() || !form.input.is_empty();
@@ -138,6 +139,23 @@ impl App {
         }
         self.stated_reason.clone_from(&reason);
         self.link = ServerLink::Down { reason, next: None };
+    }
+
+    fn failover(&mut self, from: &str, server: String, reason: &str) {
+        let text = if self.stated_reason == reason {
+            format!("Trying {server} instead of {from}.")
+        } else {
+            format!("Trying {server} instead of {from}: {reason}")
+        };
+        self.notice_in(ROOM, &text);
+        if let Some(Modal::SignIn(form)) = &mut self.modal
+            && !form.password
+        {
+            form.reached &= form.asked.is_some() || !form.input.is_empty();
+            form.problem = Some(text);
+        }
+        reason.clone_into(&mut self.stated_reason);
+        (self.server, self.link) = (server, ServerLink::Connecting);
     }
 
     fn joined(&mut self, who: Username, present: bool) {
