@@ -163,7 +163,7 @@ impl Internet {
                 gateway: format!("{network}:{number}::1"),
                 prefix: format!("{network}:{number}::"),
                 length: 64,
-                outside: translates.then(|| format!("2001:db8:fffe::{number}")),
+                outside: translates.then(|| format!("2001:db8:{number}:ff::1")),
             }
         };
         match self.family {
