@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -169,8 +169,10 @@ fn bare(ground: &Ground) -> Outcome<Figures> {
 
 /// Two exchanges, joined as their sessions would join them.
 struct Pair {
-    ada: (Exchange, Receiver<Report>),
-    bea: (Exchange, Receiver<Report>),
+    ada: Exchange,
+    bea: Exchange,
+    /// What either reports, and whether it is Ada, who sends.
+    reports: Receiver<(bool, Report)>,
 }
 
 impl Pair {
@@ -179,26 +181,27 @@ impl Pair {
         let (near, far) = pair()?;
         let limit = RateLimit::default();
         limit.set(rate);
-        let side = |stream, asked, into: &Path| -> Outcome<(Exchange, Receiver<Report>)> {
-            let (reports, reported) = channel();
+        let (reported, reports) = channel();
+        let side = |stream, sends| -> Outcome<Exchange> {
             let settings = Settings {
-                asked,
+                asked: sends,
                 peer: matou_actors::protocol::v2::PublicKey([1; 32]),
                 downloads: Arc::new(Downloads::new(into.to_owned(), 0)),
                 rate: limit.clone(),
             };
-            let exchange = start(stream, settings, move |report| drop(reports.send(report)));
-            let exchange = exchange.map(|(exchange, _)| exchange);
-            Ok((exchange.context("start an exchange")?, reported))
+            let reported = reported.clone();
+            let exchange =
+                start(stream, settings, move |report| drop(reported.send((sends, report))));
+            exchange.map(|(exchange, _)| exchange).context("start an exchange")
         };
-        Ok(Self { ada: side(near, true, into)?, bea: side(far, false, into)? })
+        Ok(Self { ada: side(near, true)?, bea: side(far, false)?, reports })
     }
 
     fn offer(&self, path: &Path) -> Outcome<()> {
         // Offers are looked at once: nothing has to be held open.
         let chosen = ChosenFile::choose_path(path)
             .map_err(|error| BenchError::Invalid(error.to_string()))?;
-        self.ada.0.order(Order::Offer { key: 1, chosen: Arc::new(chosen) });
+        self.ada.order(Order::Offer { key: 1, chosen: Arc::new(chosen) });
         Ok(())
     }
 
@@ -206,33 +209,24 @@ impl Pair {
     /// side.
     fn until(&self, mut done: impl FnMut(bool, &Report) -> bool) -> Outcome<()> {
         let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            let mut finished = false;
-            for (sends, own, other) in [(true, &self.ada, &self.bea), (false, &self.bea, &self.ada)]
-            {
-                let wait = if sends { Duration::from_micros(200) } else { Duration::ZERO };
-                let report = match own.1.recv_timeout(wait) {
-                    Ok(report) => report,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                };
-                finished |= done(sends, &report);
-                match report {
-                    Report::Frame(frame) => other.0.order(Order::Frame(frame)),
-                    Report::Offered(offer) => {
-                        own.0.order(Order::Take { transfer: offer.transfer, folder: None });
-                    }
-                    Report::Failed { reason, .. } if !finished => {
-                        return Err(BenchError::Invalid(reason));
-                    }
-                    _ => {}
-                }
-            }
-            if finished {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok((sends, report)) = self.reports.recv_timeout(left) else {
+                return Err(BenchError::Invalid("it took too long".into()));
+            };
+            if done(sends, &report) {
                 return Ok(());
             }
+            let (own, other) = if sends { (&self.ada, &self.bea) } else { (&self.bea, &self.ada) };
+            match report {
+                Report::Frame(frame) => other.order(Order::Frame(frame)),
+                Report::Offered(offer) => {
+                    own.order(Order::Take { transfer: offer.transfer, folder: None });
+                }
+                Report::Failed { reason, .. } => return Err(BenchError::Invalid(reason)),
+                _ => {}
+            }
         }
-        Err(BenchError::Invalid("it took too long".into()))
     }
 }
 
@@ -312,7 +306,7 @@ fn resume(ground: &Ground) -> Outcome<Figures> {
     first.until(|sends, report| {
         let reached = matches!(report, Report::Moved { moved, .. } if !sends && moved.bytes >= cut);
         if reached {
-            first.ada.0.order(Order::Close);
+            first.ada.order(Order::Close);
         }
         reached
     })?;

@@ -276,9 +276,30 @@ impl Engine {
     }
 
     /// DATA came, or a part of it.
-    pub(super) fn data_came(&mut self, transfer: u64, bytes: &[u8], now: Instant) {
+    fn data_came(&mut self, transfer: u64, mut bytes: &[u8], now: Instant) {
+        while let Some(room) = self.data_room(transfer, bytes.len()) {
+            let (part, rest) = bytes.split_at(room.len());
+            room.copy_from_slice(part);
+            bytes = rest;
+            self.data_filled(transfer, part.len(), now);
+        }
+    }
+
+    /// Where the next bytes of DATA belong, at most so many; `None` when they are of no use.
+    pub(super) fn data_room(&mut self, transfer: u64, most: usize) -> Option<&mut [u8]> {
+        if most == 0 {
+            return None;
+        }
+        if let Err(end) = self.receiving.get_mut(&transfer)?.transfer.check_data(most) {
+            self.end(transfer, end);
+        }
+        Some(self.receiving.get_mut(&transfer)?.transfer.room(most))
+    }
+
+    /// So many bytes were put where [`Self::data_room`] said.
+    pub(super) fn data_filled(&mut self, transfer: u64, count: usize, now: Instant) {
         let Some(of) = self.receiving.get_mut(&transfer) else { return };
-        match of.transfer.data(bytes) {
+        match of.transfer.filled(count) {
             Ok(()) => {
                 let since = now.saturating_duration_since(self.start);
                 if let Some(moved) = of.pace.sample(since, of.transfer.moved) {
@@ -311,16 +332,16 @@ impl Engine {
             || self.receiving.get(&transfer).is_some_and(|of| of.transfer.has_work())
     }
 
-    /// Does a piece of work of the transfer whose turn it is: appends at most two frames for the
-    /// file connection to `out`. False when there is nothing to do.
-    pub(super) fn work(&mut self, out: &mut Output, now: Instant) -> bool {
+    /// Does a piece of work of the transfer whose turn it is: appends frames for the file
+    /// connection to `out`, with at most `most` bytes of a file. False when there is nothing to do.
+    pub(super) fn work(&mut self, most: usize, out: &mut Output, now: Instant) -> bool {
         while let Some(transfer) = self.turns.pop_front() {
             if !self.is_working(transfer) {
                 continue;
             }
             let since = now.saturating_duration_since(self.start);
             let (done, moved) = if let Some(of) = self.sending.get_mut(&transfer) {
-                let done = of.transfer.work(out);
+                let done = of.transfer.work(most, out);
                 (done, of.pace.sample(since, of.transfer.moved))
             } else if let Some(of) = self.receiving.get_mut(&transfer) {
                 (of.transfer.work(out), None)

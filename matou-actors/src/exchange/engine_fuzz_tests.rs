@@ -19,8 +19,8 @@ use super::output::Output;
 use super::rate::RateLimit;
 use crate::fuzzing::mutated;
 use crate::protocol::v2::{
-    CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey,
-    RefuseReason, Text, UnixMillis,
+    CancelReason, DataRun, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind,
+    PublicKey, RefuseReason, Text, UnixMillis,
 };
 use crate::protocol::{Decode, Encode};
 use crate::transfer::{ChosenFile, Downloads};
@@ -108,7 +108,7 @@ fn settle(engine: &mut Engine) {
         for transfer in offered {
             engine.order(Order::Take { transfer, folder: None });
         }
-        let worked = engine.work(&mut Output::default(), Instant::now());
+        let worked = engine.work(MAX_DATA, &mut Output::default(), Instant::now());
         if idle && !worked {
             return;
         }

@@ -1,7 +1,9 @@
 //! Two engines joined in memory, with real files.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fs;
+use std::io::IoSlice;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +19,8 @@ use super::output::Output;
 use super::rate::RateLimit;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{
-    CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, Text,
-    UnixMillis,
+    CancelReason, DataRun, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind,
+    PublicKey, Text, UnixMillis,
 };
 use crate::transfer::{ChosenFile, Downloads};
 
@@ -40,6 +42,20 @@ fn engine(side: usize, folder: &Path, peer: u8) -> Engine {
         rate: RateLimit::default(),
     };
     Engine::new(settings, Instant::now())
+}
+
+/// Everything that goes out, in order.
+fn written(output: &mut Output) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    let mut append = |parts: [IoSlice<'_>; 2]| {
+        for part in &parts {
+            bytes.extend_from_slice(part);
+        }
+        Ok::<_, Infallible>(())
+    };
+    while output.take(&mut append).unwrap() {}
+    assert_eq!(bytes.len(), output.len());
+    bytes
 }
 
 impl Pair {
@@ -86,10 +102,10 @@ impl Pair {
                     return;
                 }
                 let mut output = Output::default();
-                if self.engines[side].work(&mut output, Instant::now()) {
+                if self.engines[side].work(MAX_DATA, &mut output, Instant::now()) {
                     idle = false;
                 }
-                let mut out = BytesMut::from(&*output.parts().concat());
+                let mut out = written(&mut output);
                 while let Some((frame, length)) = FileFrame::decode(&out).unwrap() {
                     let _ = out.split_to(length);
                     if let FileFrame::Data { bytes, .. } = &frame {
@@ -571,7 +587,7 @@ fn a_receipt_for_something_else_is_none() {
     let take = MessageFrame::Take { transfer: 1, have: 0 };
     pair.engines[0].order(Order::Frame(take));
     let mut out = Output::default();
-    while pair.engines[0].work(&mut out, Instant::now()) {
+    while pair.engines[0].work(MAX_DATA, &mut out, Instant::now()) {
         out.clear();
     }
     let receipt = MessageFrame::Receipt { transfer: 1, hash: Digest([0; 32]) };
@@ -580,6 +596,33 @@ fn a_receipt_for_something_else_is_none() {
         |report| matches!(report, Report::Failed { reason, .. } if reason.contains("another file")),
     );
     assert!(failed);
+}
+
+#[test]
+fn data_that_is_read_at_once_goes_in_frames_that_fit() {
+    let bytes: Vec<u8> = (0..5 * MAX_DATA + 7).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let mut pair = Pair::new();
+    let path = pair.file("a", &bytes);
+    pair.offer(0, &path);
+    let take = MessageFrame::Take { transfer: 1, have: 0 };
+    pair.engines[0].order(Order::Frame(take));
+    let (mut output, mut runs) = (Output::default(), Vec::new());
+    while pair.engines[0].work(4 * MAX_DATA, &mut output, Instant::now()) {
+        let mut out = written(&mut output);
+        output.clear();
+        while let Some((frame, length)) = FileFrame::decode(&out).unwrap() {
+            if let FileFrame::Data { bytes, .. } = frame {
+                runs.push(bytes.as_slice().to_vec());
+            }
+            let _ = out.split_to(length);
+        }
+        assert!(out.is_empty(), "whole frames only");
+    }
+    assert_eq!(
+        runs.iter().map(Vec::len).collect::<Vec<_>>(),
+        [[MAX_DATA; 5].as_slice(), &[7]].concat()
+    );
+    assert_eq!(runs.concat(), bytes);
 }
 
 #[test]

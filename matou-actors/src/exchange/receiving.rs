@@ -20,6 +20,8 @@ use crate::transfer::{DownloadError, Downloads, Room};
 
 /// What is there already counts in pages.
 const PAGE: u64 = 4096;
+/// Bytes of a file that are written and hashed at once.
+const RUN: u64 = 256 * 1024;
 /// How many bytes are written before the disk is asked what it has left.
 const CHECK_EVERY: u64 = 8 * 1024 * 1024;
 
@@ -37,6 +39,8 @@ pub(super) struct Receiving {
     /// Bytes that are here.
     pub(super) moved: u64,
     checked: u64,
+    /// Room for bytes of the next entry.
+    buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -84,6 +88,9 @@ struct Growing {
     file: Option<File>,
     hasher: blake3::Hasher,
     position: u64,
+    /// The last bytes before `position`, which are not written or hashed yet.
+    pending: Vec<u8>,
+    pending_count: usize,
     /// The sender skips it: it is there already, with this hash.
     skipped: Option<Digest>,
 }
@@ -109,6 +116,7 @@ impl Receiving {
             digest,
             moved: 0,
             checked: 0,
+            buffer: Vec::new(),
         }
     }
 
@@ -305,24 +313,48 @@ impl Receiving {
             return Err(lie("the file has another size than was offered"));
         }
         self.moved = self.moved.saturating_add(position);
-        let growing = Growing { path, size, modified, flags, file, hasher, position, skipped };
+        let growing = Growing {
+            path,
+            size,
+            modified,
+            flags,
+            file,
+            hasher,
+            position,
+            pending: std::mem::take(&mut self.buffer),
+            pending_count: 0,
+            skipped,
+        };
         self.stage = Stage::Growing { place, growing: Box::new(growing) };
         Ok(())
     }
 
-    /// DATA, or a part of it.
-    pub(super) fn data(&mut self, bytes: &[u8]) -> Result<(), End> {
-        let Stage::Growing { place, growing } = &mut self.stage else {
+    /// Whether so many bytes of DATA may come now.
+    pub(super) fn check_data(&self, count: usize) -> Result<(), End> {
+        let Stage::Growing { growing, .. } = &self.stage else {
             return Err(lie("data without an entry"));
         };
-        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let left = growing.size.saturating_sub(growing.position);
-        let Some(file) = growing.file.as_mut().filter(|_| count <= left) else {
+        let fits = u64::try_from(count).is_ok_and(|count| count <= left);
+        if growing.file.is_none() || !fits {
             return Err(lie("more data than the entry has"));
-        };
-        file.write_all(bytes).map_err(|error| disk(&error))?;
-        growing.hasher.update(bytes);
-        growing.position += count;
+        }
+        Ok(())
+    }
+
+    /// Where the next bytes of DATA belong, at most `most`.
+    pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
+        match &mut self.stage {
+            Stage::Growing { growing, .. } => growing.room(most),
+            _ => &mut [],
+        }
+    }
+
+    /// So many bytes were put there.
+    pub(super) fn filled(&mut self, count: usize) -> Result<(), End> {
+        let Stage::Growing { place, growing } = &mut self.stage else { return Ok(()) };
+        growing.filled(count).map_err(|error| disk(&error))?;
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.moved = self.moved.saturating_add(count);
         self.checked += count;
         if self.checked >= CHECK_EVERY {
@@ -336,10 +368,12 @@ impl Receiving {
     /// END.
     pub(super) fn end(&mut self, hash: Digest) -> Result<Ended, End> {
         let stage = std::mem::replace(&mut self.stage, Stage::Offered);
-        let Stage::Growing { mut place, growing } = stage else {
+        let Stage::Growing { mut place, mut growing } = stage else {
             self.stage = stage;
             return Err(lie("the end of an entry that did not begin"));
         };
+        growing.write_pending().map_err(|error| disk(&error))?;
+        self.buffer = std::mem::take(&mut growing.pending);
         let there = growing.skipped.unwrap_or_else(|| finish(&growing.hasher));
         let differs = growing.position != growing.size || there != hash;
         if differs {
@@ -391,6 +425,44 @@ impl Receiving {
         }
         let path = place.part.finish().map_err(|error| disk(&error))?;
         Ok(Ended::Whole { path, hash })
+    }
+}
+
+impl Growing {
+    /// Where the next bytes belong: runs end where a power of two of the hash's chunks does.
+    fn room(&mut self, most: usize) -> &mut [u8] {
+        let pending = u64::try_from(self.pending_count).unwrap_or(0);
+        let written = self.position.saturating_sub(pending);
+        let run = usize::try_from(RUN - written % RUN).unwrap_or(usize::MAX);
+        let end = self.pending_count.saturating_add(most).min(run);
+        if self.pending.len() < end {
+            self.pending.resize(end, 0);
+        }
+        self.pending.get_mut(self.pending_count..end).unwrap_or_default()
+    }
+
+    fn filled(&mut self, count: usize) -> std::io::Result<()> {
+        self.pending_count += count;
+        self.position += u64::try_from(count).unwrap_or(0);
+        if self.position.is_multiple_of(RUN) { self.write_pending() } else { Ok(()) }
+    }
+
+    /// Writes and hashes what came.
+    fn write_pending(&mut self) -> std::io::Result<()> {
+        let count = std::mem::take(&mut self.pending_count);
+        let pending = self.pending.get(..count).unwrap_or_default();
+        if let Some(file) = &mut self.file {
+            file.write_all(pending)?;
+        }
+        self.hasher.update(pending);
+        Ok(())
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // What is not written is sent again.
+        let _ = self.write_pending();
     }
 }
 

@@ -7,16 +7,13 @@ use std::os::unix::fs::FileExt as _;
 use super::digest::{FolderDigest, finish};
 use super::manifest::{Entry, FOLDER, Manifest, modified};
 use super::messages::{End, Hash};
-use super::output::Output;
+use super::output::{MOST_DATA, Output};
 use crate::protocol::v2::{
-    CancelReason, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind, UnixMillis,
+    CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
 };
 
 /// Bytes hashed in one go before other transfers have their turn.
 pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
-/// Bytes of DATA: a multiple of 4,096 that fits.
-const RUN: u64 = 61_440;
-const _: () = assert!(MAX_DATA == 61_440, "RUN is the most that DATA holds");
 
 /// A file or folder on its way to the other side.
 #[derive(Debug)]
@@ -160,9 +157,13 @@ impl Sending {
         }
     }
 
-    /// Does the next piece of work: appends a frame for the file connection to `out`, or returns
-    /// one for the message connection, or neither.
-    pub(super) fn work(&mut self, out: &mut Output) -> Result<Option<MessageFrame>, End> {
+    /// Does the next piece of work: appends frames for the file connection to `out`, with at most
+    /// `most` bytes of a file, or returns one for the message connection, or neither.
+    pub(super) fn work(
+        &mut self,
+        most: usize,
+        out: &mut Output,
+    ) -> Result<Option<MessageFrame>, End> {
         match std::mem::replace(&mut self.stage, Stage::Between) {
             Stage::Proving { mut current, have, own: None, theirs } => {
                 let until = current.position.saturating_add(HASH_STEP).min(have);
@@ -179,7 +180,7 @@ impl Sending {
                 self.moved = self.moved.saturating_add(offset);
                 self.stage = Stage::Moving(current);
             }
-            Stage::Moving(current) => self.go_on(current, out)?,
+            Stage::Moving(current) => self.go_on(current, most, out)?,
             waiting => self.stage = waiting,
         }
         Ok(None)
@@ -260,16 +261,21 @@ impl Sending {
     }
 
     /// DATA, or END behind the last of it.
-    fn go_on(&mut self, mut current: Box<Current>, out: &mut Output) -> Result<(), End> {
+    fn go_on(
+        &mut self,
+        mut current: Box<Current>,
+        most: usize,
+        out: &mut Output,
+    ) -> Result<(), End> {
         let left = current.entry.size.saturating_sub(current.position);
         if left > 0 {
-            let run = usize::try_from(left.min(RUN)).unwrap_or(MAX_DATA);
+            let run = usize::try_from(left).unwrap_or(MOST_DATA).min(most);
             match current.read_run(self.transfer, run, out) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.changed(&current.entry)),
                 Err(reason) => return Err(End::new(CancelReason::CannotRead, reason)),
             }
-            self.moved = self.moved.saturating_add(left.min(RUN));
+            self.moved = self.moved.saturating_add(u64::try_from(run).unwrap_or(0));
             self.stage = Stage::Moving(current);
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! The thread of a file connection: TLS over a socket that does not block, and the engine.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustls::Connection;
+use rustls::{Connection, Writer};
 
 use super::engine::Engine;
 use super::handle::{Exchange, FrameSender, Queued, handles};
 use super::messages::{Order, Report, Settings};
-use super::output::{DATA_FRONT, Output};
+use super::output::{DATA_FRONT, MOST_DATA, Output};
 use crate::protocol::v2::{FileFrame, MAX_DATA};
 use crate::protocol::{Decode as _, Kind};
 
@@ -23,6 +23,9 @@ use crate::protocol::{Decode as _, Kind};
 const READ: usize = 64 * 1024;
 /// Bytes that are read before writing has its turn.
 const READ_TURN: usize = 1024 * 1024;
+/// How much less urgent files are than messages.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 /// Type and size of a frame.
 const FRONT: usize = 8;
 /// For the last bytes of a connection that is closed.
@@ -46,6 +49,7 @@ pub fn start(
     let (exchange, frames, orders, woken) = handles()?;
     stream.socket.set_nonblocking(true)?;
     thread::Builder::new().name("files".into()).spawn(move || {
+        yield_to_messages();
         let engine = Engine::new(settings, Instant::now());
         let worker = Worker {
             stream,
@@ -53,7 +57,7 @@ pub fn start(
             orders,
             woken,
             buffer: vec![0; READ],
-            decrypted: Vec::new(),
+            unused: vec![0; READ],
             plain: BytesMut::new(),
             data: None,
             out: Output::default(),
@@ -72,8 +76,8 @@ struct Worker {
     woken: UnixStream,
     /// For what is read from the socket.
     buffer: Vec<u8>,
-    /// For what was decrypted.
-    decrypted: Vec<u8>,
+    /// For DATA of transfers that are over.
+    unused: Vec<u8>,
     /// Bytes that are no whole frame yet.
     plain: BytesMut,
     /// The transfer whose DATA is being read, and how much of it is still to come.
@@ -104,6 +108,16 @@ impl From<io::Error> for Stop {
             io::ErrorKind::UnexpectedEof => "the file connection was cut".into(),
             _ => format!("the file connection broke: {error}"),
         })
+    }
+}
+
+/// Lets the threads that talk go first where there are too few cores for all.
+fn yield_to_messages() {
+    // On other systems it would slow down the whole program.
+    #[cfg(target_os = "linux")]
+    {
+        // Without it files are as urgent as messages.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
     }
 }
 
@@ -206,67 +220,61 @@ impl Worker {
         Ok(())
     }
 
-    fn take_plain(&mut self, count: usize) -> Result<(), Stop> {
-        if count == 0 {
-            return Ok(());
-        }
-        let mut plain = std::mem::take(&mut self.decrypted);
-        if plain.len() < count {
-            plain.resize(count, 0);
-        }
-        let room = plain.get_mut(..count).unwrap_or_default();
-        let taken = self.stream.tls.reader().read_exact(room).map_err(Stop::from);
-        let taken = taken.and_then(|()| self.feed(room, Instant::now()));
-        self.decrypted = plain;
-        taken
-    }
-
-    /// Deals with what came; DATA goes on to its file from where it was decrypted to.
-    fn feed(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Stop> {
-        while !bytes.is_empty() {
-            if !self.plain.is_empty() {
-                self.plain.extend_from_slice(bytes);
-                while self.one_frame(now)? {}
-                return Ok(());
-            }
-            if let Some((transfer, left)) = self.data {
-                let (part, rest) = bytes.split_at(left.min(bytes.len()));
-                self.engine.data_came(transfer, part, now);
-                self.data = (part.len() < left).then_some((transfer, left - part.len()));
-                bytes = rest;
-            } else if let Some(data) = data_front(bytes) {
-                self.data = Some(data);
-                bytes = bytes.get(DATA_FRONT..).unwrap_or_default();
-            } else {
-                self.plain.extend_from_slice(bytes);
-                while self.one_frame(now)? {}
-                return Ok(());
-            }
+    /// Deals with so many decrypted bytes.
+    fn take_plain(&mut self, mut count: usize) -> Result<(), Stop> {
+        let now = Instant::now();
+        while count > 0 {
+            count -= match self.data {
+                Some((transfer, left)) => self.take_data(transfer, left, count, now)?,
+                None => self.take_frame(count, now)?,
+            };
         }
         Ok(())
     }
 
-    /// Deals with the first frame; DATA as far as it is there.
-    fn one_frame(&mut self, now: Instant) -> Result<bool, Stop> {
-        if let Some((transfer, left)) = self.data {
-            let part = left.min(self.plain.len());
-            self.engine.data_came(transfer, self.plain.get(..part).unwrap_or_default(), now);
-            self.plain.advance(part);
-            self.data = (part < left).then_some((transfer, left - part));
-            return Ok(part == left && !self.plain.is_empty());
-        }
+    /// Takes bytes of DATA to where they are written from; how many.
+    fn take_data(
+        &mut self,
+        transfer: u64,
+        left: usize,
+        count: usize,
+        now: Instant,
+    ) -> Result<usize, Stop> {
+        let most = left.min(count);
+        let taken = if let Some(room) = self.engine.data_room(transfer, most) {
+            self.stream.tls.reader().read_exact(room)?;
+            let taken = room.len();
+            self.engine.data_filled(transfer, taken, now);
+            taken
+        } else {
+            let taken = most.min(self.buffer.len());
+            let unused = self.unused.get_mut(..taken).unwrap_or_default();
+            self.stream.tls.reader().read_exact(unused)?;
+            taken
+        };
+        self.data = (taken < left).then_some((transfer, left - taken));
+        Ok(taken)
+    }
+
+    /// Takes bytes of another frame, or of the front of DATA; how many.
+    fn take_frame(&mut self, count: usize, now: Instant) -> Result<usize, Stop> {
+        let there = self.plain.len();
+        let taken = frame_length(&self.plain).saturating_sub(there).min(count);
+        self.plain.resize(there + taken, 0);
+        self.stream.tls.reader().read_exact(self.plain.get_mut(there..).unwrap_or_default())?;
         if let Some(data) = data_front(&self.plain) {
-            self.plain.advance(DATA_FRONT);
             self.data = Some(data);
-            return Ok(true);
+            self.plain.clear();
+            return Ok(taken);
         }
         let frame = FileFrame::decode(&self.plain);
         let frame = frame
             .map_err(|error| Stop::Lost(format!("the other side breaks the protocol: {error}")))?;
-        let Some((frame, length)) = frame else { return Ok(false) };
-        self.plain.advance(length);
-        self.engine.file_came(frame, now);
-        Ok(!self.plain.is_empty())
+        if let Some((frame, length)) = frame {
+            self.plain.advance(length);
+            self.engine.file_came(frame, now);
+        }
+        Ok(taken)
     }
 
     /// Writes until the socket takes no more, or there is nothing more to send.
@@ -285,19 +293,30 @@ impl Worker {
                 }
             }
             self.socket_full = false;
+            let tls = &mut self.stream.tls;
+            if self.out.take(|part| write_all(&mut tls.writer(), part))? {
+                continue;
+            }
             let now = Instant::now();
             if turn >= READ_TURN || !self.engine.settings().rate.wait(now).is_zero() {
                 return Ok(());
             }
             self.out.clear();
-            if !self.engine.work(&mut self.out, now) {
+            if !self.engine.work(self.most_data(), &mut self.out, now) {
                 return Ok(());
             }
-            self.engine.settings().rate.pay(self.out.len(), now);
-            for part in self.out.parts() {
-                self.stream.tls.writer().write_all(part)?;
+            if self.out.len() == 0 {
+                // It hashed, which takes time as well.
+                turn += READ_TURN / 16;
             }
+            self.engine.settings().rate.pay(self.out.len(), now);
         }
+    }
+
+    /// Bytes of a file that are read at once: few where a limit of speed counts them.
+    fn most_data(&self) -> usize {
+        let is_limited = self.engine.settings().rate.get().is_some();
+        if is_limited { MAX_DATA } else { MOST_DATA }
     }
 
     /// Waits for the socket, an order or the next turn of the limit of speed.
@@ -339,6 +358,34 @@ impl Worker {
             }
         }
     }
+}
+
+/// Writes all of both, in the same records.
+fn write_all(writer: &mut Writer<'_>, mut parts: [IoSlice<'_>; 2]) -> io::Result<()> {
+    let mut parts = &mut parts[..];
+    while parts.iter().any(|part| !part.is_empty()) {
+        match writer.write_vectored(parts)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut parts, written),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of the frame that `bytes` begin with, as far as its front says; of DATA those of its own
+/// front.
+fn frame_length(bytes: &[u8]) -> usize {
+    let Some([t0, t1, t2, t3, s0, s1, s2, s3]) = bytes.first_chunk::<FRONT>() else {
+        return FRONT;
+    };
+    if Kind::from_code(i32::from_be_bytes([*t0, *t1, *t2, *t3])) == Some(Kind::DATA)
+        && bytes.len() < DATA_FRONT
+    {
+        return DATA_FRONT;
+    }
+    // The decoder has refused a size that is too large.
+    let size = i32::from_be_bytes([*s0, *s1, *s2, *s3]);
+    FRONT.saturating_add(usize::try_from(size).unwrap_or(0))
 }
 
 /// The transfer of DATA that `bytes` begin with, and how many bytes of a file it has.
