@@ -6,13 +6,16 @@
 mod harness;
 mod support;
 
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::Instant;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use harness::server::Server;
 use harness::terminal::Terminal;
-use harness::{DEADLINE, matou};
+use harness::{DEADLINE, Process, matou, skipped};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::network::{Line, Network};
@@ -81,11 +84,87 @@ fn join(network: &Network, home: &Path) -> Output {
 }
 
 fn has_joined(output: &Output, server: &str) -> bool {
-    let connected = |line: &str| {
-        let event: Value = serde_json::from_str(line).unwrap();
-        event["event"] == "connected" && event["server"] == server
-    };
-    output.status.success() && text(&output.stdout).lines().any(connected)
+    joined(output).is_some_and(|address| address == server)
+}
+
+/// Whether the client joined the server with that port, at whichever of its addresses: an interface
+/// gets a link-local one, too, and which answers first is open.
+fn has_joined_port(output: &Output, port: u16) -> bool {
+    joined(output).is_some_and(|address| address.ends_with(&format!(":{port}")))
+}
+
+/// The address of the server that the client joined, if it left again without an error.
+fn joined(output: &Output) -> Option<String> {
+    let mut events =
+        text(&output.stdout).lines().map(|line| -> Value { serde_json::from_str(line).unwrap() });
+    let connected = events.find(|event| event["event"] == "connected")?;
+    output.status.success().then(|| connected["server"].as_str().unwrap().to_owned())
+}
+
+/// The other program that answers multicast DNS on most Linux computers.
+struct Avahi {
+    folder: tempfile::TempDir,
+    _process: Process,
+}
+
+impl Avahi {
+    /// Starts it in `network`, for the computer `name`.local. It gets a `/run` of its own, and speaks
+    /// without D-Bus.
+    fn start(network: &Network, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("settings");
+        fs::write(&settings, format!("[server]\nhost-name={name}\nenable-dbus=no\n")).unwrap();
+        let script = "mount -t tmpfs none /run && mkdir /run/avahi-daemon && \
+            mount --bind $0 /run/avahi-daemon && \
+            exec avahi-daemon --no-drop-root --no-chroot --no-rlimits --file $1";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).arg(folder.path()).arg(settings);
+        command.stderr(Stdio::null());
+        let process = Process(network.within(move || command.spawn().unwrap()));
+        Self { folder, _process: process }
+    }
+
+    /// The IPv4 address of the computer `name`.local, once it is found.
+    fn resolve(&self, name: &str) -> String {
+        let start = Instant::now();
+        loop {
+            match self.ask(name) {
+                Ok(answer) if answer.starts_with('+') => {
+                    return answer.split_whitespace().last().unwrap().to_owned();
+                }
+                other => assert!(start.elapsed() < DEADLINE, "{name}: {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ask(&self, name: &str) -> std::io::Result<String> {
+        let mut socket = UnixStream::connect(self.folder.path().join("socket"))?;
+        socket.write_all(format!("RESOLVE-HOSTNAME-IPV4 {name}.local\n").as_bytes())?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+#[test]
+fn servers_are_found_beside_another_program_that_answers_multicast_dns() {
+    if Command::new("avahi-daemon").arg("--version").output().is_err() {
+        return skipped("there is no avahi-daemon");
+    }
+    let Some(line) = Line::between(V4) else { return };
+    let (at_server, at_client) =
+        (Avahi::start(&line.near, "ship"), Avahi::start(&line.far, "cabin"));
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(&line.near, "Ship");
+    let found = found(&line.far, home.path(), &["Ship"]);
+    let joined = join(&line.far, home.path());
+    assert!(has_joined_port(&joined, server.address.port()), "{joined:?}");
+    // Each answers the other one, and neither takes the questions from the other.
+    let computer_of_server = format!("matou-{}", found[0]["id"].as_str().unwrap());
+    assert_eq!(at_client.resolve(&computer_of_server), "192.0.2.1");
+    assert_eq!(at_client.resolve("ship"), "192.0.2.1");
+    assert_eq!(at_server.resolve("cabin"), "192.0.2.2");
 }
 
 #[test]
@@ -130,7 +209,7 @@ fn a_server_is_found_and_joined_by_ipv6_alone() {
     let places = addresses(&found[0]);
     assert!(places.contains(&&*format!("[fd00::1]:{port}")), "{places:?}");
     let joined = join(&line.far, home.path());
-    assert!(places.iter().any(|place| has_joined(&joined, place)), "{joined:?}");
+    assert!(has_joined_port(&joined, port), "{joined:?}");
 }
 
 #[test]
@@ -157,13 +236,7 @@ fn the_only_server_is_joined_and_an_unknown_one_is_not_once_one_is_known() {
     assert!(first.status.success() && said.contains("joining Alpha at"), "{first:?}");
     assert_eq!(servers(&line.far, home.path())[0]["known"], true);
     let again = join(&line.far, home.path());
-    // At whichever address: its interface gets a link-local one, too.
-    let port = format!(":{}", alpha.address.port());
-    let connected = |line: &str| {
-        let event: Value = serde_json::from_str(line).unwrap();
-        event["event"] == "connected" && event["server"].as_str().unwrap().ends_with(&port)
-    };
-    assert!(text(&again.stdout).lines().any(connected), "{again:?}");
+    assert!(has_joined_port(&again, alpha.address.port()), "{again:?}");
 
     alpha.process.signal(Signal::SIGTERM);
     assert!(alpha.process.exit().success());
