@@ -39,7 +39,13 @@ pub(crate) struct LinkReport {
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// It is reached.
-    Up { local: SocketAddr, server: SocketAddr, security: LinkSecurity },
+    Up {
+        local: SocketAddr,
+        server: SocketAddr,
+        /// How many addresses of that family the server has.
+        addresses: usize,
+        security: LinkSecurity,
+    },
     /// Frames came. The answer comes once the next ones may follow.
     Frames(Vec<v2::ServerFrame>),
     /// There was no room for a text of the user's.

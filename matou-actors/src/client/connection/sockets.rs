@@ -19,6 +19,10 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Gone after so many questions without answer.
 const KEEPALIVE_PROBES: u32 = 6;
+/// The same where another one takes its place: 25 s in all.
+const REPLACEABLE_KEEPALIVE: Duration = Duration::from_secs(10);
+const REPLACEABLE_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const REPLACEABLE_KEEPALIVE_PROBES: u32 = 3;
 /// Bytes of messages that the kernel holds; it takes twice as much for its own accounts.
 const MESSAGES: usize = 64 * 1024;
 
@@ -55,6 +59,15 @@ pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)
+}
+
+/// Notices sooner that the other side is gone without a word: another one can take its place.
+pub(crate) fn notice_loss_soon(socket: &impl AsFd) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(REPLACEABLE_KEEPALIVE)
+        .with_interval(REPLACEABLE_KEEPALIVE_INTERVAL)
+        .with_retries(REPLACEABLE_KEEPALIVE_PROBES);
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
 /// The same for a connection that carries messages. What the other side reads slowly waits in the

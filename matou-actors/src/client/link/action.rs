@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reach::Alternatives;
 use crate::client::api::event::Event;
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
@@ -39,8 +40,7 @@ pub(crate) struct Attempt {
     /// The last event that was seen; 0 is none.
     pub(crate) last_sequence: u64,
     pub(crate) password: Option<Password>,
-    /// Another server is tried if this one does not answer soon.
-    pub(crate) has_other: bool,
+    pub(crate) alternatives: Alternatives,
 }
 
 /// What is looked at again later.

@@ -10,7 +10,7 @@ use slog::{Logger, warn};
 use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 
-use super::reach::{Patience, Reached, Trust, Unreachable, foreign_words, reach};
+use super::reach::{Alternatives, Reached, Trust, Unreachable, foreign_words, reach};
 use crate::client::api::event::LinkSecurity;
 use crate::client::api::server_name::ServerName;
 use crate::client::connection::drive::drive_connection;
@@ -42,8 +42,7 @@ pub(crate) struct Setup {
     pub(crate) server: ServerName,
     /// The last event that was seen; 0 is none.
     pub(crate) last_sequence: u64,
-    /// Another server is tried if this one does not answer soon.
-    pub(crate) has_other: bool,
+    pub(crate) alternatives: Alternatives,
     pub(crate) trust: Trust,
     pub(crate) reports: Recipient<LinkReport>,
     pub(crate) logger: Logger,
@@ -159,9 +158,9 @@ impl Actor for Link {
         let (reports, generation) = (self.setup.reports.clone(), self.setup.generation);
         let (trust, revision) = (self.setup.trust.clone(), Rc::clone(&self.revision));
         let password = Rc::clone(&self.password);
-        let patience = if self.setup.has_other { Patience::Short } else { Patience::Long };
+        let alternatives = self.setup.alternatives;
         let life = async move {
-            match reach(&server, &trust, patience).await {
+            match reach(&server, &trust, alternatives).await {
                 Ok(reached) => {
                     password.set(reached.password);
                     live(generation, &server, reached, &revision, &outbox, &reports).await
@@ -200,14 +199,14 @@ async fn live(
     outbox: &Outbox,
     reports: &Recipient<LinkReport>,
 ) -> (String, bool) {
-    let Reached { stream, local, server, security, .. } = reached;
+    let Reached { stream, local, server, addresses, security, .. } = reached;
     let dialect = match &security {
         LinkSecurity::Plain => Dialect::Revision1,
         LinkSecurity::Encrypted { .. } => Dialect::Revision2,
     };
     revision.set(dialect);
     // Once in its life.
-    let event = LinkEvent::Up { local, server, security };
+    let event = LinkEvent::Up { local, server, addresses, security };
     reports.do_send(LinkReport { generation, event });
     let (input, output) = tokio::io::split(stream);
     let mut foreign = false;

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::actor::{Link, Setup};
 use crate::client::api::server_name::ServerName;
-use crate::client::link::reach::Trust;
+use crate::client::link::reach::{Alternatives, Trust};
 use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
 use crate::client::probe::{Reports, probe};
 use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame, v2};
@@ -18,7 +18,7 @@ fn link(address: &str) -> (Addr<Link>, Reports<LinkReport>) {
         generation: 7,
         server,
         last_sequence: 0,
-        has_other: false,
+        alternatives: Alternatives::default(),
         trust: Trust::default(),
         reports: hub,
         logger,

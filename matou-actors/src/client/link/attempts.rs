@@ -55,8 +55,8 @@ impl ServerLink {
         let generation = self.generation;
         self.connection = Some(Connection::default());
         let (last_sequence, password) = (self.past.last_sequence(), self.password.clone());
-        let has_other = self.servers.has_other();
-        let attempt = Attempt { generation, server, last_sequence, password, has_other };
+        let alternatives = self.servers.alternatives();
+        let attempt = Attempt { generation, server, last_sequence, password, alternatives };
         self.actions.push(LinkAction::Connect(attempt));
         // Later attempts are announced with their reason.
         if generation == self.first {

@@ -36,7 +36,7 @@ impl CurrentLink {
 
     /// Opens a connection, which reports to `reports`.
     pub(crate) fn open(&mut self, attempt: Attempt, reports: Recipient<LinkReport>) {
-        let Attempt { generation, server, last_sequence, password, has_other } = attempt;
+        let Attempt { generation, server, last_sequence, password, alternatives } = attempt;
         let trust = Trust {
             identity: self.identity.clone(),
             encryption: self.encryption,
@@ -44,7 +44,8 @@ impl CurrentLink {
             password,
         };
         let logger = self.logger.clone();
-        let setup = Setup { generation, server, last_sequence, has_other, trust, reports, logger };
+        let setup =
+            Setup { generation, server, last_sequence, alternatives, trust, reports, logger };
         self.link = Some(Link::new(setup).start());
     }
 

@@ -60,7 +60,7 @@ impl ServerLink {
                 self.servers.end_round();
             }
         }
-        let from = self.server_name();
+        let from = self.servers.current_place();
         let next = self.next(outlook);
         if was_joined {
             self.emit(Event::Disconnected { reason: reason.clone() });

@@ -26,6 +26,9 @@ use crate::trust::{
     client_config, peer_key,
 };
 
+/// The most addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 16;
+
 /// How long a server may be silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -64,6 +67,8 @@ pub(super) struct Reached {
     pub(super) stream: Stream,
     pub(super) local: SocketAddr,
     pub(super) server: SocketAddr,
+    /// How many addresses of that family the server has.
+    pub(super) addresses: usize,
     pub(super) security: LinkSecurity,
     /// That the user knows the server's password.
     pub(super) password: PasswordProof,
@@ -85,15 +90,76 @@ enum Handshake {
     Failed(io::Error),
 }
 
+/// What else there is beside the server that is tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Alternatives {
+    /// Another server is tried if this one does not answer soon.
+    pub(crate) has_next: bool,
+    /// Another server takes its place when it is lost.
+    pub(crate) is_replaceable: bool,
+    /// The address at which it was lost a moment ago.
+    pub(crate) lost: Option<SocketAddr>,
+}
+
 /// Reaches the server at one of its addresses, encrypted if that is wanted and possible.
 pub(super) async fn reach(
     name: &ServerName,
     trust: &Trust,
+    alternatives: Alternatives,
+) -> Result<Reached, Unreachable> {
+    let Alternatives { has_next, is_replaceable, lost } = alternatives;
+    let patience = if has_next { Patience::Short } else { Patience::Long };
+    let found = tokio::net::lookup_host((name.host.as_str(), name.port)).await;
+    let found = found.map_err(|error| again(unreachable(name, &error)))?;
+    let mut addresses: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
+    addresses.sort_by_key(|&address| Some(address) == lost);
+    let reached = reach_any(name, &addresses, trust, patience).await?;
+    if is_replaceable || reached.addresses > 1 {
+        sockets::notice_loss_soon(socket(&reached.stream)).map_err(broken)?;
+    }
+    Ok(reached)
+}
+
+fn socket(stream: &Stream) -> &TcpStream {
+    match stream {
+        Either::Left(tcp) => tcp,
+        Either::Right(tls) => tls.get_ref().0.get_ref(),
+    }
+}
+
+/// Tries these addresses of the server in turn.
+async fn reach_any(
+    name: &ServerName,
+    addresses: &[SocketAddr],
+    trust: &Trust,
     patience: Patience,
 ) -> Result<Reached, Unreachable> {
-    let tcp = connect(name, patience)
-        .await
-        .map_err(|error| again(format!("cannot reach {name}: {error}")))?;
+    let mut failure = again(format!("cannot reach {name}: the name has no address"));
+    let mut left = addresses.len();
+    for &at in addresses {
+        left -= 1;
+        let patience = if left > 0 { Patience::Short } else { patience };
+        match reach_at(name, at, trust, patience).await {
+            Ok(mut reached) => {
+                let others = addresses.iter().filter(|other| other.is_ipv4() == at.is_ipv4());
+                reached.addresses = others.count();
+                return Ok(reached);
+            }
+            Err(error) if error.retry => failure = error,
+            // Another key at one of the addresses is no reason to overlook it.
+            Err(error) => return Err(error),
+        }
+    }
+    Err(failure)
+}
+
+async fn reach_at(
+    name: &ServerName,
+    at: SocketAddr,
+    trust: &Trust,
+    patience: Patience,
+) -> Result<Reached, Unreachable> {
+    let tcp = connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
     let identity = match (&trust.identity, trust.encryption) {
         (_, Encryption::Off) | (None, Encryption::Auto) => return plain(name, tcp),
         (None, Encryption::Require) => return Err(never("there is no key to encrypt with")),
@@ -102,7 +168,6 @@ pub(super) async fn reach(
     let file = trust.known_servers.as_deref();
     let known = known_file::look_up(file, name).await.map_err(never)?;
     let expected = name.fingerprint.or(known).map_or(ExpectedKey::Any, ExpectedKey::Fingerprint);
-    let at = address(&tcp, name)?;
     let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid, patience).await;
     // Some networks drop large hellos: then no server answers, and the last one is tried with a small one.
     if let Ok(Handshake::Silent) = outcome
@@ -165,7 +230,7 @@ async fn encrypted(
     };
     let fingerprint = fingerprint.to_string();
     let security = LinkSecurity::Encrypted { fingerprint, key: standing };
-    Ok(Reached { stream: Either::Right(stream), local, server, security, password })
+    Ok(Reached { stream: Either::Right(stream), local, server, addresses: 1, security, password })
 }
 
 fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
@@ -178,7 +243,7 @@ fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
     let server = address(&tcp, name)?;
     let local = tcp.local_addr().map_err(broken)?;
     let (stream, security) = (Either::Left(tcp), LinkSecurity::Plain);
-    Ok(Reached { stream, local, server, security, password: PasswordProof::None })
+    Ok(Reached { stream, local, server, addresses: 1, security, password: PasswordProof::None })
 }
 
 async fn shake_hands(
@@ -275,21 +340,51 @@ fn never(reason: impl Into<String>) -> Unreachable {
     Unreachable { reason: reason.into(), retry: false }
 }
 
-/// Tries all addresses of the server in turn.
-async fn connect(name: &ServerName, patience: Patience) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the name has no address");
-    for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
-        match connect_to(address, patience).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 async fn connect_to(address: SocketAddr, patience: Patience) -> io::Result<TcpStream> {
     let stream = timeout(patience.connect_timeout(), TcpStream::connect(address)).await;
     let stream = stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     sockets::tune_for_messages(&stream)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn every_address_of_a_name_is_tried_until_one_answers() {
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let name = ServerName::parse("ship").unwrap();
+        let trust = Trust { encryption: Encryption::Off, ..Trust::default() };
+        let addresses = [dead, live.local_addr().unwrap(), dead];
+        let reached = reach_any(&name, &addresses, &trust, Patience::Long).await.ok().unwrap();
+        assert_eq!((reached.server, reached.addresses), (live.local_addr().unwrap(), 3));
+        let failure = reach_any(&name, &[dead, dead], &trust, Patience::Long).await.err().unwrap();
+        assert!(
+            failure.retry && failure.reason.starts_with("cannot reach ship:6286"),
+            "{failure:?}"
+        );
+    }
+
+    // A server that is stopped still has its port open.
+    #[actix_rt::test]
+    async fn an_address_that_takes_the_connection_and_is_silent_does_not_hold_up_the_next() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let name = ServerName::parse("ship").unwrap();
+        let identity = Some(Arc::new(Identity::generate().unwrap()));
+        let trust = Trust { identity, ..Trust::default() };
+        let addresses = [silent.local_addr().unwrap(), live.local_addr().unwrap()];
+        let reaching = reach_any(&name, &addresses, &trust, Patience::Short);
+        let next = async {
+            let began = std::time::Instant::now();
+            live.accept().await.unwrap();
+            began.elapsed()
+        };
+        let (_, after) = tokio::join!(reaching, next);
+        assert!(after < Duration::from_secs(4), "{after:?}");
+    }
 }

@@ -15,8 +15,11 @@ impl ServerLink {
     pub(crate) fn report(&mut self, report: LinkReport, now: Instant) {
         let LinkReport { generation, event } = report;
         match event {
-            LinkEvent::Up { local, server, security } => {
-                self.up(generation, local, server, security);
+            LinkEvent::Up { local, server, addresses, security } => {
+                if self.is_current(generation) {
+                    self.servers.reach(server, addresses);
+                    self.up(local, server, security);
+                }
             }
             LinkEvent::Frames(frames) => {
                 for frame in frames {
@@ -30,16 +33,7 @@ impl ServerLink {
     }
 
     /// The server is reached.
-    pub(super) fn up(
-        &mut self,
-        generation: u64,
-        local: SocketAddr,
-        server: SocketAddr,
-        security: LinkSecurity,
-    ) {
-        if !self.is_current(generation) {
-            return;
-        }
+    pub(super) fn up(&mut self, local: SocketAddr, server: SocketAddr, security: LinkSecurity) {
         debug!(self.logger, "reached the server"; "peer" => %server);
         let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
         self.server_key = match &security {

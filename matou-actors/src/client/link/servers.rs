@@ -1,5 +1,8 @@
 //! The addresses of one room, and which of them is tried next.
 
+use std::net::SocketAddr;
+
+use super::reach::Alternatives;
 use crate::client::api::server_name::ServerName;
 
 /// The addresses of one room. A round tries each of them once: first the one that accepted the user last,
@@ -16,6 +19,12 @@ pub(super) struct Servers {
 #[derive(Debug)]
 struct Entry {
     name: ServerName,
+    /// Where it was reached last, and how many addresses of that family it has.
+    reached: Option<(SocketAddr, usize)>,
+    /// It is connected, or was when it was lost.
+    is_reached: bool,
+    /// How often it was lost in this round: once for each address makes sense.
+    losses: usize,
     /// It was tried in this round.
     tried: bool,
     /// Another attempt would end in the same way, until the user says otherwise.
@@ -35,7 +44,14 @@ pub(super) enum Next {
 
 impl Servers {
     pub(super) fn new(names: Vec<ServerName>) -> Self {
-        let entry = |name| Entry { name, tried: false, barred: false };
+        let entry = |name| Entry {
+            name,
+            reached: None,
+            is_reached: false,
+            losses: 0,
+            tried: false,
+            barred: false,
+        };
         Self { entries: names.into_iter().map(entry).collect(), ..Self::default() }
     }
 
@@ -44,8 +60,39 @@ impl Servers {
         self.entries.get(self.current).map(|entry| &entry.name)
     }
 
+    /// The same, or its present address where another address of the same name is tried next.
+    pub(super) fn current_place(&self) -> String {
+        let Some(entry) = self.entries.get(self.current) else { return String::new() };
+        match entry.reached.filter(|_| entry.has_other_address()) {
+            Some((address, _)) => address.to_string(),
+            None => entry.name.to_string(),
+        }
+    }
+
+    /// What there is beside the current one.
+    pub(super) fn alternatives(&self) -> Alternatives {
+        Alternatives {
+            has_next: self.has_other(),
+            is_replaceable: self.entries.len() > 1,
+            lost: self.lost_address(),
+        }
+    }
+
+    /// The address of the current one that is not to be tried first.
+    fn lost_address(&self) -> Option<SocketAddr> {
+        let entry = self.entries.get(self.current).filter(|entry| entry.losses > 0)?;
+        entry.reached.map(|(address, _)| address)
+    }
+
+    /// The current one is reached, at one of so many addresses of that family.
+    pub(super) fn reach(&mut self, address: SocketAddr, addresses: usize) {
+        if let Some(entry) = self.entries.get_mut(self.current) {
+            (entry.reached, entry.is_reached) = (Some((address, addresses)), true);
+        }
+    }
+
     /// Whether another one is tried at once should the current one not answer.
-    pub(super) fn has_other(&self) -> bool {
+    fn has_other(&self) -> bool {
         let mut others = self.entries.iter().enumerate().filter(|&(at, _)| at != self.current);
         others.any(|(_, entry)| !entry.tried && !entry.barred)
     }
@@ -58,14 +105,17 @@ impl Servers {
     /// The current one served for a while, so that all others can be tried at once.
     pub(super) fn end_round(&mut self) {
         for entry in &mut self.entries {
-            entry.tried = false;
+            (entry.tried, entry.losses) = (false, 0);
         }
     }
 
     /// The current one does not answer, or is lost. With `is_barred` another attempt would end in the same way.
     pub(super) fn fail(&mut self, is_barred: bool, random: &mut fastrand::Rng) -> Next {
         if let Some(entry) = self.entries.get_mut(self.current) {
-            entry.tried = true;
+            // An attempt that reaches none tries all its addresses.
+            entry.tried = !entry.has_other_address();
+            entry.losses += 1;
+            entry.is_reached = false;
             entry.barred |= is_barred;
         }
         let open = |entry: &Entry| !entry.tried && !entry.barred;
@@ -90,8 +140,16 @@ impl Servers {
     /// The user wants all of them to be tried, whatever happened.
     pub(super) fn reset(&mut self) {
         for entry in &mut self.entries {
-            (entry.tried, entry.barred) = (false, false);
+            (entry.tried, entry.losses, entry.barred) = (false, 0, false);
         }
+    }
+}
+
+impl Entry {
+    /// Whether it is to be tried at another address once it is lost.
+    fn has_other_address(&self) -> bool {
+        let addresses = self.reached.map_or(1, |(_, addresses)| addresses);
+        self.is_reached && self.losses.saturating_add(1) < addresses
     }
 }
 
@@ -186,6 +244,29 @@ mod tests {
         assert_eq!(room.0.fail(true, &mut room.1), Next::Nothing);
         room.0.reset();
         assert_eq!((room.fail(), room.current()), (Next::Other, "a".into()));
+    }
+
+    #[test]
+    fn a_name_of_several_addresses_counts_as_so_many_servers() {
+        let address = |last| SocketAddr::from(([192, 0, 2, last], 7));
+        let mut room = Room::new(&["a:7"], 1);
+        room.0.reach(address(1), 3);
+        room.0.end_round();
+        assert_eq!((room.0.current_place(), room.0.lost_address()), ("192.0.2.1:7".into(), None));
+        assert_eq!((room.fail(), room.0.lost_address()), (Next::Other, Some(address(1))));
+        room.0.reach(address(2), 3);
+        assert_eq!((room.fail(), room.0.lost_address()), (Next::Other, Some(address(2))));
+        room.0.reach(address(3), 3);
+        assert_eq!(room.0.current_place(), "a:7");
+        assert_eq!(room.fail(), Next::Round, "three were lost");
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_reached_at_any_address_was_tried() {
+        let mut room = Room::new(&["a:7"], 1);
+        room.0.reach(SocketAddr::from(([192, 0, 2, 1], 7)), 2);
+        assert_eq!(room.lose(), Next::Other);
+        assert_eq!(room.fail(), Next::Round);
     }
 
     #[test]
