@@ -5,7 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matou_actors::client::{ClientSettings, Encryption, ServerName, forget_person};
+use matou_actors::client::{
+    ClientSettings, Encryption, ServerName, forget_person, read_known_servers,
+};
 use matou_actors::protocol::Username;
 use matou_actors::trust::{Identity, KnownServers};
 use slog::{Logger, warn};
@@ -119,11 +121,8 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 }
 
 fn load_known(file: &Path) -> Result<KnownServers, Failure> {
-    match paths::read_text(file) {
-        Ok(text) => Ok(KnownServers::parse(&text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(KnownServers::default()),
-        Err(error) => Err(Failure::Runtime(format!("cannot read {}: {error}", file.display()))),
-    }
+    read_known_servers(file)
+        .map_err(|error| Failure::Runtime(format!("cannot read {}: {error}", file.display())))
 }
 
 /// A key from a file, or from standard input.

@@ -41,6 +41,7 @@ pub use api::password::Password;
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Encryption, Policy};
 pub use ids::{MessageId, TransferId};
+pub use link::known_file::read as read_known_servers;
 pub use people_file::forget as forget_person;
 
 /// Starts a client inside the running actix system and returns at once; everything that

@@ -9,6 +9,12 @@ use crate::client::api::server_name::ServerName;
 use crate::client::key_list;
 use crate::trust::{Fingerprint, KnownServers};
 
+/// Reads the keys of servers that were seen; none if there is no such file.
+pub fn read(file: &Path) -> io::Result<KnownServers> {
+    let text = key_list::read(file)?;
+    Ok(text.map(|text| KnownServers::parse(&text)).unwrap_or_default())
+}
+
 /// The key that was seen at that address; an error, in words for the user, when that cannot be
 /// known.
 pub(super) async fn look_up(
@@ -38,10 +44,9 @@ async fn in_background<T: Send + 'static>(
 }
 
 fn load(file: &Path) -> Result<KnownServers, String> {
-    let text = key_list::read(file).map_err(|error| {
+    read(file).map_err(|error| {
         format!("cannot read the known servers in {}: {error}; nothing was sent", file.display())
-    })?;
-    Ok(text.map(|text| KnownServers::parse(&text)).unwrap_or_default())
+    })
 }
 
 fn append(file: &Path, name: &str, key: Fingerprint) -> Result<(), String> {

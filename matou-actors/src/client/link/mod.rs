@@ -16,7 +16,7 @@ mod backoff;
 mod commands;
 pub(super) mod current;
 mod first_bytes;
-mod known_file;
+pub(super) mod known_file;
 mod loss;
 mod past;
 mod reach;
