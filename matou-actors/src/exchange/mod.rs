@@ -18,6 +18,10 @@ mod engine;
 #[cfg(test)]
 mod engine_fuzz_tests;
 #[cfg(test)]
+mod engine_hostile_tests;
+#[cfg(test)]
+mod engine_pair;
+#[cfg(test)]
 mod engine_tests;
 mod handle;
 mod manifest;

@@ -1,11 +1,14 @@
 //! What the client reports to its user.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+pub use super::security::{KeyStanding, LinkSecurity};
+pub use super::transfer_info::{Direction, TransferInfo};
+use super::transfer_info::{lossy, lossy_if_any};
 use crate::client::ids::{MessageId, TransferId};
 use crate::protocol::{MessageText, Username};
 
@@ -386,35 +389,6 @@ pub enum ErrorCode {
     Internal,
 }
 
-/// What protects a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "link", rename_all = "snake_case")]
-pub enum LinkSecurity {
-    /// Nothing: the other side speaks revision 1 only, or the user wants it so.
-    Plain,
-    /// TLS, with a key that the other side has proved.
-    Encrypted {
-        /// The fingerprint of the key, as OpenSSH prints it.
-        fingerprint: String,
-        /// How far the key is known.
-        key: KeyStanding,
-    },
-}
-
-/// How far a key is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyStanding {
-    /// It was seen for the first time now, and is expected from now on.
-    New,
-    /// It is the one that was seen before.
-    Known,
-    /// It is the one that the user named in the address.
-    Named,
-    /// The user has compared it with its owner.
-    Compared,
-}
-
 /// Where an unopened private session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -423,46 +397,4 @@ pub enum RequestState {
     Asked,
     /// Both want it; the two connections are being made.
     Connecting,
-}
-
-/// A transfer as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TransferInfo {
-    /// Its number.
-    pub id: TransferId,
-    /// Whether it comes or goes.
-    pub direction: Direction,
-    /// With whom.
-    pub with: Username,
-    /// Bytes moved so far.
-    pub bytes: u64,
-    /// Bytes in all.
-    pub size: u64,
-    /// The file that is sent, or the `.part` file that is written; `None` for an open offer.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
-    pub path: Option<PathBuf>,
-}
-
-/// A path is any bytes, and an event that could not be written would be worse than a path with
-/// U+FFFD in it.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
-}
-
-#[allow(clippy::ref_option, reason = "as serde calls it")]
-fn lossy_if_any<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => lossy(path, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-/// Whether a file comes or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// To the user.
-    Incoming,
-    /// From the user.
-    Outgoing,
 }

@@ -4,5 +4,7 @@ pub(super) mod command;
 pub(super) mod event;
 pub(super) mod handle;
 pub(super) mod password;
+mod security;
 pub(super) mod server_name;
 pub(super) mod settings;
+mod transfer_info;

@@ -7,21 +7,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::further::{Move, Spacing};
+use super::outcome::{Item, Opened, Pursuit, Remains, Requested};
 use crate::client::ids::{RequestId, SessionId, TransferId};
-use crate::protocol::{MessageText, Username};
+use crate::protocol::Username;
 
 /// How much may wait for a session to open.
 const MOST_WAITING: usize = 10_000;
 /// Open sessions from which on the user is asked about another one: the other one decides how many
 /// there are, and each has sockets and a thread.
 const MOST_UNASKED: usize = 8;
-
-/// What the user wants delivered, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
-    Text(MessageText),
-    File(TransferId),
-}
 
 /// The state of things with one user.
 #[derive(Debug)]
@@ -58,57 +52,6 @@ enum Answered {
     Deferred(RequestId),
     Accepted(RequestId),
     Connecting(SessionId),
-}
-
-/// How a session comes about that the user wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pursuit {
-    /// There is one.
-    Open,
-    /// It is under way.
-    Pending,
-    /// The other one had asked: accept.
-    Accept,
-    /// Ask.
-    Ask,
-}
-
-/// What a request of the other one comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Requested {
-    /// It is known already.
-    Repeat,
-    /// The user has asked as well, or talks with them already, and so wants it: accept.
-    Wanted,
-    /// The user decides.
-    Undecided,
-}
-
-/// What a session that has opened is.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Opened {
-    /// The only one.
-    First,
-    /// One more with the same peer.
-    Another,
-    /// The first one with the present owner of the name. Those with its former owner are not talked on
-    /// any more, and what waited was meant for them.
-    Renewed { former: Vec<SessionId>, waiting: Vec<Item> },
-    /// One with the former owner of the name, too late.
-    Late,
-}
-
-/// What remains when a session, an attempt or a request ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Remains {
-    /// Nothing that the user had to do with has ended.
-    Nothing,
-    /// Another session or attempt goes on.
-    More,
-    /// Another session goes on, and does not take this.
-    Undelivered(Vec<Item>),
-    /// It was the last one; this can not be delivered.
-    Over(Vec<Item>),
 }
 
 impl Conversation {

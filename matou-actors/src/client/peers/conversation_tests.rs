@@ -1,5 +1,6 @@
 use crate::client::ids::{RequestId, SessionId, TransferId};
-use crate::client::peers::conversation::*;
+use crate::client::peers::conversation::Conversation;
+use crate::client::peers::outcome::{Item, Opened, Pursuit, Remains, Requested};
 use crate::protocol::{MessageText, Username};
 
 const A: SessionId = SessionId(1);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::conversation::{Conversation, Item, Pursuit};
+use super::conversation::Conversation;
 use super::encrypted::Road;
+use super::outcome::{Item, Pursuit};
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::protocol::{FoldedName, MessageText, Username};

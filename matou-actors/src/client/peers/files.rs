@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use slog::debug;
 
-use super::conversation::Item;
+use super::outcome::Item;
 use super::transfers::{Entry, Stage};
 use super::{Action, Peers, Situation, Wake};
 use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};

@@ -4,10 +4,10 @@
 //! in; what has to be done is left in order as [`Action`]s, which the hub performs.
 //!
 //! - `commands`: what the user wants of other users; `delivery`: that texts and files arrive.
-//! - `requests`: private requests; `encrypted`: those of revision 2; with `numbered_requests`; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
+//! - `server_frames`: what the server says about other users. `requests`: private requests; `encrypted`: those of revision 2; with `numbered_requests`; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
 //! - `sessions`: what private sessions report. `files`: the same for files, and what the user
 //!   wants of those.
-//! - [`conversation`]: the state of things with one user; `further`: sessions beside the first.
+//! - [`conversation`]: the state of things with one user, `outcome`: what comes of what happened to it; `further`: sessions beside the first.
 //! - `reachable`: addresses that are connected to. `transfers`, `accept_rate`: files of this run.
 //! - `resend`: texts that did not arrive.
 
@@ -24,11 +24,13 @@ mod keys;
 mod known_keys;
 mod moves;
 mod numbered_requests;
+mod outcome;
 #[cfg(test)]
 mod pair_tests;
 pub(crate) mod reachable;
 mod requests;
 mod resend;
+mod server_frames;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -43,10 +45,11 @@ use slog::Logger;
 use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
-use self::conversation::{Conversation, Item};
+use self::conversation::Conversation;
 use self::further::Allowance;
 use self::known_keys::Keys;
 use self::numbered_requests::EncryptedRequests;
+use self::outcome::Item;
 use self::transfers::Transfers;
 use self::undelivered::Undelivered;
 use crate::client::api::event::{ErrorCode, Event, KeyStanding};

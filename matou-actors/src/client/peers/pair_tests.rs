@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::conversation::{Conversation, Pursuit, Requested};
+use super::conversation::Conversation;
+use super::outcome::{Pursuit, Requested};
 use crate::client::ids::{RequestId, SessionId};
 use crate::protocol::Username;
 

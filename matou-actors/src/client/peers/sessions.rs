@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use slog::debug;
 use tokio::sync::oneshot;
 
-use super::conversation::{Item, Opened};
+use super::outcome::{Item, Opened};
 use super::{Action, LiveSession, Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::ids::{MessageId, SessionId};

@@ -1,0 +1,53 @@
+//! Transfers, as users read of them.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use crate::client::ids::TransferId;
+use crate::protocol::Username;
+
+/// A transfer as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TransferInfo {
+    /// Its number.
+    pub id: TransferId,
+    /// Whether it comes or goes.
+    pub direction: Direction,
+    /// With whom.
+    pub with: Username,
+    /// Bytes moved so far.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// The file that is sent, or the `.part` file that is written; `None` for an open offer.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
+    pub path: Option<PathBuf>,
+}
+
+/// A path is any bytes, and an event that could not be written would be worse than a path with
+/// U+FFFD in it.
+pub(super) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[allow(clippy::ref_option, reason = "as serde calls it")]
+pub(super) fn lossy_if_any<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => lossy(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Whether a file comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the user.
+    Incoming,
+    /// From the user.
+    Outgoing,
+}
