@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use harness::client::Client;
 use harness::server::Server;
+use harness::until;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use support::proxy::{Fault, Faults};
-use support::scene::until;
 use support::two::{Two, file, reason, send, whole_files};
 
 /// How often each side is killed.

@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::client::Client;
+use harness::until;
 use harness::wire::{Peer, msg};
 use support::proxy::{Fault, Faults, Proxy};
-use support::scene::{Scene, until};
+use support::scene::Scene;
 
 /// COREQ of a name of three letters.
 const COREQ: usize = 11;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use harness::client::Client;
 use harness::server::Server;
 use harness::wire::{Peer, coreq, disconotif, frame, frame_length, msg};
-use harness::{DEADLINE, matou};
+use harness::{DEADLINE, matou, until};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -39,14 +39,6 @@ fn is_ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 1]) {
         Ok(count) => count == 0,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
-    }
-}
-
-fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !reached() {
-        assert!(start.elapsed() < DEADLINE, "{what} took too long");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

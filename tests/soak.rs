@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use harness::client::Client;
 use harness::server::Server;
-use harness::{DEADLINE, matou};
+use harness::{DEADLINE, matou, until};
 use serde_json::Value;
 use support::crowd::{Crowd, Deeds};
-use support::scene::{descriptors, until};
+use support::scene::descriptors;
 use support::two::{file, send};
 use tempfile::TempDir;
 

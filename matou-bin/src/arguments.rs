@@ -274,9 +274,12 @@ pub(crate) struct SendArguments {
     /// The recipient: a person in the room.
     #[arg(value_parser = username)]
     pub(crate) name: Username,
-    /// The files and folders.
+    /// The files and folders; - is standard input, sent as one file.
     #[arg(required = true, value_name = "PATH", value_parser = path())]
     pub(crate) paths: Vec<PathBuf>,
+    /// The name of the file that standard input becomes.
+    #[arg(long = "name", value_name = "FILE", default_value = "stdin")]
+    pub(crate) file_name: String,
 }
 
 /// Arguments of `receive`.
@@ -288,7 +291,8 @@ pub(crate) struct ReceiveArguments {
     /// Accept files of this person only; without it, of everybody.
     #[arg(long, value_name = "NAME", value_parser = username)]
     pub(crate) from: Option<Username>,
-    /// Save files in this folder instead of the downloads folder of the settings.
+    /// Save files in this folder instead of the downloads folder of the settings; - receives one file
+    /// and writes it to standard output once it is complete and checked.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<String>,
     /// Exit after the first complete transfer, once its sender has no more.
@@ -364,9 +368,15 @@ impl JoinArguments {
 impl ReceiveArguments {
     /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<Flag> {
-        let mut flags = flags([("--to", "files.downloads", self.to.as_ref())]);
+        let to = self.to.as_ref().filter(|_| !self.is_to_output());
+        let mut flags = flags([("--to", "files.downloads", to)]);
         flags.extend(self.join.flags());
         flags
+    }
+
+    /// Whether a file is received for standard output.
+    pub(crate) fn is_to_output(&self) -> bool {
+        self.to.as_deref() == Some("-")
     }
 }
 

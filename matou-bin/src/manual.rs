@@ -118,11 +118,16 @@ fn send(roff: &mut Roff) {
         "matou-bin send --server 192.0.2.5 --wait 600 Bea report.pdf",
         "Wait up to ten minutes for Bea.",
     );
+    roff.entry(
+        "tar -c trip | matou-bin send --name trip.tar Bea -",
+        "Send what another program writes. After a cut it begins anew: a pipe cannot go on.",
+    );
 }
 
 fn receive(roff: &mut Roff) {
     roff.title("OUTPUT");
-    roff.text("The path of each received file or folder on a line of standard output.");
+    roff.text("The path of each received file or folder on a line of standard output; with --to - the content of one \
+         file and nothing else.");
     join(roff);
     roff.title("EXAMPLES");
     roff.entry("matou-bin receive --once", "Receive one file or folder from anybody.");
@@ -130,6 +135,7 @@ fn receive(roff: &mut Roff) {
         "matou-bin receive --from Ada --to /srv/drop",
         "Receive files of Ada into a folder.",
     );
+    roff.entry("matou-bin receive --to - | tar -x", "Hand one file to another program.");
 }
 
 /// What the one-shot commands have in common with the client.

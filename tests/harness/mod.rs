@@ -55,6 +55,15 @@ pub(crate) fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
+/// Waits for something that no event reports.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < DEADLINE, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A process that does not outlive the test.
 pub(crate) struct Process(pub(crate) Child);
 

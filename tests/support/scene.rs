@@ -1,12 +1,11 @@
 //! A real server under faults, with an observer who checks that no one else is affected.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::DEADLINE;
 use crate::harness::server::Server;
+use crate::harness::until;
 use crate::harness::wire::{Peer, msg, msgbc};
 
 /// A server, and one client of it that is never disturbed.
@@ -61,15 +60,6 @@ impl Drop for Scene {
             let _ = self.server.process.0.kill();
             eprintln!("the server's log:\n{}", self.server.log.rest().join("\n"));
         }
-    }
-}
-
-/// Waits for something that no event reports.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < DEADLINE, "{what}: not in time");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::interposer::Interposer;
 use super::proxy::Faults;
-use super::scene::{Scene, descriptors, until};
+use super::scene::{Scene, descriptors};
 use crate::harness::client::Client;
+use crate::harness::until;
 
 /// Ada asks, Bea accepts whatever comes, and their connections go through proxies.
 pub(crate) struct Two {

@@ -121,9 +121,9 @@ pub(crate) enum SessionEvent {
 #[derive(Debug)]
 pub(crate) enum FileEvent {
     /// One is offered, while so many bytes were `free` in the downloads folder.
-    Offered { id: TransferId, size: u64, free: Option<u64>, named: Option<Named> },
+    Offered { id: TransferId, size: Option<u64>, free: Option<u64>, named: Option<Named> },
     /// Bytes of it are about to move; `path` is where from or to.
-    Begun { id: TransferId, path: PathBuf, size: u64 },
+    Begun { id: TransferId, path: PathBuf, size: Option<u64> },
     /// Some have moved.
     Moved { id: TransferId, moved: Moved },
     /// It is whole. `changed`: it was written to while it was sent.

@@ -32,7 +32,7 @@ mod session;
 
 use actix::Actor;
 
-pub use api::command::Command;
+pub use api::command::{Command, PipeInput};
 pub use api::event::{
     Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState, TransferInfo,
 };

@@ -1,6 +1,7 @@
 //! All transfers of one file connection: which frame belongs to which, and whose turn it is.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ const MOST_AT_ONCE: usize = 64;
 const MOST_QUEUED: usize = 1_000;
 /// The largest folder, in entries.
 const MOST_ENTRIES: u32 = 1_000_000;
+/// The size of an offer whose size is not known.
+const UNKNOWN: i64 = -1;
 
 /// The transfers of one connection. Reads and writes files, and knows no socket.
 #[derive(Debug)]
@@ -161,7 +164,8 @@ impl Engine {
     fn message_came(&mut self, frame: MessageFrame) {
         match frame {
             MessageFrame::Offer { transfer, kind, name, size, files, modified } => {
-                let offer = u64::try_from(size).ok().map(|size| Offer {
+                let size = (size != UNKNOWN).then(|| u64::try_from(size)).transpose();
+                let offer = size.ok().map(|size| Offer {
                     transfer,
                     kind,
                     name: safe_name(name.as_str()),
@@ -180,7 +184,7 @@ impl Engine {
                 let file = of.transfer.manifest.kind == OfferKind::File;
                 let taken = of.transfer.taken(have);
                 self.schedule(transfer);
-                let have = if file { have.min(size) } else { 0 };
+                let have = if file { have.min(size.unwrap_or(0)) } else { 0 };
                 self.reports.push(Report::Begun { transfer, path, size, have });
                 if let Err(end) = taken {
                     self.end(transfer, end);
@@ -211,7 +215,9 @@ impl Engine {
                     let reason = "the other side confirms another file than was sent";
                     return self.end(transfer, End::new(CancelReason::WrongHash, reason));
                 }
-                let (size, skipped) = (of.transfer.manifest.size, of.transfer.manifest.skipped);
+                let manifest = &of.transfer.manifest;
+                let (size, skipped) =
+                    (manifest.size.unwrap_or(of.transfer.moved), manifest.skipped);
                 self.last_progress(transfer);
                 self.sending.remove(&transfer);
                 self.reports.push(Report::Sent { transfer, size, skipped });
@@ -227,7 +233,9 @@ impl Engine {
             return;
         }
         let offer = offer.filter(|offer| {
-            offer.entries <= MOST_ENTRIES && (offer.kind == OfferKind::Folder || offer.entries == 1)
+            let is_file = offer.kind != OfferKind::Folder;
+            offer.entries <= MOST_ENTRIES
+                && if is_file { offer.entries == 1 } else { offer.size.is_some() }
         });
         let known = |offer: &Offer| matches!(offer.kind, OfferKind::File | OfferKind::Folder);
         match offer.filter(known) {
@@ -332,6 +340,25 @@ impl Engine {
             || self.receiving.get(&transfer).is_some_and(|of| of.transfer.has_work())
     }
 
+    /// The pipes that are waited for.
+    pub(super) fn dry_pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sending.values().filter_map(|of| of.transfer.dry_pipe())
+    }
+
+    /// Looks whether there is something to read in the pipes that are waited for.
+    pub(super) fn look_at_pipes(&mut self) {
+        let mut ready = Vec::new();
+        for (transfer, of) in &mut self.sending {
+            if of.transfer.dry_pipe().is_some() {
+                of.transfer.look_at_pipe();
+                ready.push(*transfer);
+            }
+        }
+        for transfer in ready {
+            self.schedule(transfer);
+        }
+    }
+
     /// Does a piece of work of the transfer whose turn it is: appends frames for the file
     /// connection to `out`, with at most `most` bytes of a file. False when there is nothing to do.
     pub(super) fn work(&mut self, most: usize, out: &mut Output, now: Instant) -> bool {
@@ -370,20 +397,19 @@ impl Engine {
         self.queued.clear();
         let incoming = std::mem::take(&mut self.receiving);
         for (transfer, of) in incoming {
-            let kept = of.transfer.path();
-            let kept =
-                kept.map(|path| format!("; {} goes on when it is offered again", path.display()));
+            let kept = of.transfer.kept().map(|(_, kept)| kept);
             self.fail(transfer, format!("{reason}{}", kept.unwrap_or_default()));
         }
-        for transfer in std::mem::take(&mut self.sending).into_keys() {
-            self.fail(transfer, format!("{reason}; send it again to go on where it ended"));
+        for (transfer, of) in std::mem::take(&mut self.sending) {
+            self.fail(transfer, format!("{reason}; {}", of.transfer.after_loss()));
         }
     }
 
     fn ended(&mut self, transfer: u64, ended: Ended) {
         let Ended::Whole { path, hash } = ended else { return };
         self.last_progress(transfer);
-        let size = self.receiving.remove(&transfer).map_or(0, |of| of.transfer.offer.size);
+        let received = self.receiving.remove(&transfer).map(|of| of.transfer);
+        let size = received.map_or(0, |of| of.offer.size.unwrap_or(of.moved));
         self.message(MessageFrame::Receipt { transfer, hash });
         self.reports.push(Report::Received { transfer, path, size });
     }
@@ -404,7 +430,7 @@ impl Engine {
 
     /// Ends a transfer from here.
     fn end(&mut self, transfer: u64, end: End) {
-        let kept = self.receiving.get(&transfer).and_then(|of| of.transfer.path());
+        let kept = self.receiving.get(&transfer).and_then(|of| of.transfer.kept());
         let was_sent = self.sending.remove(&transfer).is_some();
         let was_received = self.receiving.remove(&transfer).is_some();
         if !was_sent && !was_received {
@@ -412,8 +438,8 @@ impl Engine {
         }
         let End { code, mut reason } = end;
         self.message(MessageFrame::Cancel { transfer, reason: code });
-        if let Some(kept) = kept.filter(|path| path.exists()) {
-            reason = format!("{reason}; {} goes on when it is offered again", kept.display());
+        if let Some((_, kept)) = kept.filter(|(path, _)| path.exists()) {
+            reason.push_str(&kept);
         }
         self.fail(transfer, reason);
     }

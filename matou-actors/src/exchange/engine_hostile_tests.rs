@@ -245,3 +245,24 @@ fn files_beyond_those_that_the_receiver_allows_at_once_wait_for_their_turn() {
     pair.run(ALL);
     assert_eq!((pair.received(1).len(), pair.failures(0).len()), (200, 0));
 }
+
+#[test]
+fn an_offer_of_unknown_size_is_checked_by_its_hash_and_is_never_a_folder() {
+    let pair = hostile(OfferKind::File, -1, 1, vec![entry("a", 5, 0, 0)]);
+    assert!(pair.failures(1)[0].contains("another size"), "{:?}", pair.failures(1));
+    let wrong = vec![entry("a", 0, 0, 0), data(b"abc"), end(b"abd")];
+    let pair = hostile(OfferKind::File, -1, 1, wrong);
+    assert!(pair.failures(1)[0].contains("not what was sent"), "{:?}", pair.failures(1));
+    let right = vec![entry("a", 0, 0, 0), data(b"abc"), end(b"abc")];
+    assert_eq!(hostile(OfferKind::File, -1, 1, right).received(1).len(), 1);
+    for (kind, size) in [(OfferKind::Folder, -1), (OfferKind::File, -2)] {
+        let mut pair = Pair::new();
+        let (transfer, files, modified) = (1, 1, UnixMillis(0));
+        let name = Text::default();
+        let offer = MessageFrame::Offer { transfer, kind, name, size, files, modified };
+        pair.engines[1].order(Order::Frame(offer));
+        let reports = pair.engines[1].take_reports();
+        assert!(matches!(reports[..], [Report::Frame(MessageFrame::Refuse { .. })]), "{reports:?}");
+        pair.engines[1].file_came(entry("a", 0, 0, 0), Instant::now());
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags};
 use walkdir::WalkDir;
@@ -27,13 +28,16 @@ pub(super) struct Manifest {
     pub(super) name: Text<255>,
     pub(super) root: PathBuf,
     pub(super) entries: Vec<Entry>,
-    pub(super) size: u64,
+    /// Of a pipe it is not known.
+    pub(super) size: Option<u64>,
     pub(super) modified: UnixMillis,
     /// Links and special files, which are not sent.
     pub(super) skipped: u64,
     chosen: Option<Arc<ChosenFile>>,
     /// The chosen file, open: it may have moved by the time it is taken.
     opened: Option<File>,
+    /// The pipe that is sent instead of a file.
+    pub(super) pipe: Option<File>,
 }
 
 /// One of them.
@@ -49,7 +53,30 @@ impl Manifest {
     /// Looks at what was chosen; an error for the user.
     pub(super) fn of(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
         let path = chosen.path();
+        if chosen.is_pipe() {
+            return Self::of_pipe(chosen);
+        }
         if chosen.is_folder() { Self::of_folder(path) } else { Self::of_file(chosen) }
+    }
+
+    fn of_pipe(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
+        let pipe = chosen.take_pipe().map_err(|error| error.to_string())?;
+        let name = name_of(chosen.path());
+        let path = EntryPath::parse(name.as_str()).unwrap_or_else(unnamed);
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let modified = UnixMillis(i64::try_from(since.as_millis()).unwrap_or(0));
+        Ok(Self {
+            kind: OfferKind::File,
+            name,
+            root: chosen.path().to_owned(),
+            size: None,
+            modified,
+            entries: vec![Entry { path, size: 0, modified, flags: 0 }],
+            skipped: 0,
+            chosen: None,
+            opened: None,
+            pipe: Some(pipe),
+        })
     }
 
     fn of_file(chosen: &Arc<ChosenFile>) -> Result<Self, String> {
@@ -69,12 +96,13 @@ impl Manifest {
             kind: OfferKind::File,
             name,
             root: path.to_owned(),
-            size: entry.size,
+            size: Some(entry.size),
             modified: entry.modified,
             entries: vec![entry],
             skipped: 0,
             chosen: Some(Arc::clone(chosen)),
             opened: Some(source.file),
+            pipe: None,
         })
     }
 
@@ -128,11 +156,12 @@ impl Manifest {
             name: name_of(path),
             root: path.to_owned(),
             entries: folders,
-            size,
+            size: Some(size),
             modified: modified(&status),
             skipped,
             chosen: None,
             opened: None,
+            pipe: None,
         })
     }
 

@@ -78,8 +78,8 @@ pub enum Report {
         transfer: u64,
         /// Where from, or where it grows.
         path: PathBuf,
-        /// Bytes in all.
-        size: u64,
+        /// Bytes in all, if known.
+        size: Option<u64>,
         /// Bytes that are there already.
         have: u64,
     },
@@ -142,8 +142,8 @@ pub struct Offer {
     pub kind: OfferKind,
     /// Its name, made safe for this machine.
     pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes, if known.
+    pub size: Option<u64>,
     /// How many entries a folder has.
     pub entries: u32,
     /// When it was modified, in milliseconds since 1970.

@@ -5,7 +5,7 @@
 //! there among them. It knows no session and no server.
 //!
 //! - `engine`: all transfers of one connection; which frame belongs to which, and whose turn it is.
-//! - `sending`: one outgoing transfer; `manifest`: what it consists of.
+//! - `sending`: one outgoing transfer; `manifest`: what it consists of; `pipe`: one whose size is not known.
 //! - `receiving`: one incoming transfer; `part`: where a file or folder grows, and how it is found
 //!   again; `tree`: writing a folder so that nothing leaves it; `names`: names that are safe here.
 //! - `messages`: orders and reports; `handle`: who gives and gets them. `output`: frames that go out.
@@ -29,6 +29,9 @@ mod messages;
 mod names;
 mod output;
 mod part;
+mod pipe;
+#[cfg(test)]
+mod pipe_tests;
 mod rate;
 mod receiving;
 mod sending;

@@ -31,7 +31,8 @@ const MAX_META: u64 = 4096;
 struct Meta {
     key: String,
     name: String,
-    size: u64,
+    /// Of a pipe it is not known.
+    size: Option<u64>,
     modified: i64,
     folder: bool,
 }
@@ -68,11 +69,12 @@ impl Part {
             modified: offer.modified,
             folder: is_folder,
         };
+        // The bytes of a pipe come once.
+        let may_go_on = |tries| tries < MAX_PARTS && offer.size.is_some();
         for tries in 0..MAX_NAMES {
             let stem = numbered(&offer.name, tries);
             let (part, meta) = (format!("{stem}{PART}"), format!("{stem}{META}"));
-            let there =
-                (tries < MAX_PARTS).then(|| reopen(&folder, &part, &meta, &wanted)).flatten();
+            let there = may_go_on(tries).then(|| reopen(&folder, &part, &meta, &wanted)).flatten();
             let resumed = there.is_some();
             let (handle, lock) =
                 match there.map_or_else(|| begin(&folder, &part, &meta, &wanted), Ok) {

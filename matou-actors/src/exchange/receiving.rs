@@ -82,7 +82,8 @@ struct Place {
 #[derive(Debug)]
 struct Growing {
     path: EntryPath,
-    size: u64,
+    /// Of a pipe it is not known.
+    size: Option<u64>,
     modified: UnixMillis,
     flags: i32,
     file: Option<File>,
@@ -135,6 +136,17 @@ impl Receiving {
         }
     }
 
+    /// Where what is there of it stays, and that as words to end a sentence with.
+    pub(super) fn kept(&self) -> Option<(PathBuf, String)> {
+        let path = self.path()?;
+        let shown = path.display();
+        let kept = match self.offer.size {
+            Some(_) => format!("; {shown} goes on when it is offered again"),
+            None => format!("; {shown} has what came so far, and cannot go on"),
+        };
+        Some((path, kept))
+    }
+
     /// The user takes it: TAKE, and how much is there already; an error for the user, after which
     /// it is still offered.
     pub(super) fn take(
@@ -166,7 +178,7 @@ impl Receiving {
             DownloadError::Folder { folder: folder_path.to_owned(), error }.to_string()
         };
         let set_aside = |there: u64| {
-            let needed = self.offer.size.saturating_sub(there);
+            let needed = self.offer.size.unwrap_or(0).saturating_sub(there);
             let room = downloads.set_aside(folder, folder_path, needed);
             room.map_err(|error| {
                 if !part.resumed {
@@ -183,7 +195,7 @@ impl Receiving {
             let place = Place { room: set_aside(there)?, part, tree: Some(tree) };
             return Ok((Stage::Listing { place, left, current: None }, have));
         }
-        let there = length(&part.handle).map_err(cannot)?.min(self.offer.size);
+        let there = length(&part.handle).map_err(cannot)?.min(self.offer.size.unwrap_or(0));
         let have = there - there % PAGE;
         let place = Place { room: set_aside(have)?, part, tree: None };
         let hasher = blake3::Hasher::new();
@@ -277,7 +289,7 @@ impl Receiving {
         }
         let is_file = self.offer.kind == OfferKind::File;
         self.begun = self.begun.saturating_add(size);
-        if self.begun > self.offer.size {
+        if self.offer.size.is_some_and(|offered| self.begun > offered) {
             return Err(lie("the entries are larger than was offered"));
         }
         let mut skipped = None;
@@ -309,10 +321,11 @@ impl Receiving {
             file.seek(SeekFrom::Start(position)).map_err(|error| disk(&error))?;
             Some(file)
         };
-        if is_file && size != self.offer.size {
+        if is_file && size != self.offer.size.unwrap_or(0) {
             return Err(lie("the file has another size than was offered"));
         }
         self.moved = self.moved.saturating_add(position);
+        let size = self.offer.size.map(|_| size);
         let growing = Growing {
             path,
             size,
@@ -334,7 +347,7 @@ impl Receiving {
         let Stage::Growing { growing, .. } = &self.stage else {
             return Err(lie("data without an entry"));
         };
-        let left = growing.size.saturating_sub(growing.position);
+        let left = growing.size.unwrap_or(u64::MAX).saturating_sub(growing.position);
         let fits = u64::try_from(count).is_ok_and(|count| count <= left);
         if growing.file.is_none() || !fits {
             return Err(lie("more data than the entry has"));
@@ -359,7 +372,7 @@ impl Receiving {
         self.checked += count;
         if self.checked >= CHECK_EVERY {
             self.checked = 0;
-            let left = self.offer.size.saturating_sub(self.moved);
+            let left = self.offer.size.unwrap_or(0).saturating_sub(self.moved);
             place.room.wrote(&place.part.handle, left).map_err(|error| disk(&error))?;
         }
         Ok(())
@@ -375,7 +388,8 @@ impl Receiving {
         growing.write_pending().map_err(|error| disk(&error))?;
         self.buffer = std::mem::take(&mut growing.pending);
         let there = growing.skipped.unwrap_or_else(|| finish(&growing.hasher));
-        let differs = growing.position != growing.size || there != hash;
+        let size = growing.size.unwrap_or(growing.position);
+        let differs = growing.position != size || there != hash;
         if differs {
             place.part.remove();
             let reason = "what arrived is not what was sent; it was removed";
@@ -383,7 +397,7 @@ impl Receiving {
         }
         self.entries += 1;
         if let Some(tree) = &mut place.tree {
-            self.digest.add(growing.path.as_str(), growing.size, hash);
+            self.digest.add(growing.path.as_str(), size, hash);
             if let Some(file) = &growing.file {
                 let executable = growing.flags & EXECUTABLE != 0;
                 let placed = tree.place(file, &growing.path, growing.modified, executable);

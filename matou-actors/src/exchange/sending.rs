@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
 
 use super::digest::{FolderDigest, finish};
 use super::manifest::{Entry, FOLDER, Manifest, modified};
 use super::messages::{End, Hash};
 use super::output::{MOST_DATA, Output};
+use super::pipe::{Pipe, Step};
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
 };
@@ -49,6 +51,8 @@ enum Stage {
     Begun(Box<Current>),
     /// DATA or END is due.
     Moving(Box<Current>),
+    /// DATA or END of a pipe is due, once there is something to read.
+    Piping(Box<Pipe>, Entry),
     AwaitReceipt(Hash),
 }
 
@@ -82,7 +86,7 @@ impl Sending {
             transfer: self.transfer,
             kind: self.manifest.kind,
             name: self.manifest.name.clone(),
-            size: i64::try_from(self.manifest.size).unwrap_or(i64::MAX),
+            size: self.manifest.size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX)),
             files: u32::try_from(self.manifest.entries.len()).unwrap_or(u32::MAX),
             modified: self.manifest.modified,
         }
@@ -99,7 +103,7 @@ impl Sending {
         }
         self.stage = match self.manifest.kind {
             OfferKind::Folder if have > self.had => Stage::AwaitHaves(have - self.had),
-            OfferKind::File if have > 0 && have <= self.manifest.size => {
+            OfferKind::File if have > 0 && self.manifest.size.is_some_and(|size| have <= size) => {
                 let entry = self.manifest.entries.first().cloned();
                 self.next = 1;
                 let current = entry.map(|entry| self.open(entry)).transpose()?;
@@ -153,7 +157,31 @@ impl Sending {
         match &self.stage {
             Stage::Proving { own, .. } => own.is_none(),
             Stage::Between | Stage::Begun(_) | Stage::Moving(_) => true,
+            Stage::Piping(pipe, _) => pipe.is_ready(),
             Stage::Offered | Stage::AwaitHaves(_) | Stage::AwaitReceipt(_) => false,
+        }
+    }
+
+    /// The pipe that is waited for.
+    pub(super) fn dry_pipe(&self) -> Option<BorrowedFd<'_>> {
+        match &self.stage {
+            Stage::Piping(pipe, _) if !pipe.is_ready() => Some(pipe.input()),
+            _ => None,
+        }
+    }
+
+    /// Looks whether there is something to read in the pipe that is waited for.
+    pub(super) fn look_at_pipe(&mut self) {
+        if let Stage::Piping(pipe, _) = &mut self.stage {
+            pipe.look();
+        }
+    }
+
+    /// What a loss means for what is sent, to end a sentence with.
+    pub(super) fn after_loss(&self) -> &'static str {
+        match self.manifest.size {
+            Some(_) => "send it again to go on where it ended",
+            None => "a pipe cannot go on where it ended: send it again from its beginning",
         }
     }
 
@@ -181,6 +209,7 @@ impl Sending {
                 self.stage = Stage::Moving(current);
             }
             Stage::Moving(current) => self.go_on(current, most, out)?,
+            Stage::Piping(pipe, entry) => self.read_pipe(pipe, entry, out)?,
             waiting => self.stage = waiting,
         }
         Ok(None)
@@ -217,6 +246,11 @@ impl Sending {
             return Ok(());
         };
         self.next += 1;
+        if let Some(pipe) = self.manifest.pipe.take() {
+            out.push(&entry_frame(self.transfer, &entry, 0));
+            self.stage = Stage::Piping(Box::new(Pipe::new(pipe)), entry);
+            return Ok(());
+        }
         let whole = self.haves.get(&entry.path).copied();
         let whole =
             whole.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
@@ -285,6 +319,28 @@ impl Sending {
             return Err(self.changed(&current.entry));
         }
         self.end(&current.entry, finish(&current.hasher), out);
+        Ok(())
+    }
+
+    fn read_pipe(
+        &mut self,
+        mut pipe: Box<Pipe>,
+        entry: Entry,
+        out: &mut Output,
+    ) -> Result<(), End> {
+        let step = pipe.step(self.transfer, out).map_err(|error| {
+            let reason = format!("cannot read {}: {error}", self.manifest.root.display());
+            End::new(CancelReason::CannotRead, reason)
+        })?;
+        match step {
+            Step::Ended(hash) => {
+                self.end(&entry, hash, out);
+                return Ok(());
+            }
+            Step::Data(count) => self.moved = self.moved.saturating_add(count),
+            Step::Dry => {}
+        }
+        self.stage = Stage::Piping(pipe, entry);
         Ok(())
     }
 

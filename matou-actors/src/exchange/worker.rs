@@ -328,10 +328,12 @@ impl Worker {
         } else if self.engine.has_work() {
             limit = Some(self.engine.settings().rate.wait(Instant::now()));
         }
-        let mut polled = [
+        let mut polled = vec![
             PollFd::from_borrowed_fd(self.stream.socket.as_fd(), interest),
             PollFd::from_borrowed_fd(self.woken.as_fd(), PollFlags::IN),
         ];
+        let pipes = self.engine.dry_pipes();
+        polled.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
         let limit = limit.map(|limit| Timespec {
             tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(limit.subsec_nanos()),
@@ -341,8 +343,14 @@ impl Worker {
             Err(errno) => return Err(errno.into()),
         }
         // An error or the end is found by reading.
-        let [socket, orders] = polled.map(|polled| !(polled.revents() - PollFlags::OUT).is_empty());
-        self.ready = Ready { socket, orders };
+        let mut ready = polled.iter().map(|of| !(of.revents() - PollFlags::OUT).is_empty());
+        let mut next = || ready.next().unwrap_or(false);
+        self.ready = Ready { socket: next(), orders: next() };
+        let has_input = ready.any(|is_ready| is_ready);
+        drop(polled);
+        if has_input {
+            self.engine.look_at_pipes();
+        }
         Ok(())
     }
 

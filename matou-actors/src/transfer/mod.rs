@@ -34,4 +34,4 @@ pub use mover::{MoveError, Progress, receive_file, send_file};
 pub use naming::FileStamp;
 pub use pace::{Moved, Pace};
 pub use round_trip::hold_send_buffer;
-pub use source::{ChosenFile, Source, SourceError};
+pub use source::{ChosenFile, Pipe, Source, SourceError};

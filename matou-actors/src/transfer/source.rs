@@ -26,12 +26,24 @@ type Written = (i64, i64, u64);
 #[derive(Debug)]
 pub struct ChosenFile {
     path: PathBuf,
-    size: u64,
+    size: Option<u64>,
     is_folder: bool,
+    /// What is read instead of a file.
+    pipe: Option<Arc<Pipe>>,
     /// Device and number.
     inode: (u64, u64),
     /// Open since it was chosen; of many files only the first.
     held: Mutex<Option<(File, OwnedSemaphorePermit)>>,
+}
+
+/// A pipe, or whatever else is read once and to its end.
+#[derive(Debug)]
+pub struct Pipe(Mutex<Option<File>>);
+
+impl From<File> for Pipe {
+    fn from(input: File) -> Self {
+        Self(Mutex::new(Some(input)))
+    }
 }
 
 /// Why a file cannot be sent.
@@ -63,6 +75,12 @@ pub enum SourceError {
     #[error("{} was removed or replaced before its turn came; to send what is there now, send it again", path.display())]
     Gone {
         /// Which path.
+        path: PathBuf,
+    },
+    /// It is a pipe that was read already.
+    #[error("{} can be read only once, and that has begun; send it again from its beginning", path.display())]
+    Read {
+        /// What it is called.
         path: PathBuf,
     },
     /// Its size says something else than its content, as in `/proc` and `/sys`.
@@ -132,14 +150,21 @@ impl ChosenFile {
         let Source { file, size, .. } = match Source::open(&path) {
             Err(SourceError::Folder { .. }) => {
                 let (inode, held) = ((0, 0), Mutex::new(None));
-                return Ok(Self { path, size: 0, is_folder: true, inode, held });
+                let (size, pipe) = (Some(0), None);
+                return Ok(Self { path, size, is_folder: true, pipe, inode, held });
             }
             opened => opened?,
         };
         let inode = inode(&file, &path)?;
         let permit = Arc::clone(handles).try_acquire_owned().ok();
         let held = Mutex::new(permit.map(|permit| (file, permit)));
-        Ok(Self { path, size, is_folder: false, inode, held })
+        Ok(Self { path, size: Some(size), is_folder: false, pipe: None, inode, held })
+    }
+
+    /// Sends what is read from `pipe`, as if it was a file at `path`.
+    pub fn piped(path: PathBuf, pipe: Arc<Pipe>) -> Self {
+        let (inode, held) = ((0, 0), Mutex::new(None));
+        Self { path, size: None, is_folder: false, pipe: Some(pipe), inode, held }
     }
 
     /// Where it was when it was chosen.
@@ -147,14 +172,27 @@ impl ChosenFile {
         &self.path
     }
 
-    /// Its size then.
-    pub fn size(&self) -> u64 {
+    /// Its size then; of a pipe it is not known.
+    pub fn size(&self) -> Option<u64> {
         self.size
     }
 
     /// Whether it is a folder, which only revision 2 sends.
     pub fn is_folder(&self) -> bool {
         self.is_folder
+    }
+
+    /// Whether it is a pipe, which only revision 2 sends.
+    pub fn is_pipe(&self) -> bool {
+        self.pipe.is_some()
+    }
+
+    /// The pipe, once.
+    pub(crate) fn take_pipe(&self) -> Result<File, SourceError> {
+        let pipe = self.pipe.as_ref();
+        let taken =
+            pipe.and_then(|pipe| pipe.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        taken.ok_or_else(|| SourceError::Read { path: self.path.clone() })
     }
 
     /// The file as it is now, to be sent.

@@ -213,7 +213,7 @@ impl Person {
         let event =
             self.expect("an offer", |event| matches!(event, Event::FileOffered { .. })).await;
         let Event::FileOffered { id, size, .. } = event else { unreachable!() };
-        (id, size)
+        (id, size.unwrap())
     }
 
     pub async fn expect_received(&mut self) -> PathBuf {

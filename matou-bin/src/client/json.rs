@@ -116,7 +116,7 @@ mod tests {
             direction: Direction::Incoming,
             with: from,
             bytes: 0,
-            size: 9,
+            size: Some(9),
             path: None,
         });
         assert_eq!(

@@ -12,7 +12,7 @@ use matou_actors::client::{
 use matou_actors::protocol::Username;
 
 use super::rows::rows;
-use super::sizes::{duration, size, time_left};
+use super::sizes::{duration, moved, size, time_left, total};
 use crate::sanitize::sanitize;
 use crate::security::password_needed;
 use crate::security::{describe, describe_session, describe_user, describe_words};
@@ -140,7 +140,7 @@ impl Plain {
                 let what = describe_offer(name.as_deref(), *entries);
                 format!(
                     "? {from} ({address}) offers {what}#{id}, {}{free}: /take {id} or /refuse {id}",
-                    size(*bytes)
+                    total(*bytes)
                 )
             }
             Event::FileStarted(info) => started(info),
@@ -186,16 +186,23 @@ impl Plain {
     }
 
     /// One line per quarter of a file.
-    fn progress(&mut self, id: TransferId, bytes: u64, all: u64, rate: u64) -> Option<String> {
-        let quarter = bytes / (all / 4).max(1);
+    fn progress(
+        &mut self,
+        id: TransferId,
+        bytes: u64,
+        all: Option<u64>,
+        rate: u64,
+    ) -> Option<String> {
+        let whole = all?;
+        let quarter = bytes / (whole / 4).max(1);
         let reported = self.quarters.entry(id).or_default();
-        if quarter <= *reported || bytes >= all {
+        if quarter <= *reported || bytes >= whole {
             return None;
         }
         *reported = quarter;
         let left = time_left(bytes, all, rate).map(|left| format!(", {} left", duration(left)));
         let left = left.unwrap_or_default();
-        Some(format!("* file #{id}: {} of {}, {}/s{left}", size(bytes), size(all), size(rate)))
+        Some(format!("* file #{id}: {}, {}/s{left}", moved(bytes, all), size(rate)))
     }
 }
 
@@ -231,22 +238,22 @@ fn started(info: &TransferInfo) -> String {
     let TransferInfo { id, with, size: bytes, path, .. } = info;
     let path = path.as_deref().map(|path| format!(": {}", shown(path))).unwrap_or_default();
     match info.direction {
-        Direction::Incoming => format!("* file #{id} from {with}, {}{path}", size(*bytes)),
+        Direction::Incoming => format!("* file #{id} from {with}, {}{path}", total(*bytes)),
         Direction::Outgoing => {
-            format!("* file #{id} waiting for {with}, {}{path}", size(*bytes))
+            format!("* file #{id} waiting for {with}, {}{path}", total(*bytes))
         }
     }
 }
 
 fn listed(info: &TransferInfo) -> String {
     if info.direction == Direction::Outgoing && info.bytes == 0 {
-        return format!("#{} waiting for {}: {}", info.id, info.with, size(info.size));
+        return format!("#{} waiting for {}: {}", info.id, info.with, total(info.size));
     }
     let way = match info.direction {
         Direction::Incoming => "from",
         Direction::Outgoing => "to",
     };
-    format!("#{} {way} {}: {} of {}", info.id, info.with, size(info.bytes), size(info.size))
+    format!("#{} {way} {}: {}", info.id, info.with, moved(info.bytes, info.size))
 }
 
 /// What a file is called where it failed: its number, its peer and, if it has one, its name.
@@ -351,7 +358,7 @@ mod tests {
             direction: Direction::Outgoing,
             with: Username::parse("Bea").unwrap(),
             bytes: 0,
-            size: 3_400_000,
+            size: Some(3_400_000),
             path: Some("/tmp/a".into()),
         };
         let plain = &mut Plain::default();
@@ -388,7 +395,10 @@ mod tests {
         let lines: Vec<_> = (0..=100)
             .map(|percent| {
                 let (id, bytes) = (TransferId(1), percent * 1_000);
-                rendered(&mut plain, &Event::FileProgress { id, bytes, size: 100_000, rate: 1_000 })
+                rendered(
+                    &mut plain,
+                    &Event::FileProgress { id, bytes, size: Some(100_000), rate: 1_000 },
+                )
             })
             .filter(|line| !line.is_empty())
             .collect();

@@ -30,9 +30,22 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// The size of all of it, which is not known of a pipe.
+pub(crate) fn total(all: Option<u64>) -> String {
+    all.map_or_else(|| "unknown size".into(), size)
+}
+
+/// How much of it has moved.
+pub(crate) fn moved(bytes: u64, all: Option<u64>) -> String {
+    match all {
+        Some(all) => format!("{} of {}", size(bytes), size(all)),
+        None => format!("{} so far", size(bytes)),
+    }
+}
+
 /// The time that `size - bytes` take at `rate` bytes per second; unknown at rate 0.
-pub(crate) fn time_left(bytes: u64, size: u64, rate: u64) -> Option<Duration> {
-    size.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs)
+pub(crate) fn time_left(bytes: u64, size: Option<u64>, rate: u64) -> Option<Duration> {
+    size?.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -59,7 +72,8 @@ mod tests {
         for (seconds, shown) in [(7, "7 s"), (200, "3 min 20 s"), (7_530, "2 h 5 min")] {
             assert_eq!(duration(Duration::from_secs(seconds)), shown);
         }
-        assert_eq!(time_left(10, 30, 10), Some(Duration::from_secs(2)));
-        assert_eq!(time_left(10, 30, 0), None);
+        assert_eq!(time_left(10, Some(30), 10), Some(Duration::from_secs(2)));
+        assert_eq!(time_left(10, Some(30), 0), None);
+        assert_eq!(time_left(10, None, 10), None);
     }
 }

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use matou_actors::client::{Event, TransferId};
 
 use crate::client::plain::shown;
-use crate::client::sizes::{duration, size, time_left};
+use crate::client::sizes::{duration, moved, size, time_left};
 use crate::sanitize::sanitize;
 
 const TEMPLATE: &str = "{prefix} {wide_bar} {msg}";
@@ -43,7 +43,7 @@ impl Bars {
     pub(super) fn on_event(&mut self, event: &Event) {
         match event {
             Event::FileStarted(info) if self.bars.len() < MOST_BARS => {
-                let bar = self.all.add(ProgressBar::new(info.size));
+                let bar = self.all.add(new_bar(info.size));
                 if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
                     bar.set_style(style);
                 }
@@ -52,7 +52,7 @@ impl Bars {
             }
             Event::FileProgress { id, bytes, size: all, rate } => {
                 if let Some(bar) = self.bars.get(id) {
-                    bar.set_length(*all);
+                    all.map(|all| bar.set_length(all));
                     bar.set_position(*bytes);
                     bar.set_message(progress(*bytes, *all, *rate));
                 }
@@ -76,11 +76,16 @@ impl Bars {
     }
 }
 
+/// Of a pipe, whose size is not known, there is no bar, but what is behind it.
+fn new_bar(size: Option<u64>) -> ProgressBar {
+    size.map_or_else(ProgressBar::no_length, ProgressBar::new)
+}
+
 /// What is behind a bar.
-fn progress(bytes: u64, all: u64, rate: u64) -> String {
+fn progress(bytes: u64, all: Option<u64>, rate: u64) -> String {
     let left = time_left(bytes, all, rate);
     let left = left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
-    format!("{} of {}, {}/s{left}", size(bytes), size(all), size(rate))
+    format!("{}, {}/s{left}", moved(bytes, all), size(rate))
 }
 
 /// What is in front of a bar: the name, without the ending of a file that is not complete.

@@ -2,6 +2,7 @@
 //!
 //! - `joining`: under which name, and what became of it. `sender`, `receiver`: what the two commands
 //!   decide; `task`: what they have in common.
+//! - `standard`: standard input as a file to send, standard output for one that was received.
 //! - `run`: performs the decisions. `bars`: progress on standard error.
 
 mod bars;
@@ -9,6 +10,7 @@ mod joining;
 mod receiver;
 mod run;
 mod sender;
+mod standard;
 mod task;
 
 use std::io::{self, IsTerminal as _};
@@ -27,59 +29,72 @@ use crate::input::home;
 use crate::logging::{Log, Target, shifted};
 use crate::settings::{Flag, load_client};
 use joining::Joining;
-use receiver::Receiver;
-use sender::Sender;
+use receiver::{Amount, Receiver};
+use sender::{Payload, Sender};
 use task::Task;
 
 /// Sends files and folders, until all are delivered or cannot be.
 pub(crate) fn send(arguments: &SendArguments) -> Result<(), Failure> {
-    for path in &arguments.paths {
-        check(path)?;
-    }
+    let payloads = payloads(arguments)?;
     let name = &arguments.name;
     if arguments.join.username.as_ref().is_some_and(|own| own.folded() == name.folded()) {
         return Err(Failure::Usage(format!(
             "--username {name} is the recipient: choose another name"
         )));
     }
-    let (log, mut settings) = prepare(&arguments.join, &arguments.join.flags())?;
+    let reads_input = payloads.iter().any(Payload::is_pipe);
+    let (log, mut settings) = prepare(&arguments.join, &arguments.join.flags(), reads_input)?;
     let wait = Duration::from_secs(arguments.wait);
     settings.request_timeout = wait;
     (settings.accept_files, settings.accept_private) = (Policy::Never, Policy::Never);
     let joining = Joining::new(arguments.join.username.clone(), settings.username, Some(name));
     settings.username = Some(joining.name());
-    let task = |now| Sender::new(name.clone(), arguments.paths.clone(), wait, now);
+    let task = |now| Sender::new(name.clone(), payloads, wait, now);
     perform(log, settings, joining, task)
 }
 
 /// Receives files and folders, until the first is complete or for ever.
 pub(crate) fn receive(arguments: &ReceiveArguments) -> Result<(), Failure> {
-    let (log, mut settings) = prepare(&arguments.join, &arguments.flags())?;
-    settings.accept_files = Policy::Always;
+    let (log, mut settings) = prepare(&arguments.join, &arguments.flags(), false)?;
+    let to_output = arguments.is_to_output();
+    settings.accept_files = if to_output { Policy::Ask } else { Policy::Always };
     settings.accept_private = if arguments.from.is_some() { Policy::Ask } else { Policy::Always };
     let from = arguments.from.as_ref();
     let joining = Joining::new(arguments.join.username.clone(), settings.username, from);
     settings.username = Some(joining.name());
-    let task = |_| Receiver::new(arguments.from.clone(), arguments.once);
+    let amount = match (to_output, arguments.once) {
+        (true, _) => Amount::OneForOutput,
+        (false, true) => Amount::Once,
+        (false, false) => Amount::Any,
+    };
+    let task = |_| Receiver::new(arguments.from.clone(), amount);
     perform(log, settings, joining, task)
 }
 
-/// Whether there is something at `path`, before anybody is asked to take it.
-fn check(path: &Path) -> Result<(), Failure> {
-    if path == Path::new("-") {
-        return Err(Failure::Usage(
-            "standard input cannot be sent: write it to a file, and send that; ./- is a file of \
-             this name"
-                .into(),
-        ));
+/// What is sent, which has to be there before anybody is asked to take it.
+fn payloads(arguments: &SendArguments) -> Result<Vec<Payload>, Failure> {
+    let is_input = |path: &&PathBuf| path.as_path() == Path::new(standard::DASH);
+    if arguments.paths.iter().filter(is_input).count() > 1 {
+        return Err(Failure::Usage("standard input (-) can be sent only once".into()));
     }
-    path.metadata()
-        .map(|_| ())
-        .map_err(|error| Failure::Usage(format!("cannot send {}: {error}", path.display())))
+    let payload = |path: &PathBuf| {
+        if is_input(&path) {
+            let name = arguments.file_name.clone().into();
+            return Ok(Payload::Pipe(name, standard::input()?));
+        }
+        path.metadata()
+            .map(|_| Payload::Path(path.clone()))
+            .map_err(|error| Failure::Usage(format!("cannot send {}: {error}", path.display())))
+    };
+    arguments.paths.iter().map(payload).collect()
 }
 
 /// The log and the settings, with a server and the user's key.
-fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings), Failure> {
+fn prepare(
+    join: &JoinArguments,
+    flags: &[Flag],
+    reads_input: bool,
+) -> Result<(Log, ClientSettings), Failure> {
     let path: Option<PathBuf> = join.config.clone().or_else(own_file);
     let variables = std::env::vars_os().collect();
     let (mut file, mut settings) =
@@ -88,8 +103,8 @@ fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings)
     // A server that is lost for a moment is no reason to give up.
     settings.reconnect = true;
     let log = start_log(&file, Target::PlainStderr)?;
-    let prepared =
-        add_server(&mut settings, &log).and_then(|()| identity::add_to(&mut settings, &log.logger));
+    let prepared = add_server(&mut settings, reads_input, &log)
+        .and_then(|()| identity::add_to(&mut settings, &log.logger));
     match prepared {
         Ok(()) => Ok((log, settings)),
         Err(failure) => {
@@ -99,11 +114,12 @@ fn prepare(join: &JoinArguments, flags: &[Flag]) -> Result<(Log, ClientSettings)
     }
 }
 
-fn add_server(settings: &mut ClientSettings, log: &Log) -> Result<(), Failure> {
+fn add_server(settings: &mut ClientSettings, reads_input: bool, log: &Log) -> Result<(), Failure> {
     if !settings.servers.is_empty() {
         return Ok(());
     }
-    let asks = if io::stdin().is_terminal() { Asks::InLines } else { Asks::Never };
+    let may_ask = !reads_input && io::stdin().is_terminal();
+    let asks = if may_ask { Asks::InLines } else { Asks::Never };
     match find::find(asks, false, &log.logger) {
         Ok(Outcome::Servers(servers)) => settings.servers = servers,
         // Only the screen is given the choice.

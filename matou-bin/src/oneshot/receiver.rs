@@ -1,40 +1,62 @@
 //! `matou-bin receive`: accepts requests and files, of one person or of everybody.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Command, Direction, ErrorCode, Event, TransferId, TransferInfo};
 use matou_actors::protocol::Username;
 use tokio::time::Instant;
 
 use super::task::{Effect, Task};
 use crate::client::plain::describe_offer;
-use crate::client::sizes::size;
+use crate::client::sizes::total;
 use crate::exit::Failure;
 
 /// How long `--once` waits for more of the same sender, who may have more files than can be offered at
 /// a time; one who has no more ends the session.
 const MORE: Duration = Duration::from_secs(2);
 
-/// The receiver. The client takes all files that are offered: a session with another person than
-/// `from` never opens.
+/// How much is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    /// Whatever comes.
+    Any,
+    /// The first that is complete, and what else its sender has.
+    Once,
+    /// One file, which goes to standard output.
+    OneForOutput,
+}
+
+/// The receiver. The client takes all files that are offered, unless one is received for standard
+/// output: a session with another person than `from` never opens.
 #[derive(Debug)]
 pub(super) struct Receiver {
     from: Option<Username>,
-    once: bool,
+    amount: Amount,
     /// Offered, or on their way.
     running: HashSet<TransferId>,
     /// A transfer was complete.
     complete: bool,
     /// Until when more may be offered.
     deadline: Option<Instant>,
+    /// What goes to standard output.
+    output: Option<PathBuf>,
     /// The signal that ended it.
     stopped: Option<String>,
 }
 
 impl Receiver {
-    pub(super) fn new(from: Option<Username>, once: bool) -> Self {
-        Self { from, once, running: HashSet::new(), complete: false, deadline: None, stopped: None }
+    pub(super) fn new(from: Option<Username>, amount: Amount) -> Self {
+        Self {
+            from,
+            amount,
+            running: HashSet::new(),
+            complete: false,
+            deadline: None,
+            output: None,
+            stopped: None,
+        }
     }
 
     /// Answers a private request, which only comes if not everybody is accepted.
@@ -54,9 +76,29 @@ impl Receiver {
     /// A transfer is over.
     fn over(&mut self, id: TransferId, now: Instant, effect: Effect) -> Vec<Effect> {
         self.running.remove(&id);
-        let is_last = self.once && self.complete && self.running.is_empty();
+        let is_once = self.amount == Amount::Once;
+        let is_last = is_once && self.complete && self.running.is_empty();
         self.deadline = is_last.then(|| now + MORE);
         vec![effect]
+    }
+
+    /// What is offered while one file is received for standard output.
+    fn answer(&mut self, id: TransferId, is_folder: bool) -> Vec<Effect> {
+        if self.amount != Amount::OneForOutput {
+            self.running.insert(id);
+            self.deadline = None;
+            return Vec::new();
+        }
+        let problem = match (is_folder, self.running.is_empty() && !self.complete) {
+            (true, _) => "a folder cannot be written to standard output",
+            (false, false) => "only one file goes to standard output",
+            (false, true) => {
+                self.running.insert(id);
+                return vec![Effect::Command(Command::Take(id))];
+            }
+        };
+        let say = Effect::Say(format!("refused: {problem}"));
+        vec![say, Effect::Command(Command::Refuse(id))]
     }
 
     fn finish_if_last(&self) -> Vec<Effect> {
@@ -86,20 +128,35 @@ impl Task for Receiver {
             }
             Event::PrivateClosed { .. } => self.finish_if_last(),
             Event::FileOffered { id, from, name, entries, size: bytes, .. } => {
-                self.running.insert(*id);
-                self.deadline = None;
                 let what = describe_offer(name.as_deref(), *entries);
-                vec![Effect::Say(format!("{from} offers {}, {}", what.trim_end(), size(*bytes)))]
+                let text = format!("{from} offers {}, {}", what.trim_end(), total(*bytes));
+                let mut effects = vec![Effect::Say(text)];
+                effects.extend(self.answer(*id, entries.is_some()));
+                effects
             }
             Event::FileStarted(TransferInfo { id, direction: Direction::Incoming, .. }) => {
                 self.running.insert(*id);
                 self.deadline = None;
                 Vec::new()
             }
+            Event::FileReceived { path, .. } if self.amount == Amount::OneForOutput => {
+                self.complete = true;
+                self.running.clear();
+                self.output = Some(path.clone());
+                vec![Effect::Command(Command::Finish)]
+            }
             Event::FileReceived { id, path, .. } => {
                 self.complete = true;
                 self.over(*id, now, Effect::Print(path.clone()))
             }
+            // What was taken cannot be taken: the disk is full, say.
+            Event::Error { code: ErrorCode::Transfer, .. }
+                if self.amount == Amount::OneForOutput =>
+            {
+                let refuse = |id| Effect::Command(Command::Refuse(id));
+                self.running.drain().map(refuse).collect()
+            }
+            Event::FileFailed { id, .. } if !self.running.contains(id) => Vec::new(),
             Event::FileFailed { id, with, reason, .. } => {
                 let text = format!("a file of {with} was not received: {reason}");
                 self.over(*id, now, Effect::Say(text))
@@ -120,9 +177,13 @@ impl Task for Receiver {
         self.stopped = Some(signal.to_owned());
     }
 
+    fn output(&self) -> Option<PathBuf> {
+        self.output.clone()
+    }
+
     fn outcome(self) -> Result<(), Failure> {
         let signal = self.stopped.as_deref().unwrap_or("the end of the client");
-        let is_cut = !self.running.is_empty() || (self.once && !self.complete);
+        let is_cut = !self.running.is_empty() || (self.amount != Amount::Any && !self.complete);
         if is_cut {
             return Err(Failure::Cut(format!(
                 "stopped by {signal} before a transfer was complete; what is there goes on when it is \
@@ -149,7 +210,7 @@ mod tests {
             from: ada(),
             name: Some("a".into()),
             entries: None,
-            size: 1,
+            size: Some(1),
             address: [127, 0, 0, 1].into(),
             free: None,
         }
@@ -162,7 +223,7 @@ mod tests {
     #[test]
     fn once_waits_for_what_is_offered_already_and_for_what_the_same_sender_offers_next() {
         let now = Instant::now();
-        let mut receiver = Receiver::new(None, true);
+        let mut receiver = Receiver::new(None, Amount::Once);
         receiver.on_event(&offered(1), now);
         receiver.on_event(&offered(2), now);
         assert!(!receiver.on_event(&received(1), now).contains(&FINISH));
@@ -178,7 +239,7 @@ mod tests {
     #[test]
     fn once_ends_with_the_session_of_a_sender_who_has_no_more() {
         let now = Instant::now();
-        let mut receiver = Receiver::new(None, true);
+        let mut receiver = Receiver::new(None, Amount::Once);
         let closed = Event::PrivateClosed { with: ada(), reason: "closed".into() };
         assert!(receiver.on_event(&closed, now).is_empty(), "nothing was received");
         receiver.on_event(&offered(1), now);

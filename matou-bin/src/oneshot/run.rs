@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::bars::Bars;
 use super::joining::{Joining, Progress};
+use super::standard::output;
 use super::task::{Effect, Task};
 use crate::client::waits::{send, until};
 use crate::exit::Failure;
@@ -75,9 +76,14 @@ pub(super) async fn run<T: Task>(
         }
     }
     running.bars.clear();
-    match running.failure {
-        Some(failure) => Err(failure),
-        None => running.task.outcome(),
+    if let Some(failure) = running.failure {
+        return Err(failure);
+    }
+    let received = running.task.output();
+    running.task.outcome()?;
+    match received {
+        Some(path) => output(path, &mut signals).await,
+        None => Ok(()),
     }
 }
 

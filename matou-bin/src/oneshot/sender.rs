@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use matou_actors::client::{
-    Command, Direction, ErrorCode, Event, RequestState, TransferId, TransferInfo,
+    Command, Direction, ErrorCode, Event, PipeInput, RequestState, TransferId, TransferInfo,
 };
 use matou_actors::protocol::Username;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use crate::exit::Failure;
 #[derive(Debug)]
 pub(super) struct Sender {
     to: Username,
-    paths: Vec<PathBuf>,
+    payloads: Vec<Payload>,
     wait: Duration,
     deadline: Instant,
     stage: Stage,
@@ -32,6 +32,21 @@ pub(super) struct Sender {
     wrong_key: bool,
     /// Why it ended before everything was sent or had failed.
     stopped: Option<Failure>,
+}
+
+/// Something to send.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// A file or folder.
+    Path(PathBuf),
+    /// A pipe, and what it is called.
+    Pipe(PathBuf, PipeInput),
+}
+
+impl Payload {
+    pub(super) fn is_pipe(&self) -> bool {
+        matches!(self, Self::Pipe(..))
+    }
 }
 
 /// How far the way to the recipient is.
@@ -63,11 +78,11 @@ struct Failed {
 }
 
 impl Sender {
-    pub(super) fn new(to: Username, paths: Vec<PathBuf>, wait: Duration, now: Instant) -> Self {
+    pub(super) fn new(to: Username, payloads: Vec<Payload>, wait: Duration, now: Instant) -> Self {
         Self {
-            unstarted: paths.len(),
+            unstarted: payloads.len(),
             to,
-            paths,
+            payloads,
             wait,
             deadline: now + wait,
             stage: Stage::Alone,
@@ -88,11 +103,19 @@ impl Sender {
             return Vec::new();
         }
         self.stage = Stage::Asked;
-        let send = |path: &PathBuf| {
-            let (to, path) = (name.clone(), path.clone());
-            Effect::Command(Command::Send { to, path, or: Vec::new(), several: Vec::new() })
+        let send = |payload: &Payload| {
+            let to = name.clone();
+            Effect::Command(match payload {
+                Payload::Path(path) => {
+                    let path = path.clone();
+                    Command::Send { to, path, or: Vec::new(), several: Vec::new() }
+                }
+                Payload::Pipe(name, pipe) => {
+                    Command::SendPipe { to, name: name.clone(), pipe: pipe.clone() }
+                }
+            })
         };
-        self.paths.iter().map(send).collect()
+        self.payloads.iter().map(send).collect()
     }
 
     fn sent(&mut self, id: TransferId, text: String, now: Instant) -> Vec<Effect> {
@@ -137,7 +160,7 @@ impl Sender {
 
     /// How much was delivered, to end a sentence with.
     fn so_far(&self) -> String {
-        let all = self.paths.len();
+        let all = self.payloads.len();
         if all == 1 {
             String::new()
         } else {
@@ -239,12 +262,17 @@ impl Task for Sender {
         if let Some(stopped) = self.stopped {
             return Err(stopped);
         }
-        if self.wrong_key && self.delivered < self.paths.len() {
+        if self.wrong_key && self.delivered < self.payloads.len() {
             return Err(Failure::Runtime(format!("nothing more was sent to {to}{so_far}")));
         }
         if cut > 0 {
-            let reason = "the transfer was cut; send it again, and it goes on where it ended";
-            return Err(Failure::Cut(format!("{reason}{so_far}")));
+            let again = if self.payloads.iter().any(Payload::is_pipe) {
+                "send it again: standard input from its beginning, everything else goes on where it \
+                 ended"
+            } else {
+                "send it again, and it goes on where it ended"
+            };
+            return Err(Failure::Cut(format!("the transfer was cut; {again}{so_far}")));
         }
         if absent > 0 {
             let reason = format!("{to} is not there, or did not answer; try again later{so_far}");
@@ -256,7 +284,7 @@ impl Task for Sender {
         if unreadable > 0 {
             return Err(Failure::Runtime(format!("not everything could be sent to {to}{so_far}")));
         }
-        if self.delivered < self.paths.len() {
+        if self.delivered < self.payloads.len() {
             return Err(Failure::Cut(format!("the client ended before it was delivered{so_far}")));
         }
         Ok(())

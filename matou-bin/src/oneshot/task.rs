@@ -32,6 +32,11 @@ pub(super) trait Task {
     /// Handles a termination signal.
     fn on_signal(&mut self, signal: &str);
 
+    /// The file that is to be written to standard output, once the client has closed.
+    fn output(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// What became of it, once the client has closed.
     fn outcome(self) -> Result<(), Failure>;
 }

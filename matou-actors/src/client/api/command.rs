@@ -1,11 +1,14 @@
 //! What a user can ask of the client.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
+use crate::transfer::Pipe;
 
 /// One request of the user. Whatever comes of it is reported as [`crate::client::Event`]s, never as a return
 /// value, so that a terminal, a script and a test drive the client alike.
@@ -40,6 +43,15 @@ pub enum Command {
         /// The last reading: several paths, which are all sent when there is something at each of
         /// them and nothing at any of the others.
         several: Vec<PathBuf>,
+    },
+    /// What is read from a pipe, to its end, as a file; only to people of revision 2.
+    SendPipe {
+        /// To whom.
+        to: Username,
+        /// What it is called there.
+        name: PathBuf,
+        /// The pipe.
+        pipe: PipeInput,
     },
     /// Ask this user for a private session.
     Open(Username),
@@ -108,3 +120,21 @@ pub enum Command {
     /// for their private session.
     Finish,
 }
+
+/// A pipe, or whatever else is read once and to its end.
+#[derive(Clone, Debug)]
+pub struct PipeInput(pub(crate) Arc<Pipe>);
+
+impl From<File> for PipeInput {
+    fn from(input: File) -> Self {
+        Self(Arc::new(input.into()))
+    }
+}
+
+impl PartialEq for PipeInput {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for PipeInput {}

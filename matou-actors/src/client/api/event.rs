@@ -261,8 +261,9 @@ pub enum Event {
         /// Of a folder: how many files and folders it holds.
         #[serde(skip_serializing_if = "Option::is_none")]
         entries: Option<u32>,
-        /// Its size in bytes.
-        size: u64,
+        /// Its size in bytes; of a pipe it is not known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
         /// Where the sender is.
         address: IpAddr,
         /// Free bytes in the downloads folder, when known.
@@ -279,8 +280,9 @@ pub enum Event {
         id: TransferId,
         /// Bytes moved so far.
         bytes: u64,
-        /// Bytes in all.
-        size: u64,
+        /// Bytes in all, if known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
         /// Bytes a second, over the last seconds.
         rate: u64,
     },

@@ -18,8 +18,9 @@ pub struct TransferInfo {
     pub with: Username,
     /// Bytes moved so far.
     pub bytes: u64,
-    /// Bytes in all.
-    pub size: u64,
+    /// Bytes in all, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// The file that is sent, or the `.part` file that is written; `None` for an open offer.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
     pub path: Option<PathBuf>,

@@ -64,6 +64,7 @@ pub(crate) fn needs_server(command: &Command) -> bool {
             | Command::Act(_)
             | Command::Tell { .. }
             | Command::Send { .. }
+            | Command::SendPipe { .. }
             | Command::Open(_)
             | Command::Whois(_)
             | Command::Verify(_)
@@ -78,7 +79,7 @@ pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
         Command::Tell { to, text } => {
             return Event::Undelivered { to, texts: vec![text], reason: reason.into() };
         }
-        Command::Send { to, path, .. } => {
+        Command::Send { to, path, .. } | Command::SendPipe { to, name: path, .. } => {
             format!("{} was not sent to {to}: {reason}", path.display())
         }
         Command::Open(name) => format!("{name} was not asked: {reason}"),

@@ -117,7 +117,9 @@ impl FileConnection {
     pub(crate) fn report(&mut self, Report { key, outcome }: Report) -> Vec<FileEvent> {
         let id = TransferId(key);
         match outcome {
-            Outcome::Begun { path, size } => vec![FileEvent::Begun { id, path, size }],
+            Outcome::Begun { path, size } => {
+                vec![FileEvent::Begun { id, path, size: Some(size) }]
+            }
             Outcome::Moved { moved, taken } => {
                 if taken {
                     self.events.push(FileEvent::Moved { id, moved });
@@ -187,7 +189,7 @@ impl FileConnection {
             Effect::Abort => abort(&self.socket),
             Effect::Offer { id, size } => {
                 let (free, named) = (self.free, None);
-                self.events.push(FileEvent::Offered { id, size, free, named });
+                self.events.push(FileEvent::Offered { id, size: Some(size), free, named });
             }
             Effect::NotTaken { id, reason } => self.events.push(FileEvent::NotTaken { id, reason }),
             Effect::Failed { id, reason } => {

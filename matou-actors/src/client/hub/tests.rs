@@ -34,8 +34,12 @@ async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
         tokio::time::timeout(DEADLINE, run).await.expect("a command waits").unwrap();
     }
     let report = |event| Box::pin(hub.send(SessionReport { session: SessionId(1), event }));
-    let offer =
-        FileEvent::Offered { id: TransferIds::default().next(), size: 5, free: None, named: None };
+    let offer = FileEvent::Offered {
+        id: TransferIds::default().next(),
+        size: Some(5),
+        free: None,
+        named: None,
+    };
     let mut texts = report(SessionEvent::Texts(Vec::new()));
     let mut offer = report(SessionEvent::File(offer));
     // One that is answered at once: what came before it was handled.

@@ -1,5 +1,7 @@
 //! What the user wants of other users.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::{Peers, Situation};
@@ -7,6 +9,7 @@ use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::messages::Checked;
 use crate::protocol::Username;
+use crate::transfer::ChosenFile;
 
 impl Peers {
     /// Does what the user wants of another user; the next command may follow once the other end of
@@ -25,6 +28,10 @@ impl Peers {
                 Some(Err(message)) => self.error(ErrorCode::File, message),
                 None => {}
             },
+            Command::SendPipe { to, name, pipe } => {
+                let file = Arc::new(ChosenFile::piped(name.clone(), pipe.0));
+                self.deliver_file(&to, name, file, at);
+            }
             Command::Open(name) => self.open(&name, at),
             Command::Accept(name) => self.accept(&name, at),
             Command::Decline(name) => self.decline(&name),

@@ -53,6 +53,14 @@ impl Peers {
             self.error(ErrorCode::File, message);
             return self.tidy(&key);
         }
+        if file.is_pipe() && !self.talks_encrypted(&key, to, at) {
+            let message = format!(
+                "{so}: the program of {to} has to know the size of a file before it comes; write it to \
+                 a file, and send that"
+            );
+            self.error(ErrorCode::File, message);
+            return self.tidy(&key);
+        }
         let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
         let info = self.transfers.outgoing(name, path, file);
         let id = info.id;

@@ -158,7 +158,7 @@ impl Peers {
         let (name, entries) =
             named.map(|named| (Some(named.name), named.entries)).unwrap_or_default();
         let policy = self.policy(&from, self.settings.accept_files, standing, at);
-        let is_too_large = size > self.settings.accept_limit;
+        let is_too_large = size.unwrap_or(u64::MAX) > self.settings.accept_limit;
         self.emit(Event::FileOffered { id, from, name, entries, size, address, free });
         match policy {
             Policy::Always if is_too_large => {}
@@ -226,7 +226,7 @@ impl Peers {
     fn offered(
         &mut self,
         session: SessionId,
-        (id, size, free, named): (TransferId, u64, Option<u64>, Option<Named>),
+        (id, size, free, named): (TransferId, Option<u64>, Option<u64>, Option<Named>),
         at: &Situation<'_>,
     ) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
@@ -242,7 +242,7 @@ impl Peers {
         }
     }
 
-    fn begun(&mut self, id: TransferId, path: PathBuf, size: u64) {
+    fn begun(&mut self, id: TransferId, path: PathBuf, size: Option<u64>) {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         (entry.info.path, entry.info.size) = (Some(path), size);
         if entry.info.direction == Direction::Incoming {
@@ -257,7 +257,7 @@ impl Peers {
         let size = entry.info.size;
         let progress = Event::FileProgress { id, bytes, size, rate };
         // A reader that is behind needs no news of the middle.
-        let news = if bytes == size { Action::Emit } else { Action::EmitUnlessBehind };
+        let news = if Some(bytes) == size { Action::Emit } else { Action::EmitUnlessBehind };
         self.actions.push(news(progress));
     }
 

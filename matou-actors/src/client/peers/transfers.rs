@@ -98,7 +98,7 @@ impl Transfers {
         &mut self,
         id: TransferId,
         from: Username,
-        size: u64,
+        size: Option<u64>,
         free: Option<u64>,
         session: SessionId,
     ) {
@@ -194,14 +194,14 @@ mod tests {
         let file = Arc::new(file);
         let mut transfers = Transfers::default();
         let offer = transfers.ids().next();
-        transfers.offered(offer, bob.clone(), 5, None, SessionId(1));
+        transfers.offered(offer, bob.clone(), Some(5), None, SessionId(1));
         assert!(!transfers.is_busy());
         transfers.remove(offer).unwrap();
         let sent = transfers.outgoing(bob, "a".into(), file);
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
         let hidden = transfers.ids().next();
-        transfers.offered(hidden, Username::parse("eve").unwrap(), 5, None, SessionId(1));
+        transfers.offered(hidden, Username::parse("eve").unwrap(), Some(5), None, SessionId(1));
         assert_eq!(transfers.list().len(), 1, "not announced yet");
         transfers.get_mut(hidden).unwrap().announced = true;
         assert_eq!(transfers.list().len(), 2);

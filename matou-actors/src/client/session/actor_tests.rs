@@ -62,7 +62,7 @@ fn close(give_up: GiveUp) -> SessionCommand {
 
 async fn next_offer(reports: &mut Reports<SessionReport>) -> (TransferId, u64) {
     match reports.next().await.event {
-        SessionEvent::File(FileEvent::Offered { id, size, .. }) => (id, size),
+        SessionEvent::File(FileEvent::Offered { id, size, .. }) => (id, size.unwrap()),
         other => panic!("no offer but {other:?}"),
     }
 }

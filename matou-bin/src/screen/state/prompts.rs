@@ -36,8 +36,8 @@ pub(crate) enum Prompt {
         from: Username,
         /// What it is, in front of its number.
         what: String,
-        /// Its size in bytes.
-        size: u64,
+        /// Its size in bytes, if known.
+        size: Option<u64>,
         /// Where the sender is.
         address: IpAddr,
         /// Free bytes where it would go, when known.

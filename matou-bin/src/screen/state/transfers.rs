@@ -31,8 +31,8 @@ pub(crate) struct Transfer {
     pub(crate) with: Username,
     /// Bytes moved so far.
     pub(crate) bytes: u64,
-    /// Bytes in all.
-    pub(crate) size: u64,
+    /// Bytes in all, if known.
+    pub(crate) size: Option<u64>,
     /// Bytes a second; 0 unless it moves.
     pub(crate) rate: u64,
     /// Where the file is, when known.
@@ -94,7 +94,7 @@ impl Transfers {
     }
 
     /// Bytes moved.
-    pub(crate) fn progress(&mut self, id: TransferId, bytes: u64, size: u64, rate: u64) {
+    pub(crate) fn progress(&mut self, id: TransferId, bytes: u64, size: Option<u64>, rate: u64) {
         if let Some(transfer) = self.all.get_mut(&id).filter(|transfer| !transfer.has_ended()) {
             (transfer.bytes, transfer.size, transfer.rate) = (bytes, size, rate);
             transfer.stage = TransferStage::Moving;
@@ -105,7 +105,7 @@ impl Transfers {
     pub(crate) fn end(&mut self, id: TransferId, stage: TransferStage, path: Option<PathBuf>) {
         if let Some(transfer) = self.all.get_mut(&id) {
             if stage == TransferStage::Done {
-                transfer.bytes = transfer.size;
+                transfer.bytes = *transfer.size.get_or_insert(transfer.bytes);
             }
             transfer.rate = 0;
             transfer.stage = stage;
@@ -133,7 +133,10 @@ impl Transfers {
         let accepted =
             |t: &&Transfer| matches!(t.stage, TransferStage::Waiting | TransferStage::Moving);
         self.all.values().filter(accepted).fold((0, 0u64), |(count, left), transfer| {
-            (count + 1, left.saturating_add(transfer.size.saturating_sub(transfer.bytes)))
+            (
+                count + 1,
+                left.saturating_add(transfer.size.unwrap_or(0).saturating_sub(transfer.bytes)),
+            )
         })
     }
 
@@ -197,7 +200,7 @@ mod tests {
             direction: Direction::Incoming,
             with: Username::parse("bob").unwrap(),
             bytes: 0,
-            size: 1000,
+            size: Some(1000),
             rate: 0,
             path: None,
             stage,
@@ -215,13 +218,13 @@ mod tests {
     fn a_transfer_moves_and_ends() {
         let mut transfers = Transfers::default();
         transfers.put(transfer(1, TransferStage::Waiting));
-        transfers.progress(TransferId(1), 500, 1000, 100);
+        transfers.progress(TransferId(1), 500, Some(1000), 100);
         assert_eq!((transfers.under_way(), transfers.rates()), ((1, 500), (100, 0)));
         assert_eq!(transfers.of(TransferId(1)).unwrap().time_left(), Some(Duration::from_secs(5)));
         transfers.end(TransferId(1), TransferStage::Done, Some("/x".into()));
         let ended = transfers.of(TransferId(1)).unwrap();
         assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, 0, (0, 0)));
-        transfers.progress(TransferId(1), 500, 1000, 100);
+        transfers.progress(TransferId(1), 500, Some(1000), 100);
         assert_eq!(transfers.rates(), (0, 0));
     }
 
@@ -230,10 +233,12 @@ mod tests {
         let mut transfers = Transfers::default();
         let address = [127, 0, 0, 1].into();
         transfers.put(transfer(1, TransferStage::Waiting));
-        transfers
-            .put(Transfer { size: u64::MAX, ..transfer(2, TransferStage::Offered { address }) });
+        transfers.put(Transfer {
+            size: Some(u64::MAX),
+            ..transfer(2, TransferStage::Offered { address })
+        });
         assert_eq!(transfers.under_way(), (1, 1000));
-        transfers.put(Transfer { size: u64::MAX, ..transfer(2, TransferStage::Waiting) });
+        transfers.put(Transfer { size: Some(u64::MAX), ..transfer(2, TransferStage::Waiting) });
         assert_eq!(transfers.under_way(), (2, u64::MAX));
     }
 

@@ -87,7 +87,7 @@ fn private() -> TestScreen {
         from: name("alice"),
         name: Some("pictures of the boat".into()),
         entries: Some(48),
-        size: 312_345_678,
+        size: Some(312_345_678),
         address,
         free: Some(50_000_000_000),
     });

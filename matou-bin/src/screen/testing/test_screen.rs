@@ -144,7 +144,7 @@ impl TestScreen {
             from: name("alice"),
             name: None,
             entries: None,
-            size: 12_345_678,
+            size: Some(12_345_678),
             address: address(),
             free: Some(50_000_000_000),
         })
@@ -159,7 +159,7 @@ impl TestScreen {
         rate: u64,
     ) -> &mut Self {
         let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
-        let (with, size, id) = (name("alice"), 700_000_000, TransferId(id));
+        let (with, size, id) = (name("alice"), Some(700_000_000), TransferId(id));
         self.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
         if bytes > 0 {
             self.chat(Event::FileProgress { id, bytes, size, rate });

@@ -111,7 +111,7 @@ fn a_request_that_ended_beside_a_session_is_not_asked_about() {
 #[test]
 fn an_offer_shows_who_where_how_big_and_what_is_free() {
     let mut scene = TestScreen::signed_in((100, 24));
-    let (id, size, free) = (TransferId(7), 5_000_000, Some(1_000_000));
+    let (id, size, free) = (TransferId(7), Some(5_000_000), Some(1_000_000));
     scene.chat(Event::FileOffered {
         id,
         from: name("alice"),

@@ -17,7 +17,7 @@ fn started(id: u64) -> Event {
         direction: Direction::Outgoing,
         with: name("alice"),
         bytes: 0,
-        size: 1000,
+        size: Some(1000),
         path: Some("/tmp/x".into()),
     })
 }

@@ -6,7 +6,7 @@ use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
 use crate::client::plain::{describe_file, describe_offer};
-use crate::client::sizes::size as bytes;
+use crate::client::sizes::{size as bytes, total};
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
 use crate::screen::state::entry::Body;
@@ -71,11 +71,11 @@ impl App {
         id: TransferId,
         from: &Username,
         what: String,
-        size: u64,
+        size: Option<u64>,
         address: std::net::IpAddr,
         free: Option<u64>,
     ) {
-        let size_text = bytes(size);
+        let size_text = total(size);
         let text = format!("{from} offers {what}#{id}, {size_text}: /take {id} or /refuse {id}");
         self.show_in(from, &text, true);
         self.call(Reason::Private, &format!("{from} offers {what}of {size_text}"));
@@ -103,7 +103,7 @@ impl App {
         {
             paste.id = Some(info.id);
         }
-        let size = bytes(info.size);
+        let size = total(info.size);
         let name = info.path.as_deref().filter(|_| sent).map(shown);
         let text = match name {
             Some(name) => format!("Sending {name} ({size}) to {} as #{}.", info.with, info.id),

@@ -264,6 +264,7 @@ impl App {
             | Command::Trust(_)
             | Command::Resend(_)
             | Command::Send { .. }
+            | Command::SendPipe { .. }
             | Command::Close(_)
             | Command::UseServer(_)
             | Command::Allow(_)

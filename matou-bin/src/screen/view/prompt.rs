@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
-use crate::client::sizes::size as bytes;
+use crate::client::sizes::{size as bytes, total};
 use crate::sanitize::sanitize;
 use crate::screen::config::keymap::Action;
 use crate::screen::config::style::Role;
@@ -167,13 +167,15 @@ fn asked(app: &App, ask: &Prompt) -> Question {
         }
         Prompt::File { id, what, size, address, free, .. } => {
             let free = match free {
-                Some(free) if free < size => format!(", but only {} free", bytes(*free)),
+                Some(free) if size.is_some_and(|size| *free < size) => {
+                    format!(", but only {} free", bytes(*free))
+                }
                 Some(free) => format!(", {} free", bytes(*free)),
                 None => String::new(),
             };
             let what = sanitize(what);
             let text =
-                format!(" {from} offers {what}#{id}, {}{free}, from {address}", bytes(*size));
+                format!(" {from} offers {what}#{id}, {}{free}, from {address}", total(*size));
             (text, "take", "refuse")
         }
     };

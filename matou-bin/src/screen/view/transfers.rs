@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
-use crate::client::sizes::size as bytes;
+use crate::client::sizes::{moved, size as bytes, total};
 use crate::sanitize::sanitize;
 use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
@@ -65,7 +65,8 @@ fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_
 }
 
 fn numbers(transfer: &Transfer) -> String {
-    let size = bytes(transfer.size);
+    let size = total(transfer.size);
+    let moved = moved(transfer.bytes, transfer.size);
     match &transfer.stage {
         TransferStage::Offered { address } => format!("{size} offered from {address}"),
         TransferStage::Waiting if transfer.direction == Direction::Outgoing => {
@@ -73,16 +74,16 @@ fn numbers(transfer: &Transfer) -> String {
         }
         TransferStage::Waiting => format!("{size}, queued"),
         TransferStage::Done => format!("{size}, complete"),
-        TransferStage::Failed { .. } => format!("{} of {size}, failed", bytes(transfer.bytes)),
+        TransferStage::Failed { .. } => format!("{moved}, failed"),
         // It stands still: what the buffers hold has left, and the peer takes nothing.
         TransferStage::Moving
             if transfer.direction == Direction::Outgoing && transfer.rate == 0 =>
         {
-            format!("{} of {size}, waiting for {}", bytes(transfer.bytes), transfer.with)
+            format!("{moved}, waiting for {}", transfer.with)
         }
         TransferStage::Moving => {
-            let left = transfer.time_left().map(clock).unwrap_or_default();
-            format!("{} of {size}  {}/s  {left} left", bytes(transfer.bytes), bytes(transfer.rate))
+            let left = transfer.time_left().map(|left| format!("  {} left", clock(left)));
+            format!("{moved}  {}/s{}", bytes(transfer.rate), left.unwrap_or_default())
         }
     }
 }
@@ -94,9 +95,9 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
         sanitize(&path.unwrap_or_default()).into_owned()
     };
     match &transfer.stage {
-        TransferStage::Moving => {
+        TransferStage::Moving if transfer.size.is_some() => {
             let room = width.saturating_sub(10).min(GAUGE);
-            let (full, rest, percent) = gauge(transfer.bytes, transfer.size, room);
+            let (full, rest, percent) = gauge(transfer.bytes, transfer.size.unwrap_or(0), room);
             let mut spans = vec![
                 Span::raw("   "),
                 Span::styled(full, app.theme.style(Role::Gauge)),
@@ -113,7 +114,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
             let text = format!("   /take {0} or /refuse {0}", transfer.id);
             vec![Span::styled(text, app.theme.style(Role::Notice))]
         }
-        TransferStage::Waiting | TransferStage::Done => {
+        TransferStage::Waiting | TransferStage::Moving | TransferStage::Done => {
             let path = shorten(&path(), width.saturating_sub(3)).into_owned();
             vec![Span::styled(format!("   {}", sentence(&path)), dim)]
         }
@@ -155,7 +156,7 @@ mod tests {
             direction: Direction::Outgoing,
             with: Username::parse("Bea").unwrap(),
             bytes: 262_000,
-            size: 3_400_000,
+            size: Some(3_400_000),
             rate: 0,
             path: None,
             stage: TransferStage::Moving,

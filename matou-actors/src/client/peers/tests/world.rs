@@ -308,7 +308,7 @@ impl World {
         let other = session.other.unwrap();
         let report = match effect {
             Effect::Send(file) => {
-                let size = session.outgoing.get(&file).unwrap().file.size();
+                let size = session.outgoing.get(&file).unwrap().file.size().unwrap();
                 (session.on_wire, session.seen) = (Some((file, size)), false);
                 return self.show_header(1 - user, other);
             }
@@ -345,7 +345,9 @@ impl World {
                 return self.end_incoming(1 - user, other);
             }
             Effect::Orphan(_) => return,
-            Effect::Offer { id, size } => FileEvent::Offered { id, size, free: None, named: None },
+            Effect::Offer { id, size } => {
+                FileEvent::Offered { id, size: Some(size), free: None, named: None }
+            }
             Effect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
             Effect::Failed { id, reason } => FileEvent::Failed { id, refused: false, reason },
             Effect::GiveBack { id, resent } => {
