@@ -237,6 +237,7 @@ fn frame_36_outcome() {
         DialResult::Silent,
         DialResult::NoRoute,
         DialResult::NotTried,
+        DialResult::Foreign,
     ];
     let dialled = |result| DialReport::new(vec![Dialled { to: at("2001:db8::1", 65535), result }]);
     let address = b"\0\0\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\xff\xff";

@@ -11,8 +11,9 @@ use crate::client::api::command::Command;
 use crate::client::api::event::LinkSecurity;
 use crate::client::files::Seen;
 use crate::client::ids::{MessageId, SessionId, TransferId};
+use crate::client::meeting::MeetingReport;
 use crate::exchange::Report;
-use crate::protocol::v2::{self, Candidates};
+use crate::protocol::v2::{self, Candidates, Ticket};
 use crate::protocol::{MessageText, PortPair, Username};
 use crate::transfer::{ChosenFile, Moved};
 
@@ -88,6 +89,9 @@ pub(crate) enum SessionEvent {
     PortsOpen(PortPair),
     /// The same in revision 2: where the peer can try to connect.
     CandidatesReady(Candidates),
+    /// The meeting of revision 2 has ended, and what it has shown; [`SessionEvent::Up`] or
+    /// [`SessionEvent::Over`] follows.
+    Met(Box<MeetingReport>),
     /// Both connections are there.
     Up { peer: SocketAddr },
     /// Texts came. The answer comes once the next ones may follow.
@@ -166,6 +170,10 @@ pub(crate) enum SessionCommand {
     SendText { text: MessageText, room: oneshot::Sender<()> },
     /// The peer can be reached at these addresses.
     Reach(Candidates),
+    /// Show this ticket to the server from the private ports.
+    Show(Ticket),
+    /// The peer dials now.
+    Go,
     /// Send a file in its turn.
     SendFile(Outgoing),
     /// Take an offered file. `unattended`: refuse it if it cannot be taken.

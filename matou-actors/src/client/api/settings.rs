@@ -96,7 +96,7 @@ impl Default for ClientSettings {
             disk_reserve: 64 * 1024 * 1024,
             request_timeout: Duration::from_secs(120),
             answer_timeout: Duration::from_secs(15),
-            connect_timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(10),
             reconnect: true,
             identity: None,
             encryption: Encryption::Auto,

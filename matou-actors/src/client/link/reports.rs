@@ -1,6 +1,6 @@
 //! What happens on the connection to the server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use slog::debug;
@@ -35,7 +35,7 @@ impl ServerLink {
     /// The server is reached.
     pub(super) fn up(&mut self, local: SocketAddr, server: SocketAddr, security: LinkSecurity) {
         debug!(self.logger, "reached the server"; "peer" => %server);
-        let route = Some(Route { local: local.ip(), server: server.ip().to_canonical() });
+        let route = Some(Route { local: local.ip(), server: canonical(server) });
         self.server_key = match &security {
             LinkSecurity::Plain => None,
             LinkSecurity::Encrypted { fingerprint, .. } => Fingerprint::parse(fingerprint),
@@ -64,5 +64,13 @@ impl ServerLink {
                 "the server is not accepting messages at the moment, so yours was not sent; send it again later",
             );
         }
+    }
+}
+
+/// The same address as IPv4, if it is one; one of IPv6 keeps its scope.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
+        IpAddr::V6(_) => address,
     }
 }

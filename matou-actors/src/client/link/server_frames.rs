@@ -66,12 +66,12 @@ impl ServerLink {
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
             v2::ServerFrame::Asked { .. }
             | v2::ServerFrame::Answered { .. }
-            | v2::ServerFrame::Candidates { .. } => self.actions.push(LinkAction::Private(frame)),
-            v2::ServerFrame::Where { .. }
-            | v2::ServerFrame::Here { .. }
+            | v2::ServerFrame::Candidates { .. }
+            | v2::ServerFrame::Where { .. }
             | v2::ServerFrame::Go { .. }
-            | v2::ServerFrame::Outcome { .. }
-            | v2::ServerFrame::Unknown { .. } => {}
+            | v2::ServerFrame::Outcome { .. } => self.actions.push(LinkAction::Private(frame)),
+            // On connections from private ports only.
+            v2::ServerFrame::Here { .. } | v2::ServerFrame::Unknown { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@
 //! the connection, `loss` what follows when it is lost, `server_frames` what the server says, `attempts` when it is tried and how long that
 //! may take.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use slog::Logger;
@@ -75,7 +75,7 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     pub(crate) local: IpAddr,
-    pub(crate) server: IpAddr,
+    pub(crate) server: SocketAddr,
 }
 
 /// Why the client stays away until its user wants it back.

@@ -12,6 +12,9 @@ use crate::protocol::v2::{Candidate, CandidateKind, Candidates};
 /// Own addresses that are offered at most: the server adds one.
 const MOST_OWN: usize = Candidates::MAX - 1;
 
+/// The distance of what is in a network of this machine.
+const NEAR: u8 = 1;
+
 /// What this machine knows of the networks around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
@@ -19,6 +22,8 @@ pub(crate) struct Surroundings {
     pub(crate) networks: Vec<IpNet>,
     /// Where the server is.
     pub(crate) server: IpAddr,
+    /// Where the server sees this machine, once that is known.
+    pub(crate) outside: Option<IpAddr>,
 }
 
 /// The addresses to offer: the one by which the server is reached, those that the user configured,
@@ -49,14 +54,25 @@ pub(crate) fn own_candidates(
 pub(crate) struct Target {
     pub(crate) messages: SocketAddr,
     pub(crate) files: SocketAddr,
+    /// It is in no network of this machine: there may be routers on the way.
+    pub(crate) is_outside: bool,
 }
 
-/// The candidates to dial, the nearest first.
+/// Which candidates are dialled.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The nearest first.
+    pub(crate) targets: Vec<Target>,
+    /// The message ports of the others.
+    pub(crate) not_dialled: Vec<SocketAddr>,
+}
+
+/// The candidates to dial.
 ///
 /// Loopback is dialled only if the server says so and is on this machine itself; a private address
 /// only if it is in a network of an own interface, or the server sees it and is in a private network
-/// too; link-local ones only in a network of an own interface.
-pub(crate) fn targets(offered: &Candidates, around: &Surroundings) -> Vec<Target> {
+/// too, or sees both sides at one address; link-local ones only in a network of an own interface.
+pub(crate) fn choose(offered: &Candidates, around: &Surroundings) -> Choice {
     let server = Reach::of(around.server);
     let is_seen = |candidate: &Candidate| candidate.kind == CandidateKind::SeenByServer;
     let on_this_machine = server == Reach::Loopback
@@ -64,6 +80,10 @@ pub(crate) fn targets(offered: &Candidates, around: &Surroundings) -> Vec<Target
             .as_slice()
             .iter()
             .any(|candidate| is_seen(candidate) && Reach::of(candidate.address) == Reach::Loopback);
+    let is_behind_same_router = around.outside.is_some_and(|outside| {
+        let mut seen = offered.as_slice().iter().filter(|candidate| is_seen(candidate));
+        seen.any(|candidate| candidate.address.to_canonical() == outside.to_canonical())
+    });
     let distance = |candidate: &Candidate| -> Option<u8> {
         let address = candidate.address.to_canonical();
         if !reachable::has_user_ports(candidate.ports) {
@@ -72,31 +92,35 @@ pub(crate) fn targets(offered: &Candidates, around: &Surroundings) -> Vec<Target
         let is_near = around.networks.iter().any(|network| network.contains(&address));
         match Reach::of(address) {
             Reach::Loopback => on_this_machine.then_some(0),
-            Reach::LinkLocal => (is_near && address.is_ipv4()).then_some(1),
+            Reach::LinkLocal => (is_near && address.is_ipv4()).then_some(NEAR),
             Reach::Never(_) => None,
-            _ if is_near => Some(1),
+            _ if is_near => Some(NEAR),
             Reach::Public => Some(if is_seen(candidate) { 2 } else { 3 }),
             Reach::Private => {
                 let is_vouched_for = is_seen(candidate) && server != Reach::Public;
-                is_vouched_for.then_some(2)
+                (is_vouched_for || is_behind_same_router).then_some(2)
             }
         }
     };
     let mut near_to_far: Vec<(u8, Target)> = Vec::new();
+    let mut not_dialled = Vec::new();
     for candidate in offered.as_slice() {
-        let Some(distance) = distance(candidate) else { continue };
         let address = candidate.address.to_canonical();
         let Candidate { ports, .. } = candidate;
-        let target = Target {
-            messages: (address, ports.message.get()).into(),
-            files: (address, ports.file.get()).into(),
+        let messages = (address, ports.message.get()).into();
+        let Some(distance) = distance(candidate) else {
+            not_dialled.push(messages);
+            continue;
         };
+        let files = (address, ports.file.get()).into();
+        let target = Target { messages, files, is_outside: distance > NEAR };
         if !near_to_far.iter().any(|(_, other)| *other == target) {
             near_to_far.push((distance, target));
         }
     }
     near_to_far.sort_by_key(|(distance, _)| *distance);
-    near_to_far.into_iter().map(|(_, target)| target).collect()
+    let targets = near_to_far.into_iter().map(|(_, target)| target).collect();
+    Choice { targets, not_dialled }
 }
 
 fn is_worth_offering(address: IpAddr) -> bool {
@@ -125,8 +149,9 @@ mod tests {
 
     fn dialled(all: &[(&str, CandidateKind)], networks: &[&str], server: &str) -> Vec<String> {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-        let around = Surroundings { networks, server: server.parse().unwrap() };
-        let targets = targets(&offered(all), &around);
+        let around = Surroundings { networks, server: server.parse().unwrap(), outside: None };
+        let Choice { targets, not_dialled } = choose(&offered(all), &around);
+        assert!(targets.len() + not_dialled.len() <= all.len());
         targets.iter().map(|target| target.messages.ip().to_string()).collect()
     }
 
@@ -169,8 +194,27 @@ mod tests {
             ports: ports(1023),
             kind: CandidateKind::SeenByServer,
         };
-        let around = Surroundings { networks: vec![], server: [198, 51, 100, 1].into() };
-        assert_eq!(targets(&Candidates::new(vec![low]).unwrap(), &around), []);
+        let server = [198, 51, 100, 1].into();
+        let around = Surroundings { networks: vec![], server, outside: None };
+        assert_eq!(choose(&Candidates::new(vec![low]).unwrap(), &around).targets, []);
+    }
+
+    #[test]
+    fn private_addresses_behind_the_own_router_are_dialled() {
+        let all = offered(&[("203.0.113.5", SEEN), ("10.0.0.5", OWN), ("192.168.1.9", OWN)]);
+        let at = |outside: &str| Surroundings {
+            networks: vec!["192.168.1.7/24".parse().unwrap()],
+            server: [198, 51, 100, 1].into(),
+            outside: Some(outside.parse().unwrap()),
+        };
+        let dialled = |outside| -> Vec<_> {
+            let Choice { targets, .. } = choose(&all, &at(outside));
+            targets.iter().map(|to| (to.messages.ip().to_string(), to.is_outside)).collect()
+        };
+        let near = ("192.168.1.9".to_owned(), false);
+        let seen = ("203.0.113.5".to_owned(), true);
+        assert_eq!(dialled("203.0.113.5"), [near.clone(), seen.clone(), ("10.0.0.5".into(), true)]);
+        assert_eq!(dialled("203.0.113.6"), [near, seen], "another router");
     }
 
     #[test]

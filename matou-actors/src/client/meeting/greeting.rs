@@ -94,7 +94,7 @@ async fn shake_hands(side: &Side, alpn: Alpn, tcp: TcpStream) -> io::Result<TlsS
 }
 
 /// Reads one frame and not a byte beyond it.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<MessageFrame> {
+pub(super) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<F> {
     let mut bytes = vec![0; FRONT];
     stream.read_exact(&mut bytes).await?;
     let size = bytes.get(4..).and_then(|size| Some(i32::from_be_bytes(size.try_into().ok()?)));
@@ -102,11 +102,14 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<MessageFrame>
     let size = size.ok_or_else(|| io::Error::other("a frame has an impossible size"))?;
     bytes.resize(FRONT + size, 0);
     stream.read_exact(bytes.get_mut(FRONT..).unwrap_or_default()).await?;
-    let frame = MessageFrame::decode(&bytes).map_err(io::Error::other)?;
+    let frame = F::decode(&bytes).map_err(io::Error::other)?;
     Ok(frame.ok_or_else(|| io::Error::other("a frame is not whole"))?.0)
 }
 
-async fn write(stream: &mut (impl AsyncWrite + Unpin), frame: &MessageFrame) -> io::Result<()> {
+pub(super) async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frame: &impl Encode,
+) -> io::Result<()> {
     let mut out = BytesMut::new();
     frame.encode(&mut out);
     stream.write_all(&out).await?;

@@ -77,23 +77,25 @@ fn share_port(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// A socket that dials `to`, from the port that is listened on where the system allows it.
-pub(super) fn dialler(to: SocketAddr, from_port: u16) -> io::Result<TcpSocket> {
-    let bound = || {
-        let socket = Socket::new(domain(to.ip()), Type::STREAM, Some(Protocol::TCP))?;
-        share_port(&socket)?;
-        let any: IpAddr = match to {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        if to.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&SocketAddr::new(any, from_port).into())?;
-        socket.set_nonblocking(true)?;
-        Ok::<_, io::Error>(TcpSocket::from_std_stream(socket.into()))
+/// A socket that dials `to` from the port that is listened on.
+pub(super) fn dialler_from(to: SocketAddr, port: u16) -> io::Result<TcpSocket> {
+    let socket = Socket::new(domain(to.ip()), Type::STREAM, Some(Protocol::TCP))?;
+    share_port(&socket)?;
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    bound().or_else(|_| match to {
+    if to.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SocketAddr::new(any, port).into())?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpSocket::from_std_stream(socket.into()))
+}
+
+/// The same, or from any port where the system does not allow it.
+pub(super) fn dialler(to: SocketAddr, from_port: u16) -> io::Result<TcpSocket> {
+    dialler_from(to, from_port).or_else(|_| match to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     })

@@ -4,14 +4,18 @@
 //!
 //! - `candidates`: the addresses that are offered, and which of a peer's are dialled. Pure.
 //! - `interfaces`: the addresses of this machine.
-//! - `listeners`: the two ports. `greeting`: one connection, from its first byte to its choice.
-//! - `race`: all connections of one kind. `meet`: both kinds, within a time limit.
+//! - `listeners`: the two ports. `outside`: where the server sees them. `greeting`: one connection,
+//!   from its first byte to its choice.
+//! - `race`: all connections of one kind; `dials`: what became of each address. `meet`: both kinds,
+//!   within a time limit.
 
 mod candidates;
+mod dials;
 mod greeting;
 mod interfaces;
 mod listeners;
 mod meet;
+mod outside;
 mod race;
 #[cfg(test)]
 mod tests;
@@ -20,4 +24,5 @@ pub(crate) use candidates::{Surroundings, own_candidates};
 pub(crate) use greeting::{Secure, Side};
 pub(crate) use interfaces::own_networks;
 pub(crate) use listeners::MeetingPorts;
-pub(crate) use meet::{Met, meet};
+pub(crate) use meet::{MeetingReport, Met, News, Plan, meet};
+pub(crate) use outside::ServerAt;

@@ -1,11 +1,9 @@
 //! All connections of one kind: those that are accepted and those that are dialled race for being
 //! used.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use slog::{Logger, debug};
@@ -13,9 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::dials::Dials;
 use super::greeting::{Secure, Side, be_picked, greet, pick};
 use super::listeners::dialler;
 use crate::client::connection::sockets::tune;
+use crate::protocol::v2::DialResult;
 use crate::trust::Alpn;
 
 /// Between the beginnings of two dials (RFC 8305, section 5).
@@ -31,21 +31,11 @@ const MOST: usize = 64;
 /// Connections that may be greeted at once in all.
 const MOST_IN_ALL: usize = 128;
 
-/// Why each address that was tried did not lead to the peer.
-#[derive(Debug, Default)]
-pub(super) struct Failures(RefCell<BTreeMap<SocketAddr, String>>);
-
-impl Failures {
-    fn note(&self, address: SocketAddr, reason: String) {
-        self.0.borrow_mut().insert(address, reason);
-    }
-
-    /// One line for the user.
-    pub(super) fn describe(&self) -> String {
-        let all = self.0.borrow();
-        let all: Vec<_> = all.iter().map(|(at, reason)| format!("{at} {reason}")).collect();
-        if all.is_empty() { "the other side did not connect".into() } else { all.join(", ") }
-    }
+/// A connection that won, or may.
+pub(super) struct Entrant {
+    pub(super) secure: Secure,
+    /// It was dialled from here.
+    pub(super) dialled: bool,
 }
 
 /// Where the addresses of the peer come from, as they become known.
@@ -57,11 +47,11 @@ pub(super) async fn race(
     alpn: Alpn,
     listener: TcpListener,
     mut targets: Targets,
-    failures: &Failures,
+    dials: &Dials,
     logger: &Logger,
-) -> Secure {
+) -> Entrant {
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let (mut dials, mut greetings) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let (mut dialling, mut greetings) = (FuturesUnordered::new(), FuturesUnordered::new());
     let mut known: Vec<SocketAddr> = Vec::new();
     let mut more = true;
     loop {
@@ -69,23 +59,21 @@ pub(super) async fn race(
             changed = targets.changed(), if more => {
                 more = changed.is_ok();
                 let now = targets.borrow_and_update().clone();
-                for target in now {
-                    if !known.contains(&target) {
-                        let order = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                        dials.push(dial(target, port, STAGGER * order, failures));
-                        known.push(target);
-                    }
+                let fresh: Vec<_> = now.into_iter().filter(|to| !known.contains(to)).collect();
+                for (order, target) in (0..).zip(fresh) {
+                    dialling.push(dial(target, port, STAGGER * order, dials));
+                    known.push(target);
                 }
             }
-            Some(tcp) = dials.next(), if !dials.is_empty() => {
-                greetings.push(attempt(side, alpn, tcp));
+            Some((to, tcp)) = dialling.next(), if !dialling.is_empty() => {
+                greetings.push(attempt(side, alpn, tcp, Some(to)));
             }
             accepted = listener.accept() => match accepted {
                 Ok((tcp, from)) => {
                     let expected = known.iter().any(|target| is_same_host(*target, from));
                     let most = if expected { MOST_IN_ALL } else { MOST };
                     if greetings.len() < most {
-                        greetings.push(attempt(side, alpn, tcp));
+                        greetings.push(attempt(side, alpn, tcp, None));
                     } else {
                         debug!(logger, "closed a connection: too many at once"; "from" => %from);
                     }
@@ -93,13 +81,18 @@ pub(super) async fn race(
                 // Out of descriptors, or a connection that was gone at once.
                 Err(_) => sleep(RETRY).await,
             },
-            Some((from, greeted)) = greetings.next(), if !greetings.is_empty() => match greeted {
-                Ok(secure) => return secure,
+            Some((to, greeted)) = greetings.next(), if !greetings.is_empty() => match greeted {
+                Ok(secure) => {
+                    if let Some(to) = to {
+                        dials.ended(to, DialResult::Reached);
+                    }
+                    return Entrant { secure, dialled: to.is_some() };
+                }
                 Err(error) => {
-                    debug!(logger, "closed a connection that is not the peer's"; "from" => ?from,
+                    debug!(logger, "closed a connection that is not the peer's"; "dialled" => ?to,
                         "reason" => %error);
-                    if let Some(from) = from.filter(|from| known.contains(from)) {
-                        failures.note(from, format!("is not the right one ({error})"));
+                    if let Some(to) = to {
+                        dials.ended(to, DialResult::Foreign);
                     }
                 }
             },
@@ -112,8 +105,8 @@ async fn attempt(
     side: &Side,
     alpn: Alpn,
     tcp: TcpStream,
+    dialled: Option<SocketAddr>,
 ) -> (Option<SocketAddr>, io::Result<Secure>) {
-    let from = tcp.peer_addr().ok();
     let greeted = async {
         tune(&tcp)?;
         let mut secure = greet(side, alpn, tcp).await?;
@@ -124,23 +117,25 @@ async fn attempt(
         }
         Ok(secure)
     };
-    (from, greeted.await)
+    (dialled, greeted.await)
 }
 
 /// Dials until somebody answers.
-async fn dial(to: SocketAddr, from_port: u16, delay: Duration, failures: &Failures) -> TcpStream {
+async fn dial(
+    to: SocketAddr,
+    from_port: u16,
+    delay: Duration,
+    dials: &Dials,
+) -> (SocketAddr, TcpStream) {
     sleep(delay).await;
+    dials.began(to, Instant::now());
     loop {
         let connected = async { dialler(to, from_port)?.connect(to).await };
-        let reason = match timeout(DIAL_TIMEOUT, connected).await {
-            Ok(Ok(tcp)) => return tcp,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                "refused the connection".to_owned()
-            }
-            Ok(Err(error)) => format!("cannot be reached ({error})"),
-            Err(_) => "did not answer".to_owned(),
-        };
-        failures.note(to, reason);
+        match timeout(DIAL_TIMEOUT, connected).await {
+            Ok(Ok(tcp)) => return (to, tcp),
+            Ok(Err(error)) => dials.failed(to, &error),
+            Err(_) => dials.ended(to, DialResult::Silent),
+        }
         sleep(RETRY + Duration::from_millis(fastrand::u64(0..=JITTER_MS))).await;
     }
 }

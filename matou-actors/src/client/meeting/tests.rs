@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
-use super::{MeetingPorts, Met, Side, Surroundings, meet};
+use super::greeting::{read, write};
+use super::{MeetingPorts, Met, News, Plan, ServerAt, Side, Surroundings, meet};
 use crate::protocol::PortPair;
-use crate::protocol::v2::{Candidate, CandidateKind, Candidates, SessionId};
-use crate::trust::Identity;
+use crate::protocol::v2::{
+    Candidate, CandidateKind, Candidates, ClientFrame, Endpoint, PrivatePort, ServerFrame,
+    SessionId, Ticket,
+};
+use crate::trust::{Alpn, ExpectedKey, Fingerprint, Identity, server_config};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -40,9 +45,11 @@ async fn one(
     peer: Option<Candidates>,
     limit: Duration,
 ) -> Result<Met, String> {
-    let around = Surroundings { networks: Vec::new(), server: LOCALHOST };
-    let (_known, offered) = watch::channel(peer);
-    meet(side, own, around, offered, limit, slog::Logger::root(slog::Discard, slog::o!())).await
+    let around = Surroundings { networks: Vec::new(), server: LOCALHOST, outside: None };
+    let (_news, news) = watch::channel(News { offered: peer, ..News::default() });
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    let plan = Plan { side, ports: own, around, server: None, limit, logger };
+    meet(plan, news).await.0
 }
 
 /// Sends a byte each way on both connections.
@@ -145,4 +152,53 @@ async fn the_reason_names_each_address_that_was_tried() {
     let reason = one(side(true, &ada, &bea, 1), ports(), to_bea, Duration::from_secs(1)).await;
     let reason = reason.unwrap_err();
     assert!(reason.contains(&format!("127.0.0.1:{port} refused the connection")), "{reason}");
+}
+
+/// A server that answers two connections with where they come from; what they showed, by port.
+async fn observe(listener: TcpListener, identity: Identity) -> Vec<(u16, Ticket, PrivatePort)> {
+    let config = server_config(&identity, ExpectedKey::Any, Alpn::Server).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let (tcp, from) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(tcp).await.unwrap();
+        let frame = read(&mut stream).await.unwrap();
+        let ClientFrame::Where { ticket, port } = frame else { panic!("{frame:?}") };
+        let here = Endpoint::new(SocketAddr::new([203, 0, 113, 5].into(), from.port())).unwrap();
+        write(&mut stream, &ServerFrame::Here { seen: here }).await.unwrap();
+        seen.push((from.port(), ticket, port));
+        // It stays open until the meeting is over.
+        actix_rt::spawn(async move { stream.read_u8().await });
+    }
+    seen.sort_by_key(|(.., port)| *port == PrivatePort::Files);
+    seen
+}
+
+#[actix_rt::test]
+async fn the_ticket_is_shown_to_the_server_from_both_ports() {
+    let (ada, bea, server) = (identity(), identity(), Identity::generate().unwrap());
+    let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
+    let (address, key) = (listener.local_addr().unwrap(), server.public_key());
+    let at_ada = ports();
+    let own = at_ada.ports;
+    let ticket = Ticket([9; 16]);
+    let news = News { ticket: Some(ticket), ..News::default() };
+    let (_news, news) = watch::channel(news);
+    let plan = Plan {
+        side: side(true, &ada, &bea, 1),
+        ports: at_ada,
+        around: Surroundings { networks: Vec::new(), server: LOCALHOST, outside: None },
+        server: Some(ServerAt { address, key: Fingerprint::of(&key) }),
+        limit: Duration::from_secs(2),
+        logger: slog::Logger::root(slog::Discard, slog::o!()),
+    };
+    let ((met, report), seen) = tokio::join!(meet(plan, news), observe(listener, server));
+    assert!(met.is_err(), "nobody else is there");
+    let expected = [
+        (own.message.get(), ticket, PrivatePort::Messages),
+        (own.file.get(), ticket, PrivatePort::Files),
+    ];
+    assert_eq!(seen, expected);
+    let outside = report.outside.map(SocketAddr::from);
+    assert_eq!(outside, Some(SocketAddr::new([203, 0, 113, 5].into(), own.message.get())));
 }

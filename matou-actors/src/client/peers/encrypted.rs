@@ -3,13 +3,14 @@
 use slog::debug;
 
 use super::numbered_requests::{Incoming, MOST_OUTGOING, Outgoing};
-use super::{Peers, Situation};
+use super::{Peers, Route, Situation};
 use crate::client::api::event::{ErrorCode, Event, RequestState};
 use crate::client::ids::{RequestId, SessionId};
+use crate::client::meeting::{MeetingReport, ServerAt};
 use crate::client::messages::SessionCommand;
 use crate::client::session::Way;
 use crate::client::session::encrypted::Meeting;
-use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, PublicKey};
+use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, MeetingResult, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
 /// How a private session with somebody is to be asked for.
@@ -76,7 +77,8 @@ impl Peers {
                     key,
                     candidates: Some(candidates),
                     local: route.local,
-                    server: route.server,
+                    server: route.server.ip(),
+                    show_to: show_to(route, at),
                 };
                 self.start_meeting(id, name, meeting);
             }
@@ -140,7 +142,8 @@ impl Peers {
             key: public,
             candidates: None,
             local: route.local,
-            server: route.server,
+            server: route.server.ip(),
+            show_to: show_to(route, at),
         };
         self.start_meeting(id, name, meeting);
         true
@@ -173,11 +176,25 @@ impl Peers {
         });
     }
 
-    /// CANDIDATES.
-    pub(super) fn candidates_came(&mut self, session: v2::SessionId, candidates: Candidates) {
+    /// What the server says of a meeting that is under way.
+    pub(super) fn command_meeting(&mut self, session: v2::SessionId, command: SessionCommand) {
         let id = self.encrypted.meetings.get(&session).copied();
-        self.command(id, SessionCommand::Reach(candidates));
+        self.command(id, command);
     }
+
+    /// OUTCOME.
+    pub(super) fn meeting_over(&mut self, id: SessionId, report: &MeetingReport) {
+        let meeting = self.sessions.get(&id).and_then(|live| live.meeting);
+        let Some((session, _)) = meeting else { return };
+        let is_connected = report.reached.is_some() && report.has_files;
+        let result = if is_connected { MeetingResult::Connected } else { MeetingResult::Failed };
+        self.send(v2::ClientFrame::Outcome { session, result, dialled: report.dialled.clone() });
+    }
+}
+
+/// The server to which a meeting shows its ports, if the connection to it is encrypted.
+fn show_to(route: Route, at: &Situation<'_>) -> Option<ServerAt> {
+    at.server_key.map(|key| ServerAt { address: route.server, key })
 }
 
 fn why_declined(by: &Username, reason: Declined) -> String {

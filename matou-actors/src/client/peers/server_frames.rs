@@ -11,6 +11,7 @@ use super::{Peers, Situation};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::SessionId;
+use crate::client::messages::SessionCommand;
 use crate::client::session::Way;
 use crate::client::session::actor::Role;
 use crate::protocol::v2::{self, Declined};
@@ -32,8 +33,12 @@ impl Peers {
             }
             v2::ServerFrame::Answered { session, answer } => self.answered(session, answer, at),
             v2::ServerFrame::Candidates { session, candidates } => {
-                self.candidates_came(session, candidates);
+                self.command_meeting(session, SessionCommand::Reach(candidates));
             }
+            v2::ServerFrame::Where { session, ticket } => {
+                self.command_meeting(session, SessionCommand::Show(ticket));
+            }
+            v2::ServerFrame::Go { session } => self.command_meeting(session, SessionCommand::Go),
             _ => {}
         }
     }
@@ -146,7 +151,7 @@ impl Peers {
         ports: PortPair,
         at: &Situation<'_>,
     ) {
-        let server = at.route.map(|route| route.server);
+        let server = at.route.map(|route| route.server.ip());
         let reachable = server.is_some_and(|at| reachable::check(address, ports, at).is_ok());
         if reachable && self.asks_to_move(&who.folded(), address, Some(ports)) {
             return;
@@ -161,7 +166,7 @@ impl Peers {
             return;
         };
         let Some(route) = at.route else { return };
-        if let Err(reason) = reachable::check(address, ports, route.server) {
+        if let Err(reason) = reachable::check(address, ports, route.server.ip()) {
             let reason = format!("not connected, since {reason}");
             return self.session_ended(&key, id, &reason);
         }

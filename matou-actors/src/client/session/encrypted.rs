@@ -16,7 +16,8 @@ use super::private_session::{LINGER, PrivateSession, Reports, Writing};
 use crate::client::connection::frames::Frames;
 use crate::client::ids::{MessageIds, SessionId};
 use crate::client::meeting::{
-    MeetingPorts, Met, Secure, Side, Surroundings, meet, own_candidates, own_networks,
+    MeetingPorts, Met, News, Plan, Secure, ServerAt, Side, Surroundings, meet, own_candidates,
+    own_networks,
 };
 use crate::client::messages::{
     ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent, SessionReport,
@@ -39,6 +40,8 @@ pub(crate) struct Meeting {
     /// The two ends of the connection to the server.
     pub(crate) local: IpAddr,
     pub(crate) server: IpAddr,
+    /// The server, to show it the own ports.
+    pub(crate) show_to: Option<ServerAt>,
 }
 
 /// What a session is started with.
@@ -63,8 +66,8 @@ pub(crate) struct Setup {
 pub(crate) struct EncryptedSession {
     setup: Setup,
     reports: Reports,
-    /// Where the peer can be reached, for the meeting.
-    offered: watch::Sender<Option<Candidates>>,
+    /// What the server says, for the meeting.
+    news: watch::Sender<News>,
     /// `None` until both connections are there.
     open: Option<Open>,
     ended: bool,
@@ -91,9 +94,10 @@ struct Sorted {
 
 impl EncryptedSession {
     pub(crate) fn new(setup: Setup) -> Self {
-        let offered = watch::Sender::new(setup.meeting.candidates.clone());
+        let offered = setup.meeting.candidates.clone();
+        let news = watch::Sender::new(News { offered, ..News::default() });
         let reports = Reports::new(setup.id, setup.reports.clone());
-        Self { setup, reports, offered, open: None, ended: false }
+        Self { setup, reports, news, open: None, ended: false }
     }
 
     fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
@@ -292,16 +296,22 @@ impl Actor for EncryptedSession {
             identity: Arc::clone(identity),
             peer_key: meeting.key,
         };
-        let around = Surroundings { networks: own_networks(), server: meeting.server };
+        let around =
+            Surroundings { networks: own_networks(), server: meeting.server, outside: None };
         let (limit, logger) = (self.setup.connect_timeout, self.setup.logger.clone());
+        let plan = Plan { side, ports, around, server: meeting.show_to, limit, logger };
         if let Some(own) = own {
             self.reports.report(SessionEvent::CandidatesReady(own));
         }
-        let offered = self.offered.subscribe();
-        let meeting = meet(side, ports, around, offered, limit, logger);
-        ctx.spawn(meeting.into_actor(self).map(|met, session, ctx| match met {
-            Ok(met) => session.begin(met, ctx),
-            Err(reason) => session.end(reason, ctx),
+        let meeting = meet(plan, self.news.subscribe());
+        ctx.spawn(meeting.into_actor(self).map(|(met, report), session, ctx| {
+            if !session.ended {
+                session.reports.report(SessionEvent::Met(Box::new(report)));
+            }
+            match met {
+                Ok(met) => session.begin(met, ctx),
+                Err(reason) => session.end(reason, ctx),
+            }
         }));
     }
 }
@@ -313,8 +323,12 @@ impl Handler<SessionCommand> for EncryptedSession {
         match command {
             SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
             SessionCommand::Reach(candidates) => {
-                self.offered.send_replace(Some(candidates));
+                self.news.send_modify(|news| news.offered = Some(candidates));
             }
+            SessionCommand::Show(ticket) => {
+                self.news.send_modify(|news| news.ticket = Some(ticket));
+            }
+            SessionCommand::Go => self.news.send_modify(|news| news.go = true),
             SessionCommand::SendFile(file) => {
                 let event = match &mut self.open {
                     Some(open) => open.files.send(file),

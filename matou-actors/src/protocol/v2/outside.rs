@@ -60,6 +60,8 @@ code! {
         3 NoRoute,
         /// It was not dialled.
         4 NotTried,
+        /// Something else answered there.
+        5 Foreign,
     }
 }
 

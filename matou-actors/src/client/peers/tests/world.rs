@@ -23,7 +23,7 @@ use crate::protocol::v2::{self, Member};
 use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
 use crate::transfer::ChosenFile;
 
-const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)), 4242);
 /// The port of session 0.
 const PORTS: u16 = 10_000;
 
@@ -254,7 +254,9 @@ impl World {
     fn command(&mut self, user: usize, id: SessionId, command: SessionCommand) {
         let Some(other) = self.session(user, id).map(|session| session.other) else { return };
         match command {
-            SessionCommand::Reach(_) => panic!("not in revision 1"),
+            SessionCommand::Reach(_) | SessionCommand::Show(_) | SessionCommand::Go => {
+                panic!("not in revision 1")
+            }
             SessionCommand::SendText { text, .. } => {
                 self.report(user, id, SessionEvent::Sent { text: text.clone(), id: None });
                 if let Some(other) = other {
