@@ -205,8 +205,8 @@ fn run(
         }
         Action::Server => {
             nothing_more(spec, behind, context)?;
-            let server = ServerName::parse(word.ok_or_else(missing)?);
-            Command::UseServer(server.map_err(InputError::Server)?)
+            let servers = ServerName::parse_list(word.ok_or_else(missing)?);
+            Command::UseServers(servers.map_err(InputError::Server)?)
         }
         Action::Take => {
             let id = number(word.ok_or_else(missing)?)?;

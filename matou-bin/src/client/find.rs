@@ -5,7 +5,9 @@ use std::io::{self, BufRead as _, Write as _};
 use matou_actors::client::ServerName;
 use slog::Logger;
 
-use crate::discovery::{Choice, FoundServer, NONE_FOUND, choose, json, list, pick, reach, search};
+use crate::discovery::{
+    Choice, FoundServer, NONE_FOUND, choose, json, list, pick, places, reach, search,
+};
 use crate::exit::Failure;
 use crate::identity::known_servers;
 use crate::stdout::print;
@@ -43,29 +45,35 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcom
             Asks::OnScreen => return Ok(Outcome::Choose(found)),
             Asks::InLines => match ask(&found)? {
                 Answer::Number(index) => index,
-                Answer::Address(server) => return Ok(Outcome::Servers(vec![server])),
+                Answer::Addresses(servers) => return Ok(Outcome::Servers(servers)),
             },
         },
     };
     let server = found.get(chosen).ok_or_else(|| Failure::Runtime(NONE_FOUND.into()))?;
-    let place = reach(server).map_err(|error| {
-        let (name, address) = (&server.name, server.address());
-        Failure::Runtime(format!(
-            "cannot reach the server {name} at {address}: {error}; a firewall on it may block the \
-             port"
-        ))
-    })?;
-    if !is_quiet {
-        say(&format!("joining {} at {place}", server.name));
+    let mut failure = None;
+    for member in server.members() {
+        match reach(member) {
+            Ok(place) => {
+                if !is_quiet {
+                    say(&format!("joining {} at {place}", member.name));
+                }
+                return Ok(Outcome::Servers(server.servers(Some((member, &place)))));
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
-    let server = ServerName::parse(&place.to_string()).map_err(Failure::Runtime)?;
-    Ok(Outcome::Servers(vec![server]))
+    let error = failure.map(|error| error.to_string()).unwrap_or_default();
+    Err(Failure::Runtime(format!(
+        "cannot reach the server {} at {}: {error}; a firewall on it may block the port",
+        server.name,
+        places(server)
+    )))
 }
 
 /// What the user typed.
 enum Answer {
     Number(usize),
-    Address(ServerName),
+    Addresses(Vec<ServerName>),
 }
 
 fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
@@ -87,8 +95,8 @@ fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
         if typed.parse::<u64>().is_ok() {
             say(&format!("there is no server {typed} in the list"));
         } else if !typed.is_empty() {
-            match ServerName::parse(typed) {
-                Ok(server) => return Ok(Answer::Address(server)),
+            match ServerName::parse_list(typed) {
+                Ok(servers) => return Ok(Answer::Addresses(servers)),
                 Err(error) => say(&error),
             }
         }

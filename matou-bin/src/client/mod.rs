@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use matou_actors::client::ClientSettings;
 
 use crate::arguments::ClientArguments;
-use crate::discovery::FoundServer;
+use crate::discovery::{FoundServer, places};
 use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
@@ -112,7 +112,7 @@ async fn show(
     home: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let username = settings.username.clone();
-    let server = settings.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let server = screen::server_names(&settings.servers);
     let options = screen::Options { settings: screen, username, server, servers, home };
     let client = matou_actors::client::start(settings, log.logger.clone());
     match screen::run(options, client).await {
@@ -128,8 +128,8 @@ async fn show(
 }
 
 fn choice(server: &FoundServer) -> ServerChoice {
-    let (name, address) = (server.name.clone(), server.address());
-    ServerChoice { name, address, is_known: server.is_known() }
+    let (name, address) = (server.name.clone(), places(server));
+    ServerChoice { name, address, servers: server.servers(None), is_known: server.is_known() }
 }
 
 /// The user's configuration file, if there is one. A link that leads nowhere is one that cannot be

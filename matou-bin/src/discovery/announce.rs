@@ -39,9 +39,10 @@ enum Addresses {
 
 impl Announcement {
     /// Announces a server that listens on `listening`, if the settings say so and others can reach
-    /// it. A server that cannot be announced works all the same.
+    /// it; `cluster` is the room that it serves together with others, or empty. A server that cannot be announced works all the same.
     pub(crate) fn start(
         settings: &Discovery,
+        cluster: &str,
         listening: &[SocketAddr],
         logger: &Logger,
     ) -> Option<Self> {
@@ -51,7 +52,7 @@ impl Announcement {
         let plan = Plan::new(listening)?;
         let name =
             instance_name(&settings.name, &rustix::system::uname().nodename().to_string_lossy());
-        match announce(&plan, &name) {
+        match announce(&plan, &name, cluster) {
             Ok(announcement) => {
                 info!(logger, "announced in the local network"; "name" => name);
                 Some(announcement)
@@ -95,7 +96,7 @@ impl Plan {
     }
 }
 
-fn announce(plan: &Plan, name: &str) -> mdns_sd::Result<Announcement> {
+fn announce(plan: &Plan, name: &str, cluster: &str) -> mdns_sd::Result<Announcement> {
     let daemon = daemon()?;
     daemon.set_ip_check_interval(ADDRESS_CHECK_SECONDS)?;
     // Says nothing about who the server is: its key does, when it is reached.
@@ -103,7 +104,10 @@ fn announce(plan: &Plan, name: &str) -> mdns_sd::Result<Announcement> {
     // A name of its own, so that it never contends with another program for the machine's.
     let host = format!("matou-{id}.local.");
     let revisions = "1,2";
-    let properties = [("revisions", revisions), ("id", id.as_str())];
+    let mut properties = vec![("revisions", revisions), ("id", id.as_str())];
+    if !cluster.is_empty() {
+        properties.push(("cluster", cluster));
+    }
     let no_address: &[IpAddr] = &[];
     let service =
         |addresses| ServiceInfo::new(SERVICE, name, &host, addresses, plan.port, &properties[..]);

@@ -38,7 +38,15 @@ mod tests {
     fn server(is_known: bool) -> FoundServer {
         let place = Place::new(([192, 0, 2, 1], 7).into());
         let known = if is_known { vec![place.clone()] } else { vec![] };
-        FoundServer { name: "ship".into(), id: String::new(), places: vec![place], known }
+        FoundServer {
+            name: "ship".into(),
+            id: String::new(),
+            cluster: String::new(),
+            places: vec![place],
+            known,
+            keys: vec![],
+            others: vec![],
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use matou_actors::trust::KnownServers;
+use matou_actors::trust::{Fingerprint, KnownServers};
 
 use crate::sanitize::sanitize;
 
@@ -21,10 +21,16 @@ pub(crate) struct FoundServer {
     pub(crate) name: String,
     /// Different for each start of a server, safe to display; empty if unknown.
     pub(crate) id: String,
+    /// The room that it serves together with others, safe to display; empty if it is alone.
+    pub(crate) cluster: String,
     /// Where it listens, the best address first.
     pub(crate) places: Vec<Place>,
     /// The places at which a key was seen before.
     pub(crate) known: Vec<Place>,
+    /// The keys that were seen there.
+    pub(crate) keys: Vec<Fingerprint>,
+    /// Other servers of the same room.
+    pub(crate) others: Vec<FoundServer>,
 }
 
 /// An address and a port.
@@ -43,7 +49,8 @@ pub(super) struct Collection(BTreeMap<String, FoundServer>);
 impl FoundServer {
     /// How the client names it: the first address.
     pub(crate) fn address(&self) -> String {
-        self.known.first().or(self.places.first()).map(Place::to_string).unwrap_or_default()
+        let known = self.all().find_map(|member| member.known.first());
+        known.or(self.places.first()).map(Place::to_string).unwrap_or_default()
     }
 
     /// The addresses to try. An address at which a key is expected is never replaced by another
@@ -53,7 +60,7 @@ impl FoundServer {
     }
 
     pub(crate) fn is_known(&self) -> bool {
-        !self.known.is_empty()
+        self.all().any(|member| !member.known.is_empty())
     }
 }
 
@@ -95,6 +102,7 @@ impl Collection {
         full_name: &str,
         name: &str,
         id: &str,
+        cluster: &str,
         places: impl IntoIterator<Item = Place>,
     ) {
         if self.0.len() >= MAX_SERVERS && !self.0.contains_key(full_name) {
@@ -103,8 +111,11 @@ impl Collection {
         let server = self.0.entry(full_name.to_owned()).or_insert_with(|| FoundServer {
             name: sanitize(name).into_owned(),
             id: sanitize(id).into_owned(),
+            cluster: sanitize(cluster).into_owned(),
             places: Vec::new(),
             known: Vec::new(),
+            keys: Vec::new(),
+            others: Vec::new(),
         });
         for place in places {
             if server.places.len() < MAX_PLACES && !server.places.contains(&place) {
@@ -141,8 +152,11 @@ impl Collection {
         let mut unannounced = FoundServer {
             name: "this machine".into(),
             id: String::new(),
+            cluster: String::new(),
             places: Vec::new(),
             known: Vec::new(),
+            keys: Vec::new(),
+            others: Vec::new(),
         };
         for local in local {
             let is_it = |place: &Place| {
@@ -160,9 +174,10 @@ impl Collection {
         }
         for server in &mut servers {
             server.places.sort_by(Place::order);
-            let places = server.places.iter();
-            server.known =
-                places.filter(|it| known.get(&it.to_string()).is_some()).cloned().collect();
+            let seen =
+                server.places.iter().filter_map(|it| Some((it, known.get(&it.to_string())?)));
+            let (places, keys): (Vec<_>, Vec<_>) = seen.map(|(it, key)| (it.clone(), key)).unzip();
+            (server.known, server.keys) = (places, keys);
         }
         servers.sort_by(|a, b| {
             // What a hasty Enter joins is a known one.
@@ -191,8 +206,8 @@ mod tests {
     #[test]
     fn addresses_of_several_packets_are_one_server() {
         let mut collection = Collection::default();
-        collection.add("ship.x", "ship", "1", places(&["[2001:db8::1]:7"]));
-        collection.add("ship.x", "ship", "1", places(&["192.0.2.1:7", "[2001:db8::1]:7"]));
+        collection.add("ship.x", "ship", "1", "", places(&["[2001:db8::1]:7"]));
+        collection.add("ship.x", "ship", "1", "", places(&["192.0.2.1:7", "[2001:db8::1]:7"]));
         let found = collection.finish(vec![], &[], &KnownServers::default());
         assert_eq!(texts(&found[0].places), ["192.0.2.1:7", "[2001:db8::1]:7"]);
         assert_eq!((found.len(), found[0].is_known()), (1, false));
@@ -208,7 +223,7 @@ mod tests {
     #[test]
     fn a_known_server_is_tried_at_its_known_addresses_only() {
         let mut collection = Collection::default();
-        collection.add("ship.x", "ship", "1", places(&["192.0.2.66:7", "192.0.2.7:7"]));
+        collection.add("ship.x", "ship", "1", "", places(&["192.0.2.66:7", "192.0.2.7:7"]));
         let known = KnownServers::parse(&format!("192.0.2.7:7 {KEY} 2026-01-01\n"));
         let found = collection.finish(vec![], &[], &known);
         assert!(found[0].is_known());
@@ -221,8 +236,8 @@ mod tests {
         let own = ["192.0.2.7".parse().unwrap()];
         let local = || vec!["127.0.0.1:7".parse().unwrap(), "[::1]:7".parse().unwrap()];
         let mut collection = Collection::default();
-        collection.add("a.x", "another", "1", places(&["192.0.2.8:7"]));
-        collection.add("ship.x", "ship", "2", places(&["192.0.2.7:7"]));
+        collection.add("a.x", "another", "1", "", places(&["192.0.2.8:7"]));
+        collection.add("ship.x", "ship", "2", "", places(&["192.0.2.7:7"]));
         let found = collection.finish(local(), &own, &KnownServers::default());
         let names: Vec<_> = found.iter().map(|server| server.name.as_str()).collect();
         assert_eq!(names, ["ship", "another"]);
@@ -235,8 +250,8 @@ mod tests {
     #[test]
     fn known_servers_are_listed_first() {
         let mut collection = Collection::default();
-        collection.add("a.x", "a", "1", places(&["192.0.2.6:7"]));
-        collection.add("ship.x", "ship", "2", places(&["192.0.2.7:7"]));
+        collection.add("a.x", "a", "1", "", places(&["192.0.2.6:7"]));
+        collection.add("ship.x", "ship", "2", "", places(&["192.0.2.7:7"]));
         let known = KnownServers::parse(&format!("192.0.2.7:7 {KEY} 2026-01-01\n"));
         let own = ["192.0.2.6".parse().unwrap()];
         let found = collection.finish(vec!["127.0.0.1:7".parse().unwrap()], &own, &known);
@@ -247,7 +262,7 @@ mod tests {
     #[test]
     fn a_server_that_says_goodbye_is_not_listed() {
         let mut collection = Collection::default();
-        collection.add("ship.x", "ship", "1", places(&["192.0.2.8:7"]));
+        collection.add("ship.x", "ship", "1", "", places(&["192.0.2.8:7"]));
         collection.remove("ship.x");
         assert!(collection.finish(vec![], &[], &KnownServers::default()).is_empty());
     }
@@ -258,7 +273,7 @@ mod tests {
         for number in 0..1000 {
             let addresses: Vec<Place> =
                 (1..100).map(|port| Place::new(([192, 0, 2, 1], port).into())).collect();
-            collection.add(&number.to_string(), "a\u{1b}[2J", "\u{7}", addresses);
+            collection.add(&number.to_string(), "a\u{1b}[2J", "\u{7}", "", addresses);
         }
         let found = collection.finish(vec![], &[], &KnownServers::default());
         assert_eq!((found.len(), found[0].places.len()), (MAX_SERVERS, MAX_PLACES));

@@ -11,6 +11,7 @@ use slog::{Logger, warn};
 
 use super::daemon::{SERVICE, daemon};
 use super::found::{Collection, FoundServer, Place};
+use super::group::group;
 use super::loopback;
 use crate::interfaces::own_addresses;
 
@@ -39,7 +40,7 @@ pub(crate) fn search(known: &KnownServers, logger: &Logger) -> Vec<FoundServer> 
     }
     let own = own_addresses();
     let local = loopback::listeners(&collection.ports_at(&own));
-    collection.finish(local, &own, known)
+    group(collection.finish(local, &own, known))
 }
 
 /// Connects to the addresses of `server`, the best one first and each next one a moment later, or as
@@ -79,7 +80,8 @@ fn collect(events: &Receiver<ServiceEvent>, end: Instant, collection: &mut Colle
             ServiceEvent::ServiceResolved(service) => {
                 let name = instance_name(&service.fullname);
                 let id = service.get_property_val_str("id").unwrap_or_default();
-                collection.add(&service.fullname, &name, id, places(&service));
+                let cluster = service.get_property_val_str("cluster").unwrap_or_default();
+                collection.add(&service.fullname, &name, id, cluster, places(&service));
                 end = end.max(Instant::now() + COLLECT_TIME).min(latest);
             }
             ServiceEvent::ServiceRemoved(_, full_name) => collection.remove(&full_name),
@@ -156,8 +158,15 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let open = Place::new(listener.local_addr().unwrap());
-        let server =
-            |places| FoundServer { name: "ship".into(), id: String::new(), places, known: vec![] };
+        let server = |places| FoundServer {
+            name: "ship".into(),
+            id: String::new(),
+            cluster: String::new(),
+            places,
+            known: vec![],
+            keys: vec![],
+            others: vec![],
+        };
         let both = server(vec![Place::new(closed), open.clone()]);
         assert_eq!(reach(&both).unwrap(), open);
         assert!(reach(&server(vec![Place::new(closed)])).is_err());

@@ -19,7 +19,7 @@ pub(crate) use config::settings::ScreenSettings;
 pub(crate) use config::theme::TerminalHints;
 pub(crate) use runtime::error::ScreenError;
 pub(crate) use runtime::run::{Options, run};
-pub(crate) use state::modal::ServerChoice;
+pub(crate) use state::modal::{ServerChoice, server_names};
 
 #[cfg(test)]
 mod tests;

@@ -112,8 +112,8 @@ pub enum Command {
     Resend(Username),
     /// Do not wait for the next attempt: connect to the server now.
     Reconnect,
-    /// Use another server, before the first sign-in.
-    UseServer(ServerName),
+    /// Use another server, or others of one room, before the first sign-in.
+    UseServers(Vec<ServerName>),
     /// Sign out once the messages typed so far have gone out; transfers are cut.
     Quit,
     /// Sign out once everything has gone out: messages, and files in progress or still waiting

@@ -19,6 +19,15 @@ pub struct ServerName {
 }
 
 impl ServerName {
+    /// Reads one or more of what [`Self::parse`] reads, with commas between them.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(Self::parse).collect()
+    }
+
     /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPV6]:PORT`, the address with `%INTERFACE`
     /// if it is link-local; each with `matou://` before it and `#SHA256:...` behind it or not.
     /// Whether it is there is found out later.

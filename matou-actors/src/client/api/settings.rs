@@ -16,7 +16,7 @@ use crate::trust::Identity;
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// The servers of one room: the first that answers is used, and another one when it is lost. Empty waits for
-    /// [`crate::client::Command::UseServer`].
+    /// [`crate::client::Command::UseServers`].
     pub servers: Vec<ServerName>,
     /// The name to sign in with; without one, the client connects and waits for
     /// [`crate::client::Command::SignIn`].

@@ -26,7 +26,7 @@ impl ServerLink {
         match command {
             Command::SignIn(name) => self.wish(name),
             Command::UsePassword(password) => self.use_password(password),
-            Command::UseServer(name) => self.use_server(name),
+            Command::UseServers(servers) => self.use_servers(servers),
             Command::Reconnect => self.reconnect(),
             Command::Say(text) => return Ok(self.say(text, false)),
             Command::Act(text) => return Ok(self.say(text, true)),
@@ -60,12 +60,13 @@ impl ServerLink {
         }
     }
 
-    /// The user wants another server, which is possible until they have a name on one.
-    pub(super) fn use_server(&mut self, server: ServerName) {
+    /// The user wants another server, or others, which is possible until they have a name on one.
+    pub(super) fn use_servers(&mut self, servers: Vec<ServerName>) {
         if let Some(me) = self.me() {
             let message = format!(
-                "you are signed in as {me} on {}; to change servers, quit and start again with --server {server}",
-                self.server_name()
+                "you are signed in as {me} on {}; to change servers, quit and start again with --server {}",
+                self.server_name(),
+                servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
             );
             return self.error(ErrorCode::Server, message);
         }
@@ -74,7 +75,7 @@ impl ServerLink {
         self.retry = None;
         self.first = self.generation + 1;
         self.past = Past::default();
-        self.servers = Servers::new(vec![server]);
+        self.servers = Servers::new(servers);
         self.connect();
     }
 

@@ -201,7 +201,7 @@ fn another_server_can_be_used_until_the_user_has_a_name() {
     client.actions();
     client.reached();
     client.actions();
-    client.link.use_server(ServerName::parse("boat:8").unwrap());
+    client.link.use_servers(vec![ServerName::parse("boat:8").unwrap()]);
     let actions = client.actions();
     let [
         LinkAction::Command(LinkCommand::HangUp),
@@ -216,7 +216,7 @@ fn another_server_can_be_used_until_the_user_has_a_name() {
     assert!(client.actions().is_empty(), "the end of the first connection changes nothing");
 
     let mut client = Client::signed_in();
-    client.link.use_server(ServerName::parse("boat:8").unwrap());
+    client.link.use_servers(vec![ServerName::parse("boat:8").unwrap()]);
     let events = client.events();
     assert!(matches!(&events[..], [Event::Error { code: ErrorCode::Server, .. }]), "{events:?}");
     assert!(client.link.is_joined());
@@ -448,7 +448,7 @@ fn without_a_server_it_waits_for_the_user_to_choose_one() {
     let mut link = ServerLink::new(&settings, logger, fastrand::Rng::with_seed(1));
     link.start(vec![]);
     assert!(link.take_actions().is_empty());
-    link.use_server(ServerName::parse("ship:7").unwrap());
+    link.use_servers(vec![ServerName::parse("ship:7").unwrap()]);
     let actions = link.take_actions();
     assert!(
         matches!(actions[0], LinkAction::Connect(Attempt { generation: 1, .. })),

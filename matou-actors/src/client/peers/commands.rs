@@ -52,7 +52,7 @@ impl Peers {
             // Not about other users: the hub and the link do these.
             Command::SignIn(_)
             | Command::UsePassword(_)
-            | Command::UseServer(_)
+            | Command::UseServers(_)
             | Command::Reconnect
             | Command::Say(_)
             | Command::Act(_)

@@ -103,15 +103,22 @@ pub(crate) struct Servers {
 pub(crate) struct ServerChoice {
     /// Its name, safe to display.
     pub(crate) name: String,
-    /// How the client names it.
+    /// Where it is, for people.
     pub(crate) address: String,
+    /// How the client names it, and other servers of the same room.
+    pub(crate) servers: Vec<ServerName>,
     /// Whether its key was seen before.
     pub(crate) is_known: bool,
 }
 
+/// Servers of one room, as they are displayed.
+pub(crate) fn server_names(servers: &[ServerName]) -> String {
+    servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl Servers {
     /// What Enter joins.
-    pub(crate) fn chosen(&self) -> Result<ServerName, String> {
+    pub(crate) fn chosen(&self) -> Result<Vec<ServerName>, String> {
         let typed = self.input.text().trim();
         let listed = match typed.parse::<usize>() {
             _ if typed.is_empty() => self.list.get(self.selected),
@@ -121,7 +128,7 @@ impl Servers {
             },
             Err(_) => None,
         };
-        ServerName::parse(listed.map_or(typed, |server| &server.address))
+        listed.map_or_else(|| ServerName::parse_list(typed), |listed| Ok(listed.servers.clone()))
     }
 }
 

@@ -9,7 +9,8 @@ use crate::screen::testing::test_screen::TestScreen;
 const SIZE: (u16, u16) = (80, 24);
 
 fn server(name: &str, address: &str, is_known: bool) -> ServerChoice {
-    ServerChoice { name: name.into(), address: address.into(), is_known }
+    let servers = vec![ServerName::parse(address).unwrap()];
+    ServerChoice { name: name.into(), address: address.into(), servers, is_known }
 }
 
 fn choosing(username: Option<&str>) -> TestScreen {
@@ -19,7 +20,7 @@ fn choosing(username: Option<&str>) -> TestScreen {
 }
 
 fn uses(address: &str) -> [Command; 1] {
-    [Command::UseServer(ServerName::parse(address).unwrap())]
+    [Command::UseServers(ServerName::parse_list(address).unwrap())]
 }
 
 #[test]
@@ -45,6 +46,11 @@ fn a_server_is_joined_by_its_number_or_another_one_by_its_address() {
     let mut scene = choosing(None);
     scene.types("chat.example").key(KeyCode::Enter).wait(1);
     assert_eq!(scene.sent(), uses("chat.example:6286"));
+
+    let mut scene = choosing(None);
+    scene.types("a.example, b.example").key(KeyCode::Enter).wait(1);
+    assert_eq!(scene.sent(), uses("a.example,b.example"));
+    assert!(scene.shows("a.example:6286, b.example:6286"), "{}", scene.screen());
 }
 
 #[test]

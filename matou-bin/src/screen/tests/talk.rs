@@ -76,7 +76,7 @@ fn another_server_can_be_named_before_and_after_the_first_one_is_reached() {
         scene.key(KeyCode::Backspace);
     }
     scene.enters("7");
-    let server = |text| Command::UseServer(ServerName::parse(text).unwrap());
+    let server = |text| Command::UseServers(vec![ServerName::parse(text).unwrap()]);
     assert_eq!(scene.sent(), [server("ship:7")]);
     assert!(scene.shows("Connecting to ship:7…"), "{}", scene.screen());
     scene.chat(Event::NameNeeded { server: "ship:7".into() });

@@ -12,7 +12,7 @@ use crate::screen::state::app::{App, ServerLink};
 use crate::screen::state::event::Effect;
 use crate::screen::state::input_line::MAX_INPUT;
 use crate::screen::state::modal::{
-    HistorySearch, Modal, Paste, PasteChoice, Search, Servers, SignIn,
+    HistorySearch, Modal, Paste, PasteChoice, Search, Servers, SignIn, server_names,
 };
 use crate::text::lines_of;
 
@@ -47,7 +47,7 @@ impl App {
             Some(Action::Older) => form.selected = form.selected.saturating_sub(1),
             Some(Action::Newer) => form.selected = (form.selected + 1).min(last),
             Some(Action::Submit) => match form.chosen() {
-                Ok(server) => return self.choose_server(server),
+                Ok(servers) => return self.choose_servers(servers),
                 Err(problem) => form.problem = Some(problem),
             },
             action => edit_line(&mut form.input, key, action),
@@ -55,11 +55,11 @@ impl App {
         self.modal = Some(Modal::Servers(form));
     }
 
-    fn choose_server(&mut self, server: ServerName) {
-        self.server = server.to_string();
+    fn choose_servers(&mut self, servers: Vec<ServerName>) {
+        self.server = server_names(&servers);
         self.greet();
         self.modal = self.me.is_none().then(|| Modal::SignIn(SignIn::default()));
-        self.effects.push(Effect::Send(Command::UseServer(server)));
+        self.effects.push(Effect::Send(Command::UseServers(servers)));
     }
 
     fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
@@ -87,12 +87,12 @@ impl App {
         let server = server.or((!form.reached && form.asked.is_none()).then_some(&*typed));
         match server {
             _ if retries => self.effects.push(Effect::Send(Command::Reconnect)),
-            Some(server) => match ServerName::parse(server) {
-                Ok(server) => {
-                    self.server = server.to_string();
+            Some(server) => match ServerName::parse_list(server) {
+                Ok(servers) => {
+                    self.server = server_names(&servers);
                     self.link = ServerLink::Connecting;
                     *form = SignIn::default();
-                    self.effects.push(Effect::Send(Command::UseServer(server)));
+                    self.effects.push(Effect::Send(Command::UseServers(servers)));
                 }
                 Err(problem) => form.problem = Some(problem),
             },

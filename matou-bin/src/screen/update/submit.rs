@@ -266,7 +266,7 @@ impl App {
             | Command::Send { .. }
             | Command::SendPipe { .. }
             | Command::Close(_)
-            | Command::UseServer(_)
+            | Command::UseServers(_)
             | Command::Allow(_)
             | Command::Disallow(_)
             | Command::Cancel(_)

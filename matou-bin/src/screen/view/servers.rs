@@ -61,7 +61,7 @@ pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<
 
 /// The names are padded to the width of the widest one.
 fn line(number: usize, server: &ServerChoice, widest: usize) -> String {
-    let ServerChoice { name, address, is_known } = server;
+    let ServerChoice { name, address, is_known, .. } = server;
     let known = if *is_known { "known" } else { "not known yet" };
     let padding = " ".repeat(widest.saturating_sub(width(name)));
     format!("{number:>2}  {name}{padding}  {address}  {known}")
