@@ -85,22 +85,23 @@ impl Client {
                 Err(error) => Err(error),
             };
         };
-        match tls.read_tls(&mut &self.socket) {
+        // What is decrypted may be longer than what is read by the record that was begun before.
+        let (input, encrypted) = input.split_at_mut(input.len() / 8 * 5);
+        let mut encrypted = match (&self.socket).read(encrypted) {
             Ok(0) => return Ok(Some(0)),
-            Ok(_) => {
-                tls.process_new_packets().map_err(io::Error::other)?;
-            }
-            Err(error) if later(&error) => {}
+            Ok(read) => encrypted.get(..read).unwrap_or_default(),
+            Err(error) if later(&error) => &[],
             Err(error) => return Err(error),
-        }
+        };
         let mut total = 0;
-        while let Some(room) = input.get_mut(total..).filter(|room| !room.is_empty()) {
-            match tls.reader().read(room) {
-                Ok(0) => break,
-                Ok(read) => total += read,
-                Err(error) if later(&error) => break,
-                Err(error) => return Err(error),
-            }
+        while !encrypted.is_empty() {
+            tls.read_tls(&mut encrypted)?;
+            let state = tls.process_new_packets().map_err(io::Error::other)?;
+            let room = input.get_mut(total..).unwrap_or_default();
+            let room = room.get_mut(..state.plaintext_bytes_to_read());
+            let room = room.ok_or(io::ErrorKind::OutOfMemory)?;
+            tls.reader().read_exact(room)?;
+            total += room.len();
         }
         if tls.wants_write() {
             self.flush()?;

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError, UnbufferedStatus,
+    WriteTraffic,
 };
 use rustls::{Error, ServerConfig};
 
@@ -18,7 +19,7 @@ use crate::protocol::v2::PublicKey;
 /// The most plain bytes of a record (RFC 8446, section 5.1).
 pub(crate) const MAX_RECORD: usize = 16 * 1024;
 /// What a record adds to them, with room for an update of the keys before it.
-const RECORD_OVERHEAD: usize = 256;
+pub(crate) const RECORD_OVERHEAD: usize = 256;
 /// Bytes that may wait for the end of their record, or of their handshake message.
 const MAX_INCOMING: usize = 2 * MAX_RECORD;
 
@@ -38,13 +39,6 @@ enum Exporter {
     /// The handshake goes on.
     Awaited(Arc<ExporterSlot>),
     Known(Box<Exported>),
-}
-
-/// What is written.
-#[derive(Clone, Copy)]
-enum Record<'a> {
-    Data(&'a [u8]),
-    CloseNotify,
 }
 
 impl ServerTls {
@@ -94,14 +88,43 @@ impl ServerTls {
         Ok(())
     }
 
-    /// Encrypts `plaintext`, at most [`MAX_RECORD`] bytes, behind what waits to be sent.
-    pub(crate) fn encrypt(&mut self, plaintext: &[u8]) -> Result<(), Error> {
-        self.write(Record::Data(plaintext))
+    /// Encrypts `plaintext` into `room`, which has [`RECORD_OVERHEAD`] more bytes for each record of
+    /// [`MAX_RECORD`]; how many bytes that are. They come behind [`Self::outgoing`].
+    pub(crate) fn encrypt(
+        &mut self,
+        plaintext: &[u8],
+        room: Option<&mut [u8]>,
+    ) -> Result<usize, Error> {
+        if plaintext.is_empty() {
+            return Ok(0);
+        }
+        let room = room.unwrap_or_default();
+        self.write(|mut traffic, outgoing| {
+            // An update of the keys goes first.
+            let updated = outgoing.len();
+            let (front, rest) = room.split_at_mut_checked(updated).ok_or(Error::EncryptError)?;
+            front.copy_from_slice(outgoing);
+            *outgoing = Vec::new();
+            let written = traffic.encrypt(plaintext, rest).map_err(|_| Error::EncryptError)?;
+            Ok(updated + written)
+        })
     }
 
     /// Ends the stream towards the client.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        self.write(Record::CloseNotify)
+        self.write(|mut traffic, outgoing| {
+            let at = outgoing.len();
+            outgoing.resize(at + RECORD_OVERHEAD, 0);
+            let room = outgoing.get_mut(at..).unwrap_or_default();
+            let written = traffic.queue_close_notify(room).map_err(|_| Error::EncryptError)?;
+            outgoing.truncate(at + written);
+            Ok(())
+        })
+    }
+
+    /// Keeps encrypted bytes that could not be sent yet.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        self.outgoing.extend_from_slice(bytes);
     }
 
     /// Encrypted bytes that wait to be sent.
@@ -192,31 +215,20 @@ impl ServerTls {
         }
     }
 
-    fn write(&mut self, record: Record<'_>) -> Result<(), Error> {
+    /// Has `write` encrypt, behind an update of the keys, if one is due, in what waits to be sent.
+    fn write<T>(
+        &mut self,
+        write: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Vec<u8>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let Self { connection, outgoing, .. } = self;
-        // An update of the keys, if one is due, goes first.
-        let mut traffic = loop {
+        loop {
             match connection.process_tls_records(&mut []).state? {
-                ConnectionState::WriteTraffic(traffic) => break traffic,
+                ConnectionState::WriteTraffic(traffic) => return write(traffic, outgoing),
                 ConnectionState::EncodeTlsData(mut data) => encode(&mut data, outgoing)?,
                 ConnectionState::TransmitTlsData(data) => data.done(),
                 _ => return Err(Error::HandshakeNotComplete),
             }
-        };
-        let at = outgoing.len();
-        let length = match record {
-            Record::Data(plaintext) => plaintext.len(),
-            Record::CloseNotify => 0,
-        };
-        outgoing.resize(at + length + RECORD_OVERHEAD, 0);
-        let room = outgoing.get_mut(at..).unwrap_or_default();
-        let written = match record {
-            Record::Data(plaintext) => traffic.encrypt(plaintext, room),
-            Record::CloseNotify => traffic.queue_close_notify(room),
-        };
-        let written = written.map_err(|_| Error::EncryptError)?;
-        outgoing.truncate(at + written);
-        Ok(())
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use slog::{Logger, info, warn};
 use tokio::time::Sleep;
 
 use super::deadlines::{Deadline, Deadlines};
-use super::handshakes::Handshakes;
+use super::encryption::RecordBuffer;
+use super::handshakes::{Handshakes, Turn};
 use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
@@ -60,7 +61,8 @@ pub(crate) struct Shared {
     pub(super) rules: RefCell<Rc<Rules>>,
     pub(super) meters: Arc<ShardMeters>,
     pub(super) read_buffer: RefCell<ReadBuffer>,
-    pub(super) handshakes: RefCell<Handshakes>,
+    pub(super) handshakes: Handshakes,
+    pub(super) records: Rc<RefCell<RecordBuffer>>,
 }
 
 /// The limits as the connections need them.
@@ -81,11 +83,21 @@ pub(crate) struct Connection {
     pub(super) state: State,
     /// No whole frame is in `unread`: the socket has to be read.
     pub(super) starved: bool,
-    /// The client, or its address, is over its rate: read on after this.
-    pub(super) pace: Option<Pin<Box<Sleep>>>,
+    /// Read on after this.
+    pub(super) pace: Option<Box<Pause>>,
+    /// It has had its turn to begin a handshake.
+    pub(super) may_begin: bool,
     pub(super) deadlines: Deadlines,
     /// What may still be read and discarded while the connection closes.
     pub(super) discard: Option<usize>,
+}
+
+/// Why the client is not read for now.
+pub(super) enum Pause {
+    /// It, or its address, is over its rate.
+    Time(Pin<Box<Sleep>>),
+    /// Others begin their handshakes first.
+    Queue(Turn),
 }
 
 /// Whether the client is read.
@@ -119,10 +131,11 @@ impl Shared {
         let rules = RefCell::new(Rc::new(Rules::new(limits)));
         let meters = uplinks.meters.shard(shard);
         let read_buffer = RefCell::new(ReadBuffer::new(LONGEST_FRAME));
-        let handshakes = RefCell::default();
+        let handshakes = Handshakes::default();
         let mut uplinks = uplinks;
         uplinks.security = uplinks.security.for_event_loop();
-        Self { shard, uplinks, ended, rules, meters, read_buffer, handshakes }
+        let records = Rc::default();
+        Self { shard, uplinks, ended, rules, meters, read_buffer, handshakes, records }
     }
 
     /// Replaces the limits; deadlines that run already keep theirs.
@@ -138,6 +151,22 @@ impl Shared {
     pub(crate) fn turned_away(&self, id: ConnectionId, peer: SocketAddr) {
         // Cannot flood: once for each accepted connection.
         self.uplinks.listener.do_send(Lifecycle::Ended { id, peer, joined: false });
+    }
+}
+
+impl Pause {
+    pub(super) fn for_time(time: Duration) -> Self {
+        Self::Time(Box::pin(tokio::time::sleep(time)))
+    }
+
+    /// How long it will last, if that is known.
+    fn left(&self) -> Duration {
+        match self {
+            Self::Time(pause) => {
+                pause.deadline().saturating_duration_since(tokio::time::Instant::now())
+            }
+            Self::Queue(_) => Duration::ZERO,
+        }
     }
 }
 
@@ -170,7 +199,8 @@ impl Connection {
             gate: Gate::Open,
             state: State::Alive,
             starved: true,
-            pace: (!hold.is_zero()).then(|| Box::pin(tokio::time::sleep(hold))),
+            pace: (!hold.is_zero()).then(|| Box::new(Pause::for_time(hold))),
+            may_begin: false,
             deadlines: Deadlines::default(),
             discard: None,
         };
@@ -322,9 +352,7 @@ impl Actor for Connection {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let allowed = Duration::from_secs(self.shared.rules().limits.join_seconds);
         // A delayed client cannot join yet.
-        let held = self.pace.as_ref().map_or(Duration::ZERO, |pace| {
-            pace.deadline().saturating_duration_since(tokio::time::Instant::now())
-        });
+        let held = self.pace.as_ref().map_or(Duration::ZERO, |pause| pause.left());
         let limit = held + allowed;
         let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
             connection.close(&Reason::JoinTimeout, ctx);

@@ -1,24 +1,41 @@
 //! Reading and writing through TLS, whatever the socket is.
 //!
-//! What is queued for a client stays shared plain text until it is written: at most one record is
+//! What is queued for a client stays shared plain text until it is written: at most [`AHEAD`] bytes are
 //! encrypted ahead of the socket.
 
-use std::io;
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
 
 use crate::protocol::v2::PublicKey;
-use crate::trust::{MAX_RECORD, ServerTls};
+use crate::trust::{MAX_RECORD, RECORD_OVERHEAD, ServerTls};
+
+/// Plain bytes that are encrypted and sent at once. Within a busy room one system call for each
+/// record would cost more than to encrypt them.
+const AHEAD: usize = 4 * MAX_RECORD;
+/// Shorter runs of plain text are copied together: a record costs about as much as so many bytes.
+const SHORT: usize = 2048;
+
+/// Room for what is encrypted, one connection of an event loop after the other.
+#[derive(Debug)]
+pub(super) struct RecordBuffer {
+    plain: Vec<u8>,
+    encrypted: Vec<u8>,
+    filled: usize,
+}
 
 /// The TLS state of a connection, and decrypted bytes that were not read yet.
 #[derive(Debug)]
 pub(super) struct Encryption {
     tls: ServerTls,
+    records: Rc<RefCell<RecordBuffer>>,
     plaintext: Vec<u8>,
     client: Option<PublicKey>,
 }
 
 impl Encryption {
-    pub(super) fn new(tls: ServerTls) -> Self {
-        Self { tls, plaintext: Vec::new(), client: None }
+    pub(super) fn new(tls: ServerTls, records: Rc<RefCell<RecordBuffer>>) -> Self {
+        Self { tls, records, plaintext: Vec::new(), client: None }
     }
 
     /// The key that the client has proved.
@@ -109,20 +126,29 @@ impl Encryption {
         Ok(())
     }
 
-    /// Encrypts the front of `bytes` once nothing is left of the record before; how many bytes
-    /// that were.
+    /// Encrypts the front of `slices` once nothing is left of what was encrypted before; how many
+    /// bytes that were.
     pub(super) fn write(
         &mut self,
-        bytes: &[u8],
+        slices: &[IoSlice<'_>],
         mut send: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         self.flush(&mut send)?;
-        let record = bytes.get(..MAX_RECORD).unwrap_or(bytes);
-        self.tls.encrypt(record).map_err(invalid)?;
-        match self.flush(send) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(record.len()),
+        let mut records = self.records.borrow_mut();
+        let taken = records.encrypt(slices, &mut self.tls).map_err(invalid)?;
+        let mut rest = records.encrypted.get(..records.filled).unwrap_or_default();
+        while !rest.is_empty() {
+            match send(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tls.keep(rest);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
+        Ok(taken)
     }
 
     /// Sends what was encrypted; `WouldBlock` when the socket does not take all of it.
@@ -145,6 +171,47 @@ impl Encryption {
             // A client that takes nothing reads of no end.
             let _ = self.flush(send);
         }
+    }
+}
+
+impl RecordBuffer {
+    /// Encrypts the first [`AHEAD`] bytes of `slices`; how many there were.
+    fn encrypt(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        tls: &mut ServerTls,
+    ) -> Result<usize, rustls::Error> {
+        self.filled = 0;
+        self.plain.clear();
+        let mut taken = 0;
+        for slice in slices {
+            let slice = slice.get(..slice.len().min(AHEAD - taken)).unwrap_or_default();
+            taken += slice.len();
+            if slices.len() > 1 && slice.len() < SHORT {
+                self.plain.extend_from_slice(slice);
+            } else {
+                self.encrypt_short(tls)?;
+                self.filled += tls.encrypt(slice, self.encrypted.get_mut(self.filled..))?;
+            }
+        }
+        self.encrypt_short(tls)?;
+        Ok(taken)
+    }
+
+    /// Encrypts the short runs that were copied together.
+    fn encrypt_short(&mut self, tls: &mut ServerTls) -> Result<(), rustls::Error> {
+        self.filled += tls.encrypt(&self.plain, self.encrypted.get_mut(self.filled..))?;
+        self.plain.clear();
+        Ok(())
+    }
+}
+
+impl Default for RecordBuffer {
+    fn default() -> Self {
+        // Every other run may be a short one, and ends a record.
+        let records = AHEAD / MAX_RECORD + 2 * AHEAD / SHORT + 1;
+        let encrypted = vec![0; AHEAD + records * RECORD_OVERHEAD];
+        Self { plain: Vec::new(), encrypted, filled: 0 }
     }
 }
 

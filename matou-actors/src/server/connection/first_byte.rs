@@ -1,11 +1,12 @@
 //! One port for both revisions: the first byte shows which one a client speaks.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix::prelude::Context;
 
-use super::actor::Connection;
+use super::actor::{Connection, Pause};
 use crate::server::reason::Reason;
 use crate::server::room::event::Dialect;
 use crate::trust::ServerTls;
@@ -22,11 +23,11 @@ impl Connection {
         match (input.first(), config) {
             (Some(&HANDSHAKE), Some(config)) => {
                 let now = Instant::now();
-                let wait = self.shared.handshakes.borrow_mut().enter(now);
-                if let Some(wait) = wait {
+                let turn = if self.may_begin { None } else { self.shared.handshakes.enter(now) };
+                if let Some(turn) = turn {
                     self.unread = input.to_vec();
                     self.starved = false;
-                    self.slow_down(wait);
+                    self.pace = Some(Box::new(Pause::Queue(turn)));
                     return false;
                 }
                 self.unread = Vec::new();
@@ -38,7 +39,7 @@ impl Connection {
                 let begun =
                     ServerTls::new(config, exporters).map_err(io::Error::other).and_then(|tls| {
                         let mut output = self.output.borrow_mut();
-                        output.socket_mut().encrypt(tls);
+                        output.socket_mut().encrypt(tls, Rc::clone(&self.shared.records));
                         output.socket_mut().take_ciphertext(&mut input.to_vec())
                     });
                 if let Err(error) = begun {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{AsyncContext, Context};
 
-use super::actor::{Connection, Gate, State};
+use super::actor::{Connection, Gate, Pause, State};
 use super::deadlines::Deadline;
 use super::inbound::Next;
 use super::output::Progress;
@@ -162,12 +162,17 @@ impl Connection {
 
     /// Reads nothing for a while: the socket's own flow control reaches the client.
     pub(super) fn slow_down(&mut self, wait: Duration) {
-        self.pace = Some(Box::pin(tokio::time::sleep(wait)));
+        self.pace = Some(Box::new(Pause::for_time(wait)));
     }
 
     /// Polled here and not by actix, whose timers do not wake what was polled before them.
     fn end_pause(&mut self, task: &mut Task<'_>) {
-        if self.pace.as_mut().is_some_and(|pause| pause.as_mut().poll(task).is_ready()) {
+        let ended = match self.pace.as_deref_mut() {
+            None => return,
+            Some(Pause::Time(pause)) => pause.as_mut().poll(task),
+            Some(Pause::Queue(turn)) => turn.as_mut().poll(task).map(|()| self.may_begin = true),
+        };
+        if ended.is_ready() {
             self.pace = None;
         }
     }

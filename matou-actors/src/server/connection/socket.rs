@@ -1,8 +1,10 @@
 //! The socket of a client: TCP, plain or encrypted.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read as _};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
@@ -11,9 +13,9 @@ use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use super::encryption::Encryption;
+use super::encryption::{Encryption, RecordBuffer};
 use crate::protocol::v2::PublicKey;
-use crate::trust::{MAX_RECORD, ServerTls};
+use crate::trust::ServerTls;
 
 /// An idle connection is probed after this time, then after each interval, so many times.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
@@ -75,8 +77,8 @@ impl Socket {
     }
 
     /// Goes on encrypted: everything that was read so far, and all that comes, is TLS.
-    pub(super) fn encrypt(&mut self, tls: ServerTls) {
-        self.encryption = Some(Box::new(Encryption::new(tls)));
+    pub(super) fn encrypt(&mut self, tls: ServerTls, records: Rc<RefCell<RecordBuffer>>) {
+        self.encryption = Some(Box::new(Encryption::new(tls, records)));
     }
 
     /// The key that the client has proved; `None` when the connection is plain.
@@ -135,7 +137,9 @@ impl Socket {
         let stream = &self.stream;
         match &mut self.encryption {
             None => stream.try_write(bytes),
-            Some(encryption) => encryption.write(bytes, |bytes| stream.try_write(bytes)),
+            Some(encryption) => {
+                encryption.write(&[IoSlice::new(bytes)], |bytes| stream.try_write(bytes))
+            }
         }
     }
 
@@ -144,10 +148,7 @@ impl Socket {
         let stream = &self.stream;
         match &mut self.encryption {
             None => stream.try_write_vectored(slices),
-            Some(encryption) => {
-                let gathered = gather(slices);
-                encryption.write(&gathered, |bytes| stream.try_write(bytes))
-            }
+            Some(encryption) => encryption.write(slices, |bytes| stream.try_write(bytes)),
         }
     }
 
@@ -157,7 +158,9 @@ impl Socket {
         let stream = &self.stream;
         match &mut self.encryption {
             None => send_now(stream, bytes),
-            Some(encryption) => encryption.write(bytes, |bytes| send_now(stream, bytes)),
+            Some(encryption) => {
+                encryption.write(&[IoSlice::new(bytes)], |bytes| send_now(stream, bytes))
+            }
         }
     }
 
@@ -236,16 +239,6 @@ fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
         sent => Ok(sent?),
     }
-}
-
-/// The front of what `slices` hold, as much as one record takes.
-fn gather(slices: &[IoSlice<'_>]) -> Vec<u8> {
-    let mut gathered = Vec::new();
-    for slice in slices {
-        let room = MAX_RECORD.saturating_sub(gathered.len());
-        gathered.extend_from_slice(slice.get(..room.min(slice.len())).unwrap_or_default());
-    }
-    gathered
 }
 
 /// Sends at once what is written, and notices within two minutes when the other end has been
