@@ -16,16 +16,18 @@ use std::time::{Duration, Instant};
 
 use harness::client::{Client, meet};
 use harness::server::Server;
-use support::internet::{Family, Firewall, Home, Internet, Router};
+use support::internet::{Family, Firewall, Home, Internet, MOVED_PORTS, Router};
 use support::network::Line;
 
 /// Every kind of home.
-const KINDS: [Router; 7] = [
+const KINDS: [Router; 9] = [
     Router::None,
     Router::Routes(Firewall::Drops),
     Router::Routes(Firewall::Resets),
     Router::KeepsPorts(Firewall::Drops),
     Router::KeepsPorts(Firewall::Resets),
+    Router::MovesPorts(Firewall::Drops),
+    Router::MovesPorts(Firewall::Resets),
     Router::RandomPorts(Firewall::Drops),
     Router::RandomPorts(Firewall::Resets),
 ];
@@ -67,7 +69,10 @@ impl Scene {
         let (home, name) = (self.internet.home(router, delay), name.into());
         let server = SocketAddr::from((self.internet.server(), self.server.address.port()));
         let client = home.computer.within(move || {
-            let settings = [settings, LIMITED].concat();
+            let ports = format!("{}-{}", MOVED_PORTS.start(), MOVED_PORTS.end());
+            let moved = matches!(router, Router::MovesPorts(_));
+            let moved = moved.then_some(("PRIVATE__PORTS", ports.as_str()));
+            let settings: Vec<_> = settings.iter().chain(LIMITED).copied().chain(moved).collect();
             Client::join_configured(server, &name, &ALWAYS, &settings)
         });
         Person { client, home }
@@ -117,15 +122,25 @@ fn every_pair(family: Family) {
     };
     let (mut askers, mut asked) = (people("a", DELAYS[0]), people("b", DELAYS[1]));
     let mut table = vec![vec![String::new(); KINDS.len()]; KINDS.len()];
-    let pairs = (0..KINDS.len()).flat_map(|one| (one..KINDS.len()).map(move |other| (one, other)));
-    let (can, cannot): (Vec<_>, Vec<_>) =
-        pairs.partition(|(one, other)| can_connect(family, KINDS[*one], KINDS[*other]));
-    for (one, other) in can {
-        let (opened, file) = talk(&mut askers[one].client, &mut asked[other].client);
-        let [opened, file] = [opened, file].map(|time| time.as_secs_f32());
-        table[other][one] = format!("{opened:.2} / {file:.2}");
+    for shift in 0..KINDS.len() {
+        // Each person is in one pair.
+        let pairs = askers.iter_mut().zip(&mut asked[shift..]).enumerate();
+        let pairs = pairs.filter(|(one, _)| can_connect(family, KINDS[*one], KINDS[one + shift]));
+        std::thread::scope(|scope| {
+            let talks: Vec<_> = pairs
+                .map(|(one, (a, b))| (one, scope.spawn(move || talk(&mut a.client, &mut b.client))))
+                .collect();
+            for (one, talk) in talks {
+                let (opened, file) = talk.join().unwrap();
+                let [opened, file] = [opened, file].map(|time| time.as_secs_f32());
+                table[one + shift][one] = format!("{opened:.1} / {file:.1}");
+            }
+        });
     }
     // All at once: each takes as long as one may try.
+    let pairs = (0..KINDS.len()).flat_map(|one| (one..KINDS.len()).map(move |other| (one, other)));
+    let cannot: Vec<_> =
+        pairs.filter(|(one, other)| !can_connect(family, KINDS[*one], KINDS[*other])).collect();
     for (one, other) in &cannot {
         askers[*one].client.say(&format!("/msg b{other} hello"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::delayed_link::DelayedLink;
@@ -12,6 +13,10 @@ use crate::harness;
 const SERVER_V4: &str = "203.0.113.1";
 const SERVER_V6: &str = "2001:db8:ffff::1";
 
+/// The private ports of a computer behind a router that moves them, and by how much it does.
+pub(crate) const MOVED_PORTS: RangeInclusive<u16> = 6000..=6039;
+const MOVED_BY: u16 = 20_000;
+
 /// What stands between a computer and the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Router {
@@ -21,6 +26,9 @@ pub(crate) enum Router {
     Routes(Firewall),
     /// A router with one public address that keeps the ports of what it translates.
     KeepsPorts(Firewall),
+    /// A router with one public address that gives a port of a computer another one, the same
+    /// for all that the computer connects to from it. Only of [`MOVED_PORTS`].
+    MovesPorts(Firewall),
     /// A router with one public address that gives each connection another port.
     RandomPorts(Firewall),
 }
@@ -138,14 +146,14 @@ impl Internet {
         computer.batch("ip -batch -", &inside.join("\n"))?;
         if let Some(router) = &router {
             router.within(forward_packets)?;
-            router.batch("nft -f -", &self.rules(kind))?;
+            router.batch("nft -f -", &self.rules(kind, &addresses))?;
         }
         computer.batch("nft -f -", &canary(&addresses))?;
         Ok(Home { computer, router, _link: link })
     }
 
     fn addresses(&self, kind: Router, number: usize) -> Vec<Addresses> {
-        let translates = matches!(kind, Router::KeepsPorts(_) | Router::RandomPorts(_));
+        let translates = !matches!(kind, Router::None | Router::Routes(_));
         let v4 = || {
             let network = if translates { "192.168" } else { "198.18" };
             Addresses {
@@ -174,12 +182,17 @@ impl Internet {
     }
 
     /// What a router lets pass, and what it translates.
-    fn rules(&self, kind: Router) -> String {
+    fn rules(&self, kind: Router, addresses: &[Addresses]) -> String {
         let (firewall, translation) = match kind {
             Router::None => return String::new(),
             Router::Routes(firewall) => (firewall, None),
-            Router::KeepsPorts(firewall) => (firewall, Some("")),
+            Router::KeepsPorts(firewall) | Router::MovesPorts(firewall) => (firewall, Some("")),
             Router::RandomPorts(firewall) => (firewall, Some("fully-random")),
+        };
+        let outside = addresses.iter().filter_map(|it| it.outside.as_ref());
+        let moving = match kind {
+            Router::MovesPorts(_) => outside.map(|it| move_ports(it)).collect(),
+            _ => String::new(),
         };
         let refuse = match firewall {
             Firewall::Drops => "drop",
@@ -202,6 +215,7 @@ impl Internet {
                 }}
                 chain translation {{
                     type nat hook postrouting priority 100
+                    {moving}
                     {translation}
                 }}
             }}\n"
@@ -225,6 +239,7 @@ impl fmt::Display for Router {
             Self::None => return f.pad("no router"),
             Self::Routes(firewall) => ("routes", firewall),
             Self::KeepsPorts(firewall) => ("keeps ports", firewall),
+            Self::MovesPorts(firewall) => ("moves ports", firewall),
             Self::RandomPorts(firewall) => ("random ports", firewall),
         };
         let firewall = match firewall {
@@ -233,6 +248,17 @@ impl fmt::Display for Router {
         };
         f.pad(&format!("{router}, {firewall}"))
     }
+}
+
+/// The rule that gives the private ports their others at that address.
+fn move_ports(outside: &str) -> String {
+    let family = if outside.contains(':') { "ip6" } else { "ip" };
+    let (first, last) = (MOVED_PORTS.start(), MOVED_PORTS.end());
+    let ports: Vec<_> = MOVED_PORTS.map(|it| format!("{it} : {}", it + MOVED_BY)).collect();
+    let ports = ports.join(", ");
+    format!(
+        "oifname wan tcp sport {first}-{last} snat {family} to {outside} : tcp sport map {{ {ports} }}\n"
+    )
 }
 
 /// Counts what [`Home::forbidden_dials`] reports.
