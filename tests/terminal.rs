@@ -1,4 +1,4 @@
-//! The client at a terminal, without a screen: it asks for a name, and asks again.
+//! At a terminal without a screen: the client asks for a name, and again; the server ends with it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use harness::lines::Lines;
 use harness::server::Server;
+use harness::terminal::Terminal;
 use harness::wire::{Peer, conotif, msg, msgbc};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
@@ -54,6 +55,18 @@ fn plain_prompts_until_a_name_is_accepted() {
 #[test]
 fn json_prompts_until_a_name_is_accepted() {
     asks_until_a_name_is_accepted("--json", r#""username":"Free""#);
+}
+
+#[test]
+fn a_server_ends_with_the_terminal_that_it_was_started_in() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["server", "--listen", "127.0.0.1:0"];
+    let variables = [("HOME", home.path().to_str().unwrap())];
+    let mut terminal =
+        Terminal::run((120, 24), env!("CARGO_BIN_EXE_matou-bin"), &arguments, &variables);
+    terminal.shows("listening");
+    terminal.hang_up();
+    assert!(terminal.exit().success());
 }
 
 #[test]

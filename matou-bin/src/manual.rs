@@ -53,7 +53,7 @@ fn server(roff: &mut Roff) {
     roff.entry("security.key", "The private key; made at the first start.");
     roff.title("SIGNALS");
     roff.entry("SIGINT, SIGTERM", "Shut down cleanly.");
-    roff.entry("SIGHUP", "Reload the settings.");
+    roff.entry("SIGHUP", "Reload the settings; shut down if the terminal was closed.");
     roff.title("EXAMPLES");
     roff.entry("matou-bin server --listen 127.0.0.1:0", "Serve this machine on any free port.");
     roff.entry("matou-bin server --check-config -c server.toml", "Check a configuration file.");

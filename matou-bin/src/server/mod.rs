@@ -11,6 +11,7 @@ mod reachable;
 mod reload;
 mod store;
 
+use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
@@ -135,9 +136,15 @@ async fn attend(
     controls: &mut mpsc::Receiver<ControlRequest>,
     log: &Log,
 ) -> Result<(), Failure> {
+    let had_terminal = io::stdin().is_terminal();
     loop {
         tokio::select! {
             name = signals.next() => match name {
+                // No reload: the terminal was closed, and with it the way to stop the server.
+                "SIGHUP" if had_terminal && !io::stdin().is_terminal() => {
+                    info!(log.logger, "stopping"; "reason" => "its terminal was closed");
+                    return Ok(());
+                }
                 // The outcome is logged.
                 "SIGHUP" => drop(source.reload(running, log)),
                 name => {
@@ -168,7 +175,7 @@ fn publish_metrics(
     running: &Running,
     logger: &Logger,
 ) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Runtime(format!("cannot serve metrics: {error}"));
+    let failed = |error: io::Error| Failure::Runtime(format!("cannot serve metrics: {error}"));
     let address = listener.local_addr().map_err(failed)?;
     http::serve(listener, Exporter::new(running.monitor())?, logger.clone()).map_err(failed)?;
     info!(logger, "metrics"; "address" => %address);
