@@ -91,12 +91,27 @@ impl ServerLink {
 
     /// REFUSED. Of a name that is taken or invalid the user reads in the same words as in revision 1.
     fn refused(&mut self, reason: SignInRefusal, text: &Text<512>, now: Instant) {
-        if reason == SignInRefusal::Password {
-            return self.password_refused(now);
-        }
-        if !matches!(reason, SignInRefusal::Taken | SignInRefusal::InvalidName) {
-            let message = format!("{} refused you: {}", self.server_name(), printable(text));
-            self.emit(Event::Error { code: ErrorCode::Name, message });
+        let message = format!("{} refused you: {}", self.server_name(), printable(text));
+        let had_name = self.me().is_some();
+        match reason {
+            SignInRefusal::Password => return self.password_refused(now),
+            SignInRefusal::Taken | SignInRefusal::InvalidName => {}
+            // The name is not the user's any more, however often it is asked for.
+            SignInRefusal::OtherKey | SignInRefusal::Reserved => {
+                self.error(ErrorCode::Name, message);
+                let answer = self.sign_in.refused_for_good();
+                return self.sign_in_answered(answer, String::new(), now);
+            }
+            // Nor would another name do.
+            SignInRefusal::NotListed | SignInRefusal::Banned if had_name => {
+                return self.cut_for_good(message, now);
+            }
+            // It is tried again, with the reason.
+            _ if had_name => {
+                let answer = self.sign_in.answered(false);
+                return self.sign_in_answered(answer, message, now);
+            }
+            _ => self.error(ErrorCode::Name, message),
         }
         self.answered(false, now);
     }
@@ -127,7 +142,14 @@ impl ServerLink {
     }
 
     fn answered(&mut self, accepted: bool, now: Instant) {
-        match self.sign_in.answered(accepted) {
+        let held = self.me().map(|name| format!("the name {name} is still taken"));
+        let answer = self.sign_in.answered(accepted);
+        self.sign_in_answered(answer, held.unwrap_or_default(), now);
+    }
+
+    /// What follows from an answer; `held` is why the own name is not given back yet.
+    fn sign_in_answered(&mut self, answer: Answer, held: String, now: Instant) {
+        match answer {
             Answer::Joined(username) => {
                 if let Some(connection) = &mut self.connection {
                     connection.joined = Some(now);
@@ -138,7 +160,7 @@ impl ServerLink {
                 self.await_arrival();
             }
             Answer::Refused(username) => self.emit(Event::Refused { username }),
-            Answer::Held(name) => self.try_later(format!("the name {name} is still taken")),
+            Answer::Held => self.try_later(held),
             Answer::Unasked => self.distrust("an unsolicited answer", now),
         }
     }

@@ -9,6 +9,7 @@ use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
 use crate::client::messages::LinkCommand;
+use crate::protocol::v2::SignInRefusal;
 use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username, v2};
 
 const REASON: &str = "the server closed the connection";
@@ -262,6 +263,54 @@ fn a_lost_server_is_tried_again_and_the_name_taken_back() {
         if reason == "the name ann is still taken"),
         "{held:?}"
     );
+}
+
+/// What follows when the server refuses the own name for this reason after a loss.
+fn refused_again(reason: SignInRefusal, text: &str) -> (Client, Vec<Event>) {
+    let mut client = Client::signed_in();
+    client.now += Duration::from_secs(60);
+    client.lost();
+    let [(_, retry)] = client.wakes()[..] else { panic!("no next attempt") };
+    client.wake(retry);
+    client.generation = 2;
+    client.reached();
+    client.actions();
+    let text = v2::Text::new(text).unwrap();
+    client.link.frame(2, v2::ServerFrame::Refused { reason, text }, client.now);
+    let events = client.events();
+    (client, events)
+}
+
+#[test]
+fn a_name_that_another_key_has_now_is_not_asked_for_again() {
+    let text = "ann belongs to another key; choose another name";
+    let (mut client, events) = refused_again(SignInRefusal::OtherKey, text);
+    let [Event::Error { code: ErrorCode::Name, message }, Event::Refused { username }] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (message.as_str(), username),
+        (&*format!("ship:7 refused you: {text}"), &name("ann"))
+    );
+    client.link.wish(name("bob"));
+    assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("bob")).into()).into()]);
+}
+
+#[test]
+fn a_key_that_is_not_admitted_any_more_ends_the_attempts() {
+    let (client, events) = refused_again(SignInRefusal::NotListed, "your key is not admitted");
+    let [Event::Disconnected { reason }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(reason, "ship:7 refused you: your key is not admitted");
+    assert!(client.link.is_closed());
+}
+
+#[test]
+fn a_full_room_is_tried_again_and_the_reason_said_once() {
+    let (_, events) = refused_again(SignInRefusal::Full, "the room is full");
+    let [Event::Reconnecting { reason, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(reason, "ship:7 refused you: the room is full");
 }
 
 #[test]
@@ -548,7 +597,7 @@ fn a_password_is_wrong_for_the_whole_room_and_who_was_sent_away_is_so_everywhere
     let mut client = Client::start_at(&["ship:7", "boat:8"], Some("ann"));
     client.actions();
     client.reached();
-    let reason = v2::SignInRefusal::Password;
+    let reason = SignInRefusal::Password;
     client.frame(v2::ServerFrame::Refused { reason, text: v2::Text::default() });
     assert_eq!(client.connecting_to(), None);
 

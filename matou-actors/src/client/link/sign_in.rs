@@ -41,7 +41,7 @@ pub(crate) enum Answer {
     /// The user must choose another one.
     Refused(Username),
     /// Another connection, likely the user's lost connection, holds the user's own name: ask again later.
-    Held(Username),
+    Held,
     /// There was no question.
     Unasked,
 }
@@ -103,9 +103,18 @@ impl SignIn {
         }
         self.stage = Stage::Idle;
         if self.own.as_ref() == Some(&name) {
-            return Answer::Held(name);
+            return Answer::Held;
         }
         self.name = None;
+        Answer::Refused(name)
+    }
+
+    /// The name that was asked for is another user's for good, even if it was the own one.
+    pub(crate) fn refused_for_good(&mut self) -> Answer {
+        let Some(name) = self.name.take_if(|_| self.stage == Stage::Asked) else {
+            return Answer::Unasked;
+        };
+        self.stage = Stage::Idle;
         Answer::Refused(name)
     }
 
@@ -145,10 +154,22 @@ mod tests {
         assert!(sign_in.lost());
         assert_eq!(sign_in.connected(), Some(name("ann")));
         assert!(sign_in.is_unanswered());
-        assert_eq!(sign_in.answered(false), Answer::Held(name("ann")));
+        assert_eq!(sign_in.answered(false), Answer::Held);
         assert!(sign_in.is_asking() && !sign_in.is_unanswered(), "no, for now, is an answer");
         assert_eq!(sign_in.ask(), Some(name("ann")));
         assert_eq!(sign_in.answered(true), Answer::Joined(name("ann")));
+    }
+
+    #[test]
+    fn the_own_name_is_not_asked_for_again_once_it_is_refused_for_good() {
+        let mut sign_in = SignIn::new(Some(name("ann")));
+        sign_in.connected();
+        sign_in.answered(true);
+        sign_in.lost();
+        sign_in.connected();
+        assert_eq!(sign_in.refused_for_good(), Answer::Refused(name("ann")));
+        assert_eq!((sign_in.ask(), sign_in.me()), (None, Some(&name("ann"))));
+        assert_eq!(sign_in.refused_for_good(), Answer::Unasked);
     }
 
     #[test]
