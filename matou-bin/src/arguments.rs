@@ -139,6 +139,13 @@ pub(crate) struct AdminArguments {
     pub(crate) order: Order,
 }
 
+/// Operator commands about the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterOrder {
+    /// Show the nodes of the cluster, and how far this one has read the room's stream.
+    Status,
+}
+
 /// Operator commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Order {
@@ -176,6 +183,11 @@ pub(crate) enum Order {
     },
     /// List the bans.
     Bans,
+    /// The cluster that the server is part of.
+    Cluster {
+        #[command(subcommand)]
+        order: ClusterOrder,
+    },
     /// List the names that belong to keys: name, fingerprint, first and last use.
     Names,
     /// Free a name that belongs to a key, so that another key can have it.

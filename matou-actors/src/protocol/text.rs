@@ -3,15 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{FrameError, TextError};
 use super::limits::MAX_MESSAGE;
 
 /// A message that may travel: 1 to 512 bytes of UTF-8 without control characters.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MessageText(Arc<str>);
+
+impl TryFrom<String> for MessageText {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        Self::parse(&text)
+    }
+}
 
 impl MessageText {
     /// Takes `text` if it is a message as it stands.

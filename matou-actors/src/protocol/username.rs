@@ -22,7 +22,8 @@ use super::limits::MAX_USERNAME;
 pub struct Username(Arc<str>);
 
 /// A username without regard to case: two names are the same person when these are equal.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct FoldedName(Box<str>);
 
 impl Username {

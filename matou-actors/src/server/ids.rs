@@ -1,11 +1,13 @@
 //! What identifies a member, and where to find its connection.
 
+use serde::{Deserialize, Serialize};
+
 /// A connection of this process; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
 /// A member of the room, wherever its connection is; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct MemberId(pub(crate) u64);
 
 impl MemberId {

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use crate::protocol::v2::{
-    self, Candidates, DialReport, Endpoint, LeaveReason, MeetingResult, NoticeCode, NoticeLevel,
-    PrivatePort, SessionId, Text, Ticket,
+    self, Candidates, Declined, DialReport, Endpoint, LeaveReason, MeetingResult, NoticeCode,
+    NoticeLevel, PrivatePort, SessionId, Text, Ticket,
 };
 use crate::protocol::{
     ClaimedName, Encode as _, FoldedName, Kind, MessageText, PortPair, Username, encode_message,
@@ -19,7 +19,7 @@ use crate::protocol::{
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
 use crate::server::address_prefix::AddressPrefix;
-use crate::server::admin::wire::{ClientReport, Request, Response};
+use crate::server::admin::wire::{ClientReport, ClusterReport, Request, Response};
 use crate::server::broker::requests::RequestLimits;
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::{ConnectionId, MemberId, Route};
@@ -31,6 +31,8 @@ use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{Dialect, MemberKey};
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
+use crate::server::room::roster::Present;
+use crate::server::room::sequencer::{Decision, Proposal};
 use crate::server::settings::Limits;
 use crate::trust::Fingerprint;
 
@@ -66,7 +68,89 @@ pub(crate) enum ToRegistry {
     Leave { id: ConnectionId, reason: LeaveReason },
     /// The server stops: write the names that are not written yet.
     CloseStore(oneshot::Sender<()>),
+    /// Of the node of a cluster.
+    Node(NodeEvent),
 }
+
+/// Node to registry, in the order of all nodes.
+#[derive(Debug)]
+pub(crate) enum NodeEvent {
+    /// A member of any node.
+    Joined {
+        member: MemberId,
+        name: Username,
+        key: MemberKey,
+        replaces: Option<MemberId>,
+    },
+    /// The name is taken.
+    Refused(MemberId),
+    Left(MemberId),
+    /// The other nodes have taken this one for gone.
+    Expelled,
+    /// Whether clients may be served from now on.
+    Serving(bool),
+    /// A member elsewhere takes a step towards one who is here.
+    Step {
+        from: Member,
+        to: MemberId,
+        step: RemoteStep,
+    },
+    /// A frame for a member who is here, about one elsewhere.
+    Deliver {
+        from: MemberId,
+        to: MemberId,
+        frame: Bytes,
+    },
+    /// What a member who is here asked did not reach the node of the other one.
+    Unreachable {
+        from: MemberId,
+        session: SessionId,
+        name: Username,
+    },
+}
+
+/// A step towards a member elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RemoteStep {
+    Step(Step),
+    Session { session: SessionId, step: SessionStep },
+}
+
+/// To the node of a cluster.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToNode {
+    /// Room: these are to happen, in this order. `generation` counts how often the node was
+    /// expelled: what was proposed before is void.
+    Propose { generation: u64, proposals: Vec<Proposal> },
+    /// Room: what was said is to be forgotten on all nodes.
+    Purge(Option<FoldedName>),
+    /// Registry: a step of one who is here towards a member elsewhere, who has that name.
+    Step { from: Member, to: MemberId, name: Username, step: RemoteStep },
+    /// Broker: a frame about `from` for a member elsewhere.
+    Deliver { from: MemberId, to: MemberId, frame: Bytes },
+    /// The server stops: let the members leave; answered when all nodes know.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Node to room, in the order of all nodes.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum FromNode {
+    /// The room as it is before the next event, which has the sequence `next`.
+    Begin { next: u64, members: Vec<Present> },
+    /// These happened.
+    Decided(Vec<Decision>),
+    /// The other nodes have taken this one for gone: what was proposed is void.
+    Expelled,
+    /// Forget what was said under that name, or everything.
+    Purge(Option<FoldedName>),
+}
+
+/// Of the node: how the cluster is.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "ClusterReport")]
+pub(crate) struct ReportCluster;
 
 /// One step of a private request, as the client named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +185,7 @@ pub(crate) enum ToBroker {
     /// `from` takes a step towards `to`.
     Step { from: Member, to: Member, step: Step },
     /// `from` asks for a user of revision 2 who is not here.
-    NotHere { from: Member, session: SessionId, name: Username },
+    NotHere { from: Member, session: SessionId, name: Username, reason: Declined },
     /// `from` takes a step of the request with this number.
     Session { from: Member, session: SessionId, step: SessionStep },
     /// A connection from a private port shows a ticket. Answered by [`Order::Here`] or

@@ -23,6 +23,7 @@ mod address_prefix;
 pub mod admin;
 mod after_mailbox;
 mod broker;
+mod cluster;
 mod connection;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -51,7 +52,7 @@ pub use lifecycle::reload::ReloadError;
 pub use lifecycle::start::{Failure, Running, StartError, check_admitted_keys, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
-    Admin, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Names, Network, Plain,
-    Private, Room, Security, ServerSettings, SettingError,
+    Admin, Cluster, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Names, Network,
+    Plain, Private, Room, Security, ServerSettings, SettingError,
 };
 pub use store::{Store, StoreError};

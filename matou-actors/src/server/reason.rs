@@ -59,6 +59,8 @@ pub(crate) enum Reason {
     Observed,
     #[error("its ticket is unknown, used or expired")]
     BadTicket,
+    #[error("this server is cut off from the others of its cluster")]
+    CutOff,
 }
 
 impl Reason {
@@ -84,7 +86,7 @@ impl Reason {
     }
 
     /// The names under which ends are counted.
-    pub(crate) const LABELS: [&'static str; 21] = [
+    pub(crate) const LABELS: [&'static str; 22] = [
         "signed_out",
         "end_of_stream",
         "io",
@@ -106,6 +108,7 @@ impl Reason {
         "taken_over",
         "observed",
         "bad_ticket",
+        "cut_off",
     ];
 
     /// The one of [`Reason::LABELS`] that it is counted under.
@@ -132,6 +135,7 @@ impl Reason {
             Self::TakenOver => "taken_over",
             Self::Observed => "observed",
             Self::BadTicket => "bad_ticket",
+            Self::CutOff => "cut_off",
         }
     }
 

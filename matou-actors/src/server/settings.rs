@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub room: Room,
     /// What was said before.
     pub history: History,
+    /// Other servers that share the room.
+    pub cluster: Cluster,
     /// Private requests.
     pub private: Private,
     /// What one client, one address and all together may use.
@@ -98,6 +100,29 @@ pub struct History {
     pub file: PathBuf,
     /// Messages from before that a newcomer of revision 1 gets, who cannot tell them from new ones.
     pub replay_plain: usize,
+}
+
+/// Section `cluster`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// Addresses of NATS servers, `nats://HOST:PORT,...`; empty is no cluster.
+    pub nats: String,
+    /// The name that all servers of the room have in common.
+    pub room: String,
+    /// The name of this server among them; empty is the name of the machine.
+    pub node: String,
+    /// File with the credentials for NATS; empty is none.
+    pub credentials: PathBuf,
+    /// How many NATS servers keep the room's stream; 0 is three where there are three.
+    pub replicas: usize,
+}
+
+impl Cluster {
+    /// Whether the room is shared.
+    pub fn is_on(&self) -> bool {
+        !self.nats.is_empty()
+    }
 }
 
 /// Section `private`.
@@ -317,6 +342,7 @@ impl ServerSettings {
                 return Err(SettingError { key, value: value.to_string(), allowed });
             }
         }
+        self.check_cluster()?;
         self.check_motd()?;
         self.motd_name().map(|_| ())
     }
@@ -328,6 +354,44 @@ impl ServerSettings {
             value: format!("{:?}", self.room.motd_name),
             allowed: "a name: 1 to 32 bytes of letters and digits",
         })
+    }
+
+    fn check_cluster(&self) -> Result<(), SettingError> {
+        let Cluster { room, node, replicas, .. } = &self.cluster;
+        if !self.cluster.is_on() {
+            return Ok(());
+        }
+        // A part of a subject and of the name of a stream.
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if room.is_empty() || room.len() > 64 || !room.chars().all(is_word) {
+            return Err(SettingError {
+                key: "cluster.room",
+                value: format!("{room:?}"),
+                allowed: "1 to 64 letters, digits, - and _",
+            });
+        }
+        if node.len() > 64 || node.chars().any(char::is_control) {
+            return Err(SettingError {
+                key: "cluster.node",
+                value: format!("{node:?}"),
+                allowed: "at most 64 bytes without control characters",
+            });
+        }
+        if !matches!(replicas, 0 | 1 | 3 | 5) {
+            return Err(SettingError {
+                key: "cluster.replicas",
+                value: replicas.to_string(),
+                allowed: "0 (three where there are three), 1, 3 or 5",
+            });
+        }
+        if !self.history.file.as_os_str().is_empty() {
+            return Err(SettingError {
+                key: "history.file",
+                value: self.history.file.display().to_string(),
+                allowed: "empty in a cluster, whose stream keeps what was said",
+            });
+        }
+        Ok(())
     }
 
     fn check_motd(&self) -> Result<(), SettingError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use matou_actors::server::admin::{OPERATORS, Request, Response};
 
-use crate::arguments::{AdminArguments, Order};
+use crate::arguments::{AdminArguments, ClusterOrder, Order};
 use crate::exit::Failure;
 use crate::input::home;
 use crate::sanitize::json_escaped;
@@ -87,6 +87,7 @@ fn request(order: &Order) -> Request {
         }
         Order::Unban { target } => Request::Unban { target: target.clone() },
         Order::Bans => Request::Bans,
+        Order::Cluster { order: ClusterOrder::Status } => Request::Cluster,
         Order::Names => Request::Names,
         Order::Forget { name } => Request::Forget { name: name.clone() },
         Order::Purge { name } => Request::Purge { name: name.clone() },

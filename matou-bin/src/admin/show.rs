@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use matou_actors::server::admin::{ClientReport, NameReport, Response, Status};
+use matou_actors::server::admin::{
+    ClientReport, ClusterReport, NameReport, NodeReport, Response, Status,
+};
 use matou_actors::server::{Ban, Counts};
 
 use crate::sanitize::sanitize;
@@ -26,6 +28,7 @@ pub(super) fn text(response: &Response) -> String {
         }
         Response::Purged { messages: 1 } => "1 message deleted from the history.\n".into(),
         Response::Purged { messages } => format!("{messages} messages deleted from the history.\n"),
+        Response::Cluster(report) => of_cluster(report),
         Response::Said => "Notice sent.\n".into(),
         Response::Reloaded { needs_restart } if needs_restart.is_empty() => {
             "Settings reloaded.\n".into()
@@ -97,6 +100,28 @@ fn of_clients(clients: &[ClientReport]) -> String {
             client.queued_bytes,
             client.fingerprint.map_or("-".into(), |key| key.to_string())
         );
+    }
+    text
+}
+
+fn of_cluster(report: &ClusterReport) -> String {
+    let ClusterReport { room, serving, position, lag, nats, nodes } = report;
+    let serving = if *serving { "yes" } else { "no: cut off from the others" };
+    let nats = if nats.is_empty() { "not connected" } else { nats };
+    let mut text = format!(
+        "room              {}\nserving           {serving}\nNATS              {}\n\
+         position          {position}, {lag} behind\n\n{:<33} {:<17} {:>8} {:>7}\n",
+        sanitize(room),
+        sanitize(nats),
+        "NODE",
+        "EPOCH",
+        "MEMBERS",
+        "MISSED"
+    );
+    for NodeReport { name, epoch, own, missed, members } in nodes {
+        let name = format!("{}{}", sanitize(name), if *own { " (this one)" } else { "" });
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<33} {epoch:<17} {members:>8} {missed:>7}");
     }
     text
 }

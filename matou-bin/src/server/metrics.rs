@@ -51,6 +51,9 @@ impl Exporter {
 
     /// Checks the health of the server; the error describes the problem.
     pub(super) async fn check(&self) -> Result<(), String> {
+        if !self.monitor.is_serving() {
+            return Err("not ready: this server is cut off from the others of its cluster".into());
+        }
         self.monitor.check().await.map_err(|error| error.to_string())
     }
 
@@ -75,6 +78,20 @@ fn publish(counts: &Snapshot) {
         let value = SharedString::from(value.clone().into_owned());
         #[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
         gauge!("matou_private_requests_pending", "awaiting" => value).set(count as f64);
+    }
+    for (label, &value) in &counts.cluster {
+        let name = match &**label {
+            "nodes" => "matou_cluster_nodes",
+            "serving" => "matou_cluster_serving",
+            "lag" => "matou_cluster_lag_messages",
+            "published" => "matou_cluster_published_total",
+            _ => continue,
+        };
+        set(name, value);
+    }
+    if let Some(&micros) = counts.cluster.get("publish_micros") {
+        #[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+        gauge!("matou_cluster_publish_seconds_total").set(micros as f64 / 1e6);
     }
     set("matou_queue_high_water_bytes", counts.queue_high_water_bytes);
     counter!("matou_accepted_total").absolute(counts.accepted);
@@ -115,6 +132,18 @@ fn describe() {
         "matou_queue_high_water_bytes",
         Unit::Bytes,
         "The largest number of bytes queued for one client."
+    );
+    describe_gauge!("matou_cluster_nodes", "Nodes of the cluster that are there.");
+    describe_gauge!("matou_cluster_serving", "1 while this node serves clients.");
+    describe_gauge!(
+        "matou_cluster_lag_messages",
+        "Messages of the room's stream that this node has not read yet."
+    );
+    describe_gauge!("matou_cluster_published_total", "Messages published to the room's stream.");
+    describe_gauge!(
+        "matou_cluster_publish_seconds_total",
+        Unit::Seconds,
+        "Time from publishing to acknowledgement, of all messages together."
     );
     describe_counter!("matou_accepted_total", "Connections accepted.");
     describe_counter!(

@@ -27,6 +27,8 @@ pub(crate) fn load_server(
     admin.socket = expand(&merged, "admin.socket", &admin.socket, home)?;
     admin.bans = expand(&merged, "admin.bans", &admin.bans, home)?;
     settings.history.file = expand(&merged, "history.file", &settings.history.file, home)?;
+    let cluster = &mut settings.cluster;
+    cluster.credentials = expand(&merged, "cluster.credentials", &cluster.credentials, home)?;
     let security = &mut settings.security;
     security.key = expand(&merged, "security.key", &security.key, home)?;
     let password = &mut security.password_file;

@@ -4,7 +4,7 @@
 macro_rules! code {
     ($(#[$attribute:meta])* $name:ident { $($(#[$doc:meta])* $code:literal $variant:ident,)* }) => {
         $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $($(#[$doc])* $variant,)*
             /// A value that this program does not know.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::candidate::Candidates;
 use super::field::WireField;
@@ -12,11 +13,11 @@ use crate::protocol::username::Username;
 
 /// An Ed25519 public key, 32 bytes. Whether it is one that may be trusted is judged where links
 /// are made.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PublicKey(pub [u8; 32]);
 
 /// The number of a private session: 16 random bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub [u8; 16]);
 
 /// A BLAKE3 hash, 32 bytes.

@@ -31,6 +31,7 @@ pub(crate) struct Listener {
     shards: Vec<Recipient<Accept>>,
     admission: Admission,
     bans: Bans,
+    /// The number of the last connection.
     accepted: u64,
     refusals: LogLimiters<Refusal>,
     holds: LogLimiter,
@@ -63,6 +64,11 @@ impl Listener {
             logger,
             _critical: critical,
         }
+    }
+
+    /// Numbers the connections from the one behind `last` on.
+    pub(crate) fn counting_from(self, ConnectionId(last): ConnectionId) -> Self {
+        Self { accepted: last, ..self }
     }
 
     fn admit_or_turn_away(&mut self, accepted: Accepted, peer: SocketAddr) {

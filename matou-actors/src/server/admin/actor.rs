@@ -93,6 +93,14 @@ impl AdminActor {
                 Work::Unban { target, save: self.bans_changed() }
             }
             Request::Names => Work::Names(actors),
+            Request::Cluster => match &actors.node {
+                Some(node) => Work::Cluster(node.clone()),
+                None => {
+                    return Err("this server is in no cluster; section `cluster` of its \
+                                configuration makes it part of one"
+                        .into());
+                }
+            },
             Request::Forget { name } => match Username::parse(&name) {
                 Ok(name) => Work::Forget { actors, name },
                 Err(error) => return Err(format!("{} is no name: {error}", name.escape_debug())),

@@ -21,7 +21,9 @@ use tokio::sync::mpsc;
 pub(crate) use self::actor::AdminSettings;
 pub use self::control::ControlRequest;
 pub use self::socket::OPERATORS;
-pub use self::wire::{ClientReport, NameReport, Request, Response, Status};
+pub use self::wire::{
+    ClientReport, ClusterReport, NameReport, NodeReport, Request, Response, Status,
+};
 
 use self::actor::AdminActor;
 use crate::server::lifecycle::wiring::Actors;

@@ -71,6 +71,8 @@ pub enum Request {
         #[serde(default)]
         name: Option<String>,
     },
+    /// How the cluster is. Answer: [`Response::Cluster`].
+    Cluster,
     /// Read the configuration again. Answer: [`Response::Reloaded`].
     Reload,
     /// Stop the server. Answer: [`Response::Stopping`].
@@ -121,6 +123,8 @@ pub enum Response {
         /// How many.
         messages: usize,
     },
+    /// How the cluster is.
+    Cluster(ClusterReport),
     /// The new settings hold.
     Reloaded {
         /// The keys that differ and need a restart.
@@ -136,6 +140,38 @@ pub enum Response {
         /// What happened, and what to do next.
         message: String,
     },
+}
+
+/// How a cluster is, as one node sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterReport {
+    /// The room's name.
+    pub room: String,
+    /// Whether this node serves clients.
+    pub serving: bool,
+    /// The position in the stream up to which it has read, and how many messages are behind that.
+    pub position: u64,
+    /// See `position`.
+    pub lag: u64,
+    /// Version of the NATS server; empty while there is no connection.
+    pub nats: String,
+    /// All nodes that are there.
+    pub nodes: Vec<NodeReport>,
+}
+
+/// A node of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: String,
+    /// Its number, which is new with each start, in hexadecimal.
+    pub epoch: String,
+    /// It is the one that answers.
+    pub own: bool,
+    /// Signs of life of another node since its last one; it is taken for gone at 4.
+    pub missed: u32,
+    /// Its members.
+    pub members: usize,
 }
 
 /// How a server is.

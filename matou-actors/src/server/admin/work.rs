@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix::prelude::Addr;
 use futures::future::join;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,8 +12,9 @@ use super::control::ControlRequest;
 use super::wire::Response;
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::accept::bans::{Ban, Bans};
+use crate::server::cluster::actor::NodeActor;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Announce, Found, LastMessage, Purge, Purged};
+use crate::server::messages::{Announce, Found, LastMessage, Purge, Purged, ReportCluster};
 use crate::server::reason::Reason;
 
 /// What answers a request once the bans have been dealt with.
@@ -36,6 +38,7 @@ pub(super) enum Work {
         reason: String,
     },
     Names(Actors),
+    Cluster(Addr<NodeActor>),
     Forget {
         actors: Actors,
         name: Username,
@@ -91,6 +94,9 @@ impl Work {
                 }
                 let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
                 Response::Kicked { name: names.join(", ") }
+            }
+            Self::Cluster(node) => {
+                Response::Cluster(node.send(ReportCluster).await.map_err(stopping)?)
             }
             Self::Names(actors) => Response::Names(names(&actors).await?),
             Self::Forget { actors, name } => Response::Forgotten(forget(&actors, name).await?),

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use slog::{Logger, debug};
 
 use crate::protocol::v2::{
-    self, Answer, Answered, Candidate, CandidateKind, Candidates, Declined, SessionId,
+    self, Answer, Answered, Candidate, CandidateKind, Candidates, SessionId,
 };
 use crate::protocol::{Encode, ServerFrame};
 use crate::server::broker::meetings::{Go, Meetings, WAIT_FOR_BOTH};
@@ -17,11 +17,11 @@ use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::{MemberId, Route};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
-    Order, Relay, SessionStep, SetRequestLimits, Shown, Step, ToBroker, ToConnection,
+    Order, Relay, SessionStep, SetRequestLimits, Shown, Step, ToBroker, ToConnection, ToNode,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::reason::Reason;
-use crate::server::registry::directory::Member;
+use crate::server::registry::directory::{Member, Place};
 
 /// How often requests whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
@@ -33,6 +33,8 @@ pub(crate) struct Broker {
     /// On the way through the room a frame keeps its place behind what was announced before:
     /// no client is asked by a user whose join it has not read yet.
     pub(crate) room: Recipient<Relay>,
+    /// The way to members on other nodes of the cluster.
+    pub(crate) node: Option<Recipient<ToNode>>,
     /// For the connections from private ports, which are in no room.
     pub(crate) shards: Vec<Recipient<ToConnection>>,
     pub(crate) clock: fn() -> Instant,
@@ -60,9 +62,8 @@ impl Handler<ToBroker> for Broker {
     fn handle(&mut self, message: ToBroker, ctx: &mut Context<Self>) {
         match message {
             ToBroker::Forget { id } => self.requests.forget(id),
-            ToBroker::NotHere { from, session, name } => {
-                let (by, reason) = (name, Declined::NoSuchUser);
-                let answer = Answered::Declined { by, reason };
+            ToBroker::NotHere { from, session, name, reason } => {
+                let answer = Answered::Declined { by: name, reason };
                 self.send(from.id(), &from, &v2::ServerFrame::Answered { session, answer });
             }
             ToBroker::Step { from, to, step } => match self.decide(&from, &to, step) {
@@ -252,10 +253,14 @@ impl Broker {
         if let Some(kind) = frame.kind() {
             self.meters.hub_sent(kind, 1);
         }
+        let frame = out.freeze();
         // Cannot flood: pending requests are limited for each target, and each of their steps
         // works once.
-        let (to, frame) = (to.route, out.freeze());
-        self.room.do_send(Relay { from, to, frame });
+        match (to.place, &self.node) {
+            (Place::Here(to), _) => self.room.do_send(Relay { from, to, frame }),
+            (Place::Elsewhere(to), Some(node)) => node.do_send(ToNode::Deliver { from, to, frame }),
+            (Place::Elsewhere(_), None) => {}
+        }
     }
 }
 

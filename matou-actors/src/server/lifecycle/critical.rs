@@ -16,6 +16,14 @@ impl CriticalActor {
     }
 }
 
+impl CriticalActor {
+    /// Reports that the actor cannot go on.
+    pub(crate) fn fail(&self) {
+        // As in `drop`.
+        let _ = self.failures.send(self.name);
+    }
+}
+
 impl Drop for CriticalActor {
     fn drop(&mut self) {
         if std::thread::panicking() {

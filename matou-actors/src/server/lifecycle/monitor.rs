@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::server::accept::listener::Listener;
 use crate::server::broker::actor::Broker;
+use crate::server::cluster::actor::NodeActor;
 use crate::server::lifecycle::wiring::Actors;
 #[cfg(feature = "testing")]
 use crate::server::messages::Panic;
@@ -51,9 +52,14 @@ impl Monitor {
         self.meters.set_latency(histogram);
     }
 
+    /// Whether the server may serve clients: in a cluster only while it is not cut off.
+    pub fn is_serving(&self) -> bool {
+        self.actors.node.is_none() || self.meters.cluster.serving.value() == 1
+    }
+
     /// Whether every actor without which the server cannot go on answers within 5 s.
     pub async fn check(&self) -> Result<(), Unhealthy> {
-        let Actors { listener, registry, room, broker, shards, .. } = self.actors.clone();
+        let Actors { listener, registry, room, broker, shards, node, .. } = self.actors.clone();
         let hub = [
             ("listener", listener.recipient()),
             ("registry", registry.recipient()),
@@ -61,7 +67,8 @@ impl Monitor {
             ("broker", broker.recipient()),
         ];
         let shards = shards.into_iter().map(|shard| ("shard", shard.recipient()));
-        all_answer(hub.into_iter().chain(shards)).await
+        let node = node.map(|node| ("cluster node", node.recipient()));
+        all_answer(hub.into_iter().chain(node).chain(shards)).await
     }
 }
 
@@ -98,7 +105,7 @@ macro_rules! answer {
     };
 }
 
-answer!(Listener Registry Room Broker Shard);
+answer!(Listener Registry Room Broker Shard NodeActor);
 
 #[cfg(test)]
 mod tests {

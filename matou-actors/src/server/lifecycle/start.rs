@@ -22,7 +22,7 @@ use crate::server::connection::security::Security;
 use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::reload::{ReloadError, access};
 use crate::server::lifecycle::wiring::{Actors, Kept};
-use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting, ToRegistry};
+use crate::server::messages::{CloseAll, Drain, QuiesceAll, StopAccepting, ToNode, ToRegistry};
 use crate::server::registry::bound_names::{BindingRules, BoundNames};
 use crate::server::room::history_file::{self, HistoryWriter};
 use crate::server::settings::{ServerSettings, SettingError};
@@ -236,6 +236,11 @@ impl Running {
         let (drained, wait) = oneshot::channel();
         self.actors.room.do_send(Drain(drained)); // Sent once.
         let _ = timeout(DRAIN_WITHIN, wait).await;
+        if let Some(node) = &self.actors.node {
+            let (stopped, wait) = oneshot::channel();
+            node.do_send(ToNode::Stop(stopped)); // Sent once.
+            let _ = timeout(DRAIN_WITHIN, wait).await;
+        }
         let closing = self.actors.shards.iter().map(|shard| {
             let (closed, wait) = oneshot::channel();
             shard.do_send(CloseAll(closed)); // Sent once.

@@ -14,22 +14,27 @@ use crate::server::accept::listener::Listener;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::meetings::Meetings;
 use crate::server::broker::requests::{RequestLimits, Requests};
+use crate::server::cluster::actor::{NodeActor, NodeLinks};
 use crate::server::connection::actor::Uplinks;
 use crate::server::connection::security::Security;
+use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::lifecycle::reload::{Reloadable, motd_lines};
 use crate::server::log_limiter::LogLimiters;
+use crate::server::messages::ToNode;
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
 use crate::server::registry::directory::Directory;
+use crate::server::registry::shared::SharedRoom;
 use crate::server::room::actor::{Room, time_of_day};
 use crate::server::room::fanout::Fanout;
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::history_file::{HistoryWriter, Saved};
 use crate::server::room::rates::RoomRates;
 use crate::server::room::saving::Saving;
+use crate::server::room::sequencer::SharedSequencer;
 use crate::server::room::shaper::Shaper;
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::shard::actor::Shard;
@@ -43,6 +48,8 @@ pub(crate) struct Actors {
     pub(crate) room: Addr<Room>,
     pub(crate) broker: Addr<Broker>,
     pub(crate) shards: Vec<Addr<Shard>>,
+    /// There if other servers share the room.
+    pub(crate) node: Option<Addr<NodeActor>>,
     pub(crate) meters: Arc<Meters>,
 }
 
@@ -97,8 +104,10 @@ impl Actors {
             })
             .collect();
 
-        let mut fanout = Fanout::new(shards.len(), settings.room.replay_roster);
-        fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
+        let node = settings.cluster.is_on().then(Context::<NodeActor>::new);
+        let to_node: Option<Recipient<ToNode>> =
+            node.as_ref().map(|node| node.address().recipient());
+        let mut fanout = fanout(settings, shards.len());
         let saving = kept.history.map(|(saved, writer)| {
             fanout.resume(&saved, time_of_day());
             Saving::new(writer)
@@ -113,6 +122,7 @@ impl Actors {
             clock: Instant::now,
             timer: None,
             saving,
+            node: to_node.clone(),
             meters: Arc::clone(&meters),
             delays: LogLimiters::new(LOG_EVERY),
             logger: logger.clone(),
@@ -123,6 +133,7 @@ impl Actors {
             requests: Requests::new(RequestLimits::new(&settings.private)),
             meetings: Meetings::default(),
             room: room.clone().recipient(),
+            node: to_node.clone(),
             shards: recipients(&shards),
             clock: Instant::now,
             meters: Arc::clone(&meters),
@@ -139,11 +150,12 @@ impl Actors {
             broker: broker.clone().recipient(),
             shards: recipients(&shards),
             answers: Vec::new(),
+            shared: to_node.map(|node| SharedRoom::new(node, room.clone().recipient())),
             meters: Arc::clone(&meters),
             logger: logger.clone(),
             _critical: critical("registry"),
         });
-        let listener = listener.run(Listener::new(
+        let accepting = Listener::new(
             sockets,
             recipients(&shards),
             AdmissionLimits::new(&settings.limits),
@@ -151,8 +163,19 @@ impl Actors {
             Arc::clone(&meters),
             logger.clone(),
             critical("listener"),
-        ));
-        Ok(Self { listener, registry, room, broker, shards, meters })
+        );
+        let listener = listener.run(accepting.counting_from(first_connection(node.is_some())));
+        let node = node.map(|node| {
+            let links = NodeLinks {
+                room: room.clone().recipient(),
+                registry: registry.clone().recipient(),
+                meters: Arc::clone(&meters),
+                logger: logger.clone(),
+                critical: critical("cluster node"),
+            };
+            node.run(NodeActor::new(&settings.cluster, &settings.history, links))
+        });
+        Ok(Self { listener, registry, room, broker, shards, node, meters })
     }
 
     pub(crate) fn reloadable(&self) -> Reloadable {
@@ -164,6 +187,24 @@ impl Actors {
             shards: recipients(&self.shards),
         }
     }
+}
+
+/// The room's log and roster, in the order of this process or of a cluster.
+fn fanout(settings: &ServerSettings, shards: usize) -> Fanout {
+    let replay_roster = settings.room.replay_roster;
+    let mut fanout = if settings.cluster.is_on() {
+        Fanout::ordered_by(Box::new(SharedSequencer::default()), shards, replay_roster)
+    } else {
+        Fanout::new(shards, replay_roster)
+    };
+    fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
+    fanout
+}
+
+/// The number that connections are counted from. Members of a cluster are numbered by their
+/// connections, so each process counts from a number of its own.
+fn first_connection(is_shared: bool) -> ConnectionId {
+    ConnectionId(if is_shared { fastrand::u64(1..1 << 23) << 40 } else { 0 })
 }
 
 /// The same addresses for one kind of message only.

@@ -27,6 +27,7 @@ pub(crate) struct Meters {
     ends: [Count; Reason::LABELS.len()],
     throttled: [Count; Limit::ALL.len()],
     pub(crate) private: PrivateMeters,
+    pub(crate) cluster: ClusterMeters,
     shards: Vec<Arc<ShardMeters>>,
     hub_frames_out: PerKind<Count>,
     latency: OnceLock<metrics::Histogram>,
@@ -57,6 +58,20 @@ pub(crate) struct PrivateMeters {
     pub(crate) ignored: Count,
 }
 
+/// What the node of a cluster has seen.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterMeters {
+    /// Nodes that are there; 0 without a cluster.
+    pub(crate) nodes: Count,
+    /// 1 while clients may be served.
+    pub(crate) serving: Count,
+    /// Messages that are known to be in the stream and not read.
+    pub(crate) lag: Count,
+    pub(crate) published: Count,
+    /// Microseconds from publishing to acknowledgement, in total.
+    pub(crate) publish_micros: Count,
+}
+
 /// A number that many may read.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
@@ -75,6 +90,7 @@ impl Meters {
             ends: std::array::from_fn(|_| Count::default()),
             throttled: Default::default(),
             private: PrivateMeters::default(),
+            cluster: ClusterMeters::default(),
             shards: (0..shards).map(|_| Arc::default()).collect(),
             hub_frames_out: PerKind::default(),
             latency: OnceLock::new(),
@@ -165,6 +181,7 @@ impl Meters {
                 .unwrap_or_default(),
             private: self.private.labelled(),
             private_pending: self.private.pending(),
+            cluster: self.cluster.labelled(),
         }
     }
 }
@@ -194,6 +211,23 @@ impl PrivateMeters {
             ("established".into(), self.established.value()),
             ("ignored".into(), self.ignored.value()),
         ])
+    }
+}
+
+impl ClusterMeters {
+    /// Nothing without a cluster.
+    fn labelled(&self) -> Counts {
+        let all = [
+            ("nodes", &self.nodes),
+            ("serving", &self.serving),
+            ("lag", &self.lag),
+            ("published", &self.published),
+            ("publish_micros", &self.publish_micros),
+        ];
+        if self.nodes.value() == 0 {
+            return Counts::new();
+        }
+        all.into_iter().map(|(label, count)| (label.into(), count.value())).collect()
     }
 }
 

@@ -49,4 +49,8 @@ pub struct Snapshot {
     pub private: Counts,
     /// Private requests that are pending now, by what they wait for.
     pub private_pending: Counts,
+    /// Of a cluster: `nodes` that are there, whether this one is `serving`, the `lag` behind the
+    /// stream in messages, how many were `published`, and the `publish_micros` that took in total.
+    #[serde(default)]
+    pub cluster: Counts,
 }

@@ -8,19 +8,23 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient};
 use slog::{Logger, debug, info};
 
-use crate::protocol::{ClaimedName, Kind};
+use crate::protocol::v2::{Declined, PublicKey};
+use crate::protocol::{ClaimedName, Kind, Username};
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, SetAccess, SetBans, SetNames,
-    Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, RemoteStep, SetAccess,
+    SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
-use crate::server::registry::directory::{Addresses, Directory, Member, Refused, RefusedKind};
+use crate::server::registry::directory::{
+    Addresses, Directory, Member, Place, Refused, RefusedKind,
+};
+use crate::server::registry::shared::SharedRoom;
 use crate::server::room::event::MemberKey;
 use crate::server::store::writer::StoreWriter;
 use crate::trust::Fingerprint;
@@ -45,6 +49,8 @@ pub(crate) struct Registry {
     pub(crate) shards: Vec<Recipient<ToConnection>>,
     /// Orders that go out once the mailbox is empty.
     pub(crate) answers: Vec<(Route, Order)>,
+    /// There if other servers share the room.
+    pub(crate) shared: Option<SharedRoom>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) logger: Logger,
     pub(crate) _critical: Option<CriticalActor>,
@@ -99,12 +105,14 @@ impl Handler<ToRegistry> for Registry {
             }
             ToRegistry::Leave { id, reason } => {
                 let id = id.into();
-                if self.directory.leave(id, Moment::now()).is_some() {
-                    self.meters.users.set(self.directory.len());
+                let is_pending = self.shared.as_mut().is_some_and(|shared| shared.forget(id));
+                if self.directory.leave(id, Moment::now()).is_some() || is_pending {
+                    self.meters.users.set(self.directory.here());
                     self.room.do_send(ToRoom::Leave { id, reason });
                     self.broker.do_send(ToBroker::Forget { id });
                 }
             }
+            ToRegistry::Node(event) => self.follow(event),
         }
         self.keep_names();
     }
@@ -115,7 +123,7 @@ impl Handler<Find> for Registry {
 
     fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
         let found = self.directory.find(&name);
-        MessageResult(found.map(Found::from))
+        MessageResult(found.and_then(Found::of))
     }
 }
 
@@ -123,7 +131,7 @@ impl Handler<FindKey> for Registry {
     type Result = Vec<Found>;
 
     fn handle(&mut self, FindKey(key): FindKey, _: &mut Context<Self>) -> Self::Result {
-        self.directory.with_key(key).map(Found::from).collect()
+        self.directory.with_key(key).filter_map(Found::of).collect()
     }
 }
 
@@ -145,10 +153,11 @@ impl Handler<ForgetName> for Registry {
     }
 }
 
-impl From<&Member> for Found {
-    fn from(member: &Member) -> Self {
-        let (route, name) = (member.route, member.name.clone());
-        Self { route, name, address: member.addresses.peer }
+impl Found {
+    /// A member of this process: the others are for the operators of their nodes.
+    fn of(member: &Member) -> Option<Self> {
+        let (route, name) = (member.route()?, member.name.clone());
+        Some(Self { route, name, address: member.addresses.peer })
     }
 }
 
@@ -164,12 +173,15 @@ impl Registry {
     ) {
         let now = Moment::now();
         let mut earlier = None;
+        let is_shared = self.shared.is_some();
         let joined = if let Err(refused) = self.access.check(key.as_deref()) {
             Err(refused)
         } else if self.is_key_banned(&key, now) {
             Err(Refused::KeyBanned)
         } else if self.is_banned(claimed, addresses, now) {
             Err(Refused::Banned)
+        } else if is_shared {
+            return self.ask_to_join(route, claimed, peer, addresses, key, last_sequence);
         } else {
             let same = key.as_ref().and_then(|key| self.directory.same_user(claimed, key));
             earlier = same.and_then(|id| self.directory.leave(id, now));
@@ -177,24 +189,28 @@ impl Registry {
         };
         match joined {
             Ok(member) => {
-                self.meters.joins.add(1);
-                let key_text = key.as_ref().map(|key| Fingerprint::of(key).to_string());
-                info!(self.logger, "joined"; "peer" => %peer, "username" => &member.name,
-                    "key" => key_text.as_deref().unwrap_or("none"));
                 let name = member.name.clone();
+                self.joined(peer, &name, key.as_deref());
                 let replaces = earlier.as_ref().map(Member::id);
                 self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
                 if let Some(earlier) = earlier {
                     self.broker.do_send(ToBroker::Forget { id: earlier.id() });
-                    self.answers.push((earlier.route, Order::TakenOver));
+                    self.answers.extend(earlier.route().map(|route| (route, Order::TakenOver)));
                 }
-                self.meters.users.set(self.directory.len());
+                self.meters.users.set(self.directory.here());
             }
             Err(refused) => self.refuse(route, claimed, peer, key.is_some(), refused),
         }
     }
 
-    fn refuse(
+    pub(super) fn joined(&self, peer: SocketAddr, name: &Username, key: Option<&PublicKey>) {
+        self.meters.joins.add(1);
+        let key = key.map(|key| Fingerprint::of(key).to_string());
+        info!(self.logger, "joined"; "peer" => %peer, "username" => name,
+            "key" => key.as_deref().unwrap_or("none"));
+    }
+
+    pub(super) fn refuse(
         &mut self,
         route: Route,
         claimed: &ClaimedName,
@@ -226,7 +242,7 @@ impl Registry {
         !self.bans.is_empty() && key.as_deref().is_some_and(banned)
     }
 
-    fn forward(&self, route: Route, step: PrivateStep) {
+    fn forward(&mut self, route: Route, step: PrivateStep) {
         let (claimed, step) = match step {
             PrivateStep::Request { to } => (to, Step::Request),
             PrivateStep::Accept { from } => (from, Step::Accept),
@@ -234,6 +250,11 @@ impl Registry {
             PrivateStep::Ask { session, to } => (to, Step::Ask(session)),
             PrivateStep::Session { session, step } => {
                 if let Some(from) = self.directory.member(route.id.into()).cloned() {
+                    if let Some(shared) = &mut self.shared
+                        && let Some(to) = shared.asked_elsewhere(session, from.id())
+                    {
+                        return shared.forward(from, to, RemoteStep::Session { session, step });
+                    }
                     self.broker.do_send(ToBroker::Session { from, session, step });
                 }
                 return;
@@ -244,6 +265,13 @@ impl Registry {
         // What a client of revision 1 is asked it can only answer in revision 1.
         let to = to.filter(|to| to.key.is_some() || !matches!(step, Step::Ask(_)));
         match (to, step) {
+            // Its requests are dealt with where it is; what it is answered, where the request is.
+            (Some(Member { place: Place::Elsewhere(to), name, .. }), step)
+                if step != Step::Accept =>
+            {
+                let (from, to, name) = (from.clone(), *to, name.clone());
+                self.forward_elsewhere(from, to, name, step);
+            }
             (Some(to), step) => {
                 self.broker.do_send(ToBroker::Step { from: from.clone(), to: to.clone(), step });
             }
@@ -253,8 +281,8 @@ impl Registry {
                     "username" => &from.name, "step" => ?step, "reason" => "no such user",
                     "to" => %claimed.as_str().escape_debug());
                 if let (Step::Ask(session), Ok(name)) = (step, claimed.parse()) {
-                    let from = from.clone();
-                    self.broker.do_send(ToBroker::NotHere { from, session, name });
+                    let (from, reason) = (from.clone(), Declined::NoSuchUser);
+                    self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Who has joined, under which name, and by which addresses.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::protocol::v2::{PublicKey, SignInRefusal};
 use crate::protocol::{ClaimedName, Username, UsernameError};
@@ -20,15 +20,25 @@ pub(crate) struct Directory {
     /// Those that belong to keys, whoever is here.
     pub(crate) bound: BoundNames,
     members: HashMap<MemberId, Member>,
+    /// How many of them are connected to this process.
+    here: usize,
 }
 
 /// A user who has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    pub(crate) route: Route,
+    pub(crate) place: Place,
     pub(crate) name: Username,
     pub(crate) addresses: Addresses,
     pub(crate) key: MemberKey,
+}
+
+/// Where a member's connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Here(Route),
+    /// On another node of the cluster.
+    Elsewhere(MemberId),
 }
 
 /// The two ends of a client's connection, as the server sees them.
@@ -135,7 +145,7 @@ impl Directory {
             // The first claim of an empty register cannot clash.
             let _ = names.claim(MemberId::RESERVED, name);
         }
-        Self { names, bound, members: HashMap::new() }
+        Self { names, bound, members: HashMap::new(), here: 0 }
     }
 
     /// Lets a client in under the name that it claims.
@@ -155,7 +165,8 @@ impl Directory {
             self.names.release(&name);
             return Err(refused);
         }
-        let member = Member { route, name, addresses, key };
+        self.here += 1;
+        let member = Member { place: Place::Here(route), name, addresses, key };
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
@@ -179,7 +190,10 @@ impl Directory {
     pub(crate) fn leave(&mut self, id: MemberId, now: Moment) -> Option<Member> {
         let member = self.members.remove(&id)?;
         self.members.shrink_sparse();
-        self.names.release(&member.name);
+        self.here -= usize::from(member.route().is_some());
+        if self.names.holder(&member.name) == Some(&id) {
+            self.names.release(&member.name);
+        }
         if let Some(key) = &member.key {
             self.bound.note_use(&member.name, key, now);
         }
@@ -222,15 +236,58 @@ impl Directory {
         })
     }
 
-    /// How many have joined.
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
+    /// How many have joined over a connection of this process.
+    pub(crate) fn here(&self) -> usize {
+        self.here
+    }
+
+    /// What can be said about a name before all nodes have decided who gets it.
+    pub(crate) fn check(
+        &mut self,
+        claimed: &ClaimedName,
+        addresses: Addresses,
+        key: Option<&PublicKey>,
+        now: Moment,
+    ) -> Result<Username, Refused> {
+        let name = claimed.parse()?;
+        self.bound.check(&name, key, now).map_err(|OtherKey| Refused::OtherKey)?;
+        let is_same = key.is_some_and(|key| self.same_user(claimed, key).is_some());
+        if !is_same && self.names.looks_taken(&name) {
+            return Err(Refused::Taken);
+        }
+        self.admit(&name, key, addresses, now)?;
+        Ok(name)
+    }
+
+    /// Adds a member whom all nodes have let in.
+    pub(crate) fn enter(&mut self, member: Member, now: Moment) {
+        // Fails for a name that is reserved here and not on the node where it was claimed.
+        let _ = self.names.claim(member.id(), &member.name);
+        if let (Place::Elsewhere(_), Some(key)) = (member.place, member.key.as_deref())
+            && self.bound.check(&member.name, Some(key), now).is_ok()
+        {
+            // Its node has counted the new names of its address.
+            let _ = self.bound.bind(&member.name, key, Ipv4Addr::LOCALHOST.into(), now);
+        }
+        self.here += usize::from(member.route().is_some());
+        self.members.insert(member.id(), member);
     }
 }
 
 impl Member {
     pub(crate) fn id(&self) -> MemberId {
-        self.route.id.into()
+        match self.place {
+            Place::Here(route) => route.id.into(),
+            Place::Elsewhere(id) => id,
+        }
+    }
+
+    /// The way to its connection, if that is one of this process.
+    pub(crate) fn route(&self) -> Option<Route> {
+        match self.place {
+            Place::Here(route) => Some(route),
+            Place::Elsewhere(_) => None,
+        }
     }
 }
 
@@ -296,7 +353,7 @@ mod tests {
                 .as_str(),
             "ab"
         );
-        assert_eq!(directory.find(&claim("AB")).unwrap().route, route(1));
+        assert_eq!(directory.find(&claim("AB")).unwrap().route(), Some(route(1)));
         assert_eq!(directory.leave(MemberId(1), at_start()).unwrap().name.as_str(), "ab");
         assert_eq!(directory.find(&claim("ab")), None);
         assert_eq!(directory.leave(MemberId(1), at_start()), None);

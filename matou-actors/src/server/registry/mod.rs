@@ -5,3 +5,4 @@ pub(crate) mod actor;
 pub(crate) mod bound_names;
 pub(crate) mod directory;
 pub(crate) mod names;
+pub(crate) mod shared;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use unicode_security::mixed_script::AugmentedScriptSet;
 
 use crate::protocol::{FoldedName, Username};
@@ -12,6 +13,15 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 pub(crate) struct Names<H> {
     by_key: HashMap<FoldedName, H>,
     by_look: HashMap<Box<str>, Look>,
+}
+
+/// What decides whether two names may stand side by side. It depends on the Unicode tables of the
+/// program that computed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NameForms {
+    pub(crate) folded: FoldedName,
+    looks: Vec<Box<str>>,
+    is_ascii: bool,
 }
 
 /// A name cannot be given away: it, or one that looks like it, is in use or reserved.
@@ -29,39 +39,48 @@ struct Look {
 impl<H> Names<H> {
     /// Gives `name` to `holder` unless it is taken.
     pub(crate) fn claim(&mut self, holder: H, name: &Username) -> Result<(), Taken> {
-        let key = name.folded();
-        let looks = distinct_looks(name);
-        if self.is_look_taken(&looks, name) || self.by_key.contains_key(&key) {
+        self.claim_forms(holder, &NameForms::of(name))
+    }
+
+    /// As [`Names::claim`], with forms that another program may have computed.
+    pub(crate) fn claim_forms(&mut self, holder: H, name: &NameForms) -> Result<(), Taken> {
+        if self.are_taken(name) {
             return Err(Taken);
         }
-        self.by_key.insert(key, holder);
-        for look in looks {
-            *self.by_look.entry(look).or_default().of(name) += 1;
+        self.by_key.insert(name.folded.clone(), holder);
+        for look in &name.looks {
+            *self.by_look.entry(look.clone()).or_default().of(name) += 1;
         }
         Ok(())
     }
 
     /// Whether `name` looks like one that is taken, or is one.
     pub(crate) fn looks_taken(&self, name: &Username) -> bool {
-        self.by_key.contains_key(&name.folded()) || self.is_look_taken(&distinct_looks(name), name)
+        self.are_taken(&NameForms::of(name))
     }
 
-    fn is_look_taken(&self, looks: &[Box<str>], name: &Username) -> bool {
-        let held = looks.iter().filter_map(|look| self.by_look.get(look));
-        held.into_iter().any(|look| look.other > 0 || (!name.is_ascii() && look.ascii > 0))
+    fn are_taken(&self, name: &NameForms) -> bool {
+        let mut held = name.looks.iter().filter_map(|look| self.by_look.get(look));
+        held.any(|look| look.other > 0 || (!name.is_ascii && look.ascii > 0))
+            || self.by_key.contains_key(&name.folded)
     }
 
     /// Frees `name`, spelled as it was claimed, if it is taken.
     pub(crate) fn release(&mut self, name: &Username) {
-        if self.by_key.remove(&name.folded()).is_none() {
+        self.release_forms(&NameForms::of(name));
+    }
+
+    /// Frees the name that was claimed with these forms, if it is taken.
+    pub(crate) fn release_forms(&mut self, name: &NameForms) {
+        if self.by_key.remove(&name.folded).is_none() {
             return;
         }
-        for look in distinct_looks(name) {
-            if let Some(held) = self.by_look.get_mut(&look) {
+        for look in &name.looks {
+            if let Some(held) = self.by_look.get_mut(look) {
                 let count = held.of(name);
                 *count = count.saturating_sub(1);
                 if held.ascii + held.other == 0 {
-                    self.by_look.remove(&look);
+                    self.by_look.remove(look);
                 }
             }
         }
@@ -72,6 +91,11 @@ impl<H> Names<H> {
     /// Who holds `name`, without regard to case.
     pub(crate) fn holder(&self, name: &Username) -> Option<&H> {
         self.by_key.get(&name.folded())
+    }
+
+    /// Who holds the name with these forms.
+    pub(crate) fn holder_of(&self, name: &NameForms) -> Option<&H> {
+        self.by_key.get(&name.folded)
     }
 
     /// As [`Names::holder`], to be changed.
@@ -96,8 +120,16 @@ impl<H> Default for Names<H> {
 }
 
 impl Look {
-    fn of(&mut self, name: &Username) -> &mut u32 {
-        if name.is_ascii() { &mut self.ascii } else { &mut self.other }
+    fn of(&mut self, name: &NameForms) -> &mut u32 {
+        if name.is_ascii { &mut self.ascii } else { &mut self.other }
+    }
+}
+
+impl NameForms {
+    pub(crate) fn of(name: &Username) -> Self {
+        let mut looks = Vec::from(name.looks());
+        looks.dedup();
+        Self { folded: name.folded(), looks, is_ascii: name.is_ascii() }
     }
 }
 
@@ -116,12 +148,6 @@ pub(super) fn is_of_one_script(name: &Username) -> bool {
     let others = letters().filter(|&set| meet(set, latin).is_empty());
     let others = others.fold(AugmentedScriptSet::default(), meet);
     others.hanb || others.jpan || others.kore
-}
-
-fn distinct_looks(name: &Username) -> Vec<Box<str>> {
-    let mut looks = Vec::from(name.looks());
-    looks.dedup();
-    looks
 }
 
 #[cfg(test)]

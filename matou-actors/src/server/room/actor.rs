@@ -16,7 +16,8 @@ use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Announce, Drain, FromRoom, Publish, Purge, Purged, Recall, Relay, SetRoom, ToRoom, Written,
+    Announce, Drain, FromNode, FromRoom, Publish, Purge, Purged, Recall, Relay, SetRoom, ToNode,
+    ToRoom, Written,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::room::fanout::{Fanout, Newcomer};
@@ -39,6 +40,8 @@ pub(crate) struct Room {
     pub(crate) meters: Arc<Meters>,
     /// The history's way to its file, if there is one.
     pub(crate) saving: Option<Saving>,
+    /// There if other servers share the room.
+    pub(crate) node: Option<Recipient<ToNode>>,
     pub(crate) delays: LogLimiters<Limit>,
     pub(crate) logger: Logger,
     pub(crate) draining: Vec<oneshot::Sender<()>>,
@@ -122,12 +125,36 @@ impl Handler<Purge> for Room {
 
     fn handle(&mut self, Purge(name): Purge, _: &mut Context<Self>) -> Self::Result {
         let messages = self.fanout.history_mut().purge(name.as_ref());
+        if let Some(node) = &self.node {
+            node.do_send(ToNode::Purge(name)); // An operator's doing, once in a while.
+        }
         let saved = self.saving.is_some().then(|| {
             let (done, saved) = oneshot::channel();
             self.replace_file(Some(done));
             saved
         });
         MessageResult(Purged { messages, saved })
+    }
+}
+
+impl Handler<FromNode> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: FromNode, _: &mut Context<Self>) {
+        let now = (self.clock)();
+        match message {
+            FromNode::Begin { next, members } => self.fanout.begin(next, members),
+            FromNode::Decided(decisions) => {
+                let sequencer = self.fanout.sequencer();
+                for decision in decisions {
+                    sequencer.decide(decision, now);
+                }
+            }
+            FromNode::Expelled => self.fanout.sequencer().void(),
+            FromNode::Purge(name) => drop(self.fanout.history_mut().purge(name.as_ref())),
+        }
+        // What is purged later must not come behind.
+        self.admit();
     }
 }
 
@@ -201,6 +228,13 @@ impl Room {
         while let Some(said) = self.shaper.next(now) {
             // What is measured from here on is what the server takes, without what it has waited.
             self.fanout.publish(Publish { at: now, ..said });
+        }
+        if let Some(node) = &self.node {
+            let (generation, proposals) = self.fanout.sequencer().take_proposed();
+            if !proposals.is_empty() {
+                // Cannot flood: a client publishes no more before this is decided.
+                node.do_send(ToNode::Propose { generation, proposals });
+            }
         }
         self.admit();
         if let Some(saving) = &mut self.saving {

@@ -98,7 +98,12 @@ impl Fanout {
         Self::ordered_by(Box::new(LocalSequencer::default()), shards, replay_roster)
     }
 
-    fn ordered_by(sequencer: Box<dyn Sequencer>, shards: usize, replay_roster: bool) -> Self {
+    /// An empty room whose events are ordered by `sequencer`.
+    pub(crate) fn ordered_by(
+        sequencer: Box<dyn Sequencer>,
+        shards: usize,
+        replay_roster: bool,
+    ) -> Self {
         let log = Log::new();
         let shard = || ShardState {
             reader: log.reader(),
@@ -221,10 +226,14 @@ impl Fanout {
     /// Appends what was committed; the new members among it, and what each gets first.
     pub(crate) fn commit(&mut self) -> Vec<(Route, Username, Welcome)> {
         let mut admitted = Vec::new();
-        while let Some(Committed { first, proposal: Proposal { time, change } }) =
+        let now = self.now;
+        while let Some(Committed { first, at, proposal: Proposal { time, change } }) =
             self.sequencer.committed()
         {
+            // Clients of all servers read the same.
+            self.now = at.unwrap_or(now);
             match change {
+                Change::Refuse { member } => drop(self.joining.remove(&member)),
                 Change::Join { member, name, key, replaces } => {
                     if let Some(replaced) = replaces {
                         self.replace(replaced);
@@ -252,7 +261,26 @@ impl Fanout {
                 }
             }
         }
+        self.now = now;
         admitted
+    }
+
+    /// Goes on with what other servers have, before anything has happened here.
+    pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>) {
+        self.log = Log::starting_at(next);
+        for shard in &mut self.shards {
+            shard.reader = self.log.reader();
+        }
+        for present in members {
+            self.v2_members += usize::from(Dialect::of_member(&present.key) == Dialect::V2);
+            self.roster.enter(present);
+        }
+        self.log.set_v2(self.v2_members > 0);
+    }
+
+    /// What decides the order.
+    pub(crate) fn sequencer(&mut self) -> &mut dyn Sequencer {
+        &mut *self.sequencer
     }
 
     fn append(&mut self, sequence: u64, time: Instant, kind: EventKind<'_>) {
@@ -407,7 +435,11 @@ impl Fanout {
 
     /// Whether everything said has been written by every shard.
     pub(crate) fn is_idle(&self) -> bool {
-        self.shards.iter().all(|shard| shard.busy_since.is_none() && !shard.has_work(&self.log))
+        self.sequencer.is_settled()
+            && self
+                .shards
+                .iter()
+                .all(|shard| shard.busy_since.is_none() && !shard.has_work(&self.log))
     }
 
     /// `shard` has handed its batch to its sockets.

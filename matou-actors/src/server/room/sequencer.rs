@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Instant;
 
-use crate::protocol::v2::LeaveReason;
+use crate::protocol::v2::{LeaveReason, UnixMillis};
 use crate::protocol::{MessageText, Username};
 use crate::server::ids::{MemberId, Route};
 use crate::server::room::event::MemberKey;
@@ -29,6 +29,10 @@ pub(crate) enum Change {
         member: MemberId,
         reason: LeaveReason,
     },
+    /// A join is refused: another one was before it.
+    Refuse {
+        member: MemberId,
+    },
     /// What one client said in a row. `publisher` may go on once it is written; the server's own
     /// messages have none.
     Say {
@@ -43,6 +47,8 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Committed {
     pub(crate) first: u64,
+    /// The time of day at which it was proposed, if that was said with it.
+    pub(crate) at: Option<UnixMillis>,
     pub(crate) proposal: Proposal,
 }
 
@@ -53,6 +59,89 @@ pub(crate) trait Sequencer: Debug {
 
     /// The next proposal that was committed.
     fn committed(&mut self) -> Option<Committed>;
+
+    /// What was proposed and is to be decided elsewhere, and how often what was proposed became
+    /// void before.
+    fn take_proposed(&mut self) -> (u64, Vec<Proposal>) {
+        (0, Vec::new())
+    }
+
+    /// What was decided elsewhere.
+    fn decide(&mut self, _: Decision, _: Instant) {}
+
+    /// What was proposed and not decided yet is void.
+    fn void(&mut self) {}
+
+    /// Whether everything that was proposed is decided.
+    fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+/// Something that happened in the room that several servers share.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// It was proposed here, and decides the proposal that waits longest.
+    pub(crate) is_own: bool,
+    pub(crate) first: u64,
+    pub(crate) at: UnixMillis,
+    /// `None` for a proposal that came to nothing.
+    pub(crate) change: Option<Change>,
+}
+
+/// The order of several servers: what is proposed is decided by all of them.
+#[derive(Debug, Default)]
+pub(crate) struct SharedSequencer {
+    proposed: Vec<Proposal>,
+    /// When each was proposed that is not decided yet, and who waits for it.
+    waiting: VecDeque<(Instant, Option<Route>)>,
+    committed: VecDeque<Committed>,
+    /// How often what was proposed became void.
+    generation: u64,
+}
+
+impl Sequencer for SharedSequencer {
+    fn propose(&mut self, proposal: Proposal) {
+        let publisher = match &proposal.change {
+            Change::Say { publisher, .. } => *publisher,
+            _ => None,
+        };
+        self.waiting.push_back((proposal.time, publisher));
+        self.proposed.push(proposal);
+    }
+
+    fn committed(&mut self) -> Option<Committed> {
+        self.committed.pop_front()
+    }
+
+    fn take_proposed(&mut self) -> (u64, Vec<Proposal>) {
+        (self.generation, std::mem::take(&mut self.proposed))
+    }
+
+    fn decide(&mut self, decision: Decision, now: Instant) {
+        let Decision { is_own, first, at, change } = decision;
+        let own = if is_own { self.waiting.pop_front() } else { None };
+        let (time, waits) = own.unwrap_or((now, None));
+        let change = match change {
+            Some(Change::Say { from, texts, action, .. }) => {
+                Some(Change::Say { publisher: waits, from, texts, action })
+            }
+            change => change,
+        };
+        let proposal = change.map(|change| Proposal { time, change });
+        let at = Some(at);
+        self.committed.extend(proposal.map(|proposal| Committed { first, at, proposal }));
+    }
+
+    fn void(&mut self) {
+        self.proposed.clear();
+        self.waiting.clear();
+        self.generation += 1;
+    }
+
+    fn is_settled(&self) -> bool {
+        self.waiting.is_empty()
+    }
 }
 
 /// The order of this process alone: whatever is proposed is committed.
@@ -73,7 +162,7 @@ impl Sequencer for LocalSequencer {
     fn propose(&mut self, proposal: Proposal) {
         let first = self.next;
         self.next += proposal.change.events();
-        self.committed.push_back(Committed { first, proposal });
+        self.committed.push_back(Committed { first, at: None, proposal });
     }
 
     fn committed(&mut self) -> Option<Committed> {
@@ -84,7 +173,7 @@ impl Sequencer for LocalSequencer {
 impl Change {
     fn events(&self) -> u64 {
         match self {
-            Self::Join { replaces: Some(_), .. } => 0,
+            Self::Join { replaces: Some(_), .. } | Self::Refuse { .. } => 0,
             Self::Join { .. } | Self::Leave { .. } => 1,
             Self::Say { texts, .. } => u64::try_from(texts.len()).unwrap_or(u64::MAX),
         }

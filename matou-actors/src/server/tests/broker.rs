@@ -41,6 +41,7 @@ impl Stage {
             meters: meters(),
             requests: Requests::new(limits),
             meetings: Meetings::default(),
+            node: None,
             room: room.recipient(),
             shards: vec![shard.recipient()],
             clock: || Instant::now() + LATER.get(),
@@ -82,7 +83,7 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
         stage.step(from, to, step).await;
         match &stage.room.take().await[..] {
             [Relay { from: source, to: whom, frame }] => {
-                assert_eq!((*source, *whom), (from.id(), to.route), "{step:?}");
+                assert_eq!((*source, *whom), (from.id(), to.route().unwrap()), "{step:?}");
                 assert_eq!(&frame[..], bytes, "{step:?}");
                 assert_eq!(whom.shard, shard);
             }

@@ -19,7 +19,7 @@ use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, Server
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{Relay, ToConnection};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::directory::{Addresses, Member};
+use crate::server::registry::directory::{Addresses, Member, Place};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
@@ -48,7 +48,7 @@ fn claim(text: &str) -> ClaimedName {
     ClaimedName::unchecked(text).unwrap()
 }
 
-fn ports(message: u16, file: u16) -> PortPair {
+pub(in crate::server) fn ports(message: u16, file: u16) -> PortPair {
     let port = |number| NonZeroU16::new(number).unwrap();
     PortPair { message: port(message), file: port(file) }
 }
@@ -65,7 +65,7 @@ fn peer(number: u64) -> SocketAddr {
 
 pub(in crate::server) fn member(shard: usize, number: u64, called: &str) -> Member {
     Member {
-        route: route(shard, number),
+        place: Place::Here(route(shard, number)),
         name: name(called),
         addresses: addresses(number),
         key: None,

@@ -88,6 +88,7 @@ fn registry(
         broker: broker.recipient(),
         shards: shards.iter().map(Probe::recipient).collect(),
         answers: Vec::new(),
+        shared: None,
         logger: Logger::root(Discard, o!()),
         _critical: None,
     }
@@ -199,10 +200,10 @@ async fn a_private_step_goes_to_the_broker_with_both_members_and_its_sender_resu
     stage.joins(route(0, 1), "alice").await;
     stage.joins(route(1, 2), "bob").await;
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
-    stage.steps(alice.route, PrivateStep::Request { to: claim("BOB") }).await;
-    stage.steps(bob.route, PrivateStep::Accept { from: claim("alice") }).await;
+    stage.steps(alice.route().unwrap(), PrivateStep::Request { to: claim("BOB") }).await;
+    stage.steps(bob.route().unwrap(), PrivateStep::Accept { from: claim("alice") }).await;
     let offer = PrivateStep::OfferPorts { to: claim("bob"), ports: ports(40_000, 40_001) };
-    stage.steps(alice.route, offer).await;
+    stage.steps(alice.route().unwrap(), offer).await;
     let expected = [
         ToBroker::Step { from: alice.clone(), to: bob.clone(), step: Step::Request },
         ToBroker::Step { from: bob.clone(), to: alice.clone(), step: Step::Accept },

@@ -49,6 +49,7 @@ impl Stage {
             clock,
             timer: None,
             saving: None,
+            node: None,
             fanout: Fanout::new(2, true),
             shaper: Shaper::new(rates),
             delays: LogLimiters::new(LOG_EVERY),

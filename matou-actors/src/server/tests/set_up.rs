@@ -48,6 +48,7 @@ impl Stage {
             requests: Requests::new(limits),
             meetings: Meetings::default(),
             room: relay.recipient(),
+            node: None,
             shards: Vec::new(),
             clock: Instant::now,
             logger: logger.clone(),
@@ -65,6 +66,7 @@ impl Stage {
             broker: broker.clone().recipient(),
             shards: vec![shard.recipient()],
             answers: Vec::new(),
+            shared: None,
             logger,
             _critical: None,
         };

@@ -259,7 +259,7 @@ impl Sequencer for Slow {
         let allowed = self.committed.load(std::sync::atomic::Ordering::Relaxed);
         let proposal = (self.next < allowed).then(|| self.proposed.pop_front())??;
         self.next += 1;
-        Some(Committed { first: self.next - 1, proposal })
+        Some(Committed { first: self.next - 1, at: None, proposal })
     }
 }
 

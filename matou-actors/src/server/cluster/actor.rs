@@ -1,0 +1,549 @@
+//! The actor of a node: performs what [`Node`] decides, through NATS, and hands room and registry
+//! what all nodes have decided.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::fut::wrap_future;
+use actix::prelude::{
+    Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, MessageResult, Recipient,
+    StreamHandler,
+};
+use bytes::Bytes;
+use slog::{Logger, crit, info, warn};
+use tokio::sync::oneshot;
+
+use crate::protocol::Username;
+use crate::protocol::v2::UnixMillis;
+use crate::server::admin::wire::{ClusterReport, NodeReport};
+use crate::server::cluster::nats::{Fetched, Log, Start, republished};
+use crate::server::cluster::node::{Node, Output};
+use crate::server::cluster::record::{Epoch, Join, Record, decode, encode};
+use crate::server::cluster::replica::Change;
+use crate::server::cluster::steps::{Content, Parcel};
+use crate::server::ids::MemberId;
+use crate::server::lifecycle::critical::CriticalActor;
+use crate::server::messages::{
+    FromNode, NodeEvent, RemoteStep, ReportCluster, Step, ToNode, ToRegistry,
+};
+use crate::server::metrics::meters::Meters;
+use crate::server::registry::directory::Member;
+use crate::server::registry::names::NameForms;
+use crate::server::room::actor::time_of_day;
+use crate::server::room::roster::Present;
+use crate::server::room::sequencer::{self, Decision, Proposal};
+use crate::server::settings::{Cluster, History};
+
+/// How often the node looks at the time.
+const TICK: Duration = Duration::from_millis(100);
+/// After how long NATS is tried again at the start.
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
+/// After how long a message that was not acknowledged is published again.
+const PUBLISH_AGAIN: Duration = Duration::from_millis(250);
+/// How long another node may take to say that it has a step.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How many steps from other nodes wait until this one has read as far as they.
+const MOST_HELD: usize = 1_024;
+
+/// Where the node's decisions go.
+pub(crate) struct NodeLinks {
+    pub(crate) room: Recipient<FromNode>,
+    pub(crate) registry: Recipient<ToRegistry>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) logger: Logger,
+    pub(crate) critical: Option<CriticalActor>,
+}
+
+/// A server's part of a cluster.
+pub(crate) struct NodeActor {
+    settings: Cluster,
+    history: History,
+    links: NodeLinks,
+    connection: Option<(Log, Node)>,
+    /// What is proposed before there is a connection.
+    early: Vec<Record>,
+    generation: u64,
+    /// Steps and frames that have come before what they follow from.
+    held: VecDeque<(Instant, Parcel)>,
+    stopped: Option<oneshot::Sender<()>>,
+    is_stopping: bool,
+    version: String,
+}
+
+/// Something came over NATS.
+enum Arrival {
+    Live(async_nats::Message),
+    FromNode(async_nats::Message),
+}
+
+impl NodeActor {
+    pub(crate) fn new(settings: &Cluster, history: &History, links: NodeLinks) -> Self {
+        let mut settings = settings.clone();
+        if settings.node.is_empty() {
+            settings.node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        }
+        Self {
+            settings,
+            history: history.clone(),
+            links,
+            connection: None,
+            early: Vec::new(),
+            generation: 0,
+            held: VecDeque::new(),
+            stopped: None,
+            is_stopping: false,
+            version: String::new(),
+        }
+    }
+
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        let (settings, history) = (self.settings.clone(), self.history.clone());
+        let logger = self.links.logger.clone();
+        let opening = async move { Log::open(&settings, &history, &logger).await };
+        ctx.spawn(wrap_future(opening).map(|opened, actor: &mut Self, ctx| match opened {
+            Ok(start) => actor.begin(start, ctx),
+            Err(reason) => {
+                warn!(actor.links.logger, "cannot use NATS"; "servers" => &actor.settings.nats,
+                    "reason" => reason, "next" => "no client is served before that works");
+                ctx.run_later(CONNECT_AGAIN, Self::connect);
+            }
+        }));
+    }
+
+    fn begin(&mut self, start: Start, ctx: &mut Context<Self>) {
+        let Start { log, replica, until, live, version } = start;
+        self.version = version;
+        let members = replica.members().map(|resident| Present {
+            id: resident.member,
+            name: resident.name.clone(),
+            key: resident.key.map(Into::into),
+        });
+        let members: Vec<Present> = members.collect();
+        for Present { id, name, key } in members.clone() {
+            let joined = NodeEvent::Joined { member: id, name, key, replaces: None };
+            self.links.registry.do_send(ToRegistry::Node(joined)); // Once, at the start.
+        }
+        self.links.room.do_send(FromNode::Begin { next: replica.events(), members });
+        ctx.add_stream(futures::StreamExt::map(live, Arrival::Live));
+        let now = Instant::now();
+        let mut node = Node::new(new_epoch(), &self.settings.node, replica, until, now);
+        for record in std::mem::take(&mut self.early) {
+            node.propose(record, now);
+        }
+        self.connection = Some((log, node));
+        self.listen(ctx);
+        self.perform(ctx);
+        ctx.run_interval(TICK, |actor, ctx| {
+            let (now, at) = (Instant::now(), time_of_day().0);
+            if let Some((_, node)) = &mut actor.connection {
+                node.tick(at, now);
+            }
+            actor.held.retain(|(since, _)| now.saturating_duration_since(*since) < ANSWER_WITHIN);
+            actor.perform(ctx);
+        });
+    }
+
+    /// Listens to what other nodes send to this epoch.
+    fn listen(&mut self, ctx: &mut Context<Self>) {
+        let Some((log, node)) = &self.connection else { return };
+        let (log, epoch) = (log.clone(), node.epoch());
+        let subscribing = async move { log.inbox(epoch).await };
+        ctx.spawn(wrap_future(subscribing).map(|inbox, actor: &mut Self, ctx| match inbox {
+            Ok(inbox) => drop(ctx.add_stream(futures::StreamExt::map(inbox, Arrival::FromNode))),
+            Err(reason) => {
+                warn!(actor.links.logger, "cannot listen to the other nodes"; "reason" => reason);
+                ctx.run_later(CONNECT_AGAIN, Self::listen);
+            }
+        }));
+    }
+
+    fn perform(&mut self, ctx: &mut Context<Self>) {
+        while let Some((log, node)) = &mut self.connection
+            && let Some(output) = node.output()
+        {
+            match output {
+                Output::Publish { epoch, number, payload } => {
+                    let log = log.clone();
+                    Self::publish(log, epoch, number, payload, ctx);
+                }
+                Output::Fetch { from, until } => {
+                    let log = log.clone();
+                    let fetching = async move { log.fetch(from, until).await };
+                    ctx.spawn(wrap_future(fetching).map(|fetched, actor: &mut Self, ctx| {
+                        actor.fetched(fetched);
+                        actor.perform(ctx);
+                    }));
+                }
+                Output::Changes(changes) => {
+                    let own = node.epoch();
+                    self.hand_on(changes, own);
+                }
+                Output::Roster(roster, parts) => {
+                    let log = log.clone();
+                    // The next one is due before long.
+                    ctx.spawn(wrap_future(async move {
+                        let _ = log.publish_roster(*roster, parts).await;
+                    }));
+                }
+                Output::Serving(serving) => self.serving(serving),
+                Output::Expelled => {
+                    node.begin_again(new_epoch(), Instant::now());
+                    self.generation += 1;
+                    self.held.clear();
+                    self.links.room.do_send(FromNode::Expelled);
+                    self.links.registry.do_send(ToRegistry::Node(NodeEvent::Expelled));
+                    self.listen(ctx);
+                }
+                Output::Stopped => {
+                    if let Some(stopped) = self.stopped.take() {
+                        let _ = stopped.send(());
+                    }
+                }
+                Output::Fatal(fatal) => {
+                    crit!(self.links.logger, "this node cannot go on"; "reason" => %fatal,
+                        "next" => "start the server again; it reads the stream anew");
+                    if let Some(critical) = &self.links.critical {
+                        critical.fail();
+                    }
+                }
+            }
+        }
+        self.deliver_held();
+        self.measure();
+    }
+
+    fn publish(log: Log, epoch: Epoch, number: u64, payload: Bytes, ctx: &mut Context<Self>) {
+        let since = Instant::now();
+        let publishing = async move { log.publish(epoch, number, payload).await };
+        ctx.spawn(wrap_future(publishing).map(move |published, actor: &mut Self, ctx| {
+            let Some((_, node)) = &mut actor.connection else { return };
+            match published {
+                Ok(position) => {
+                    node.acknowledged(epoch, number, position, Instant::now());
+                    let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    actor.links.meters.cluster.published.add(1);
+                    actor.links.meters.cluster.publish_micros.add(micros);
+                    actor.perform(ctx);
+                }
+                Err(reason) => {
+                    warn!(actor.links.logger, "not acknowledged by NATS"; "reason" => reason,
+                        "next" => "it is published again");
+                    ctx.run_later(PUBLISH_AGAIN, move |actor, ctx| {
+                        if let Some((_, node)) = &mut actor.connection {
+                            node.publish_failed(epoch, number);
+                        }
+                        actor.perform(ctx);
+                    });
+                }
+            }
+        }));
+    }
+
+    fn fetched(&mut self, Fetched { entries, first }: Fetched) {
+        let Some((_, node)) = &mut self.connection else { return };
+        let now = Instant::now();
+        for (position, kind, payload) in entries {
+            node.received(position, kind, payload, now);
+        }
+        if let Some(first) = first {
+            node.stream_begins(first);
+        }
+        node.fetched(now);
+    }
+
+    fn serving(&mut self, serving: bool) {
+        self.links.meters.cluster.serving.set(usize::from(serving));
+        if serving {
+            info!(self.links.logger, "this node serves clients"; "node" => &self.settings.node);
+        } else {
+            warn!(self.links.logger, "this node is cut off from the others";
+                "next" => "it serves clients again when the stream answers");
+        }
+        self.links.registry.do_send(ToRegistry::Node(NodeEvent::Serving(serving)));
+    }
+
+    /// Hands room and registry what happened, the room first: what follows from it for others
+    /// has its place behind it there.
+    fn hand_on(&self, changes: Vec<Change>, own: Epoch) {
+        let is_end = |change: &Change| matches!(change, Change::Gone { node } if *node == own);
+        if self.is_stopping && changes.iter().any(is_end) {
+            return;
+        }
+        let (mut decisions, mut events) = (Vec::new(), Vec::new());
+        for change in changes {
+            match change {
+                Change::Joined { from, member, name, key, replaces, sequence, at } => {
+                    let key = key.map(Into::into);
+                    let joined = NodeEvent::Joined {
+                        member,
+                        name: name.clone(),
+                        key: Clone::clone(&key),
+                        replaces,
+                    };
+                    events.push(joined);
+                    let join = sequencer::Change::Join { member, name, key, replaces };
+                    decisions.push(decision(from == own, sequence, at, Some(join)));
+                }
+                Change::Refused { from, member } => {
+                    if from == own {
+                        events.push(NodeEvent::Refused(member));
+                        let refused = sequencer::Change::Refuse { member };
+                        decisions.push(decision(true, 0, 0, Some(refused)));
+                    }
+                }
+                Change::Left { from, member, reason, sequence, at } => {
+                    events.push(NodeEvent::Left(member));
+                    let leave = sequencer::Change::Leave { member, reason };
+                    decisions.push(decision(from == Some(own), sequence, at, Some(leave)));
+                }
+                Change::NotHere { from } => {
+                    if from == own {
+                        decisions.push(decision(true, 0, 0, None));
+                    }
+                }
+                Change::Said { from, name, texts, action, sequence, at } => {
+                    let said =
+                        sequencer::Change::Say { publisher: None, from: name, texts, action };
+                    decisions.push(decision(from == own, sequence, at, Some(said)));
+                }
+                Change::Purged { name } => {
+                    self.decide(std::mem::take(&mut decisions));
+                    self.links.room.do_send(FromNode::Purge(name));
+                }
+                Change::Entered { node } => {
+                    info!(self.links.logger, "a node joined"; "epoch" => format!("{:016x}", node.0));
+                }
+                Change::Gone { node } => {
+                    info!(self.links.logger, "a node left"; "epoch" => format!("{:016x}", node.0));
+                }
+                Change::RosterDue { .. } | Change::Hash { .. } => {}
+            }
+        }
+        self.decide(decisions);
+        for event in events {
+            // Cannot flood: each answers or follows from something that some client did.
+            self.links.registry.do_send(ToRegistry::Node(event));
+        }
+    }
+
+    fn decide(&self, decisions: Vec<Decision>) {
+        if !decisions.is_empty() {
+            // Cannot flood: every node has one message in flight, and the room empties its mailbox
+            // before it acts.
+            self.links.room.do_send(FromNode::Decided(decisions));
+        }
+    }
+
+    fn propose(&mut self, record: Record) {
+        match &mut self.connection {
+            Some((_, node)) => node.propose(record, Instant::now()),
+            None => self.early.push(record),
+        }
+    }
+
+    /// Sends a step or frame to the node of `to`; `undone` is reported when that does not get it.
+    fn send(
+        &mut self,
+        to: MemberId,
+        content: Content,
+        undone: Option<NodeEvent>,
+        ctx: &mut Context<Self>,
+    ) {
+        let fail = |links: &NodeLinks, undone: Option<NodeEvent>| {
+            if let Some(undone) = undone {
+                links.registry.do_send(ToRegistry::Node(undone));
+            }
+        };
+        let Some((log, node)) = &self.connection else { return fail(&self.links, undone) };
+        let Some(home) = node.replica().member(to).map(|resident| resident.node) else {
+            return fail(&self.links, undone);
+        };
+        let parcel = encode(&Parcel { position: node.replica().position(), content });
+        let log = log.clone();
+        let sending = async move { log.send(home, parcel, ANSWER_WITHIN).await };
+        ctx.spawn(wrap_future(sending).map(move |has_come, actor: &mut Self, _| {
+            if !has_come {
+                warn!(actor.links.logger, "another node does not answer";
+                    "epoch" => format!("{:016x}", home.0));
+                fail(&actor.links, undone);
+            }
+        }));
+    }
+
+    /// Passes on the steps and frames whose place has come.
+    fn deliver_held(&mut self) {
+        let Some((_, node)) = &self.connection else { return };
+        let position = node.replica().position();
+        while self.held.front().is_some_and(|(_, it)| it.position <= position)
+            && let Some((_, parcel)) = self.held.pop_front()
+        {
+            let event = match parcel.content {
+                Content::Frame { from, to, frame } => {
+                    Some(NodeEvent::Deliver { from, to, frame: frame.into() })
+                }
+                Content::Step { from, to, step } => {
+                    let from = from.into_member();
+                    step.into_step().map(|step| NodeEvent::Step { from, to, step })
+                }
+            };
+            if let Some(event) = event {
+                // Cannot flood: as many as are held.
+                self.links.registry.do_send(ToRegistry::Node(event));
+            }
+        }
+    }
+
+    fn measure(&self) {
+        let meters = &self.links.meters.cluster;
+        if let Some((_, node)) = &self.connection {
+            meters.lag.set(usize::try_from(node.lag()).unwrap_or(usize::MAX));
+            meters.nodes.set(node.replica().nodes().all().count().max(1));
+        }
+    }
+
+    fn report(&self) -> ClusterReport {
+        let mut report =
+            ClusterReport { room: self.settings.room.clone(), ..ClusterReport::default() };
+        let Some((_, node)) = &self.connection else { return report };
+        let replica = node.replica();
+        report.serving = node.is_serving();
+        (report.position, report.lag) = (replica.position(), node.lag());
+        report.nats.clone_from(&self.version);
+        let of = |epoch: Epoch| replica.members().filter(move |it| it.node == epoch).count();
+        let nodes = replica.nodes().all().map(|(epoch, liveness)| NodeReport {
+            name: liveness.name.to_string(),
+            epoch: format!("{:016x}", epoch.0),
+            own: epoch == node.epoch(),
+            missed: liveness.missed(),
+            members: of(epoch),
+        });
+        report.nodes = nodes.collect();
+        report
+    }
+}
+
+impl Actor for NodeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // The cluster has been asked for: that it is not there yet is to be seen.
+        self.links.meters.cluster.nodes.set(1);
+        self.connect(ctx);
+    }
+}
+
+impl StreamHandler<Arrival> for NodeActor {
+    fn handle(&mut self, arrival: Arrival, ctx: &mut Context<Self>) {
+        let Some((log, node)) = &mut self.connection else { return };
+        match arrival {
+            Arrival::Live(message) => {
+                if let Some((position, kind)) = republished(&message) {
+                    node.received(position, kind, message.payload, Instant::now());
+                }
+            }
+            Arrival::FromNode(message) => {
+                let Ok(parcel) = decode::<Parcel>(&message.payload) else { return };
+                if self.held.len() >= MOST_HELD {
+                    return;
+                }
+                self.held.push_back((Instant::now(), parcel));
+                if let Some(reply) = message.reply {
+                    let log = log.clone();
+                    ctx.spawn(wrap_future(async move { log.acknowledge(reply).await }));
+                }
+            }
+        }
+        self.perform(ctx);
+    }
+
+    /// A subscription has ended, such as that of an earlier epoch.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl Handler<ToNode> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ToNode, ctx: &mut Context<Self>) {
+        match message {
+            ToNode::Propose { generation, proposals } if generation == self.generation => {
+                for proposal in proposals {
+                    self.propose(record(proposal));
+                }
+            }
+            // By members who have left.
+            ToNode::Propose { .. } => {}
+            ToNode::Purge(name) => self.propose(Record::Purge { name }),
+            ToNode::Step { from, to, name, step } => self.step(&from, to, name, &step, ctx),
+            ToNode::Deliver { from, to, frame } => {
+                let content = Content::Frame { from, to, frame: frame.to_vec() };
+                self.send(to, content, None, ctx);
+            }
+            ToNode::Stop(stopped) => {
+                self.is_stopping = true;
+                self.stopped = Some(stopped);
+                match &mut self.connection {
+                    Some((_, node)) => node.stop(time_of_day().0, Instant::now()),
+                    None => drop(self.stopped.take()),
+                }
+            }
+        }
+        self.perform(ctx);
+    }
+}
+
+impl NodeActor {
+    fn step(
+        &mut self,
+        from: &Member,
+        to: MemberId,
+        name: Username,
+        step: &RemoteStep,
+        ctx: &mut Context<Self>,
+    ) {
+        let undone = match step {
+            RemoteStep::Step(Step::Ask(session)) => {
+                Some(NodeEvent::Unreachable { from: from.id(), session: *session, name })
+            }
+            _ => None,
+        };
+        if let Some(content) = Content::step(from, to, step) {
+            self.send(to, content, undone, ctx);
+        }
+    }
+}
+
+impl Handler<ReportCluster> for NodeActor {
+    type Result = MessageResult<ReportCluster>;
+
+    fn handle(&mut self, _: ReportCluster, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.report())
+    }
+}
+
+fn decision(is_own: bool, first: u64, at: i64, change: Option<sequencer::Change>) -> Decision {
+    Decision { is_own, first, at: UnixMillis(at), change }
+}
+
+fn record(Proposal { change, .. }: Proposal) -> Record {
+    let at = time_of_day().0;
+    match change {
+        sequencer::Change::Join { member, name, key, .. } => {
+            let forms = NameForms::of(&name);
+            Record::Join(Box::new(Join { member, name, forms, key: key.as_deref().copied(), at }))
+        }
+        sequencer::Change::Leave { member, reason } => Record::Leave { member, reason, at },
+        sequencer::Change::Say { from, texts, action, .. } => {
+            Record::Say { from, texts, action, at }
+        }
+        // No one proposes it; it stands for a leave of one who is not here.
+        sequencer::Change::Refuse { member } => {
+            let reason = crate::protocol::v2::LeaveReason::Removed;
+            Record::Leave { member, reason, at }
+        }
+    }
+}
+
+fn new_epoch() -> Epoch {
+    Epoch(fastrand::u64(..))
+}

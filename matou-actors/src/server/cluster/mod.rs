@@ -1,0 +1,19 @@
+//! One room on several servers, with the order of a `JetStream` stream.
+//!
+//! Each server is a node. Whatever happens in the room is a record; nodes publish records to one
+//! stream, and every node applies all of them in the order of the stream. So all nodes have the
+//! same members, names and sequences without asking each other.
+//!
+//! Pure, with time as an argument: `record` (what is in the stream), `replica` (what all nodes have
+//! in common), `liveness` (who is gone), `node` (one node: what it publishes, what it has read, when
+//! it is silent), `steps` (private steps between nodes). `actor` performs it, through `nats`.
+
+pub(crate) mod actor;
+pub(crate) mod liveness;
+pub(crate) mod nats;
+pub(crate) mod node;
+pub(crate) mod record;
+pub(crate) mod replica;
+#[cfg(test)]
+mod simulation;
+pub(crate) mod steps;
