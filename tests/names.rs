@@ -240,6 +240,32 @@ fn a_server_with_a_password_says_what_is_missing_and_what_is_wrong() {
 }
 
 #[test]
+fn a_reload_takes_the_password_that_is_in_its_file_now() {
+    let folder = TempDir::new().unwrap();
+    let [file, socket] = ["password", "admin"].map(|name| folder.path().join(name));
+    fs::write(&file, "first\n").unwrap();
+    let [file_path, socket_path] = [&file, &socket].map(|path| path.to_str().unwrap());
+    let settings = [("SECURITY__PASSWORD_FILE", file_path), ("ADMIN__SOCKET", socket_path)];
+    let ship = Ship { server: Server::with("127.0.0.1:0", &settings), folder };
+    let home = Home::new();
+    let joins = |password: &str| {
+        let mut command = matou(home.0.path());
+        command.args(["client", "--json", "--username", "ann", "--server"]);
+        command.arg(ship.server.address.to_string()).env("MATOU_CLIENT_PASSWORD", password);
+        command.stdin(Stdio::null()).output().unwrap().status.success()
+    };
+    assert!(joins("first") && !joins("second"));
+    fs::write(&file, "second\n").unwrap();
+    ship.asked(&["reload"]);
+    assert!(joins("second") && !joins("first"));
+    fs::write(&file, "").unwrap();
+    let broken = ship.admin(&["reload"]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("password"), "{broken:?}");
+    assert!(joins("second"), "the old one holds");
+}
+
+#[test]
 fn a_damaged_database_keeps_the_server_from_starting_and_is_left_as_it_is() {
     let folder = TempDir::new().unwrap();
     let store: PathBuf = folder.path().join("server.redb");

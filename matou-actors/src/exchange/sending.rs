@@ -45,6 +45,8 @@ enum Stage {
     },
     /// So many HAVE are still to come.
     AwaitHaves(u64),
+    /// What the other side has whole is compared with the file here, whose hash it has to have.
+    Comparing(Box<Current>, Digest),
     /// The next entry is due.
     Between,
     /// ENTRY is due.
@@ -156,7 +158,7 @@ impl Sending {
     pub(super) fn has_work(&self) -> bool {
         match &self.stage {
             Stage::Proving { own, .. } => own.is_none(),
-            Stage::Between | Stage::Begun(_) | Stage::Moving(_) => true,
+            Stage::Comparing(..) | Stage::Between | Stage::Begun(_) | Stage::Moving(_) => true,
             Stage::Piping(pipe, _) => pipe.is_ready(),
             Stage::Offered | Stage::AwaitHaves(_) | Stage::AwaitReceipt(_) => false,
         }
@@ -201,6 +203,7 @@ impl Sending {
                 };
                 return Ok(self.proof());
             }
+            Stage::Comparing(current, theirs) => self.compare(current, theirs, out)?,
             Stage::Between => self.begin_next(out)?,
             Stage::Begun(current) => {
                 let (transfer, offset) = (self.transfer, current.position);
@@ -254,15 +257,36 @@ impl Sending {
         let whole = self.haves.get(&entry.path).copied();
         let whole =
             whole.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
-        if let Some((_, _, hash)) = whole {
-            out.push(&entry_frame(self.transfer, &entry, entry.size));
-            self.moved = self.moved.saturating_add(entry.size);
-            self.end(&entry, hash, out);
+        if let Some((_, _, theirs)) = whole {
+            self.stage = Stage::Comparing(Box::new(self.open(entry)?), theirs);
         } else if entry.flags & FOLDER != 0 {
             out.push(&entry_frame(self.transfer, &entry, 0));
             self.end(&entry, finish(&blake3::Hasher::new()), out);
         } else {
             self.stage = Stage::Begun(Box::new(self.open(entry)?));
+        }
+        Ok(())
+    }
+
+    /// Hashes on, and skips the entry if the other side has the same bytes.
+    fn compare(
+        &mut self,
+        mut current: Box<Current>,
+        theirs: Digest,
+        out: &mut Output,
+    ) -> Result<(), End> {
+        let size = current.entry.size;
+        let until = current.position.saturating_add(HASH_STEP).min(size);
+        current.hash_until(until).map_err(|reason| End::new(CancelReason::CannotRead, reason))?;
+        if until < size {
+            self.stage = Stage::Comparing(current, theirs);
+        } else if finish(&current.hasher) == theirs {
+            out.push(&entry_frame(self.transfer, &current.entry, size));
+            self.moved = self.moved.saturating_add(size);
+            self.end(&current.entry, theirs, out);
+        } else {
+            (current.position, current.hasher) = (0, blake3::Hasher::new());
+            self.stage = Stage::Begun(current);
         }
         Ok(())
     }

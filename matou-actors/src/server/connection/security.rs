@@ -1,12 +1,20 @@
 //! How the connections of clients are protected.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 
-use crate::protocol::v2::PasswordProof;
+use crate::protocol::v2::{PasswordProof, PublicKey};
 use crate::server::registry::access::PasswordCheck;
 use crate::trust::{ExporterSlot, PasswordKey};
+
+/// The password of this server, which a reload may change.
+#[derive(Debug)]
+pub(crate) struct ServerPassword {
+    server: PublicKey,
+    /// Locked for the time of a copy or a proof only.
+    key: RwLock<PasswordKey>,
+}
 
 /// Whether clients may be encrypted, and have to be, and what they have to prove.
 #[derive(Clone, Debug, Default)]
@@ -14,9 +22,26 @@ pub(crate) struct Security {
     /// `None`: there is no key, revision 1 only.
     pub(crate) config: Option<Arc<ServerConfig>>,
     pub(crate) refuses_plain: bool,
-    pub(crate) password: Option<PasswordKey>,
+    pub(crate) password: Option<Arc<ServerPassword>>,
     /// With a password, where `config` leaves the exporters of handshakes.
     pub(crate) exporters: Option<Arc<ExporterSlot>>,
+}
+
+impl ServerPassword {
+    pub(crate) fn new(password: &str, server: PublicKey) -> Self {
+        let key = RwLock::new(PasswordKey::new(password, &server));
+        Self { server, key }
+    }
+
+    /// From now on this password is asked for.
+    pub(crate) fn change(&self, password: &str) {
+        let key = PasswordKey::new(password, &self.server);
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    fn verify(&self, exporter: &[u8; 32], proof: &[u8; 32]) -> bool {
+        self.key.read().unwrap_or_else(PoisonError::into_inner).verify(exporter, proof)
+    }
 }
 
 impl Security {

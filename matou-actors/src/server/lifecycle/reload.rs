@@ -5,6 +5,7 @@ use actix::prelude::{Addr, Recipient};
 use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::admitted_keys::{AdmittedKeys, AdmittedKeysError};
+use crate::server::accept::password_file::PasswordFileError;
 use crate::server::broker::requests::RequestLimits;
 use crate::server::messages::{
     SetAccess, SetAdmission, SetLimits, SetNames, SetRequestLimits, SetRoom,
@@ -35,6 +36,9 @@ pub enum ReloadError {
     /// A file of admitted keys that cannot be used.
     #[error(transparent)]
     AdmittedKeys(#[from] AdmittedKeysError),
+    /// A file of a password that cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordFileError),
 }
 
 /// Reads who is let in.

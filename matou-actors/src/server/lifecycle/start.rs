@@ -18,7 +18,7 @@ use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::accept::password_file::{PasswordFileError, read_password};
 use crate::server::admin::{self, AdminSettings, ControlRequest};
-use crate::server::connection::security::Security;
+use crate::server::connection::security::{Security, ServerPassword};
 use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::reload::{ReloadError, access};
 use crate::server::lifecycle::wiring::{Actors, Kept};
@@ -28,7 +28,7 @@ use crate::server::room::history_file::{self, HistoryWriter};
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::store::Store;
 use crate::server::store::writer::StoreWriter;
-use crate::trust::{Alpn, ExpectedKey, Identity, PasswordKey, TlsError, server_config};
+use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
 
 /// How long the whole of [`Running::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -50,6 +50,7 @@ pub struct Running {
     settings: ServerSettings,
     /// As they were at the start.
     bans: Bans,
+    password: Option<Arc<ServerPassword>>,
     actors: Actors,
     arbiters: Vec<Arbiter>,
     history: Option<HistoryWriter>,
@@ -99,6 +100,7 @@ pub fn start(
     let kept = kept(settings, store, &logger)?;
     let bans = kept.bans.clone();
     let security = security(settings, identity)?;
+    let password = security.password.clone();
     let mut sockets = Vec::new();
     let mut addresses = Vec::new();
     for listener in listeners {
@@ -112,7 +114,7 @@ pub fn start(
     let history = kept.history.as_ref().map(|(_, writer)| writer.clone());
     let actors = Actors::start(settings, security, sockets, kept, &arbiters, &failed, &logger)?;
     let settings = settings.clone();
-    Ok(Running { addresses, settings, bans, actors, arbiters, history, failures, logger })
+    Ok(Running { addresses, settings, bans, password, actors, arbiters, history, failures, logger })
 }
 
 /// Checks the file of bans as [`start`] does.
@@ -158,7 +160,8 @@ fn security(
     let file = &settings.security.password_file;
     let password = match identity {
         Some(identity) if !file.as_os_str().is_empty() => {
-            Some(PasswordKey::new(&read_password(file)?, &identity.public_key()))
+            let password = ServerPassword::new(&read_password(file)?, identity.public_key());
+            Some(Arc::new(password))
         }
         _ => None,
     };
@@ -202,11 +205,17 @@ impl Running {
     }
 
     /// Applies those of `settings` that can change while the server runs (sections `limits` and
-    /// `private`, the room's message of the day and roster, names, admitted keys, ...), and returns the keys that differ and
+    /// `private`, the room's message of the day and roster, names, admitted keys, the password in its file, ...), and returns the keys that differ and
     /// need a restart. With an error nothing changes. The log's level is the logger's owner's to
     /// change.
     pub fn reload(&mut self, settings: &ServerSettings) -> Result<Vec<&'static str>, ReloadError> {
-        self.actors.reloadable().apply(&mut self.settings, settings)
+        let file = &self.settings.security.password_file;
+        let new = self.password.as_ref().map(|_| read_password(file)).transpose()?;
+        let kept = self.actors.reloadable().apply(&mut self.settings, settings)?;
+        if let (Some(password), Some(new)) = (&self.password, new) {
+            password.change(&new);
+        }
+        Ok(kept)
     }
 
     /// Stops: accept no connection, read nothing, write what was said, close. Gives up on those who do
