@@ -202,6 +202,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         action: Action::Peer(Command::Whois),
     },
     CommandSpec {
+        name: "doctor",
+        aliases: &[],
+        arguments: &[Argument::Peer],
+        help: "find out what is in the way of a private session with a person",
+        action: Action::Peer(Command::Diagnose),
+    },
+    CommandSpec {
         name: "verify",
         aliases: &[],
         arguments: &[Argument::Peer, Argument::Yes],

@@ -9,6 +9,7 @@ mod admin;
 mod arguments;
 mod client;
 mod commands;
+mod diagnosis;
 mod discovery;
 mod exit;
 mod generate;

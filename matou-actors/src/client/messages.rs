@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 
 use crate::client::api::command::Command;
 use crate::client::api::event::LinkSecurity;
+use crate::client::doctor::Evidence;
 use crate::client::files::Seen;
 use crate::client::ids::{MessageId, SessionId, TransferId};
 use crate::client::meeting::MeetingReport;
 use crate::exchange::Report;
-use crate::protocol::v2::{self, Candidates, Ticket};
+use crate::protocol::v2::{self, Candidates, DialReport, Ticket};
 use crate::protocol::{MessageText, PortPair, Username};
 use crate::transfer::{ChosenFile, Moved};
 
@@ -92,6 +93,8 @@ pub(crate) enum SessionEvent {
     /// The meeting of revision 2 has ended, and what it has shown; [`SessionEvent::Up`] or
     /// [`SessionEvent::Over`] follows.
     Met(Box<MeetingReport>),
+    /// The same with what the peer saw, if it has said so in time.
+    Diagnosed(Box<Evidence>),
     /// Both connections are there.
     Up { peer: SocketAddr },
     /// Texts came. The answer comes once the next ones may follow.
@@ -174,6 +177,8 @@ pub(crate) enum SessionCommand {
     Show(Ticket),
     /// The peer dials now.
     Go,
+    /// The peer's meeting is over, and this became of its dials.
+    PeerSaw(DialReport),
     /// Send a file in its turn.
     SendFile(Outgoing),
     /// Take an offered file. `unattended`: refuse it if it cannot be taken.

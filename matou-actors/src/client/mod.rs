@@ -4,6 +4,7 @@
 //! - `channels`: the inner side of that.
 //! - `link`: the connection to the server, one actor.
 //! - `meeting`: how two clients of revision 2 find each other.
+//! - `doctor`: what is in their way, in words.
 //! - `session`: private sessions, one actor for each, which owns both its connections.
 //! - `files`: its file connection; [`crate::transfer::Transfer`] is one actor for each file.
 //! - `peers`: what goes on with each other user, without actors.
@@ -17,6 +18,7 @@ mod api;
 mod background;
 mod channels;
 mod connection;
+mod doctor;
 mod files;
 mod hub;
 mod ids;
@@ -33,6 +35,7 @@ mod session;
 use actix::Actor;
 
 pub use api::command::{Command, PipeInput};
+pub use api::diagnosis::{Attempt, AttemptResult, Diagnosis};
 pub use api::event::{
     Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState, TransferInfo,
 };

@@ -13,6 +13,7 @@ use matou_actors::protocol::Username;
 
 use super::rows::rows;
 use super::sizes::{duration, moved, size, time_left, total};
+use crate::diagnosis::describe_diagnosis;
 use crate::sanitize::sanitize;
 use crate::security::password_needed;
 use crate::security::{describe, describe_session, describe_user, describe_words};
@@ -31,9 +32,13 @@ impl Plain {
     ///
     /// `width` is that of the terminal in columns, if it is one.
     pub(super) fn lines(&mut self, event: &Event, now: &Zoned, width: Option<usize>) -> String {
-        let Some(text) = self.text(event) else { return String::new() };
-        let line = format!("{} {}", time(event, now), sanitize(&text));
-        rows(&line, width) + "\n"
+        let line =
+            |text: &str| rows(&format!("{} {}", time(event, now), sanitize(text)), width) + "\n";
+        if let Event::Diagnosis(diagnosis) = event {
+            let lines = describe_diagnosis(diagnosis);
+            return lines.iter().map(|text| line(&format!("* {text}"))).collect();
+        }
+        self.text(event).map_or(String::new(), |text| line(&text))
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each event")]
@@ -122,6 +127,8 @@ impl Plain {
                 format!("* private session with {with} ({address}) opened, {security}")
             }
             Event::Whois { .. } => format!("* {}", describe_user(event).join("; ")),
+            // It has more than one line.
+            Event::Diagnosis(_) => return None,
             Event::Verification { username, words, .. } => {
                 format!("* {}", describe_words(username, words))
             }

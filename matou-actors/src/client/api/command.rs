@@ -108,6 +108,9 @@ pub enum Command {
     Compared(Username),
     /// Accept the key that this user has now in the place of the known one.
     Trust(Username),
+    /// Say what is in the way between the user and this one, as [`crate::client::Event::Diagnosis`]. Without
+    /// a session, one is asked for first.
+    Diagnose(Username),
     /// Send the private messages to this user that did not arrive again.
     Resend(Username),
     /// Do not wait for the next attempt: connect to the server now.

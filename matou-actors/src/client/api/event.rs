@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::diagnosis::Diagnosis;
 pub use super::security::{KeyStanding, LinkSecurity};
 pub use super::transfer_info::{Direction, TransferInfo};
 use super::transfer_info::{lossy, lossy_if_any};
@@ -162,6 +163,8 @@ pub enum Event {
         /// The fingerprint of their key.
         fingerprint: String,
     },
+    /// Answer to [`crate::client::Command::Diagnose`]: what is in the way between two computers.
+    Diagnosis(Diagnosis),
     /// How far the key of a user is known has changed.
     KeyStanding {
         /// Who.

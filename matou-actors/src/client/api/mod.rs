@@ -1,6 +1,7 @@
 //! What the outside sees: commands in, events out.
 
 pub(super) mod command;
+pub(super) mod diagnosis;
 pub(super) mod event;
 pub(super) mod handle;
 pub(super) mod password;

@@ -66,6 +66,7 @@ pub(crate) fn needs_server(command: &Command) -> bool {
             | Command::Send { .. }
             | Command::SendPipe { .. }
             | Command::Open(_)
+            | Command::Diagnose(_)
             | Command::Whois(_)
             | Command::Verify(_)
             | Command::Compared(_)

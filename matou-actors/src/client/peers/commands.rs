@@ -44,6 +44,7 @@ impl Peers {
             Command::Unignore(name) => self.unignore(&name, at),
             Command::Allow(name) => self.allow(&name, at),
             Command::Disallow(name) => self.disallow(&name),
+            Command::Diagnose(name) => self.diagnose(&name, at),
             Command::Whois(name) => self.whois(&name, at),
             Command::Verify(name) => self.verify(&name, at),
             Command::Compared(name) => self.compared(&name, at),

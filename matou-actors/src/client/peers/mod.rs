@@ -9,6 +9,7 @@
 //!   wants of those.
 //! - [`conversation`]: the state of things with one user, `outcome`: what comes of what happened to it; `further`: sessions beside the first.
 //! - `reachable`: addresses that are connected to. `transfers`, `accept_rate`: files of this run.
+//! - `doctor`: what is in the way between the user and others.
 //! - `resend`: texts that did not arrive.
 
 mod accept_rate;
@@ -17,6 +18,7 @@ mod conversation;
 #[cfg(test)]
 mod conversation_tests;
 mod delivery;
+mod doctor;
 mod encrypted;
 mod files;
 mod further;
@@ -46,6 +48,7 @@ use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
 use self::conversation::Conversation;
+use self::doctor::Doctor;
 use self::further::Allowance;
 use self::known_keys::Keys;
 use self::numbered_requests::EncryptedRequests;
@@ -86,6 +89,7 @@ pub(crate) struct Peers {
     encrypted: EncryptedRequests,
     keys: Keys,
     undelivered: Undelivered,
+    doctor: Doctor,
     actions: Vec<Action>,
 }
 
@@ -217,6 +221,7 @@ impl Peers {
             encrypted: EncryptedRequests::default(),
             keys: Keys::default(),
             undelivered: Undelivered::default(),
+            doctor: Doctor::default(),
             actions: Vec::new(),
         }
     }

@@ -201,6 +201,7 @@ impl Peers {
             Remains::Nothing | Remains::More => {}
             Remains::Undelivered(items) => self.undelivered(with, items, reason),
             Remains::Over(items) => {
+                self.doctor.give_up(key);
                 self.undelivered(with.clone(), items, reason);
                 self.emit(Event::PrivateClosed { with, reason: reason.into() });
                 self.still_asked(key);

@@ -38,6 +38,9 @@ impl Peers {
             v2::ServerFrame::Where { session, ticket } => {
                 self.command_meeting(session, SessionCommand::Show(ticket));
             }
+            v2::ServerFrame::Outcome { session, dialled, .. } => {
+                self.command_meeting(session, SessionCommand::PeerSaw(dialled));
+            }
             v2::ServerFrame::Go { session } => self.command_meeting(session, SessionCommand::Go),
             _ => {}
         }

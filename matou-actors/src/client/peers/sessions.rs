@@ -101,6 +101,7 @@ impl Peers {
             SessionEvent::PortsOpen(ports) => self.ports_open(session, ports),
             SessionEvent::CandidatesReady(own) => self.candidates_ready(session, own),
             SessionEvent::Met(report) => self.meeting_over(session, &report),
+            SessionEvent::Diagnosed(evidence) => self.diagnosed(session, &evidence),
             SessionEvent::Up { peer } => self.session_up(session, peer, at),
             SessionEvent::Texts(texts) => self.texts_came(session, texts, at),
             SessionEvent::Sent { text, id } => self.text_sent(session, text, id, at),

@@ -166,7 +166,10 @@ impl Session {
         match command {
             SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
             // Revision 1 has no candidates.
-            SessionCommand::Reach(_) | SessionCommand::Show(_) | SessionCommand::Go => {}
+            SessionCommand::Reach(_)
+            | SessionCommand::Show(_)
+            | SessionCommand::Go
+            | SessionCommand::PeerSaw(_) => {}
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, folder: Some(_), .. } => {
                 let reason = "revision 1 saves in the downloads folder (/downloads FOLDER)".into();

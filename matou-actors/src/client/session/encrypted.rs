@@ -14,18 +14,22 @@ use super::encrypted_files::{EncryptedFiles, Follows, SharedFiles};
 use super::encrypted_talk::{Came, read, talk};
 use super::private_session::{LINGER, PrivateSession, Reports, Writing};
 use crate::client::connection::frames::Frames;
+use crate::client::doctor::{Evidence, verdict};
 use crate::client::ids::{MessageIds, SessionId};
 use crate::client::meeting::{
-    MeetingPorts, Met, News, Plan, Secure, ServerAt, Side, Surroundings, meet, own_candidates,
-    own_networks,
+    MeetingPorts, MeetingReport, Met, News, Plan, Secure, ServerAt, Side, Surroundings, meet,
+    own_candidates, own_networks,
 };
 use crate::client::messages::{
     ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent, SessionReport,
 };
 use crate::exchange::Report;
-use crate::protocol::v2::{self, ACTION, Candidates, MessageFrame, PublicKey};
+use crate::protocol::v2::{self, ACTION, Candidates, DialReport, MessageFrame, PublicKey};
 use crate::protocol::{MessageText, PeerFrame, Username};
 use crate::trust::Identity;
+
+/// How long the peer may take to say what it saw.
+const PEER_REPORT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Whom to meet, and why.
 #[derive(Clone, Debug)]
@@ -68,6 +72,7 @@ pub(crate) struct EncryptedSession {
     reports: Reports,
     /// What the server says, for the meeting.
     news: watch::Sender<News>,
+    examination: Examination,
     /// `None` until both connections are there.
     open: Option<Open>,
     ended: bool,
@@ -81,6 +86,19 @@ struct Open {
     files: EncryptedFiles,
     /// The message connection has ended, and why; the file connection is about to.
     over: Option<String>,
+}
+
+/// What is known of the ways to the peer.
+#[derive(Debug)]
+enum Examination {
+    /// The meeting goes on; what the peer saw, if its own is over.
+    Meeting(Option<DialReport>),
+    /// What the peer saw is waited for. With a reason the session ends then.
+    Waiting {
+        evidence: Box<Evidence>,
+        failed: Option<String>,
+    },
+    Reported,
 }
 
 /// What came at once on the message connection.
@@ -97,7 +115,59 @@ impl EncryptedSession {
         let offered = setup.meeting.candidates.clone();
         let news = watch::Sender::new(News { offered, ..News::default() });
         let reports = Reports::new(setup.id, setup.reports.clone());
-        Self { setup, reports, news, open: None, ended: false }
+        Self {
+            setup,
+            reports,
+            news,
+            examination: Examination::Meeting(None),
+            open: None,
+            ended: false,
+        }
+    }
+
+    /// The meeting is over. Where the server relays it, the peer says what it saw.
+    fn met(&mut self, met: Result<Met, String>, report: MeetingReport, ctx: &mut Context<Self>) {
+        if self.ended {
+            return;
+        }
+        self.reports.report(SessionEvent::Met(Box::new(report.clone())));
+        let (peer, networks) = (self.setup.peer.clone(), own_networks());
+        let evidence = Box::new(Evidence { peer, networks, report, by_peer: None });
+        let failed = met.as_ref().err().cloned();
+        if let Ok(met) = met {
+            self.begin(met, ctx);
+        }
+        let waiting = Examination::Waiting { evidence, failed };
+        let before = std::mem::replace(&mut self.examination, waiting);
+        if let Examination::Meeting(Some(by_peer)) = before {
+            self.conclude(Some(by_peer), ctx);
+        } else if self.news.borrow().ticket.is_none() {
+            self.conclude(None, ctx);
+        } else {
+            ctx.run_later(PEER_REPORT_TIMEOUT, |session, ctx| session.conclude(None, ctx));
+        }
+    }
+
+    fn peer_saw(&mut self, dialled: DialReport, ctx: &mut Context<Self>) {
+        if let Examination::Meeting(by_peer) = &mut self.examination {
+            *by_peer = Some(dialled);
+        } else {
+            self.conclude(Some(dialled), ctx);
+        }
+    }
+
+    /// Reports what is known, once, and ends the session if there is none.
+    fn conclude(&mut self, by_peer: Option<DialReport>, ctx: &mut Context<Self>) {
+        let concluded = std::mem::replace(&mut self.examination, Examination::Reported);
+        let Examination::Waiting { mut evidence, failed } = concluded else { return };
+        evidence.by_peer = by_peer;
+        let verdict = verdict(&evidence).join(" ");
+        if !self.ended {
+            self.reports.report(SessionEvent::Diagnosed(evidence));
+        }
+        if let Some(reason) = failed {
+            self.end(format!("{reason}. {verdict}"), ctx);
+        }
     }
 
     fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
@@ -305,13 +375,7 @@ impl Actor for EncryptedSession {
         }
         let meeting = meet(plan, self.news.subscribe());
         ctx.spawn(meeting.into_actor(self).map(|(met, report), session, ctx| {
-            if !session.ended {
-                session.reports.report(SessionEvent::Met(Box::new(report)));
-            }
-            match met {
-                Ok(met) => session.begin(met, ctx),
-                Err(reason) => session.end(reason, ctx),
-            }
+            session.met(met, report, ctx);
         }));
     }
 }
@@ -328,6 +392,7 @@ impl Handler<SessionCommand> for EncryptedSession {
             SessionCommand::Show(ticket) => {
                 self.news.send_modify(|news| news.ticket = Some(ticket));
             }
+            SessionCommand::PeerSaw(dialled) => self.peer_saw(dialled, ctx),
             SessionCommand::Go => self.news.send_modify(|news| news.go = true),
             SessionCommand::SendFile(file) => {
                 let event = match &mut self.open {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use matou_actors::client::{Event, KeyStanding, LinkSecurity, MessageId, RequestState};
 use matou_actors::protocol::{MessageText, Username};
 
+use crate::diagnosis::describe_diagnosis;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
 use crate::screen::state::entry::{Body, Said};
@@ -38,6 +39,12 @@ impl App {
             Event::Whois { .. } => {
                 for line in describe_user(&event) {
                     self.notice_in(self.active, &line);
+                }
+            }
+            Event::Diagnosis(diagnosis) => {
+                let index = self.peer_tab(&diagnosis.with).unwrap_or(self.active);
+                for line in describe_diagnosis(&diagnosis) {
+                    self.notice_in(index, &line);
                 }
             }
             Event::Verification { username, words, .. } => {

@@ -258,6 +258,7 @@ impl App {
             | Command::UsePassword(_)
             | Command::FetchHistory
             | Command::SetRate(_)
+            | Command::Diagnose(_)
             | Command::Whois(_)
             | Command::Verify(_)
             | Command::Compared(_)

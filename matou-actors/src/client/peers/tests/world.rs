@@ -254,7 +254,10 @@ impl World {
     fn command(&mut self, user: usize, id: SessionId, command: SessionCommand) {
         let Some(other) = self.session(user, id).map(|session| session.other) else { return };
         match command {
-            SessionCommand::Reach(_) | SessionCommand::Show(_) | SessionCommand::Go => {
+            SessionCommand::Reach(_)
+            | SessionCommand::Show(_)
+            | SessionCommand::Go
+            | SessionCommand::PeerSaw(_) => {
                 panic!("not in revision 1")
             }
             SessionCommand::SendText { text, .. } => {

@@ -1,0 +1,69 @@
+//! What is in the way between the user and others: what was seen when they met last.
+
+use std::collections::{HashMap, HashSet};
+
+use super::encrypted::Road;
+use super::{Peers, Situation};
+use crate::client::api::diagnosis::Diagnosis;
+use crate::client::api::event::{ErrorCode, Event};
+use crate::client::doctor::{Evidence, diagnose};
+use crate::client::ids::SessionId;
+use crate::protocol::{FoldedName, Username};
+
+/// Meetings whose diagnosis is remembered.
+const MOST: usize = 64;
+
+/// What is known, and what the user waits for.
+#[derive(Debug, Default)]
+pub(super) struct Doctor {
+    wanted: HashSet<FoldedName>,
+    last: HashMap<FoldedName, Diagnosis>,
+}
+
+impl Doctor {
+    /// Nothing more comes of the meeting that is waited for.
+    pub(super) fn give_up(&mut self, key: &FoldedName) {
+        self.wanted.remove(key);
+    }
+}
+
+impl Peers {
+    /// Says how the open session with this user came about, or asks for one to find out.
+    pub(super) fn diagnose(&mut self, name: &Username, at: &Situation<'_>) {
+        let key = name.folded();
+        let last = self.doctor.last.get(&key).filter(|_| self.is_open_with(&key));
+        if let Some(diagnosis) = last.cloned() {
+            return self.emit(Event::Diagnosis(diagnosis));
+        }
+        if at.roster.find(&key).is_some() && matches!(self.road(name, at), Ok(Road::Plain)) {
+            return self.error(
+                ErrorCode::Session,
+                format!(
+                    "nothing can be said of the way to {name}: one of the two programs speaks revision 1, \
+                     in which the one who is asked connects to the one who asks"
+                ),
+            );
+        }
+        self.doctor.wanted.insert(key);
+        self.open(name, at);
+    }
+
+    /// A meeting is over, and both sides have said what they saw, as far as they do.
+    pub(super) fn diagnosed(&mut self, id: SessionId, evidence: &Evidence) {
+        let Some(live) = self.sessions.get(&id) else { return };
+        let (key, diagnosis) = (live.peer.folded(), diagnose(evidence));
+        if self.doctor.wanted.remove(&key) {
+            self.emit(Event::Diagnosis(diagnosis.clone()));
+        }
+        if self.doctor.last.len() >= MOST {
+            self.doctor.last.clear();
+        }
+        self.doctor.last.insert(key, diagnosis);
+    }
+
+    fn is_open_with(&self, key: &FoldedName) -> bool {
+        let Some(with) = self.conversations.get(key) else { return false };
+        let mut sessions = with.sessions().iter().filter_map(|id| self.sessions.get(id));
+        sessions.any(|live| live.open.is_some() && live.meeting.is_some() && !live.closed)
+    }
+}
