@@ -247,7 +247,7 @@ impl Worker {
             self.engine.data_filled(transfer, taken, now);
             taken
         } else {
-            let taken = most.min(self.buffer.len());
+            let taken = most.min(self.unused.len());
             let unused = self.unused.get_mut(..taken).unwrap_or_default();
             self.stream.tls.reader().read_exact(unused)?;
             taken
