@@ -141,7 +141,7 @@ fn a_full_disk_costs_the_history_and_nothing_else() {
         let text = ada.any("message")["text"].as_str().unwrap().to_owned();
         assert!(text.starts_with(&format!("{number} ")), "{text}");
     }
-    let warned = server.logged("cannot write the history; it is tried again");
+    let warned = server.logged("cannot write the history; trying again");
     assert!(warned["reason"].as_str().unwrap().contains("space"), "{warned}");
     let mut bea = Client::join(server.address, "Bea");
     assert_eq!(bea.any("history_end")["messages"], 50);

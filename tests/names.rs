@@ -297,7 +297,7 @@ fn two_servers_of_one_home_run_and_the_second_says_that_it_keeps_no_names() {
     let mut second = Process(command.spawn().unwrap());
     let mut log = Lines::new("second server", second.0.stderr.take().unwrap());
     let warned = log.wait("a warning", |line| {
-        line.contains("a restart will forget to whom names belong").then(|| line.to_owned())
+        line.contains("a restart will forget who owns which name").then(|| line.to_owned())
     });
     assert!(warned.contains("in use by another server"), "{warned}");
     log.wait("listening", |line| line.contains("\"listening\"").then_some(()));

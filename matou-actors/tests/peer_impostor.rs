@@ -253,7 +253,7 @@ fn a_peer_that_does_not_prove_the_key_that_was_named_is_not_met() {
     let mut link = Link::accept(&trap.messages, &eve, Alpn::Message);
     let failure = link.stream.read(&mut [0; 16]).unwrap_err();
     assert!(link.stream.conn.peer_certificates().is_none(), "{failure}: ann showed no key");
-    liar.victim.closed_because("is not the right one");
+    liar.victim.closed_because("is not the peer");
 }
 
 #[test]

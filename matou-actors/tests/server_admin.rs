@@ -155,7 +155,9 @@ fn a_ban_disconnects_keeps_out_survives_a_restart_and_ends() {
 fn a_ban_that_cannot_be_saved_holds_and_says_so() {
     let stage = Stage::start();
     std::fs::create_dir(stage.folder.path().join("bans.json")).unwrap();
-    assert!(error(stage.ask(&ban("127.0.0.1", None))).contains("only until the server stops"));
+    assert!(
+        error(stage.ask(&ban("127.0.0.1", None))).contains("only lasts until the server stops")
+    );
     assert!(Client::connect(&stage.server).is_closed());
 }
 

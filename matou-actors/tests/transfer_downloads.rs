@@ -143,7 +143,7 @@ fn files_on_their_way_count_for_the_next_one_and_each_write_keeps_the_reserve() 
     let downloads = Downloads::new(temporary.path().into(), free / 4);
     let first = downloads.begin(stamp(), free / 2).unwrap();
     let error = downloads.begin(stamp(), free / 2).unwrap_err().to_string();
-    assert!(error.contains("files on their way need"), "{error}");
+    assert!(error.contains("transfers under way need"), "{error}");
     first.wrote(1000).unwrap();
     let second = downloads.begin(stamp(), free / 2).unwrap();
     drop((first, second));

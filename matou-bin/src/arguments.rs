@@ -37,7 +37,7 @@ Exit codes:
   3   the server refused the name given with --username
   4   the recipient refused a file or the private session
   5   the recipient was not in the room, or did not answer in time
-  6   a transfer ended before it was complete; send it again to go on where it ended
+  6   a transfer ended before it was complete; send it again to resume it
   7   the server was not found or not reached";
 
 /// Server or client.

@@ -87,19 +87,22 @@ fn show(path: &Path) -> Result<(), Failure> {
 
 fn forget(server: &str) -> Result<(), Failure> {
     let name = ServerName::parse(server).map_err(Failure::Usage)?.to_string();
-    let file = known_servers_file().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
+    let file = known_servers_file()
+        .ok_or_else(|| Failure::Runtime("there is no home directory; set HOME".into()))?;
     let mut known = load_known(&file)?;
     if !known.remove(&name) {
         return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));
     }
     replace(&file, &known.to_text())
         .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", file.display())))?;
-    let line = format!("The key of {name} is forgotten: the next one that it shows is accepted.\n");
+    let line =
+        format!("The key of {name} is forgotten: the next one that it presents is accepted.\n");
     print(line.as_bytes())
 }
 
 fn forget_the_person(name: &Username) -> Result<(), Failure> {
-    let file = known_people_file().ok_or_else(|| Failure::Runtime("there is no home".into()))?;
+    let file = known_people_file()
+        .ok_or_else(|| Failure::Runtime("there is no home directory; set HOME".into()))?;
     let forgotten = forget_person(&file, name).map_err(Failure::Runtime)?;
     if forgotten == 0 {
         return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));

@@ -61,11 +61,9 @@ pub(crate) enum InputError {
     Server(String),
     #[error("{0:?} is not a transfer number; /transfers lists them")]
     Number(String),
-    #[error(
-        "{0:?} is no rate: a number of bytes a second, such as 500k or 2M, or off, is expected"
-    )]
+    #[error("{0:?} is not a rate; expected a number of bytes a second, such as 500k or 2M, or off")]
     Rate(String),
-    #[error("Nothing sent: what follows /me has at most {LONGEST_ACTION} bytes")]
+    #[error("Nothing sent: the text of /me may have at most {LONGEST_ACTION} bytes")]
     LongAction,
     #[error("Nothing sent: the text contains only characters that cannot be sent")]
     NothingToSend,

@@ -120,7 +120,7 @@ fn send(roff: &mut Roff) {
     );
     roff.entry(
         "tar -c trip | matou-bin send --name trip.tar Bea -",
-        "Send what another program writes. After a cut it begins anew: a pipe cannot go on.",
+        "Send what another program writes. A pipe cannot be resumed: after an interruption it starts from the beginning.",
     );
 }
 
@@ -130,10 +130,10 @@ fn receive(roff: &mut Roff) {
          file and nothing else.");
     join(roff);
     roff.title("EXAMPLES");
-    roff.entry("matou-bin receive --once", "Receive one file or folder from anybody.");
+    roff.entry("matou-bin receive --once", "Receive one file or folder from anyone.");
     roff.entry(
         "matou-bin receive --from Ada --to /srv/drop",
-        "Receive files of Ada into a folder.",
+        "Receive files from Ada into a folder.",
     );
     roff.entry("matou-bin receive --to - | tar -x", "Hand one file to another program.");
 }

@@ -121,6 +121,12 @@ impl Client {
         })
     }
 
+    /// All that it has written so far, but for the answers to `/transfers`.
+    pub(crate) fn seen(&self) -> String {
+        let lines = self.lines.seen.iter();
+        lines.filter(|line| !line.contains("\"transfers\"")).cloned().collect::<Vec<_>>().join("\n")
+    }
+
     /// Forgets the events that no wait has taken.
     pub(crate) fn forget(&mut self) {
         self.waiting.clear();

@@ -80,7 +80,7 @@ impl Engine {
     pub(super) fn order(&mut self, order: Order) {
         match order {
             Order::Offer { key, .. } if self.queued.len() >= MOST_QUEUED => {
-                let reason = format!("more than {MOST_QUEUED} files wait for this person");
+                let reason = format!("{MOST_QUEUED} files are queued for this person already");
                 self.fail_unnumbered(key, reason);
             }
             Order::Offer { key, chosen } => {
@@ -212,7 +212,7 @@ impl Engine {
             MessageFrame::Receipt { transfer, hash } => {
                 let Some(of) = self.sending.get_mut(&transfer) else { return };
                 if !of.transfer.is_receipt(hash) {
-                    let reason = "the other side confirms another file than was sent";
+                    let reason = "the other side confirmed a different file than the one sent";
                     return self.end(transfer, End::new(CancelReason::WrongHash, reason));
                 }
                 let manifest = &of.transfer.manifest;

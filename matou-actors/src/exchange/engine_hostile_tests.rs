@@ -80,7 +80,7 @@ fn a_sender_that_lies_about_size_or_hash_leaves_no_file() {
 fn a_folder_is_not_larger_than_was_offered() {
     let frames = vec![entry("a", 1, 0, 0), data(b"x"), end(b"x"), entry("b", 1 << 40, 0, 0)];
     let pair = hostile(OfferKind::Folder, 1, 2, frames);
-    assert!(pair.failures(1)[0].contains("larger than was offered"), "{:?}", pair.failures(1));
+    assert!(pair.failures(1)[0].contains("larger than the offer"), "{:?}", pair.failures(1));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_receipt_for_something_else_is_none() {
     let receipt = MessageFrame::Receipt { transfer: 1, hash: Digest([0; 32]) };
     pair.engines[0].order(Order::Frame(receipt));
     let failed = pair.engines[0].take_reports().into_iter().any(
-        |report| matches!(report, Report::Failed { reason, .. } if reason.contains("another file")),
+        |report| matches!(report, Report::Failed { reason, .. } if reason.contains("a different file")),
     );
     assert!(failed);
 }

@@ -119,7 +119,7 @@ impl Manifest {
             })?;
             if found.depth() > MAX_DEPTH {
                 return Err(format!(
-                    "{} is deeper than {MAX_DEPTH} folders",
+                    "{} has folders nested more than {MAX_DEPTH} deep",
                     found.path().display()
                 ));
             }
@@ -130,7 +130,7 @@ impl Manifest {
             let relative = found.path().strip_prefix(path).ok().and_then(Path::to_str);
             let Some(entry_path) = relative.and_then(EntryPath::parse) else {
                 let shown = found.path().display();
-                return Err(format!("the name of {shown} is no UTF-8, or too long; rename it"));
+                return Err(format!("the name of {shown} is not UTF-8, or too long; rename it"));
             };
             if !kind.is_file() && !kind.is_dir() {
                 skipped += 1;
@@ -179,7 +179,7 @@ impl Manifest {
         let opened = rustix::fs::open(&path, flags, Mode::empty());
         let file = opened.map(File::from).map_err(|errno| unreadable(&path, &errno.into()))?;
         let is_file = file.metadata().is_ok_and(|status| status.is_file());
-        if is_file { Ok(file) } else { Err(format!("{} is no file any more", path.display())) }
+        if is_file { Ok(file) } else { Err(format!("{} is no longer a file", path.display())) }
     }
 }
 

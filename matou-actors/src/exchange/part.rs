@@ -137,7 +137,7 @@ impl Part {
         let open = rustix::fs::fstat(&self.handle)?;
         let there = rustix::fs::statat(&self.folder, &self.growing, AtFlags::SYMLINK_NOFOLLOW)?;
         if (open.st_dev, open.st_ino) != (there.st_dev, there.st_ino) {
-            return Err(io::Error::other("something else has taken its place"));
+            return Err(io::Error::other("something else took its place"));
         }
         Ok(())
     }

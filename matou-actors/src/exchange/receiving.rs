@@ -141,7 +141,7 @@ impl Receiving {
         let path = self.path()?;
         let shown = path.display();
         let kept = match self.offer.size {
-            Some(_) => format!("; {shown} goes on when it is offered again"),
+            Some(_) => format!("; {shown} resumes when it is offered again"),
             None => format!("; {shown} has what came so far, and cannot go on"),
         };
         Some((path, kept))
@@ -285,12 +285,12 @@ impl Receiving {
         };
         if self.entries >= self.offer.entries.max(1) {
             self.stage = Stage::Between { place, begun };
-            return Err(lie("more entries than were offered"));
+            return Err(lie("more entries than offered"));
         }
         let is_file = self.offer.kind == OfferKind::File;
         self.begun = self.begun.saturating_add(size);
         if self.offer.size.is_some_and(|offered| self.begun > offered) {
-            return Err(lie("the entries are larger than was offered"));
+            return Err(lie("the entries are larger than the offer"));
         }
         let mut skipped = None;
         let (mut hasher, mut position) = (blake3::Hasher::new(), 0);
@@ -316,13 +316,13 @@ impl Receiving {
             match begun {
                 Some((there, have)) if offset == have => (hasher, position) = (there, have),
                 _ if offset == 0 => file.set_len(0).map_err(|error| disk(&error))?,
-                _ => return Err(lie("an entry begins where nothing was agreed")),
+                _ => return Err(lie("an entry begins at an offset that was not agreed")),
             }
             file.seek(SeekFrom::Start(position)).map_err(|error| disk(&error))?;
             Some(file)
         };
         if is_file && size != self.offer.size.unwrap_or(0) {
-            return Err(lie("the file has another size than was offered"));
+            return Err(lie("the size of the file differs from the offer"));
         }
         self.moved = self.moved.saturating_add(position);
         let size = self.offer.size.map(|_| size);

@@ -182,8 +182,8 @@ impl Sending {
     /// What a loss means for what is sent, to end a sentence with.
     pub(super) fn after_loss(&self) -> &'static str {
         match self.manifest.size {
-            Some(_) => "send it again to go on where it ended",
-            None => "a pipe cannot go on where it ended: send it again from its beginning",
+            Some(_) => "send it again to resume it",
+            None => "a pipe cannot be resumed: send it again from its beginning",
         }
     }
 

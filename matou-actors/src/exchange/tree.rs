@@ -156,7 +156,7 @@ impl Tree {
             return Ok(known.clone());
         }
         if path.split('/').count() > MAX_DEPTH {
-            return Err(io::Error::other("too many folders in each other"));
+            return Err(io::Error::other("folders nested too deeply"));
         }
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
         let above = self.local_folder(above)?;

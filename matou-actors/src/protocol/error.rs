@@ -70,7 +70,7 @@ pub enum FrameError {
     #[error("port {0} is outside 1-65535")]
     Port(i32),
     /// CORES with an acceptation that is neither 0 nor 1.
-    #[error("acceptation {0} is neither 0 nor 1")]
+    #[error("answer {0} is neither 0 nor 1")]
     Acceptation(u8),
     /// A frame of revision 2 that is shorter than its fields.
     #[error("frame {0} ends inside its fields")]

@@ -4,7 +4,7 @@
 //! takes as many as it has room for before anybody there has decided. It says how many those are,
 //! in the window that it advertises; what is acknowledged beyond has been read.
 
-/// What buffers of the other side may grow by while nobody reads from them.
+/// What buffers of the other side may grow by while they are not read.
 const SLACK: u64 = 256 * 1024;
 /// What the other side's kernel may hold where the own one does not say how much that is.
 const UNKNOWN_WINDOW: u64 = 1024 * 1024;
@@ -22,7 +22,7 @@ pub(super) struct Window {
 /// answered, or soon after.
 #[derive(Debug, Default)]
 pub(super) struct Acceptance {
-    /// Acknowledged bytes beyond which somebody reads.
+    /// Acknowledged bytes beyond which they are read.
     bound: Option<u64>,
     taken: bool,
 }
@@ -70,7 +70,7 @@ mod tests {
         assert!(!sample(&mut acceptance, 4_000_000, 2_001_000));
         assert!(!sample(&mut acceptance, 6_001_000, 0));
         assert!(!sample(&mut acceptance, 6_001_000, 0), "it stands still");
-        assert!(sample(&mut acceptance, 6_300_000, 2_000_000), "somebody reads");
+        assert!(sample(&mut acceptance, 6_300_000, 2_000_000), "it reads");
         assert!(sample(&mut acceptance, 6_300_000, 0), "it was taken, and stands still again");
     }
 

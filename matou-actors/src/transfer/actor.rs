@@ -174,7 +174,7 @@ impl Transfer {
             if *seen != bytes {
                 (*since, *seen) = (Instant::now(), bytes);
             } else if since.elapsed() > ORPHAN_STALL {
-                self.cut("the session is over and the transfer stood still".into());
+                self.cut("the session ended and the transfer made no progress".into());
             }
         }
     }
@@ -188,7 +188,7 @@ impl Transfer {
 
     fn end(&mut self, verdict: Option<Verdict>, ctx: &mut Context<Self>) {
         let died = || Verdict::Broken {
-            reason: "the transfer's thread died".into(),
+            reason: "the transfer thread failed".into(),
             kept: None,
             ended: false,
         };
@@ -306,7 +306,7 @@ fn why_not_sent(error: &MoveError, path: &Path, progress: &Progress, size: u64) 
     let path = path.display();
     match error {
         MoveError::Shrunk => format!(
-            "{path} became shorter while it was sent, so the other side has no whole file; send \
+            "{path} became shorter while it was sent, so the other side has an incomplete file; send \
              it again once nothing writes to it"
         ),
         MoveError::File(error) => format!("cannot read {path}: {error}"),

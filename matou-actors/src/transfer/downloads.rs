@@ -253,7 +253,7 @@ impl PartFile {
         let written = rustix::fs::fstat(&self.file)?;
         let present = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         if (written.st_dev, written.st_ino) != (present.st_dev, present.st_ino) {
-            return Err(io::Error::other("something else has taken its place"));
+            return Err(io::Error::other("something else took its place"));
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl PartFile {
 
 /// What is said of files on their way, when there are some.
 fn others(owed: u64) -> String {
-    if owed == 0 { String::new() } else { format!(" and files on their way need {owed}") }
+    if owed == 0 { String::new() } else { format!(" and transfers under way need {owed}") }
 }
 
 /// Tries the names of `stamp` in turn until `make` does not find one taken.

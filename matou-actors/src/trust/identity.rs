@@ -27,7 +27,7 @@ pub struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// The system gave no random bytes.
-    #[error("a key cannot be made: the system gives no random bytes")]
+    #[error("cannot generate a key: the system provides no random bytes")]
     NoRandomBytes,
     /// The text holds no private key.
     #[error("no private key: expected one that begins with -----BEGIN PRIVATE KEY-----")]

@@ -1,9 +1,9 @@
-//! Keys and encrypted links of revision 2: who somebody is, and how two programs prove it.
+//! Keys and encrypted links of revision 2: who a user is, and how two programs prove it.
 //!
 //! - `identity`: the own key pair; `public_key`: keys of others, fingerprints, and which keys
 //!   are never accepted; `words`: what two people compare; `known_servers`, `known_people`: the keys that were seen, as text.
 //! - `tls`: TLS 1.3 with raw public keys (RFC 7250) on both sides; `server_tls`: the server's side
-//!   of one connection, without buffers, and `exporter` what it exports; `password`: the proof that somebody
+//!   of one connection, without buffers, and `exporter` what it exports; `password`: the proof that a user
 //!   knows the server's password.
 //!
 //! Nothing here knows a socket, a file or a clock.

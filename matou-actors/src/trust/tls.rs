@@ -68,7 +68,7 @@ pub enum TlsError {
     #[error("the other side speaks another protocol")]
     Alpn,
     /// The handshake proved no key.
-    #[error("the other side showed no key")]
+    #[error("the other side presented no key")]
     NoKey,
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn error_codes() -> impl Iterator<Item = (String, &'static str)> {
 fn meaning(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::Server => "the server cannot be reached, or does not answer as one",
-        ErrorCode::Name => "your name is not valid, is being asked for, or is yours already",
+        ErrorCode::Name => "your name is not valid, is already requested, or is already yours",
         ErrorCode::NotSent => "messages were not sent, or may not have been",
         ErrorCode::User => "the user is not in the room, is ignored, or is you",
         ErrorCode::Session => "there is no such private session or request",

@@ -67,8 +67,9 @@ impl Receiver {
         if by.folded() == from.folded() {
             vec![Effect::Command(Command::Accept(by.clone()))]
         } else {
-            let text =
-                format!("declined {by}, who asks for a private session: files of {from} only");
+            let text = format!(
+                "declined a private session with {by}: only files from {from} are accepted"
+            );
             vec![Effect::Say(text), Effect::Command(Command::Decline(by.clone()))]
         }
     }
@@ -114,7 +115,8 @@ impl Task for Receiver {
         }
         match event {
             Event::Connected { server, username } => {
-                let whose = self.from.as_ref().map_or(String::new(), |from| format!(" of {from}"));
+                let whose =
+                    self.from.as_ref().map_or(String::new(), |from| format!(" from {from}"));
                 let text = format!("joined {server} as {username}; waiting for files{whose}");
                 vec![Effect::Say(text)]
             }
@@ -186,8 +188,7 @@ impl Task for Receiver {
         let is_cut = !self.running.is_empty() || (self.amount != Amount::Any && !self.complete);
         if is_cut {
             return Err(Failure::Cut(format!(
-                "stopped by {signal} before a transfer was complete; what is there goes on when it is \
-                 sent again"
+                "stopped by {signal} before a transfer was complete; it resumes when it is sent again"
             )));
         }
         Ok(())

@@ -209,8 +209,7 @@ impl Task for Sender {
             Event::FileSent { id, to, size: bytes, path, received: false } => {
                 let (path, bytes) = (name(path), size(*bytes));
                 let text = format!(
-                    "{path}, {bytes}, has arrived at the computer of {to}, whose program cannot \
-                     say whether they keep it"
+                    "{path}, {bytes}, has reached the computer of {to}; their program cannot say whether they keep it"
                 );
                 self.sent(*id, text, now)
             }
@@ -267,10 +266,9 @@ impl Task for Sender {
         }
         if cut > 0 {
             let again = if self.payloads.iter().any(Payload::is_pipe) {
-                "send it again: standard input from its beginning, everything else goes on where it \
-                 ended"
+                "send it again: standard input starts from the beginning, everything else resumes"
             } else {
-                "send it again, and it goes on where it ended"
+                "send it again to resume it"
             };
             return Err(Failure::Cut(format!("the transfer was cut; {again}{so_far}")));
         }

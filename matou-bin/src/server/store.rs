@@ -34,7 +34,7 @@ pub(super) fn check(names: &Names) -> Result<(), Failure> {
 }
 
 fn no_store(reason: &str, logger: &Logger) {
-    warn!(logger, "a restart will forget to whom names belong"; "reason" => reason,
+    warn!(logger, "a restart will forget who owns which name"; "reason" => reason,
         "next" => "set names.store to a file that only this server writes");
 }
 

@@ -236,7 +236,7 @@ fn translate(file: &ClientFile, home: Option<&Path>) -> Result<ClientSettings, W
 fn read_password(variable: Option<OsString>, file: &Path) -> Result<Option<Password>, Wrong> {
     if let Some(text) = variable {
         let text = text.into_string().map_err(|_| {
-            let allowed = format!("{PASSWORD} holds no UTF-8");
+            let allowed = format!("{PASSWORD} is not UTF-8");
             Wrong { key: "client.password_file", value: String::new(), allowed }
         })?;
         return Ok(Some(Password::new(text.into())));

@@ -84,7 +84,7 @@ fn describe(dialled: &Dialled) -> Option<String> {
         DialResult::Refused => "refused the connection",
         DialResult::Silent => "did not answer",
         DialResult::NoRoute => "cannot be reached from here",
-        DialResult::Foreign => "is not the right one",
+        DialResult::Foreign => "is not the peer",
         DialResult::Reached | DialResult::NotTried | DialResult::Other(_) => return None,
     };
     Some(format!("{} {what}", SocketAddr::from(dialled.to)))

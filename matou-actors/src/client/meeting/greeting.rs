@@ -73,7 +73,7 @@ pub(super) async fn pick(secure: &mut Secure) -> io::Result<()> {
 pub(super) async fn be_picked(secure: &mut Secure) -> io::Result<()> {
     match read(&mut secure.stream).await? {
         MessageFrame::Use {} => Ok(()),
-        _ => Err(io::Error::other("the other side does not keep to the protocol")),
+        _ => Err(io::Error::other("the other side breaks the protocol")),
     }
 }
 

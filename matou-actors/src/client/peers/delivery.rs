@@ -91,7 +91,7 @@ impl Peers {
     }
 
     pub(crate) fn open(&mut self, name: &Username, at: &Situation<'_>) {
-        let Some(key) = self.reach(name, "no private session was asked for", at) else { return };
+        let Some(key) = self.reach(name, "no private session was requested", at) else { return };
         match self.pursue(&key, at) {
             Some(Pursuit::Open) => self.notice(format!("the private session with {name} is open")),
             Some(Pursuit::Pending) => {

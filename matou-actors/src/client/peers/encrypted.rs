@@ -13,7 +13,7 @@ use crate::client::session::encrypted::Meeting;
 use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, MeetingResult, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
-/// How a private session with somebody is to be asked for.
+/// How a private session with a user is to be requested.
 #[derive(Debug)]
 pub(super) enum Road {
     Plain,
@@ -207,7 +207,7 @@ fn why_declined(by: &Username, reason: Declined) -> String {
         Declined::TooMany => {
             format!("too many requests are pending; /open {by} asks again in a while")
         }
-        Declined::EncryptionRequired => format!("{by} only talks over encrypted connections"),
+        Declined::EncryptionRequired => format!("{by} only accepts encrypted connections"),
         Declined::Other(code) => format!("{by} cannot be asked (reason {code})"),
     }
 }

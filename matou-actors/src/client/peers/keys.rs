@@ -64,8 +64,7 @@ impl Peers {
         }
         if self.settings.require_private_encryption {
             return Err(format!(
-                "{name} cannot encrypt, which private.encryption = \"require\" asks for; nothing was \
-                 sent"
+                "{name} cannot encrypt, as private.encryption = \"require\" demands; nothing was sent"
             ));
         }
         Ok(())

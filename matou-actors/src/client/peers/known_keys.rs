@@ -6,6 +6,6 @@ use crate::trust::KnownPeople;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) people: KnownPeople,
-    /// Why they cannot be read: then nobody's key can be judged.
+    /// Why they cannot be read: then no key can be judged.
     pub(super) unreadable: Option<String>,
 }

@@ -74,7 +74,11 @@ impl Peers {
             Err(reason) => {
                 self.error(ErrorCode::Key, reason);
                 let key = name.folded();
-                return self.end_requests(&key, |with| with.expired(request), "not asked for");
+                return self.end_requests(
+                    &key,
+                    |with| with.expired(request),
+                    "the request was not sent",
+                );
             }
             Ok(Road::Encrypted) => self.ask_encrypted(&name, request),
             Ok(Road::Plain) => self.send(ClientFrame::RequestPrivate { to: (&name).into() }),
@@ -112,7 +116,7 @@ impl Peers {
                 .error(ErrorCode::Session, format!("{name} has not asked for a private session"));
         }
         self.decline_encrypted(&name.folded(), Declined::ByUser);
-        self.notice(format!("the private request of {name} is forgotten"));
+        self.notice(format!("the private request of {name} was declined"));
         self.tidy(&name.folded());
     }
 

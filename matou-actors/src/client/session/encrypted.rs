@@ -308,7 +308,7 @@ impl EncryptedSession {
                 return Err(broken(&"a message without a number"));
             }
             MessageFrame::Session { .. } | MessageFrame::Use {} => {
-                return Err(broken(&"a second beginning"));
+                return Err(broken(&"a second SESSION or USE"));
             }
             MessageFrame::Offer { .. }
             | MessageFrame::Take { .. }

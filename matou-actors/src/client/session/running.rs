@@ -105,7 +105,7 @@ impl Sessions {
     pub(crate) fn limit_rate(&self, rate: u64) -> Event {
         self.rate.set(Some(rate));
         let message = match self.rate.get() {
-            Some(rate) => format!("files are sent with at most {rate} bytes a second"),
+            Some(rate) => format!("files are sent at no more than {rate} bytes a second"),
             None => "files are sent as fast as possible".into(),
         };
         Event::Notice { message }

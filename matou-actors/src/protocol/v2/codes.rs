@@ -57,7 +57,7 @@ code! {
 }
 
 code! {
-    /// LEFT: why somebody is no longer in the room.
+    /// LEFT: why a user is no longer in the room.
     LeaveReason {
         /// They signed out.
         0 SignedOut,

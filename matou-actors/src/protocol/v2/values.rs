@@ -42,7 +42,7 @@ pub enum PasswordProof {
     Hmac([u8; 32]),
 }
 
-/// How somebody in the room is connected.
+/// How a user in the room is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Member {
     /// By revision 1, without a key.

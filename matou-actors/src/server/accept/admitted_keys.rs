@@ -53,7 +53,7 @@ impl AdmittedKeys {
             });
             let key = key.ok_or_else(|| {
                 format!(
-                    "line {} is neither SHA256:... nor a public key of OpenSSH (ssh-ed25519 ...); \
+                    "line {} is neither SHA256:... nor an OpenSSH public key (ssh-ed25519 ...); \
                      `matou-bin identity show` prints what belongs there",
                     number + 1
                 )

@@ -81,7 +81,7 @@ pub(crate) struct TooMany;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotANetwork {
     #[error(
-        "{0:?} is no address, network, name or fingerprint; examples: 192.0.2.7, 192.0.2.0/24, \
+        "{0:?} is not an address, network, name or fingerprint; examples: 192.0.2.7, 192.0.2.0/24, \
          2001:db8::/64, alice, SHA256:..."
     )]
     Unknown(String),

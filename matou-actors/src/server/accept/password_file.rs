@@ -28,7 +28,7 @@ pub fn read_password(path: &Path) -> Result<Zeroizing<String>, PasswordFileError
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() || line.len() > LONGEST || line.contains(['\n', '\r']) {
-        return Err(failed(format!("it is one line of 1 to {LONGEST} bytes")));
+        return Err(failed(format!("expected one line of 1 to {LONGEST} bytes")));
     }
     Ok(Zeroizing::new(line.to_owned()))
 }

@@ -103,7 +103,9 @@ impl AdminActor {
             },
             Request::Forget { name } => match Username::parse(&name) {
                 Ok(name) => Work::Forget { actors, name },
-                Err(error) => return Err(format!("{} is no name: {error}", name.escape_debug())),
+                Err(error) => {
+                    return Err(format!("{} is not a name: {error}", name.escape_debug()));
+                }
             },
             Request::Purge { name } => {
                 let parse = |name: String| Username::parse(&name).map(|name| name.folded());

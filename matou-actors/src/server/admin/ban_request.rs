@@ -17,7 +17,7 @@ pub(super) fn new_ban(
         return Err(format!("the reason has {} bytes; {LONGEST_REASON} are allowed", reason.len()));
     }
     if reason.contains(char::is_control) {
-        return Err("the reason has a control character; it is one line of text".into());
+        return Err("the reason contains a control character; it must be one line of text".into());
     }
     let until = until(seconds, now)?;
     let ban = Ban { network: None, name: None, key: None, until, reason };

@@ -44,8 +44,7 @@ impl BansStore {
         let saved = tokio::time::timeout(patience, writing).await;
         saved.unwrap_or_else(|_| Err("the disk takes too long".into())).map_err(|error| {
             format!(
-                "done, but not saved, and so only until the server stops: {shown}: {error}; the \
-                 next ban or unban that can be saved saves this one too"
+                "done, but not saved, so it only lasts until the server stops: {shown}: {error}; the next ban or unban that can be saved includes this one"
             )
         })
     }

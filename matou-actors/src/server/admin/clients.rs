@@ -111,8 +111,7 @@ pub(super) async fn close_banned(
     match tokio::time::timeout(PART_WITHIN, closing).await {
         Ok(closed) => closed,
         Err(_) => Err(format!(
-            "{ban} is banned, but not everybody that concerns may be disconnected: an event loop \
-             does not answer; if that lasts, restart the server"
+            "{ban} is banned, but not everyone affected may be disconnected: an event loop does not respond; if this persists, restart the server"
         )),
     }
 }

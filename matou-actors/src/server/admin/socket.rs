@@ -83,7 +83,7 @@ async fn converse(
         };
         let response = match serde_json::from_str::<Request>(&line) {
             Ok(request) => {
-                info!(logger, "operator asks"; "uid" => uid, "request" => ?request);
+                info!(logger, "operator request"; "uid" => uid, "request" => ?request);
                 answer(admin, request).await
             }
             Err(error) => Response::error(format!("not a request: {error}")),

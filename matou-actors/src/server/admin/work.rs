@@ -112,8 +112,7 @@ impl Work {
                 };
                 saved.map_err(|error| {
                     format!(
-                        "{messages} messages deleted, but they are still in the file of \
-                         history.file: {error}"
+                        "{messages} messages deleted, but they are still in the file named by history.file: {error}"
                     )
                 })?;
                 Response::Purged { messages }

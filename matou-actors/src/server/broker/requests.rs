@@ -78,7 +78,7 @@ pub(crate) struct Requests {
 /// Why a step was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Ignored {
-    #[error("requested a session with oneself")]
+    #[error("requested a session with themselves")]
     Oneself,
     #[error("the same request is pending")]
     Repeated,

@@ -9,6 +9,9 @@ const LEAST_ROOM: usize = 4 * 1024;
 
 /// Room for what was left of the last read of a connection, and what is read behind it. It grows
 /// for a long frame and shrinks again, so that each event loop keeps [`READ`] bytes only.
+///
+/// Not `FramedRead`, with which the client reads: its buffer of 8 KiB for each connection would be
+/// 80 MB for 10,000 idle clients.
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     bytes: Vec<u8>,

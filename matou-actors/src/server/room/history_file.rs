@@ -82,7 +82,7 @@ impl Saved {
         }
         let Ok(Some((ServerFrame::HistoryEnd { oldest }, start))) = ServerFrame::decode(&bytes)
         else {
-            return Err("it is no history of Matou; move it away".into());
+            return Err("it is not a history file of Matou; move it away".into());
         };
         // On the wire the first event is 1.
         let (mut end, mut last) = (start, 0);
@@ -128,7 +128,7 @@ pub(crate) fn open(path: &Path, logger: &Logger) -> Option<(Saved, HistoryWriter
             Some((saved, writer))
         }
         Err(reason) => {
-            warn!(logger, "the history is not kept over a restart";
+            warn!(logger, "the history will not survive a restart";
                 "path" => %path.display(), "reason" => reason, "next" => "see history.file");
             None
         }
@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
-        return Err("it is too large to be a history of Matou; move it away".into());
+        return Err("it is too large to be a history file of Matou; move it away".into());
     }
     Ok(bytes)
 }
@@ -252,7 +252,7 @@ impl Writing {
                 self.file = Some(file);
                 self.unsynced = false;
                 if self.state.stale.swap(false, Relaxed) {
-                    info!(self.logger, "the history is kept over a restart again";
+                    info!(self.logger, "the history survives a restart again";
                         "path" => %self.path.display());
                 }
                 Ok(())
@@ -268,7 +268,7 @@ impl Writing {
     fn failed(&mut self, error: &io::Error) {
         self.file = None;
         if !self.state.stale.swap(true, Relaxed) {
-            warn!(self.logger, "cannot write the history; it is tried again";
+            warn!(self.logger, "cannot write the history; trying again";
                 "path" => %self.path.display(), "reason" => %error);
         }
     }

@@ -137,8 +137,8 @@ impl Writing {
             }
             (Err(reason), false) => {
                 warn!(self.logger, "names are not saved"; "path" => %self.path.display(),
-                    "reason" => reason, "next" => "free space on the disk, or see what ails it; \
-                     it is tried again every 10 s, and until then a restart forgets the last names");
+                    "reason" => reason, "next" => "free space on the disk, or check the disk; \
+                     saving is retried every 10 s, and a restart before it succeeds loses the latest names");
             }
             _ => {}
         }

@@ -269,7 +269,9 @@ impl App {
         if self.takes_answers() {
             match paste.choice {
                 None if self.paste_choices(&paste).is_empty() => {
-                    self.flash("Nothing sent: it is too much. Press Esc to cancel the paste.");
+                    self.flash(
+                        "Nothing sent: the text is too long. Press Esc to cancel the paste.",
+                    );
                 }
                 None => self.flash("Press Tab to choose an answer, or Esc to cancel the paste."),
                 Some(PasteChoice::Send) if self.is_unheard() || self.leaving.is_some() => {

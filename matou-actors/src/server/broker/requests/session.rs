@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(ends(&mut requests), [(3, Declined::Left)]);
         requests.ask_for_session(request(4, &ann, &bob), now).unwrap();
         requests.forget(ann.id());
-        assert_eq!(ends(&mut requests), [], "nobody is left to inform");
+        assert_eq!(ends(&mut requests), [], "no one is left to inform");
         for id in 3..5 {
             let stranger = member(0, id, &format!("s{id}"));
             requests
