@@ -74,6 +74,25 @@ fn a_killed_server_costs_a_reconnect_to_another_and_nothing_else() {
     ada.wait("message", |event| event["from"] == "Bea" && event["text"] == "all is well");
 }
 
+// One that is stopped still takes connections and acknowledges what is sent.
+#[test]
+fn a_server_that_is_stopped_is_left_for_another_before_and_after_the_sign_in() {
+    let ((first, _at_first), (second, _at_second)) = (server(), server());
+    let home = tempfile::tempdir().unwrap();
+    let servers = [first.address, second.address];
+    first.process.signal(Signal::SIGSTOP);
+    let began = Instant::now();
+    let mut ada = User::start_at(home.path(), &servers, "Ada", &[]);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    first.process.signal(Signal::SIGCONT);
+    second.process.signal(Signal::SIGSTOP);
+    let failover = ada.event("failover");
+    assert_eq!(failover["from"], second.address.to_string(), "{failover}");
+    assert_eq!(ada.event("connected")["server"], first.address.to_string());
+    second.process.signal(Signal::SIGCONT);
+}
+
 #[test]
 fn the_first_server_that_answers_is_used_by_all_commands() {
     let (live, _at_live) = server();

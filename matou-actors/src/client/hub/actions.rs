@@ -50,7 +50,14 @@ impl Hub {
             LinkAction::Command(command) => self.link.command(command),
             LinkAction::Wake(delay, wake) => {
                 Self::later(ctx, delay, move |hub, ctx| {
-                    hub.with_server(ctx, |server| server.wake(wake, Instant::now()));
+                    // Then nothing that comes is read.
+                    let is_behind = hub.events.is_full();
+                    hub.with_server(ctx, |server| {
+                        if is_behind {
+                            server.heard();
+                        }
+                        server.wake(wake, Instant::now());
+                    });
                 });
             }
             LinkAction::Private(frame) => self.with_peers(ctx, |peers, at| peers.frame(frame, at)),

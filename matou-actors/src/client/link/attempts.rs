@@ -38,6 +38,7 @@ impl ServerLink {
                     self.enter_room();
                 }
             }
+            LinkWake::Quiet { generation } => self.check_silence(generation, now),
             LinkWake::Retry(number) => {
                 if self.retry == Some(number) {
                     self.retry = None;
@@ -107,7 +108,7 @@ impl ServerLink {
         self.notice(format!("still waiting for {} to answer", self.server_name()));
     }
 
-    fn wake_in(&mut self, delay: Duration, wake: LinkWake) {
+    pub(super) fn wake_in(&mut self, delay: Duration, wake: LinkWake) {
         self.actions.push(LinkAction::Wake(delay, wake));
     }
 }

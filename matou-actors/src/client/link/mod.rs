@@ -4,7 +4,8 @@
 //! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `commands`: what the user wants of the server;
 //!   `reports`: what happens on the connection; `server_frames`: what the server says; `attempts`: when
-//!   it is tried (again), and how long it may take; `loss`: what follows when it is lost; [`action`]: what the state leaves to be done.
+//!   it is tried (again), and how long it may take; `silence`: whether it
+//!   still answers; `loss`: what follows when it is lost; [`action`]: what the state leaves to be done.
 //! - `servers` (which one is tried next), `sign_in`, `roster`, `past`, `backoff`: parts of that state.
 
 pub(super) mod action;
@@ -28,3 +29,4 @@ pub(super) mod server_link;
 mod server_link_tests;
 mod servers;
 mod sign_in;
+mod silence;

@@ -12,6 +12,8 @@ pub(crate) struct Past {
     oldest: Option<u64>,
     /// What was read so far of the messages that the user has asked for.
     fetched: Option<Vec<PastMessage>>,
+    /// Something was asked for, only to see whether the server answers.
+    probing: bool,
     /// The messages that come with the sign-in have not all come.
     replaying: bool,
     /// How many of them came.
@@ -25,6 +27,8 @@ pub(crate) struct Past {
 pub(super) enum PastEnd {
     /// The messages that the user has asked for.
     Fetched { messages: Vec<PastMessage>, more: bool },
+    /// Nothing that the user has asked for.
+    Probed,
     /// The messages that come with the sign-in.
     Replayed { messages: u64, more: bool },
 }
@@ -75,6 +79,10 @@ impl Past {
 
     /// All have come; `oldest` is what the server still has.
     pub(super) fn end(&mut self, oldest: u64) -> PastEnd {
+        // Answers come in the order of the questions.
+        if std::mem::take(&mut self.probing) {
+            return PastEnd::Probed;
+        }
         self.replaying = false;
         let more = self.oldest.is_none_or(|shown| oldest < shown);
         match self.fetched.take() {
@@ -95,9 +103,16 @@ impl Past {
         Some(before)
     }
 
+    /// Whether anything can be asked for now, only to see whether the server answers. The oldest event has nothing
+    /// before it.
+    pub(super) fn probe(&mut self) -> bool {
+        self.probing |= self.fetched.is_none() && !self.replaying;
+        self.probing
+    }
+
     /// The connection is lost.
     pub(super) fn lost(&mut self) {
-        self.fetched = None;
+        (self.fetched, self.probing) = (None, false);
     }
 }
 
@@ -151,6 +166,19 @@ mod tests {
         assert_eq!(past.last_sequence(), 0);
         assert_eq!(past.said(1, message(1)), Some((message(1), false)));
         assert_eq!(past.end(1), replayed(1, false));
+    }
+
+    #[test]
+    fn a_probe_is_answered_before_what_the_user_asks_for_behind_it() {
+        let mut past = Past::default();
+        past.welcomed(8);
+        assert!(!past.probe(), "the server is about to say something");
+        past.live(9);
+        assert!(past.probe());
+        assert_eq!(past.fetch(), Some(9));
+        assert_eq!(past.end(1), PastEnd::Probed);
+        assert_eq!(past.said(8, message(8)), None);
+        assert_eq!(past.end(1), PastEnd::Fetched { messages: vec![message(8)], more: true });
     }
 
     #[test]

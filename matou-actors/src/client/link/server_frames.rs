@@ -21,6 +21,7 @@ impl ServerLink {
         if !self.is_current(generation) {
             return;
         }
+        self.heard();
         if !self.is_joined() && !is_answer(&frame) {
             debug!(self.logger, "ignored a frame before signing in");
             return;
@@ -61,6 +62,7 @@ impl ServerLink {
                 PastEnd::Replayed { messages, more } => {
                     self.emit(Event::HistoryEnd { messages, more });
                 }
+                PastEnd::Probed => {}
             },
             v2::ServerFrame::Topic { sequence, .. } => self.past.live(sequence),
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
@@ -158,6 +160,7 @@ impl ServerLink {
                 let server = self.server_name();
                 self.emit(Event::Connected { server, username });
                 self.await_arrival();
+                self.watch();
             }
             Answer::Refused(username) => self.emit(Event::Refused { username }),
             Answer::Held => self.try_later(held),

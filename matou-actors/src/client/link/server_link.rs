@@ -17,6 +17,7 @@ use super::past::Past;
 use super::roster::Roster;
 use super::servers::Servers;
 use super::sign_in::SignIn;
+use super::silence::Silence;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
@@ -46,6 +47,7 @@ pub(crate) struct ServerLink {
     pub(super) password: Option<Password>,
     pub(super) roster: Roster,
     pub(super) past: Past,
+    pub(super) silence: Silence,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
     /// The last message said that the user is disconnected and should not come back by itself.
@@ -123,6 +125,7 @@ impl ServerLink {
             password: settings.password.clone(),
             roster: Roster::default(),
             past: Past::default(),
+            silence: Silence::default(),
             unacknowledged: 0,
             sent_away: None,
             backoff: Backoff::default(),

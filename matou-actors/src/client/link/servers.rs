@@ -73,9 +73,15 @@ impl Servers {
     pub(super) fn alternatives(&self) -> Alternatives {
         Alternatives {
             has_next: self.has_other(),
-            is_replaceable: self.entries.len() > 1,
+            is_replaceable: self.is_replaceable(),
             lost: self.lost_address(),
         }
+    }
+
+    /// Whether another one takes the place of the current one when it is lost.
+    pub(super) fn is_replaceable(&self) -> bool {
+        let current = self.entries.get(self.current).and_then(|entry| entry.reached);
+        self.entries.len() > 1 || current.is_some_and(|(_, addresses)| addresses > 1)
     }
 
     /// The address of the current one that is not to be tried first.

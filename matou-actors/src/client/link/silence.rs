@@ -1,0 +1,62 @@
+//! A server that says nothing any more although its connection is open, as one does that is stopped or cut off.
+
+use std::time::{Duration, Instant};
+
+use super::action::LinkWake;
+use super::server_link::ServerLink;
+use crate::client::messages::LinkCommand;
+
+/// How often it is looked whether a server says something; after twice that it is asked for something.
+const QUIET: Duration = Duration::from_secs(5);
+/// How long its answer may take. Slow lines hold up more than one message.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// How long the server has been silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It has said something.
+    #[default]
+    None,
+    /// It has said nothing for a while.
+    Quiet,
+    /// It was asked for something since.
+    Asked,
+}
+
+impl ServerLink {
+    /// The server has accepted the user. One that no other can replace is waited for, however long that is.
+    pub(super) fn watch(&mut self) {
+        // Only revision 2 has a question that nobody else hears of.
+        if self.servers.is_replaceable() && self.server_key.is_some() {
+            self.silence = Silence::None;
+            self.await_speech(QUIET);
+        }
+    }
+
+    /// The server has said something, or what it says cannot be read at the moment.
+    pub(crate) fn heard(&mut self) {
+        self.silence = Silence::None;
+    }
+
+    /// It is time to look whether the server says something.
+    pub(super) fn check_silence(&mut self, generation: u64, now: Instant) {
+        if !self.is_current(generation) || !self.is_joined() {
+            return;
+        }
+        self.silence = match self.silence {
+            Silence::None => Silence::Quiet,
+            Silence::Quiet => {
+                if self.past.probe() {
+                    self.command(LinkCommand::Recall { before: 1, count: 1 });
+                }
+                Silence::Asked
+            }
+            Silence::Asked => return self.cut("the server does not answer any more".into(), now),
+        };
+        self.await_speech(if self.silence == Silence::Asked { ANSWER } else { QUIET });
+    }
+
+    fn await_speech(&mut self, time: Duration) {
+        self.wake_in(time, LinkWake::Quiet { generation: self.generation });
+    }
+}
