@@ -145,7 +145,8 @@ say "Ctrl-C stops all"
 # A server that is killed, to see what that costs, is no reason to stop the others.
 while [ "${#running[@]}" -gt 0 ]; do
     status=0
-    wait -n -p pid "${!running[@]}" || status=$?
+    # The shell itself says how it was killed, too.
+    { wait -n -p pid "${!running[@]}" || status=$?; } 2>/dev/null
     [ -n "${pid:-}" ] || continue
     say "${running[$pid]} ended with $status"
     unset "running[$pid]"

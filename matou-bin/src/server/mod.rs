@@ -114,7 +114,9 @@ async fn serve(
     }
     let feeder = actix_rt::spawn(notify::feed_watchdog(running.monitor(), logger.clone()));
     log_addresses(&running, identity.as_ref(), logger);
-    let announcement = Announcement::start(&settings.discovery, "", running.addresses(), logger);
+    let cluster = if settings.cluster.is_on() { settings.cluster.room.as_str() } else { "" };
+    let announcement =
+        Announcement::start(&settings.discovery, cluster, running.addresses(), logger);
     notify::ready(logger);
     let outcome = attend(source, &mut running, &mut signals, &mut controls, log).await;
     // Stopped actors no longer answer the watchdog.
