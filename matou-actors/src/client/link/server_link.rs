@@ -17,7 +17,6 @@ use super::past::Past;
 use super::roster::Roster;
 use super::servers::Servers;
 use super::sign_in::SignIn;
-use super::silence::Silence;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
@@ -97,6 +96,18 @@ impl SentAway {
             }
         }
     }
+}
+
+/// How long the server has been silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It has said something.
+    #[default]
+    None,
+    /// It has said nothing for a while.
+    Quiet,
+    /// It was asked for something since.
+    Asked,
 }
 
 /// How far signing out is.

@@ -3,25 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::action::LinkWake;
-use super::server_link::ServerLink;
+use super::server_link::{ServerLink, Silence};
 use crate::client::messages::LinkCommand;
 
 /// How often it is looked whether a server says something; after twice that it is asked for something.
 const QUIET: Duration = Duration::from_secs(5);
 /// How long its answer may take. Slow lines hold up more than one message.
 const ANSWER: Duration = Duration::from_secs(8);
-
-/// How long the server has been silent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// It has said something.
-    #[default]
-    None,
-    /// It has said nothing for a while.
-    Quiet,
-    /// It was asked for something since.
-    Asked,
-}
 
 impl ServerLink {
     /// The server has accepted the user. One that no other can replace is waited for, however long that is.
