@@ -182,6 +182,29 @@ fn every_pair_of_routers_connects_with_ipv4_and_ipv6_not_translated() {
     every_pair(Family::Both);
 }
 
+/// A dial that reaches the other router before the dial from there is refused. Far away the two have the
+/// more time to cross.
+#[test]
+fn both_sides_dial_at_the_same_time_once_for_messages_and_once_for_files() {
+    let Some(mut scene) = Scene::new(Family::V4) else { return };
+    let (router, far) = (Router::Routes(Firewall::Resets), Duration::from_millis(60));
+    let mut ada = scene.person("Ada", router, far, &[]);
+    let mut bea = scene.person("Bea", router, far, &[]);
+    meet(&mut ada.client, &mut bea.client);
+    for sessions in 1..=3 {
+        talk(&mut ada.client, &mut bea.client);
+        for person in [&ada, &bea] {
+            assert_eq!(person.home.dials(), 2 * sessions, "{}", person.client.name());
+        }
+        ada.client.say(&format!("/close {}", bea.client.name()));
+        for person in [&mut ada, &mut bea] {
+            person.client.any("private_closed");
+            person.client.forget();
+        }
+        std::mem::swap(&mut ada, &mut bea);
+    }
+}
+
 /// Revision 1 keeps its one way: who is asked dials who asked.
 fn revision_1(family: Family) {
     let Some(mut scene) = Scene::new(family) else { return };

@@ -227,7 +227,17 @@ impl Home {
     /// Connections that the computer tried to open to itself or to private networks that are not its
     /// own.
     pub(crate) fn forbidden_dials(&self) -> usize {
-        let shown = self.computer.batch("nft list counter inet canary forbidden", "").unwrap();
+        self.counted("forbidden")
+    }
+
+    /// How often the computer tried to open a connection to another address than the server's.
+    pub(crate) fn dials(&self) -> usize {
+        self.counted("dials")
+    }
+
+    fn counted(&self, counter: &str) -> usize {
+        let shown = format!("nft list counter inet canary {counter}");
+        let shown = self.computer.batch(&shown, "").unwrap();
         let mut words = shown.split_whitespace().skip_while(|word| *word != "packets");
         words.nth(1).unwrap().parse().unwrap()
     }
@@ -261,7 +271,7 @@ fn move_ports(outside: &str) -> String {
     )
 }
 
-/// Counts what [`Home::forbidden_dials`] reports.
+/// Counts what [`Home::forbidden_dials`] and [`Home::dials`] report.
 fn canary(addresses: &[Addresses]) -> String {
     let mut own = String::new();
     for Addresses { prefix, length, .. } in addresses {
@@ -271,10 +281,14 @@ fn canary(addresses: &[Addresses]) -> String {
     format!(
         "table inet canary {{
             counter forbidden {{ }}
-            chain dials {{
+            counter dials {{ }}
+            chain opened {{
                 type filter hook output priority 0
                 meta l4proto != tcp accept
                 tcp flags & (syn | ack) != syn accept
+                ip daddr {SERVER_V4} accept
+                ip6 daddr {SERVER_V6} accept
+                counter name dials
                 {own}
                 ip daddr {{ 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 }} counter name forbidden
                 ip6 daddr {{ ::1, fc00::/7, fe80::/10 }} counter name forbidden

@@ -61,6 +61,19 @@ pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
+/// How long a way to the other end and back takes, as far as the kernel knows.
+#[cfg(target_os = "linux")]
+pub(crate) fn round_trip(socket: &impl AsFd) -> Option<Duration> {
+    let info = crate::tcp_info::tcp_info(socket).ok()?;
+    Some(Duration::from_micros(info.round_trip.into()))
+}
+
+/// Other kernels are not asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn round_trip(_socket: &impl AsFd) -> Option<Duration> {
+    None
+}
+
 /// Notices sooner that the other side is gone without a word: another one can take its place.
 pub(crate) fn notice_loss_soon(socket: &impl AsFd) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use slog::{Logger, debug};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::candidates::{Choice, Surroundings, Target, choose};
 use super::dials::Dials;
@@ -14,7 +14,7 @@ use super::greeting::{Secure, Side};
 use super::listeners::MeetingPorts;
 use super::outside::{ServerAt, Shown, show};
 use super::race::{Entrant, race};
-use crate::client::connection::sockets::tune_for_messages;
+use crate::client::connection::sockets::{round_trip, tune_for_messages};
 use crate::protocol::PortPair;
 use crate::protocol::v2::{Candidates, DialReport, Endpoint, PrivatePort, Ticket};
 use crate::trust::Alpn;
@@ -24,6 +24,9 @@ use crate::trust::Alpn;
 const TICKET_GRACE: Duration = Duration::from_millis(150);
 /// How long the word to go is waited for.
 const GO_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A way to the other side that takes longer is not waited for.
+const LONGEST_WAY: Duration = Duration::from_secs(1);
 
 /// What a meeting begins with.
 #[derive(Debug)]
@@ -101,6 +104,11 @@ pub(crate) async fn meet(
     // On the heap: each holds the handshakes of a race.
     let messages = Box::pin(async {
         let won = race(&side, Alpn::Message, messages, message_targets, &dials, &logger).await;
+        if side.asked {
+            // The other side learns of the choice by then, and both dial for files at the same time.
+            let round_trip = round_trip(won.secure.stream.get_ref().0).unwrap_or_default();
+            sleep((round_trip / 2).min(LONGEST_WAY)).await;
+        }
         progress.reached.set(Some((won.secure.peer, won.dialled)));
         progress.changed.notify_one();
         won.secure
@@ -275,7 +283,7 @@ mod tests {
         let dialling = dial(heard, around(), &progress, &dials, to_messages, to_files);
         let go = async {
             if let Some(after) = go_after {
-                tokio::time::sleep(after).await;
+                sleep(after).await;
                 news.send_modify(|news| news.go = true);
             }
             std::future::pending::<()>().await;
