@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use harness::client::{Client, meet};
 use harness::server::Server;
 use support::internet::{Family, Firewall, Home, Internet, MOVED_PORTS, Router};
-use support::network::Line;
+use support::network::{Lan, Line};
 
 /// Every kind of home.
 const KINDS: [Router; 9] = [
@@ -143,10 +143,32 @@ fn every_pair(family: Family) {
         pairs.filter(|(one, other)| !can_connect(family, KINDS[*one], KINDS[*other])).collect();
     for (one, other) in &cannot {
         askers[*one].client.say(&format!("/msg b{other} hello"));
+        askers[*one].client.say(&format!("/doctor b{other}"));
     }
     for (one, other) in cannot {
         let why = failure(&mut askers[one].client, &asked[other].client);
-        assert!(why.contains("no connection within"), "{why}");
+        assert!(why.contains("no connection within 10 s"), "{why}");
+        let with = format!("b{other}");
+        let found = askers[one].client.wait("diagnosis", |event| event["with"] == *with);
+        assert_eq!(found["connected"], false, "{found}");
+        // What the other side dialled is known, too.
+        for direction in ["outgoing", "incoming"] {
+            let attempts = found["attempts"].as_array().unwrap();
+            let is_there = attempts.iter().any(|attempt| {
+                attempt["direction"] == direction
+                    && ["refused", "silent"].iter().any(|result| attempt["result"] == *result)
+            });
+            assert!(is_there, "{direction}: {found}");
+        }
+        for (router, whose) in
+            [(KINDS[one], "Your".to_owned()), (KINDS[other], format!("{with}'s"))]
+        {
+            if matches!(router, Router::RandomPorts(_)) {
+                let verdict = format!("{whose} router gives each connection another port");
+                assert!(why.contains(&verdict), "{why}");
+                assert!(found["verdict"].to_string().contains(&verdict), "{found}");
+            }
+        }
         table[other][one] = "none".into();
     }
     print_table(family, &table);
@@ -298,4 +320,19 @@ fn a_firewall_on_one_computer_of_a_lan_costs_no_time_since_the_other_one_is_dial
     bea.forget();
     let (opened, _) = talk(&mut bea, &mut ada);
     assert!(opened < Duration::from_secs(5), "{opened:?}");
+}
+
+/// As a guest Wi-Fi does that shields its guests from each other.
+#[test]
+fn a_lan_that_keeps_computers_apart_is_named() {
+    let Some(lan) = Lan::new() else { return };
+    let server = lan.middle.within(|| Server::with("0.0.0.0:0", &[]));
+    let address = SocketAddr::from((Lan::MIDDLE, server.address.port()));
+    let join = move |name| move || Client::join_configured(address, name, &ALWAYS, LIMITED);
+    let [ada, bea] = &lan.computers;
+    let (mut ada, mut bea) = (ada.within(join("Ada")), bea.within(join("Bea")));
+    meet(&mut ada, &mut bea);
+    ada.say("/msg Bea hello");
+    let why = failure(&mut ada, &bea);
+    assert!(why.contains("no connection within 10 s") && why.contains("guest Wi-Fi"), "{why}");
 }

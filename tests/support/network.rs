@@ -3,6 +3,7 @@
 //! They have no names: the kernel removes each with the last thread and process in it, whatever
 //! becomes of the test.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,6 +22,12 @@ const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(crate) struct Line {
     pub(crate) near: Network,
     pub(crate) far: Network,
+}
+
+/// Two computers in one network, with a third one in the middle that lets neither reach the other.
+pub(crate) struct Lan {
+    pub(crate) middle: Network,
+    pub(crate) computers: [Network; 2],
 }
 
 /// A network namespace, and the thread that lives in it.
@@ -56,6 +63,37 @@ impl Line {
         near.connect("near", near_address)?;
         far.connect("far", far_address)?;
         Ok(Self { near, far })
+    }
+}
+
+impl Lan {
+    /// The address of the one in the middle.
+    pub(crate) const MIDDLE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
+
+    /// Where that cannot be made the test says that it is skipped.
+    pub(crate) fn new() -> Option<Self> {
+        let make = || {
+            let (middle, computers) = (Network::new()?, [Network::new()?, Network::new()?]);
+            let address = Self::MIDDLE;
+            let mut set_up = format!(
+                "link add lan type bridge\naddress add {address}/24 dev lan\nlink set lan up\n"
+            );
+            for (number, computer) in (2..).zip(&computers) {
+                let path = computer.path();
+                let _ = write!(
+                    set_up,
+                    "link add port{number} type veth peer name lan netns {path}\n\
+                     link set port{number} master lan up\n\
+                     link set port{number} type bridge_slave isolated on\n"
+                );
+            }
+            middle.batch("ip -batch -", &set_up)?;
+            for (number, computer) in (2..).zip(&computers) {
+                computer.connect("lan", &format!("192.168.1.{number}/24"))?;
+            }
+            Ok(Self { middle, computers })
+        };
+        make().map_err(|why: String| harness::skipped(&why)).ok()
     }
 }
 
