@@ -1,35 +1,41 @@
 //! The server's side of one encrypted connection, as bytes in and bytes out.
 //!
-//! `rustls` without its buffers: an idle connection holds its keys and nothing else, and there may be
-//! ten thousand of them.
+//! `rustls` without its buffers does the handshake, `records` what follows: an idle connection holds its
+//! keys and nothing else, and there may be ten thousand of them.
 
 use std::sync::Arc;
 
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, InsufficientSizeError, UnbufferedStatus,
-    WriteTraffic,
 };
 use rustls::{Error, ServerConfig};
 
 use super::exporter::{Exported, ExporterSlot};
+use super::records::{MAX_RECORD, Records};
 use super::tls::{Alpn, TlsError, peer_key};
 use crate::protocol::v2::PublicKey;
 
-/// The most plain bytes of a record (RFC 8446, section 5.1).
-pub(crate) const MAX_RECORD: usize = 16 * 1024;
-/// What a record adds to them, with room for an update of the keys before it.
-pub(crate) const RECORD_OVERHEAD: usize = 256;
+/// What a record adds to its plain bytes, with room for an update of the keys before it.
+pub(crate) const RECORD_OVERHEAD: usize = 64;
 /// Bytes that may wait for the end of their record, or of their handshake message.
 const MAX_INCOMING: usize = 2 * MAX_RECORD;
 
 /// The state of a connection, and its bytes that are not processed or not sent yet.
 pub(crate) struct ServerTls {
-    connection: UnbufferedServerConnection,
+    state: State,
+    /// The key that the client has proved, once the handshake is done.
+    client: Option<Result<PublicKey, TlsError>>,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    has_ended: bool,
     exporter: Exporter,
+}
+
+enum State {
+    Handshake(Box<UnbufferedServerConnection>),
+    Open(Box<Records>),
+    /// The handshake has failed.
+    Broken,
 }
 
 /// What the connection exports for a password.
@@ -50,7 +56,8 @@ impl ServerTls {
         let connection = UnbufferedServerConnection::new(config)?;
         let exporter = exporters.map_or(Exporter::Unused, Exporter::Awaited);
         let (incoming, outgoing) = (Vec::new(), Vec::new());
-        Ok(Self { connection, incoming, outgoing, has_ended: false, exporter })
+        let state = State::Handshake(Box::new(connection));
+        Ok(Self { state, client: None, incoming, outgoing, exporter })
     }
 
     /// Takes bytes that came from the client, and appends what they say to `plaintext`. After an
@@ -95,31 +102,18 @@ impl ServerTls {
         plaintext: &[u8],
         room: Option<&mut [u8]>,
     ) -> Result<usize, Error> {
-        if plaintext.is_empty() {
-            return Ok(0);
+        match &mut self.state {
+            State::Open(records) => records.encrypt(plaintext, room.unwrap_or_default()),
+            State::Handshake(_) | State::Broken => Err(Error::HandshakeNotComplete),
         }
-        let room = room.unwrap_or_default();
-        self.write(|mut traffic, outgoing| {
-            // An update of the keys goes first.
-            let updated = outgoing.len();
-            let (front, rest) = room.split_at_mut_checked(updated).ok_or(Error::EncryptError)?;
-            front.copy_from_slice(outgoing);
-            *outgoing = Vec::new();
-            let written = traffic.encrypt(plaintext, rest).map_err(|_| Error::EncryptError)?;
-            Ok(updated + written)
-        })
     }
 
     /// Ends the stream towards the client.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        self.write(|mut traffic, outgoing| {
-            let at = outgoing.len();
-            outgoing.resize(at + RECORD_OVERHEAD, 0);
-            let room = outgoing.get_mut(at..).unwrap_or_default();
-            let written = traffic.queue_close_notify(room).map_err(|_| Error::EncryptError)?;
-            outgoing.truncate(at + written);
-            Ok(())
-        })
+        match &mut self.state {
+            State::Open(records) => records.close(&mut self.outgoing),
+            State::Handshake(_) | State::Broken => Err(Error::HandshakeNotComplete),
+        }
     }
 
     /// Keeps encrypted bytes that could not be sent yet.
@@ -144,12 +138,12 @@ impl ServerTls {
 
     /// Whether the client has ended its stream by `close_notify`.
     pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended
+        matches!(&self.state, State::Open(records) if records.has_ended())
     }
 
     /// The key that the client has proved; `None` as long as the handshake goes on.
     pub(crate) fn client_key(&self) -> Option<Result<PublicKey, TlsError>> {
-        (!self.connection.is_handshaking()).then(|| peer_key(&self.connection, Alpn::Server))
+        self.client.clone()
     }
 
     /// What the connection exports for a password, once the handshake is done.
@@ -165,69 +159,94 @@ impl ServerTls {
         self.exporter = Exporter::Unused;
     }
 
-    fn process(&mut self, input: &mut [u8], plaintext: &mut Vec<u8>) -> Result<usize, Error> {
-        let Self { connection, outgoing, has_ended, .. } = self;
-        let mut used = 0;
-        loop {
-            let rest = input.get_mut(used..).unwrap_or_default();
-            let UnbufferedStatus { mut discard, state, .. } = connection.process_tls_records(rest);
-            let state = match state {
-                Ok(state) => state,
-                Err(error) => {
-                    // The alert that says why comes next.
-                    let alert = connection.process_tls_records(&mut []);
-                    if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {
-                        encode(&mut data, outgoing)?;
-                    }
-                    return Err(error);
-                }
-            };
-            let goes_on = match state {
-                ConnectionState::ReadTraffic(mut traffic) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record?;
-                        discard += record.discard;
-                        plaintext.extend_from_slice(record.payload);
-                    }
-                    true
-                }
-                ConnectionState::EncodeTlsData(mut data) => {
-                    encode(&mut data, outgoing)?;
-                    true
-                }
-                ConnectionState::TransmitTlsData(data) => {
-                    data.done();
-                    true
-                }
-                ConnectionState::PeerClosed => {
-                    *has_ended = true;
-                    true
-                }
-                ConnectionState::BlockedHandshake
-                | ConnectionState::WriteTraffic(_)
-                | ConnectionState::Closed => false,
-                _ => return Err(Error::General("an unexpected state".into())),
-            };
-            used += discard;
-            if !goes_on {
-                return Ok(used);
-            }
+    #[cfg(test)]
+    pub(super) fn into_records(self) -> Option<Box<Records>> {
+        match self.state {
+            State::Open(records) => Some(records),
+            State::Handshake(_) | State::Broken => None,
         }
     }
 
-    /// Has `write` encrypt, behind an update of the keys, if one is due, in what waits to be sent.
-    fn write<T>(
-        &mut self,
-        write: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Vec<u8>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let Self { connection, outgoing, .. } = self;
-        loop {
-            match connection.process_tls_records(&mut []).state? {
-                ConnectionState::WriteTraffic(traffic) => return write(traffic, outgoing),
-                ConnectionState::EncodeTlsData(mut data) => encode(&mut data, outgoing)?,
-                ConnectionState::TransmitTlsData(data) => data.done(),
-                _ => return Err(Error::HandshakeNotComplete),
+    fn process(&mut self, input: &mut [u8], plaintext: &mut Vec<u8>) -> Result<usize, Error> {
+        let used = match &mut self.state {
+            State::Handshake(connection) => {
+                let (used, has_ended) =
+                    shake_hands(connection, input, plaintext, &mut self.outgoing)?;
+                if !connection.is_handshaking() {
+                    self.client = Some(peer_key(connection, Alpn::Server));
+                    self.open(has_ended)?;
+                }
+                used
             }
+            State::Open(_) => 0,
+            State::Broken => return Err(Error::HandshakeNotComplete),
+        };
+        let State::Open(records) = &mut self.state else { return Ok(used) };
+        let rest = input.get_mut(used..).unwrap_or_default();
+        Ok(used + records.process(rest, plaintext, &mut self.outgoing)?)
+    }
+
+    /// The handshake is done.
+    fn open(&mut self, has_ended: bool) -> Result<(), Error> {
+        if let State::Handshake(connection) = std::mem::replace(&mut self.state, State::Broken) {
+            self.state = State::Open(Box::new(Records::new(*connection, has_ended)?));
+        }
+        Ok(())
+    }
+}
+
+/// Takes the handshake as far as `input` goes; how many bytes of it were used, and whether the client
+/// has ended its stream.
+fn shake_hands(
+    connection: &mut UnbufferedServerConnection,
+    input: &mut [u8],
+    plaintext: &mut Vec<u8>,
+    outgoing: &mut Vec<u8>,
+) -> Result<(usize, bool), Error> {
+    let (mut used, mut has_ended) = (0, false);
+    loop {
+        let rest = input.get_mut(used..).unwrap_or_default();
+        let UnbufferedStatus { mut discard, state, .. } = connection.process_tls_records(rest);
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                // The alert that says why comes next.
+                let alert = connection.process_tls_records(&mut []);
+                if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {
+                    encode(&mut data, outgoing)?;
+                }
+                return Err(error);
+            }
+        };
+        let goes_on = match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    plaintext.extend_from_slice(record.payload);
+                }
+                true
+            }
+            ConnectionState::EncodeTlsData(mut data) => {
+                encode(&mut data, outgoing)?;
+                true
+            }
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                true
+            }
+            ConnectionState::PeerClosed => {
+                has_ended = true;
+                true
+            }
+            ConnectionState::BlockedHandshake
+            | ConnectionState::WriteTraffic(_)
+            | ConnectionState::Closed => false,
+            _ => return Err(Error::General("an unexpected state".into())),
+        };
+        used += discard;
+        if !goes_on {
+            return Ok((used, has_ended));
         }
     }
 }

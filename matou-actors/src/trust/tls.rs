@@ -122,6 +122,8 @@ pub fn server_config(
     config.alpn_protocols = vec![alpn.name().to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    // The server goes on with the keys itself once the handshake is done: see `records`.
+    config.enable_secret_extraction = alpn == Alpn::Server;
     Ok(config)
 }
 
