@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod client;
+pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod server;
 pub(crate) mod terminal;

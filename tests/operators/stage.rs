@@ -1,16 +1,16 @@
 //! A server with an operators' socket, in a folder of its own.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::http;
+use crate::harness::matou;
 use crate::harness::server::Server;
 use crate::harness::wire::Peer;
-use crate::harness::{DEADLINE, matou};
 
 pub(crate) struct Stage {
     pub(crate) server: Server,
@@ -67,11 +67,5 @@ pub(crate) fn write_settings(folder: &Path, more: &str) {
 
 /// What `GET path` answers: the status line and the body.
 pub(crate) fn get(address: SocketAddr, path: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: matou\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
+    http::get(address, path).unwrap()
 }

@@ -219,6 +219,15 @@ impl Directory {
         is_same.then(|| holder.id())
     }
 
+    /// Takes over the addresses of a member elsewhere, which its node sends with its steps.
+    pub(crate) fn learn(&mut self, from: &Member) {
+        if let Some(member) = self.members.get_mut(&from.id())
+            && member.route().is_none()
+        {
+            member.addresses = from.addresses;
+        }
+    }
+
     pub(crate) fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(&id)
     }

@@ -228,6 +228,8 @@ impl Registry {
     }
 
     fn step_from_elsewhere(&mut self, from: Member, to: MemberId, step: RemoteStep) {
+        // What is answered depends on the address of who asked.
+        self.directory.learn(&from);
         let to = self.directory.member(to).filter(|to| to.route().is_some()).cloned();
         match (to, step) {
             (_, RemoteStep::Session { session, step }) => {

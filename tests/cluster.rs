@@ -1,0 +1,14 @@
+//! One room on several real servers, with the order of a real NATS `JetStream` stream.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+mod support;
+
+#[path = "cluster/names.rs"]
+mod names;
+#[path = "cluster/private.rs"]
+mod private;
+#[path = "cluster/room.rs"]
+mod room;
