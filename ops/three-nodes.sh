@@ -77,6 +77,8 @@ await() {
 
 ready() { grep -q 'JetStream cluster new metadata leader\|Self is new JetStream cluster metadata leader' "$@"; }
 
+serves() { "$matou" admin --socket "$1" cluster status | grep -q '^serving *yes'; }
+
 trap stop EXIT
 trap 'exit 0' INT TERM
 
@@ -131,7 +133,7 @@ for number in 0 1 2; do
         "$matou" server >"$folder/$name.log" 2>&1 &
     nodes+=($!)
     running[$!]=$name
-    await $! "$folder/$name.log" "$matou" admin --socket "$folder/$name/admin" status
+    await $! "$folder/$name.log" serves "$folder/$name/admin"
     servers+=${servers:+,}127.0.0.1:$((matou_port + number))
 done
 
