@@ -1,11 +1,16 @@
-//! What is in the way of a private session: `/doctor` over loopback, where nothing is.
+//! What is in the way of a private session: `/doctor` and `matou-bin doctor` over loopback, where nothing is.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
 mod harness;
 
+use std::net::SocketAddr;
+use std::process::Output;
+
 use harness::client::{Client, meet};
+use harness::matou;
 use harness::server::Server;
+use serde_json::Value;
 
 const ALWAYS: [&str; 2] = ["--accept-private", "always"];
 
@@ -41,4 +46,48 @@ fn nothing_is_said_of_the_way_to_a_program_of_revision_1() {
     ada.say("/doctor Old");
     let error = ada.wait("error", |event| event["code"] == "session");
     assert!(error["message"].as_str().unwrap().contains("revision 1"), "{error}");
+}
+
+fn doctor(server: SocketAddr, arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = matou(home.path());
+    command.args(["doctor", "--server", &server.to_string()]).args(arguments).output().unwrap()
+}
+
+#[test]
+fn without_a_name_it_says_where_the_server_sees_this_computer() {
+    let server = Server::start();
+    let shown = doctor(server.address, &[]);
+    assert!(shown.status.success(), "{shown:?}");
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let seen = |line: &&str| {
+        let port = line.strip_prefix("port ").and_then(|rest| rest.split(' ').next());
+        port.is_some_and(|port| line.ends_with(&format!("seen as 127.0.0.1:{port}")))
+    };
+    assert_eq!(text.lines().filter(seen).count(), 2, "{text}");
+    assert!(text.contains("The server is on this computer"), "{text}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = free.local_addr().unwrap();
+    drop(free);
+    let shown = doctor(nowhere, &["--json"]);
+    assert_eq!(shown.status.code(), Some(7), "{shown:?}");
+    let report: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&report["address"], report["server"].as_str()),
+        (&Value::Null, Some(&*nowhere.to_string()))
+    );
+}
+
+#[test]
+fn with_a_name_it_tries_a_session_and_prints_both_reports() {
+    let server = Server::start();
+    let bea = Client::join_with(server.address, "Bea", &ALWAYS);
+    let shown = doctor(server.address, &["--json", "--username", "Ada", "Bea"]);
+    assert!(shown.status.success(), "{shown:?}");
+    let report: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(report["ports"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(report["diagnosis"]["with"], bea.name());
+    assert_eq!(report["diagnosis"]["connected"], true);
+    let absent = doctor(server.address, &["--wait", "1", "Carol"]);
+    assert_eq!(absent.status.code(), Some(5), "{absent:?}");
 }

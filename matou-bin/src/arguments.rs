@@ -40,6 +40,17 @@ Exit codes:
   6   a transfer ended before it was complete; send it again to resume it
   7   the server was not found or not reached";
 
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0   the person, or without one the server, was reached
+  1   runtime failure (a key that is not the known one, a program of revision 1)
+  2   invalid argument or setting, a missing password, or several servers to choose from
+  3   the server refused the name given with --username
+  4   the person declined
+  5   the person was not in the room, or did not answer in time
+  6   there is no way to the person as things are
+  7   the server was not found or not reached";
+
 /// Server or client.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
@@ -51,6 +62,8 @@ pub(crate) enum Role {
     Send(SendArguments),
     /// Receive files and folders without being asked.
     Receive(ReceiveArguments),
+    /// Say what is in the way of private sessions: of this computer, or with a person.
+    Doctor(DoctorArguments),
     /// List the servers of this machine and of the local network.
     Servers {
         /// Print one JSON object.
@@ -310,6 +323,24 @@ pub(crate) struct ReceiveArguments {
     /// Exit after the first complete transfer, once its sender has no more.
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXIT_CODES)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) join: JoinArguments,
+    /// How long NAME may take to come and to accept.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) wait: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The person to try a private session with; they have to accept it.
+    #[arg(value_parser = username)]
+    pub(crate) name: Option<Username>,
 }
 
 const POLICIES: [&str; 5] = ["ask", "known", "compared", "always", "never"];

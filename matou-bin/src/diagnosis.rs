@@ -1,6 +1,6 @@
 //! What is in the way between two computers, as lines.
 
-use matou_actors::client::{Diagnosis, Direction};
+use matou_actors::client::{Diagnosis, Direction, NetworkReport};
 
 /// Each address with what became of it, then what that means.
 pub(crate) fn describe_diagnosis(diagnosis: &Diagnosis) -> Vec<String> {
@@ -16,6 +16,19 @@ pub(crate) fn describe_diagnosis(diagnosis: &Diagnosis) -> Vec<String> {
     if attempts.iter().all(|attempt| attempt.direction == Direction::Outgoing) {
         lines.push(format!("what {with} tried is not known"));
     }
+    lines.extend(verdict.iter().cloned());
+    lines
+}
+
+/// What the server shows of the network of this computer.
+pub(crate) fn describe_network(network: &NetworkReport) -> Vec<String> {
+    let NetworkReport { server, address, ports, verdict } = network;
+    let reached = address.map(|at| format!("server {server}: reached at {at}"));
+    let mut lines = vec![reached.unwrap_or_else(|| format!("server {server}: not reached"))];
+    lines.extend(ports.iter().map(|port| match port.outside {
+        Some(outside) => format!("port {} of this computer: seen as {outside}", port.port),
+        None => format!("port {} of this computer: not seen", port.port),
+    }));
     lines.extend(verdict.iter().cloned());
     lines
 }

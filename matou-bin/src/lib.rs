@@ -59,6 +59,7 @@ pub fn main() -> ExitCode {
         Role::Client(arguments) => client::run(&arguments),
         Role::Send(arguments) => oneshot::send(&arguments),
         Role::Receive(arguments) => oneshot::receive(&arguments),
+        Role::Doctor(arguments) => oneshot::doctor(&arguments),
         Role::Servers { json } => servers::run(json),
         Role::Admin(arguments) => admin::run(&arguments),
         Role::Identity { order } => identity::run(&order),

@@ -21,6 +21,7 @@ fn sections(page: &str) -> String {
         "matou-bin-client.1" => client(&mut roff),
         "matou-bin-send.1" => send(&mut roff),
         "matou-bin-receive.1" => receive(&mut roff),
+        "matou-bin-doctor.1" => doctor(&mut roff),
         "matou-bin-admin.1" => admin(&mut roff),
         _ => {}
     }
@@ -35,7 +36,7 @@ fn main(roff: &mut Roff) {
     roff.title("SEE ALSO");
     roff.text(
         "matou-bin-server(1), matou-bin-client(1), matou-bin-send(1), matou-bin-receive(1), \
-         matou-bin-admin(1)",
+         matou-bin-doctor(1), matou-bin-admin(1)",
     );
 }
 
@@ -136,6 +137,16 @@ fn receive(roff: &mut Roff) {
         "Receive files from Ada into a folder.",
     );
     roff.entry("matou-bin receive --to - | tar -x", "Hand one file to another program.");
+}
+
+fn doctor(roff: &mut Roff) {
+    roff.title("OUTPUT");
+    roff.text("A line for each address, from either side, with what became of it (reached, refused, silent), then what \
+         is in the way and what to do.");
+    join(roff);
+    roff.title("EXAMPLES");
+    roff.entry("matou-bin doctor", "Say how the server sees this computer.");
+    roff.entry("matou-bin doctor --server 192.0.2.5 Bea", "Say what is in the way to Bea.");
 }
 
 /// What the one-shot commands have in common with the client.
@@ -239,6 +250,7 @@ mod tests {
             "matou-bin-server.1",
             "matou-bin-send.1",
             "matou-bin-receive.1",
+            "matou-bin-doctor.1",
             "matou-bin-admin.1",
         ] {
             let requests = sections(page);

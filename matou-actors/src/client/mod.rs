@@ -43,6 +43,7 @@ pub use api::handle::{Closed, Events, Handle};
 pub use api::password::Password;
 pub use api::server_name::ServerName;
 pub use api::settings::{ClientSettings, Encryption, Policy};
+pub use doctor::{NetworkReport, ObservedPort, examine_network};
 pub use ids::{MessageId, TransferId};
 pub use link::known_file::read as read_known_servers;
 pub use people_file::forget as forget_person;

@@ -1,11 +1,14 @@
-//! `matou-bin send` and `matou-bin receive`: a transfer without a user interface.
+//! `matou-bin send`, `receive` and `doctor`: what needs no user interface.
 //!
 //! - `joining`: under which name, and what became of it. `sender`, `receiver`: what the two commands
 //!   decide; `task`: what they have in common.
 //! - `standard`: standard input as a file to send, standard output for one that was received.
+//! - `doctor`: what is in the way of private sessions; `firewall`: that of this computer.
 //! - `run`: performs the decisions. `bars`: progress on standard error.
 
 mod bars;
+mod doctor;
+mod firewall;
 mod joining;
 mod receiver;
 mod run;
@@ -17,10 +20,10 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::client::{ClientSettings, Policy};
+use matou_actors::client::{ClientSettings, Policy, examine_network};
 use tokio::time::Instant;
 
-use crate::arguments::{JoinArguments, ReceiveArguments, SendArguments};
+use crate::arguments::{DoctorArguments, JoinArguments, ReceiveArguments, SendArguments};
 use crate::client::find::{self, Asks, Outcome};
 use crate::client::{own_file, run_to_completion, start_log};
 use crate::exit::Failure;
@@ -28,6 +31,9 @@ use crate::identity;
 use crate::input::home;
 use crate::logging::{Log, Target, shifted};
 use crate::settings::{Flag, load_client};
+use crate::stdout::print;
+use doctor::{Doctor, report};
+use firewall::firewall_hint;
 use joining::Joining;
 use receiver::{Amount, Receiver};
 use sender::{Payload, Sender};
@@ -68,6 +74,30 @@ pub(crate) fn receive(arguments: &ReceiveArguments) -> Result<(), Failure> {
         (false, false) => Amount::Any,
     };
     let task = |_| Receiver::new(arguments.from.clone(), amount);
+    perform(log, settings, joining, task)
+}
+
+/// Says what is in the way of private sessions: of this computer, and with one person.
+pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<(), Failure> {
+    let (log, mut settings) = prepare(&arguments.join, &arguments.join.flags(), false)?;
+    let mut network = run_to_completion(examine_network(&settings));
+    network.verdict.extend(firewall_hint(settings.private_ports.as_ref()));
+    let (Some(name), true) = (arguments.name.clone(), network.address.is_some()) else {
+        log.finish();
+        print(format!("{}\n", report(&network, None, arguments.json)).as_bytes())?;
+        return match network.address {
+            Some(_) => Ok(()),
+            None => Err(Failure::Unreachable(
+                "check --server HOST[:PORT], or that the server runs".into(),
+            )),
+        };
+    };
+    let wait = Duration::from_secs(arguments.wait);
+    settings.request_timeout = wait;
+    (settings.accept_files, settings.accept_private) = (Policy::Never, Policy::Never);
+    let joining = Joining::new(arguments.join.username.clone(), settings.username, Some(&name));
+    settings.username = Some(joining.name());
+    let task = |now| Doctor::new(name, network, arguments.json, wait, now);
     perform(log, settings, joining, task)
 }
 

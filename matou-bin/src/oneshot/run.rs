@@ -118,6 +118,13 @@ impl<T: Task> Running<T> {
                     self.commands.push_back(command);
                 }
                 Effect::Say(text) => self.bars.say(&text),
+                Effect::PrintText(text) => {
+                    if let Err(failure) =
+                        self.bars.suspend(|| print(format!("{text}\n").as_bytes()))
+                    {
+                        self.fail(failure);
+                    }
+                }
                 Effect::Print(path) => {
                     let line = [path.as_os_str().as_bytes(), b"\n"].concat();
                     if let Err(failure) = self.bars.suspend(|| print(&line)) {

@@ -16,6 +16,8 @@ pub(super) enum Effect {
     Say(String),
     /// Print the path of what was received on standard output.
     Print(PathBuf),
+    /// Print this on standard output.
+    PrintText(String),
 }
 
 /// A one-shot command: pure decisions.

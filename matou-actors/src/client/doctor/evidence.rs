@@ -68,7 +68,7 @@ impl Evidence {
     }
 }
 
-fn translation(is_own: bool, is_same_port: bool) -> Translation {
+pub(super) fn translation(is_own: bool, is_same_port: bool) -> Translation {
     match (is_own, is_same_port) {
         (true, _) => Translation::None,
         (false, true) => Translation::KeepsPort,

@@ -20,7 +20,7 @@ mod first_bytes;
 pub(super) mod known_file;
 mod loss;
 mod past;
-mod reach;
+pub(super) mod reach;
 mod reports;
 pub(super) mod roster;
 mod server_frames;

@@ -120,6 +120,16 @@ pub(super) async fn reach(
     Ok(reached)
 }
 
+/// Where a server answers, and what protects a connection to it; the error is for the user.
+pub(crate) async fn server_at(
+    name: &ServerName,
+    trust: &Trust,
+) -> Result<(SocketAddr, LinkSecurity), String> {
+    let alternatives = Alternatives { has_next: false, is_replaceable: false, lost: None };
+    let reached = reach(name, trust, alternatives).await;
+    reached.map(|reached| (reached.server, reached.security)).map_err(|error| error.reason)
+}
+
 fn socket(stream: &Stream) -> &TcpStream {
     match stream {
         Either::Left(tcp) => tcp,

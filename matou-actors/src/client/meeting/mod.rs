@@ -25,4 +25,4 @@ pub(crate) use greeting::{Secure, Side};
 pub(crate) use interfaces::own_networks;
 pub(crate) use listeners::MeetingPorts;
 pub(crate) use meet::{MeetingReport, Met, News, Plan, meet};
-pub(crate) use outside::ServerAt;
+pub(crate) use outside::{ServerAt, show};

@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::greeting::{read, write};
 use super::listeners::dialler_from;
+use crate::client::api::event::LinkSecurity;
 use crate::client::connection::sockets::tune;
 use crate::protocol::v2::{ClientFrame, Endpoint, PrivatePort, ServerFrame, Ticket};
 use crate::trust::{
@@ -28,6 +29,14 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct ServerAt {
     pub(crate) address: SocketAddr,
     pub(crate) key: Fingerprint,
+}
+
+impl ServerAt {
+    /// `None` if the connection to it is not encrypted.
+    pub(crate) fn of(address: SocketAddr, security: &LinkSecurity) -> Option<Self> {
+        let LinkSecurity::Encrypted { fingerprint, .. } = security else { return None };
+        Some(Self { address, key: Fingerprint::parse(fingerprint)? })
+    }
 }
 
 /// A connection that keeps the way through the routers open.
