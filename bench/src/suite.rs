@@ -36,8 +36,11 @@ impl Task {
 /// Everything, for the tables: medians of three at least.
 pub(crate) fn all() -> Vec<Task> {
     use Brand::{Bare, Matou, Nats, Redis};
-    let everybody: Vec<Brand> =
-        Brand::all().iter().copied().filter(|brand| *brand != Brand::NatsAll).collect();
+    let everybody: Vec<Brand> = Brand::all()
+        .iter()
+        .copied()
+        .filter(|brand| !matches!(brand, Brand::NatsAll | Brand::MatouCluster))
+        .collect();
     let brokers = vec![Bare, Matou, Redis, Nats];
     // One message of fifty a second that meets a hiccup of the machine is two thirds of a percent
     // of a run: where a percentile is compared, more rounds.

@@ -55,7 +55,8 @@ impl Watch for Ignore {
 pub(crate) struct Pool<D> {
     dialect: D,
     clock: Clock,
-    address: SocketAddr,
+    /// Clients are spread over them.
+    addresses: Vec<SocketAddr>,
     /// For a dialect that is encrypted.
     tls: Option<Arc<ClientConfig>>,
     epoll: OwnedFd,
@@ -69,12 +70,12 @@ pub(crate) struct Pool<D> {
 }
 
 impl<D: Dialect> Pool<D> {
-    /// An empty pool for the server at `address`.
-    pub(crate) fn new(dialect: D, clock: Clock, address: SocketAddr) -> Outcome<Self> {
+    /// An empty pool for the server at these addresses.
+    pub(crate) fn new(dialect: D, clock: Clock, addresses: &[SocketAddr]) -> Outcome<Self> {
         Ok(Self {
             dialect,
             clock,
-            address,
+            addresses: addresses.to_vec(),
             tls: D::ENCRYPTED.then(tls_config).transpose()?,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("create an epoll")?,
             events: Vec::with_capacity(EVENTS),
@@ -91,7 +92,9 @@ impl<D: Dialect> Pool<D> {
     pub(crate) fn connect(&mut self, count: usize) -> Outcome<()> {
         for _ in 0..count {
             let index = self.clients.len();
-            let mut client = Client::connect(index, self.address, self.tls.as_ref())?;
+            let place = index % self.addresses.len().max(1);
+            let Some(&address) = self.addresses.get(place) else { continue };
+            let mut client = Client::connect(index, address, self.tls.as_ref())?;
             self.dialect.hello(index, &mut client.out);
             let flags = epoll::EventFlags::IN;
             let token = epoll::EventData::new_u64(u64::try_from(index).unwrap_or(u64::MAX));

@@ -65,7 +65,7 @@ impl JsonClient {
     fn start(server: &Server) -> Outcome<Self> {
         let mut command = Command::new(Brand::Matou.program()?);
         command.args(["client", "--json", "--username", "watcher", "--server"]);
-        command.arg(server.address().to_string());
+        command.arg(server.addresses().first().map(ToString::to_string).unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("start the client")?;
         let output = child.stdout.take();

@@ -7,6 +7,15 @@ use crate::error::Outcome;
 use crate::process;
 use crate::server::Server;
 
+/// CPU seconds of all processes of a server.
+fn cpu(server: &Server) -> Outcome<f64> {
+    server.pids().iter().map(|&pid| Ok(process::cpu(pid)?.as_secs_f64())).sum()
+}
+
+fn waited(server: &Server) -> Outcome<f64> {
+    server.pids().iter().map(|&pid| Ok(process::waited(pid)?.as_secs_f64())).sum()
+}
+
 /// The costs at the start of a measurement.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -23,10 +32,10 @@ impl Meter {
     /// Starts, at a number of deliveries.
     pub(super) fn start(server: &Server, deliveries: u64) -> Outcome<Self> {
         Ok(Self {
-            server: process::cpu(server.pid())?.as_secs_f64(),
+            server: cpu(server)?,
             generator: process::cpu(std::process::id())?.as_secs_f64(),
             machine: process::machine_cpu()?.as_secs_f64(),
-            waited: process::waited(server.pid())?.as_secs_f64(),
+            waited: waited(server)?,
             stolen: process::stolen()?.as_secs_f64(),
             start: Instant::now(),
             deliveries,
@@ -41,7 +50,7 @@ impl Meter {
         figures: &mut Figures,
     ) -> Outcome<()> {
         let seconds = self.start.elapsed().as_secs_f64();
-        let server_cpu = process::cpu(server.pid())?.as_secs_f64() - self.server;
+        let server_cpu = cpu(server)? - self.server;
         let generator = process::cpu(std::process::id())?.as_secs_f64() - self.generator;
         let machine = process::machine_cpu()?.as_secs_f64() - self.machine;
         let deliveries = (deliveries - self.deliveries) as f64;
@@ -53,10 +62,10 @@ impl Meter {
         figures.set("server_cores", server_cpu / seconds);
         figures.set("generator_cores", generator / seconds);
         figures.set("other_cores", ((machine - server_cpu - generator) / seconds).max(0.0));
-        let waited = process::waited(server.pid())?.as_secs_f64() - self.waited;
+        let waited = waited(server)? - self.waited;
         figures.set("server_waited_ms", waited.max(0.0) * 1e3);
         figures.set("stolen_ms", (process::stolen()?.as_secs_f64() - self.stolen) * 1e3);
-        figures.set("peak_mb", process::memory(server.pid())?.peak as f64 / 1e6);
+        figures.set("peak_mb", server.memory()?.peak as f64 / 1e6);
         Ok(())
     }
 }

@@ -85,7 +85,7 @@ impl Plan {
 /// Runs a scenario against a server that runs; the server may be restarted.
 pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcome<Figures> {
     match server.brand() {
-        Brand::Bare | Brand::Matou => run_as(Matou, scenario, server, plan),
+        Brand::Bare | Brand::Matou | Brand::MatouCluster => run_as(Matou, scenario, server, plan),
         Brand::MatouEncrypted => run_as(Encrypted, scenario, server, plan),
         Brand::Redis => run_as(Redis, scenario, server, plan),
         Brand::Nats | Brand::NatsAll => run_as(Nats, scenario, server, plan),
@@ -101,7 +101,7 @@ fn run_as<D: Dialect + Copy>(
     plan: Plan,
 ) -> Outcome<Figures> {
     let clock = Clock::start();
-    let pool = Pool::new(dialect, clock, server.address())?;
+    let pool = Pool::new(dialect, clock, server.addresses())?;
     match scenario {
         Scenario::Busy => busy::run(pool, clock, server, plan, 0),
         Scenario::Crowd => {

@@ -61,7 +61,7 @@ pub(super) fn run<D: Dialect + Copy>(
 /// Where to begin: what each about keeps on two cores, so that few trials find the limit.
 fn first_rate(brand: Brand) -> f64 {
     match brand {
-        Brand::Bare | Brand::Matou | Brand::MatouEncrypted => 6_400.0,
+        Brand::Bare | Brand::Matou | Brand::MatouEncrypted | Brand::MatouCluster => 6_400.0,
         Brand::Redis => 800.0,
         Brand::Ngircd | Brand::Inspircd => 250.0,
         Brand::Nats | Brand::NatsAll => 50.0,
@@ -101,7 +101,7 @@ impl<D: Dialect + Copy> Search<'_, D> {
     }
 
     fn fresh_pool(&self) -> Outcome<Pool<D>> {
-        let mut pool = Pool::new(self.dialect, self.clock, self.server.address())?;
+        let mut pool = Pool::new(self.dialect, self.clock, self.server.addresses())?;
         pool.join(self.clients, self.server.brand().wave(), JOIN_LIMIT)?;
         Ok(pool)
     }

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, Outcome};
 use crate::pool::{Ignore, Orders, Pool, Watch};
-use crate::process;
 use crate::server::{Brand, Server};
 use crate::stamp::{SEQUENCE_SPAN, Stamp};
 
@@ -64,10 +63,10 @@ pub(super) fn idle<D: Dialect>(mut pool: Pool<D>, server: &Server, plan: Plan) -
     let irc = matches!(server.brand(), Brand::Ngircd | Brand::Inspircd);
     let count = plan.clients.unwrap_or(if irc { 2_000 } else { IDLE });
     std::thread::sleep(SETTLE);
-    let empty = process::memory(server.pid())?;
+    let empty = server.memory()?;
     pool.join(count, server.brand().wave(), JOIN_LIMIT)?;
     play(&mut pool, &mut Ignore, SETTLE)?;
-    let full = process::memory(server.pid())?;
+    let full = server.memory()?;
     let each = |before: u64, after: u64| after.saturating_sub(before) as f64 / count as f64;
     let mut figures = Figures::default();
     figures.set("clients", count as f64);

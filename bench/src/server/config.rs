@@ -27,6 +27,8 @@ pub(super) fn command(
             command.args(["server", "-c", "server.toml", "--listen", &address.to_string()]);
             ("server.toml", MATOU.to_owned())
         }
+        // Its parts have configurations of their own.
+        Brand::MatouCluster => return Ok(command),
         Brand::Redis => {
             command.arg("redis.conf");
             ("redis.conf", redis(port))
@@ -71,6 +73,14 @@ room_bytes_per_second = 0
 [metrics]
 listen = \"127.0.0.1:0\"
 ";
+
+/// As [`MATOU`], for a node of a cluster.
+pub(super) fn matou_of_cluster(nats: &str, number: usize) -> String {
+    format!(
+        "{MATOU}\n[discovery]\nannounce = false\n[cluster]\nnats = \"{nats}\"\n\
+         room = \"bench\"\nnode = \"node{number}\"\n"
+    )
+}
 
 fn redis(port: u16) -> String {
     format!(

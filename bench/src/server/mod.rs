@@ -1,5 +1,6 @@
 //! The servers that are compared: how each is started with the limits out of the way.
 
+mod cluster;
 mod config;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::error::{BenchError, Context, Outcome};
-use crate::process::{self, Cores};
+use crate::process::{self, Cores, Memory};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -28,6 +29,8 @@ pub(crate) enum Brand {
     Matou,
     /// Matou with encrypted clients of revision 2.
     MatouEncrypted,
+    /// Three nodes of Matou and their NATS server.
+    MatouCluster,
     Redis,
     Nats,
     /// NATS, which is made for several cores, with all of them.
@@ -49,6 +52,7 @@ impl Brand {
             Self::Bare => "bare fan-out",
             Self::Matou => "Matou",
             Self::MatouEncrypted => "Matou, encrypted",
+            Self::MatouCluster => "Matou, 3 nodes",
             Self::Redis => "Redis",
             Self::Nats => "NATS",
             Self::NatsAll => "NATS, all cores",
@@ -62,7 +66,7 @@ impl Brand {
     pub(crate) fn program(self) -> Outcome<PathBuf> {
         match self {
             Self::Bare => std::env::current_exe().context("find this program"),
-            Self::Matou | Self::MatouEncrypted => matou(),
+            Self::Matou | Self::MatouEncrypted | Self::MatouCluster => matou(),
             Self::Redis => installed("redis-server"),
             Self::Nats | Self::NatsAll => installed("nats-server"),
             Self::Ngircd => installed("ngircd"),
@@ -104,9 +108,9 @@ impl fmt::Display for Brand {
 #[derive(Debug)]
 pub(crate) struct Server {
     brand: Brand,
-    address: SocketAddr,
-    pid: u32,
-    child: Option<Child>,
+    addresses: Vec<SocketAddr>,
+    pids: Vec<u32>,
+    children: Vec<Child>,
     started_in: Duration,
     _folder: Option<TempDir>,
 }
@@ -117,6 +121,16 @@ impl Server {
         let program = brand.program()?;
         let folder = tempfile::Builder::new().prefix("matou-bench").tempdir();
         let folder = folder.context("make a folder for the server")?;
+        if brand == Brand::MatouCluster {
+            process::pin(Cores::First);
+            let start = Instant::now();
+            let started = cluster::start(&program, folder.path());
+            process::pin(Cores::Second);
+            let (children, addresses) = started?;
+            let (pids, started_in) = (children.iter().map(Child::id).collect(), start.elapsed());
+            let _folder = Some(folder);
+            return Ok(Self { brand, addresses, pids, children, started_in, _folder });
+        }
         let address = free_address()?;
         let mut command = config::command(brand, &program, address, folder.path())?;
         let log = std::fs::File::create(folder.path().join("log")).context("open a log")?;
@@ -136,19 +150,23 @@ impl Server {
                 return Err(BenchError::Invalid(format!("{brand}: {error}: {}", last.join(" / "))));
             }
         };
-        Ok(Self { brand, address, pid, child: Some(child), started_in, _folder: Some(folder) })
+        let (addresses, pids, children) = (vec![address], vec![pid], vec![child]);
+        Ok(Self { brand, addresses, pids, children, started_in, _folder: Some(folder) })
     }
 
     /// A server that another program started, for instance under a profiler.
     pub(crate) fn running(brand: Brand, address: SocketAddr, pid: u32) -> Self {
         process::pin(Cores::Second);
-        Self { brand, address, pid, child: None, started_in: Duration::ZERO, _folder: None }
+        let (addresses, pids, children) = (vec![address], vec![pid], Vec::new());
+        Self { brand, addresses, pids, children, started_in: Duration::ZERO, _folder: None }
     }
 
     /// Ends the server and starts it anew; false for one that another program started.
     pub(crate) fn restart(&mut self) -> Outcome<bool> {
-        let Some(child) = &mut self.child else { return Ok(false) };
-        stop(child);
+        if self.children.is_empty() {
+            return Ok(false);
+        }
+        self.children.iter_mut().for_each(stop);
         *self = Self::start(self.brand)?;
         Ok(true)
     }
@@ -158,14 +176,26 @@ impl Server {
         self.brand
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens; clients are spread over all of them.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
+    /// Its processes.
+    pub(crate) fn pids(&self) -> &[u32] {
+        &self.pids
+    }
+
+    /// What all its processes have in memory now.
+    pub(crate) fn memory(&self) -> Outcome<Memory> {
+        let mut all = Memory { resident: 0, peak: 0, anonymous: 0 };
+        for &pid in &self.pids {
+            let one = process::memory(pid)?;
+            all.resident += one.resident;
+            all.peak += one.peak;
+            all.anonymous += one.anonymous;
+        }
+        Ok(all)
     }
 
     /// How long it took from its start to its first accepted connection.
@@ -176,9 +206,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            stop(child);
-        }
+        self.children.iter_mut().for_each(stop);
     }
 }
 

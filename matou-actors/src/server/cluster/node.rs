@@ -441,3 +441,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,60 @@ impl Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ids::ConnectionId;
+
+    fn say(publisher: u64) -> Proposal {
+        let publisher = Some(Route { shard: 0, id: ConnectionId(publisher) });
+        let (from, texts) = (Username::parse("ann").unwrap(), Vec::new());
+        Proposal {
+            time: Instant::now(),
+            change: Change::Say { publisher, from, texts, action: false },
+        }
+    }
+
+    fn decided(is_own: bool, first: u64) -> Decision {
+        let (from, texts) = (Username::parse("ann").unwrap(), Vec::new());
+        let change = Some(Change::Say { publisher: None, from, texts, action: false });
+        Decision { is_own, first, at: UnixMillis(5), change }
+    }
+
+    fn publisher(committed: Option<Committed>) -> Option<u64> {
+        match committed?.proposal.change {
+            Change::Say { publisher, .. } => publisher.map(|route| route.id.0),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_several_servers_decide_lets_its_own_publisher_go_on() {
+        let (mut shared, now) = (SharedSequencer::default(), Instant::now());
+        shared.propose(say(1));
+        shared.propose(say(2));
+        assert_eq!(shared.take_proposed().1.len(), 2);
+        assert!(shared.committed().is_none() && !shared.is_settled());
+        shared.decide(decided(false, 0), now);
+        shared.decide(decided(true, 1), now);
+        assert_eq!(publisher(shared.committed()), None, "of another server");
+        assert_eq!(publisher(shared.committed()), Some(1));
+        shared.decide(Decision { change: None, ..decided(true, 0) }, now);
+        assert!(shared.committed().is_none() && shared.is_settled(), "it came to nothing");
+    }
+
+    #[test]
+    fn what_was_proposed_before_an_end_is_void() {
+        let (mut shared, now) = (SharedSequencer::default(), Instant::now());
+        shared.propose(say(1));
+        assert_eq!(shared.take_proposed().0, 0);
+        shared.propose(say(2));
+        shared.void();
+        shared.propose(say(3));
+        let (generation, proposals) = shared.take_proposed();
+        assert_eq!((generation, proposals.len()), (1, 1));
+        shared.decide(decided(true, 4), now);
+        assert_eq!(publisher(shared.committed()), Some(3));
+    }
+}

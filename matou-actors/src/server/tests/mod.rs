@@ -7,6 +7,7 @@ mod registry;
 mod room;
 mod set_up;
 mod shard;
+mod shared_registry;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

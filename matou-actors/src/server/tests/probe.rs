@@ -4,8 +4,8 @@ use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
 use crate::server::messages::{
-    FromRoom, Lifecycle, Publish, Recall, Relay, ToBroker, ToConnection, ToRegistry, ToRoom,
-    Written,
+    FromRoom, Lifecycle, Publish, Recall, Relay, ToBroker, ToConnection, ToNode, ToRegistry,
+    ToRoom, Written,
 };
 
 /// A message that some actor of the server sends and a probe may receive.
@@ -16,6 +16,7 @@ impl Probed for ToBroker {}
 impl Probed for ToConnection {}
 impl Probed for FromRoom {}
 impl Probed for Relay {}
+impl Probed for ToNode {}
 impl Probed for ToRegistry {}
 impl Probed for Publish {}
 impl Probed for Recall {}

@@ -1,0 +1,254 @@
+//! The registry of a server in a cluster, between probes: what it asks the node, and what it makes of
+//! the answers.
+
+use std::sync::Arc;
+
+use actix::prelude::{Actor, Addr};
+use bytes::Bytes;
+use slog::{Discard, Logger, o};
+
+use super::{Probe, addresses, claim, member, meters, name, orders, peer, ports, route};
+use crate::protocol::v2::{Declined, LeaveReason, PublicKey, SessionId};
+use crate::server::accept::bans::Bans;
+use crate::server::ids::{MemberId, Route};
+use crate::server::log_limiter::LogLimiters;
+use crate::server::messages::{
+    NodeEvent, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToConnection, ToNode, ToRegistry,
+    ToRoom,
+};
+use crate::server::registry::access::{Access, PasswordCheck};
+use crate::server::registry::actor::{LOG_EVERY, Registry};
+use crate::server::registry::bound_names::BoundNames;
+use crate::server::registry::directory::{Directory, Member, Place};
+use crate::server::registry::shared::SharedRoom;
+use crate::server::room::event::MemberKey;
+
+const ELSEWHERE: MemberId = MemberId(7 << 40);
+const SESSION: SessionId = SessionId([5; 16]);
+
+struct Stage {
+    registry: Addr<Registry>,
+    room: Probe<ToRoom>,
+    broker: Probe<ToBroker>,
+    node: Probe<ToNode>,
+    relay: Probe<Relay>,
+    shard: Probe<ToConnection>,
+}
+
+impl Stage {
+    /// A registry whose node serves.
+    async fn start() -> Self {
+        let stage = Self::cut_off();
+        stage.node_says(NodeEvent::Serving(true)).await;
+        stage
+    }
+
+    fn cut_off() -> Self {
+        let (room, broker, shard) = (Probe::start(), Probe::start(), Probe::start());
+        let (node, relay) = (Probe::start(), Probe::start());
+        let registry = Registry {
+            meters: meters(),
+            directory: Directory::new(Some(&name("Server")), BoundNames::default()),
+            names_writer: None,
+            access: Access::default(),
+            bans: Bans::default(),
+            refusals: LogLimiters::new(LOG_EVERY),
+            room: room.recipient(),
+            broker: broker.recipient(),
+            shards: vec![shard.recipient()],
+            answers: Vec::new(),
+            shared: Some(SharedRoom::new(node.recipient(), relay.recipient())),
+            logger: Logger::root(Discard, o!()),
+            _critical: None,
+        };
+        Self { registry: registry.start(), room, broker, node, relay, shard }
+    }
+
+    async fn asks(&self, number: u64, called: &str, key: MemberKey) {
+        let (peer, addresses) = (peer(number), addresses(number));
+        let join = ToRegistry::Join {
+            route: route(0, number),
+            claimed: claim(called),
+            peer,
+            addresses,
+            key,
+            last_sequence: 0,
+            password: PasswordCheck::Passed,
+        };
+        self.registry.send(join).await.unwrap();
+    }
+
+    async fn node_says(&self, event: NodeEvent) {
+        self.registry.send(ToRegistry::Node(event)).await.unwrap();
+    }
+
+    async fn joined(&self, member: MemberId, called: &str, key: MemberKey) {
+        let name = name(called);
+        self.node_says(NodeEvent::Joined { member, name, key, replaces: None }).await;
+    }
+
+    async fn steps(&self, number: u64, step: PrivateStep) {
+        let step = ToRegistry::Private { route: route(0, number), step };
+        self.registry.send(step).await.unwrap();
+    }
+
+    async fn entered(&mut self) -> Vec<u64> {
+        let enters = self.room.take().await.into_iter().filter_map(|message| match message {
+            ToRoom::Enter { route: Route { id, .. }, .. } => Some(id.0),
+            ToRoom::Leave { .. } => None,
+        });
+        enters.collect()
+    }
+
+    async fn orders(&mut self) -> Vec<(u64, String)> {
+        orders(self.shard.take().await)
+    }
+
+    async fn broker_steps(&mut self) -> Vec<String> {
+        let messages = self.broker.take().await.into_iter();
+        messages.filter(|it| !matches!(it, ToBroker::Forget { .. })).map(words).collect()
+    }
+
+    async fn node_steps(&mut self) -> Vec<(MemberId, RemoteStep)> {
+        let messages = self.node.take().await.into_iter().filter_map(|message| match message {
+            ToNode::Step { to, step, .. } => Some((to, step)),
+            _ => None,
+        });
+        messages.collect()
+    }
+}
+
+fn words(message: ToBroker) -> String {
+    match message {
+        ToBroker::Step { from, to, step } => format!("{step:?} of {} for {}", from.name, to.name),
+        ToBroker::NotHere { name, reason, .. } => format!("{name}: {reason:?}"),
+        ToBroker::Session { from, .. } => format!("session step of {}", from.name),
+        ToBroker::Forget { id } => format!("forget {id:?}"),
+        ToBroker::Show(_) => "show".into(),
+    }
+}
+
+fn key(byte: u8) -> MemberKey {
+    Some(Arc::new(PublicKey([byte; 32])))
+}
+
+#[actix::test]
+async fn a_name_is_had_once_all_nodes_have_decided_and_not_before() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", None).await;
+    assert_eq!(stage.entered().await, [1], "the room proposes it");
+    stage.steps(1, PrivateStep::Request { to: claim("ann") }).await;
+    assert!(stage.broker_steps().await.is_empty(), "who has not joined takes no step");
+    stage.joined(MemberId(1), "ann", None).await;
+    stage.asks(2, "ANN", None).await;
+    assert_eq!(stage.orders().await[1..], [(2, "Refuse(Taken)".into())]);
+}
+
+#[actix::test]
+async fn of_two_claims_of_one_name_the_nodes_choose() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", None).await;
+    stage.asks(2, "ann", None).await;
+    assert_eq!(stage.entered().await, [1, 2], "which is first is for the stream to say");
+    stage.joined(MemberId(2), "ann", None).await;
+    stage.node_says(NodeEvent::Refused(MemberId(1))).await;
+    assert_eq!(stage.orders().await, [(1, "Refuse(Taken)".into())]);
+}
+
+#[actix::test]
+async fn a_server_that_is_cut_off_sends_clients_to_another_one() {
+    let mut stage = Stage::cut_off();
+    stage.asks(1, "ann", None).await;
+    assert_eq!(stage.orders().await, [(1, "Close(CutOff)".into())]);
+    stage.node_says(NodeEvent::Serving(true)).await;
+    stage.asks(2, "ann", None).await;
+    stage.node_says(NodeEvent::Serving(false)).await;
+    stage.node_says(NodeEvent::Expelled).await;
+    assert_eq!(stage.orders().await, [(2, "Close(CutOff)".into())], "its join is void");
+    assert_eq!(stage.entered().await, [2]);
+}
+
+#[actix::test]
+async fn the_same_user_on_another_node_takes_over() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", key(1)).await;
+    stage.joined(MemberId(1), "ann", key(1)).await;
+    let (member, replaces) = (ELSEWHERE, Some(MemberId(1)));
+    let joined = NodeEvent::Joined { member, name: name("ann"), key: key(1), replaces };
+    stage.node_says(joined).await;
+    assert_eq!(stage.orders().await, [(1, "TakenOver".into())]);
+    stage.asks(2, "ann", key(1)).await;
+    assert_eq!(stage.entered().await, [1, 2], "and back");
+}
+
+#[actix::test]
+async fn who_was_taken_out_by_the_others_is_disconnected() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", None).await;
+    stage.joined(MemberId(1), "ann", None).await;
+    stage.node_says(NodeEvent::Left(MemberId(1))).await;
+    assert_eq!(stage.orders().await, [(1, "Close(CutOff)".into())]);
+    let left = ToRegistry::Leave { id: route(0, 1).id, reason: LeaveReason::ConnectionLost };
+    stage.registry.send(left).await.unwrap();
+    let leaves = stage.room.take().await;
+    assert!(!leaves.iter().any(|it| matches!(it, ToRoom::Leave { .. })), "{leaves:?}");
+}
+
+#[actix::test]
+async fn a_connection_that_ends_before_the_decision_leaves() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", None).await;
+    let left = ToRegistry::Leave { id: route(0, 1).id, reason: LeaveReason::ConnectionLost };
+    stage.registry.send(left).await.unwrap();
+    let messages = stage.room.take().await;
+    assert!(matches!(messages[..], [ToRoom::Enter { .. }, ToRoom::Leave { .. }]), "{messages:?}");
+}
+
+#[actix::test]
+async fn requests_go_to_the_node_of_who_is_asked_and_answers_stay() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", key(1)).await;
+    stage.joined(MemberId(1), "ann", key(1)).await;
+    stage.joined(ELSEWHERE, "bob", key(2)).await;
+    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    let ports = ports(40_000, 40_001);
+    stage.steps(1, PrivateStep::OfferPorts { to: claim("bob"), ports }).await;
+    stage.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
+    let steps = [Step::Request, Step::OfferPorts(ports), Step::Ask(SESSION)];
+    let steps = steps.map(|step| (ELSEWHERE, RemoteStep::Step(step)));
+    assert_eq!(stage.node_steps().await, steps);
+    assert!(stage.broker_steps().await.is_empty());
+    stage.steps(1, PrivateStep::Accept { from: claim("bob") }).await;
+    assert_eq!(stage.broker_steps().await, ["Accept of ann for bob"]);
+}
+
+#[actix::test]
+async fn a_step_from_elsewhere_comes_to_the_broker_of_who_is_asked() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", key(1)).await;
+    stage.joined(MemberId(1), "ann", key(1)).await;
+    let bob = Member { place: Place::Elsewhere(ELSEWHERE), key: key(2), ..member(0, 9, "bob") };
+    let step = RemoteStep::Step(Step::Ask(SESSION));
+    for to in [MemberId(1), MemberId(99)] {
+        let (from, step) = (bob.clone(), step.clone());
+        stage.node_says(NodeEvent::Step { from, to, step }).await;
+    }
+    let words = stage.broker_steps().await;
+    assert_eq!(words[0], format!("{:?} of bob for ann", Step::Ask(SESSION)));
+    assert_eq!(words[1..], ["bob: Left"], "who is not here any more");
+    let frame = Bytes::from_static(b"frame");
+    stage.node_says(NodeEvent::Deliver { from: ELSEWHERE, to: MemberId(1), frame }).await;
+    let relayed = stage.relay.take().await;
+    let [Relay { from: ELSEWHERE, to, .. }] = &relayed[..] else { panic!("{relayed:?}") };
+    assert_eq!(*to, route(0, 1));
+}
+
+#[actix::test]
+async fn a_node_that_does_not_answer_is_said_to_who_asked() {
+    let mut stage = Stage::start().await;
+    stage.asks(1, "ann", key(1)).await;
+    stage.joined(MemberId(1), "ann", key(1)).await;
+    let (from, name) = (MemberId(1), name("bob"));
+    stage.node_says(NodeEvent::Unreachable { from, session: SESSION, name }).await;
+    assert_eq!(stage.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
+}
