@@ -283,29 +283,30 @@ impl NodeActor {
                     };
                     events.push(joined);
                     let join = sequencer::Change::Join { member, name, key, replaces };
-                    decisions.push(decision(from == own, sequence, at, Some(join)));
+                    decisions.push(decision(from == own, sequence, at, join));
                 }
                 Change::Refused { from, member } => {
                     if from == own {
                         events.push(NodeEvent::Refused(member));
                         let refused = sequencer::Change::Refuse { member };
-                        decisions.push(decision(true, 0, 0, Some(refused)));
+                        decisions.push(decision(true, 0, 0, refused));
                     }
                 }
                 Change::Left { from, member, reason, sequence, at } => {
                     events.push(NodeEvent::Left(member));
                     let leave = sequencer::Change::Leave { member, reason };
-                    decisions.push(decision(from == Some(own), sequence, at, Some(leave)));
+                    decisions.push(decision(from == Some(own), sequence, at, leave));
                 }
-                Change::NotHere { from } => {
+                Change::NotHere { from, member, reason } => {
                     if from == own {
-                        decisions.push(decision(true, 0, 0, None));
+                        let leave = sequencer::Change::Leave { member, reason };
+                        decisions.push(decision(true, 0, 0, leave));
                     }
                 }
                 Change::Said { from, name, texts, action, sequence, at } => {
                     let said =
                         sequencer::Change::Say { publisher: None, from: name, texts, action };
-                    decisions.push(decision(from == own, sequence, at, Some(said)));
+                    decisions.push(decision(from == own, sequence, at, said));
                 }
                 Change::Purged { name } => {
                     self.decide(std::mem::take(&mut decisions));
@@ -521,7 +522,7 @@ impl Handler<ReportCluster> for NodeActor {
     }
 }
 
-fn decision(is_own: bool, first: u64, at: i64, change: Option<sequencer::Change>) -> Decision {
+fn decision(is_own: bool, first: u64, at: i64, change: sequencer::Change) -> Decision {
     Decision { is_own, first, at: UnixMillis(at), change }
 }
 

@@ -58,6 +58,8 @@ pub(crate) enum Change {
     /// A leave of one who is not here.
     NotHere {
         from: Epoch,
+        member: MemberId,
+        reason: LeaveReason,
     },
     Said {
         from: Epoch,
@@ -214,7 +216,7 @@ impl Replica {
             Record::Join(join) => changes.push(self.join(from, *join)),
             Record::Leave { member, reason, at } => {
                 let left = self.leave(Some(from), member, reason, at);
-                changes.push(left.unwrap_or(Change::NotHere { from }));
+                changes.push(left.unwrap_or(Change::NotHere { from, member, reason }));
             }
             Record::Say { from: name, texts, action, at } => {
                 let sequence = self.events;

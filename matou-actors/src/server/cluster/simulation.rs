@@ -369,7 +369,7 @@ fn simulate(seed: u64) {
 
 #[test]
 fn nodes_agree_whatever_happens_between_them() {
-    for seed in 0..25 {
+    for seed in 0..150 {
         simulate(seed);
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use actix::prelude::Recipient;
 use slog::warn;
 
-use crate::protocol::v2::{Declined, SessionId};
+use crate::protocol::v2::{Declined, LeaveReason, SessionId};
 use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
@@ -223,7 +223,11 @@ impl Registry {
     fn taken_out(&mut self, member: MemberId, order: Order) {
         let Some(left) = self.directory.leave(member, Moment::now()) else { return };
         self.broker.do_send(ToBroker::Forget { id: member });
-        self.answers.extend(left.route().map(|route| (route, order)));
+        if let Some(route) = left.route() {
+            // The room knows that it left; what it keeps of the connection is to go, too.
+            self.room.do_send(ToRoom::Leave { id: member, reason: LeaveReason::Removed });
+            self.answers.push((route, order));
+        }
         self.meters.users.set(self.directory.here());
     }
 

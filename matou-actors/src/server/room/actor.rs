@@ -150,7 +150,7 @@ impl Handler<FromNode> for Room {
                     sequencer.decide(decision, now);
                 }
             }
-            FromNode::Expelled => self.fanout.sequencer().void(),
+            FromNode::Expelled => self.fanout.void(),
             FromNode::Purge(name) => drop(self.fanout.history_mut().purge(name.as_ref())),
         }
         // What is purged later must not come behind.

@@ -278,6 +278,13 @@ impl Fanout {
         self.log.set_v2(self.v2_members > 0);
     }
 
+    /// What was proposed and not decided is void, with those who asked to join.
+    pub(crate) fn void(&mut self) {
+        self.sequencer.void();
+        self.joining.clear();
+        self.leaving.clear();
+    }
+
     /// What decides the order.
     pub(crate) fn sequencer(&mut self) -> &mut dyn Sequencer {
         &mut *self.sequencer

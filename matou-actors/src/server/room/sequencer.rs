@@ -85,8 +85,7 @@ pub(crate) struct Decision {
     pub(crate) is_own: bool,
     pub(crate) first: u64,
     pub(crate) at: UnixMillis,
-    /// `None` for a proposal that came to nothing.
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Change,
 }
 
 /// The order of several servers: what is proposed is decided by all of them.
@@ -123,14 +122,13 @@ impl Sequencer for SharedSequencer {
         let own = if is_own { self.waiting.pop_front() } else { None };
         let (time, waits) = own.unwrap_or((now, None));
         let change = match change {
-            Some(Change::Say { from, texts, action, .. }) => {
-                Some(Change::Say { publisher: waits, from, texts, action })
+            Change::Say { from, texts, action, .. } => {
+                Change::Say { publisher: waits, from, texts, action }
             }
             change => change,
         };
-        let proposal = change.map(|change| Proposal { time, change });
-        let at = Some(at);
-        self.committed.extend(proposal.map(|proposal| Committed { first, at, proposal }));
+        let proposal = Proposal { time, change };
+        self.committed.push_back(Committed { first, at: Some(at), proposal });
     }
 
     fn void(&mut self) {
@@ -196,7 +194,7 @@ mod tests {
 
     fn decided(is_own: bool, first: u64) -> Decision {
         let (from, texts) = (Username::parse("ann").unwrap(), Vec::new());
-        let change = Some(Change::Say { publisher: None, from, texts, action: false });
+        let change = Change::Say { publisher: None, from, texts, action: false };
         Decision { is_own, first, at: UnixMillis(5), change }
     }
 
@@ -218,8 +216,8 @@ mod tests {
         shared.decide(decided(true, 1), now);
         assert_eq!(publisher(shared.committed()), None, "of another server");
         assert_eq!(publisher(shared.committed()), Some(1));
-        shared.decide(Decision { change: None, ..decided(true, 0) }, now);
-        assert!(shared.committed().is_none() && shared.is_settled(), "it came to nothing");
+        shared.decide(decided(true, 2), now);
+        assert!(shared.is_settled());
     }
 
     #[test]

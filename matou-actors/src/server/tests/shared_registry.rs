@@ -190,8 +190,8 @@ async fn who_was_taken_out_by_the_others_is_disconnected() {
     assert_eq!(stage.orders().await, [(1, "Close(CutOff)".into())]);
     let left = ToRegistry::Leave { id: route(0, 1).id, reason: LeaveReason::ConnectionLost };
     stage.registry.send(left).await.unwrap();
-    let leaves = stage.room.take().await;
-    assert!(!leaves.iter().any(|it| matches!(it, ToRoom::Leave { .. })), "{leaves:?}");
+    let messages = stage.room.take().await;
+    assert!(matches!(messages[..], [ToRoom::Enter { .. }, ToRoom::Leave { .. }]), "{messages:?}");
 }
 
 #[actix::test]

@@ -22,6 +22,10 @@ fn leave(member: u64) -> Record {
     Record::Leave { member: MemberId(member), reason: LeaveReason::SignedOut, at: 6 }
 }
 
+fn not_here(from: Epoch, member: u64) -> Change {
+    Change::NotHere { from, member: MemberId(member), reason: LeaveReason::SignedOut }
+}
+
 fn say(from: &str, texts: &[&str]) -> Record {
     let texts = texts.iter().map(|text| MessageText::parse(text).unwrap()).collect();
     Record::Say { from: name(from), texts, action: false, at: 7 }
@@ -83,7 +87,7 @@ fn the_same_user_takes_over_from_another_node_without_an_event() {
     else {
         panic!("{joined:?}")
     };
-    assert_eq!(room.publish(A, vec![leave(1)]), [Change::NotHere { from: A }]);
+    assert_eq!(room.publish(A, vec![leave(1)]), [not_here(A, 1)]);
     assert_eq!(room.replica.events(), 3);
 }
 
@@ -91,7 +95,7 @@ fn the_same_user_takes_over_from_another_node_without_an_event() {
 fn a_node_takes_out_its_own_members_only() {
     let mut room = Room::new();
     room.publish(A, vec![join(1, "Ann", None)]);
-    assert_eq!(room.publish(B, vec![leave(1)]), [Change::NotHere { from: B }]);
+    assert_eq!(room.publish(B, vec![leave(1)]), [not_here(B, 1)]);
 }
 
 #[test]
