@@ -128,8 +128,8 @@ impl Server {
             process::pin(Cores::Second);
             let (children, addresses) = started?;
             let (pids, started_in) = (children.iter().map(Child::id).collect(), start.elapsed());
-            let _folder = Some(folder);
-            return Ok(Self { brand, addresses, pids, children, started_in, _folder });
+            let kept = Some(folder);
+            return Ok(Self { brand, addresses, pids, children, started_in, _folder: kept });
         }
         let address = free_address()?;
         let mut command = config::command(brand, &program, address, folder.path())?;
