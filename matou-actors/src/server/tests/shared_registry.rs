@@ -128,6 +128,7 @@ fn words(message: ToBroker) -> String {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the type that a member has")]
 fn key(byte: u8) -> MemberKey {
     Some(Arc::new(PublicKey([byte; 32])))
 }
