@@ -355,7 +355,7 @@ fn simulate(seed: u64) {
     // The longest fault lasts 40 s, and a node that was gone has to enter again.
     world.run_for(Duration::from_secs(90));
     world.clients_live = false;
-    world.run_for(Duration::from_secs(4));
+    world.run_for(Duration::from_secs(15));
     let all: Vec<&Node> = world.processes.iter().map(|process| &process.node).collect();
     for process in &world.processes {
         assert!(process.node.is_serving());
