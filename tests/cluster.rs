@@ -6,9 +6,13 @@
 mod harness;
 mod support;
 
+#[path = "cluster/faults.rs"]
+mod faults;
 #[path = "cluster/names.rs"]
 mod names;
 #[path = "cluster/private.rs"]
 mod private;
+#[path = "cluster/restart.rs"]
+mod restart;
 #[path = "cluster/room.rs"]
 mod room;

@@ -50,6 +50,14 @@ impl Cluster {
         Node::start(&self.nats.addresses(), &format!("node{}", self.nodes.len()))
     }
 
+    /// Starts a node that has ended on the same address again.
+    pub(crate) fn start_again(&mut self, number: usize) {
+        let address = self.nodes[number].address().to_string();
+        let mut node = Node::listen(&address, &self.nats.addresses(), &format!("node{number}"));
+        node.serves();
+        self.nodes[number] = node;
+    }
+
     /// Waits until every node knows of all.
     fn is_whole(&self) {
         for node in &self.nodes {
@@ -68,6 +76,10 @@ impl Cluster {
 impl Node {
     /// A node of that name, before it has reached NATS.
     pub(crate) fn start(nats: &str, name: &str) -> Self {
+        Self::listen("127.0.0.1:0", nats, name)
+    }
+
+    fn listen(address: &str, nats: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("admin");
         let settings = [
@@ -78,8 +90,11 @@ impl Node {
             ("METRICS__LISTEN", "127.0.0.1:0"),
             ("LOG__LEVEL", "info"),
             ("PRIVATE__REQUESTS_PER_MINUTE", "0"),
+            ("LIMITS__MESSAGES_PER_SECOND", "0"),
+            ("LIMITS__BYTES_PER_SECOND", "0"),
+            ("LIMITS__ROOM_BYTES_PER_SECOND", "0"),
         ];
-        Self { server: Server::with("127.0.0.1:0", &settings), folder }
+        Self { server: Server::with(address, &settings), folder }
     }
 
     /// Waits until it serves clients.
@@ -112,5 +127,20 @@ impl Node {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("admin")
+    }
+}
+
+impl Drop for Node {
+    /// What it logged, if the test has failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // One that is frozen would not end.
+            let _ = self.server.process.0.kill();
+            let address = self.address();
+            let lines = self.server.log.rest();
+            let lines = lines.iter().filter(|line| !line.contains("\"peer\":"));
+            let lines: Vec<_> = lines.map(String::as_str).collect();
+            eprintln!("{address}:\n  {}", lines.join("\n  "));
+        }
     }
 }

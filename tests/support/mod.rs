@@ -16,4 +16,5 @@ pub(crate) mod nats;
 pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod scene;
+pub(crate) mod talk;
 pub(crate) mod two;
