@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -26,6 +27,10 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// listen yet, or its router learns of the dial only by the own one.
 const RETRY: Duration = Duration::from_millis(150);
 const JITTER_MS: u64 = 100;
+/// So long it is tried again after [`SOON_MS`] only: a router that refuses lets the dial in only
+/// while the dial from behind it is under way, which is a moment if the two are near each other.
+const SOON: Duration = Duration::from_secs(1);
+const SOON_MS: RangeInclusive<u64> = 20..=50;
 /// Connections that may be greeted at once; beyond these only ones from where the peer is said to be.
 const MOST: usize = 64;
 /// Connections that may be greeted at once in all.
@@ -128,7 +133,8 @@ async fn dial(
     dials: &Dials,
 ) -> (SocketAddr, TcpStream) {
     sleep(delay).await;
-    dials.began(to, Instant::now());
+    let begun = Instant::now();
+    dials.began(to, begun);
     loop {
         let connected = async { dialler(to, from_port)?.connect(to).await };
         match timeout(DIAL_TIMEOUT, connected).await {
@@ -136,11 +142,34 @@ async fn dial(
             Ok(Err(error)) => dials.failed(to, &error),
             Err(_) => dials.ended(to, DialResult::Silent),
         }
-        sleep(RETRY + Duration::from_millis(fastrand::u64(0..=JITTER_MS))).await;
+        sleep(pause(begun.elapsed())).await;
+    }
+}
+
+/// Between two dials of an address that has been dialled for so long.
+fn pause(dialled_for: Duration) -> Duration {
+    if dialled_for < SOON {
+        Duration::from_millis(fastrand::u64(SOON_MS))
+    } else {
+        RETRY + Duration::from_millis(fastrand::u64(0..=JITTER_MS))
     }
 }
 
 fn is_same_host(one: SocketAddr, other: SocketAddr) -> bool {
     let canonical = |address: SocketAddr| -> IpAddr { address.ip().to_canonical() };
     canonical(one) == canonical(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_dialled_again_soon_at_first_and_not_all_the_time() {
+        for milliseconds in (0..10_000).step_by(10) {
+            let pause = pause(Duration::from_millis(milliseconds)).as_millis();
+            let expected = if milliseconds < 1000 { 20..=50 } else { 150..=250 };
+            assert!(expected.contains(&pause), "after {milliseconds} ms: {pause} ms");
+        }
+    }
 }
