@@ -401,7 +401,7 @@ fn standard_input_that_was_cut_has_to_be_sent_from_its_beginning() {
     bea.process.signal(Signal::SIGKILL);
     let (code, said) = send.ended();
     assert_eq!(code, 6, "{said}");
-    assert!(said.contains("standard input from its beginning"), "{said}");
+    assert!(said.contains("standard input starts from the beginning"), "{said}");
     drop(input);
 }
 
