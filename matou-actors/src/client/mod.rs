@@ -25,6 +25,8 @@ mod ids;
 mod key_list;
 mod link;
 mod meeting;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use meeting::fuzzing;
 mod messages;
 mod peers;
 mod people_file;

@@ -2,28 +2,20 @@
 //! written outside that folder.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use tempfile::TempDir;
-use tokio::sync::Semaphore;
 
-use super::engine::Engine;
-use super::messages::{Order, Report, Settings};
-use super::output::Output;
-use super::rate::RateLimit;
+use super::fuzzing::{Place, settle};
+use super::messages::Order;
 use crate::fuzzing::mutated;
 use crate::protocol::v2::{
-    CancelReason, DataRun, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind,
-    PublicKey, RefuseReason, Text, UnixMillis,
+    CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, RefuseReason,
+    Text, UnixMillis,
 };
 use crate::protocol::{Decode, Encode};
-use crate::transfer::{ChosenFile, Downloads};
 
 const FRAMES: usize = 500_000;
 /// The most that one run writes: a mutated size may be anything, data comes in frames.
@@ -95,67 +87,18 @@ fn decoded<F: Decode>(mut bytes: &[u8], mut each: impl FnMut(F)) {
     }
 }
 
-/// Takes whatever is offered, and does all work that follows.
-fn settle(engine: &mut Engine) {
-    for _ in 0..50 {
-        let mut offered = Vec::new();
-        for report in engine.take_reports() {
-            if let Report::Offered(offer) = report {
-                offered.push(offer.transfer);
-            }
-        }
-        let idle = offered.is_empty();
-        for transfer in offered {
-            engine.order(Order::Take { transfer, folder: None });
-        }
-        let worked = engine.work(MAX_DATA, &mut Output::default(), Instant::now());
-        if idle && !worked {
-            return;
-        }
-    }
-}
-
-/// Empty but for a link that leads out of it, at a place that the peer may name.
-fn prepare(folder: &Path, outside: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
-    }
-    let part = folder.join("gift.part");
-    fs::create_dir(&part).unwrap();
-    symlink(outside, part.join("planted")).unwrap();
-    symlink(outside.join("canary"), folder.join("gift")).unwrap();
-}
-
 #[test]
 fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
     let seed = std::env::var("MATOU_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(0x0066_696c_6573);
     println!("MATOU_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    // In memory, where there is such a place: a disk would be asked to sync some thousand times.
-    let root = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
-    let (folder, outside) = (root.path().join("downloads"), root.path().join("outside"));
-    fs::create_dir(&folder).unwrap();
-    fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("canary"), "sings").unwrap();
-    fs::write(root.path().join("own"), "four").unwrap();
-    let chosen = ChosenFile::choose(root.path().join("own"), &Arc::new(Semaphore::new(2)));
-    let chosen = Arc::new(chosen.unwrap());
-    let downloads = Arc::new(Downloads::new(folder.clone(), 0));
+    let place = Place::new();
     let (messages, files) = (message_frames(), file_frames());
     let (mut frames, mut received, mut bytes) = (0, 0, Vec::new());
     while frames < FRAMES {
-        prepare(&folder, &outside);
-        let settings = Settings {
-            asked: true,
-            peer: PublicKey([1; 32]),
-            downloads: Arc::clone(&downloads),
-            rate: RateLimit::default(),
-        };
-        let mut engine = Engine::new(settings, Instant::now());
-        engine.order(Order::Offer { key: 1, chosen: Arc::clone(&chosen) });
+        place.prepare();
+        let mut engine = place.engine();
         for _ in 0..200 {
             let is_message = rng.u8(..5) == 0;
             mutated(if is_message { &messages } else { &files }, &mut rng, &mut bytes);
@@ -179,12 +122,12 @@ fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
             }
         }
         engine.lost("the end");
-        for entry in fs::read_dir(&folder).unwrap().flatten() {
+        for entry in fs::read_dir(&place.folder).unwrap().flatten() {
             let is_link = entry.file_type().unwrap().is_symlink();
             let is_part = entry.file_name().to_string_lossy().contains(".part");
             received += usize::from(!is_link && !is_part);
         }
-        let there: u64 = walkdir::WalkDir::new(&folder)
+        let there: u64 = walkdir::WalkDir::new(&place.folder)
             .into_iter()
             .flatten()
             .filter_map(|entry| entry.metadata().ok())
@@ -192,9 +135,7 @@ fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
             .map(|status| status.len())
             .sum();
         assert!(there < MOST_THERE, "{there} bytes");
-        assert_eq!(fs::read(outside.join("canary")).unwrap(), b"sings");
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3);
+        place.check();
     }
     println!("{received} received");
     assert!(received > FRAMES / 10_000, "the frames get nowhere: {received} files");

@@ -23,6 +23,8 @@ mod engine_hostile_tests;
 mod engine_pair;
 #[cfg(test)]
 mod engine_tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handle;
 mod manifest;
 mod messages;

@@ -226,6 +226,12 @@ fn is_ours(meta: &Path) -> bool {
     read().is_some()
 }
 
+/// Whether `text` says what is written beside parts.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn is_readable_meta(text: &str) -> bool {
+    serde_json::from_str::<Meta>(text).is_ok()
+}
+
 /// Bytes of a file.
 pub(super) fn length(file: &impl AsFd) -> io::Result<u64> {
     let status = rustix::fs::fstat(file)?;

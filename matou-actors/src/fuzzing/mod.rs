@@ -8,6 +8,7 @@
 
 mod choices;
 mod frames;
+mod lists;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
@@ -17,7 +18,10 @@ mod valid_v2;
 
 pub(crate) use choices::Choices;
 pub use frames::{client_frames, file_headers, frames_v2, peer_frames, server_frames};
+pub use lists::key_lists;
 #[cfg(test)]
 pub(crate) use mutation::mutated;
 
+pub use crate::client::fuzzing::greeting;
+pub use crate::exchange::fuzzing::{exchange, part_names};
 pub use crate::server::fuzzing::{directory, inbound, requests};

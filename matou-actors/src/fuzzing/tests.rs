@@ -7,21 +7,22 @@ use fastrand::Rng;
 use super::mutation::{mutated, valid_frames};
 use super::valid_v2::valid_frames_v2;
 use super::{
-    client_frames, directory, file_headers, frames_v2, inbound, peer_frames, requests,
-    server_frames,
+    client_frames, directory, exchange, file_headers, frames_v2, greeting, inbound, key_lists,
+    part_names, peer_frames, requests, server_frames,
 };
 
 const FRAMES: u32 = 1_000_000;
 const WALKS: u32 = 20_000;
 
 /// Runs `target` on what `input` makes of each number; the seed and the bytes that broke it are
-/// printed. `MATOU_SEED` sets the seed.
+/// printed. `MATOU_SEED` sets the seed, `MATOU_ROUNDS` makes a run longer.
 fn run(count: u32, target: impl Fn(&[u8]), mut input: impl FnMut(&mut Rng, &mut Vec<u8>)) {
     let seed = std::env::var("MATOU_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(0x6d_6174_6f75);
     println!("MATOU_SEED={seed}");
     let (mut rng, mut bytes) = (Rng::with_seed(seed), Vec::new());
-    for _ in 0..count {
+    let rounds = std::env::var("MATOU_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    for _ in 0..count * rounds.unwrap_or(1) {
         input(&mut rng, &mut bytes);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(&bytes))) {
             println!("broken by b\"{}\"", bytes.escape_ascii());
@@ -49,6 +50,72 @@ fn mutated_frames_of_revision_2_break_no_decoder() {
         frames_v2(frame);
     }
     run(FRAMES / 2, frames_v2, |rng, bytes| mutated(&frames, rng, bytes));
+}
+
+#[test]
+fn mutated_first_frames_of_a_peer_are_read_to_their_end_and_not_beyond() {
+    let frames = valid_frames_v2();
+    run(FRAMES / 10, greeting, |rng, bytes| mutated(&frames, rng, bytes));
+}
+
+#[test]
+fn mutated_frames_of_both_connections_write_nothing_outside_the_folder() {
+    let frames = valid_frames_v2();
+    run(WALKS / 20, exchange, |rng, bytes| {
+        let mut frame = Vec::new();
+        bytes.clear();
+        for _ in 0..rng.usize(1..20) {
+            mutated(&frames, rng, &mut frame);
+            bytes.push(rng.u8(..));
+            bytes.extend_from_slice(&frame);
+        }
+    });
+}
+
+/// Words that mean something in a name or a list, in any order.
+const WORDS: [&str; 22] = [
+    "..",
+    "/",
+    "\\",
+    "con",
+    "COM1",
+    ".part",
+    ".part.meta",
+    "ann",
+    " ",
+    "\n",
+    "\r",
+    "#",
+    "~",
+    "compared",
+    "2026-01-02",
+    "\u{202e}",
+    "\u{0}",
+    "[::1]",
+    ":6286",
+    "ship",
+    "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+    "\u{1f600}",
+];
+
+fn words(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    for _ in 0..rng.usize(1..40) {
+        bytes.extend_from_slice(WORDS[rng.usize(..WORDS.len())].as_bytes());
+        if rng.u8(..4) == 0 {
+            bytes.push(rng.u8(1..128));
+        }
+    }
+}
+
+#[test]
+fn whatever_a_file_is_called_its_name_here_is_safe() {
+    run(FRAMES / 5, part_names, words);
+}
+
+#[test]
+fn lists_of_keys_mean_the_same_after_they_were_written_again() {
+    run(FRAMES / 50, key_lists, words);
 }
 
 #[test]

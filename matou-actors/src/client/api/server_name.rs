@@ -69,6 +69,10 @@ impl ServerName {
         if host.is_empty() {
             return Err(wrong("has no host"));
         }
+        // It becomes a word of a line in the list of known servers.
+        if host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(wrong("has a space or a control character in its host"));
+        }
         match port {
             None => Ok(named(host, DEFAULT_PORT)),
             Some(port) => match port.parse() {
@@ -107,6 +111,20 @@ impl fmt::Display for ServerName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_one_word() {
+        for text in [
+            "a b",
+            "a\nb:1",
+            "[a b]:1",
+            "a\0",
+            "a\u{a0}b",
+            "a\tb#SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+        ] {
+            assert!(ServerName::parse(text).unwrap_err().contains("HOST"), "{text:?}");
+        }
+    }
 
     #[test]
     fn hosts_and_addresses_with_and_without_port() {

@@ -22,6 +22,8 @@ use crate::trust::{
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Type and size of a frame.
 const FRONT: usize = 8;
+/// The first type of revision 2: those of revision 1 have no size.
+const FIRST_WITH_SIZE: i32 = 16;
 
 /// The role in SESSION of the side that asked for the session.
 const ASKED: i32 = 0;
@@ -97,6 +99,10 @@ async fn shake_hands(side: &Side, alpn: Alpn, tcp: TcpStream) -> io::Result<TlsS
 pub(super) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<F> {
     let mut bytes = vec![0; FRONT];
     stream.read_exact(&mut bytes).await?;
+    let kind = bytes.first_chunk().map(|kind| i32::from_be_bytes(*kind));
+    if kind.is_none_or(|kind| kind < FIRST_WITH_SIZE) {
+        return Err(io::Error::other("a frame of revision 1 came"));
+    }
     let size = bytes.get(4..).and_then(|size| Some(i32::from_be_bytes(size.try_into().ok()?)));
     let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= MAX_BODY);
     let size = size.ok_or_else(|| io::Error::other("a frame has an impossible size"))?;

@@ -11,6 +11,8 @@
 
 mod candidates;
 mod dials;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod greeting;
 mod interfaces;
 mod listeners;

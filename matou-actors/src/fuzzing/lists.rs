@@ -1,0 +1,30 @@
+//! The files of known keys, which users may edit, and what names a server.
+
+use crate::client::ServerName;
+use crate::protocol::Username;
+use crate::trust::{Fingerprint, KnownPeople, KnownServers};
+
+/// What is read from them can be written and read again, with the same meaning.
+pub fn key_lists(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let name = Username::parse("ann").unwrap();
+    let mut people = KnownPeople::parse(text);
+    for server in text.split_whitespace() {
+        let again = KnownPeople::parse(&people.to_text());
+        assert_eq!(people.get(server, &name.folded()), again.get(server, &name.folded()));
+        assert_eq!(people.on(server).count(), again.on(server).count());
+    }
+    people.forget(&name.folded());
+    assert!(text.split_whitespace().all(|at| people.get(at, &name.folded()).is_none()));
+    let servers = KnownServers::parse(text);
+    let again = KnownServers::parse(&servers.to_text());
+    assert!(servers.iter().eq(again.iter()));
+    if let Some(fingerprint) = Fingerprint::parse(text) {
+        assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+    }
+    if let Ok(server) = ServerName::parse(text) {
+        let shown = server.to_string();
+        assert!(!shown.contains(|c: char| c.is_whitespace() || c.is_control()), "{shown:?}");
+        assert_eq!(ServerName::parse(&shown).map(|again| again.to_string()), Ok(shown));
+    }
+}
