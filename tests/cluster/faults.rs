@@ -63,24 +63,36 @@ fn killed_nats_servers_cost_seconds_and_nothing_that_was_said() {
     report(&talk.end(), &faults, MOST_SILENCE);
 }
 
-// cargo test -p matou-bin --test cluster -- --ignored --nocapture frozen_nats
 #[test]
-#[ignore = "a node that uses a frozen NATS server was seen to be cut off for more than 30 s"]
-fn frozen_nats_servers_cost_seconds_and_nothing_that_was_said() {
+fn a_frozen_nats_server_costs_the_nodes_that_use_it_seconds_and_nothing_that_was_said() {
+    let Some(mut cluster) = Cluster::start(3, 1) else { return };
+    let follower = (cluster.nats.leader(0) + 1) % 3;
+    // They hear of the other two from this one.
+    let only = cluster.nats.servers[follower].address();
+    cluster.one_more_at(&only);
+    cluster.one_more_at(&only);
+    let talk = Talk::start(&cluster.addresses(), AT_EACH);
+    let frozen = &cluster.nats.servers[follower];
+    let faults = [
+        meanwhile(&talk, "no fault", || {}),
+        meanwhile(&talk, "NATS follower frozen", || frozen.signal(Signal::SIGSTOP)),
+        meanwhile(&talk, "NATS follower goes on", || frozen.signal(Signal::SIGCONT)),
+    ];
+    report(&talk.end(), &faults, MOST_SILENCE);
+}
+
+// cargo test -p matou-bin --test cluster -- --ignored --nocapture nats_leader
+#[test]
+#[ignore = "nats-server 2.9.10 was seen to change what it had published once its leader went on, which ends all nodes"]
+fn a_frozen_nats_leader_costs_seconds_and_nothing_that_was_said() {
     let Some(cluster) = Cluster::start(3, 3) else { return };
     let talk = Talk::start(&cluster.addresses(), AT_EACH);
-    let mut faults = vec![meanwhile(&talk, "no fault", || {})];
-    let nats = &cluster.nats;
-    let follower = (nats.leader(0) + 2) % 3;
-    for (server, frozen, goes_on) in [
-        (follower, "NATS follower frozen", "NATS follower goes on"),
-        (nats.leader(0), "NATS leader frozen", "NATS leader goes on"),
-    ] {
-        let server = &nats.servers[server];
-        faults.push(meanwhile(&talk, frozen, || server.signal(Signal::SIGSTOP)));
-        faults.push(meanwhile(&talk, goes_on, || server.signal(Signal::SIGCONT)));
-        nats.ready();
-    }
+    let frozen = &cluster.nats.servers[cluster.nats.leader(0)];
+    let faults = [
+        meanwhile(&talk, "no fault", || {}),
+        meanwhile(&talk, "NATS leader frozen", || frozen.signal(Signal::SIGSTOP)),
+        meanwhile(&talk, "NATS leader goes on", || frozen.signal(Signal::SIGCONT)),
+    ];
     report(&talk.end(), &faults, MOST_SILENCE);
 }
 

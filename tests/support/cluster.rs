@@ -39,7 +39,13 @@ impl Cluster {
 
     /// One more node, which serves clients.
     pub(crate) fn one_more(&mut self) -> &mut Node {
-        let mut node = self.launch();
+        let addresses = self.nats.addresses();
+        self.one_more_at(&addresses)
+    }
+
+    /// One more node, which knows these NATS servers, and serves clients.
+    pub(crate) fn one_more_at(&mut self, nats: &str) -> &mut Node {
+        let mut node = Node::start(nats, &format!("node{}", self.nodes.len()));
         node.serves();
         self.nodes.push(node);
         self.nodes.last_mut().unwrap()

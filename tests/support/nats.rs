@@ -97,8 +97,7 @@ impl Nats {
 
     /// The addresses for `cluster.nats`.
     pub(crate) fn addresses(&self) -> String {
-        let all: Vec<_> =
-            self.servers.iter().map(|server| format!("nats://{}", server.clients)).collect();
+        let all: Vec<_> = self.servers.iter().map(NatsServer::address).collect();
         all.join(",")
     }
 
@@ -146,6 +145,11 @@ impl Nats {
 }
 
 impl NatsServer {
+    /// Its address for `cluster.nats`.
+    pub(crate) fn address(&self) -> String {
+        format!("nats://{}", self.clients)
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) {
         // SIGKILL.

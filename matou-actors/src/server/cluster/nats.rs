@@ -21,6 +21,8 @@ use crate::server::settings::{Cluster, History};
 
 /// How long a request to NATS may take.
 const WITHIN: Duration = Duration::from_secs(3);
+/// How long one NATS server may take to answer before the leader is asked.
+const DIRECT_WITHIN: Duration = Duration::from_millis(200);
 /// In which NATS knows a message again that is published twice.
 const DUPLICATES: Duration = Duration::from_secs(120);
 /// The stream keeps so much in any case: rosters come often enough for new nodes then.
@@ -168,17 +170,22 @@ impl Log {
     }
 
     async fn get(&self, position: u64) -> Result<Option<(u64, EntryKind, Bytes)>, String> {
-        match tokio::time::timeout(WITHIN, self.stream.direct_get(position)).await {
-            Ok(Ok(found)) => {
-                let kind = kind(&found.subject).ok_or("another subject")?;
-                // Without a message there the one behind it is not meant.
-                let is_it = found.sequence == position;
-                Ok(is_it.then_some((position, kind, found.payload)))
+        let direct = tokio::time::timeout(DIRECT_WITHIN, self.stream.direct_get(position)).await;
+        let found = match direct {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
+            // NATS gives such requests to any server that has the stream, also to one that has
+            // stopped to answer; this one goes to the leader.
+            Ok(Err(_)) | Err(_) => {
+                let asking = self.stream.get_raw_message(position);
+                let answer = tokio::time::timeout(WITHIN, asking).await;
+                answer.map_err(|_| "no answer in time")?.map_err(words)?
             }
-            Ok(Err(error)) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Ok(Err(error)) => Err(words(error)),
-            Err(_) => Err("no answer in time".into()),
-        }
+        };
+        let kind = kind(&found.subject).ok_or("another subject")?;
+        // Without a message there the one behind it is not meant.
+        let is_it = found.sequence == position;
+        Ok(is_it.then_some((position, kind, found.payload)))
     }
 
     async fn first(&self) -> Option<u64> {
