@@ -28,3 +28,8 @@ pub(crate) struct Route {
     pub(crate) shard: usize,
     pub(crate) id: ConnectionId,
 }
+
+/// One run of a server, as part of a cluster: a random number. A server that was away for too long
+/// goes on under another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Epoch(pub(crate) u64);

@@ -19,10 +19,10 @@ use crate::protocol::v2::UnixMillis;
 use crate::server::admin::wire::{ClusterReport, NodeReport};
 use crate::server::cluster::nats::{Fetched, Log, Start, republished};
 use crate::server::cluster::node::{Node, Output};
-use crate::server::cluster::record::{Epoch, Join, Record, decode, encode};
+use crate::server::cluster::record::{Join, Record, decode, encode};
 use crate::server::cluster::replica::Change;
 use crate::server::cluster::steps::{Content, Parcel};
-use crate::server::ids::MemberId;
+use crate::server::ids::{Epoch, MemberId};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
     FromNode, NodeEvent, RemoteStep, ReportCluster, Step, ToNode, ToRegistry,
@@ -41,6 +41,9 @@ const TICK: Duration = Duration::from_millis(100);
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 /// After how long a message that was not acknowledged is published again.
 const PUBLISH_AGAIN: Duration = Duration::from_millis(250);
+/// After so many failures in a row another NATS server is used: this one may be frozen, which its
+/// connection shows late.
+const FAILURES_TO_LEAVE: u32 = 2;
 /// How long another node may take to say that it has a step.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How many steps from other nodes wait until this one has read as far as they.
@@ -68,6 +71,8 @@ pub(crate) struct NodeActor {
     held: VecDeque<(Instant, Parcel)>,
     stopped: Option<oneshot::Sender<()>>,
     is_stopping: bool,
+    /// How often in a row NATS has not acknowledged.
+    failures: u32,
     version: String,
 }
 
@@ -93,6 +98,7 @@ impl NodeActor {
             held: VecDeque::new(),
             stopped: None,
             is_stopping: false,
+            failures: 0,
             version: String::new(),
         }
     }
@@ -217,9 +223,10 @@ impl NodeActor {
         let since = Instant::now();
         let publishing = async move { log.publish(epoch, number, payload).await };
         ctx.spawn(wrap_future(publishing).map(move |published, actor: &mut Self, ctx| {
-            let Some((_, node)) = &mut actor.connection else { return };
+            let Some((log, node)) = &mut actor.connection else { return };
             match published {
                 Ok(position) => {
+                    actor.failures = 0;
                     node.acknowledged(epoch, number, position, Instant::now());
                     let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
                     actor.links.meters.cluster.published.add(1);
@@ -229,6 +236,11 @@ impl NodeActor {
                 Err(reason) => {
                     warn!(actor.links.logger, "not acknowledged by NATS"; "reason" => reason,
                         "next" => "it is published again");
+                    actor.failures += 1;
+                    if actor.failures.is_multiple_of(FAILURES_TO_LEAVE) {
+                        let log = log.clone();
+                        ctx.spawn(wrap_future(async move { log.use_another_server().await }));
+                    }
                     ctx.run_later(PUBLISH_AGAIN, move |actor, ctx| {
                         if let Some((_, node)) = &mut actor.connection {
                             node.publish_failed(epoch, number);

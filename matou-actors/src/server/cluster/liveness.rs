@@ -1,10 +1,9 @@
 //! Which nodes are there, by what is in the stream and by no clock.
 
+use crate::server::ids::Epoch;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use crate::server::cluster::record::Epoch;
 
 /// A node is gone when so many ALIVE of one other node stand behind its last one. A stream that
 /// stalls makes nobody gone, since no node sends its next ALIVE before it has read its last one.

@@ -15,14 +15,17 @@ use futures::{StreamExt as _, stream};
 use slog::{Logger, info, warn};
 
 use crate::server::cluster::node::EntryKind;
-use crate::server::cluster::record::{Epoch, Roster, RosterPart, decode, encode};
+use crate::server::cluster::record::{Roster, RosterPart, decode, encode};
 use crate::server::cluster::replica::Replica;
+use crate::server::ids::Epoch;
 use crate::server::settings::{Cluster, History};
 
 /// How long a request to NATS may take.
 const WITHIN: Duration = Duration::from_secs(3);
 /// How long one NATS server may take to answer before the leader is asked.
 const DIRECT_WITHIN: Duration = Duration::from_millis(200);
+/// How long a NATS server may take to greet, before the next one is tried.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// In which NATS knows a message again that is published twice.
 const DUPLICATES: Duration = Duration::from_secs(120);
 /// The stream keeps so much in any case: rosters come often enough for new nodes then.
@@ -141,6 +144,12 @@ impl Log {
         matches!(tokio::time::timeout(within, answer).await, Ok(Ok(_)))
     }
 
+    /// Leaves the NATS server for another one, if there is another one that answers.
+    pub(crate) async fn use_another_server(&self) {
+        // Fails only when the client has ended.
+        let _ = self.client.force_reconnect().await;
+    }
+
     /// Says that what came from another node has come.
     pub(crate) async fn acknowledge(&self, reply: async_nats::Subject) {
         // Who does not get it tries no more: the step is dropped there.
@@ -246,7 +255,7 @@ fn kind(subject: &str) -> Option<EntryKind> {
 async fn connect(settings: &Cluster) -> Result<Client, String> {
     let mut options = ConnectOptions::new()
         .name("matou")
-        .connection_timeout(WITHIN)
+        .connection_timeout(CONNECT_WITHIN)
         .request_timeout(Some(WITHIN))
         .ping_interval(Duration::from_secs(2))
         .reconnect_delay_callback(|attempts| {

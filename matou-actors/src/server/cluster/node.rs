@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::server::cluster::record::{
-    DecodeError, Epoch, Message, Record, Roster, RosterPart, decode, encode,
+    DecodeError, Message, Record, Roster, RosterPart, decode, encode,
 };
 use crate::server::cluster::replica::{Change, Replica, first_of};
+use crate::server::ids::Epoch;
 
 /// From reading its own ALIVE a node waits that long before the next one.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);

@@ -6,18 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::v2::{LeaveReason, PublicKey};
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::cluster::liveness::Liveness;
-use crate::server::ids::MemberId;
+use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::NameForms;
 
 /// The first byte of everything that nodes send. Nodes of different formats cannot be one room.
 const FORMAT: u8 = 1;
 /// Members in one part of a roster.
 pub(crate) const ROSTER_PART: usize = 2_000;
-
-/// One run of a server, as part of a cluster: a random number. A server that was away for too long
-/// goes on under another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Epoch(pub(crate) u64);
 
 /// What a node publishes at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

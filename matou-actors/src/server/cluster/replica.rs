@@ -7,9 +7,9 @@ use crate::protocol::v2::{LeaveReason, PublicKey};
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::cluster::liveness::Nodes;
 use crate::server::cluster::record::{
-    Epoch, Join, Message, ROSTER_PART, Record, Resident, Roster, RosterPart,
+    Join, Message, ROSTER_PART, Record, Resident, Roster, RosterPart,
 };
-use crate::server::ids::MemberId;
+use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::Names;
 
 /// A roster is published after so many messages.

@@ -9,9 +9,9 @@ use fastrand::Rng;
 
 use crate::protocol::{MessageText, Username};
 use crate::server::cluster::node::{EntryKind, Node, Output};
-use crate::server::cluster::record::{Epoch, Join, Record};
+use crate::server::cluster::record::{Join, Record};
 use crate::server::cluster::replica::{Change, Replica};
-use crate::server::ids::MemberId;
+use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::NameForms;
 
 const STEP: Duration = Duration::from_millis(50);

@@ -4,5 +4,6 @@ pub(crate) mod access;
 pub(crate) mod actor;
 pub(crate) mod bound_names;
 pub(crate) mod directory;
+mod following;
 pub(crate) mod names;
 pub(crate) mod shared;

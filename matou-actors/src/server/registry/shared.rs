@@ -1,22 +1,15 @@
-//! The registry of a server that shares its room: who gets a name is decided by all nodes.
+//! What the registry keeps while other servers share the room.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use actix::prelude::Recipient;
-use slog::warn;
 
-use crate::protocol::v2::{Declined, LeaveReason, SessionId};
-use crate::protocol::{ClaimedName, Username};
-use crate::server::accept::bans::Moment;
+use crate::protocol::ClaimedName;
+use crate::protocol::v2::SessionId;
 use crate::server::ids::{MemberId, Route};
-use crate::server::messages::{
-    NodeEvent, Order, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
-};
-use crate::server::reason::Reason;
-use crate::server::registry::actor::Registry;
-use crate::server::registry::directory::{Addresses, Member, Place, Refused};
-use crate::server::room::event::MemberKey;
+use crate::server::messages::{Relay, RemoteStep, ToNode};
+use crate::server::registry::directory::{Addresses, Member};
 
 /// How many requests of members who are here to members elsewhere are remembered; each step of one
 /// needs to know where it was asked.
@@ -25,30 +18,30 @@ const MOST_REQUESTS: usize = 10_000;
 /// What the registry keeps for a shared room.
 #[derive(Debug)]
 pub(crate) struct SharedRoom {
-    node: Recipient<ToNode>,
-    relay: Recipient<Relay>,
+    pub(super) node: Recipient<ToNode>,
+    pub(super) relay: Recipient<Relay>,
     /// Who has asked to join and is not decided yet.
-    pending: HashMap<MemberId, Pending>,
+    pub(super) pending: HashMap<MemberId, Pending>,
     requests: HashMap<SessionId, Asked>,
     /// The oldest first; some are gone already.
     request_order: VecDeque<SessionId>,
-    is_serving: bool,
+    pub(super) is_serving: bool,
 }
 
 #[derive(Debug)]
-struct Pending {
-    route: Route,
-    claimed: ClaimedName,
-    peer: SocketAddr,
-    addresses: Addresses,
-    has_key: bool,
+pub(super) struct Pending {
+    pub(super) route: Route,
+    pub(super) claimed: ClaimedName,
+    pub(super) peer: SocketAddr,
+    pub(super) addresses: Addresses,
+    pub(super) has_key: bool,
 }
 
 /// Who asked whom.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    by: MemberId,
-    whom: MemberId,
+pub(super) struct Asked {
+    pub(super) by: MemberId,
+    pub(super) whom: MemberId,
 }
 
 impl SharedRoom {
@@ -74,7 +67,7 @@ impl SharedRoom {
         self.requests.get(&session).filter(|asked| asked.by == by).map(|asked| asked.whom)
     }
 
-    fn remember(&mut self, session: SessionId, asked: Asked) {
+    pub(super) fn remember(&mut self, session: SessionId, asked: Asked) {
         if self.requests.insert(session, asked).is_none() {
             self.request_order.push_back(session);
         }
@@ -90,163 +83,5 @@ impl SharedRoom {
         let name = from.name.clone();
         // Cannot flood: a connection forwards one step at a time.
         self.node.do_send(ToNode::Step { from, to, name, step });
-    }
-}
-
-impl Registry {
-    /// A client asks for a name, of which nothing speaks against here; all nodes decide.
-    pub(super) fn ask_to_join(
-        &mut self,
-        route: Route,
-        claimed: &ClaimedName,
-        peer: SocketAddr,
-        addresses: Addresses,
-        key: MemberKey,
-        last_sequence: u64,
-    ) {
-        let Some(shared) = &mut self.shared else { return };
-        if !shared.is_serving {
-            // The client tries another server, or this one again.
-            self.answers.push((route, Order::Close(Reason::CutOff)));
-            return;
-        }
-        let has_key = key.is_some();
-        match self.directory.check(claimed, addresses, key.as_deref(), Moment::now()) {
-            Ok(name) => {
-                let pending = Pending { route, claimed: claimed.clone(), peer, addresses, has_key };
-                shared.pending.insert(route.id.into(), pending);
-                let replaces = None;
-                self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
-            }
-            Err(refused) => self.refuse(route, claimed, peer, has_key, refused),
-        }
-    }
-
-    /// A step towards a member elsewhere.
-    pub(super) fn forward_elsewhere(
-        &mut self,
-        from: Member,
-        to: MemberId,
-        name: Username,
-        step: Step,
-    ) {
-        let Some(shared) = &mut self.shared else { return };
-        match step {
-            Step::Ask(session) if !shared.is_serving => {
-                let reason = Declined::Busy;
-                self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
-                return;
-            }
-            Step::Ask(session) => shared.remember(session, Asked { by: from.id(), whom: to }),
-            _ => {}
-        }
-        let step = RemoteStep::Step(step);
-        self.shared_node(ToNode::Step { from, to, name, step });
-    }
-
-    fn shared_node(&self, message: ToNode) {
-        if let Some(shared) = &self.shared {
-            // Cannot flood: a connection forwards one step at a time.
-            shared.node.do_send(message);
-        }
-    }
-
-    /// Applies what all nodes have decided.
-    pub(super) fn follow(&mut self, event: NodeEvent) {
-        match event {
-            NodeEvent::Joined { member, name, key, replaces } => {
-                self.decided(member, name, key, replaces);
-            }
-            NodeEvent::Refused(member) => {
-                let Some(pending) = self.take_pending(member) else { return };
-                let Pending { route, claimed, peer, has_key, .. } = pending;
-                self.refuse(route, &claimed, peer, has_key, Refused::Taken);
-            }
-            NodeEvent::Left(member) => self.taken_out(member, Order::Close(Reason::CutOff)),
-            NodeEvent::Expelled => {
-                warn!(self.logger, "the other nodes took this one for gone";
-                    "next" => "its clients are disconnected and can come back");
-                let Some(shared) = &mut self.shared else { return };
-                let pending = std::mem::take(&mut shared.pending);
-                let close = |pending: Pending| (pending.route, Order::Close(Reason::CutOff));
-                self.answers.extend(pending.into_values().map(close));
-            }
-            NodeEvent::Serving(serving) => {
-                if let Some(shared) = &mut self.shared {
-                    shared.is_serving = serving;
-                }
-            }
-            NodeEvent::Step { from, to, step } => self.step_from_elsewhere(from, to, step),
-            NodeEvent::Deliver { from, to, frame } => {
-                let to = self.directory.member(to).and_then(Member::route);
-                if let (Some(to), Some(shared)) = (to, &self.shared) {
-                    // Cannot flood: as with the frames of the broker here.
-                    shared.relay.do_send(Relay { from, to, frame });
-                }
-            }
-            NodeEvent::Unreachable { from, session, name } => {
-                if let Some(from) = self.directory.member(from).cloned() {
-                    let reason = Declined::Busy;
-                    self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
-                }
-            }
-        }
-    }
-
-    fn take_pending(&mut self, member: MemberId) -> Option<Pending> {
-        self.shared.as_mut().and_then(|shared| shared.pending.remove(&member))
-    }
-
-    fn decided(
-        &mut self,
-        member: MemberId,
-        name: Username,
-        key: MemberKey,
-        replaces: Option<MemberId>,
-    ) {
-        if let Some(replaced) = replaces {
-            self.taken_out(replaced, Order::TakenOver);
-        }
-        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let (place, addresses) = match self.take_pending(member) {
-            Some(Pending { route, peer, addresses, .. }) => {
-                self.joined(peer, &name, key.as_deref());
-                (Place::Here(route), addresses)
-            }
-            None => (Place::Elsewhere(member), Addresses { peer: unknown, local: unknown }),
-        };
-        self.directory.enter(Member { place, name, addresses, key }, Moment::now());
-        self.meters.users.set(self.directory.here());
-    }
-
-    /// A member is not here any more; its connection, if it is one of this process, gets `order`.
-    fn taken_out(&mut self, member: MemberId, order: Order) {
-        let Some(left) = self.directory.leave(member, Moment::now()) else { return };
-        self.broker.do_send(ToBroker::Forget { id: member });
-        if let Some(route) = left.route() {
-            // The room knows that it left; what it keeps of the connection is to go, too.
-            self.room.do_send(ToRoom::Leave { id: member, reason: LeaveReason::Removed });
-            self.answers.push((route, order));
-        }
-        self.meters.users.set(self.directory.here());
-    }
-
-    fn step_from_elsewhere(&mut self, from: Member, to: MemberId, step: RemoteStep) {
-        // What is answered depends on the address of who asked.
-        self.directory.learn(&from);
-        let to = self.directory.member(to).filter(|to| to.route().is_some()).cloned();
-        match (to, step) {
-            (_, RemoteStep::Session { session, step }) => {
-                self.broker.do_send(ToBroker::Session { from, session, step });
-            }
-            (Some(to), RemoteStep::Step(step)) => {
-                self.broker.do_send(ToBroker::Step { from, to, step });
-            }
-            (None, RemoteStep::Step(Step::Ask(session))) => {
-                let (name, reason) = (from.name.clone(), Declined::Left);
-                self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
-            }
-            (None, RemoteStep::Step(_)) => {}
-        }
     }
 }
