@@ -1,37 +1,17 @@
-//! What is in the way between the user and others: what was seen when they met last.
-
-use std::collections::{HashMap, HashSet};
+//! Saying what is in the way between the user and others.
 
 use super::encrypted::Road;
 use super::{Peers, Situation};
-use crate::client::api::diagnosis::Diagnosis;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::doctor::{Evidence, diagnose};
 use crate::client::ids::SessionId;
 use crate::protocol::{FoldedName, Username};
 
-/// Meetings whose diagnosis is remembered.
-const MOST: usize = 64;
-
-/// What is known, and what the user waits for.
-#[derive(Debug, Default)]
-pub(super) struct Doctor {
-    wanted: HashSet<FoldedName>,
-    last: HashMap<FoldedName, Diagnosis>,
-}
-
-impl Doctor {
-    /// Nothing more comes of the meeting that is waited for.
-    pub(super) fn give_up(&mut self, key: &FoldedName) {
-        self.wanted.remove(key);
-    }
-}
-
 impl Peers {
     /// Says how the open session with this user came about, or asks for one to find out.
     pub(super) fn diagnose(&mut self, name: &Username, at: &Situation<'_>) {
         let key = name.folded();
-        let last = self.doctor.last.get(&key).filter(|_| self.is_open_with(&key));
+        let last = self.doctor.last(&key).filter(|_| self.is_open_with(&key));
         if let Some(diagnosis) = last.cloned() {
             return self.emit(Event::Diagnosis(diagnosis));
         }
@@ -52,13 +32,9 @@ impl Peers {
     pub(super) fn diagnosed(&mut self, id: SessionId, evidence: &Evidence) {
         let Some(live) = self.sessions.get(&id) else { return };
         let (key, diagnosis) = (live.peer.folded(), diagnose(evidence));
-        if self.doctor.wanted.remove(&key) {
-            self.emit(Event::Diagnosis(diagnosis.clone()));
+        if self.doctor.note(key, diagnosis.clone()) {
+            self.emit(Event::Diagnosis(diagnosis));
         }
-        if self.doctor.last.len() >= MOST {
-            self.doctor.last.clear();
-        }
-        self.doctor.last.insert(key, diagnosis);
     }
 
     fn is_open_with(&self, key: &FoldedName) -> bool {

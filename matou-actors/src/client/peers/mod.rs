@@ -18,6 +18,7 @@ mod conversation;
 #[cfg(test)]
 mod conversation_tests;
 mod delivery;
+mod diagnoses;
 mod doctor;
 mod encrypted;
 mod files;
@@ -48,7 +49,7 @@ use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
 use self::conversation::Conversation;
-use self::doctor::Doctor;
+use self::diagnoses::Doctor;
 use self::further::Allowance;
 use self::known_keys::Keys;
 use self::numbered_requests::EncryptedRequests;
