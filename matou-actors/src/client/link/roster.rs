@@ -1,6 +1,6 @@
 //! Who is in the room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::v2::{Member, PublicKey};
 use crate::protocol::{FoldedName, Username};
@@ -15,6 +15,8 @@ pub(crate) struct Roster {
     /// Names that spoke although they were not announced: a server need not announce who is here to
     /// newcomers, and its own voice has no user.
     heard: BTreeMap<FoldedName, Username>,
+    /// Names that left and did not come back.
+    departed: BTreeSet<FoldedName>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
     /// Others were announced before: the server announces those present to newcomers.
@@ -49,6 +51,7 @@ impl Roster {
         if self.present.len() >= MOST && !self.present.contains_key(&key) {
             return Arrival::TooMany;
         }
+        self.departed.remove(&key);
         let known = self.present.insert(key, Present { name: who.clone(), member }).is_some();
         if own {
             self.settled = true;
@@ -64,16 +67,18 @@ impl Roster {
         }
     }
 
-    /// Whether the server has shown that it announces those present to newcomers. One that has not may be
-    /// one that never does, or the user came into an empty room.
-    pub(crate) fn announces(&self) -> bool {
-        self.announces
+    /// Whether a user of that name may be here who was not announced. A server that has not shown that it
+    /// announces those present to newcomers may be one that never does, or the user came into an empty
+    /// room; but whoever left since then would have been announced again.
+    pub(crate) fn may_be_here(&self, key: &FoldedName) -> bool {
+        !self.announces && !self.departed.contains(key)
     }
 
     /// A message of `who`.
     pub(crate) fn spoke(&mut self, who: &Username) {
         let key = who.folded();
         if !self.present.contains_key(&key) && self.heard.len() < MOST {
+            self.departed.remove(&key);
             self.heard.insert(key, who.clone());
         }
     }
@@ -82,7 +87,11 @@ impl Roster {
     pub(crate) fn left(&mut self, who: &Username) -> bool {
         let key = who.folded();
         let heard = self.heard.remove(&key).is_some();
-        self.present.remove(&key).is_some() || heard
+        let was_here = self.present.remove(&key).is_some() || heard;
+        if self.departed.len() < MOST {
+            self.departed.insert(key);
+        }
+        was_here
     }
 
     /// The server is lost: no one is known to be here.
@@ -125,9 +134,9 @@ mod tests {
     #[test]
     fn those_announced_before_the_own_name_were_here_before() {
         let (me, mut roster) = (name("Me"), Roster::default());
-        assert!(!roster.announces());
+        assert!(roster.may_be_here(&name("Zoe").folded()));
         assert_eq!(roster.arrived(&name("Ann"), Member::Revision1, &me), Arrival::Present);
-        assert!(roster.announces());
+        assert!(!roster.may_be_here(&name("Zoe").folded()));
         assert_eq!(roster.arrived(&name("me"), Member::Revision1, &me), Arrival::Known);
         assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::New);
         assert_eq!(roster.arrived(&name("BOB"), Member::Revision1, &me), Arrival::Known);
@@ -143,7 +152,22 @@ mod tests {
         assert!(!roster.names().contains(&name("Eve")));
         assert!(roster.left(&name("EVE")));
         roster.clear();
-        assert!(!roster.announces());
+        assert!(roster.may_be_here(&name("Zoe").folded()));
         assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::Present);
+    }
+
+    #[test]
+    fn a_user_who_left_is_not_here_although_the_server_announces_no_one_to_newcomers() {
+        let (me, bob, mut roster) = (name("Me"), name("Bob"), Roster::default());
+        roster.arrived(&me, Member::Revision1, &me);
+        assert!(roster.may_be_here(&bob.folded()));
+        roster.left(&bob);
+        assert!(!roster.may_be_here(&bob.folded()) && roster.may_be_here(&name("Ann").folded()));
+        roster.spoke(&name("BOB"));
+        roster.left(&bob);
+        roster.arrived(&bob, Member::Revision1, &me);
+        assert_eq!(roster.find(&bob.folded()), Some(&bob));
+        roster.clear();
+        assert!(roster.may_be_here(&bob.folded()));
     }
 }

@@ -131,7 +131,7 @@ impl Peers {
         }
         let here = match at.roster.find(&key) {
             Some(here) => here.clone(),
-            None if at.roster.announces() => {
+            None if !at.roster.may_be_here(&key) => {
                 return Err((format!("no user here is called {name}"), "; /who lists who is here"));
             }
             None => {
