@@ -13,7 +13,7 @@ use harness::server::Server;
 use harness::user::User;
 
 const FILES: usize = 1_000;
-const KILLS: usize = 25;
+const KILLS: usize = 50;
 /// Bytes of each file.
 const SIZE: usize = 3_000;
 
