@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::user::User;
+use crate::harness::wire::{
+    Peer, conotif, coreq, cores, pvcoacc, pvcoestadst, pvcoestasrc, pvcoport, pvcoreq, pvcoreqnotif,
+};
 use crate::support::cluster::Cluster;
 
 const PLAIN: [(&str, &str); 1] = [("CLIENT__ENCRYPTION", "off")];
@@ -37,6 +40,33 @@ fn private_sessions_and_files_of_both_revisions_work_between_nodes() {
     use_in_private(&cluster, ["old", "New"], [&PLAIN, &[]]);
     use_in_private(&cluster, ["Newer", "older"], [&[], &PLAIN]);
     holds_nothing_private(cluster.nats.stores());
+}
+
+#[test]
+fn addresses_go_from_node_to_node_and_are_stored_nowhere() {
+    let Some(cluster) = Cluster::start(1, 2) else { return };
+    let (of_ann, of_ben) = ([127, 77, 83, 41], [127, 77, 97, 59]);
+    let mut ann = Peer::connect_from(of_ann.into(), cluster.nodes[0].address());
+    ann.send(&coreq("ann"));
+    ann.expect(&[cores(true), conotif("ann")].concat());
+    let mut ben = Peer::connect_from(of_ben.into(), cluster.nodes[1].address());
+    ben.send(&coreq("ben"));
+    ben.expect(&[cores(true), conotif("ann"), conotif("ben")].concat());
+    ann.expect(&conotif("ben"));
+    ann.send(&pvcoreq("ben"));
+    ben.expect(&pvcoreqnotif("ann"));
+    ben.send(&pvcoacc("ann"));
+    ann.expect(&pvcoestasrc("ben", of_ben.into()));
+    ann.send(&pvcoport("ben", 40_000, 40_001));
+    ben.expect(&pvcoestadst("ann", of_ann.into(), 40_000, 40_001));
+    let mut bytes = Vec::new();
+    collect(cluster.nats.stores(), &mut bytes);
+    let has = |canary: &[u8]| bytes.windows(canary.len()).any(|part| part == canary);
+    assert!(has(b"ann") && has(b"ben"), "what is looked through is the room's stream");
+    for address in [of_ann, of_ben] {
+        let text = std::net::Ipv4Addr::from(address).to_string();
+        assert!(!has(&address) && !has(text.as_bytes()), "{text} is stored");
+    }
 }
 
 fn holds_nothing_private(folder: &Path) {
