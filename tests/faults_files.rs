@@ -330,7 +330,7 @@ fn files_that_are_received_at_once_do_not_fill_the_disk_together() {
     eve.say(&format!("/send Bea {}", paths[1].display()));
     let offer = two.bea.wait("file_offered", |event| event["from"] == "Eve");
     let refused = two.bea.wait("file_failed", |event| event["id"] == offer["id"]);
-    assert!(reason(&refused).contains("files on their way"), "{refused}");
+    assert!(reason(&refused).contains("transfers under way"), "{refused}");
     // Other faults cut the session's connections: what is said just then would be lost.
     two.close();
     drop(disk);
