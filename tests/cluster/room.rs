@@ -94,6 +94,29 @@ fn a_node_that_starts_late_has_the_roster_and_the_history() {
     ada.heard("Bea", "now");
 }
 
+/// More texts, each in a message of its own, than two rosters are apart.
+const ROSTERS_APART: usize = 4_100;
+
+#[test]
+fn a_node_that_starts_behind_rosters_has_the_members_and_the_history_of_all_of_them() {
+    let Some(mut cluster) = Cluster::start(1, 1) else { return };
+    let mut ada = Peer::join(cluster.nodes[0].address(), "Ada", &[]);
+    for number in 0..ROSTERS_APART {
+        let text = format!("text{number}");
+        ada.send(&msg(&text));
+        ada.expect(&msgbc("Ada", &text));
+    }
+    let late = cluster.one_more().address();
+    let mut bea = Client::join(late, "Bea");
+    bea.wait("joined", |event| event["username"] == "Ada");
+    for number in ROSTERS_APART - 50..ROSTERS_APART {
+        assert_eq!(bea.any("history_message")["text"], format!("text{number}"));
+    }
+    bea.say("now");
+    ada.expect(&conotif("Bea"));
+    ada.expect(&msgbc("Bea", "now"));
+}
+
 #[test]
 fn a_killed_node_costs_a_reconnect_to_another_and_the_room_hears_nothing_of_it() {
     let Some(mut cluster) = Cluster::start(1, 2) else { return };

@@ -125,7 +125,7 @@ async fn attempt(
     (dialled, greeted.await)
 }
 
-/// Dials until somebody answers.
+/// Dials until one answers.
 async fn dial(
     to: SocketAddr,
     from_port: u16,

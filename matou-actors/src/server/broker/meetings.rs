@@ -2,7 +2,7 @@
 //! they dial.
 //!
 //! Each side gets a ticket, which it shows on connections from its two private ports. Once both
-//! sides have, or the wait is over, they are given each other's outside addresses and told to go.
+//! sides have, or the wait is over, they get each other's outside addresses and the signal to go.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -127,7 +127,7 @@ impl Meetings {
         }
     }
 
-    /// Somebody shows a ticket; whose meeting it is.
+    /// A client shows a ticket; whose meeting it is.
     pub(crate) fn show(&mut self, shown: &Shown, now: Instant) -> Result<SessionId, Ignored> {
         self.expire(now);
         let Shown { ticket, port, .. } = *shown;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// A node is gone when so many ALIVE of one other node stand behind its last one. A stream that
-/// stalls makes nobody gone, since no node sends its next ALIVE before it has read its last one.
+/// stalls makes no node gone, since no node sends its next ALIVE before it has read its last one.
 pub(crate) const GONE_BEHIND: u32 = 4;
 
 /// One node, as the stream shows it.

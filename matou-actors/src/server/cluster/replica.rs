@@ -47,7 +47,7 @@ pub(crate) enum Change {
         from: Epoch,
         member: MemberId,
     },
-    /// `from` is the node that published it; of a node that is gone it is nobody's own.
+    /// `from` is the node that published it; a member of a node that is gone is taken out by no node.
     Left {
         from: Option<Epoch>,
         member: MemberId,

@@ -37,7 +37,7 @@ struct Process {
     cut_until: Instant,
     /// What it has shown to its clients, by sequence.
     events: BTreeMap<u64, String>,
-    /// Its members with names, as long as it has not been told that they left.
+    /// Its members with names, as long as it has not read that they left.
     local: HashMap<MemberId, &'static str>,
     pending: HashMap<MemberId, &'static str>,
     next_member: u64,
@@ -337,7 +337,7 @@ impl World {
     fn check_names(&self) {
         let mut served: HashMap<&str, usize> = HashMap::new();
         for (index, process) in self.processes.iter().enumerate() {
-            // A frozen process serves nobody, and looks at the clock before it does anything else.
+            // A frozen process serves no one, and looks at the clock before it does anything else.
             if process.node.is_serving() && process.frozen_until <= self.now {
                 for name in process.local.values() {
                     let other = served.insert(name, index);
