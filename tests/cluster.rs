@@ -10,6 +10,8 @@ mod support;
 mod faults;
 #[path = "cluster/names.rs"]
 mod names;
+#[path = "cluster/partition.rs"]
+mod partition;
 #[path = "cluster/private.rs"]
 mod private;
 #[path = "cluster/restart.rs"]

@@ -85,7 +85,8 @@ impl Node {
         Self::listen("127.0.0.1:0", nats, name)
     }
 
-    fn listen(address: &str, nats: &str, name: &str) -> Self {
+    /// As [`Node::start`], on that address.
+    pub(crate) fn listen(address: &str, nats: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("admin");
         let settings = [
