@@ -9,7 +9,7 @@ use crate::harness::until;
 use crate::support::cluster::Cluster;
 use crate::support::talk::{Heard, Talk};
 
-/// Clients at each of three nodes.
+/// Clients at each of three nodes, or as many as `CLIENTS_AT_EACH` says.
 const AT_EACH: usize = 33;
 /// What a fault of NATS may cost; without load a lost leader costs 5.6 to 8 s.
 const MOST_SILENCE: Duration = Duration::from_secs(20);
@@ -25,11 +25,20 @@ struct Fault {
     node: Option<usize>,
 }
 
+/// A number from the environment, for longer runs than those of every change.
+fn given(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+fn at_each() -> usize {
+    given("CLIENTS_AT_EACH").map_or(AT_EACH, |count| usize::try_from(count).unwrap())
+}
+
 /// Does something, and waits until the clients of all nodes have read their texts again.
 fn meanwhile(talk: &Talk, what: &'static str, fault: impl FnOnce()) -> Fault {
     let began = Instant::now();
     fault();
-    talk.flows(2 * AT_EACH);
+    talk.flows(2 * at_each());
     Fault { what, began, ended: Instant::now(), node: None }
 }
 
@@ -51,7 +60,7 @@ fn report(heard: &Heard, faults: &[Fault], most: Duration) {
 #[test]
 fn killed_nats_servers_cost_seconds_and_nothing_that_was_said() {
     let Some(mut cluster) = Cluster::start(3, 3) else { return };
-    let talk = Talk::start(&cluster.addresses(), AT_EACH);
+    let talk = Talk::start(&cluster.addresses(), at_each());
     let mut faults = vec![meanwhile(&talk, "no fault", || {})];
     let nats = &mut cluster.nats;
     let follower = (nats.leader(0) + 1) % 3;
@@ -71,7 +80,7 @@ fn a_frozen_nats_server_costs_the_nodes_that_use_it_seconds_and_nothing_that_was
     let only = cluster.nats.servers[follower].address();
     cluster.one_more_at(&only);
     cluster.one_more_at(&only);
-    let talk = Talk::start(&cluster.addresses(), AT_EACH);
+    let talk = Talk::start(&cluster.addresses(), at_each());
     let frozen = &cluster.nats.servers[follower];
     let faults = [
         meanwhile(&talk, "no fault", || {}),
@@ -86,7 +95,7 @@ fn a_frozen_nats_server_costs_the_nodes_that_use_it_seconds_and_nothing_that_was
 #[ignore = "after all its servers were frozen in turn, nats-server 2.9.10 changed what it had published"]
 fn a_frozen_nats_leader_costs_seconds_and_nothing_that_was_said() {
     let Some(cluster) = Cluster::start(3, 3) else { return };
-    let talk = Talk::start(&cluster.addresses(), AT_EACH);
+    let talk = Talk::start(&cluster.addresses(), at_each());
     let frozen = &cluster.nats.servers[cluster.nats.leader(0)];
     let faults = [
         meanwhile(&talk, "no fault", || {}),
@@ -96,10 +105,12 @@ fn a_frozen_nats_leader_costs_seconds_and_nothing_that_was_said() {
     report(&talk.end(), &faults, MOST_SILENCE);
 }
 
+// Longer, and with more clients:
+// CLIENTS_AT_EACH=100 FROZEN_SECONDS=60 cargo test -p matou-bin --test cluster -- --nocapture of_nodes
 #[test]
 fn faults_of_nodes_cost_their_clients_a_reconnect_and_the_others_nothing() {
     let Some(mut cluster) = Cluster::start(3, 3) else { return };
-    let talk = Talk::start(&cluster.addresses(), AT_EACH);
+    let talk = Talk::start(&cluster.addresses(), at_each());
     let mut faults = vec![meanwhile(&talk, "no fault", || {})];
     let left = |cluster: &Cluster, count: usize, at: Instant| {
         until("the node is gone for the others", || {
@@ -112,14 +123,14 @@ fn faults_of_nodes_cost_their_clients_a_reconnect_and_the_others_nothing() {
     cluster.nodes[2].server.process.signal(Signal::SIGTERM);
     println!("a stopped node was gone for the others after {:.1} s", left(&cluster, 2, at));
     assert_eq!(cluster.nodes[2].server.process.exit().code(), Some(0));
-    talk.flows(2 * AT_EACH);
+    talk.flows(2 * at_each());
     faults.push(Fault { what: "node stopped", began: at, ended: Instant::now(), node: Some(2) });
     cluster.start_again(2);
 
     let at = Instant::now();
     cluster.nodes[1].server.process.signal(Signal::SIGKILL);
     println!("a killed node was gone for the others after {:.1} s", left(&cluster, 2, at));
-    talk.flows(2 * AT_EACH);
+    talk.flows(2 * at_each());
     faults.push(Fault { what: "node killed", began: at, ended: Instant::now(), node: Some(1) });
     cluster.start_again(1);
 
@@ -127,10 +138,13 @@ fn faults_of_nodes_cost_their_clients_a_reconnect_and_the_others_nothing() {
     let at = Instant::now();
     cluster.nodes[2].server.process.signal(Signal::SIGSTOP);
     println!("a frozen node was gone for the others after {:.1} s", left(&cluster, 2, at));
+    while at.elapsed().as_secs() < given("FROZEN_SECONDS").unwrap_or(0) {
+        talk.flows(at_each());
+    }
     cluster.nodes[2].server.process.signal(Signal::SIGCONT);
     cluster.nodes[2].server.logged("the other nodes took this one for gone");
     cluster.nodes[2].serves();
-    talk.flows(2 * AT_EACH);
+    talk.flows(2 * at_each());
     faults.push(Fault { what: "node frozen", began: at, ended: Instant::now(), node: Some(2) });
     report(&talk.end(), &faults, MOST_SILENCE_OF_OTHERS);
 }
