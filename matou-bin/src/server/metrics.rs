@@ -84,10 +84,12 @@ fn publish(counts: &Snapshot) {
             "nodes" => "matou_cluster_nodes",
             "serving" => "matou_cluster_serving",
             "lag" => "matou_cluster_lag_messages",
-            "published" => "matou_cluster_published_total",
             _ => continue,
         };
         set(name, value);
+    }
+    if let Some(&published) = counts.cluster.get("published") {
+        counter!("matou_cluster_published_total").absolute(published);
     }
     if let Some(&micros) = counts.cluster.get("publish_micros") {
         #[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
@@ -139,7 +141,7 @@ fn describe() {
         "matou_cluster_lag_messages",
         "Messages of the room's stream that this node has not read yet."
     );
-    describe_gauge!("matou_cluster_published_total", "Messages published to the room's stream.");
+    describe_counter!("matou_cluster_published_total", "Messages published to the room's stream.");
     describe_gauge!(
         "matou_cluster_publish_seconds_total",
         Unit::Seconds,

@@ -1,7 +1,6 @@
 //! The actor of a node: performs what [`Node`] decides, through NATS, and hands room and registry
 //! what all nodes have decided.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +14,11 @@ use slog::{Logger, crit, info, warn};
 use tokio::sync::oneshot;
 
 use crate::protocol::Username;
-use crate::protocol::v2::UnixMillis;
 use crate::server::admin::wire::{ClusterReport, NodeReport};
+use crate::server::cluster::held::{ANSWER_WITHIN, Held};
 use crate::server::cluster::nats::{Fetched, Log, Start, republished};
 use crate::server::cluster::node::{Node, Output};
+use crate::server::cluster::outcome::Outcome;
 use crate::server::cluster::record::{Join, Record, decode, encode};
 use crate::server::cluster::replica::Change;
 use crate::server::cluster::steps::{Content, Parcel};
@@ -32,7 +32,7 @@ use crate::server::registry::directory::Member;
 use crate::server::registry::names::NameForms;
 use crate::server::room::actor::time_of_day;
 use crate::server::room::roster::Present;
-use crate::server::room::sequencer::{self, Decision, Proposal};
+use crate::server::room::sequencer::{self, Proposal};
 use crate::server::settings::{Cluster, History};
 
 /// How often the node looks at the time.
@@ -44,10 +44,6 @@ const PUBLISH_AGAIN: Duration = Duration::from_millis(250);
 /// After so many failures in a row another NATS server is used: this one may be frozen, which its
 /// connection shows late.
 const FAILURES_TO_LEAVE: u32 = 2;
-/// How long another node may take to say that it has a step.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How many steps from other nodes wait until this one has read as far as they.
-const MOST_HELD: usize = 1_024;
 
 /// Where the node's decisions go.
 pub(crate) struct NodeLinks {
@@ -68,7 +64,7 @@ pub(crate) struct NodeActor {
     early: Vec<Record>,
     generation: u64,
     /// Steps and frames that have come before what they follow from.
-    held: VecDeque<(Instant, Parcel)>,
+    held: Held<Option<async_nats::Subject>>,
     stopped: Option<oneshot::Sender<()>>,
     is_stopping: bool,
     /// How often in a row NATS has not acknowledged.
@@ -95,7 +91,7 @@ impl NodeActor {
             connection: None,
             early: Vec::new(),
             generation: 0,
-            held: VecDeque::new(),
+            held: Held::default(),
             stopped: None,
             is_stopping: false,
             failures: 0,
@@ -145,7 +141,7 @@ impl NodeActor {
             if let Some((_, node)) = &mut actor.connection {
                 node.tick(at, now);
             }
-            actor.held.retain(|(since, _)| now.saturating_duration_since(*since) < ANSWER_WITHIN);
+            actor.held.expire(now);
             actor.perform(ctx);
         });
     }
@@ -215,7 +211,7 @@ impl NodeActor {
                 }
             }
         }
-        self.deliver_held();
+        self.deliver_held(ctx);
         self.measure();
     }
 
@@ -282,69 +278,19 @@ impl NodeActor {
         if self.is_stopping && changes.iter().any(is_end) {
             return;
         }
-        let (mut decisions, mut events) = (Vec::new(), Vec::new());
-        for change in changes {
-            match change {
-                Change::Joined { from, member, name, key, replaces, sequence, at } => {
-                    let key = key.map(Into::into);
-                    let joined = NodeEvent::Joined {
-                        member,
-                        name: name.clone(),
-                        key: Clone::clone(&key),
-                        replaces,
-                    };
-                    events.push(joined);
-                    let join = sequencer::Change::Join { member, name, key, replaces };
-                    decisions.push(decision(from == own, sequence, at, join));
-                }
-                Change::Refused { from, member } => {
-                    if from == own {
-                        events.push(NodeEvent::Refused(member));
-                        let refused = sequencer::Change::Refuse { member };
-                        decisions.push(decision(true, 0, 0, refused));
-                    }
-                }
-                Change::Left { from, member, reason, sequence, at } => {
-                    events.push(NodeEvent::Left(member));
-                    let leave = sequencer::Change::Leave { member, reason };
-                    decisions.push(decision(from == Some(own), sequence, at, leave));
-                }
-                Change::NotHere { from, member, reason } => {
-                    if from == own {
-                        let leave = sequencer::Change::Leave { member, reason };
-                        decisions.push(decision(true, 0, 0, leave));
-                    }
-                }
-                Change::Said { from, name, texts, action, sequence, at } => {
-                    let said =
-                        sequencer::Change::Say { publisher: None, from: name, texts, action };
-                    decisions.push(decision(from == own, sequence, at, said));
-                }
-                Change::Purged { name } => {
-                    self.decide(std::mem::take(&mut decisions));
-                    self.links.room.do_send(FromNode::Purge(name));
-                }
-                Change::Entered { node } => {
-                    info!(self.links.logger, "a node joined"; "epoch" => format!("{:016x}", node.0));
-                }
-                Change::Gone { node } => {
-                    info!(self.links.logger, "a node left"; "epoch" => format!("{:016x}", node.0));
-                }
-                Change::RosterDue { .. } | Change::Hash { .. } => {}
-            }
+        let Outcome { room, registry, nodes } = Outcome::of(changes, own);
+        for (node, is_here) in nodes {
+            let what = if is_here { "a node joined" } else { "a node left" };
+            info!(self.links.logger, "{}", what; "epoch" => format!("{:016x}", node.0));
         }
-        self.decide(decisions);
-        for event in events {
-            // Cannot flood: each answers or follows from something that some client did.
-            self.links.registry.do_send(ToRegistry::Node(event));
-        }
-    }
-
-    fn decide(&self, decisions: Vec<Decision>) {
-        if !decisions.is_empty() {
+        for message in room {
             // Cannot flood: every node has one message in flight, and the room empties its mailbox
             // before it acts.
-            self.links.room.do_send(FromNode::Decided(decisions));
+            self.links.room.do_send(message);
+        }
+        for event in registry {
+            // Cannot flood: each answers or follows from something that some client did.
+            self.links.registry.do_send(ToRegistry::Node(event));
         }
     }
 
@@ -384,25 +330,18 @@ impl NodeActor {
         }));
     }
 
-    /// Passes on the steps and frames whose place has come.
-    fn deliver_held(&mut self) {
-        let Some((_, node)) = &self.connection else { return };
+    /// Passes on the steps and frames whose place has come, and says so to who sent them.
+    fn deliver_held(&mut self, ctx: &mut Context<Self>) {
+        let Some((log, node)) = &self.connection else { return };
         let position = node.replica().position();
-        while self.held.front().is_some_and(|(_, it)| it.position <= position)
-            && let Some((_, parcel)) = self.held.pop_front()
-        {
-            let event = match parcel.content {
-                Content::Frame { from, to, frame } => {
-                    Some(NodeEvent::Deliver { from, to, frame: frame.into() })
-                }
-                Content::Step { from, to, step } => {
-                    let from = from.into_member();
-                    step.into_step().map(|step| NodeEvent::Step { from, to, step })
-                }
-            };
-            if let Some(event) = event {
+        while let Some((content, reply)) = self.held.due(position) {
+            if let Some(event) = content.into_event() {
                 // Cannot flood: as many as are held.
                 self.links.registry.do_send(ToRegistry::Node(event));
+            }
+            if let Some(reply) = reply {
+                let log = log.clone();
+                ctx.spawn(wrap_future(async move { log.acknowledge(reply).await }));
             }
         }
     }
@@ -448,7 +387,7 @@ impl Actor for NodeActor {
 
 impl StreamHandler<Arrival> for NodeActor {
     fn handle(&mut self, arrival: Arrival, ctx: &mut Context<Self>) {
-        let Some((log, node)) = &mut self.connection else { return };
+        let Some((_, node)) = &mut self.connection else { return };
         match arrival {
             Arrival::Live(message) => {
                 if let Some((position, kind)) = republished(&message) {
@@ -457,14 +396,7 @@ impl StreamHandler<Arrival> for NodeActor {
             }
             Arrival::FromNode(message) => {
                 let Ok(parcel) = decode::<Parcel>(&message.payload) else { return };
-                if self.held.len() >= MOST_HELD {
-                    return;
-                }
-                self.held.push_back((Instant::now(), parcel));
-                if let Some(reply) = message.reply {
-                    let log = log.clone();
-                    ctx.spawn(wrap_future(async move { log.acknowledge(reply).await }));
-                }
+                self.held.push(parcel, message.reply, Instant::now());
             }
         }
         self.perform(ctx);
@@ -532,10 +464,6 @@ impl Handler<ReportCluster> for NodeActor {
     fn handle(&mut self, _: ReportCluster, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.report())
     }
-}
-
-fn decision(is_own: bool, first: u64, at: i64, change: sequencer::Change) -> Decision {
-    Decision { is_own, first, at: UnixMillis(at), change }
 }
 
 fn record(Proposal { change, .. }: Proposal) -> Record {

@@ -6,12 +6,15 @@
 //!
 //! Pure, with time as an argument: `record` (what is in the stream), `replica` (what all nodes have
 //! in common), `liveness` (who is gone), `node` (one node: what it publishes, what it has read, when
-//! it is silent), `steps` (private steps between nodes). `actor` performs it, through `nats`.
+//! it is silent), `outcome` (what room and registry make of it), `steps` (private steps between nodes), `held` (those
+//! that have come too early). `actor` performs it, through `nats`.
 
 pub(crate) mod actor;
+pub(crate) mod held;
 pub(crate) mod liveness;
 pub(crate) mod nats;
 pub(crate) mod node;
+pub(crate) mod outcome;
 pub(crate) mod record;
 pub(crate) mod replica;
 #[cfg(test)]

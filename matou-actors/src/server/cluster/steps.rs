@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::v2::{self, PublicKey, SessionId};
 use crate::protocol::{Decode as _, Encode as _, PortPair, Username};
 use crate::server::ids::MemberId;
-use crate::server::messages::{RemoteStep, SessionStep, Step};
+use crate::server::messages::{NodeEvent, RemoteStep, SessionStep, Step};
 use crate::server::registry::directory::{Addresses, Member, Place};
 
 /// A step or frame, and how far its node had read the stream: it has its place behind that.
@@ -73,6 +73,18 @@ impl Content {
         let from =
             Box::new(Sender { member, name, key: from.key.as_deref().copied(), peer, local });
         Some(Self::Step { from, to, step })
+    }
+}
+
+impl Content {
+    /// What the registry has to do, unless it is none that this program knows.
+    pub(crate) fn into_event(self) -> Option<NodeEvent> {
+        Some(match self {
+            Self::Frame { from, to, frame } => NodeEvent::Deliver { from, to, frame: frame.into() },
+            Self::Step { from, to, step } => {
+                NodeEvent::Step { from: from.into_member(), to, step: step.into_step()? }
+            }
+        })
     }
 }
 

@@ -243,6 +243,9 @@ impl Registry {
     }
 
     fn forward(&mut self, route: Route, step: PrivateStep) {
+        if self.shared.as_ref().is_some_and(|shared| !shared.is_serving) {
+            return self.put_off(route, &step);
+        }
         let (claimed, step) = match step {
             PrivateStep::Request { to } => (to, Step::Request),
             PrivateStep::Accept { from } => (from, Step::Accept),

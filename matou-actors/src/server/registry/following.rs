@@ -9,7 +9,7 @@ use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
 use crate::server::messages::{
-    NodeEvent, Order, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
+    NodeEvent, Order, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
 };
 use crate::server::reason::Reason;
 use crate::server::registry::actor::Registry;
@@ -46,6 +46,16 @@ impl Registry {
         }
     }
 
+    /// A step that is not taken: the names of both may be those of others by now.
+    pub(super) fn put_off(&self, route: Route, step: &PrivateStep) {
+        if let PrivateStep::Ask { session, to } = step
+            && let (Some(from), Ok(name)) = (self.directory.member(route.id.into()), to.parse())
+        {
+            let (from, session, reason) = (from.clone(), *session, Declined::Busy);
+            self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
+        }
+    }
+
     /// A step towards a member elsewhere.
     pub(super) fn forward_elsewhere(
         &mut self,
@@ -55,14 +65,8 @@ impl Registry {
         step: Step,
     ) {
         let Some(shared) = &mut self.shared else { return };
-        match step {
-            Step::Ask(session) if !shared.is_serving => {
-                let reason = Declined::Busy;
-                self.broker.do_send(ToBroker::NotHere { from, session, name, reason });
-                return;
-            }
-            Step::Ask(session) => shared.remember(session, Asked { by: from.id(), whom: to }),
-            _ => {}
+        if let Step::Ask(session) = step {
+            shared.remember(session, Asked { by: from.id(), whom: to });
         }
         let step = RemoteStep::Step(step);
         self.shared_node(ToNode::Step { from, to, name, step });

@@ -170,6 +170,22 @@ async fn a_server_that_is_cut_off_sends_clients_to_another_one() {
 }
 
 #[actix::test]
+async fn a_server_that_is_cut_off_takes_no_private_step_between_its_own_clients() {
+    let mut stage = Stage::start().await;
+    for (number, called) in [(1, "ann"), (2, "bob")] {
+        stage.asks(number, called, key(1)).await;
+        stage.joined(MemberId(number), called, key(1)).await;
+    }
+    stage.node_says(NodeEvent::Serving(false)).await;
+    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    stage.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
+    assert_eq!(stage.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
+    stage.node_says(NodeEvent::Serving(true)).await;
+    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    assert_eq!(stage.broker_steps().await, ["Request of ann for bob"]);
+}
+
+#[actix::test]
 async fn the_same_user_on_another_node_takes_over() {
     let mut stage = Stage::start().await;
     stage.asks(1, "ann", key(1)).await;
