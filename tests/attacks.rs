@@ -1,0 +1,19 @@
+//! A hostile server, a hostile peer and somebody in the middle, each as a process of its own,
+//! against the real program: what its users see, and that nothing is lost, written or leaked.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+mod harness;
+
+#[path = "attacks/hostile.rs"]
+mod hostile;
+#[path = "attacks/program/mod.rs"]
+mod program;
+#[path = "attacks/server.rs"]
+mod server;
+
+/// The entry of the hostile program: without a role it does nothing.
+#[test]
+fn hostile_program() {
+    program::run();
+}
