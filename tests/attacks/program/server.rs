@@ -260,16 +260,16 @@ impl Room {
         if self.mode == Mode::Impersonate {
             let (key, address) = (self.key.clone(), self.members[&by].address);
             let answer = Body::default().bytes(&session).int(0).string(name).bytes(&key.public);
-            let ports = answer_as(key, session, address);
+            let ports = answer_as(&key, session, address);
             let candidates = Body::default().int(1).bytes(&candidate(address, ports));
             return self.send(by, answer.bytes(&candidates.0).frame(ANSWERED));
         }
         let found = self.members.iter().find(|(_, member)| member.name == name);
         let of = *found.unwrap().0;
         self.sessions.insert(session, Asked { by, of });
-        let asker = &self.members[&by];
-        let asked = Body::default().bytes(&session).string(&asker.name).bytes(&asker.key);
-        self.send(of, asked.frame(ASKED));
+        let Member { name, key, .. } = &self.members[&by];
+        let frame = Body::default().bytes(&session).string(name).bytes(key).frame(ASKED);
+        self.send(of, frame);
     }
 
     /// Passes on what one side of a session sends to the other one.
@@ -329,7 +329,7 @@ fn candidate(address: IpAddr, ports: [i32; 2]) -> Vec<u8> {
 }
 
 /// Is the one who was asked, with `key`: reads and confirms what is said. The two ports.
-fn answer_as(key: Key, session: [u8; 16], at: IpAddr) -> [i32; 2] {
+fn answer_as(key: &Key, session: [u8; 16], at: IpAddr) -> [i32; 2] {
     ["matou-message/2", "matou-file/2"].map(|alpn| {
         let listener = TcpListener::bind((at, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
