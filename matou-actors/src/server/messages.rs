@@ -52,16 +52,7 @@ pub(crate) struct Accept {
 #[rtype(result = "()")]
 pub(crate) enum ToRegistry {
     /// COREQ or HELLO. Answered by [`Order::Refuse`], or by the room with [`FromRoom::Admit`].
-    Join {
-        route: Route,
-        claimed: ClaimedName,
-        peer: SocketAddr,
-        addresses: Addresses,
-        key: MemberKey,
-        /// The last event that the client has seen; 0 is none.
-        last_sequence: u64,
-        password: PasswordCheck,
-    },
+    Join(JoinRequest),
     /// A step of a private request. Answered by [`Order::Resume`].
     Private { route: Route, step: PrivateStep },
     /// The connection has ended, having joined or not.
@@ -70,6 +61,19 @@ pub(crate) enum ToRegistry {
     CloseStore(oneshot::Sender<()>),
     /// Of the node of a cluster.
     Node(NodeEvent),
+}
+
+/// A client asks for a name.
+#[derive(Debug)]
+pub(crate) struct JoinRequest {
+    pub(crate) route: Route,
+    pub(crate) claimed: ClaimedName,
+    pub(crate) peer: SocketAddr,
+    pub(crate) addresses: Addresses,
+    pub(crate) key: MemberKey,
+    /// The last event that the client has seen; 0 is none.
+    pub(crate) last_sequence: u64,
+    pub(crate) password: PasswordCheck,
 }
 
 /// Node to registry, in the order of all nodes.

@@ -30,7 +30,9 @@ use crate::protocol::{Encode, Kind, ServerFrame};
 use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::broker::meetings::MEETING_LIFETIME;
 use crate::server::ids::{ConnectionId, Route};
-use crate::server::messages::{Lifecycle, Order, Publish, Recall, Shown, ToBroker, ToRegistry};
+use crate::server::messages::{
+    JoinRequest, Lifecycle, Order, Publish, Recall, Shown, ToBroker, ToRegistry,
+};
 use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
 use crate::server::registry::directory::{Addresses, Refused};
@@ -223,7 +225,7 @@ impl Connection {
                 let key = self.output.borrow().socket().client_key().map(Arc::new);
                 let security = &self.shared.uplinks.security;
                 let password = security.check(password, self.output.borrow().socket().exporter());
-                self.shared.uplinks.registry.do_send(ToRegistry::Join {
+                self.shared.uplinks.registry.do_send(ToRegistry::Join(JoinRequest {
                     route,
                     claimed,
                     peer,
@@ -231,7 +233,7 @@ impl Connection {
                     key,
                     last_sequence,
                     password,
-                });
+                }));
             }
             Intent::Publish { texts, action } => {
                 let Some(from) = self.inbound.username().cloned() else { return };

@@ -16,8 +16,8 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, FindKey, ForgetName, Found, ListNames, Order, PrivateStep, RemoteStep, SetAccess,
-    SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+    Find, FindKey, ForgetName, Found, JoinRequest, ListNames, Order, PrivateStep, RemoteStep,
+    SetAccess, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
@@ -92,13 +92,11 @@ impl Handler<ToRegistry> for Registry {
                 // Nothing is kept: who waits reads that from the end of the channel.
                 None => drop(closed),
             },
-            ToRegistry::Join { route, claimed, peer, addresses, key, last_sequence, password } => {
-                // First of all: without it nothing is learned about names.
-                match password.result() {
-                    Ok(()) => self.join(route, &claimed, peer, addresses, key, last_sequence),
-                    Err(refused) => self.refuse(route, &claimed, peer, key.is_some(), refused),
-                }
-            }
+            // The password first of all: without it nothing is learned about names.
+            ToRegistry::Join(request) => match request.password.result() {
+                Ok(()) => self.join(request),
+                Err(refused) => self.refuse(&request, refused),
+            },
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
                 self.answers.push((route, Order::Resume));
@@ -162,26 +160,20 @@ impl Found {
 }
 
 impl Registry {
-    fn join(
-        &mut self,
-        route: Route,
-        claimed: &ClaimedName,
-        peer: SocketAddr,
-        addresses: Addresses,
-        key: MemberKey,
-        last_sequence: u64,
-    ) {
+    fn join(&mut self, request: JoinRequest) {
+        let JoinRequest { route, claimed, peer, addresses, key, last_sequence, .. } = &request;
+        let (route, addresses) = (*route, *addresses);
         let now = Moment::now();
         let mut earlier = None;
         let is_shared = self.shared.is_some();
         let joined = if let Err(refused) = self.access.check(key.as_deref()) {
             Err(refused)
-        } else if self.is_key_banned(&key, now) {
+        } else if self.is_key_banned(key, now) {
             Err(Refused::KeyBanned)
         } else if self.is_banned(claimed, addresses, now) {
             Err(Refused::Banned)
         } else if is_shared {
-            return self.ask_to_join(route, claimed, peer, addresses, key, last_sequence);
+            return self.ask_to_join(request);
         } else {
             let same = key.as_ref().and_then(|key| self.directory.same_user(claimed, key));
             earlier = same.and_then(|id| self.directory.leave(id, now));
@@ -190,8 +182,9 @@ impl Registry {
         match joined {
             Ok(member) => {
                 let name = member.name.clone();
-                self.joined(peer, &name, key.as_deref());
+                self.joined(*peer, &name, key.as_deref());
                 let replaces = earlier.as_ref().map(Member::id);
+                let (key, last_sequence) = (key.clone(), *last_sequence);
                 self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
                 if let Some(earlier) = earlier {
                     self.broker.do_send(ToBroker::Forget { id: earlier.id() });
@@ -199,7 +192,7 @@ impl Registry {
                 }
                 self.meters.users.set(self.directory.here());
             }
-            Err(refused) => self.refuse(route, claimed, peer, key.is_some(), refused),
+            Err(refused) => self.refuse(&request, refused),
         }
     }
 
@@ -210,19 +203,12 @@ impl Registry {
             "key" => key.as_deref().unwrap_or("none"));
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        route: Route,
-        claimed: &ClaimedName,
-        peer: SocketAddr,
-        has_key: bool,
-        refused: Refused,
-    ) {
+    pub(super) fn refuse(&mut self, request: &JoinRequest, refused: Refused) {
         self.meters.names_refused.add(1);
-        let answer = if has_key { Kind::REFUSED } else { Kind::CORES };
+        let answer = if request.key.is_some() { Kind::REFUSED } else { Kind::CORES };
         self.meters.hub_sent(answer, 1);
-        self.log_refusal(peer, claimed, refused);
-        self.answers.push((route, Order::Refuse(refused)));
+        self.log_refusal(request.peer, &request.claimed, refused);
+        self.answers.push((request.route, Order::Refuse(refused)));
     }
 
     fn keep_names(&mut self) {

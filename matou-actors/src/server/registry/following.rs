@@ -1,48 +1,40 @@
 //! The registry of a server that shares its room: who gets a name is decided by all nodes.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use slog::warn;
 
+use crate::protocol::Username;
 use crate::protocol::v2::{Declined, LeaveReason};
-use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
 use crate::server::messages::{
-    NodeEvent, Order, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
+    JoinRequest, NodeEvent, Order, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
 };
 use crate::server::reason::Reason;
 use crate::server::registry::actor::Registry;
 use crate::server::registry::directory::{Addresses, Member, Place, Refused};
-use crate::server::registry::shared::{Asked, Pending};
+use crate::server::registry::shared::Asked;
 use crate::server::room::event::MemberKey;
 
 impl Registry {
     /// A client asks for a name, of which nothing speaks against here; all nodes decide.
-    pub(super) fn ask_to_join(
-        &mut self,
-        route: Route,
-        claimed: &ClaimedName,
-        peer: SocketAddr,
-        addresses: Addresses,
-        key: MemberKey,
-        last_sequence: u64,
-    ) {
+    pub(super) fn ask_to_join(&mut self, request: JoinRequest) {
         let Some(shared) = &mut self.shared else { return };
+        let route = request.route;
         if !shared.is_serving {
             // The client tries another server, or this one again.
             self.answers.push((route, Order::Close(Reason::CutOff)));
             return;
         }
-        let has_key = key.is_some();
-        match self.directory.check(claimed, addresses, key.as_deref(), Moment::now()) {
+        let JoinRequest { claimed, addresses, key, last_sequence, .. } = &request;
+        match self.directory.check(claimed, *addresses, key.as_deref(), Moment::now()) {
             Ok(name) => {
-                let pending = Pending { route, claimed: claimed.clone(), peer, addresses, has_key };
-                shared.pending.insert(route.id.into(), pending);
-                let replaces = None;
+                let (key, last_sequence, replaces) = (key.clone(), *last_sequence, None);
                 self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
+                shared.pending.insert(route.id.into(), request);
             }
-            Err(refused) => self.refuse(route, claimed, peer, has_key, refused),
+            Err(refused) => self.refuse(&request, refused),
         }
     }
 
@@ -87,8 +79,7 @@ impl Registry {
             }
             NodeEvent::Refused(member) => {
                 let Some(pending) = self.take_pending(member) else { return };
-                let Pending { route, claimed, peer, has_key, .. } = pending;
-                self.refuse(route, &claimed, peer, has_key, Refused::Taken);
+                self.refuse(&pending, Refused::Taken);
             }
             NodeEvent::Left(member) => self.taken_out(member, Order::Close(Reason::CutOff)),
             NodeEvent::Expelled => {
@@ -96,7 +87,7 @@ impl Registry {
                     "next" => "its clients are disconnected and can come back");
                 let Some(shared) = &mut self.shared else { return };
                 let pending = std::mem::take(&mut shared.pending);
-                let close = |pending: Pending| (pending.route, Order::Close(Reason::CutOff));
+                let close = |pending: JoinRequest| (pending.route, Order::Close(Reason::CutOff));
                 self.answers.extend(pending.into_values().map(close));
             }
             NodeEvent::Serving(serving) => {
@@ -121,7 +112,7 @@ impl Registry {
         }
     }
 
-    fn take_pending(&mut self, member: MemberId) -> Option<Pending> {
+    fn take_pending(&mut self, member: MemberId) -> Option<JoinRequest> {
         self.shared.as_mut().and_then(|shared| shared.pending.remove(&member))
     }
 
@@ -137,7 +128,7 @@ impl Registry {
         }
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let (place, addresses) = match self.take_pending(member) {
-            Some(Pending { route, peer, addresses, .. }) => {
+            Some(JoinRequest { route, peer, addresses, .. }) => {
                 self.joined(peer, &name, key.as_deref());
                 (Place::Here(route), addresses)
             }

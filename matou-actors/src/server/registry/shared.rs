@@ -1,15 +1,13 @@
 //! What the registry keeps while other servers share the room.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 
 use actix::prelude::Recipient;
 
-use crate::protocol::ClaimedName;
 use crate::protocol::v2::SessionId;
-use crate::server::ids::{MemberId, Route};
-use crate::server::messages::{Relay, RemoteStep, ToNode};
-use crate::server::registry::directory::{Addresses, Member};
+use crate::server::ids::MemberId;
+use crate::server::messages::{JoinRequest, Relay, RemoteStep, ToNode};
+use crate::server::registry::directory::Member;
 
 /// How many requests of members who are here to members elsewhere are remembered; each step of one
 /// needs to know where it was asked.
@@ -21,20 +19,11 @@ pub(crate) struct SharedRoom {
     pub(super) node: Recipient<ToNode>,
     pub(super) relay: Recipient<Relay>,
     /// Who has asked to join and is not decided yet.
-    pub(super) pending: HashMap<MemberId, Pending>,
+    pub(super) pending: HashMap<MemberId, JoinRequest>,
     requests: HashMap<SessionId, Asked>,
     /// The oldest first; some are gone already.
     request_order: VecDeque<SessionId>,
     pub(super) is_serving: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) route: Route,
-    pub(super) claimed: ClaimedName,
-    pub(super) peer: SocketAddr,
-    pub(super) addresses: Addresses,
-    pub(super) has_key: bool,
 }
 
 /// Who asked whom.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, relayed};
+use super::{LOOPBACK, Probe, encoded, id, member, meters, name, ports, relayed, request_limits};
 use crate::protocol::ServerFrame;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::meetings::Meetings;
-use crate::server::broker::requests::{RequestLimits, Requests};
+use crate::server::broker::requests::Requests;
 use crate::server::messages::{Relay, Step, ToBroker, ToConnection};
 use crate::server::registry::directory::Member;
 
@@ -30,13 +30,7 @@ struct Stage {
 impl Stage {
     fn start() -> Self {
         let (room, shard) = (Probe::start(), Probe::start());
-        let limits = RequestLimits {
-            lifetime: LIFETIME,
-            pending_per_target: 2,
-            rate: None,
-            address_rate: None,
-            pair_rate: None,
-        };
+        let limits = request_limits(LIFETIME, 2);
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use actix::prelude::Addr;
 
 use super::probe::Probe;
-use super::{id, meters, name};
-use crate::server::connection::actor::{Connection, Shared, Uplinks};
+use super::{id, name, uplinks};
+use crate::server::connection::actor::{Connection, Shared};
 use crate::server::connection::output::Output;
 use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
@@ -44,16 +44,7 @@ impl Stage {
     fn secured(security: Security, limits: &Limits, hold: Duration, said: &[u8]) -> Self {
         let (registry, room) = (Probe::start(), Probe::start());
         let (listener, shard) = (Probe::start(), Probe::start());
-        let uplinks = Uplinks {
-            registry: registry.recipient(),
-            broker: Probe::start().recipient(),
-            room: room.recipient(),
-            recall: Probe::start().recipient(),
-            listener: listener.recipient(),
-            meters: meters(),
-            security,
-            logger: slog::Logger::root(slog::Discard, slog::o!()),
-        };
+        let uplinks = uplinks(&registry, &room, &listener, security);
         let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
@@ -76,7 +67,7 @@ async fn the_time_to_join_begins_when_a_connection_is_no_longer_delayed() {
     // From now on time passes whenever there is nothing to do.
     tokio::time::pause();
     let orders = stage.registry.next().await;
-    assert!(matches!(orders, ToRegistry::Join { .. }), "{orders:?}");
+    assert!(matches!(orders, ToRegistry::Join(_)), "{orders:?}");
 }
 
 #[actix::test]

@@ -12,15 +12,28 @@ mod shared_registry;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix::prelude::Recipient;
 use bytes::{Bytes, BytesMut};
+use slog::{Discard, Logger, o};
 
 use self::probe::Probe;
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
+use crate::server::accept::bans::Bans;
+use crate::server::broker::requests::RequestLimits;
+use crate::server::connection::actor::Uplinks;
+use crate::server::connection::security::Security;
 use crate::server::ids::{ConnectionId, Route};
-use crate::server::messages::{Relay, ToConnection};
+use crate::server::log_limiter::LogLimiters;
+use crate::server::messages::{
+    JoinRequest, Lifecycle, Publish, Relay, ToBroker, ToConnection, ToRegistry, ToRoom,
+};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::directory::{Addresses, Member, Place};
+use crate::server::registry::access::{Access, PasswordCheck};
+use crate::server::registry::actor::{LOG_EVERY, Registry};
+use crate::server::registry::bound_names::BoundNames;
+use crate::server::registry::directory::{Addresses, Directory, Member, Place};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
@@ -70,6 +83,69 @@ pub(in crate::server) fn member(shard: usize, number: u64, called: &str) -> Memb
         name: name(called),
         addresses: addresses(number),
         key: None,
+    }
+}
+
+/// A request to join from an address on the LAN.
+fn join_request(number: u64, claimed: &str) -> JoinRequest {
+    JoinRequest {
+        route: route(0, number),
+        claimed: claim(claimed),
+        peer: peer(number),
+        addresses: addresses(number),
+        key: None,
+        last_sequence: 0,
+        password: PasswordCheck::Passed,
+    }
+}
+
+/// An empty registry, in which the name of the server is reserved.
+fn registry(
+    room: &Probe<ToRoom>,
+    broker: Recipient<ToBroker>,
+    shards: &[Probe<ToConnection>],
+) -> Registry {
+    Registry {
+        meters: meters(),
+        directory: Directory::new(Some(&name("Server")), BoundNames::default()),
+        names_writer: None,
+        access: Access::default(),
+        bans: Bans::default(),
+        refusals: LogLimiters::new(LOG_EVERY),
+        room: room.recipient(),
+        broker,
+        shards: shards.iter().map(Probe::recipient).collect(),
+        answers: Vec::new(),
+        shared: None,
+        logger: Logger::root(Discard, o!()),
+        _critical: None,
+    }
+}
+
+/// Limits of private requests without any rate.
+pub(in crate::server) fn request_limits(
+    lifetime: Duration,
+    pending_per_target: usize,
+) -> RequestLimits {
+    RequestLimits { lifetime, pending_per_target, rate: None, address_rate: None, pair_rate: None }
+}
+
+/// Where a connection reports to, with no actors behind the broker and the history.
+fn uplinks(
+    registry: &Probe<ToRegistry>,
+    room: &Probe<Publish>,
+    listener: &Probe<Lifecycle>,
+    security: Security,
+) -> Uplinks {
+    Uplinks {
+        registry: registry.recipient(),
+        broker: Probe::start().recipient(),
+        room: room.recipient(),
+        recall: Probe::start().recipient(),
+        listener: listener.recipient(),
+        meters: meters(),
+        security,
+        logger: Logger::root(Discard, o!()),
     }
 }
 

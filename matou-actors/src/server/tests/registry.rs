@@ -4,20 +4,16 @@ use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 
 use actix::prelude::{Actor, Addr, Context, Handler as _};
-use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, member, meters, name, orders, peer, ports, route};
+use super::{Probe, claim, join_request, member, meters, name, orders, ports, registry, route};
 use crate::protocol::v2::LeaveReason;
-use crate::server::accept::bans::Bans;
 use crate::server::after_mailbox::AfterMailbox as _;
 use crate::server::ids::Route;
-use crate::server::log_limiter::LogLimiters;
-use crate::server::messages::{PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom};
+use crate::server::messages::{
+    JoinRequest, PrivateStep, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::access::{Access, PasswordCheck};
-use crate::server::registry::actor::{LOG_EVERY, Registry};
-use crate::server::registry::bound_names::BoundNames;
-use crate::server::registry::directory::Directory;
+use crate::server::registry::actor::Registry;
 use crate::server::registry::directory::Refused;
 
 const GONE: LeaveReason = LeaveReason::SignedOut;
@@ -34,8 +30,8 @@ impl Stage {
     fn start() -> Self {
         let (room, broker) = (Probe::start(), Probe::start());
         let shards = [Probe::start(), Probe::start()];
-        let meters = meters();
-        let registry = registry(&room, &broker, &shards, &meters);
+        let registry = registry(&room, broker.recipient(), &shards);
+        let meters = registry.meters.clone();
         Self { registry: registry.start(), room, broker, shards, meters }
     }
 
@@ -71,41 +67,8 @@ impl Stage {
     }
 }
 
-fn registry(
-    room: &Probe<ToRoom>,
-    broker: &Probe<ToBroker>,
-    shards: &[Probe<ToConnection>],
-    meters: &Arc<Meters>,
-) -> Registry {
-    Registry {
-        meters: meters.clone(),
-        directory: Directory::new(Some(&name("Server")), BoundNames::default()),
-        names_writer: None,
-        access: Access::default(),
-        bans: Bans::default(),
-        refusals: LogLimiters::new(LOG_EVERY),
-        room: room.recipient(),
-        broker: broker.recipient(),
-        shards: shards.iter().map(Probe::recipient).collect(),
-        answers: Vec::new(),
-        shared: None,
-        logger: Logger::root(Discard, o!()),
-        _critical: None,
-    }
-}
-
 fn join(route: Route, claimed: &str) -> ToRegistry {
-    let number = route.id.0;
-    let (peer, addresses) = (peer(number), addresses(number));
-    ToRegistry::Join {
-        route,
-        claimed: claim(claimed),
-        peer,
-        addresses,
-        key: None,
-        last_sequence: 0,
-        password: PasswordCheck::Passed,
-    }
+    ToRegistry::Join(JoinRequest { route, ..join_request(route.id.0, claimed) })
 }
 
 fn refused(number: u64, why: Refused) -> (u64, String) {
@@ -232,9 +195,9 @@ async fn a_private_step_to_an_unknown_name_is_ignored_and_its_sender_resumes() {
 
 #[actix::test]
 async fn no_client_is_answered_and_asks_again_before_the_mailbox_is_empty() {
-    let (room, broker, meters) = (Probe::start(), Probe::start(), meters());
+    let (room, broker, _meters) = (Probe::start(), Probe::start(), meters());
     let mut shards = [Probe::start()];
-    let mut registry = registry(&room, &broker, &shards, &meters);
+    let mut registry = registry(&room, broker.recipient(), &shards);
     let mut ctx = Context::new();
     let step = PrivateStep::Request { to: claim("nobody") };
     registry.handle(join(route(0, 1), "alice"), &mut ctx);

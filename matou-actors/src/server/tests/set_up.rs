@@ -1,22 +1,20 @@
 //! Registry and broker together: a private set-up in which one of the two leaves at every step.
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr};
 use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, id, meters, peer, ports, relayed, route};
+use super::{
+    Probe, claim, id, join_request, meters, ports, registry, relayed, request_limits, route,
+};
 use crate::protocol::v2::LeaveReason;
-use crate::server::accept::bans::Bans;
 use crate::server::broker::actor::Broker;
 use crate::server::broker::meetings::Meetings;
-use crate::server::broker::requests::{RequestLimits, Requests};
-use crate::server::log_limiter::LogLimiters;
+use crate::server::broker::requests::Requests;
 use crate::server::messages::{PrivateStep, Relay, ToBroker, ToConnection, ToRegistry, ToRoom};
-use crate::server::registry::access::{Access, PasswordCheck};
-use crate::server::registry::actor::{LOG_EVERY, Registry};
-use crate::server::registry::bound_names::BoundNames;
-use crate::server::registry::directory::Directory;
+use crate::server::registry::actor::Registry;
 
 const ALICE: u64 = 1;
 const BOB: u64 = 2;
@@ -36,13 +34,7 @@ impl Stage {
         let (room, relay, shard) = (Probe::start(), Probe::start(), Probe::start());
         let logger = Logger::root(Discard, o!());
         let lifetime = Duration::from_secs(120);
-        let limits = RequestLimits {
-            lifetime,
-            pending_per_target: 10,
-            rate: None,
-            address_rate: None,
-            pair_rate: None,
-        };
+        let limits = request_limits(lifetime, 10);
         let broker = Broker {
             meters: meters(),
             requests: Requests::new(limits),
@@ -55,21 +47,7 @@ impl Stage {
             _critical: None,
         };
         let broker = broker.start();
-        let registry = Registry {
-            meters: meters(),
-            directory: Directory::new(None, BoundNames::default()),
-            names_writer: None,
-            access: Access::default(),
-            bans: Bans::default(),
-            refusals: LogLimiters::new(LOG_EVERY),
-            room: room.recipient(),
-            broker: broker.clone().recipient(),
-            shards: vec![shard.recipient()],
-            answers: Vec::new(),
-            shared: None,
-            logger,
-            _critical: None,
-        };
+        let registry = registry(&room, broker.clone().recipient(), slice::from_ref(&shard));
         let stage = Self { registry: registry.start(), broker, relay, _shard: shard, _room: room };
         stage.join(ALICE, "alice").await;
         stage.join(BOB, "bob").await;
@@ -77,17 +55,7 @@ impl Stage {
     }
 
     async fn join(&self, number: u64, called: &str) {
-        let (peer, addresses) = (peer(number), addresses(number));
-        let claimed = claim(called);
-        let join = ToRegistry::Join {
-            route: route(0, number),
-            claimed,
-            peer,
-            addresses,
-            key: None,
-            last_sequence: 0,
-            password: PasswordCheck::Passed,
-        };
+        let join = ToRegistry::Join(join_request(number, called));
         self.registry.send(join).await.unwrap();
     }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 use actix::prelude::Actor;
 
 use super::probe::Probe;
-use super::{id, meters};
-use crate::server::connection::actor::Uplinks;
+use super::{id, uplinks};
 use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
 use crate::server::messages::{Accept, ToRegistry};
@@ -20,17 +19,8 @@ use crate::server::shard::liveness::LivenessSweep;
 async fn a_client_that_shows_no_sign_of_life_is_gone() {
     let (mut registry, listener) = (Probe::start(), Probe::start());
     let (room, written) = (Probe::start(), Probe::start());
-    let meters = meters();
-    let uplinks = Uplinks {
-        registry: registry.recipient(),
-        broker: Probe::start().recipient(),
-        room: room.recipient(),
-        recall: Probe::start().recipient(),
-        listener: listener.recipient(),
-        meters: meters.clone(),
-        security: Security::default(),
-        logger: slog::Logger::root(slog::Discard, slog::o!()),
-    };
+    let uplinks = uplinks(&registry, &room, &listener, Security::default());
+    let meters = uplinks.meters.clone();
     let sweep = LivenessSweep::new(Duration::from_millis(5), Duration::from_millis(300));
     let shard = Shard::new(0, uplinks, written.recipient(), Limits::default(), None);
     let shard = shard.with_sweep(sweep).start();

@@ -1,25 +1,21 @@
 //! The registry of a server in a cluster, between probes: what it asks the node, and what it makes of
 //! the answers.
 
+use std::slice;
 use std::sync::Arc;
 
 use actix::prelude::{Actor, Addr};
 use bytes::Bytes;
-use slog::{Discard, Logger, o};
 
-use super::{Probe, addresses, claim, member, meters, name, orders, peer, ports, route};
+use super::{Probe, claim, join_request, member, name, orders, ports, registry, route};
 use crate::protocol::v2::{Declined, LeaveReason, PublicKey, SessionId};
-use crate::server::accept::bans::Bans;
 use crate::server::ids::{MemberId, Route};
-use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    NodeEvent, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToConnection, ToNode, ToRegistry,
-    ToRoom,
+    JoinRequest, NodeEvent, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToConnection, ToNode,
+    ToRegistry, ToRoom,
 };
-use crate::server::registry::access::{Access, PasswordCheck};
-use crate::server::registry::actor::{LOG_EVERY, Registry};
-use crate::server::registry::bound_names::BoundNames;
-use crate::server::registry::directory::{Directory, Member, Place};
+use crate::server::registry::actor::Registry;
+use crate::server::registry::directory::{Member, Place};
 use crate::server::registry::shared::SharedRoom;
 use crate::server::room::event::MemberKey;
 
@@ -46,35 +42,13 @@ impl Stage {
     fn cut_off() -> Self {
         let (room, broker, shard) = (Probe::start(), Probe::start(), Probe::start());
         let (node, relay) = (Probe::start(), Probe::start());
-        let registry = Registry {
-            meters: meters(),
-            directory: Directory::new(Some(&name("Server")), BoundNames::default()),
-            names_writer: None,
-            access: Access::default(),
-            bans: Bans::default(),
-            refusals: LogLimiters::new(LOG_EVERY),
-            room: room.recipient(),
-            broker: broker.recipient(),
-            shards: vec![shard.recipient()],
-            answers: Vec::new(),
-            shared: Some(SharedRoom::new(node.recipient(), relay.recipient())),
-            logger: Logger::root(Discard, o!()),
-            _critical: None,
-        };
+        let mut registry = registry(&room, broker.recipient(), slice::from_ref(&shard));
+        registry.shared = Some(SharedRoom::new(node.recipient(), relay.recipient()));
         Self { registry: registry.start(), room, broker, node, relay, shard }
     }
 
     async fn asks(&self, number: u64, called: &str, key: MemberKey) {
-        let (peer, addresses) = (peer(number), addresses(number));
-        let join = ToRegistry::Join {
-            route: route(0, number),
-            claimed: claim(called),
-            peer,
-            addresses,
-            key,
-            last_sequence: 0,
-            password: PasswordCheck::Passed,
-        };
+        let join = ToRegistry::Join(JoinRequest { key, ..join_request(number, called) });
         self.registry.send(join).await.unwrap();
     }
 

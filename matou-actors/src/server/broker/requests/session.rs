@@ -97,20 +97,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::server::broker::requests::RequestLimits;
-    use crate::server::tests::member;
+    use crate::server::tests::{member, request_limits};
 
     const LIFETIME: Duration = Duration::from_secs(120);
     const SESSION: SessionId = SessionId([7; 16]);
 
     fn requests() -> (Requests, Instant) {
-        let limits = RequestLimits {
-            lifetime: LIFETIME,
-            pending_per_target: 2,
-            rate: None,
-            address_rate: None,
-            pair_rate: None,
-        };
+        let limits = request_limits(LIFETIME, 2);
         (Requests::new(limits), Instant::now())
     }
 
