@@ -5,10 +5,18 @@
 
 mod harness;
 
+#[path = "attacks/file_names.rs"]
+mod file_names;
 #[path = "attacks/hostile.rs"]
 mod hostile;
+#[path = "attacks/partial_files.rs"]
+mod partial_files;
+#[path = "attacks/peer.rs"]
+mod peer;
 #[path = "attacks/program/mod.rs"]
 mod program;
+#[path = "attacks/scene.rs"]
+mod scene;
 #[path = "attacks/server.rs"]
 mod server;
 

@@ -74,7 +74,6 @@ impl Link {
     }
 
     /// As TLS client.
-    #[expect(dead_code, reason = "for the hostile peer")]
     pub(super) fn dial(socket: TcpStream, key: &Key, alpn: &str) -> io::Result<Self> {
         let provider = Arc::new(provider::default_provider());
         let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&key.certified));

@@ -6,6 +6,7 @@
 
 mod frames;
 mod link;
+mod peer;
 mod server;
 
 use std::io::{BufRead as _, Write as _};
@@ -21,6 +22,7 @@ pub(crate) fn run() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let arguments: Value = serde_json::from_str(&std::env::var(ARGUMENTS).unwrap()).unwrap();
     match &*role {
+        "peer" => peer::run(&arguments),
         "server" => server::run(&arguments),
         _ => panic!("{role}: no such role"),
     }
