@@ -96,7 +96,7 @@ async fn shake_hands(side: &Side, alpn: Alpn, tcp: TcpStream) -> io::Result<TlsS
 }
 
 /// Reads one frame and not a byte beyond it.
-pub(super) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<F> {
+pub(crate) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<F> {
     let mut bytes = vec![0; FRONT];
     stream.read_exact(&mut bytes).await?;
     let kind = bytes.first_chunk().map(|kind| i32::from_be_bytes(*kind));
@@ -112,7 +112,7 @@ pub(super) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io
     Ok(frame.ok_or_else(|| io::Error::other("a frame is not whole"))?.0)
 }
 
-pub(super) async fn write(
+pub(crate) async fn write(
     stream: &mut (impl AsyncWrite + Unpin),
     frame: &impl Encode,
 ) -> io::Result<()> {

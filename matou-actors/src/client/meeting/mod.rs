@@ -24,6 +24,8 @@ mod tests;
 
 pub(crate) use candidates::{Surroundings, own_candidates};
 pub(crate) use greeting::{Secure, Side};
+#[cfg(test)]
+pub(crate) use greeting::{read as read_frame, write as write_frame};
 pub(crate) use interfaces::own_networks;
 pub(crate) use listeners::MeetingPorts;
 pub(crate) use meet::{MeetingReport, Met, News, Plan, meet};

@@ -12,7 +12,7 @@ use crate::client::api::event::{Event, RequestState};
 use crate::client::connection::sockets;
 use crate::client::ids::{RequestId, SessionId};
 use crate::client::session::Way;
-use crate::client::session::actor::Role;
+use crate::client::session::plain::Role;
 use crate::protocol::{FoldedName, PortPair, Username};
 
 impl Peers {

@@ -13,7 +13,7 @@ use crate::client::api::settings::Policy;
 use crate::client::ids::SessionId;
 use crate::client::messages::SessionCommand;
 use crate::client::session::Way;
-use crate::client::session::actor::Role;
+use crate::client::session::plain::Role;
 use crate::protocol::v2::{self, Declined};
 use crate::protocol::{FoldedName, PortPair, ServerFrame, Username};
 

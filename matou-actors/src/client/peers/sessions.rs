@@ -11,7 +11,7 @@ use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::ids::{MessageId, SessionId};
 use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
 use crate::client::session::Way;
-use crate::client::session::actor::Role;
+use crate::client::session::plain::Role;
 use crate::protocol::v2::PublicKey;
 use crate::protocol::{ClientFrame, FoldedName, MessageText, PortPair, Username};
 

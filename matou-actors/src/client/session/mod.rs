@@ -2,22 +2,17 @@
 //!
 //! - `running`: all of them.
 //! - `private_session`: what both kinds do alike.
-//! - `actor`: a session of revision 1, plain.
-//! - `encrypted`: one of revision 2, with `delivery`: which messages the peer has confirmed. Pure;
-//!   `encrypted_talk`: its message connection; and `encrypted_files`: its files, which [`crate::exchange`] moves.
+//! - `plain`: a session of revision 1; `encrypted`: one of revision 2.
 
-pub(super) mod actor;
-#[cfg(test)]
-mod actor_tests;
-mod delivery;
 pub(super) mod encrypted;
-mod encrypted_files;
-mod encrypted_talk;
+pub(super) mod plain;
+#[cfg(test)]
+mod plain_tests;
 mod private_session;
 pub(super) mod running;
 
-use self::actor::Role;
 use self::encrypted::Meeting;
+use self::plain::Role;
 
 /// How a session comes about.
 #[derive(Clone, Debug)]

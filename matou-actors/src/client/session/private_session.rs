@@ -1,7 +1,7 @@
-//! What sessions of both revisions do alike: report, slow their user down, and close behind what was
-//! said.
+//! What sessions of both revisions do alike: settle behind everything that happens, report, slow
+//! their user down, and close behind what was said.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -76,27 +76,105 @@ pub(super) struct Goodbye {
     give_up: GiveUp,
 }
 
+/// How far a session is in its life.
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    pub(super) reports: Reports,
+    /// It failed: nothing else has to be waited for before it ends.
+    pub(super) failed: Option<String>,
+    /// When it has to be looked at without anything having happened.
+    wake: Option<(Instant, SpawnHandle)>,
+    /// The hub knows, or will, that it is over.
+    ended: bool,
+}
+
+impl Lifecycle {
+    pub(super) fn new(reports: Reports) -> Self {
+        Self { reports, failed: None, wake: None, ended: false }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn report(&self, event: SessionEvent) {
+        self.reports.report(event);
+    }
+
+    /// Ends the session behind what is done now; the first reason counts.
+    pub(super) fn fail(&mut self, reason: String) {
+        self.failed.get_or_insert(reason);
+    }
+}
+
 /// The actor of a session, of either revision.
 pub(super) trait PrivateSession:
     Actor<Context = Context<Self>> + Handler<SessionCommand>
 {
-    fn reports(&self) -> &Reports;
+    fn lifecycle(&mut self) -> &mut Lifecycle;
 
     /// While both connections are there.
     fn writing(&mut self) -> Option<&mut Writing>;
 
-    /// Closes both connections; false if it was done before.
-    fn drop_connections(&mut self) -> bool;
+    /// Closes both connections, and forgets what was waited for.
+    fn drop_connections(&mut self);
 
     /// Ends the message connection of a closed session: its peer takes nothing more.
     fn give_up(&mut self, ctx: &mut Context<Self>);
 
-    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
-    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
-        if !self.drop_connections() {
+    /// Why nothing can come any more, if that is so at `now`.
+    fn over(&self, now: Instant) -> Option<String>;
+
+    /// When something has to be done without anything having happened.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Does what is due at `now`.
+    fn tick(&mut self, now: Instant);
+
+    /// Does something and whatever has to follow: the one way in which this actor acts.
+    fn turn<R>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        act: impl FnOnce(&mut Self, &mut Context<Self>) -> R,
+    ) -> R {
+        let result = act(self, ctx);
+        self.settle(ctx);
+        result
+    }
+
+    /// Ends if nothing can happen any more, and sees to it that what is due is done in time.
+    fn settle(&mut self, ctx: &mut Context<Self>) {
+        if self.lifecycle().ended {
             return;
         }
-        let known = self.reports().deliver(SessionEvent::Over { reason });
+        let failed = self.lifecycle().failed.take();
+        if let Some(reason) = failed.or_else(|| self.over(Instant::now())) {
+            return self.end(reason, ctx);
+        }
+        let (next, planned) = (self.deadline(), self.lifecycle().wake.map(|(at, _)| at));
+        if next == planned {
+            return;
+        }
+        if let Some((_, wake)) = self.lifecycle().wake.take() {
+            ctx.cancel_future(wake);
+        }
+        self.lifecycle().wake = next.map(|at| {
+            let wake =
+                ctx.run_later(at.saturating_duration_since(Instant::now()), |session, ctx| {
+                    session.turn(ctx, |session, _| {
+                        session.lifecycle().wake = None;
+                        session.tick(Instant::now());
+                    });
+                });
+            (at, wake)
+        });
+    }
+
+    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
+    fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
+        self.lifecycle().ended = true;
+        self.drop_connections();
+        let known = self.lifecycle().reports.deliver(SessionEvent::Over { reason });
         let session = ctx.address();
         let stop = async move {
             known.await;
@@ -130,13 +208,15 @@ pub(super) trait PrivateSession:
     /// Waits for the peer to take what was said before the goodbye.
     fn await_end(&mut self, goodbye: Goodbye, ctx: &mut Context<Self>) {
         if goodbye.first {
-            self.reports().report(SessionEvent::Closing);
+            self.lifecycle().report(SessionEvent::Closing);
         }
         match goodbye.give_up {
             GiveUp::WhenStalled => Self::give_up_when_stalled(goodbye.waiting, ctx),
             GiveUp::WhenHungUp => {
                 self.report_unwritten();
-                ctx.run_interval(LOOK, |session, _| session.report_unwritten());
+                ctx.run_interval(LOOK, |session, ctx| {
+                    session.turn(ctx, |session, _| session.report_unwritten());
+                });
             }
         }
     }
@@ -145,7 +225,7 @@ pub(super) trait PrivateSession:
         let Some(writing) = self.writing() else { return };
         let unwritten = writing.outbox.waiting();
         if std::mem::replace(&mut writing.unwritten, unwritten) != unwritten {
-            self.reports().report(SessionEvent::Unwritten(unwritten));
+            self.lifecycle().report(SessionEvent::Unwritten(unwritten));
         }
     }
 
@@ -160,7 +240,7 @@ pub(super) trait PrivateSession:
             if left < waiting {
                 Self::give_up_when_stalled(left, ctx);
             } else {
-                session.give_up(ctx);
+                session.turn(ctx, Self::give_up);
             }
         });
     }

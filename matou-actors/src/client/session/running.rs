@@ -7,9 +7,8 @@ use actix::prelude::*;
 use slog::Logger;
 
 use super::Way;
-use super::actor::{Session, Setup};
-use super::encrypted::{self, EncryptedSession};
-use super::encrypted_files::SharedFiles;
+use super::encrypted::{self, EncryptedSession, SharedFiles};
+use super::plain::{PlainSession, Setup};
 use crate::client::api::event::Event;
 use crate::client::api::settings::ClientSettings;
 use crate::client::files::FileContext;
@@ -59,7 +58,7 @@ impl Sessions {
             (Way::Plain(role), _) => {
                 let files = FileContext { downloads, ids };
                 let setup = Setup { id, peer, role, connect_timeout, files, reports, logger };
-                Session::new(setup).start().recipient()
+                PlainSession::new(setup).start().recipient()
             }
             // Without a key of the user's own the server knows of none, and no one asks.
             (Way::Encrypted(_), None) => return false,

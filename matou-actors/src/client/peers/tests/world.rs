@@ -18,7 +18,7 @@ use crate::client::link::roster::Roster;
 use crate::client::messages::{FileEvent, Outgoing, SessionCommand, SessionEvent};
 use crate::client::peers::{Action, Peers, Route, Situation, Wake};
 use crate::client::session::Way;
-use crate::client::session::actor::Role;
+use crate::client::session::plain::Role;
 use crate::protocol::v2::{self, Member};
 use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
 use crate::transfer::ChosenFile;

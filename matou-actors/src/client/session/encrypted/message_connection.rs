@@ -6,9 +6,9 @@ use actix::prelude::*;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::private_session::LINGER;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::outbox::Outbox;
+use crate::client::session::private_session::LINGER;
 use crate::protocol::CodecError;
 use crate::protocol::v2::MessageFrame;
 
@@ -46,7 +46,7 @@ pub(super) async fn read(
 
 /// Reads and writes until the connection has ended; returns why. Behind the end of either direction
 /// the other one gets a moment: the last confirmations are still on their way.
-pub(super) async fn talk(
+pub(super) async fn drive(
     reading: impl Future<Output = String>,
     outbox: &Outbox,
     output: impl AsyncWrite + Unpin,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::actor::{Role, Session, Setup};
+use super::plain::{PlainSession, Role, Setup};
 use crate::client::files::FileContext;
 use crate::client::ids::{SessionId, TransferId, TransferIds};
 use crate::client::messages::{
@@ -19,9 +19,9 @@ use crate::transfer::{ChosenFile, Downloads};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn start(role: Role) -> (Addr<Session>, Reports<SessionReport>) {
+fn start(role: Role) -> (Addr<PlainSession>, Reports<SessionReport>) {
     let (to, reports) = probe();
-    let session = Session::new(Setup {
+    let session = PlainSession::new(Setup {
         id: SessionId(3),
         peer: Username::parse("bob").unwrap(),
         role,
@@ -37,7 +37,7 @@ fn start(role: Role) -> (Addr<Session>, Reports<SessionReport>) {
 }
 
 /// A session that listens, its two connections, and what it reports from then on.
-async fn listening() -> (Addr<Session>, TcpStream, TcpStream, Reports<SessionReport>) {
+async fn listening() -> (Addr<PlainSession>, TcpStream, TcpStream, Reports<SessionReport>) {
     let role = Role::Listen { address: LOCALHOST, ports: None, peer: LOCALHOST };
     let (session, mut reports) = start(role);
     let SessionEvent::PortsOpen(ports) = reports.next().await.event else { panic!("no ports") };

@@ -1,6 +1,7 @@
-//! A private session: one actor, which owns its two connections, the texts that wait for one and
-//! the files that wait for the other.
+//! The actor of a private session of revision 1, which is not encrypted: it owns both connections, the
+//! texts that wait for one and the files that wait for the other.
 
+use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -9,9 +10,10 @@ use actix::prelude::*;
 use slog::Logger;
 use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::private_session::{LINGER, PrivateSession, Reports, Writing};
+use super::private_session::{LINGER, Lifecycle, PrivateSession, Reports, Writing};
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
 use crate::client::connection::sockets::{self, Listeners, Pair};
@@ -45,14 +47,13 @@ pub(crate) struct Setup {
 }
 
 /// Makes the two connections, then does what [`SessionCommand`]s say.
-pub(crate) struct Session {
+pub(crate) struct PlainSession {
     setup: Setup,
-    reports: Reports,
+    lifecycle: Lifecycle,
     /// `None` until both connections are there.
     open: Option<Open>,
     /// The answer to an offer that was just reported.
     offered: Option<ResponseFuture<()>>,
-    ended: bool,
 }
 
 #[derive(Debug)]
@@ -61,76 +62,79 @@ struct Open {
     /// What reads and writes the message connection, until that has ended.
     talk: Option<SpawnHandle>,
     files: FileConnection,
-    /// When the files have to be looked at without anything having happened.
-    wake: Option<(Instant, SpawnHandle)>,
 }
 
-impl Session {
+impl PlainSession {
     pub(crate) fn new(setup: Setup) -> Self {
-        let reports = Reports::new(setup.id, setup.reports.clone());
-        Self { setup, reports, open: None, offered: None, ended: false }
+        let lifecycle = Lifecycle::new(Reports::new(setup.id, setup.reports.clone()));
+        Self { setup, lifecycle, open: None, offered: None }
     }
 
     fn report_files(&mut self, events: Vec<FileEvent>) {
         for event in events {
             if matches!(event, FileEvent::Offered { .. }) {
-                let answer = self.reports.deliver(SessionEvent::File(event));
+                let answer = self.lifecycle.reports.deliver(SessionEvent::File(event));
                 self.offered = Some(Box::pin(async move {
                     answer.await;
                 }));
             } else {
-                self.reports.report(SessionEvent::File(event));
+                self.lifecycle.report(SessionEvent::File(event));
             }
         }
     }
 
-    /// Does something and whatever has to follow: the one way in which this actor acts once both
-    /// connections are there.
-    fn turn(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut Self, &mut Context<Self>)) {
-        act(self, ctx);
-        self.settle(ctx);
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        let connect = match self.setup.role.clone() {
+            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
+            {
+                Ok(listeners) => {
+                    self.lifecycle.report(SessionEvent::PortsOpen(listeners.ports));
+                    let logger = self.setup.logger.clone();
+                    let accept = async move { listeners.accept(peer, &logger).await };
+                    futures::future::Either::Left(accept)
+                }
+                Err(reason) => return self.lifecycle.fail(reason),
+            },
+            Role::Dial { address, ports, source } => {
+                futures::future::Either::Right(sockets::dial(address, ports, source))
+            }
+        };
+        let limit = self.setup.connect_timeout;
+        ctx.spawn(timeout(limit, connect).into_actor(self).map(|pair, session, ctx| {
+            session.turn(ctx, |session, ctx| session.connected(pair, ctx));
+        }));
     }
 
-    /// Ends if nothing can happen any more, and sees to it that the files are looked at in time.
-    fn settle(&mut self, ctx: &mut Context<Self>) {
-        let Some(open) = &mut self.open else { return };
-        if open.talk.is_none() && open.files.is_done() {
-            return self.end("closed".into(), ctx);
-        }
-        let (next, planned) = (open.files.deadline(), open.wake.map(|(at, _)| at));
-        if next == planned {
-            return;
-        }
-        if let Some((_, wake)) = open.wake.take() {
-            ctx.cancel_future(wake);
-        }
-        open.wake = next.map(|at| {
-            let wake =
-                ctx.run_later(at.saturating_duration_since(Instant::now()), |session, ctx| {
-                    session.turn(ctx, |session, _| {
-                        if let Some(open) = &mut session.open {
-                            open.wake = None;
-                        }
-                        session.on_files(|files| files.handle(Input::Tick));
-                    });
-                });
-            (at, wake)
+    /// Both connections are there, or `Err` after the time limit.
+    fn connected(&mut self, pair: Result<io::Result<Pair>, Elapsed>, ctx: &mut Context<Self>) {
+        self.lifecycle.fail(match (pair, &self.setup.role) {
+            (Ok(Ok(pair)), _) => return self.begin(pair, ctx),
+            (Err(_), Role::Listen { .. }) => {
+                "the other side did not connect in time; a firewall may be blocking it".into()
+            }
+            (Err(_), Role::Dial { address, .. }) => {
+                format!("{address} did not answer in time; a firewall may be blocking it")
+            }
+            (Ok(Err(error)), Role::Listen { .. }) => format!("cannot accept: {error}"),
+            (Ok(Err(error)), Role::Dial { address, .. }) => {
+                format!("cannot reach {address}: {error}")
+            }
         });
     }
 
     fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
-        if self.ended {
+        if self.lifecycle.has_ended() {
             return;
         }
         let Pair { messages, files, peer } = pair;
         let (name, context) = (self.setup.peer.clone(), self.setup.files.clone());
         let files = match FileConnection::new(files, name, context, &ctx.address()) {
             Ok(files) => files,
-            Err(error) => return self.end(format!("the connection broke: {error}"), ctx),
+            Err(error) => return self.lifecycle.fail(format!("the connection broke: {error}")),
         };
-        self.reports.report(SessionEvent::Up { peer });
+        self.lifecycle.report(SessionEvent::Up { peer });
         let writing = Writing::new();
-        let (reports, outbox) = (self.reports.clone(), writing.outbox.clone());
+        let (reports, outbox) = (self.lifecycle.reports.clone(), writing.outbox.clone());
         let (input, output) = messages.into_split();
         let talk = async move {
             let reading = read(Frames::new(input), &reports);
@@ -139,7 +143,7 @@ impl Session {
         let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
             session.turn(ctx, |session, _| session.talk_ended(reason));
         }));
-        self.open = Some(Open { writing, talk: Some(talk), files, wake: None });
+        self.open = Some(Open { writing, talk: Some(talk), files });
     }
 
     fn talk_ended(&mut self, reason: String) {
@@ -147,11 +151,11 @@ impl Session {
         open.talk = None;
         let (unsent, closed) = (open.writing.outbox.waiting() > 0, open.writing.is_closed());
         if unsent {
-            self.reports.report(SessionEvent::Unsent { reason: reason.clone() });
+            self.lifecycle.report(SessionEvent::Unsent { reason: reason.clone() });
         }
         if !closed {
             self.on_files(|files| files.handle(Input::TalkOver { reason: reason.clone() }));
-            self.reports.report(SessionEvent::TalkOver { reason });
+            self.lifecycle.report(SessionEvent::TalkOver { reason });
         }
     }
 
@@ -173,7 +177,7 @@ impl Session {
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, folder: Some(_), .. } => {
                 let reason = "revision 1 saves in the downloads folder (/downloads FOLDER)".into();
-                self.reports.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
+                self.lifecycle.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
             }
             SessionCommand::TakeFile { id, unattended, folder: None } => {
                 self.on_files(|files| files.handle(Input::Take { id, unattended }));
@@ -191,8 +195,8 @@ impl Session {
 
     fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
-        let Some(open) = &self.open else { return self.reports.report(not_sent(text)) };
-        self.reports.report(match open.writing.outbox.push(&PeerFrame::Message(text.clone())) {
+        let Some(open) = &self.open else { return self.lifecycle.report(not_sent(text)) };
+        self.lifecycle.report(match open.writing.outbox.push(&PeerFrame::Message(text.clone())) {
             Ok(()) => SessionEvent::Sent { text, id: None },
             Err(_) => not_sent(text),
         });
@@ -202,81 +206,59 @@ impl Session {
     /// Says goodbye; files are cut.
     fn close(&mut self, reason: String, give_up: GiveUp, ctx: &mut Context<Self>) {
         let Some(goodbye) = self.say_goodbye(&PeerFrame::Close, give_up) else {
-            return self.end("closed".into(), ctx);
+            return self.lifecycle.fail("closed".into());
         };
         self.on_files(|files| files.handle(Input::Close { reason }));
         self.await_end(goodbye, ctx);
     }
 }
 
-impl PrivateSession for Session {
-    fn reports(&self) -> &Reports {
-        &self.reports
+impl PrivateSession for PlainSession {
+    fn lifecycle(&mut self) -> &mut Lifecycle {
+        &mut self.lifecycle
     }
 
     fn writing(&mut self) -> Option<&mut Writing> {
         self.open.as_mut().map(|open| &mut open.writing)
     }
 
-    fn drop_connections(&mut self) -> bool {
+    fn drop_connections(&mut self) {
         self.open = None;
-        !std::mem::replace(&mut self.ended, true)
     }
 
     fn give_up(&mut self, ctx: &mut Context<Self>) {
-        self.turn(ctx, |session, ctx| {
-            let Some(open) = &mut session.open else { return };
-            if let Some(talk) = open.talk.take() {
-                ctx.cancel_future(talk);
-                if open.writing.outbox.waiting() > 0 {
-                    let reason = "it does not read".into();
-                    session.reports.report(SessionEvent::Unsent { reason });
-                }
+        let Some(open) = &mut self.open else { return };
+        if let Some(talk) = open.talk.take() {
+            ctx.cancel_future(talk);
+            if open.writing.outbox.waiting() > 0 {
+                self.lifecycle.report(SessionEvent::Unsent { reason: "it does not read".into() });
             }
-        });
+        }
+    }
+
+    fn over(&self, _: Instant) -> Option<String> {
+        let open = self.open.as_ref()?;
+        (open.talk.is_none() && open.files.is_done()).then(|| "closed".into())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.open.as_ref().and_then(|open| open.files.deadline())
+    }
+
+    fn tick(&mut self, _: Instant) {
+        self.on_files(|files| files.handle(Input::Tick));
     }
 }
 
-impl Actor for Session {
+impl Actor for PlainSession {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let connect = match self.setup.role.clone() {
-            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
-            {
-                Ok(listeners) => {
-                    self.reports.report(SessionEvent::PortsOpen(listeners.ports));
-                    let logger = self.setup.logger.clone();
-                    let accept = async move { listeners.accept(peer, &logger).await };
-                    futures::future::Either::Left(accept)
-                }
-                Err(reason) => return self.end(reason, ctx),
-            },
-            Role::Dial { address, ports, source } => {
-                futures::future::Either::Right(sockets::dial(address, ports, source))
-            }
-        };
-        let limit = self.setup.connect_timeout;
-        ctx.spawn(timeout(limit, connect).into_actor(self).map(|pair, session, ctx| {
-            let reason = match (pair, &session.setup.role) {
-                (Ok(Ok(pair)), _) => return session.begin(pair, ctx),
-                (Err(_), Role::Listen { .. }) => {
-                    "the other side did not connect in time; a firewall may be blocking it".into()
-                }
-                (Err(_), Role::Dial { address, .. }) => {
-                    format!("{address} did not answer in time; a firewall may be blocking it")
-                }
-                (Ok(Err(error)), Role::Listen { .. }) => format!("cannot accept: {error}"),
-                (Ok(Err(error)), Role::Dial { address, .. }) => {
-                    format!("cannot reach {address}: {error}")
-                }
-            };
-            session.end(reason, ctx);
-        }));
+        self.turn(ctx, Self::connect);
     }
 }
 
-impl Handler<SessionCommand> for Session {
+impl Handler<SessionCommand> for PlainSession {
     type Result = ();
 
     fn handle(&mut self, command: SessionCommand, ctx: &mut Self::Context) {
@@ -284,7 +266,7 @@ impl Handler<SessionCommand> for Session {
     }
 }
 
-impl Handler<FileSeen> for Session {
+impl Handler<FileSeen> for PlainSession {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, seen: FileSeen, ctx: &mut Self::Context) -> Self::Result {
@@ -293,7 +275,7 @@ impl Handler<FileSeen> for Session {
     }
 }
 
-impl Handler<Report> for Session {
+impl Handler<Report> for PlainSession {
     type Result = ();
 
     fn handle(&mut self, report: Report, ctx: &mut Self::Context) {

@@ -1,0 +1,363 @@
+//! The actor of a private session of revision 2: it meets the peer, and owns both connections.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use tokio::sync::{oneshot, watch};
+
+use super::delivery::Delivery;
+use super::examination::{Conclusion, Examination};
+use super::files::{EncryptedFiles, Follows};
+use super::incoming::Incoming;
+use super::message_connection::{Came, drive, read};
+use super::setup::{Meeting, Setup};
+use crate::client::connection::frames::Frames;
+use crate::client::doctor::Evidence;
+use crate::client::meeting::{
+    MeetingPorts, MeetingReport, Met, News, Plan, Secure, Side, Surroundings, meet, own_candidates,
+    own_networks,
+};
+use crate::client::messages::{ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent};
+use crate::client::session::private_session::{
+    LINGER, Lifecycle, PrivateSession, Reports, Writing,
+};
+use crate::exchange::Report;
+use crate::protocol::v2::MessageFrame;
+use crate::protocol::{MessageText, PeerFrame};
+
+/// Meets the peer, then does what [`SessionCommand`]s say.
+pub(crate) struct EncryptedSession {
+    setup: Setup,
+    lifecycle: Lifecycle,
+    /// What the server says, for the meeting.
+    news: watch::Sender<News>,
+    examination: Examination,
+    /// `None` until both connections are there.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    writing: Writing,
+    talk: Talk,
+    delivery: Delivery,
+    files: EncryptedFiles,
+}
+
+/// The message connection.
+#[derive(Debug)]
+enum Talk {
+    /// What reads and writes it.
+    Running(SpawnHandle),
+    /// It has ended. What the files come to is reported first, but not waited for longer than this: a
+    /// disk may hold them up for ever.
+    Over { reason: String, files_until: Instant },
+}
+
+impl EncryptedSession {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let offered = setup.meeting.candidates.clone();
+        let news = watch::Sender::new(News { offered, ..News::default() });
+        let lifecycle = Lifecycle::new(Reports::new(setup.id, setup.reports.clone()));
+        let examination = Examination::Meeting(None);
+        Self { setup, lifecycle, news, examination, open: None }
+    }
+
+    fn meet(&mut self, ctx: &mut Context<Self>) {
+        let Setup { meeting, identity, listen, .. } = &self.setup;
+        let ports = match MeetingPorts::bind(*listen, self.setup.ports.as_ref()) {
+            Ok(ports) => ports,
+            Err(reason) => return self.lifecycle.fail(reason),
+        };
+        let listen = listen.filter(|only| !only.is_unspecified());
+        let mut networks = own_networks();
+        if let Some(only) = listen {
+            networks.retain(|network| network.addr() == only);
+        }
+        let local = listen.unwrap_or(meeting.local);
+        let own = own_candidates(local, &self.setup.addresses, &networks, ports.ports);
+        let side = Side {
+            session: meeting.session,
+            asked: meeting.asked,
+            identity: Arc::clone(identity),
+            peer_key: meeting.key,
+        };
+        let around =
+            Surroundings { networks: own_networks(), server: meeting.server, outside: None };
+        let (limit, logger) = (self.setup.connect_timeout, self.setup.logger.clone());
+        let plan = Plan { side, ports, around, server: meeting.show_to, limit, logger };
+        if let Some(own) = own {
+            self.lifecycle.report(SessionEvent::CandidatesReady(own));
+        }
+        let meeting = meet(plan, self.news.subscribe());
+        ctx.spawn(meeting.into_actor(self).map(|(met, report), session, ctx| {
+            session.turn(ctx, |session, ctx| session.met(met, report, ctx));
+        }));
+    }
+
+    /// The meeting is over. Where the server relays it, the peer reports how its own went.
+    fn met(&mut self, met: Result<Met, String>, report: MeetingReport, ctx: &mut Context<Self>) {
+        if self.lifecycle.has_ended() {
+            return;
+        }
+        self.lifecycle.report(SessionEvent::Met(Box::new(report.clone())));
+        let (peer, networks) = (self.setup.peer.clone(), own_networks());
+        let evidence = Evidence { peer, networks, report, by_peer: None };
+        let failure = match met {
+            Ok(met) => {
+                self.begin(met, ctx);
+                None
+            }
+            Err(reason) => Some(reason),
+        };
+        let relayed = self.news.borrow().ticket.is_some();
+        let concluded = self.examination.met(evidence, failure, relayed, Instant::now());
+        self.conclude(concluded);
+    }
+
+    /// Reports all that will be known of the ways to the peer; without a session that is the end.
+    fn conclude(&mut self, concluded: Option<Conclusion>) {
+        let Some(conclusion) = concluded else { return };
+        let failure = conclusion.failure();
+        self.lifecycle.report(SessionEvent::Diagnosed(conclusion.evidence));
+        if let Some(reason) = failure {
+            self.lifecycle.fail(reason);
+        }
+    }
+
+    fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
+        let Met { messages, files } = met;
+        let Secure { stream, peer } = messages;
+        let Meeting { asked, key, .. } = self.setup.meeting;
+        let shared = self.setup.files.clone();
+        let reports = ctx.address().recipient();
+        let files = match EncryptedFiles::start(files.stream, asked, key, shared, reports) {
+            Ok(files) => files,
+            Err(error) => return self.lifecycle.fail(format!("the connection broke: {error}")),
+        };
+        self.lifecycle.report(SessionEvent::Up { peer });
+        let writing = Writing::new();
+        let (input, output) = tokio::io::split(stream);
+        let (session, outbox) = (ctx.address().recipient(), writing.outbox.clone());
+        let driving = async move {
+            let reading = read(Frames::new(input), session);
+            drive(reading, &outbox, output).await
+        };
+        let driving = ctx.spawn(driving.into_actor(self).map(|reason, session, ctx| {
+            session.turn(ctx, |session, _| session.talk_over(reason));
+        }));
+        let (talk, delivery) = (Talk::Running(driving), Delivery::default());
+        self.open = Some(Open { writing, talk, delivery, files });
+    }
+
+    /// The message connection has ended, and so the session; the file connection is about to.
+    fn talk_over(&mut self, reason: String) {
+        let Some(open) = &mut self.open else { return };
+        let unconfirmed = open.delivery.take_unconfirmed();
+        open.files.close();
+        open.talk = Talk::Over { reason, files_until: Instant::now() + LINGER };
+        if !unconfirmed.is_empty() {
+            self.lifecycle.report(SessionEvent::Unconfirmed(unconfirmed));
+        }
+    }
+
+    /// Ends the message connection from here.
+    fn end_talk(&mut self, reason: String, ctx: &mut Context<Self>) {
+        if let Some(Open { talk: Talk::Running(driving), .. }) = &self.open {
+            ctx.cancel_future(*driving);
+            self.talk_over(reason);
+        }
+    }
+
+    fn files_report(&mut self, report: Report, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return };
+        match open.files.report(report) {
+            Follows::Nothing => {}
+            Follows::Event(event) => self.lifecycle.report(SessionEvent::File(event)),
+            Follows::Frame(frame) => {
+                if open.writing.outbox.push_control(&frame).is_err() {
+                    // It asks for more than it reads: without this frame nothing about files holds.
+                    self.end_talk("it does not read".into(), ctx);
+                }
+            }
+            Follows::Ended(events) => {
+                for event in events {
+                    self.lifecycle.report(SessionEvent::File(event));
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, command: SessionCommand, ctx: &mut Context<Self>) {
+        match command {
+            SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
+            SessionCommand::Reach(candidates) => {
+                self.news.send_modify(|news| news.offered = Some(candidates));
+            }
+            SessionCommand::Show(ticket) => {
+                self.news.send_modify(|news| news.ticket = Some(ticket));
+            }
+            SessionCommand::PeerSaw(dialled) => {
+                let concluded = self.examination.peer_reported(dialled);
+                self.conclude(concluded);
+            }
+            SessionCommand::Go => self.news.send_modify(|news| news.go = true),
+            SessionCommand::SendFile(file) => {
+                let event = match &mut self.open {
+                    Some(open) => open.files.send(file),
+                    None => Some(FileEvent::GaveBack(file)),
+                };
+                if let Some(event) = event {
+                    self.lifecycle.report(SessionEvent::File(event));
+                }
+            }
+            SessionCommand::TakeFile { id, unattended, folder } => {
+                self.on_files(|files| files.take(id, unattended, folder));
+            }
+            SessionCommand::RefuseFile { id, .. } => self.on_files(|files| files.refuse(id)),
+            SessionCommand::CancelFile { id } => self.on_files(|files| files.cancel(id)),
+            SessionCommand::Close { give_up, .. } => self.close(give_up, ctx),
+            SessionCommand::HangUp => ctx.stop(),
+        }
+    }
+
+    fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        let to = self.setup.peer.clone();
+        let Some(open) = &mut self.open else {
+            return self.lifecycle.report(SessionEvent::NotSent { to, text });
+        };
+        let frame = open.delivery.send(text.clone());
+        let sent = frame.is_some_and(|frame| open.writing.outbox.push(&frame).is_ok());
+        let event = if sent {
+            let id = self.setup.messages.next();
+            open.delivery.sent(id, text.clone());
+            SessionEvent::Sent { text, id: Some(id) }
+        } else {
+            SessionEvent::NotSent { to, text }
+        };
+        self.lifecycle.report(event);
+        self.make_room(room, ctx);
+    }
+
+    /// Says goodbye; files are cut.
+    fn close(&mut self, give_up: GiveUp, ctx: &mut Context<Self>) {
+        match self.say_goodbye(&MessageFrame::Revision1(PeerFrame::Close), give_up) {
+            Some(goodbye) => self.await_end(goodbye, ctx),
+            None => self.lifecycle.fail("closed".into()),
+        }
+    }
+
+    fn on_files(&mut self, act: impl FnOnce(&mut EncryptedFiles)) {
+        if let Some(open) = &mut self.open {
+            act(&mut open.files);
+        }
+    }
+
+    /// Deals with what came, but what is for others; resolves once more may come.
+    fn receive(&mut self, frames: Vec<MessageFrame>) -> ResponseFuture<Option<String>> {
+        let Some(open) = &mut self.open else { return Box::pin(async { None }) };
+        let incoming = Incoming::sort(frames, &mut open.delivery);
+        let Incoming { texts, confirmed, pings, about_files, end } = incoming;
+        for _ in 0..pings {
+            // One that does not read its answers gets no more of them.
+            let _ = open.writing.outbox.push(&MessageFrame::Pong {});
+        }
+        if !confirmed.is_empty() {
+            self.lifecycle.report(SessionEvent::Confirmed(confirmed));
+        }
+        if texts.is_empty() && about_files.is_empty() {
+            return Box::pin(async { end });
+        }
+        let (outbox, files) = (open.writing.outbox.clone(), open.files.frames());
+        let confirmation = (!texts.is_empty()).then(|| open.delivery.confirmation());
+        // Without a text too: what frames about files lead to is read no faster than the user reads.
+        let shown = self.lifecycle.reports.deliver(SessionEvent::Texts(texts));
+        Box::pin(async move {
+            if !shown.await {
+                return Some("the client has closed".into());
+            }
+            if let Some(confirmation) = confirmation {
+                // A session that is closed from here confirms no more; the peer does not expect it.
+                let _ = outbox.push(&confirmation);
+            }
+            for frame in about_files {
+                files.send(frame).await;
+            }
+            end
+        })
+    }
+}
+
+impl PrivateSession for EncryptedSession {
+    fn lifecycle(&mut self) -> &mut Lifecycle {
+        &mut self.lifecycle
+    }
+
+    fn writing(&mut self) -> Option<&mut Writing> {
+        self.open.as_mut().map(|open| &mut open.writing)
+    }
+
+    fn drop_connections(&mut self) {
+        (self.open, self.examination) = (None, Examination::Over);
+    }
+
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        self.end_talk("it does not read".into(), ctx);
+    }
+
+    fn over(&self, now: Instant) -> Option<String> {
+        let open = self.open.as_ref()?;
+        match &open.talk {
+            Talk::Over { reason, files_until } if open.files.has_ended() || *files_until <= now => {
+                Some(reason.clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let files_until = match &self.open {
+            Some(Open { talk: Talk::Over { files_until, .. }, .. }) => Some(*files_until),
+            _ => None,
+        };
+        self.examination.deadline().into_iter().chain(files_until).min()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let concluded = self.examination.tick(now);
+        self.conclude(concluded);
+    }
+}
+
+impl Actor for EncryptedSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.turn(ctx, Self::meet);
+    }
+}
+
+impl Handler<SessionCommand> for EncryptedSession {
+    type Result = ();
+
+    fn handle(&mut self, command: SessionCommand, ctx: &mut Self::Context) {
+        self.turn(ctx, |session, ctx| session.run(command, ctx));
+    }
+}
+
+impl Handler<ExchangeReport> for EncryptedSession {
+    type Result = ();
+
+    fn handle(&mut self, ExchangeReport(report): ExchangeReport, ctx: &mut Self::Context) {
+        self.turn(ctx, |session, ctx| session.files_report(report, ctx));
+    }
+}
+
+impl Handler<Came> for EncryptedSession {
+    type Result = ResponseFuture<Option<String>>;
+
+    fn handle(&mut self, Came(frames): Came, ctx: &mut Self::Context) -> Self::Result {
+        self.turn(ctx, |session, _| session.receive(frames))
+    }
+}
