@@ -25,7 +25,7 @@ pub use known_people::{KnownPeople, Person};
 pub use known_servers::KnownServers;
 pub use password::{EXPORTER_LABEL, PasswordKey};
 pub use public_key::Fingerprint;
-pub(crate) use records::MAX_RECORD;
+pub(crate) use records::{MAX_RECORD, Sealing};
 pub(crate) use server_tls::{RECORD_OVERHEAD, ServerTls};
 pub use tls::{Alpn, ExpectedKey, KeyExchange, TlsError, client_config, peer_key, server_config};
 pub use words::verification_words;

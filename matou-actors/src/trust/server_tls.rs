@@ -12,7 +12,7 @@ use rustls::unbuffered::{
 use rustls::{Error, ServerConfig};
 
 use super::exporter::{Exported, ExporterSlot};
-use super::records::{MAX_RECORD, Records};
+use super::records::{MAX_RECORD, Records, Sealing};
 use super::tls::{Alpn, TlsError, peer_key};
 use crate::protocol::v2::PublicKey;
 
@@ -95,15 +95,11 @@ impl ServerTls {
         Ok(())
     }
 
-    /// Encrypts `plaintext` into `room`, which has [`RECORD_OVERHEAD`] more bytes for each record of
-    /// [`MAX_RECORD`]; how many bytes that are. They come behind [`Self::outgoing`].
-    pub(crate) fn encrypt(
-        &mut self,
-        plaintext: &[u8],
-        room: Option<&mut [u8]>,
-    ) -> Result<usize, Error> {
+    /// Makes ready to encrypt what comes behind [`Self::outgoing`]. The room for it has
+    /// [`RECORD_OVERHEAD`] more bytes for each record of [`MAX_RECORD`].
+    pub(crate) fn sealing(&mut self) -> Result<Sealing<'_>, Error> {
         match &mut self.state {
-            State::Open(records) => records.encrypt(plaintext, room.unwrap_or_default()),
+            State::Open(records) => records.sealing(),
             State::Handshake(_) | State::Broken => Err(Error::HandshakeNotComplete),
         }
     }

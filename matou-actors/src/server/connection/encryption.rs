@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 
 use crate::protocol::v2::PublicKey;
-use crate::trust::{MAX_RECORD, RECORD_OVERHEAD, ServerTls};
+use crate::trust::{MAX_RECORD, RECORD_OVERHEAD, Sealing, ServerTls};
 
 /// Plain bytes that are encrypted and sent at once. Within a busy room one system call for each
 /// record would cost more than to encrypt them.
@@ -184,23 +184,26 @@ impl RecordBuffer {
         self.filled = 0;
         self.plain.clear();
         let mut taken = 0;
+        let mut sealing = tls.sealing()?;
         for slice in slices {
             let slice = slice.get(..slice.len().min(AHEAD - taken)).unwrap_or_default();
             taken += slice.len();
             if slices.len() > 1 && slice.len() < SHORT {
                 self.plain.extend_from_slice(slice);
             } else {
-                self.encrypt_short(tls)?;
-                self.filled += tls.encrypt(slice, self.encrypted.get_mut(self.filled..))?;
+                self.encrypt_short(&mut sealing)?;
+                let room = self.encrypted.get_mut(self.filled..).unwrap_or_default();
+                self.filled += sealing.encrypt(slice, room)?;
             }
         }
-        self.encrypt_short(tls)?;
+        self.encrypt_short(&mut sealing)?;
         Ok(taken)
     }
 
     /// Encrypts the short runs that were copied together.
-    fn encrypt_short(&mut self, tls: &mut ServerTls) -> Result<(), rustls::Error> {
-        self.filled += tls.encrypt(&self.plain, self.encrypted.get_mut(self.filled..))?;
+    fn encrypt_short(&mut self, sealing: &mut Sealing<'_>) -> Result<(), rustls::Error> {
+        let room = self.encrypted.get_mut(self.filled..).unwrap_or_default();
+        self.filled += sealing.encrypt(&self.plain, room)?;
         self.plain.clear();
         Ok(())
     }

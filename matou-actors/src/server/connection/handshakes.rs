@@ -13,9 +13,11 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// A handshake costs some 0.2 ms of a core: those in the room keep a fifth of it at least.
 const PER_SECOND: u32 = 4000;
-/// As long as these take an event loop does nothing else: some 1 ms.
+/// As long as these take an event loop does nothing else: some 1 ms. Then it serves everybody once.
 const AT_ONCE: u32 = 8;
-/// The least time between two looks at who waits; timers are no finer.
+/// Those that may be made up for when the event loop was busy with something else.
+const IN_ARREARS: u32 = 32;
+/// The least time between two looks at the rate; timers are no finer.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Until a connection may begin its handshake.
@@ -33,6 +35,9 @@ pub(super) struct Handshakes {
 struct Begun {
     rate: Option<Rate>,
     bucket: TokenBucket,
+    /// Limits those that begin without waiting.
+    at_once: Option<Rate>,
+    lately: TokenBucket,
     /// Connections wait, or did when they were looked at last.
     has_queue: bool,
 }
@@ -41,7 +46,7 @@ impl Handshakes {
     /// Begins a handshake, or says what to wait for before that.
     pub(super) fn enter(&self, now: Instant) -> Option<Turn> {
         let mut begun = self.begun.borrow_mut();
-        if !begun.has_queue && begun.take(now) {
+        if !begun.has_queue && begun.is_early(now) && begun.take(now) {
             return None;
         }
         if !begun.has_queue {
@@ -60,33 +65,48 @@ impl Handshakes {
 
 impl Default for Handshakes {
     fn default() -> Self {
-        let rate = Rate::new(PER_SECOND, Duration::from_secs(1), AT_ONCE);
-        let begun = Begun { rate, bucket: TokenBucket::default(), has_queue: false };
+        let begun = Begun {
+            rate: Rate::new(PER_SECOND, Duration::from_secs(1), IN_ARREARS),
+            bucket: TokenBucket::default(),
+            at_once: Rate::new(AT_ONCE, LOOK, AT_ONCE),
+            lately: TokenBucket::default(),
+            has_queue: false,
+        };
         let turns = Arc::new(Semaphore::new(0));
         Self { begun: Rc::new(RefCell::new(begun)), turns }
     }
 }
 
 impl Begun {
+    /// Whether one more may begin at once.
+    fn is_early(&mut self, now: Instant) -> bool {
+        self.at_once.is_none_or(|rate| self.lately.try_take(rate, now))
+    }
+
     /// Begins a handshake if that keeps within the rate; whether it did.
     fn take(&mut self, now: Instant) -> bool {
         self.rate.is_none_or(|rate| self.bucket.try_take(rate, now))
     }
 }
 
-/// Lets those who wait begin at the rate, until no one does.
+/// Lets those who wait begin at the rate, a few in each turn of the event loop, until no one does.
 async fn give_turns(begun: Rc<RefCell<Begun>>, turns: Arc<Semaphore>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        let (now, mut given) = (Instant::now(), 0);
+        while given < AT_ONCE && turns.available_permits() == 0 && begun.borrow_mut().take(now) {
+            turns.add_permits(1);
+            given += 1;
+        }
         if turns.available_permits() > 0 {
-            // They were given to no one.
+            // It was given to no one.
             turns.forget_permits(usize::MAX);
             begun.borrow_mut().has_queue = false;
             return;
         }
-        let now = Instant::now();
-        while turns.available_permits() == 0 && begun.borrow_mut().take(now) {
-            turns.add_permits(1);
+        if given < AT_ONCE {
+            tokio::time::sleep(LOOK).await;
+        } else {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -112,7 +132,7 @@ mod tests {
         // One that has given up uses no turn.
         drop(waiting.remove(0));
         futures::future::join_all(waiting).await;
-        assert!(start.elapsed() >= Duration::from_secs(1) * (CROWD - 1 - AT_ONCE) / PER_SECOND);
+        assert!(start.elapsed() >= Duration::from_secs(1) * (CROWD - 1 - IN_ARREARS) / PER_SECOND);
         assert_eq!(*order.borrow(), (AT_ONCE + 1..CROWD).collect::<Vec<_>>());
         while handshakes.begun.borrow().has_queue {
             tokio::time::sleep(LOOK).await;
