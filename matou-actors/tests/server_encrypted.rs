@@ -10,7 +10,7 @@ use matou_actors::protocol::v2::{
     ClientFrame, LeaveReason, Member, NoticeCode, PasswordProof, ServerFrame, SignInRefusal,
 };
 use matou_actors::protocol::{self as v1, Encode};
-use matou_actors::server::Plain;
+use matou_actors::server::PlainClients;
 use matou_actors::trust::Identity;
 use rustls::StreamOwned;
 use support::encrypted::{Encrypted, config, said, tcp, tls};
@@ -305,7 +305,7 @@ fn a_password_is_proved_on_the_connection_itself() {
 
 #[test]
 fn plain_clients_are_refused_where_the_operator_wants_that() {
-    let server = Server::with(|settings| settings.security.plain = Plain::Refuse);
+    let server = Server::with(|settings| settings.security.plain = PlainClients::Refuse);
     let mut plain = Client::connect(&server);
     plain.send(&v1::ClientFrame::Join(claim("ann")));
     assert!(plain.is_closed());

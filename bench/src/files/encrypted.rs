@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
 
-use matou_actors::exchange::{Exchange, Order, RateLimit, Report, Settings, Stream, start};
+use matou_actors::exchange::{
+    EncryptedStream, Exchange, Order, RateLimit, Report, Settings, start,
+};
 use matou_actors::transfer::{ChosenFile, Downloads};
 use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config, server_config};
 use rustls::Connection;
@@ -67,7 +69,7 @@ fn again_and_again(file: impl Fn() -> Outcome<Figures>) -> Outcome<()> {
 }
 
 /// Two ends of an encrypted connection, behind the handshake.
-fn pair() -> Outcome<(Stream, Stream)> {
+fn pair() -> Outcome<(EncryptedStream, EncryptedStream)> {
     let failed = |what: &str| BenchError::Invalid(format!("no TLS: {what}"));
     let (ada, bea) = (identity()?, identity()?);
     let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
@@ -86,19 +88,19 @@ fn pair() -> Outcome<(Stream, Stream)> {
     let mut client = client.map_err(|error| failed(&error.to_string()))?;
     let server = rustls::ServerConnection::new(Arc::new(server));
     let mut server = server.map_err(|error| failed(&error.to_string()))?;
-    let accepted = thread::spawn(move || -> io::Result<Stream> {
+    let accepted = thread::spawn(move || -> io::Result<EncryptedStream> {
         let mut socket = listener.accept()?.0;
         while server.is_handshaking() {
             server.complete_io(&mut socket)?;
         }
-        Ok(Stream { socket, tls: Connection::from(server) })
+        Ok(EncryptedStream { socket, tls: Connection::from(server) })
     });
     let mut socket = TcpStream::connect(address).context("connect")?;
     while client.is_handshaking() {
         client.complete_io(&mut socket).context("shake hands")?;
     }
     let far = accepted.join().map_err(|_| failed("the other side"))?.context("shake hands")?;
-    Ok((Stream { socket, tls: Connection::from(client) }, far))
+    Ok((EncryptedStream { socket, tls: Connection::from(client) }, far))
 }
 
 fn identity() -> Outcome<Identity> {
@@ -106,7 +108,7 @@ fn identity() -> Outcome<Identity> {
 }
 
 /// Encrypts what `from` yields, hashing it, until its end.
-fn pump_out(mut stream: Stream, mut from: impl Read) -> io::Result<blake3::Hash> {
+fn pump_out(mut stream: EncryptedStream, mut from: impl Read) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; RUN];
     stream.tls.set_buffer_limit(None);
@@ -135,7 +137,7 @@ fn pump_out(mut stream: Stream, mut from: impl Read) -> io::Result<blake3::Hash>
 }
 
 /// Decrypts until the end, hashing what comes.
-fn pump_in(mut stream: Stream, mut to: impl Write) -> io::Result<blake3::Hash> {
+fn pump_in(mut stream: EncryptedStream, mut to: impl Write) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ];
     let mut plain = vec![0; 2 * READ];

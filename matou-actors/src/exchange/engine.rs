@@ -12,7 +12,7 @@ use super::output::Output;
 use super::receiving::{Ended, EntryStart, Receiving};
 use super::sending::Sending;
 use crate::protocol::v2::{CancelReason, FileFrame, MessageFrame, OfferKind, RefuseReason};
-use crate::transfer::{ChosenFile, Moved, Pace};
+use crate::transfer::{ChosenFile, Moved, ProgressSampler};
 
 /// Transfers in one direction, offers among them: each costs the receiver some descriptors.
 const MOST_AT_ONCE: usize = 64;
@@ -42,12 +42,12 @@ pub(super) struct Engine {
 #[derive(Debug)]
 struct Timed<T> {
     transfer: T,
-    pace: Pace,
+    sampler: ProgressSampler,
 }
 
 impl<T> Timed<T> {
     fn new(transfer: T) -> Self {
-        Self { transfer, pace: Pace::default() }
+        Self { transfer, sampler: ProgressSampler::default() }
     }
 }
 
@@ -310,7 +310,7 @@ impl Engine {
         match of.transfer.filled(count) {
             Ok(()) => {
                 let since = now.saturating_duration_since(self.start);
-                if let Some(moved) = of.pace.sample(since, of.transfer.moved) {
+                if let Some(moved) = of.sampler.sample(since, of.transfer.moved) {
                     self.reports.push(Report::Moved { transfer, moved });
                 }
             }
@@ -369,7 +369,7 @@ impl Engine {
             let since = now.saturating_duration_since(self.start);
             let (done, moved) = if let Some(of) = self.sending.get_mut(&transfer) {
                 let done = of.transfer.work(most, out);
-                (done, of.pace.sample(since, of.transfer.moved))
+                (done, of.sampler.sample(since, of.transfer.moved))
             } else if let Some(of) = self.receiving.get_mut(&transfer) {
                 (of.transfer.work(out), None)
             } else {
@@ -417,9 +417,9 @@ impl Engine {
     fn last_progress(&mut self, transfer: u64) {
         let since = self.start.elapsed();
         let moved = if let Some(of) = self.receiving.get_mut(&transfer) {
-            of.pace.finish(since, of.transfer.moved)
+            of.sampler.finish(since, of.transfer.moved)
         } else if let Some(of) = self.sending.get_mut(&transfer) {
-            of.pace.finish(since, of.transfer.moved)
+            of.sampler.finish(since, of.transfer.moved)
         } else {
             None
         };

@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use fastrand::Rng;
 
-use super::fuzzing::{Place, settle};
+use super::fuzzing::{Sandbox, settle};
 use super::messages::Order;
 use crate::fuzzing::mutated;
 use crate::protocol::v2::{
@@ -93,7 +93,7 @@ fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
     let seed = seed.unwrap_or(0x0066_696c_6573);
     println!("MATOU_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let place = Place::new();
+    let place = Sandbox::new();
     let (messages, files) = (message_frames(), file_frames());
     let (mut frames, mut received, mut bytes) = (0, 0, Vec::new());
     while frames < FRAMES {

@@ -32,7 +32,7 @@ use crate::transfer::{ChosenFile, Downloads};
 const MOST_STEPS: usize = 50;
 
 /// A downloads folder, and beside it what the peer must not reach.
-pub(super) struct Place {
+pub(super) struct Sandbox {
     pub(super) root: TempDir,
     pub(super) folder: PathBuf,
     outside: PathBuf,
@@ -42,7 +42,7 @@ pub(super) struct Place {
 
 /// Frames of a peer, each behind a byte that says on which connection it comes.
 pub fn exchange(bytes: &[u8]) {
-    thread_local! { static PLACE: Place = Place::new(); }
+    thread_local! { static PLACE: Sandbox = Sandbox::new(); }
     PLACE.with(|place| {
         place.prepare();
         let mut engine = place.engine();
@@ -99,7 +99,7 @@ pub(super) fn settle(engine: &mut Engine) {
     }
 }
 
-impl Place {
+impl Sandbox {
     pub(super) fn new() -> Self {
         // In memory, where there is such a place: a disk would be asked to sync some thousand times.
         let root = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();

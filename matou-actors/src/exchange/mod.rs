@@ -45,4 +45,4 @@ pub use messages::{Offer, Order, Report, Settings};
 pub use names::safe_name;
 pub use part::remove_old_parts;
 pub use rate::RateLimit;
-pub use worker::{Stream, start};
+pub use worker::{EncryptedStream, start};

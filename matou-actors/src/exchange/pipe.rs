@@ -15,7 +15,7 @@ const PAGE: usize = 4096;
 
 /// A pipe that is being read.
 #[derive(Debug)]
-pub(super) struct Pipe {
+pub(super) struct PipeReader {
     input: File,
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
@@ -26,7 +26,7 @@ pub(super) struct Pipe {
 
 /// What a step came to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum PipeStep {
     /// DATA with so many bytes.
     Data(u64),
     /// There is nothing to read now.
@@ -35,7 +35,7 @@ pub(super) enum Step {
     Ended(Digest),
 }
 
-impl Pipe {
+impl PipeReader {
     pub(super) fn new(input: File) -> Self {
         let buffer = vec![0; MAX_DATA];
         let hasher = blake3::Hasher::new();
@@ -57,19 +57,19 @@ impl Pipe {
     }
 
     /// Reads what is there, without waiting for more, and appends it to `out`.
-    pub(super) fn step(&mut self, transfer: u64, out: &mut Output) -> io::Result<Step> {
+    pub(super) fn step(&mut self, transfer: u64, out: &mut Output) -> io::Result<PipeStep> {
         if !self.ended {
             self.look();
             if !self.ready || !self.read()? {
-                return Ok(Step::Dry);
+                return Ok(PipeStep::Dry);
             }
         }
         let whole = if self.ended { self.filled } else { self.filled - self.filled % PAGE };
         if whole > 0 {
             self.push(transfer, whole, out)?;
-            return Ok(Step::Data(u64::try_from(whole).unwrap_or(0)));
+            return Ok(PipeStep::Data(u64::try_from(whole).unwrap_or(0)));
         }
-        Ok(if self.ended { Step::Ended(finish(&self.hasher)) } else { Step::Dry })
+        Ok(if self.ended { PipeStep::Ended(finish(&self.hasher)) } else { PipeStep::Dry })
     }
 
     /// Reads once; false if that has to be tried again.

@@ -16,7 +16,7 @@ use super::tree::{Present, Tree, set_mode_and_time};
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, PublicKey, UnixMillis,
 };
-use crate::transfer::{DownloadError, Downloads, Room};
+use crate::transfer::{DownloadError, Downloads, ReservedSpace};
 
 /// What is there already counts in pages.
 const PAGE: u64 = 4096;
@@ -29,7 +29,7 @@ const CHECK_EVERY: u64 = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Receiving {
     pub(super) offer: Offer,
-    stage: Stage,
+    state: State,
     entries: u32,
     /// Bytes of all entries that have begun.
     begun: u64,
@@ -44,37 +44,37 @@ pub(super) struct Receiving {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum State {
     Offered,
     /// What is there of a file is being hashed.
     Proving {
-        place: Place,
+        place: Destination,
         hasher: blake3::Hasher,
         position: u64,
         have: u64,
     },
     /// What is there of a folder is being hashed, file by file.
     Listing {
-        place: Place,
+        place: Destination,
         left: Vec<Present>,
         current: Option<(Present, File, blake3::Hasher, u64)>,
     },
     /// ENTRY is awaited; `begun` has the hash of what is there of a file.
     Between {
-        place: Place,
+        place: Destination,
         begun: Option<(blake3::Hasher, u64)>,
     },
     Growing {
-        place: Place,
+        place: Destination,
         growing: Box<Growing>,
     },
 }
 
 /// Where it grows.
 #[derive(Debug)]
-struct Place {
+struct Destination {
     part: Part,
-    room: Room,
+    room: ReservedSpace,
     tree: Option<Tree>,
 }
 
@@ -110,7 +110,7 @@ impl Receiving {
         let digest = FolderDigest::default();
         Self {
             offer,
-            stage: Stage::Offered,
+            state: State::Offered,
             entries: 0,
             begun: 0,
             listed: HashMap::new(),
@@ -122,17 +122,17 @@ impl Receiving {
     }
 
     pub(super) fn is_offered(&self) -> bool {
-        matches!(self.stage, Stage::Offered)
+        matches!(self.state, State::Offered)
     }
 
     /// Where it grows, once it was taken.
     pub(super) fn path(&self) -> Option<PathBuf> {
-        match &self.stage {
-            Stage::Offered => None,
-            Stage::Proving { place, .. }
-            | Stage::Listing { place, .. }
-            | Stage::Between { place, .. }
-            | Stage::Growing { place, .. } => Some(place.part.path()),
+        match &self.state {
+            State::Offered => None,
+            State::Proving { place, .. }
+            | State::Listing { place, .. }
+            | State::Between { place, .. }
+            | State::Growing { place, .. } => Some(place.part.path()),
         }
     }
 
@@ -161,8 +161,8 @@ impl Receiving {
         let kept = folder.try_clone().map_err(cannot)?;
         let part = Part::open(folder, folder_path.clone(), &self.offer, peer).map_err(cannot)?;
         let prepared = self.prepare(part, &kept, &folder_path, downloads);
-        let (stage, have) = prepared?;
-        self.stage = stage;
+        let (state, have) = prepared?;
+        self.state = state;
         let bytes = if self.offer.kind == OfferKind::File { have } else { 0 };
         Ok((MessageFrame::Take { transfer: self.offer.transfer, have }, bytes))
     }
@@ -173,7 +173,7 @@ impl Receiving {
         folder: &std::os::fd::OwnedFd,
         folder_path: &std::path::Path,
         downloads: &Downloads,
-    ) -> Result<(Stage, u64), String> {
+    ) -> Result<(State, u64), String> {
         let cannot = |error: std::io::Error| {
             DownloadError::Folder { folder: folder_path.to_owned(), error }.to_string()
         };
@@ -192,46 +192,46 @@ impl Receiving {
             let left = if part.resumed { tree.present().map_err(cannot)? } else { Vec::new() };
             let there = left.iter().map(|present| present.size).fold(0, u64::saturating_add);
             let have = u64::try_from(left.len()).unwrap_or(u64::MAX);
-            let place = Place { room: set_aside(there)?, part, tree: Some(tree) };
-            return Ok((Stage::Listing { place, left, current: None }, have));
+            let place = Destination { room: set_aside(there)?, part, tree: Some(tree) };
+            return Ok((State::Listing { place, left, current: None }, have));
         }
         let there = length(&part.handle).map_err(cannot)?.min(self.offer.size.unwrap_or(0));
         let have = there - there % PAGE;
-        let place = Place { room: set_aside(have)?, part, tree: None };
+        let place = Destination { room: set_aside(have)?, part, tree: None };
         let hasher = blake3::Hasher::new();
         Ok(if have > 0 {
-            (Stage::Proving { place, hasher, position: 0, have }, have)
+            (State::Proving { place, hasher, position: 0, have }, have)
         } else {
-            (Stage::Between { place, begun: None }, 0)
+            (State::Between { place, begun: None }, 0)
         })
     }
 
     /// Whether something can be done without the other side.
     pub(super) fn has_work(&self) -> bool {
-        matches!(self.stage, Stage::Proving { .. } | Stage::Listing { .. })
+        matches!(self.state, State::Proving { .. } | State::Listing { .. })
     }
 
     /// Does the next piece of work: as of `Sending`.
     pub(super) fn work(&mut self, out: &mut Output) -> Result<Option<MessageFrame>, End> {
-        match std::mem::replace(&mut self.stage, Stage::Offered) {
-            Stage::Proving { place, mut hasher, position, have } => {
+        match std::mem::replace(&mut self.state, State::Offered) {
+            State::Proving { place, mut hasher, position, have } => {
                 let until = position.saturating_add(HASH_STEP).min(have);
                 let file = File::from(place.part.handle.try_clone().map_err(|e| disk(&e))?);
                 hash(&file, &mut hasher, position, until).map_err(|error| disk(&error))?;
                 if until < have {
-                    self.stage = Stage::Proving { place, hasher, position: until, have };
+                    self.state = State::Proving { place, hasher, position: until, have };
                     return Ok(None);
                 }
                 let (transfer, digest) = (self.offer.transfer, finish(&hasher));
-                self.stage = Stage::Between { place, begun: Some((hasher, have)) };
+                self.state = State::Between { place, begun: Some((hasher, have)) };
                 Ok(Some(MessageFrame::Proof { transfer, have, hash: digest }))
             }
-            Stage::Listing { place, left, current } => {
-                self.stage = self.list(place, left, current, out);
+            State::Listing { place, left, current } => {
+                self.state = self.list(place, left, current, out);
                 Ok(None)
             }
             waiting => {
-                self.stage = waiting;
+                self.state = waiting;
                 Ok(None)
             }
         }
@@ -240,11 +240,11 @@ impl Receiving {
     /// Hashes on, and appends HAVE for a file that is hashed.
     fn list(
         &mut self,
-        place: Place,
+        place: Destination,
         mut left: Vec<Present>,
         current: Option<(Present, File, blake3::Hasher, u64)>,
         out: &mut Output,
-    ) -> Stage {
+    ) -> State {
         let next = current.or_else(|| {
             let present = left.pop()?;
             let file = place.tree.as_ref()?.open_present(&present.path).ok();
@@ -253,12 +253,12 @@ impl Receiving {
             Some((present, file, blake3::Hasher::new(), 0))
         });
         let Some((present, file, mut hasher, position)) = next else {
-            return Stage::Between { place, begun: None };
+            return State::Between { place, begun: None };
         };
         let until = position.saturating_add(HASH_STEP).min(present.size);
         let readable = hash(&file, &mut hasher, position, until).is_ok();
         if readable && until < present.size {
-            return Stage::Listing { place, left, current: Some((present, file, hasher, until)) };
+            return State::Listing { place, left, current: Some((present, file, hasher, until)) };
         }
         let modified = if readable { present.modified } else { UnixMillis(i64::MIN) };
         let Present { path, size, .. } = present;
@@ -267,24 +267,24 @@ impl Receiving {
             self.listed.insert(path.clone(), (size, hash));
         }
         out.push(&FileFrame::Have { transfer, path, size, modified, hash });
-        Stage::Listing { place, left, current: None }
+        State::Listing { place, left, current: None }
     }
 
     /// ENTRY.
     pub(super) fn begin(&mut self, entry: EntryStart) -> Result<(), End> {
         let EntryStart { path, size, modified, flags, offset } = entry;
-        let stage = std::mem::replace(&mut self.stage, Stage::Offered);
+        let state = std::mem::replace(&mut self.state, State::Offered);
         // Entries may come while the list of what is there is still being sent; not of a file.
-        let (mut place, begun) = match stage {
-            Stage::Between { place, begun } => (place, begun),
-            Stage::Listing { place, .. } | Stage::Proving { place, .. } => (place, None),
+        let (mut place, begun) = match state {
+            State::Between { place, begun } => (place, begun),
+            State::Listing { place, .. } | State::Proving { place, .. } => (place, None),
             other => {
-                self.stage = other;
+                self.state = other;
                 return Err(lie("an entry begins inside another one"));
             }
         };
         if self.entries >= self.offer.entries.max(1) {
-            self.stage = Stage::Between { place, begun };
+            self.state = State::Between { place, begun };
             return Err(lie("more entries than offered"));
         }
         let is_file = self.offer.kind == OfferKind::File;
@@ -338,13 +338,13 @@ impl Receiving {
             pending_count: 0,
             skipped,
         };
-        self.stage = Stage::Growing { place, growing: Box::new(growing) };
+        self.state = State::Growing { place, growing: Box::new(growing) };
         Ok(())
     }
 
     /// Whether so many bytes of DATA may come now.
     pub(super) fn check_data(&self, count: usize) -> Result<(), End> {
-        let Stage::Growing { growing, .. } = &self.stage else {
+        let State::Growing { growing, .. } = &self.state else {
             return Err(lie("data without an entry"));
         };
         let left = growing.size.unwrap_or(u64::MAX).saturating_sub(growing.position);
@@ -357,15 +357,15 @@ impl Receiving {
 
     /// Where the next bytes of DATA belong, at most `most`.
     pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
-        match &mut self.stage {
-            Stage::Growing { growing, .. } => growing.room(most),
+        match &mut self.state {
+            State::Growing { growing, .. } => growing.room(most),
             _ => &mut [],
         }
     }
 
     /// So many bytes were put there.
     pub(super) fn filled(&mut self, count: usize) -> Result<(), End> {
-        let Stage::Growing { place, growing } = &mut self.stage else { return Ok(()) };
+        let State::Growing { place, growing } = &mut self.state else { return Ok(()) };
         growing.filled(count).map_err(|error| disk(&error))?;
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.moved = self.moved.saturating_add(count);
@@ -380,9 +380,9 @@ impl Receiving {
 
     /// END.
     pub(super) fn end(&mut self, hash: Digest) -> Result<Ended, End> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Offered);
-        let Stage::Growing { mut place, mut growing } = stage else {
-            self.stage = stage;
+        let state = std::mem::replace(&mut self.state, State::Offered);
+        let State::Growing { mut place, mut growing } = state else {
+            self.state = state;
             return Err(lie("the end of an entry that did not begin"));
         };
         growing.write_pending().map_err(|error| disk(&error))?;
@@ -409,7 +409,7 @@ impl Receiving {
             set_mode_and_time(file, growing.modified, executable).map_err(|error| disk(&error))?;
         }
         if self.entries < self.offer.entries {
-            self.stage = Stage::Between { place, begun: None };
+            self.state = State::Between { place, begun: None };
             return Ok(Ended::More);
         }
         self.finish(place, hash)
@@ -420,18 +420,18 @@ impl Receiving {
         if self.offer.entries > 0 || self.offer.kind != OfferKind::Folder {
             return Ok(None);
         }
-        match std::mem::replace(&mut self.stage, Stage::Offered) {
-            Stage::Listing { place, .. } | Stage::Between { place, .. } => {
+        match std::mem::replace(&mut self.state, State::Offered) {
+            State::Listing { place, .. } | State::Between { place, .. } => {
                 self.finish(place, finish(&blake3::Hasher::new())).map(Some)
             }
             other => {
-                self.stage = other;
+                self.state = other;
                 Ok(None)
             }
         }
     }
 
-    fn finish(&mut self, mut place: Place, last: Digest) -> Result<Ended, End> {
+    fn finish(&mut self, mut place: Destination, last: Digest) -> Result<Ended, End> {
         let mut hash = last;
         if let Some(tree) = &mut place.tree {
             tree.finish(UnixMillis(self.offer.modified)).map_err(|error| disk(&error))?;

@@ -9,7 +9,7 @@ use super::digest::{FolderDigest, finish};
 use super::manifest::{Entry, FOLDER, Manifest, modified};
 use super::messages::{End, Hash};
 use super::output::{MOST_DATA, Output};
-use super::pipe::{Pipe, Step};
+use super::pipe::{PipeReader, PipeStep};
 use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
 };
@@ -22,7 +22,7 @@ pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
 pub(super) struct Sending {
     pub(super) transfer: u64,
     pub(super) manifest: Manifest,
-    stage: Stage,
+    state: State,
     next: usize,
     haves: HashMap<EntryPath, (u64, UnixMillis, Digest)>,
     /// HAVE that came before TAKE.
@@ -34,7 +34,7 @@ pub(super) struct Sending {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum State {
     Offered,
     /// Both sides hash what the other side has already.
     Proving {
@@ -54,7 +54,7 @@ enum Stage {
     /// DATA or END is due.
     Moving(Box<Current>),
     /// DATA or END of a pipe is due, once there is something to read.
-    Piping(Box<Pipe>, Entry),
+    Piping(Box<PipeReader>, Entry),
     AwaitReceipt(Hash),
 }
 
@@ -72,7 +72,7 @@ impl Sending {
         Self {
             transfer,
             manifest,
-            stage: Stage::Offered,
+            state: State::Offered,
             next: 0,
             haves: HashMap::new(),
             had: 0,
@@ -95,7 +95,7 @@ impl Sending {
     }
 
     pub(super) fn is_offered(&self) -> bool {
-        matches!(self.stage, Stage::Offered)
+        matches!(self.state, State::Offered)
     }
 
     /// TAKE.
@@ -103,27 +103,27 @@ impl Sending {
         if !self.is_offered() {
             return Ok(());
         }
-        self.stage = match self.manifest.kind {
-            OfferKind::Folder if have > self.had => Stage::AwaitHaves(have - self.had),
+        self.state = match self.manifest.kind {
+            OfferKind::Folder if have > self.had => State::AwaitHaves(have - self.had),
             OfferKind::File if have > 0 && self.manifest.size.is_some_and(|size| have <= size) => {
                 let entry = self.manifest.entries.first().cloned();
                 self.next = 1;
                 let current = entry.map(|entry| self.open(entry)).transpose()?;
-                current.map_or(Stage::Between, |current| Stage::Proving {
+                current.map_or(State::Between, |current| State::Proving {
                     current: Box::new(current),
                     have,
                     own: None,
                     theirs: None,
                 })
             }
-            _ => Stage::Between,
+            _ => State::Between,
         };
         Ok(())
     }
 
     /// PROOF of the other side.
     pub(super) fn proved(&mut self, have: u64, hash: Digest) {
-        if let Stage::Proving { have: ours, theirs, .. } = &mut self.stage
+        if let State::Proving { have: ours, theirs, .. } = &mut self.state
             && *ours == have
         {
             *theirs = Some(hash);
@@ -133,10 +133,10 @@ impl Sending {
 
     /// HAVE, which may come before TAKE: that takes another connection.
     pub(super) fn has(&mut self, path: EntryPath, size: u64, modified: UnixMillis, hash: Digest) {
-        match &mut self.stage {
-            Stage::Offered => self.had += 1,
-            Stage::AwaitHaves(left) if *left > 1 => *left -= 1,
-            Stage::AwaitHaves(_) => self.stage = Stage::Between,
+        match &mut self.state {
+            State::Offered => self.had += 1,
+            State::AwaitHaves(left) if *left > 1 => *left -= 1,
+            State::AwaitHaves(_) => self.state = State::Between,
             _ => return,
         }
         // More than there are entries are of no use.
@@ -148,33 +148,33 @@ impl Sending {
     /// Whether RECEIPT with this hash is the right one.
     pub(super) fn is_receipt(&mut self, hash: Digest) -> bool {
         // The last entry has ended, and it may not have been this side's turn since.
-        if matches!(self.stage, Stage::Between) && self.next >= self.manifest.entries.len() {
-            self.stage = Stage::AwaitReceipt(self.whole());
+        if matches!(self.state, State::Between) && self.next >= self.manifest.entries.len() {
+            self.state = State::AwaitReceipt(self.whole());
         }
-        matches!(self.stage, Stage::AwaitReceipt(expected) if expected == hash)
+        matches!(self.state, State::AwaitReceipt(expected) if expected == hash)
     }
 
     /// Whether something can be done without the other side.
     pub(super) fn has_work(&self) -> bool {
-        match &self.stage {
-            Stage::Proving { own, .. } => own.is_none(),
-            Stage::Comparing(..) | Stage::Between | Stage::Begun(_) | Stage::Moving(_) => true,
-            Stage::Piping(pipe, _) => pipe.is_ready(),
-            Stage::Offered | Stage::AwaitHaves(_) | Stage::AwaitReceipt(_) => false,
+        match &self.state {
+            State::Proving { own, .. } => own.is_none(),
+            State::Comparing(..) | State::Between | State::Begun(_) | State::Moving(_) => true,
+            State::Piping(pipe, _) => pipe.is_ready(),
+            State::Offered | State::AwaitHaves(_) | State::AwaitReceipt(_) => false,
         }
     }
 
     /// The pipe that is waited for.
     pub(super) fn dry_pipe(&self) -> Option<BorrowedFd<'_>> {
-        match &self.stage {
-            Stage::Piping(pipe, _) if !pipe.is_ready() => Some(pipe.input()),
+        match &self.state {
+            State::Piping(pipe, _) if !pipe.is_ready() => Some(pipe.input()),
             _ => None,
         }
     }
 
     /// Looks whether there is something to read in the pipe that is waited for.
     pub(super) fn look_at_pipe(&mut self) {
-        if let Stage::Piping(pipe, _) = &mut self.stage {
+        if let State::Piping(pipe, _) = &mut self.state {
             pipe.look();
         }
     }
@@ -194,33 +194,33 @@ impl Sending {
         most: usize,
         out: &mut Output,
     ) -> Result<Option<MessageFrame>, End> {
-        match std::mem::replace(&mut self.stage, Stage::Between) {
-            Stage::Proving { mut current, have, own: None, theirs } => {
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Proving { mut current, have, own: None, theirs } => {
                 let until = current.position.saturating_add(HASH_STEP).min(have);
-                self.stage = match current.hash_until(until) {
-                    Ok(()) => Stage::Proving { current, have, own: None, theirs },
+                self.state = match current.hash_until(until) {
+                    Ok(()) => State::Proving { current, have, own: None, theirs },
                     Err(reason) => return Err(End::new(CancelReason::CannotRead, reason)),
                 };
                 return Ok(self.proof());
             }
-            Stage::Comparing(current, theirs) => self.compare(current, theirs, out)?,
-            Stage::Between => self.begin_next(out)?,
-            Stage::Begun(current) => {
+            State::Comparing(current, theirs) => self.compare(current, theirs, out)?,
+            State::Between => self.begin_next(out)?,
+            State::Begun(current) => {
                 let (transfer, offset) = (self.transfer, current.position);
                 out.push(&entry_frame(transfer, &current.entry, offset));
                 self.moved = self.moved.saturating_add(offset);
-                self.stage = Stage::Moving(current);
+                self.state = State::Moving(current);
             }
-            Stage::Moving(current) => self.go_on(current, most, out)?,
-            Stage::Piping(pipe, entry) => self.read_pipe(pipe, entry, out)?,
-            waiting => self.stage = waiting,
+            State::Moving(current) => self.go_on(current, most, out)?,
+            State::Piping(pipe, entry) => self.read_pipe(pipe, entry, out)?,
+            waiting => self.state = waiting,
         }
         Ok(None)
     }
 
     /// PROOF, once all of what the other side has is hashed.
     fn proof(&mut self) -> Option<MessageFrame> {
-        let Stage::Proving { current, have, own, .. } = &mut self.stage else { return None };
+        let State::Proving { current, have, own, .. } = &mut self.state else { return None };
         if current.position < *have {
             return None;
         }
@@ -232,38 +232,38 @@ impl Sending {
 
     /// Begins behind what the other side has, or at the first byte, once both proofs are there.
     fn agree(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Between) {
-            Stage::Proving { mut current, own: Some(own), theirs: Some(theirs), .. } => {
+        match std::mem::replace(&mut self.state, State::Between) {
+            State::Proving { mut current, own: Some(own), theirs: Some(theirs), .. } => {
                 if own != theirs {
                     (current.position, current.hasher) = (0, blake3::Hasher::new());
                 }
-                self.stage = Stage::Begun(current);
+                self.state = State::Begun(current);
             }
-            other => self.stage = other,
+            other => self.state = other,
         }
     }
 
     fn begin_next(&mut self, out: &mut Output) -> Result<(), End> {
         let Some(entry) = self.manifest.entries.get(self.next).cloned() else {
-            self.stage = Stage::AwaitReceipt(self.whole());
+            self.state = State::AwaitReceipt(self.whole());
             return Ok(());
         };
         self.next += 1;
         if let Some(pipe) = self.manifest.pipe.take() {
             out.push(&entry_frame(self.transfer, &entry, 0));
-            self.stage = Stage::Piping(Box::new(Pipe::new(pipe)), entry);
+            self.state = State::Piping(Box::new(PipeReader::new(pipe)), entry);
             return Ok(());
         }
         let whole = self.haves.get(&entry.path).copied();
         let whole =
             whole.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
         if let Some((_, _, theirs)) = whole {
-            self.stage = Stage::Comparing(Box::new(self.open(entry)?), theirs);
+            self.state = State::Comparing(Box::new(self.open(entry)?), theirs);
         } else if entry.flags & FOLDER != 0 {
             out.push(&entry_frame(self.transfer, &entry, 0));
             self.end(&entry, finish(&blake3::Hasher::new()), out);
         } else {
-            self.stage = Stage::Begun(Box::new(self.open(entry)?));
+            self.state = State::Begun(Box::new(self.open(entry)?));
         }
         Ok(())
     }
@@ -279,14 +279,14 @@ impl Sending {
         let until = current.position.saturating_add(HASH_STEP).min(size);
         current.hash_until(until).map_err(|reason| End::new(CancelReason::CannotRead, reason))?;
         if until < size {
-            self.stage = Stage::Comparing(current, theirs);
+            self.state = State::Comparing(current, theirs);
         } else if finish(&current.hasher) == theirs {
             out.push(&entry_frame(self.transfer, &current.entry, size));
             self.moved = self.moved.saturating_add(size);
             self.end(&current.entry, theirs, out);
         } else {
             (current.position, current.hasher) = (0, blake3::Hasher::new());
-            self.stage = Stage::Begun(current);
+            self.state = State::Begun(current);
         }
         Ok(())
     }
@@ -334,7 +334,7 @@ impl Sending {
                 Err(reason) => return Err(End::new(CancelReason::CannotRead, reason)),
             }
             self.moved = self.moved.saturating_add(u64::try_from(run).unwrap_or(0));
-            self.stage = Stage::Moving(current);
+            self.state = State::Moving(current);
             return Ok(());
         }
         let status = current.file.metadata();
@@ -348,7 +348,7 @@ impl Sending {
 
     fn read_pipe(
         &mut self,
-        mut pipe: Box<Pipe>,
+        mut pipe: Box<PipeReader>,
         entry: Entry,
         out: &mut Output,
     ) -> Result<(), End> {
@@ -357,14 +357,14 @@ impl Sending {
             End::new(CancelReason::CannotRead, reason)
         })?;
         match step {
-            Step::Ended(hash) => {
+            PipeStep::Ended(hash) => {
                 self.end(&entry, hash, out);
                 return Ok(());
             }
-            Step::Data(count) => self.moved = self.moved.saturating_add(count),
-            Step::Dry => {}
+            PipeStep::Data(count) => self.moved = self.moved.saturating_add(count),
+            PipeStep::Dry => {}
         }
-        self.stage = Stage::Piping(pipe, entry);
+        self.state = State::Piping(pipe, entry);
         Ok(())
     }
 
@@ -374,7 +374,7 @@ impl Sending {
             self.folder.add(entry.path.as_str(), entry.size, hash);
         }
         self.last = Some(hash);
-        self.stage = Stage::Between;
+        self.state = State::Between;
     }
 }
 

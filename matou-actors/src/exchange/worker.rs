@@ -33,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// An encrypted connection: its socket, and the state of TLS.
 #[derive(Debug)]
-pub struct Stream {
+pub struct EncryptedStream {
     /// The socket.
     pub socket: TcpStream,
     /// Behind the handshake.
@@ -42,7 +42,7 @@ pub struct Stream {
 
 /// Starts the thread; `report` is called on it, and must not block.
 pub fn start(
-    stream: Stream,
+    stream: EncryptedStream,
     settings: Settings,
     report: impl Fn(Report) + Send + 'static,
 ) -> io::Result<(Exchange, FrameSender)> {
@@ -70,7 +70,7 @@ pub fn start(
 }
 
 struct Worker {
-    stream: Stream,
+    stream: EncryptedStream,
     engine: Engine,
     orders: Receiver<Queued>,
     woken: UnixStream,
@@ -96,13 +96,13 @@ struct Ready {
 }
 
 /// Why the connection ends.
-enum Stop {
+enum ConnectionEnd {
     /// It was closed from here.
     Closed,
     Lost(String),
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for ConnectionEnd {
     fn from(error: io::Error) -> Self {
         Self::Lost(match error.kind() {
             io::ErrorKind::UnexpectedEof => "the file connection was cut".into(),
@@ -139,11 +139,11 @@ impl Worker {
             }
         };
         let reason = match stop {
-            Stop::Closed => {
+            ConnectionEnd::Closed => {
                 self.close();
                 "the private session ended".to_owned()
             }
-            Stop::Lost(reason) => reason,
+            ConnectionEnd::Lost(reason) => reason,
         };
         self.engine.lost(&reason);
         for event in self.engine.take_reports() {
@@ -153,7 +153,7 @@ impl Worker {
     }
 
     /// Does what can be done without waiting.
-    fn turn(&mut self) -> Result<(), Stop> {
+    fn turn(&mut self) -> Result<(), ConnectionEnd> {
         if self.ready.orders {
             self.take_orders()?;
         }
@@ -163,13 +163,13 @@ impl Worker {
         self.write()
     }
 
-    fn take_orders(&mut self) -> Result<(), Stop> {
+    fn take_orders(&mut self) -> Result<(), ConnectionEnd> {
         let mut wakes = [0; 64];
         while (&self.woken).read(&mut wakes).is_ok_and(|read| read > 0) {}
         loop {
             match self.orders.try_recv() {
                 Ok((Order::Close, _)) | Err(TryRecvError::Disconnected) => {
-                    return Err(Stop::Closed);
+                    return Err(ConnectionEnd::Closed);
                 }
                 Ok((order, _place)) => self.engine.order(order),
                 Err(TryRecvError::Empty) => return Ok(()),
@@ -178,20 +178,20 @@ impl Worker {
     }
 
     /// Deals with what was decrypted together with the greeting.
-    fn take_leftovers(&mut self) -> Result<(), Stop> {
+    fn take_leftovers(&mut self) -> Result<(), ConnectionEnd> {
         let state = self.stream.tls.process_new_packets();
         let state = state.map_err(|error| io::Error::other(error.to_string()))?;
         self.take_plain(state.plaintext_bytes_to_read())
     }
 
-    fn read(&mut self) -> Result<(), Stop> {
+    fn read(&mut self) -> Result<(), ConnectionEnd> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let read = self.read_into(&mut buffer);
         self.buffer = buffer;
         read
     }
 
-    fn read_into(&mut self, buffer: &mut [u8]) -> Result<(), Stop> {
+    fn read_into(&mut self, buffer: &mut [u8]) -> Result<(), ConnectionEnd> {
         let mut turn = 0;
         while turn < READ_TURN {
             let read = match (&self.stream.socket).read(buffer) {
@@ -210,7 +210,9 @@ impl Worker {
                 let state = state.map_err(|error| io::Error::other(error.to_string()))?;
                 self.take_plain(state.plaintext_bytes_to_read())?;
                 if state.peer_has_closed() {
-                    return Err(Stop::Lost("the other side closed the file connection".into()));
+                    return Err(ConnectionEnd::Lost(
+                        "the other side closed the file connection".into(),
+                    ));
                 }
             }
             if was_all {
@@ -221,7 +223,7 @@ impl Worker {
     }
 
     /// Deals with so many decrypted bytes.
-    fn take_plain(&mut self, mut count: usize) -> Result<(), Stop> {
+    fn take_plain(&mut self, mut count: usize) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         while count > 0 {
             count -= match self.data {
@@ -239,7 +241,7 @@ impl Worker {
         left: usize,
         count: usize,
         now: Instant,
-    ) -> Result<usize, Stop> {
+    ) -> Result<usize, ConnectionEnd> {
         let most = left.min(count);
         let taken = if let Some(room) = self.engine.data_room(transfer, most) {
             self.stream.tls.reader().read_exact(room)?;
@@ -257,7 +259,7 @@ impl Worker {
     }
 
     /// Takes bytes of another frame, or of the front of DATA; how many.
-    fn take_frame(&mut self, count: usize, now: Instant) -> Result<usize, Stop> {
+    fn take_frame(&mut self, count: usize, now: Instant) -> Result<usize, ConnectionEnd> {
         let there = self.plain.len();
         let taken = frame_length(&self.plain).saturating_sub(there).min(count);
         self.plain.resize(there + taken, 0);
@@ -268,8 +270,9 @@ impl Worker {
             return Ok(taken);
         }
         let frame = FileFrame::decode(&self.plain);
-        let frame = frame
-            .map_err(|error| Stop::Lost(format!("the other side breaks the protocol: {error}")))?;
+        let frame = frame.map_err(|error| {
+            ConnectionEnd::Lost(format!("the other side breaks the protocol: {error}"))
+        })?;
         if let Some((frame, length)) = frame {
             self.plain.advance(length);
             self.engine.file_came(frame, now);
@@ -278,7 +281,7 @@ impl Worker {
     }
 
     /// Writes until the socket takes no more, or there is nothing more to send.
-    fn write(&mut self) -> Result<(), Stop> {
+    fn write(&mut self) -> Result<(), ConnectionEnd> {
         let mut turn = 0;
         loop {
             while self.stream.tls.wants_write() {

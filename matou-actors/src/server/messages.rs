@@ -194,14 +194,14 @@ pub(crate) enum ToBroker {
     Session { from: Member, session: SessionId, step: SessionStep },
     /// A connection from a private port shows a ticket. Answered by [`Order::Here`] or
     /// [`Order::Close`].
-    Show(Shown),
+    Show(PresentedTicket),
     /// A user left.
     Forget { id: MemberId },
 }
 
 /// WHERE: a ticket, and the connection on which it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct PresentedTicket {
     pub(crate) route: Route,
     pub(crate) ticket: Ticket,
     pub(crate) port: PrivatePort,
@@ -290,14 +290,14 @@ pub(crate) struct Relay {
 pub(crate) enum FromRoom {
     /// A connection of this shard has entered the room.
     Admit { id: ConnectionId, name: Username, welcome: Welcome },
-    /// Bytes for everybody on this shard. [`Written`] when the sockets have been tried.
+    /// Bytes for everybody on this shard. [`BatchWritten`] when the sockets have been tried.
     Batch(Batch),
 }
 
 /// Shard to room: the batch has been handed to every socket that takes it.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Written {
+pub(crate) struct BatchWritten {
     pub(crate) shard: usize,
 }
 
@@ -378,12 +378,12 @@ pub(crate) enum Lifecycle {
 
 /// To the registry: who has that name, without regard to case, and where.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Option<Found>")]
+#[rtype(result = "Option<FoundMember>")]
 pub(crate) struct Find(pub(crate) ClaimedName);
 
 /// The answer to [`Find`].
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundMember {
     pub(crate) route: Route,
     pub(crate) name: Username,
     pub(crate) address: IpAddr,
@@ -391,7 +391,7 @@ pub(crate) struct Found {
 
 /// To the registry: who uses that key, and where.
 #[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Vec<Found>")]
+#[rtype(result = "Vec<FoundMember>")]
 pub(crate) struct FindKey(pub(crate) Fingerprint);
 
 /// To the registry: the names that belong to keys.

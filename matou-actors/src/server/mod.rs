@@ -52,7 +52,8 @@ pub use lifecycle::reload::ReloadError;
 pub use lifecycle::start::{Failure, Running, StartError, check_admitted_keys, check_bans, start};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
-    Admin, Cluster, Discovery, History, Limits, Log, LogFormat, LogLevel, Metrics, Names, Network,
-    Plain, Private, Room, Security, ServerSettings, SettingError,
+    AdminSettings, ClusterSettings, DiscoverySettings, HistorySettings, Limits, LogFormat,
+    LogLevel, LogSettings, MetricsSettings, NamesSettings, NetworkSettings, PlainClients,
+    PrivateSettings, RoomSettings, SecuritySettings, ServerSettings, SettingError,
 };
 pub use store::{Store, StoreError};

@@ -27,35 +27,35 @@ const LONGEST_KEPT: u32 = 36_500;
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
     /// Where and how to listen.
-    pub network: Network,
+    pub network: NetworkSettings,
     /// How the server announces itself in the local network.
-    pub discovery: Discovery,
+    pub discovery: DiscoverySettings,
     /// The public room.
-    pub room: Room,
+    pub room: RoomSettings,
     /// What was said before.
-    pub history: History,
+    pub history: HistorySettings,
     /// Other servers that share the room.
-    pub cluster: Cluster,
+    pub cluster: ClusterSettings,
     /// Private requests.
-    pub private: Private,
+    pub private: PrivateSettings,
     /// What one client, one address and all together may use.
     pub limits: Limits,
     /// The server's key, and whether clients have to be encrypted.
-    pub security: Security,
+    pub security: SecuritySettings,
     /// Names that belong to keys.
-    pub names: Names,
+    pub names: NamesSettings,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: LogSettings,
     /// The operators' socket.
-    pub admin: Admin,
+    pub admin: AdminSettings,
     /// The metrics port.
-    pub metrics: Metrics,
+    pub metrics: MetricsSettings,
 }
 
 /// Section `network`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Network {
+pub struct NetworkSettings {
     /// `HOST:PORT` to listen on; `[::]` is IPv6 and IPv4, port 0 any free port.
     pub listen: String,
     /// Event loops that share the connections; 0 is one for each core.
@@ -67,7 +67,7 @@ pub struct Network {
 /// Section `discovery`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Discovery {
+pub struct DiscoverySettings {
     /// Announce the server to clients in the local network (DNS-SD).
     pub announce: bool,
     /// The name under which clients list it; empty is the name of the machine.
@@ -77,7 +77,7 @@ pub struct Discovery {
 /// Section `room`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Room {
+pub struct RoomSettings {
     /// Send a newcomer the roster.
     pub replay_roster: bool,
     /// Messages from before that a newcomer of revision 2 gets.
@@ -91,7 +91,7 @@ pub struct Room {
 /// Section `history`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct History {
+pub struct HistorySettings {
     /// Public messages that are kept; 0 is none.
     pub messages: usize,
     /// Hours for which they are kept; 0 is not at all.
@@ -105,7 +105,7 @@ pub struct History {
 /// Section `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Cluster {
+pub struct ClusterSettings {
     /// Addresses of NATS servers, `nats://HOST:PORT,...`; empty is no cluster.
     pub nats: String,
     /// The name that all servers of the room have in common.
@@ -118,7 +118,7 @@ pub struct Cluster {
     pub replicas: usize,
 }
 
-impl Cluster {
+impl ClusterSettings {
     /// Whether the room is shared.
     pub fn is_on(&self) -> bool {
         !self.nats.is_empty()
@@ -128,7 +128,7 @@ impl Cluster {
 /// Section `private`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Private {
+pub struct PrivateSettings {
     /// Seconds until an unanswered request is forgotten.
     pub request_seconds: u64,
     /// Requests that may wait for one user.
@@ -140,29 +140,31 @@ pub struct Private {
 /// Section `security`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Security {
+pub struct SecuritySettings {
     /// File of the server's private key; empty is the default place.
     pub key: PathBuf,
     /// Whether revision 1, which is not encrypted, is served.
-    pub plain: Plain,
+    pub plain: PlainClients,
     /// File of the password that users need; empty needs none.
     pub password_file: PathBuf,
     /// File of the keys that are admitted; empty admits everybody.
     pub admitted_keys: PathBuf,
 }
 
-impl Security {
+impl SecuritySettings {
     /// Whether clients have to be encrypted: also when they have to prove a key or a password.
     pub fn refuses_plain(&self) -> bool {
         let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
-        self.plain == Plain::Refuse || is_set(&self.password_file) || is_set(&self.admitted_keys)
+        self.plain == PlainClients::Refuse
+            || is_set(&self.password_file)
+            || is_set(&self.admitted_keys)
     }
 }
 
 /// What becomes of clients that are not encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Plain {
+pub enum PlainClients {
     /// They are served.
     #[default]
     Allow,
@@ -173,7 +175,7 @@ pub enum Plain {
 /// Section `names`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Names {
+pub struct NamesSettings {
     /// Days that a name belongs to the key that used it last; 0 is not at all.
     pub keep_days: u32,
     /// New names an hour for each address (each /64 in IPv6); 0 is no limit.
@@ -185,7 +187,7 @@ pub struct Names {
 /// Section `log`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct LogSettings {
     /// The least important level that is logged.
     pub level: LogLevel,
     /// Lines for people, or one JSON object a line.
@@ -195,7 +197,7 @@ pub struct Log {
 /// Section `admin`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Admin {
+pub struct AdminSettings {
     /// Path of the operators' socket; empty is none.
     pub socket: PathBuf,
     /// File that keeps bans over restarts; empty keeps them in memory only.
@@ -205,7 +207,7 @@ pub struct Admin {
 /// Section `metrics`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Metrics {
+pub struct MetricsSettings {
     /// Address of the metrics and health port; none by default, empty in a file.
     #[serde(deserialize_with = "address_or_empty")]
     pub listen: Option<SocketAddr>,
@@ -235,7 +237,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for Network {
+impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
             listen: format!("[::]:{}", crate::protocol::DEFAULT_PORT),
@@ -245,37 +247,37 @@ impl Default for Network {
     }
 }
 
-impl Default for Discovery {
+impl Default for DiscoverySettings {
     fn default() -> Self {
         Self { announce: true, name: String::new() }
     }
 }
 
-impl Default for Room {
+impl Default for RoomSettings {
     fn default() -> Self {
         Self { replay_roster: true, replay: 50, motd: String::new(), motd_name: "Server".into() }
     }
 }
 
-impl Default for History {
+impl Default for HistorySettings {
     fn default() -> Self {
         Self { messages: 500, hours: 24, file: PathBuf::new(), replay_plain: 0 }
     }
 }
 
-impl Default for Private {
+impl Default for PrivateSettings {
     fn default() -> Self {
         Self { request_seconds: 120, pending_per_target: 10, requests_per_minute: 30 }
     }
 }
 
-impl Default for Names {
+impl Default for NamesSettings {
     fn default() -> Self {
         Self { keep_days: 90, new_per_hour: 3, store: PathBuf::new() }
     }
 }
 
-impl Default for Log {
+impl Default for LogSettings {
     fn default() -> Self {
         Self { level: LogLevel::Info, format: LogFormat::Text }
     }
@@ -357,7 +359,7 @@ impl ServerSettings {
     }
 
     fn check_cluster(&self) -> Result<(), SettingError> {
-        let Cluster { room, node, replicas, .. } = &self.cluster;
+        let ClusterSettings { room, node, replicas, .. } = &self.cluster;
         if !self.cluster.is_on() {
             return Ok(());
         }

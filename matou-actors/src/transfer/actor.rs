@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::acceptance::{Acceptance, window};
 use super::arrival::arrive;
 use super::mover::{MoveError, Progress, receive_file, send_file};
-use super::pace::{INTERVAL, Moved, Pace};
+use super::progress_sampler::{INTERVAL, Moved, ProgressSampler};
 use super::{ChosenFile, Downloads, FileStamp, PartFile, Source, hold_send_buffer};
 use crate::protocol::{Encode, FileHeader};
 
@@ -28,9 +28,9 @@ pub struct Transfer {
     key: u64,
     job: Option<Job>,
     socket: Arc<TcpStream>,
-    report: Recipient<Report>,
+    report: Recipient<TransferReport>,
     progress: Arc<Progress>,
-    pace: Pace,
+    sampler: ProgressSampler,
     acceptance: Acceptance,
     /// Bytes of the file, once it has begun.
     size: Option<u64>,
@@ -59,19 +59,19 @@ pub enum Job {
     },
 }
 
-/// A report of a transfer; the last one is an [`Outcome::Ended`].
+/// A report of a transfer; the last one is a [`TransferEvent::Ended`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Report {
+pub struct TransferReport {
     /// The number that the transfer was started with.
     pub key: u64,
     /// What happened.
-    pub outcome: Outcome,
+    pub outcome: TransferEvent,
 }
 
 /// What can happen to a transfer.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum TransferEvent {
     /// Bytes are about to move.
     Begun {
         /// The file that is sent, or the `.part` file that is written.
@@ -129,7 +129,12 @@ pub struct Orphan;
 
 impl Transfer {
     /// A transfer over `socket`, which must be in blocking mode, that reports to `report` under `key`.
-    pub fn new(key: u64, job: Job, socket: Arc<TcpStream>, report: Recipient<Report>) -> Self {
+    pub fn new(
+        key: u64,
+        job: Job,
+        socket: Arc<TcpStream>,
+        report: Recipient<TransferReport>,
+    ) -> Self {
         let direction = match job {
             Job::Send(_) => Shutdown::Write,
             Job::Receive { .. } => Shutdown::Read,
@@ -141,7 +146,7 @@ impl Transfer {
             socket,
             report,
             progress: Arc::default(),
-            pace: Pace::default(),
+            sampler: ProgressSampler::default(),
             acceptance: Acceptance::default(),
             size: None,
             reported: 0,
@@ -151,16 +156,16 @@ impl Transfer {
         }
     }
 
-    /// Two or three times in a transfer's life, and [`Pace`] bounds the rest: no flood.
-    fn report(&self, outcome: Outcome) {
-        self.report.do_send(Report { key: self.key, outcome });
+    /// Two or three times in a transfer's life, and [`ProgressSampler`] bounds the rest: no flood.
+    fn report(&self, outcome: TransferEvent) {
+        self.report.do_send(TransferReport { key: self.key, outcome });
     }
 
     fn sample(&mut self) {
         let bytes = self.progress.bytes();
         // All of it was reported: it stands still until the other side has it.
         let whole = bytes == self.reported && Some(bytes) == self.size;
-        let moved = self.pace.sample(self.began.elapsed(), bytes);
+        let moved = self.sampler.sample(self.began.elapsed(), bytes);
         let sends = self.direction == Shutdown::Write;
         let taken = !sends || self.acceptance.sample(window(&self.socket), bytes);
         if taken {
@@ -168,7 +173,7 @@ impl Transfer {
         }
         if let Some(moved) = moved.filter(|_| !whole) {
             self.reported = bytes;
-            self.report(Outcome::Moved { moved, taken });
+            self.report(TransferEvent::Moved { moved, taken });
         }
         if let Some((since, seen)) = &mut self.orphan {
             if *seen != bytes {
@@ -204,11 +209,11 @@ impl Transfer {
             (other, _) => other,
         };
         if let Verdict::Whole { size, .. } = verdict
-            && let Some(moved) = self.pace.finish(self.began.elapsed(), size)
+            && let Some(moved) = self.sampler.finish(self.began.elapsed(), size)
         {
-            self.report(Outcome::Moved { moved, taken: true });
+            self.report(TransferEvent::Moved { moved, taken: true });
         }
-        self.report(Outcome::Ended(verdict));
+        self.report(TransferEvent::Ended(verdict));
         ctx.stop();
     }
 }
@@ -234,7 +239,7 @@ impl Actor for Transfer {
             if let Ok((path, size)) = begun {
                 actor.size = Some(size);
                 actor.began = Instant::now();
-                actor.report(Outcome::Begun { path, size });
+                actor.report(TransferEvent::Begun { path, size });
                 ctx.run_interval(INTERVAL, |actor, _| actor.sample());
             }
             ctx.spawn(
@@ -260,10 +265,10 @@ impl Handler<Orphan> for Transfer {
     }
 }
 
-type Begun = oneshot::Sender<(PathBuf, u64)>;
+type BegunSender = oneshot::Sender<(PathBuf, u64)>;
 
 /// The thread's whole work.
-fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: Begun) -> Verdict {
+fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: BegunSender) -> Verdict {
     match job {
         Job::Send(chosen) => match chosen.open() {
             Ok(source) => send(chosen.path().to_owned(), &source, socket, progress, begun),
@@ -288,7 +293,7 @@ fn send(
     source: &Source,
     socket: &TcpStream,
     progress: &Progress,
-    begun: Begun,
+    begun: BegunSender,
 ) -> Verdict {
     let size = source.size;
     let _ = begun.send((path.clone(), size));

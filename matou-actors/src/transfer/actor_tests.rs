@@ -8,7 +8,8 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Cancel, ChosenFile, Downloads, FileStamp, Job, Moved, Outcome, Report, Transfer, Verdict,
+    Cancel, ChosenFile, Downloads, FileStamp, Job, Moved, Transfer, TransferEvent, TransferReport,
+    Verdict,
 };
 use crate::protocol::Username;
 
@@ -18,16 +19,16 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LARGE: usize = 32 * 1024 * 1024;
 
 /// Forwards what a transfer reports.
-struct Probe(mpsc::UnboundedSender<Report>);
+struct Probe(mpsc::UnboundedSender<TransferReport>);
 
 impl Actor for Probe {
     type Context = Context<Self>;
 }
 
-impl Handler<Report> for Probe {
+impl Handler<TransferReport> for Probe {
     type Result = ();
 
-    fn handle(&mut self, report: Report, _: &mut Self::Context) {
+    fn handle(&mut self, report: TransferReport, _: &mut Self::Context) {
         // The test may be over.
         let _ = self.0.send(report);
     }
@@ -35,7 +36,7 @@ impl Handler<Report> for Probe {
 
 struct Running {
     transfer: Addr<Transfer>,
-    reports: mpsc::UnboundedReceiver<Report>,
+    reports: mpsc::UnboundedReceiver<TransferReport>,
     socket: Arc<TcpStream>,
     /// The other end.
     peer: TcpStream,
@@ -68,12 +69,12 @@ fn receive(folder: &Path, size: u64) -> Job {
 
 impl Running {
     /// The next report but those of progress.
-    async fn next(&mut self) -> Outcome {
+    async fn next(&mut self) -> TransferEvent {
         loop {
             let next = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
             let report = next.expect("no report in time").expect("it has stopped");
             assert_eq!(report.key, KEY);
-            if !matches!(report.outcome, Outcome::Moved { .. }) {
+            if !matches!(report.outcome, TransferEvent::Moved { .. }) {
                 return report.outcome;
             }
         }
@@ -81,14 +82,14 @@ impl Running {
 
     async fn begun(&mut self) {
         let outcome = self.next().await;
-        assert!(matches!(outcome, Outcome::Begun { .. }), "{outcome:?}");
+        assert!(matches!(outcome, TransferEvent::Begun { .. }), "{outcome:?}");
     }
 
     /// The next report of progress, and whether the other side takes it.
     async fn moved(&mut self) -> (Moved, bool) {
         let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await.unwrap().unwrap();
         match report.outcome {
-            Outcome::Moved { moved, taken } => (moved, taken),
+            TransferEvent::Moved { moved, taken } => (moved, taken),
             other => panic!("{other:?}"),
         }
     }
@@ -100,8 +101,8 @@ impl Running {
         loop {
             let report = tokio::time::timeout(DEADLINE, reports.recv()).await.unwrap().unwrap();
             match report.outcome {
-                Outcome::Ended(Verdict::Broken { reason, .. }) => return reason,
-                Outcome::Ended(other) => panic!("{other:?}"),
+                TransferEvent::Ended(Verdict::Broken { reason, .. }) => return reason,
+                TransferEvent::Ended(other) => panic!("{other:?}"),
                 _ => {}
             }
         }
@@ -109,7 +110,7 @@ impl Running {
 
     async fn ended(&mut self) -> Verdict {
         match self.next().await {
-            Outcome::Ended(verdict) => verdict,
+            TransferEvent::Ended(verdict) => verdict,
             other => panic!("{other:?}"),
         }
     }
@@ -174,7 +175,7 @@ async fn a_window_that_an_earlier_file_has_widened_is_no_acceptance() {
     let stalls = tokio::time::Instant::now() + Duration::from_secs(2);
     while let Ok(report) = tokio::time::timeout_at(stalls, second.reports.recv()).await {
         let report = report.unwrap();
-        let Outcome::Moved { moved, taken } = report.outcome else { panic!("{report:?}") };
+        let TransferEvent::Moved { moved, taken } = report.outcome else { panic!("{report:?}") };
         assert!(!taken, "{moved:?}");
     }
 }

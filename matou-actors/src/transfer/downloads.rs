@@ -84,12 +84,12 @@ pub struct PartFile {
     file: File,
     name: String,
     stamp: FileStamp,
-    room: Room,
+    room: ReservedSpace,
 }
 
 /// Bytes of a disk that are set aside for a file on its way, or for a folder.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct ReservedSpace {
     share: Share,
     reserve: u64,
 }
@@ -144,7 +144,7 @@ impl Downloads {
         folder: &OwnedFd,
         folder_path: &Path,
         size: u64,
-    ) -> Result<Room, DownloadError> {
+    ) -> Result<ReservedSpace, DownloadError> {
         let unusable =
             |error: io::Error| DownloadError::Folder { folder: folder_path.to_owned(), error };
         let free = free_bytes(folder).map_err(unusable)?;
@@ -155,7 +155,7 @@ impl Downloads {
             let folder = folder_path.to_owned();
             DownloadError::Space { folder, size, free, reserve, owed }
         })?;
-        Ok(Room { share, reserve })
+        Ok(ReservedSpace { share, reserve })
     }
 
     /// The folder, made if it is not there, and where it is.
@@ -183,7 +183,7 @@ impl Folder {
     }
 }
 
-impl Room {
+impl ReservedSpace {
     /// Some of `file` was written, and `left` bytes are still to come; an error when the file
     /// system is filled so far that the reserve is touched.
     pub(crate) fn wrote(&self, file: &impl AsFd, left: u64) -> io::Result<()> {

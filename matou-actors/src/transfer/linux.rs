@@ -53,7 +53,7 @@ pub(super) fn receive(
     if size == 0 {
         return Ok(());
     }
-    let Ok((pipe, capacity)) = Pipe::new() else {
+    let Ok((pipe, capacity)) = KernelPipe::new() else {
         return portable::receive(socket, size, file, progress, wrote);
     };
     let mut left = size;
@@ -79,7 +79,7 @@ pub(super) fn receive(
     Ok(())
 }
 
-struct Pipe {
+struct KernelPipe {
     output: OwnedFd,
     input: OwnedFd,
 }
@@ -91,7 +91,7 @@ enum Way {
     Copied,
 }
 
-impl Pipe {
+impl KernelPipe {
     fn new() -> io::Result<(Self, usize)> {
         let (output, input) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         // Many pipes of one user are held to less; any size works.

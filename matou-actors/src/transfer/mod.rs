@@ -3,7 +3,7 @@
 //! On a file connection come PVFILE headers, each followed by that many raw bytes. What moves
 //! them ([`send_file`], [`receive_file`]) blocks, and so runs on a thread of its own, which one
 //! [`Transfer`] actor supervises: it reports progress, and cancels by shutting the socket down.
-//! Deciding ([`Pace`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
+//! Deciding ([`ProgressSampler`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
 
 mod acceptance;
 mod actor;
@@ -19,19 +19,19 @@ mod extension;
 mod linux;
 mod mover;
 mod naming;
-mod pace;
 mod portable;
+mod progress_sampler;
 mod round_trip;
 mod source;
 mod space;
 
-pub use actor::{Cancel, Job, Orphan, Outcome, Report, Transfer, Verdict};
+pub use actor::{Cancel, Job, Orphan, Transfer, TransferEvent, TransferReport, Verdict};
 pub use arrival::abort;
 pub use downloads::{DownloadError, Downloads, PartFile};
-pub(crate) use downloads::{Room, rename_new};
+pub(crate) use downloads::{ReservedSpace, rename_new};
 pub use extension::extension;
 pub use mover::{MoveError, Progress, receive_file, send_file};
 pub use naming::FileStamp;
-pub use pace::{Moved, Pace};
+pub use progress_sampler::{Moved, ProgressSampler};
 pub use round_trip::hold_send_buffer;
 pub use source::{ChosenFile, Pipe, Source, SourceError};

@@ -16,11 +16,11 @@ pub struct Source {
     pub file: File,
     /// Its size in bytes when it was opened.
     pub size: u64,
-    written: Written,
+    written: ContentVersion,
 }
 
 /// When a file's content was written last, in seconds and nanoseconds, and its size.
-type Written = (i64, i64, u64);
+type ContentVersion = (i64, i64, u64);
 
 /// A file that the user chose to send later: whatever takes its path meanwhile is not sent.
 #[derive(Debug)]
@@ -226,7 +226,7 @@ fn has_bytes(file: &File, size: u64) -> io::Result<bool> {
     Ok((read > 0) == (size > 0))
 }
 
-fn written(status: &Metadata) -> Written {
+fn written(status: &Metadata) -> ContentVersion {
     (status.mtime(), status.mtime_nsec(), status.len())
 }
 

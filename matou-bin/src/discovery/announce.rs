@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use matou_actors::server::Discovery;
+use matou_actors::server::DiscoverySettings;
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 use slog::{Logger, info, warn};
 
@@ -41,7 +41,7 @@ impl Announcement {
     /// Announces a server that listens on `listening`, if the settings say so and others can reach
     /// it; `cluster` is the room that it serves together with others, or empty. A server that cannot be announced works all the same.
     pub(crate) fn start(
-        settings: &Discovery,
+        settings: &DiscoverySettings,
         cluster: &str,
         listening: &[SocketAddr],
         logger: &Logger,

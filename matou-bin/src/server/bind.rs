@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use matou_actors::server::Network;
+use matou_actors::server::NetworkSettings;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::exit::Failure;
@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// Listens on every address that `network.listen` resolves to.
 ///
 /// `[::]` also accepts IPv4; without IPv6 support it falls back to 0.0.0.0.
-pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> {
+pub(crate) fn listeners(network: &NetworkSettings) -> Result<Vec<TcpListener>, Failure> {
     let wanted = &network.listen;
     let mut listeners = Vec::new();
     for mut address in addresses(network)? {
@@ -27,7 +27,7 @@ pub(crate) fn listeners(network: &Network) -> Result<Vec<TcpListener>, Failure> 
 }
 
 /// The addresses that `network.listen` resolves to.
-pub(crate) fn addresses(network: &Network) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) fn addresses(network: &NetworkSettings) -> Result<Vec<SocketAddr>, Failure> {
     let wanted = &network.listen;
     let mut addresses: Vec<SocketAddr> =
         wanted.to_socket_addrs().map_err(|error| cannot(wanted, &error))?.collect();
@@ -85,8 +85,8 @@ fn cannot(address: &str, error: &io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn network(listen: &str) -> Network {
-        Network { listen: listen.into(), ..Network::default() }
+    fn network(listen: &str) -> NetworkSettings {
+        NetworkSettings { listen: listen.into(), ..NetworkSettings::default() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matou_actors::server::Security;
+use matou_actors::server::SecuritySettings;
 use matou_actors::trust::Identity;
 use slog::{Logger, info, warn};
 
@@ -10,7 +10,10 @@ use crate::exit::Failure;
 use crate::key_file::{self, Origin, data_folder};
 
 /// The key, made at the first start; `None` when there is no place for one and none is asked for.
-pub(super) fn load(security: &Security, logger: &Logger) -> Result<Option<Identity>, Failure> {
+pub(super) fn load(
+    security: &SecuritySettings,
+    logger: &Logger,
+) -> Result<Option<Identity>, Failure> {
     let loaded = match place(security) {
         Some(path) => key_file::load_or_make(&path)
             .map(|loaded| (loaded, path))
@@ -34,11 +37,11 @@ pub(super) fn load(security: &Security, logger: &Logger) -> Result<Option<Identi
 }
 
 /// Checks the file of the key, if there is one.
-pub(super) fn check(security: &Security) -> Result<(), Failure> {
+pub(super) fn check(security: &SecuritySettings) -> Result<(), Failure> {
     place(security).map_or(Ok(()), |path| key_file::check(&path)).map_err(Failure::Usage)
 }
 
-fn place(security: &Security) -> Option<PathBuf> {
+fn place(security: &SecuritySettings) -> Option<PathBuf> {
     if is_default(&security.key) {
         return Some(data_folder()?.join("server.key"));
     }
@@ -50,6 +53,6 @@ fn is_default(key: &Path) -> bool {
 }
 
 /// Without a key the server would not do what its settings say.
-fn is_needed(security: &Security) -> bool {
+fn is_needed(security: &SecuritySettings) -> bool {
     !is_default(&security.key) || security.refuses_plain()
 }

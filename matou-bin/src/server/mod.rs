@@ -16,7 +16,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
 use matou_actors::server::admin::ControlRequest;
-use matou_actors::server::{Plain, Running, Security, ServerSettings, StartError};
+use matou_actors::server::{PlainClients, Running, SecuritySettings, ServerSettings, StartError};
 use matou_actors::trust::Identity;
 use slog::{Logger, crit, info, warn};
 use tokio::sync::mpsc;
@@ -189,8 +189,8 @@ fn publish_metrics(
 }
 
 /// Clients that are not encrypted are refused although `security.plain` allows them.
-fn refuses_plain_unasked(security: &Security) -> bool {
-    security.plain == Plain::Allow && security.refuses_plain()
+fn refuses_plain_unasked(security: &SecuritySettings) -> bool {
+    security.plain == PlainClients::Allow && security.refuses_plain()
 }
 
 /// A failure that comes from the settings, found before the start.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use matou_actors::server::{Names, Store, StoreError};
+use matou_actors::server::{NamesSettings, Store, StoreError};
 use slog::{Logger, warn};
 
 use crate::exit::Failure;
@@ -10,7 +10,7 @@ use crate::key_file::data_folder;
 
 /// The database, made at the first start; `None` when there is no place for one and none is asked
 /// for.
-pub(super) fn open(names: &Names, logger: &Logger) -> Result<Option<Store>, Failure> {
+pub(super) fn open(names: &NamesSettings, logger: &Logger) -> Result<Option<Store>, Failure> {
     let Some(path) = place(names) else {
         no_store("there is no home directory to keep a database in", logger);
         return Ok(None);
@@ -28,7 +28,7 @@ pub(super) fn open(names: &Names, logger: &Logger) -> Result<Option<Store>, Fail
 }
 
 /// Checks the database, if there is one.
-pub(super) fn check(names: &Names) -> Result<(), Failure> {
+pub(super) fn check(names: &NamesSettings) -> Result<(), Failure> {
     let checked = place(names).map_or(Ok(()), |path| Store::check(&path));
     checked.map_err(|error| Failure::Usage(error.to_string()))
 }
@@ -38,13 +38,13 @@ fn no_store(reason: &str, logger: &Logger) {
         "next" => "set names.store to a file that only this server writes");
 }
 
-fn place(names: &Names) -> Option<PathBuf> {
+fn place(names: &NamesSettings) -> Option<PathBuf> {
     if is_default(names) {
         return Some(data_folder()?.join("server.redb"));
     }
     Some(names.store.clone())
 }
 
-fn is_default(names: &Names) -> bool {
+fn is_default(names: &NamesSettings) -> bool {
     names.store.as_os_str().is_empty()
 }

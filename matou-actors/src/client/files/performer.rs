@@ -13,8 +13,8 @@ use crate::client::ids::{TransferId, TransferIds};
 use crate::client::messages::{FileEvent, FileSeen, Outgoing};
 use crate::protocol::Username;
 use crate::transfer::{
-    Cancel, ChosenFile, Downloads, FileStamp, Job, Orphan, Outcome, Report, Transfer, Verdict,
-    abort,
+    Cancel, ChosenFile, Downloads, FileStamp, Job, Orphan, Transfer, TransferEvent, TransferReport,
+    Verdict, abort,
 };
 
 /// What the files of all sessions share.
@@ -42,7 +42,7 @@ pub(crate) struct FileConnection {
     files: HashMap<TransferId, Arc<ChosenFile>>,
     transfers: HashMap<TransferId, Addr<Transfer>>,
     seen: Recipient<FileSeen>,
-    reports: Recipient<Report>,
+    reports: Recipient<TransferReport>,
     events: Vec<FileEvent>,
 }
 
@@ -55,7 +55,7 @@ impl FileConnection {
         session: &Addr<S>,
     ) -> std::io::Result<Self>
     where
-        S: Actor<Context = Context<S>> + Handler<FileSeen> + Handler<Report>,
+        S: Actor<Context = Context<S>> + Handler<FileSeen> + Handler<TransferReport>,
     {
         let socket = socket.into_std()?;
         // Movers block; the watch for headers asks each read not to.
@@ -114,19 +114,22 @@ impl FileConnection {
     }
 
     /// Deals with what a transfer reports.
-    pub(crate) fn report(&mut self, Report { key, outcome }: Report) -> Vec<FileEvent> {
+    pub(crate) fn report(
+        &mut self,
+        TransferReport { key, outcome }: TransferReport,
+    ) -> Vec<FileEvent> {
         let id = TransferId(key);
         match outcome {
-            Outcome::Begun { path, size } => {
+            TransferEvent::Begun { path, size } => {
                 vec![FileEvent::Begun { id, path, size: Some(size) }]
             }
-            Outcome::Moved { moved, taken } => {
+            TransferEvent::Moved { moved, taken } => {
                 if taken {
                     self.events.push(FileEvent::Moved { id, moved });
                 }
                 self.handle(Input::Progress { id, bytes: moved.bytes })
             }
-            Outcome::Ended(verdict) => {
+            TransferEvent::Ended(verdict) => {
                 self.transfers.remove(&id);
                 let ending = match verdict {
                     Verdict::Whole { path, size, changed } => {

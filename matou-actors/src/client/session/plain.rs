@@ -23,7 +23,7 @@ use crate::client::messages::{
     FileEvent, FileSeen, GiveUp, SessionCommand, SessionEvent, SessionReport,
 };
 use crate::protocol::{CodecError, MessageText, PeerFrame, PortPair, Username};
-use crate::transfer::Report;
+use crate::transfer::TransferReport;
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
@@ -275,10 +275,10 @@ impl Handler<FileSeen> for PlainSession {
     }
 }
 
-impl Handler<Report> for PlainSession {
+impl Handler<TransferReport> for PlainSession {
     type Result = ();
 
-    fn handle(&mut self, report: Report, ctx: &mut Self::Context) {
+    fn handle(&mut self, report: TransferReport, ctx: &mut Self::Context) {
         self.turn(ctx, |session, _| session.on_files(|files| files.report(report)));
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct AdmissionLimits {
 #[derive(Debug)]
 pub(crate) struct Admission {
     limits: AdmissionLimits,
-    all: Count,
+    all: AddressCount,
     by_prefix: HashMap<AddressPrefix, Prefix>,
     sweep_at: usize,
 }
@@ -64,12 +64,12 @@ pub(crate) enum Refusal {
 /// An address, or a /64.
 #[derive(Clone, Copy, Debug, Default)]
 struct Prefix {
-    count: Count,
+    count: AddressCount,
     connects: TokenBucket,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Count {
+struct AddressCount {
     connected: usize,
     joined: usize,
 }
@@ -92,7 +92,7 @@ impl AdmissionLimits {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
-        Self { limits, all: Count::default(), by_prefix: HashMap::new(), sweep_at: SWEEP_AT }
+        Self { limits, all: AddressCount::default(), by_prefix: HashMap::new(), sweep_at: SWEEP_AT }
     }
 
     /// Replaces the limits; existing connections stay.
@@ -202,7 +202,7 @@ impl Refusal {
     }
 }
 
-impl Count {
+impl AddressCount {
     fn unjoined(self) -> usize {
         self.connected.saturating_sub(self.joined)
     }

@@ -48,7 +48,7 @@ pub(crate) struct Moment {
 /// All bans, one for each key, and for each pair of network and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bans {
-    all: BTreeMap<Target, Held>,
+    all: BTreeMap<Target, ActiveBan>,
     /// The prefix lengths of bans without a name, so that a look-up tries no others.
     lengths: BTreeSet<(bool, u8)>,
     /// The bans with a name, by each look of it.
@@ -59,7 +59,7 @@ type Target = (Option<IpNet>, Option<FoldedName>, Option<Fingerprint>);
 
 /// What an operator means by an address, a name or a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum BanTarget {
     Network(IpNet),
     Name(Username),
     Key(Fingerprint),
@@ -67,7 +67,7 @@ pub(crate) enum Named {
 
 /// A ban, and its end by the steady clock: one that was set wrong for a while ends no ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
+struct ActiveBan {
     ban: Ban,
     ends: Option<Instant>,
 }
@@ -93,7 +93,7 @@ impl Bans {
     /// Those of `listed` that hold at `now`; of several of the same target the last.
     pub(crate) fn of(listed: impl IntoIterator<Item = Ban>, now: Moment) -> Result<Self, TooMany> {
         let mut bans = Self::default();
-        bans.all.extend(listed.into_iter().map(|ban| (ban.target(), Held::new(ban, now))));
+        bans.all.extend(listed.into_iter().map(|ban| (ban.target(), ActiveBan::new(ban, now))));
         bans.expire(now);
         if bans.all.len() > MOST { Err(TooMany) } else { Ok(bans) }
     }
@@ -105,7 +105,7 @@ impl Bans {
         if self.all.len() >= MOST && !self.all.contains_key(&target) {
             return Err(TooMany);
         }
-        self.all.insert(target, Held::new(ban, now));
+        self.all.insert(target, ActiveBan::new(ban, now));
         self.index();
         Ok(())
     }
@@ -209,7 +209,7 @@ impl fmt::Display for Ban {
     }
 }
 
-impl Held {
+impl ActiveBan {
     fn new(ban: Ban, now: Moment) -> Self {
         let left = |until: Timestamp| {
             Duration::try_from(until.duration_since(now.wall)).unwrap_or_default()
@@ -237,13 +237,13 @@ impl Moment {
 }
 
 /// The key, the address or network, or else the name, that an operator means by `text`.
-pub(crate) fn named(text: &str) -> Result<Named, NotANetwork> {
+pub(crate) fn named(text: &str) -> Result<BanTarget, NotANetwork> {
     if let Some(key) = Fingerprint::parse(text) {
-        return Ok(Named::Key(key));
+        return Ok(BanTarget::Key(key));
     }
     match (network(text), Username::parse(text)) {
-        (Ok(network), _) => Ok(Named::Network(network)),
-        (Err(NotANetwork::Unknown(_)), Ok(name)) => Ok(Named::Name(name)),
+        (Ok(network), _) => Ok(BanTarget::Network(network)),
+        (Err(NotANetwork::Unknown(_)), Ok(name)) => Ok(BanTarget::Name(name)),
         (Err(error), _) => Err(error),
     }
 }

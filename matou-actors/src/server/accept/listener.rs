@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::server::accept::admission::{Admission, AdmissionLimits, Refusal};
 use crate::server::accept::bans::{Bans, Moment};
-use crate::server::accept::socket::{Arrival, ListeningSocket};
+use crate::server::accept::socket::{AcceptOutcome, ListeningSocket};
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
@@ -134,12 +134,12 @@ impl Actor for Listener {
     }
 }
 
-impl StreamHandler<Arrival> for Listener {
-    fn handle(&mut self, arrival: Arrival, _: &mut Context<Self>) {
+impl StreamHandler<AcceptOutcome> for Listener {
+    fn handle(&mut self, arrival: AcceptOutcome, _: &mut Context<Self>) {
         match arrival {
-            Arrival::Connected(accepted, peer) => self.admit_or_turn_away(accepted, peer),
-            Arrival::TurnedAway(times) => self.refused(Refusal::Descriptors, times, None),
-            Arrival::Failed(error) => {
+            AcceptOutcome::Connected(accepted, peer) => self.admit_or_turn_away(accepted, peer),
+            AcceptOutcome::TurnedAway(times) => self.refused(Refusal::Descriptors, times, None),
+            AcceptOutcome::Failed(error) => {
                 if let Some(unlogged) = self.failures.permit(Instant::now()) {
                     warn!(self.logger, "accept failed";
                         "reason" => %error, "suppressed" => unlogged);

@@ -18,7 +18,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const TURNED_AWAY_AT_ONCE: u64 = 256;
 /// What happened at a listening socket.
 #[derive(Debug)]
-pub(crate) enum Arrival {
+pub(crate) enum AcceptOutcome {
     Connected(Accepted, SocketAddr),
     /// There was no descriptor for so many, who were let in by the spare one and out again.
     TurnedAway(u64),
@@ -40,19 +40,20 @@ impl ListeningSocket {
 
     /// Waits for the next arrival; after a failure, and after turning people away, only once the
     /// kernel was left alone for a while.
-    pub(crate) async fn next(&mut self) -> Arrival {
+    pub(crate) async fn next(&mut self) -> AcceptOutcome {
         match self.socket.accept().await {
             Ok((stream, peer)) => match Accepted::new(stream) {
-                Ok(accepted) => Arrival::Connected(accepted, peer),
-                Err(error) => Arrival::Failed(error),
+                Ok(accepted) => AcceptOutcome::Connected(accepted, peer),
+                Err(error) => AcceptOutcome::Failed(error),
             },
             Err(error) => {
                 let arrival = if is_exhaustion(&error) && self.spare.is_some() {
-                    Arrival::TurnedAway(self.turn_away_waiting())
+                    AcceptOutcome::TurnedAway(self.turn_away_waiting())
                 } else {
-                    Arrival::Failed(error)
+                    AcceptOutcome::Failed(error)
                 };
-                if !matches!(&arrival, Arrival::Failed(error) if is_of_one_connection(error)) {
+                if !matches!(&arrival, AcceptOutcome::Failed(error) if is_of_one_connection(error))
+                {
                     tokio::time::sleep(BACK_OFF).await;
                 }
                 if self.spare.is_none() {

@@ -16,9 +16,9 @@ use super::wire::{Request, Response, Status};
 use super::work::{Save, Work};
 use crate::protocol::v2::NoticeCode;
 use crate::protocol::{ClaimedName, DISCONNECTED_BY_OPERATOR, Username};
-use crate::server::accept::bans::{self, Ban, Bans, LONGEST_REASON, Moment, Named};
+use crate::server::accept::bans::{self, Ban, BanTarget, Bans, LONGEST_REASON, Moment};
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{AdminRequest, Found, LastMessage, SetBans};
+use crate::server::messages::{AdminRequest, FoundMember, LastMessage, SetBans};
 use crate::trust::Fingerprint;
 
 /// How long the other actors and the disk may take.
@@ -83,9 +83,9 @@ impl AdminActor {
                 self.settings.bans.expire(now);
                 let bans = &mut self.settings.bans;
                 let removed = match bans::named(&target).map_err(|error| error.to_string())? {
-                    Named::Network(network) => bans.remove(network),
-                    Named::Name(name) => bans.remove_name(&name),
-                    Named::Key(key) => bans.remove_key(key),
+                    BanTarget::Network(network) => bans.remove(network),
+                    BanTarget::Name(name) => bans.remove_name(&name),
+                    BanTarget::Key(key) => bans.remove_key(key),
                 };
                 if !removed {
                     return Err(format!("{target} is not banned; `bans` lists what is"));
@@ -147,7 +147,12 @@ impl AdminActor {
     }
 
     /// Keeps out whom a kick found, before they are disconnected and can come back.
-    fn keep_out(&mut self, kick: Kick, found: Vec<Found>, now: Moment) -> Result<Work, String> {
+    fn keep_out(
+        &mut self,
+        kick: Kick,
+        found: Vec<FoundMember>,
+        now: Moment,
+    ) -> Result<Work, String> {
         let Kick { whom, seconds, last_message, reason } = kick;
         let (network, name, key) = match (whom, &found[..]) {
             (Whom::Key(key), _) => (None, None, Some(key)),

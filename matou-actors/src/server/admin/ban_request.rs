@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText};
-use crate::server::accept::bans::{self, Ban, LONGEST_REASON, Moment, Named};
+use crate::server::accept::bans::{self, Ban, BanTarget, LONGEST_REASON, Moment};
 
 pub(super) fn new_ban(
     target: &str,
@@ -22,9 +22,9 @@ pub(super) fn new_ban(
     let until = until(seconds, now)?;
     let ban = Ban { network: None, name: None, key: None, until, reason };
     Ok(match named {
-        Named::Network(network) => Ban { network: Some(network), ..ban },
-        Named::Name(name) => Ban { name: Some(name), ..ban },
-        Named::Key(key) => Ban { key: Some(key), ..ban },
+        BanTarget::Network(network) => Ban { network: Some(network), ..ban },
+        BanTarget::Name(name) => Ban { name: Some(name), ..ban },
+        BanTarget::Key(key) => Ban { key: Some(key), ..ban },
     })
 }
 

@@ -10,7 +10,7 @@ use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Ban;
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{
-    CloseFrom, Find, FindKey, ForgetName, Found, LastMessage, ListClients, ListNames, Order,
+    CloseFrom, Find, FindKey, ForgetName, FoundMember, LastMessage, ListClients, ListNames, Order,
     ToConnection,
 };
 use crate::server::reason::Reason;
@@ -29,7 +29,7 @@ pub(super) enum Whom {
 }
 
 /// Where the user of that name is, or those with that key are: one at least.
-pub(super) async fn find(actors: &Actors, whom: &Whom) -> Result<Vec<Found>, String> {
+pub(super) async fn find(actors: &Actors, whom: &Whom) -> Result<Vec<FoundMember>, String> {
     let (found, described) = match whom {
         Whom::Name(name) => {
             let found = actors.registry.send(Find(name.clone())).await.map_err(stopping)?;
@@ -69,7 +69,7 @@ fn name_report(Binding { name, key, first_use, last_use }: Binding) -> NameRepor
 /// Says `last_message` to a user, and disconnects them.
 pub(super) async fn close(
     actors: &Actors,
-    found: &Found,
+    found: &FoundMember,
     last_message: LastMessage,
     reason: Reason,
 ) -> Result<(), String> {

@@ -14,7 +14,7 @@ use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::accept::bans::{Ban, Bans};
 use crate::server::cluster::actor::NodeActor;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Announce, Found, LastMessage, Purge, Purged, ReportCluster};
+use crate::server::messages::{Announce, FoundMember, LastMessage, Purge, Purged, ReportCluster};
 use crate::server::reason::Reason;
 
 /// What answers a request once the bans have been dealt with.
@@ -33,7 +33,7 @@ pub(super) enum Work {
     },
     Kick {
         actors: Actors,
-        found: Vec<Found>,
+        found: Vec<FoundMember>,
         last_message: LastMessage,
         reason: String,
     },

@@ -17,11 +17,12 @@ use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::{MemberId, Route};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
-    Order, Relay, SessionStep, SetRequestLimits, Shown, Step, ToBroker, ToConnection, ToNode,
+    Order, PresentedTicket, Relay, SessionStep, SetRequestLimits, Step, ToBroker, ToConnection,
+    ToNode,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::reason::Reason;
-use crate::server::registry::directory::{Member, Place};
+use crate::server::registry::directory::{Location, Member};
 
 /// How often requests whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
@@ -208,7 +209,7 @@ impl Broker {
     }
 
     /// WHERE with a ticket.
-    fn show(&mut self, shown: &Shown, ctx: &mut Context<Self>) {
+    fn show(&mut self, shown: &PresentedTicket, ctx: &mut Context<Self>) {
         match self.meetings.show(shown, (self.clock)()) {
             Ok(session) => {
                 self.order(shown.route, Order::Here);
@@ -257,9 +258,11 @@ impl Broker {
         // Cannot flood: pending requests are limited for each target, and each of their steps
         // works once.
         match (to.place, &self.node) {
-            (Place::Here(to), _) => self.room.do_send(Relay { from, to, frame }),
-            (Place::Elsewhere(to), Some(node)) => node.do_send(ToNode::Deliver { from, to, frame }),
-            (Place::Elsewhere(_), None) => {}
+            (Location::Here(to), _) => self.room.do_send(Relay { from, to, frame }),
+            (Location::Elsewhere(to), Some(node)) => {
+                node.do_send(ToNode::Deliver { from, to, frame });
+            }
+            (Location::Elsewhere(_), None) => {}
         }
     }
 }

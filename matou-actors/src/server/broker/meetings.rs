@@ -14,7 +14,7 @@ use crate::protocol::v2::{
 use crate::server::broker::requests::Ignored;
 use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::{MemberId, Route};
-use crate::server::messages::Shown;
+use crate::server::messages::PresentedTicket;
 use crate::server::registry::directory::{Addresses, Member};
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
@@ -128,9 +128,13 @@ impl Meetings {
     }
 
     /// A client shows a ticket; whose meeting it is.
-    pub(crate) fn show(&mut self, shown: &Shown, now: Instant) -> Result<SessionId, Ignored> {
+    pub(crate) fn show(
+        &mut self,
+        shown: &PresentedTicket,
+        now: Instant,
+    ) -> Result<SessionId, Ignored> {
         self.expire(now);
-        let Shown { ticket, port, .. } = *shown;
+        let PresentedTicket { ticket, port, .. } = *shown;
         let (session, role) = *self.by_ticket.get(&ticket).ok_or(Ignored::NotPending)?;
         let meeting = self.by_session.get_mut(&session).ok_or(Ignored::NotPending)?;
         let side = match role {
@@ -148,7 +152,7 @@ impl Meetings {
         if place.is_some() {
             return Err(Ignored::Repeated);
         }
-        let Shown { seen: at, route, round_trip, .. } = *shown;
+        let PresentedTicket { seen: at, route, round_trip, .. } = *shown;
         *place = Some(Seen { at, route, round_trip });
         Ok(session)
     }

@@ -16,7 +16,7 @@ use crate::server::address_prefix::AddressPrefix;
 use crate::server::broker::friends::Friends;
 use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::MemberId;
-use crate::server::settings::Private;
+use crate::server::settings::PrivateSettings;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::server::token_bucket::{Rate, TokenBucket};
 
@@ -57,17 +57,17 @@ pub(crate) struct Party {
 #[derive(Debug)]
 pub(crate) struct Requests {
     limits: RequestLimits,
-    pending: HashMap<Pair, Pending>,
+    pending: HashMap<MemberPair, PendingRequest>,
     by_target: BTreeSet<(MemberId, MemberId)>,
     by_source: BTreeSet<(MemberId, MemberId)>,
-    expiries: BTreeMap<Expiry, Pair>,
+    expiries: BTreeMap<Expiry, MemberPair>,
     rates: HashMap<MemberId, TokenBucket>,
     /// Kept when members leave, so that coming back does not help.
     address_rates: HashMap<AddressPrefix, TokenBucket>,
     pair_rates: HashMap<(AddressPrefix, MemberId), TokenBucket>,
     friends: Friends,
     sweep_at: usize,
-    by_session: HashMap<SessionId, Pair>,
+    by_session: HashMap<SessionId, MemberPair>,
     /// Requests of revision 2 that came to nothing, until their askers are informed.
     declined: Vec<(SessionRequest, Declined)>,
     asked: u64,
@@ -97,13 +97,13 @@ pub(crate) enum Ignored {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Pair {
+struct MemberPair {
     source: MemberId,
     target: MemberId,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingRequest {
     accepted: bool,
     address: AddressPrefix,
     asked_at: Instant,
@@ -116,7 +116,7 @@ struct Pending {
 type Expiry = (Instant, u64);
 
 impl RequestLimits {
-    pub(crate) fn new(private: &Private) -> Self {
+    pub(crate) fn new(private: &PrivateSettings) -> Self {
         let per_minute = private.requests_per_minute;
         Self {
             lifetime: Duration::from_secs(private.request_seconds),
@@ -190,7 +190,7 @@ impl Requests {
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
-        let pair = Pair { source, target };
+        let pair = MemberPair { source, target };
         if source == target {
             return Err(Ignored::Oneself);
         }
@@ -209,7 +209,7 @@ impl Requests {
             self.by_session.insert(request.session, pair);
         }
         let session = session.map(Box::new);
-        let pending = Pending { accepted: false, address, asked_at: now, expiry, session };
+        let pending = PendingRequest { accepted: false, address, asked_at: now, expiry, session };
         self.pending.insert(pair, pending);
         self.by_target.insert((target, source));
         self.by_source.insert((source, target));
@@ -223,14 +223,14 @@ impl Requests {
     /// friends out, however many addresses they have.
     fn make_room(
         &self,
-        asking: Pair,
+        asking: MemberPair,
         address: AddressPrefix,
         now: Instant,
-    ) -> Result<Option<Pair>, Ignored> {
+    ) -> Result<Option<MemberPair>, Ignored> {
         let pairs = self.by_target.range(all_of(asking.target));
-        let pairs = pairs.map(|&(target, source)| Pair { source, target });
+        let pairs = pairs.map(|&(target, source)| MemberPair { source, target });
         let pairs = pairs.filter(|&pair| pair != asking);
-        let holding: Vec<(Pair, &Pending)> = pairs
+        let holding: Vec<(MemberPair, &PendingRequest)> = pairs
             .filter_map(|pair| Some((pair, self.pending.get(&pair)?)))
             .filter(|(_, pending)| pending.accepted || now < pending.asked_at + HOLDS_A_PLACE)
             .collect();
@@ -296,14 +296,14 @@ impl Requests {
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
-        let pair = Pair { source, target: by.id };
+        let pair = MemberPair { source, target: by.id };
         let pending = self.pending.get(&pair).filter(|pending| pending.session.is_none());
         pending.ok_or(Ignored::NotPending)?;
         self.accept_pair(pair, by.address)
     }
 
-    fn accept_pair(&mut self, pair: Pair, address: AddressPrefix) -> Result<(), Ignored> {
-        let Pair { source, target } = pair;
+    fn accept_pair(&mut self, pair: MemberPair, address: AddressPrefix) -> Result<(), Ignored> {
+        let MemberPair { source, target } = pair;
         let pending = self.pending.get_mut(&pair).ok_or(Ignored::NotPending)?;
         if pending.accepted {
             return Err(Ignored::AlreadyAccepted);
@@ -325,11 +325,11 @@ impl Requests {
         now: Instant,
     ) -> Result<(), Ignored> {
         self.expire(now);
-        let pair = Pair { source, target };
+        let pair = MemberPair { source, target };
         match self.pending.get(&pair) {
-            None | Some(Pending { session: Some(_), .. }) => Err(Ignored::NotPending),
-            Some(Pending { accepted: false, .. }) => Err(Ignored::NotAccepted),
-            Some(Pending { accepted: true, .. }) => {
+            None | Some(PendingRequest { session: Some(_), .. }) => Err(Ignored::NotPending),
+            Some(PendingRequest { accepted: false, .. }) => Err(Ignored::NotAccepted),
+            Some(PendingRequest { accepted: true, .. }) => {
                 self.remove(pair);
                 Ok(())
             }
@@ -342,13 +342,13 @@ impl Requests {
         self.rates.shrink_sparse();
         self.friends.forget(id);
         let asked = self.by_source.range(all_of(id));
-        let asked: Vec<_> = asked.map(|&(source, target)| Pair { source, target }).collect();
+        let asked: Vec<_> = asked.map(|&(source, target)| MemberPair { source, target }).collect();
         for pair in asked {
             self.remove(pair);
         }
         let was_asked = self.by_target.range(all_of(id));
         let was_asked: Vec<_> =
-            was_asked.map(|&(target, source)| Pair { source, target }).collect();
+            was_asked.map(|&(target, source)| MemberPair { source, target }).collect();
         for pair in was_asked {
             self.decline(pair, Declined::Left);
         }
@@ -363,12 +363,12 @@ impl Requests {
     }
 
     /// Removes a request that comes to nothing, of which its asker is to be informed.
-    fn decline(&mut self, pair: Pair, reason: Declined) {
+    fn decline(&mut self, pair: MemberPair, reason: Declined) {
         let request = self.remove(pair).and_then(|pending| pending.session);
         self.declined.extend(request.map(|request| (*request, reason)));
     }
 
-    fn remove(&mut self, pair: Pair) -> Option<Pending> {
+    fn remove(&mut self, pair: MemberPair) -> Option<PendingRequest> {
         self.by_target.remove(&(pair.target, pair.source));
         self.by_source.remove(&(pair.source, pair.target));
         let pending = self.pending.remove(&pair)?;

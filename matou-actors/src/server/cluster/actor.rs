@@ -16,12 +16,12 @@ use tokio::sync::oneshot;
 use crate::protocol::Username;
 use crate::server::admin::wire::{ClusterReport, NodeReport};
 use crate::server::cluster::held::{ANSWER_WITHIN, Held};
-use crate::server::cluster::nats::{Fetched, Log, Start, republished};
+use crate::server::cluster::nats::{Fetched, NatsStream, Start, republished};
 use crate::server::cluster::node::{Node, Output};
-use crate::server::cluster::outcome::Outcome;
+use crate::server::cluster::outcome::ActorMessages;
 use crate::server::cluster::record::{Join, Record, decode, encode};
-use crate::server::cluster::replica::Change;
-use crate::server::cluster::steps::{Content, Parcel};
+use crate::server::cluster::replica::Effect;
+use crate::server::cluster::steps::{Content, NodeMessage};
 use crate::server::ids::{Epoch, MemberId};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
@@ -33,7 +33,7 @@ use crate::server::registry::names::NameForms;
 use crate::server::room::actor::time_of_day;
 use crate::server::room::roster::Present;
 use crate::server::room::sequencer::{self, Proposal};
-use crate::server::settings::{Cluster, History};
+use crate::server::settings::{ClusterSettings, HistorySettings};
 
 /// How often the node looks at the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -56,10 +56,10 @@ pub(crate) struct NodeLinks {
 
 /// A server's part of a cluster.
 pub(crate) struct NodeActor {
-    settings: Cluster,
-    history: History,
+    settings: ClusterSettings,
+    history: HistorySettings,
     links: NodeLinks,
-    connection: Option<(Log, Node)>,
+    connection: Option<(NatsStream, Node)>,
     /// What is proposed before there is a connection.
     early: Vec<Record>,
     generation: u64,
@@ -73,13 +73,17 @@ pub(crate) struct NodeActor {
 }
 
 /// Something came over NATS.
-enum Arrival {
+enum NatsMessage {
     Live(async_nats::Message),
     FromNode(async_nats::Message),
 }
 
 impl NodeActor {
-    pub(crate) fn new(settings: &Cluster, history: &History, links: NodeLinks) -> Self {
+    pub(crate) fn new(
+        settings: &ClusterSettings,
+        history: &HistorySettings,
+        links: NodeLinks,
+    ) -> Self {
         let mut settings = settings.clone();
         if settings.node.is_empty() {
             settings.node = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -102,7 +106,7 @@ impl NodeActor {
     fn connect(&mut self, ctx: &mut Context<Self>) {
         let (settings, history) = (self.settings.clone(), self.history.clone());
         let logger = self.links.logger.clone();
-        let opening = async move { Log::open(&settings, &history, &logger).await };
+        let opening = async move { NatsStream::open(&settings, &history, &logger).await };
         ctx.spawn(wrap_future(opening).map(|opened, actor: &mut Self, ctx| match opened {
             Ok(start) => actor.begin(start, ctx),
             Err(reason) => {
@@ -127,7 +131,7 @@ impl NodeActor {
             self.links.registry.do_send(ToRegistry::Node(joined)); // Once, at the start.
         }
         self.links.room.do_send(FromNode::Begin { next: replica.events(), members });
-        ctx.add_stream(futures::StreamExt::map(live, Arrival::Live));
+        ctx.add_stream(futures::StreamExt::map(live, NatsMessage::Live));
         let now = Instant::now();
         let mut node = Node::new(new_epoch(), &self.settings.node, replica, until, now);
         for record in std::mem::take(&mut self.early) {
@@ -152,7 +156,9 @@ impl NodeActor {
         let (log, epoch) = (log.clone(), node.epoch());
         let subscribing = async move { log.inbox(epoch).await };
         ctx.spawn(wrap_future(subscribing).map(|inbox, actor: &mut Self, ctx| match inbox {
-            Ok(inbox) => drop(ctx.add_stream(futures::StreamExt::map(inbox, Arrival::FromNode))),
+            Ok(inbox) => {
+                ctx.add_stream(futures::StreamExt::map(inbox, NatsMessage::FromNode));
+            }
             Err(reason) => {
                 warn!(actor.links.logger, "cannot listen to the other nodes"; "reason" => reason);
                 ctx.run_later(CONNECT_AGAIN, Self::listen);
@@ -215,7 +221,13 @@ impl NodeActor {
         self.measure();
     }
 
-    fn publish(log: Log, epoch: Epoch, number: u64, payload: Bytes, ctx: &mut Context<Self>) {
+    fn publish(
+        log: NatsStream,
+        epoch: Epoch,
+        number: u64,
+        payload: Bytes,
+        ctx: &mut Context<Self>,
+    ) {
         let since = Instant::now();
         let publishing = async move { log.publish(epoch, number, payload).await };
         ctx.spawn(wrap_future(publishing).map(move |published, actor: &mut Self, ctx| {
@@ -273,12 +285,12 @@ impl NodeActor {
 
     /// Hands room and registry what happened, the room first: what follows from it for others
     /// has its place behind it there.
-    fn hand_on(&self, changes: Vec<Change>, own: Epoch) {
-        let is_end = |change: &Change| matches!(change, Change::Gone { node } if *node == own);
+    fn hand_on(&self, changes: Vec<Effect>, own: Epoch) {
+        let is_end = |change: &Effect| matches!(change, Effect::Gone { node } if *node == own);
         if self.is_stopping && changes.iter().any(is_end) {
             return;
         }
-        let Outcome { room, registry, nodes } = Outcome::of(changes, own);
+        let ActorMessages { room, registry, nodes } = ActorMessages::of(changes, own);
         for (node, is_here) in nodes {
             let what = if is_here { "a node joined" } else { "a node left" };
             info!(self.links.logger, "{}", what; "epoch" => format!("{:016x}", node.0));
@@ -318,7 +330,7 @@ impl NodeActor {
         let Some(home) = node.replica().member(to).map(|resident| resident.node) else {
             return fail(&self.links, undone);
         };
-        let parcel = encode(&Parcel { position: node.replica().position(), content });
+        let parcel = encode(&NodeMessage { position: node.replica().position(), content });
         let log = log.clone();
         let sending = async move { log.send(home, parcel, ANSWER_WITHIN).await };
         ctx.spawn(wrap_future(sending).map(move |has_come, actor: &mut Self, _| {
@@ -385,17 +397,17 @@ impl Actor for NodeActor {
     }
 }
 
-impl StreamHandler<Arrival> for NodeActor {
-    fn handle(&mut self, arrival: Arrival, ctx: &mut Context<Self>) {
+impl StreamHandler<NatsMessage> for NodeActor {
+    fn handle(&mut self, arrival: NatsMessage, ctx: &mut Context<Self>) {
         let Some((_, node)) = &mut self.connection else { return };
         match arrival {
-            Arrival::Live(message) => {
+            NatsMessage::Live(message) => {
                 if let Some((position, kind)) = republished(&message) {
                     node.received(position, kind, message.payload, Instant::now());
                 }
             }
-            Arrival::FromNode(message) => {
-                let Ok(parcel) = decode::<Parcel>(&message.payload) else { return };
+            NatsMessage::FromNode(message) => {
+                let Ok(parcel) = decode::<NodeMessage>(&message.payload) else { return };
                 self.held.push(parcel, message.reply, Instant::now());
             }
         }

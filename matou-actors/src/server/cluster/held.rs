@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::server::cluster::steps::{Content, Parcel};
+use crate::server::cluster::steps::{Content, NodeMessage};
 
 /// How long another node may take to have a step at its place; it is dropped then, and who took it
 /// hears that the other one cannot be reached now.
@@ -14,7 +14,7 @@ const MOST: usize = 1_024;
 /// Steps and frames that wait for their places in the stream, in the order in which they came, each
 /// with the address that is to hear of it.
 #[derive(Debug)]
-pub(crate) struct Held<R>(VecDeque<(Instant, Parcel, R)>);
+pub(crate) struct Held<R>(VecDeque<(Instant, NodeMessage, R)>);
 
 impl<R> Default for Held<R> {
     fn default() -> Self {
@@ -23,7 +23,7 @@ impl<R> Default for Held<R> {
 }
 
 impl<R> Held<R> {
-    pub(crate) fn push(&mut self, parcel: Parcel, reply: R, now: Instant) {
+    pub(crate) fn push(&mut self, parcel: NodeMessage, reply: R, now: Instant) {
         if self.0.len() < MOST {
             self.0.push_back((now, parcel, reply));
         }
@@ -51,9 +51,9 @@ mod tests {
     use super::*;
     use crate::server::ids::MemberId;
 
-    fn parcel(position: u64) -> Parcel {
+    fn parcel(position: u64) -> NodeMessage {
         let (from, to) = (MemberId(1), MemberId(2));
-        Parcel { position, content: Content::Frame { from, to, frame: vec![] } }
+        NodeMessage { position, content: Content::Frame { from, to, frame: vec![] } }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::server::cluster::node::EntryKind;
 use crate::server::cluster::record::{Roster, RosterPart, decode, encode};
 use crate::server::cluster::replica::Replica;
 use crate::server::ids::Epoch;
-use crate::server::settings::{Cluster, History};
+use crate::server::settings::{ClusterSettings, HistorySettings};
 
 /// How long a request to NATS may take.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -43,7 +43,7 @@ const SAFE_VERSION: (u32, u32, u32) = (2, 12, 3);
 
 /// A connection to NATS, and the names of what the room has there.
 #[derive(Clone, Debug)]
-pub(crate) struct Log {
+pub(crate) struct NatsStream {
     client: Client,
     jetstream: Context,
     stream: Stream<()>,
@@ -54,7 +54,7 @@ pub(crate) struct Log {
 /// What a node starts from.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) log: Log,
+    pub(crate) log: NatsStream,
     pub(crate) replica: Replica,
     /// The last position of the stream.
     pub(crate) until: u64,
@@ -71,11 +71,11 @@ pub(crate) struct Fetched {
     pub(crate) first: Option<u64>,
 }
 
-impl Log {
+impl NatsStream {
     /// Connects, makes the stream if there is none, and reads what a node starts from.
     pub(crate) async fn open(
-        settings: &Cluster,
-        history: &History,
+        settings: &ClusterSettings,
+        history: &HistorySettings,
         logger: &Logger,
     ) -> Result<Start, String> {
         let client = connect(settings).await?;
@@ -204,7 +204,7 @@ impl Log {
 
     /// What the stream says that a node can start from: an early enough roster for the history, or
     /// its beginning.
-    async fn replica(&self, first: u64, history: &History) -> Result<Replica, String> {
+    async fn replica(&self, first: u64, history: &HistorySettings) -> Result<Replica, String> {
         let subject = format!("{}.log.roster", self.prefix);
         let last = match self.stream.direct_get_last_for_subject(subject).await {
             Ok(found) => found,
@@ -252,7 +252,7 @@ fn kind(subject: &str) -> Option<EntryKind> {
     }
 }
 
-async fn connect(settings: &Cluster) -> Result<Client, String> {
+async fn connect(settings: &ClusterSettings) -> Result<Client, String> {
     let mut options = ConnectOptions::new()
         .name("matou")
         .connection_timeout(CONNECT_WITHIN)
@@ -275,8 +275,8 @@ async fn create(
     jetstream: &Context,
     name: &str,
     prefix: &str,
-    settings: &Cluster,
-    history: &History,
+    settings: &ClusterSettings,
+    history: &HistorySettings,
 ) -> Result<Stream, String> {
     let age = HOUR.saturating_mul(u32::try_from(history.hours).unwrap_or(u32::MAX));
     let config = |num_replicas| Config {
@@ -308,7 +308,7 @@ async fn create(
 }
 
 /// The first and the last position of the stream.
-async fn jetstream_state(log: &Log, name: &str) -> Result<(u64, u64), String> {
+async fn jetstream_state(log: &NatsStream, name: &str) -> Result<(u64, u64), String> {
     let info = log.stream.get_info().await.map_err(|error| format!("{name}: {error}"))?;
     Ok((info.state.first_sequence, info.state.last_sequence))
 }

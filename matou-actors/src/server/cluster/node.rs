@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::server::cluster::record::{
     DecodeError, Message, Record, Roster, RosterPart, decode, encode,
 };
-use crate::server::cluster::replica::{Change, Replica, first_of};
+use crate::server::cluster::replica::{Effect, Replica, first_of};
 use crate::server::ids::Epoch;
 
 /// From reading its own ALIVE a node waits that long before the next one.
@@ -45,7 +45,7 @@ pub(crate) enum Output {
     /// Ask for the messages from that position on, up to that one.
     Fetch { from: u64, until: u64 },
     /// This happened, in this order.
-    Changes(Vec<Change>),
+    Changes(Vec<Effect>),
     /// Publish this roster: the parts first.
     Roster(Box<Roster>, Vec<RosterPart>),
     /// From now on the node may serve clients, or not.
@@ -388,15 +388,15 @@ impl Node {
         let (mut expelled, mut stopped) = (false, false);
         for change in &changes {
             match change {
-                Change::Entered { node } if *node == self.epoch => self.phase = Phase::In,
-                Change::Gone { node } if *node == self.epoch => {
+                Effect::Entered { node } if *node == self.epoch => self.phase = Phase::In,
+                Effect::Gone { node } if *node == self.epoch => {
                     (expelled, stopped) = (!is_own, is_own);
                 }
-                Change::RosterDue { by } if *by == self.epoch => {
+                Effect::RosterDue { by } if *by == self.epoch => {
                     let (roster, parts) = self.replica.roster();
                     self.outputs.push_back(Output::Roster(Box::new(roster), parts));
                 }
-                Change::Hash { from, position, hash } if *from != self.epoch => {
+                Effect::Hash { from, position, hash } if *from != self.epoch => {
                     let own = self.hashes_at(*position);
                     if own.is_some_and(|own| own.state != *hash) {
                         let (node, position) = (from.0, *position);

@@ -1,7 +1,7 @@
 //! What room and registry have to do because of what all nodes decided.
 
 use crate::protocol::v2::UnixMillis;
-use crate::server::cluster::replica::Change;
+use crate::server::cluster::replica::Effect;
 use crate::server::ids::Epoch;
 use crate::server::messages::{FromNode, NodeEvent};
 use crate::server::room::event::MemberKey;
@@ -9,16 +9,16 @@ use crate::server::room::sequencer::{self, Decision};
 
 /// For whom what is, each in its order.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct ActorMessages {
     pub(crate) room: Vec<FromNode>,
     pub(crate) registry: Vec<NodeEvent>,
     /// Nodes that have come, and those that have gone.
     pub(crate) nodes: Vec<(Epoch, bool)>,
 }
 
-impl Outcome {
+impl ActorMessages {
     /// What follows from `changes` for the node `own`.
-    pub(crate) fn of(changes: Vec<Change>, own: Epoch) -> Self {
+    pub(crate) fn of(changes: Vec<Effect>, own: Epoch) -> Self {
         let mut outcome = Self::default();
         for change in changes {
             outcome.add(change, own);
@@ -26,9 +26,9 @@ impl Outcome {
         outcome
     }
 
-    fn add(&mut self, change: Change, own: Epoch) {
+    fn add(&mut self, change: Effect, own: Epoch) {
         match change {
-            Change::Joined { from, member, name, key, replaces, sequence, at } => {
+            Effect::Joined { from, member, name, key, replaces, sequence, at } => {
                 let key: MemberKey = key.map(Into::into);
                 let joined =
                     NodeEvent::Joined { member, name: name.clone(), key: key.clone(), replaces };
@@ -36,30 +36,30 @@ impl Outcome {
                 let join = sequencer::Change::Join { member, name, key, replaces };
                 self.decide(from == own, sequence, at, join);
             }
-            Change::Refused { from, member } if from == own => {
+            Effect::Refused { from, member } if from == own => {
                 self.registry.push(NodeEvent::Refused(member));
                 self.decide(true, 0, 0, sequencer::Change::Refuse { member });
             }
-            Change::Left { from, member, reason, sequence, at } => {
+            Effect::Left { from, member, reason, sequence, at } => {
                 self.registry.push(NodeEvent::Left(member));
                 let leave = sequencer::Change::Leave { member, reason };
                 self.decide(from == Some(own), sequence, at, leave);
             }
-            Change::NotHere { from, member, reason } if from == own => {
+            Effect::NotHere { from, member, reason } if from == own => {
                 self.decide(true, 0, 0, sequencer::Change::Leave { member, reason });
             }
-            Change::Said { from, name, texts, action, sequence, at } => {
+            Effect::Said { from, name, texts, action, sequence, at } => {
                 let said = sequencer::Change::Say { publisher: None, from: name, texts, action };
                 self.decide(from == own, sequence, at, said);
             }
-            Change::Purged { name } => self.room.push(FromNode::Purge(name)),
-            Change::Entered { node } => self.nodes.push((node, true)),
-            Change::Gone { node } => self.nodes.push((node, false)),
+            Effect::Purged { name } => self.room.push(FromNode::Purge(name)),
+            Effect::Entered { node } => self.nodes.push((node, true)),
+            Effect::Gone { node } => self.nodes.push((node, false)),
             // Of another node, or for this one alone.
-            Change::Refused { .. }
-            | Change::NotHere { .. }
-            | Change::RosterDue { .. }
-            | Change::Hash { .. } => {}
+            Effect::Refused { .. }
+            | Effect::NotHere { .. }
+            | Effect::RosterDue { .. }
+            | Effect::Hash { .. } => {}
         }
     }
 
@@ -82,10 +82,10 @@ mod tests {
     const OWN: Epoch = Epoch(1);
     const OTHER: Epoch = Epoch(2);
 
-    fn said(from: Epoch, sequence: u64) -> Change {
+    fn said(from: Epoch, sequence: u64) -> Effect {
         let (name, texts) =
             (Username::parse("ann").unwrap(), vec![MessageText::parse("a").unwrap()]);
-        Change::Said { from, name, texts, action: false, sequence, at: 3 }
+        Effect::Said { from, name, texts, action: false, sequence, at: 3 }
     }
 
     #[test]
@@ -93,13 +93,13 @@ mod tests {
         let (member, reason) = (MemberId(7), LeaveReason::SignedOut);
         let of = |from| {
             vec![
-                Change::Refused { from, member },
-                Change::NotHere { from, member, reason },
+                Effect::Refused { from, member },
+                Effect::NotHere { from, member, reason },
                 said(from, 5),
             ]
         };
         let decisions = |from| {
-            let outcome = Outcome::of(of(from), OWN);
+            let outcome = ActorMessages::of(of(from), OWN);
             let [FromNode::Decided(decisions)] = &outcome.room[..] else { panic!("{outcome:?}") };
             (decisions.iter().map(|it| it.is_own).collect::<Vec<_>>(), outcome.registry.len())
         };
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_purge_has_its_place_between_what_was_said_before_and_after() {
-        let changes = vec![said(OTHER, 0), Change::Purged { name: None }, said(OWN, 1)];
-        let outcome = Outcome::of(changes, OWN);
+        let changes = vec![said(OTHER, 0), Effect::Purged { name: None }, said(OWN, 1)];
+        let outcome = ActorMessages::of(changes, OWN);
         assert!(matches!(
             outcome.room[..],
             [FromNode::Decided(_), FromNode::Purge(None), FromNode::Decided(_)]
@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn who_leaves_with_a_lost_node_decides_no_proposal_here() {
         let (member, reason) = (MemberId(7), LeaveReason::ConnectionLost);
-        let left = Change::Left { from: None, member, reason, sequence: 4, at: 0 };
-        let outcome = Outcome::of(vec![left, Change::Gone { node: OTHER }], OWN);
+        let left = Effect::Left { from: None, member, reason, sequence: 4, at: 0 };
+        let outcome = ActorMessages::of(vec![left, Effect::Gone { node: OTHER }], OWN);
         let [FromNode::Decided(decisions)] = &outcome.room[..] else { panic!("{outcome:?}") };
         assert!(!decisions[0].is_own);
         assert_eq!(outcome.nodes, [(OTHER, false)]);

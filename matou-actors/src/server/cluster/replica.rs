@@ -31,7 +31,7 @@ pub(crate) struct Replica {
 
 /// What a record brought about. `own` are those of the epoch that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum Effect {
     Joined {
         from: Epoch,
         member: MemberId,
@@ -168,7 +168,7 @@ impl Replica {
     }
 
     /// Applies the message at the next position, whose bytes are `payload`.
-    pub(crate) fn apply(&mut self, payload: &[u8], message: Message) -> Vec<Change> {
+    pub(crate) fn apply(&mut self, payload: &[u8], message: Message) -> Vec<Effect> {
         self.advance(payload);
         let Message { from, number, records } = message;
         let mut changes = Vec::new();
@@ -180,7 +180,7 @@ impl Replica {
         {
             self.nodes.enter(from, node.clone());
             records.next();
-            changes.push(Change::Entered { node: from });
+            changes.push(Effect::Entered { node: from });
         }
         // Of a node that is not there nothing counts, not even a leave.
         if !self.nodes.takes(from, number) {
@@ -190,7 +190,7 @@ impl Replica {
             self.record(from, record, &mut changes);
         }
         if self.since_roster.is_multiple_of(ROSTER_EVERY) {
-            changes.push(Change::RosterDue { by: from });
+            changes.push(Effect::RosterDue { by: from });
         }
         changes
     }
@@ -202,37 +202,37 @@ impl Replica {
         self.hash = first_of(&hasher.finalize());
     }
 
-    fn record(&mut self, from: Epoch, record: Record, changes: &mut Vec<Change>) {
+    fn record(&mut self, from: Epoch, record: Record, changes: &mut Vec<Effect>) {
         match record {
             // A second one of an epoch.
             Record::Hello { .. } => {}
             Record::Alive { position, hash, at } => {
-                changes.push(Change::Hash { from, position, hash });
+                changes.push(Effect::Hash { from, position, hash });
                 for node in self.nodes.alive(from) {
                     self.remove_all_of(node, LeaveReason::ConnectionLost, at, changes);
-                    changes.push(Change::Gone { node });
+                    changes.push(Effect::Gone { node });
                 }
             }
             Record::Join(join) => changes.push(self.join(from, *join)),
             Record::Leave { member, reason, at } => {
                 let left = self.leave(Some(from), member, reason, at);
-                changes.push(left.unwrap_or(Change::NotHere { from, member, reason }));
+                changes.push(left.unwrap_or(Effect::NotHere { from, member, reason }));
             }
             Record::Say { from: name, texts, action, at } => {
                 let sequence = self.events;
                 self.events += u64::try_from(texts.len()).unwrap_or(u64::MAX);
-                changes.push(Change::Said { from, name, texts, action, sequence, at });
+                changes.push(Effect::Said { from, name, texts, action, sequence, at });
             }
-            Record::Purge { name } => changes.push(Change::Purged { name }),
+            Record::Purge { name } => changes.push(Effect::Purged { name }),
             Record::Bye { at } => {
                 self.nodes.leave(from);
                 self.remove_all_of(from, LeaveReason::ServerStops, at, changes);
-                changes.push(Change::Gone { node: from });
+                changes.push(Effect::Gone { node: from });
             }
         }
     }
 
-    fn join(&mut self, from: Epoch, join: Join) -> Change {
+    fn join(&mut self, from: Epoch, join: Join) -> Effect {
         let Join { member, name, forms, key, at } = join;
         let earlier = self.names.holder_of(&forms).and_then(|holder| self.members.get(holder));
         // The same user on a connection that is lost, or on another machine.
@@ -243,13 +243,13 @@ impl Replica {
             self.names.release_forms(&resident.forms);
         }
         if self.members.contains_key(&member) || self.names.claim_forms(member, &forms).is_err() {
-            return Change::Refused { from, member };
+            return Effect::Refused { from, member };
         }
         let sequence = self.events;
         self.events += u64::from(replaces.is_none());
         let resident = Resident { member, node: from, name: name.clone(), forms, key };
         self.members.insert(member, resident);
-        Change::Joined { from, member, name, key, replaces, sequence, at }
+        Effect::Joined { from, member, name, key, replaces, sequence, at }
     }
 
     fn leave(
@@ -258,7 +258,7 @@ impl Replica {
         member: MemberId,
         reason: LeaveReason,
         at: i64,
-    ) -> Option<Change> {
+    ) -> Option<Effect> {
         // A node takes out its own members only.
         let is_own = |resident: &Resident| from.is_none_or(|from| resident.node == from);
         self.members.get(&member).filter(|resident| is_own(resident))?;
@@ -266,7 +266,7 @@ impl Replica {
         self.names.release_forms(&resident.forms);
         let sequence = self.events;
         self.events += 1;
-        Some(Change::Left { from, member, reason, sequence, at })
+        Some(Effect::Left { from, member, reason, sequence, at })
     }
 
     fn remove_all_of(
@@ -274,7 +274,7 @@ impl Replica {
         node: Epoch,
         reason: LeaveReason,
         at: i64,
-        changes: &mut Vec<Change>,
+        changes: &mut Vec<Effect>,
     ) {
         let members = self.members.values().filter(|resident| resident.node == node);
         let members: Vec<MemberId> = members.map(|resident| resident.member).collect();

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use crate::protocol::{MessageText, Username};
 use crate::server::cluster::node::{EntryKind, Node, Output};
 use crate::server::cluster::record::{Join, Record};
-use crate::server::cluster::replica::{Change, Replica};
+use crate::server::cluster::replica::{Effect, Replica};
 use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::NameForms;
 
@@ -19,7 +19,7 @@ const NAMES: [&str; 5] = ["ann", "bea", "cid", "dan", "eve"];
 
 /// Something on its way, to arrive at that time.
 #[derive(Debug)]
-enum Parcel {
+enum InTransit {
     Publish { epoch: Epoch, number: u64, payload: Bytes },
     Acknowledge { node: usize, epoch: Epoch, number: u64, position: u64 },
     Fail { node: usize, epoch: Epoch, number: u64 },
@@ -51,7 +51,7 @@ struct World {
     stream: Vec<(EntryKind, Bytes)>,
     deduplicate: HashMap<(Epoch, u64), u64>,
     stalled_until: Instant,
-    parcels: BTreeMap<(Instant, u64), Parcel>,
+    parcels: BTreeMap<(Instant, u64), InTransit>,
     sent: u64,
     processes: Vec<Process>,
     /// What each node said, in its order, and what of it was acknowledged by coming back.
@@ -99,7 +99,7 @@ impl World {
         i64::try_from(self.now.duration_since(self.start).as_millis()).unwrap()
     }
 
-    fn send(&mut self, parcel: Parcel) {
+    fn send(&mut self, parcel: InTransit) {
         let delay = Duration::from_millis(self.rng.u64(1..40));
         self.sent += 1;
         self.parcels.insert((self.now + delay, self.sent), parcel);
@@ -189,38 +189,40 @@ impl World {
         while let Some(entry) = self.parcels.first_entry().filter(|it| it.key().0 <= self.now) {
             let (key, parcel) = entry.remove_entry();
             match parcel {
-                Parcel::Publish { .. } if self.stalled_until > self.now => {
+                InTransit::Publish { .. } if self.stalled_until > self.now => {
                     later.push((key, parcel));
                 }
-                Parcel::Publish { epoch, number, payload } => self.append(epoch, number, payload),
-                Parcel::Acknowledge { node, .. }
-                | Parcel::Fail { node, .. }
-                | Parcel::Entry { node, .. }
-                | Parcel::Ask { node, .. }
-                | Parcel::Answered { node }
+                InTransit::Publish { epoch, number, payload } => {
+                    self.append(epoch, number, payload);
+                }
+                InTransit::Acknowledge { node, .. }
+                | InTransit::Fail { node, .. }
+                | InTransit::Entry { node, .. }
+                | InTransit::Ask { node, .. }
+                | InTransit::Answered { node }
                     if self.processes[node].frozen_until > self.now =>
                 {
                     later.push((key, parcel));
                 }
-                Parcel::Acknowledge { node, epoch, number, position } => {
+                InTransit::Acknowledge { node, epoch, number, position } => {
                     let now = self.now;
                     self.processes[node].node.acknowledged(epoch, number, position, now);
                     self.perform(node);
                 }
-                Parcel::Fail { node, epoch, number } => {
+                InTransit::Fail { node, epoch, number } => {
                     self.processes[node].node.publish_failed(epoch, number);
                     self.perform(node);
                 }
-                Parcel::Entry { node, position } => self.entry(node, position),
-                Parcel::Ask { node, from, until } => {
+                InTransit::Entry { node, position } => self.entry(node, position),
+                InTransit::Ask { node, from, until } => {
                     for position in from..=until {
                         if !self.is_cut(node) && position <= self.stream.len() as u64 {
-                            self.send(Parcel::Entry { node, position });
+                            self.send(InTransit::Entry { node, position });
                         }
                     }
-                    self.send(Parcel::Answered { node });
+                    self.send(InTransit::Answered { node });
                 }
-                Parcel::Answered { node } => {
+                InTransit::Answered { node } => {
                     let now = self.now;
                     self.processes[node].node.fetched(now);
                     self.perform(node);
@@ -240,10 +242,10 @@ impl World {
         self.deduplicate.insert((epoch, number), position);
         for node in 0..self.processes.len() {
             if self.processes[node].node.epoch() == epoch && !self.is_cut(node) {
-                self.send(Parcel::Acknowledge { node, epoch, number, position });
+                self.send(InTransit::Acknowledge { node, epoch, number, position });
             }
             if known.is_none() && !self.is_cut(node) && self.rng.u32(..50) != 0 {
-                self.send(Parcel::Entry { node, position });
+                self.send(InTransit::Entry { node, position });
             }
         }
     }
@@ -266,17 +268,17 @@ impl World {
                     if !self.is_cut(index) && self.rng.u32(..30) != 0 {
                         if self.rng.u32(..20) == 0 {
                             let payload = payload.clone();
-                            self.send(Parcel::Publish { epoch, number, payload });
+                            self.send(InTransit::Publish { epoch, number, payload });
                         }
-                        self.send(Parcel::Publish { epoch, number, payload });
+                        self.send(InTransit::Publish { epoch, number, payload });
                     }
                     // The message or the answer may be lost.
-                    let fail = Parcel::Fail { node: index, epoch, number };
+                    let fail = InTransit::Fail { node: index, epoch, number };
                     self.sent += 1;
                     self.parcels.insert((self.now + Duration::from_secs(3), self.sent), fail);
                 }
                 Output::Fetch { from, until } => {
-                    self.send(Parcel::Ask { node: index, from, until });
+                    self.send(InTransit::Ask { node: index, from, until });
                 }
                 Output::Changes(changes) => self.show(index, changes),
                 Output::Expelled => {
@@ -295,27 +297,27 @@ impl World {
         }
     }
 
-    fn show(&mut self, index: usize, changes: Vec<Change>) {
+    fn show(&mut self, index: usize, changes: Vec<Effect>) {
         let own = self.processes[index].node.epoch();
         for change in changes {
             let process = &mut self.processes[index];
             let (sequence, event) = match &change {
-                Change::Joined { from, member, name, sequence, .. } => {
+                Effect::Joined { from, member, name, sequence, .. } => {
                     if *from == own {
                         let text = process.pending.remove(member).unwrap();
                         process.local.insert(*member, text);
                     }
                     (*sequence, format!("+{name}"))
                 }
-                Change::Refused { member, .. } => {
+                Effect::Refused { member, .. } => {
                     process.pending.remove(member);
                     continue;
                 }
-                Change::Left { member, sequence, .. } => {
+                Effect::Left { member, sequence, .. } => {
                     process.local.remove(member);
                     (*sequence, format!("-{}", member.0))
                 }
-                Change::Said { from, texts, sequence, .. } => {
+                Effect::Said { from, texts, sequence, .. } => {
                     let text = texts[0].as_str();
                     if index == 0 {
                         let number: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();

@@ -11,11 +11,11 @@ use crate::protocol::v2::{self, PublicKey, SessionId};
 use crate::protocol::{Decode as _, Encode as _, PortPair, Username};
 use crate::server::ids::MemberId;
 use crate::server::messages::{NodeEvent, RemoteStep, SessionStep, Step};
-use crate::server::registry::directory::{Addresses, Member, Place};
+use crate::server::registry::directory::{Addresses, Location, Member};
 
 /// A step or frame, and how far its node had read the stream: it has its place behind that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Parcel {
+pub(crate) struct NodeMessage {
     pub(crate) position: u64,
     pub(crate) content: Content,
 }
@@ -23,14 +23,14 @@ pub(crate) struct Parcel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {
     /// `from` takes a step towards a member of the node that reads this.
-    Step { from: Box<Sender>, to: MemberId, step: WireStep },
+    Step { from: Box<RemoteMember>, to: MemberId, step: WireStep },
     /// A frame about `from` for a member of the node that reads this.
     Frame { from: MemberId, to: MemberId, frame: Vec<u8> },
 }
 
 /// A member, with what the steps of a private request need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sender {
+pub(crate) struct RemoteMember {
     member: MemberId,
     name: Username,
     key: Option<PublicKey>,
@@ -71,7 +71,7 @@ impl Content {
         let Addresses { peer, local } = from.addresses;
         let (member, name) = (from.id(), from.name.clone());
         let from =
-            Box::new(Sender { member, name, key: from.key.as_deref().copied(), peer, local });
+            Box::new(RemoteMember { member, name, key: from.key.as_deref().copied(), peer, local });
         Some(Self::Step { from, to, step })
     }
 }
@@ -88,10 +88,10 @@ impl Content {
     }
 }
 
-impl Sender {
+impl RemoteMember {
     pub(crate) fn into_member(self) -> Member {
         let Self { member, name, key, peer, local } = self;
-        let (place, addresses) = (Place::Elsewhere(member), Addresses { peer, local });
+        let (place, addresses) = (Location::Elsewhere(member), Addresses { peer, local });
         Member { place, name, addresses, key: key.map(Into::into) }
     }
 }
@@ -163,9 +163,11 @@ mod tests {
         ];
         for step in steps {
             let content = Content::step(&from, MemberId(9), &step).unwrap();
-            let bytes = encode(&Parcel { position: 3, content });
-            let Ok(Parcel { position: 3, content: Content::Step { from: sender, to, step: read } }) =
-                decode(&bytes)
+            let bytes = encode(&NodeMessage { position: 3, content });
+            let Ok(NodeMessage {
+                position: 3,
+                content: Content::Step { from: sender, to, step: read },
+            }) = decode(&bytes)
             else {
                 panic!("{step:?}")
             };

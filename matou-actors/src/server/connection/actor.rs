@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 
 use super::deadlines::{Deadline, Deadlines};
 use super::encryption::RecordBuffer;
-use super::handshakes::{Handshakes, Turn};
+use super::handshakes::{HandshakeTurn, Handshakes};
 use super::inbound::{Inbound, InboundLimits, Intent};
 use super::output::{Output, Progress};
 use super::read_buffer::ReadBuffer;
@@ -31,7 +31,7 @@ use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::broker::meetings::MEETING_LIFETIME;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{
-    JoinRequest, Lifecycle, Order, Publish, Recall, Shown, ToBroker, ToRegistry,
+    JoinRequest, Lifecycle, Order, PresentedTicket, Publish, Recall, ToBroker, ToRegistry,
 };
 use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
@@ -56,7 +56,7 @@ pub(crate) struct Uplinks {
 }
 
 /// What all connections of a shard share.
-pub(crate) struct Shared {
+pub(crate) struct ShardContext {
     pub(super) shard: usize,
     pub(super) uplinks: Uplinks,
     pub(super) ended: Recipient<Lifecycle>,
@@ -75,7 +75,7 @@ pub(super) struct Rules {
 
 /// One client.
 pub(crate) struct Connection {
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<ShardContext>,
     pub(super) id: ConnectionId,
     pub(super) peer: SocketAddr,
     pub(super) output: Rc<RefCell<Output>>,
@@ -99,7 +99,7 @@ pub(super) enum Pause {
     /// It, or its address, is over its rate.
     Time(Pin<Box<Sleep>>),
     /// Others begin their handshakes first.
-    Queue(Turn),
+    Queue(HandshakeTurn),
 }
 
 /// Whether the client is read.
@@ -123,7 +123,7 @@ pub(super) enum State {
     Ended,
 }
 
-impl Shared {
+impl ShardContext {
     pub(crate) fn new(
         shard: usize,
         uplinks: Uplinks,
@@ -182,7 +182,7 @@ impl Connection {
     /// Starts the actor for an accepted connection on the current event loop, which reads it only
     /// after `hold`. Its output is the shard's to write batches to.
     pub(crate) fn start(
-        shared: Rc<Shared>,
+        shared: Rc<ShardContext>,
         id: ConnectionId,
         accepted: Accepted,
         peer: SocketAddr,
@@ -266,7 +266,7 @@ impl Connection {
         let key = self.output.borrow().socket().client_key().map(Arc::new);
         // The client's part of the handshake and this frame come together: one round trip.
         let round_trip = self.deadlines.handshake_begun().map_or(Duration::ZERO, |at| at.elapsed());
-        let shown = Shown { route, ticket, port, seen, key, round_trip };
+        let shown = PresentedTicket { route, ticket, port, seen, key, round_trip };
         self.shared.uplinks.broker.do_send(ToBroker::Show(shown));
     }
 

@@ -21,18 +21,18 @@ const IN_ARREARS: u32 = 32;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Until a connection may begin its handshake.
-pub(super) type Turn = Pin<Box<dyn Future<Output = ()>>>;
+pub(super) type HandshakeTurn = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The handshakes that were begun lately, and the connections that wait for theirs, in the order in
 /// which they came: each is woken once, however many there are.
 #[derive(Debug)]
 pub(super) struct Handshakes {
-    begun: Rc<RefCell<Begun>>,
+    begun: Rc<RefCell<StartRate>>,
     turns: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Begun {
+struct StartRate {
     rate: Option<Rate>,
     bucket: TokenBucket,
     /// Limits those that begin without waiting.
@@ -44,7 +44,7 @@ struct Begun {
 
 impl Handshakes {
     /// Begins a handshake, or says what to wait for before that.
-    pub(super) fn enter(&self, now: Instant) -> Option<Turn> {
+    pub(super) fn enter(&self, now: Instant) -> Option<HandshakeTurn> {
         let mut begun = self.begun.borrow_mut();
         if !begun.has_queue && begun.is_early(now) && begun.take(now) {
             return None;
@@ -65,7 +65,7 @@ impl Handshakes {
 
 impl Default for Handshakes {
     fn default() -> Self {
-        let begun = Begun {
+        let begun = StartRate {
             rate: Rate::new(PER_SECOND, Duration::from_secs(1), IN_ARREARS),
             bucket: TokenBucket::default(),
             at_once: Rate::new(AT_ONCE, LOOK, AT_ONCE),
@@ -77,7 +77,7 @@ impl Default for Handshakes {
     }
 }
 
-impl Begun {
+impl StartRate {
     /// Whether one more may begin at once.
     fn is_early(&mut self, now: Instant) -> bool {
         self.at_once.is_none_or(|rate| self.lately.try_take(rate, now))
@@ -90,7 +90,7 @@ impl Begun {
 }
 
 /// Lets those who wait begin at the rate, a few in each turn of the event loop, until no one does.
-async fn give_turns(begun: Rc<RefCell<Begun>>, turns: Arc<Semaphore>) {
+async fn give_turns(begun: Rc<RefCell<StartRate>>, turns: Arc<Semaphore>) {
     loop {
         let (now, mut given) = (Instant::now(), 0);
         while given < AT_ONCE && turns.available_permits() == 0 && begun.borrow_mut().take(now) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::request::{Request, decode};
+use super::request::{ClientRequest, decode};
 use crate::protocol::v2::{MAX_HISTORY, PasswordProof, PrivatePort, Ticket};
 use crate::protocol::{ClaimedName, MAX_FRAME, MessageText, Username};
 use crate::server::messages::PrivateStep;
@@ -78,9 +78,9 @@ struct Said {
 
 impl Said {
     /// Whether `request` can be part of the same run.
-    fn goes_on_with(&self, request: &Request) -> bool {
+    fn goes_on_with(&self, request: &ClientRequest) -> bool {
         self.texts.is_empty()
-            || matches!(request, Request::Say { action, .. } if *action == self.action)
+            || matches!(request, ClientRequest::Say { action, .. } if *action == self.action)
     }
 }
 
@@ -209,20 +209,20 @@ impl Inbound {
     /// What a request means; what is said is added to `said` and means nothing more by itself.
     fn interpret(
         &mut self,
-        request: Request,
+        request: ClientRequest,
         dialect: Dialect,
         limits: &InboundLimits,
         said: &mut Said,
     ) -> Result<Option<Intent>, Reason> {
         match (&self.phase, &request) {
-            (_, Request::Skip) => return Ok(None),
-            (Phase::Joined(_), Request::Join { .. } | Request::Where { .. }) => {
+            (_, ClientRequest::Skip) => return Ok(None),
+            (Phase::Joined(_), ClientRequest::Join { .. } | ClientRequest::Where { .. }) => {
                 return Err(Reason::JoinedAlready(dialect));
             }
             (Phase::Joined(_), _) => {}
-            (Phase::Unnamed, Request::Where { .. }) => self.phase = Phase::Where,
+            (Phase::Unnamed, ClientRequest::Where { .. }) => self.phase = Phase::Where,
             (Phase::Where, _) => return Err(Reason::NotJoined(dialect)),
-            (_, Request::Join { claimed, .. }) => {
+            (_, ClientRequest::Join { claimed, .. }) => {
                 self.attempts += 1;
                 if self.attempts > limits.name_attempts {
                     return Err(Reason::TooManyNames);
@@ -232,19 +232,19 @@ impl Inbound {
             _ => return Err(Reason::NotJoined(dialect)),
         }
         Ok(match request {
-            Request::Say { text, action } => {
+            ClientRequest::Say { text, action } => {
                 said.texts.push(text);
                 said.action = action;
                 None
             }
-            Request::Join { claimed, last_sequence, password } => {
+            ClientRequest::Join { claimed, last_sequence, password } => {
                 Some(Intent::Join { claimed, last_sequence, password })
             }
-            Request::Leave => Some(Intent::Leave),
-            Request::History { before, count } => Some(Intent::History { before, count }),
-            Request::Private(step) => Some(Intent::Private(step)),
-            Request::Where { ticket, port } => Some(Intent::Where { ticket, port }),
-            Request::Skip => None,
+            ClientRequest::Leave => Some(Intent::Leave),
+            ClientRequest::History { before, count } => Some(Intent::History { before, count }),
+            ClientRequest::Private(step) => Some(Intent::Private(step)),
+            ClientRequest::Where { ticket, port } => Some(Intent::Where { ticket, port }),
+            ClientRequest::Skip => None,
         })
     }
 
@@ -268,9 +268,9 @@ impl Inbound {
 
 /// What the answer to a request costs beside the request, in messages: past messages are many, but
 /// are not formed anew.
-fn answers(request: &Request) -> u32 {
+fn answers(request: &ClientRequest) -> u32 {
     match request {
-        Request::History { count, .. } => (*count).min(MAX_HISTORY) / PAST_MESSAGES,
+        ClientRequest::History { count, .. } => (*count).min(MAX_HISTORY) / PAST_MESSAGES,
         _ => 0,
     }
 }

@@ -7,7 +7,7 @@ use crate::server::room::event::Dialect;
 
 /// What a client wants.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum ClientRequest {
     /// `last_sequence` is that of the last event that the client has seen; 0 is none.
     Join {
         claimed: ClaimedName,
@@ -38,11 +38,11 @@ pub(super) enum Request {
 pub(super) fn decode(
     dialect: Dialect,
     input: &[u8],
-) -> Result<Option<(Request, Option<Kind>, usize)>, FrameError> {
+) -> Result<Option<(ClientRequest, Option<Kind>, usize)>, FrameError> {
     match dialect {
         Dialect::V1 => Ok(ClientFrame::decode(input)?.map(|(frame, length)| {
             let kind = frame.kind();
-            (Request::from(frame), Some(kind), length)
+            (ClientRequest::from(frame), Some(kind), length)
         })),
         Dialect::V2 => {
             let Some((frame, length)) = v2::ClientFrame::decode(input)? else { return Ok(None) };
@@ -56,44 +56,47 @@ pub(super) fn decode(
                     (frame.into(), Some(kind))
                 }
                 v2::ClientFrame::Hello { username: claimed, last_sequence, password, .. } => {
-                    (Request::Join { claimed, last_sequence, password }, Some(Kind::HELLO))
+                    (ClientRequest::Join { claimed, last_sequence, password }, Some(Kind::HELLO))
                 }
                 v2::ClientFrame::Say { flags, text } => {
                     let action = flags & v2::ACTION != 0;
-                    (Request::Say { text, action }, Some(Kind::SAY))
+                    (ClientRequest::Say { text, action }, Some(Kind::SAY))
                 }
                 v2::ClientFrame::History { before, count } => {
-                    (Request::History { before, count }, Some(Kind::HISTORY))
+                    (ClientRequest::History { before, count }, Some(Kind::HISTORY))
                 }
                 v2::ClientFrame::Ask { session, username } => {
                     let step = PrivateStep::Ask { session, to: username };
-                    (Request::Private(step), Some(Kind::ASK))
+                    (ClientRequest::Private(step), Some(Kind::ASK))
                 }
                 v2::ClientFrame::Answer { session, answer } => {
                     let step = SessionStep::Answer(answer);
-                    (Request::Private(PrivateStep::Session { session, step }), Some(Kind::ANSWER))
+                    (
+                        ClientRequest::Private(PrivateStep::Session { session, step }),
+                        Some(Kind::ANSWER),
+                    )
                 }
                 v2::ClientFrame::Candidates { session, candidates } => {
                     let step = SessionStep::Candidates(candidates);
                     let step = PrivateStep::Session { session, step };
-                    (Request::Private(step), Some(Kind::CANDIDATES))
+                    (ClientRequest::Private(step), Some(Kind::CANDIDATES))
                 }
                 v2::ClientFrame::Where { ticket, port } => {
-                    (Request::Where { ticket, port }, Some(Kind::WHERE))
+                    (ClientRequest::Where { ticket, port }, Some(Kind::WHERE))
                 }
                 v2::ClientFrame::Outcome { session, result, dialled } => {
                     let step = SessionStep::Outcome(result, dialled);
                     let step = PrivateStep::Session { session, step };
-                    (Request::Private(step), Some(Kind::OUTCOME))
+                    (ClientRequest::Private(step), Some(Kind::OUTCOME))
                 }
-                v2::ClientFrame::Unknown { .. } => (Request::Skip, None),
+                v2::ClientFrame::Unknown { .. } => (ClientRequest::Skip, None),
             };
             Ok(Some((request, kind, length)))
         }
     }
 }
 
-impl From<ClientFrame> for Request {
+impl From<ClientFrame> for ClientRequest {
     fn from(frame: ClientFrame) -> Self {
         match frame {
             ClientFrame::Join(claimed) => {

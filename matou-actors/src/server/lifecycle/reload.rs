@@ -15,7 +15,7 @@ use crate::server::registry::actor::Registry;
 use crate::server::registry::bound_names::BindingRules;
 use crate::server::room::history::HistoryLimits;
 use crate::server::room::rates::RoomRates;
-use crate::server::settings::{History, ServerSettings, SettingError};
+use crate::server::settings::{HistorySettings, ServerSettings, SettingError};
 
 /// The actors that take new settings.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Reloadable {
         current.room.motd.clone_from(&new.room.motd);
         current.room.replay = new.room.replay;
         let file = std::mem::take(&mut current.history.file);
-        current.history = History { file, ..new.history.clone() };
+        current.history = HistorySettings { file, ..new.history.clone() };
         current.private = new.private.clone();
         current.limits = new.limits.clone();
         current.names.keep_days = new.names.keep_days;

@@ -16,13 +16,13 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, FindKey, ForgetName, Found, JoinRequest, ListNames, Order, PrivateStep, RemoteStep,
+    Find, FindKey, ForgetName, FoundMember, JoinRequest, ListNames, Order, PrivateStep, RemoteStep,
     SetAccess, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
 use crate::server::registry::directory::{
-    Addresses, Directory, Member, Place, Refused, RefusedKind,
+    Addresses, Directory, Location, Member, Refused, RefusedKind,
 };
 use crate::server::registry::shared::SharedRoom;
 use crate::server::room::event::MemberKey;
@@ -121,15 +121,15 @@ impl Handler<Find> for Registry {
 
     fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
         let found = self.directory.find(&name);
-        MessageResult(found.and_then(Found::of))
+        MessageResult(found.and_then(FoundMember::of))
     }
 }
 
 impl Handler<FindKey> for Registry {
-    type Result = Vec<Found>;
+    type Result = Vec<FoundMember>;
 
     fn handle(&mut self, FindKey(key): FindKey, _: &mut Context<Self>) -> Self::Result {
-        self.directory.with_key(key).filter_map(Found::of).collect()
+        self.directory.with_key(key).filter_map(FoundMember::of).collect()
     }
 }
 
@@ -151,7 +151,7 @@ impl Handler<ForgetName> for Registry {
     }
 }
 
-impl Found {
+impl FoundMember {
     /// A member of this process: the others are for the operators of their nodes.
     fn of(member: &Member) -> Option<Self> {
         let (route, name) = (member.route()?, member.name.clone());
@@ -255,7 +255,7 @@ impl Registry {
         let to = to.filter(|to| to.key.is_some() || !matches!(step, Step::Ask(_)));
         match (to, step) {
             // Its requests are dealt with where it is; what it is answered, where the request is.
-            (Some(Member { place: Place::Elsewhere(to), name, .. }), step)
+            (Some(Member { place: Location::Elsewhere(to), name, .. }), step)
                 if step != Step::Accept =>
             {
                 let (from, to, name) = (from.clone(), *to, name.clone());

@@ -49,12 +49,12 @@ pub(crate) struct BoundNames {
     rules: BindingRules,
     names: Names<Binding>,
     new_names: HashMap<AddressPrefix, TokenBucket>,
-    changes: Vec<Change>,
+    changes: Vec<NameChange>,
 }
 
 /// What became of a name: it is to be kept like this, or forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct NameChange {
     pub(crate) name: FoldedName,
     pub(crate) binding: Option<Binding>,
 }
@@ -68,7 +68,7 @@ pub(crate) struct OtherKey;
 pub(crate) struct TooManyNewNames;
 
 impl BindingRules {
-    pub(crate) fn new(settings: &settings::Names) -> Self {
+    pub(crate) fn new(settings: &settings::NamesSettings) -> Self {
         let new_names = Rate::new(settings.new_per_hour, HOUR, settings.new_per_hour);
         Self { keep: i64::from(settings.keep_days) * DAY, new_names }
     }
@@ -135,7 +135,7 @@ impl BoundNames {
         let (key, at) = (*key, now.wall);
         let binding = Binding { name: name.clone(), key, first_use: at, last_use: at };
         if self.names.claim(binding.clone(), name).is_ok() {
-            self.changes.push(Change { name: name.folded(), binding: Some(binding) });
+            self.changes.push(NameChange { name: name.folded(), binding: Some(binding) });
         }
         Ok(())
     }
@@ -148,7 +148,7 @@ impl BoundNames {
         };
         // A clock that is set back takes nothing away.
         binding.last_use = binding.last_use.max(now.wall);
-        self.changes.push(Change { name: name.folded(), binding: Some(binding.clone()) });
+        self.changes.push(NameChange { name: name.folded(), binding: Some(binding.clone()) });
         true
     }
 
@@ -183,7 +183,7 @@ impl BoundNames {
     }
 
     /// What has changed since this was called last.
-    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+    pub(crate) fn take_changes(&mut self) -> Vec<NameChange> {
         std::mem::take(&mut self.changes)
     }
 
@@ -196,7 +196,7 @@ impl BoundNames {
     /// Frees `name`, spelled as it is bound.
     fn remove(&mut self, name: &Username) {
         self.names.release(name);
-        self.changes.push(Change { name: name.folded(), binding: None });
+        self.changes.push(NameChange { name: name.folded(), binding: None });
     }
 
     /// The server's own machine has no limit: its users are not strangers.
@@ -257,10 +257,10 @@ mod tests {
     }
 
     fn rules(keep_days: u32, new_per_hour: u32) -> BindingRules {
-        BindingRules::new(&settings::Names {
+        BindingRules::new(&settings::NamesSettings {
             keep_days,
             new_per_hour,
-            ..settings::Names::default()
+            ..settings::NamesSettings::default()
         })
     }
 
@@ -315,7 +315,7 @@ mod tests {
         bound.expire(at(DAY - 1));
         assert_eq!(bound.joins("сосо", &EVE, DAY), Err(OtherKey), "Cyrillic letters");
         bound.expire(at(DAY));
-        let gone = Change { name: name("coco").folded(), binding: None };
+        let gone = NameChange { name: name("coco").folded(), binding: None };
         assert_eq!(bound.take_changes(), [gone]);
         assert_eq!(bound.joins("сосо", &EVE, DAY), Ok(()));
     }

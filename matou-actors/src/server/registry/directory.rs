@@ -27,7 +27,7 @@ pub(crate) struct Directory {
 /// A user who has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    pub(crate) place: Place,
+    pub(crate) place: Location,
     pub(crate) name: Username,
     pub(crate) addresses: Addresses,
     pub(crate) key: MemberKey,
@@ -35,7 +35,7 @@ pub(crate) struct Member {
 
 /// Where a member's connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Here(Route),
     /// On another node of the cluster.
     Elsewhere(MemberId),
@@ -166,7 +166,7 @@ impl Directory {
             return Err(refused);
         }
         self.here += 1;
-        let member = Member { place: Place::Here(route), name, addresses, key };
+        let member = Member { place: Location::Here(route), name, addresses, key };
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
@@ -272,7 +272,7 @@ impl Directory {
     pub(crate) fn enter(&mut self, member: Member, now: Moment) {
         // Fails for a name that is reserved here and not on the node where it was claimed.
         let _ = self.names.claim(member.id(), &member.name);
-        if let (Place::Elsewhere(_), Some(key)) = (member.place, member.key.as_deref())
+        if let (Location::Elsewhere(_), Some(key)) = (member.place, member.key.as_deref())
             && self.bound.check(&member.name, Some(key), now).is_ok()
         {
             // Its node has counted the new names of its address.
@@ -286,16 +286,16 @@ impl Directory {
 impl Member {
     pub(crate) fn id(&self) -> MemberId {
         match self.place {
-            Place::Here(route) => route.id.into(),
-            Place::Elsewhere(id) => id,
+            Location::Here(route) => route.id.into(),
+            Location::Elsewhere(id) => id,
         }
     }
 
     /// The way to its connection, if that is one of this process.
     pub(crate) fn route(&self) -> Option<Route> {
         match self.place {
-            Place::Here(route) => Some(route),
-            Place::Elsewhere(_) => None,
+            Location::Here(route) => Some(route),
+            Location::Elsewhere(_) => None,
         }
     }
 }
@@ -392,7 +392,7 @@ mod tests {
     }
 
     fn bound() -> Directory {
-        let rules = BindingRules::new(&settings::Names::default());
+        let rules = BindingRules::new(&settings::NamesSettings::default());
         Directory::new(None, BoundNames::new(rules, []))
     }
 

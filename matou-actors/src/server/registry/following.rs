@@ -13,8 +13,8 @@ use crate::server::messages::{
 };
 use crate::server::reason::Reason;
 use crate::server::registry::actor::Registry;
-use crate::server::registry::directory::{Addresses, Member, Place, Refused};
-use crate::server::registry::shared::Asked;
+use crate::server::registry::directory::{Addresses, Location, Member, Refused};
+use crate::server::registry::shared::RemoteRequest;
 use crate::server::room::event::MemberKey;
 
 impl Registry {
@@ -58,7 +58,7 @@ impl Registry {
     ) {
         let Some(shared) = &mut self.shared else { return };
         if let Step::Ask(session) = step {
-            shared.remember(session, Asked { by: from.id(), whom: to });
+            shared.remember(session, RemoteRequest { by: from.id(), whom: to });
         }
         let step = RemoteStep::Step(step);
         self.shared_node(ToNode::Step { from, to, name, step });
@@ -130,9 +130,9 @@ impl Registry {
         let (place, addresses) = match self.take_pending(member) {
             Some(JoinRequest { route, peer, addresses, .. }) => {
                 self.joined(peer, &name, key.as_deref());
-                (Place::Here(route), addresses)
+                (Location::Here(route), addresses)
             }
-            None => (Place::Elsewhere(member), Addresses { peer: unknown, local: unknown }),
+            None => (Location::Elsewhere(member), Addresses { peer: unknown, local: unknown }),
         };
         self.directory.enter(Member { place, name, addresses, key }, Moment::now());
         self.meters.users.set(self.directory.here());

@@ -20,7 +20,7 @@ pub(crate) struct SharedRoom {
     pub(super) relay: Recipient<Relay>,
     /// Who has asked to join and is not decided yet.
     pub(super) pending: HashMap<MemberId, JoinRequest>,
-    requests: HashMap<SessionId, Asked>,
+    requests: HashMap<SessionId, RemoteRequest>,
     /// The oldest first; some are gone already.
     request_order: VecDeque<SessionId>,
     pub(super) is_serving: bool,
@@ -28,7 +28,7 @@ pub(crate) struct SharedRoom {
 
 /// Who asked whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct RemoteRequest {
     pub(super) by: MemberId,
     pub(super) whom: MemberId,
 }
@@ -56,7 +56,7 @@ impl SharedRoom {
         self.requests.get(&session).filter(|asked| asked.by == by).map(|asked| asked.whom)
     }
 
-    pub(super) fn remember(&mut self, session: SessionId, asked: Asked) {
+    pub(super) fn remember(&mut self, session: SessionId, asked: RemoteRequest) {
         if self.requests.insert(session, asked).is_none() {
             self.request_order.push_back(session);
         }

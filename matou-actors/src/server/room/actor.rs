@@ -16,8 +16,8 @@ use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Announce, Drain, FromNode, FromRoom, Publish, Purge, Purged, Recall, Relay, SetRoom, ToNode,
-    ToRoom, Written,
+    Announce, BatchWritten, Drain, FromNode, FromRoom, Publish, Purge, Purged, Recall, Relay,
+    SetRoom, ToNode, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::room::fanout::{Fanout, Newcomer};
@@ -158,10 +158,10 @@ impl Handler<FromNode> for Room {
     }
 }
 
-impl Handler<Written> for Room {
+impl Handler<BatchWritten> for Room {
     type Result = ();
 
-    fn handle(&mut self, Written { shard }: Written, _: &mut Context<Self>) {
+    fn handle(&mut self, BatchWritten { shard }: BatchWritten, _: &mut Context<Self>) {
         self.fanout.written(shard, (self.clock)());
     }
 }

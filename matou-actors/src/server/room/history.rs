@@ -68,7 +68,7 @@ pub(crate) struct Past {
 }
 
 impl HistoryLimits {
-    pub(crate) fn new(history: &settings::History, room: &settings::Room) -> Self {
+    pub(crate) fn new(history: &settings::HistorySettings, room: &settings::RoomSettings) -> Self {
         let hours = i64::try_from(history.hours).unwrap_or(i64::MAX);
         Self {
             messages: if hours > 0 { history.messages } else { 0 },

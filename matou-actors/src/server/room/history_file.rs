@@ -48,11 +48,11 @@ pub(crate) struct Saved {
 #[derive(Clone, Debug)]
 pub(crate) struct HistoryWriter {
     jobs: SyncSender<Job>,
-    state: Arc<State>,
+    state: Arc<SharedState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SharedState {
     queued: AtomicUsize,
     /// The file lacks something: it has to be replaced.
     stale: AtomicBool,
@@ -66,11 +66,11 @@ enum Job {
 }
 
 /// The thread's side.
-struct Writing {
+struct WriterThread {
     path: PathBuf,
     file: Option<File>,
     unsynced: bool,
-    state: Arc<State>,
+    state: Arc<SharedState>,
     logger: Logger,
 }
 
@@ -111,10 +111,10 @@ impl Saved {
 pub(crate) fn open(path: &Path, logger: &Logger) -> Option<(Saved, HistoryWriter)> {
     let opened = read(path).and_then(Saved::parse).and_then(|saved| {
         let (jobs, receiver) = sync_channel(MAX_JOBS);
-        let state = Arc::<State>::default();
+        let state = Arc::<SharedState>::default();
         let writer = HistoryWriter { jobs, state: Arc::clone(&state) };
         let (path, logger) = (path.to_owned(), logger.clone());
-        let writing = Writing { path, file: None, unsynced: false, state, logger };
+        let writing = WriterThread { path, file: None, unsynced: false, state, logger };
         let thread = thread::Builder::new().name("history".into());
         let spawned = thread.spawn(move || writing.run(&receiver));
         spawned.map(|_| (saved, writer)).map_err(|error| error.to_string())
@@ -197,7 +197,7 @@ impl HistoryWriter {
     }
 }
 
-impl Writing {
+impl WriterThread {
     fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             let job = if self.unsynced {

@@ -29,7 +29,7 @@ const SWEEP_AT: usize = 64;
 pub(crate) struct Shaper {
     rates: RoomRates,
     used: TokenBucket,
-    sources: HashMap<AddressPrefix, Source>,
+    sources: HashMap<AddressPrefix, AddressQueue>,
     /// Addresses within their rates.
     ready: FairQueue<AddressPrefix, AddressPrefix>,
     /// Addresses above their rates, and until when.
@@ -40,7 +40,7 @@ pub(crate) struct Shaper {
 
 /// An address.
 #[derive(Debug, Default)]
-struct Source {
+struct AddressQueue {
     messages: TokenBucket,
     bytes: TokenBucket,
     queue: FairQueue<MemberId, Publish>,
@@ -209,7 +209,7 @@ impl Shaper {
     }
 }
 
-impl Source {
+impl AddressQueue {
     /// How long the address has to rest.
     fn debt(&self, rates: &RoomRates, now: Instant) -> Duration {
         let for_messages = debt(self.messages, rates.address_messages, now);

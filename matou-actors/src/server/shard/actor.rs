@@ -17,13 +17,13 @@ use tokio::sync::oneshot;
 use crate::protocol::Username;
 use crate::server::admin::wire::ClientReport;
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
-use crate::server::connection::actor::{Connection, Shared, Uplinks};
+use crate::server::connection::actor::{Connection, ShardContext, Uplinks};
 use crate::server::connection::output::{Output, Progress};
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
-    Accept, CloseAll, CloseFrom, FromRoom, Lifecycle, ListClients, Order, QuiesceAll, SetLimits,
-    ToConnection, Written,
+    Accept, BatchWritten, CloseAll, CloseFrom, FromRoom, Lifecycle, ListClients, Order, QuiesceAll,
+    SetLimits, ToConnection,
 };
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
@@ -42,10 +42,10 @@ const TURN: usize = 256;
 /// what is for each alone.
 pub(crate) struct Shard {
     index: usize,
-    shared: Option<Rc<Shared>>,
+    shared: Option<Rc<ShardContext>>,
     uplinks: Uplinks,
     limits: Limits,
-    written: Recipient<Written>,
+    written: Recipient<BatchWritten>,
     meters: Arc<ShardMeters>,
     /// Slots stay where they are while a batch is written, although connections come and go.
     seats: Slab<Seat>,
@@ -82,7 +82,7 @@ impl Shard {
     pub(crate) fn new(
         index: usize,
         uplinks: Uplinks,
-        written: Recipient<Written>,
+        written: Recipient<BatchWritten>,
         limits: Limits,
         critical: Option<CriticalActor>,
     ) -> Self {
@@ -155,7 +155,7 @@ impl Shard {
             }
         }
         // Cannot flood: the room sends the next batch only after this.
-        self.written.do_send(Written { shard: self.index });
+        self.written.do_send(BatchWritten { shard: self.index });
         for id in published {
             self.order(id, Order::Resume);
         }
@@ -215,7 +215,8 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let ended = ctx.address().recipient();
-        let shared = Shared::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
+        let shared =
+            ShardContext::new(self.index, self.uplinks.clone(), ended, self.limits.clone());
         self.shared = Some(Rc::new(shared));
         run_after_mailbox(ctx);
         ctx.run_interval(self.sweep.step(), |shard, _| shard.look());

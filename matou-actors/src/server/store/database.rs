@@ -11,7 +11,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, Ta
 
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
-use crate::server::registry::bound_names::{Binding, Change};
+use crate::server::registry::bound_names::{Binding, NameChange};
 
 /// By folded name: the name, its key, and the seconds (since 1970) of its first and last use.
 const NAMES: TableDefinition<'_, &str, (&str, &[u8; 32], i64, i64)> = TableDefinition::new("names");
@@ -103,11 +103,11 @@ pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
 }
 
 /// Writes `changes`; after a crash at any moment all of them are there or none. Waits for the disk.
-pub(super) fn write(database: &Database, changes: &[Change]) -> Result<(), redb::Error> {
+pub(super) fn write(database: &Database, changes: &[NameChange]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
         let mut names = transaction.open_table(NAMES)?;
-        for Change { name, binding } in changes {
+        for NameChange { name, binding } in changes {
             match binding {
                 Some(Binding { name: written, key, first_use, last_use }) => {
                     let (first, last) = (first_use.as_second(), last_use.as_second());
@@ -195,8 +195,8 @@ mod tests {
         }
     }
 
-    fn keep(binding: &Binding) -> Change {
-        Change { name: binding.name.folded(), binding: Some(binding.clone()) }
+    fn keep(binding: &Binding) -> NameChange {
+        NameChange { name: binding.name.folded(), binding: Some(binding.clone()) }
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         let (ann, bob) = (binding("Ann", 1), binding("Боб", 2));
         write(&store.database, &[keep(&ann), keep(&bob)]).unwrap();
-        let gone = Change { name: ann.name.folded(), binding: None };
+        let gone = NameChange { name: ann.name.folded(), binding: None };
         write(&store.database, &[gone]).unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::InUse(_))));
         Store::check(&path).unwrap();
@@ -223,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.redb");
         let store = Store::open(&path).unwrap();
-        let many: Vec<Change> =
+        let many: Vec<NameChange> =
             (0..1000).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
         write(&store.database, &many).unwrap();
         drop(store);
@@ -248,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, copy) = (folder.path().join("server.redb"), folder.path().join("copy.redb"));
         let store = Store::open(&path).unwrap();
-        let many: Vec<Change> =
+        let many: Vec<NameChange> =
             (0..MOST).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
         write(&store.database, &many).unwrap();
         // As the file is when the process is killed.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::database::{Store, open, write};
 use crate::protocol::FoldedName;
-use crate::server::registry::bound_names::{Binding, Change, MOST};
+use crate::server::registry::bound_names::{Binding, MOST, NameChange};
 
 /// What changes within this time is written together.
 const GATHER: Duration = Duration::from_millis(200);
@@ -24,22 +24,22 @@ const MOST_WAITING: usize = 2 * MOST;
 
 /// Takes what is to be written. Clones share one thread.
 #[derive(Clone, Debug)]
-pub(crate) struct StoreWriter(Arc<Shared>);
+pub(crate) struct StoreWriter(Arc<WriteQueue>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct WriteQueue {
+    waiting: Mutex<QueuedWrites>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueuedWrites {
     names: HashMap<FoldedName, Option<Binding>>,
     closing: Option<oneshot::Sender<()>>,
 }
 
 /// The thread's side.
-struct Writing {
+struct WriterThread {
     path: PathBuf,
     /// `None` after an error: it is opened again.
     database: Option<Database>,
@@ -51,20 +51,20 @@ impl StoreWriter {
     /// Starts the thread; also what `store` held.
     pub(crate) fn start(store: Store, logger: Logger) -> std::io::Result<(Self, Vec<Binding>)> {
         let Store { path, database, names } = store;
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<WriteQueue>::default();
         let writer = Self(Arc::clone(&shared));
-        let writing = Writing { path, database: Some(database), is_failing: false, logger };
+        let writing = WriterThread { path, database: Some(database), is_failing: false, logger };
         thread::Builder::new().name("store".into()).spawn(move || writing.run(&shared))?;
         Ok((writer, names))
     }
 
     /// Writes `changes` soon, in place of those of the same names that wait.
-    pub(crate) fn keep(&self, changes: Vec<Change>) {
+    pub(crate) fn keep(&self, changes: Vec<NameChange>) {
         if changes.is_empty() {
             return;
         }
         let mut waiting = self.0.lock();
-        for Change { name, binding } in changes {
+        for NameChange { name, binding } in changes {
             if waiting.names.len() < MOST_WAITING || waiting.names.contains_key(&name) {
                 waiting.names.insert(name, binding);
             }
@@ -80,35 +80,36 @@ impl StoreWriter {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl WriteQueue {
+    fn lock(&self) -> MutexGuard<'_, QueuedWrites> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there is something to do, and then for more of it, or for the next try.
-    fn next(&self, pause: Duration) -> (Vec<Change>, Option<oneshot::Sender<()>>) {
-        let idle = |waiting: &mut Waiting| waiting.names.is_empty() && waiting.closing.is_none();
+    fn next(&self, pause: Duration) -> (Vec<NameChange>, Option<oneshot::Sender<()>>) {
+        let idle =
+            |waiting: &mut QueuedWrites| waiting.names.is_empty() && waiting.closing.is_none();
         let waiting = self.changed.wait_while(self.lock(), idle);
         let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        let open = |waiting: &mut Waiting| waiting.closing.is_none();
+        let open = |waiting: &mut QueuedWrites| waiting.closing.is_none();
         let waited = self.changed.wait_timeout_while(waiting, pause, open);
         let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         let names = std::mem::take(&mut waiting.names);
-        let changes = names.into_iter().map(|(name, binding)| Change { name, binding });
+        let changes = names.into_iter().map(|(name, binding)| NameChange { name, binding });
         (changes.collect(), waiting.closing.take())
     }
 
     /// Puts back what could not be written, unless it has changed again.
-    fn put_back(&self, changes: Vec<Change>) {
+    fn put_back(&self, changes: Vec<NameChange>) {
         let mut waiting = self.lock();
-        for Change { name, binding } in changes {
+        for NameChange { name, binding } in changes {
             waiting.names.entry(name).or_insert(binding);
         }
     }
 }
 
-impl Writing {
-    fn run(mut self, shared: &Shared) {
+impl WriterThread {
+    fn run(mut self, shared: &WriteQueue) {
         loop {
             let pause = if self.is_failing { RETRY } else { GATHER };
             let (changes, closing) = shared.next(pause);
@@ -125,7 +126,7 @@ impl Writing {
     }
 
     /// Whether all of it was written.
-    fn write(&mut self, changes: &[Change]) -> bool {
+    fn write(&mut self, changes: &[NameChange]) -> bool {
         if changes.is_empty() {
             return true;
         }
@@ -150,7 +151,7 @@ impl Writing {
         written.is_ok()
     }
 
-    fn try_write(&mut self, changes: &[Change]) -> Result<(), String> {
+    fn try_write(&mut self, changes: &[NameChange]) -> Result<(), String> {
         let database = match &mut self.database {
             Some(database) => database,
             closed => closed.insert(open(&self.path).map_err(|error| error.to_string())?),
@@ -170,11 +171,11 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    fn change(text: &str, key: u8) -> Change {
+    fn change(text: &str, key: u8) -> NameChange {
         let (name, at) = (Username::parse(text).unwrap(), Timestamp::from_second(5).unwrap());
         let folded = name.folded();
         let binding = Binding { name, key: PublicKey([key; 32]), first_use: at, last_use: at };
-        Change { name: folded, binding: Some(binding) }
+        NameChange { name: folded, binding: Some(binding) }
     }
 
     #[tokio::test]
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_tried_again_unless_it_has_changed() {
-        let shared = Shared::default();
+        let shared = WriteQueue::default();
         shared.lock().names.insert(change("ann", 2).name, change("ann", 2).binding);
         shared.put_back(vec![change("ann", 1), change("bob", 1)]);
         let (mut changes, _) = shared.next(Duration::ZERO);
@@ -211,7 +212,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("there/server.redb");
         let logger = Logger::root(Discard, o!());
-        let mut writing = Writing { path: path.clone(), database: None, is_failing: false, logger };
+        let mut writing =
+            WriterThread { path: path.clone(), database: None, is_failing: false, logger };
         assert!(!writing.write(&[change("ann", 1)]));
         assert!(writing.is_failing);
         std::fs::create_dir(path.parent().unwrap()).unwrap();

@@ -21,13 +21,13 @@ thread_local! {
     static LATER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-struct Stage {
+struct Fixture {
     broker: Addr<Broker>,
     room: Probe<Relay>,
     _shard: Probe<ToConnection>,
 }
 
-impl Stage {
+impl Fixture {
     fn start() -> Self {
         let (room, shard) = (Probe::start(), Probe::start());
         let limits = request_limits(LIFETIME, 2);
@@ -60,7 +60,7 @@ const PORTS: fn() -> Step = || Step::OfferPorts(ports(40_000, 40_001));
 
 #[actix::test]
 async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_bytes() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     let steps = [
         (&alice, &bob, Step::Request, 1, &b"\0\0\0\x08\0\0\0\x05alice"[..]),
@@ -74,8 +74,8 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
         ),
     ];
     for (from, to, step, shard, bytes) in steps {
-        stage.step(from, to, step).await;
-        match &stage.room.take().await[..] {
+        fixture.step(from, to, step).await;
+        match &fixture.room.take().await[..] {
             [Relay { from: source, to: whom, frame }] => {
                 assert_eq!((*source, *whom), (from.id(), to.route().unwrap()), "{step:?}");
                 assert_eq!(&frame[..], bytes, "{step:?}");
@@ -88,27 +88,27 @@ async fn each_frame_of_the_set_up_reaches_the_right_connection_with_the_right_by
 
 #[actix::test]
 async fn mutual_requests_are_independent() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
-    stage.step(&alice, &bob, Step::Request).await;
-    stage.step(&bob, &alice, Step::Request).await;
-    stage.step(&bob, &alice, Step::Accept).await;
-    stage.step(&alice, &bob, PORTS()).await;
-    assert!(stage.orders().await.iter().all(|orders| orders.len() == 2));
-    stage.step(&alice, &bob, Step::Accept).await;
-    stage.step(&bob, &alice, PORTS()).await;
-    let [to_alice, to_bob] = stage.orders().await;
+    fixture.step(&alice, &bob, Step::Request).await;
+    fixture.step(&bob, &alice, Step::Request).await;
+    fixture.step(&bob, &alice, Step::Accept).await;
+    fixture.step(&alice, &bob, PORTS()).await;
+    assert!(fixture.orders().await.iter().all(|orders| orders.len() == 2));
+    fixture.step(&alice, &bob, Step::Accept).await;
+    fixture.step(&bob, &alice, PORTS()).await;
+    let [to_alice, to_bob] = fixture.orders().await;
     assert!(to_bob[0].1.starts_with("PeerAccepted"), "{to_bob:?}");
     assert!(to_alice[0].1.starts_with("PeerListening"), "{to_alice:?}");
 }
 
 #[actix::test]
 async fn steps_out_of_order_or_repeated_are_relayed_to_no_one() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
     let mut silent = async |from: &Member, to: &Member, step| {
-        stage.step(from, to, step).await;
-        stage.orders().await.iter().all(Vec::is_empty)
+        fixture.step(from, to, step).await;
+        fixture.orders().await.iter().all(Vec::is_empty)
     };
     assert!(silent(&alice, &alice, Step::Request).await, "oneself");
     assert!(silent(&bob, &alice, Step::Accept).await, "accepted before asked");
@@ -126,34 +126,34 @@ async fn steps_out_of_order_or_repeated_are_relayed_to_no_one() {
 
 #[actix::test]
 async fn an_unanswered_request_expires() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
-    stage.step(&alice, &bob, Step::Request).await;
-    stage.orders().await;
+    fixture.step(&alice, &bob, Step::Request).await;
+    fixture.orders().await;
     LATER.set(LIFETIME);
-    stage.step(&bob, &alice, Step::Accept).await;
-    assert_eq!(stage.orders().await, [vec![], vec![]]);
-    stage.step(&alice, &bob, Step::Request).await;
-    assert_eq!(stage.orders().await[1].len(), 1, "and may be made again");
+    fixture.step(&bob, &alice, Step::Accept).await;
+    assert_eq!(fixture.orders().await, [vec![], vec![]]);
+    fixture.step(&alice, &bob, Step::Request).await;
+    assert_eq!(fixture.orders().await[1].len(), 1, "and may be made again");
 }
 
 #[actix::test]
 async fn so_many_requests_wait_for_one_user_and_no_more() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let bob = member(1, 9, "bob");
     for (number, called) in [(1, "a"), (2, "b"), (3, "c")] {
-        stage.step(&member(0, number, called), &bob, Step::Request).await;
+        fixture.step(&member(0, number, called), &bob, Step::Request).await;
     }
     let requested = |from| format!("{:?}", ServerFrame::PrivateRequested { from: name(from) });
-    assert_eq!(stage.orders().await[1], [(9, requested("a")), (9, requested("b"))]);
-    stage.broker.send(ToBroker::Forget { id: id(1).into() }).await.unwrap();
-    stage.step(&member(0, 3, "c"), &bob, Step::Request).await;
-    assert_eq!(stage.orders().await[1], [(9, requested("c"))], "a place is free again");
+    assert_eq!(fixture.orders().await[1], [(9, requested("a")), (9, requested("b"))]);
+    fixture.broker.send(ToBroker::Forget { id: id(1).into() }).await.unwrap();
+    fixture.step(&member(0, 3, "c"), &bob, Step::Request).await;
+    assert_eq!(fixture.orders().await[1], [(9, requested("c"))], "a place is free again");
 }
 
 #[actix::test]
 async fn a_user_on_the_servers_machine_has_the_servers_address_for_others_only() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let local = |shard, number, called| {
         let mut member = member(shard, number, called);
         member.addresses.peer = LOOPBACK.into();
@@ -162,17 +162,17 @@ async fn a_user_on_the_servers_machine_has_the_servers_address_for_others_only()
     };
     let (alice, bob, carol) = (local(0, 1, "alice"), member(1, 2, "bob"), local(1, 3, "carol"));
     for other in [&bob, &carol] {
-        stage.step(&alice, other, Step::Request).await;
-        stage.step(other, &alice, Step::Accept).await;
-        stage.orders().await;
-        stage.step(&alice, other, PORTS()).await;
+        fixture.step(&alice, other, Step::Request).await;
+        fixture.step(other, &alice, Step::Accept).await;
+        fixture.orders().await;
+        fixture.step(&alice, other, PORTS()).await;
         let seen = if other.name == bob.name { super::SERVER } else { LOOPBACK };
         let expected = encoded(&ServerFrame::PeerListening {
             who: name("alice"),
             address: seen.into(),
             ports: ports(40_000, 40_001),
         });
-        match &stage.room.take().await[..] {
+        match &fixture.room.take().await[..] {
             [Relay { to, frame, .. }] if to.shard == 1 => assert_eq!(frame, &expected),
             other => panic!("{other:?}"),
         }

@@ -11,7 +11,7 @@ use actix::prelude::Addr;
 
 use super::probe::Probe;
 use super::{id, name, uplinks};
-use crate::server::connection::actor::{Connection, Shared};
+use crate::server::connection::actor::{Connection, ShardContext};
 use crate::server::connection::output::Output;
 use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
@@ -21,7 +21,7 @@ use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
 use crate::trust::{Alpn, ExpectedKey, Identity, server_config};
 
-struct Stage {
+struct Fixture {
     connection: Addr<Connection>,
     output: Rc<RefCell<Output>>,
     _client: TcpStream,
@@ -31,7 +31,7 @@ struct Stage {
     _shard: Probe<Lifecycle>,
 }
 
-impl Stage {
+impl Fixture {
     fn start() -> Self {
         Self::with(&Limits::default(), Duration::ZERO, &[])
     }
@@ -45,7 +45,7 @@ impl Stage {
         let (registry, room) = (Probe::start(), Probe::start());
         let (listener, shard) = (Probe::start(), Probe::start());
         let uplinks = uplinks(&registry, &room, &listener, security);
-        let common = Rc::new(Shared::new(0, uplinks, shard.recipient(), limits.clone()));
+        let common = Rc::new(ShardContext::new(0, uplinks, shard.recipient(), limits.clone()));
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
         let (stream, peer) = socket.accept().unwrap();
@@ -63,10 +63,10 @@ impl Stage {
 #[actix::test]
 async fn the_time_to_join_begins_when_a_connection_is_no_longer_delayed() {
     let limits = Limits { join_seconds: 1, ..Limits::default() };
-    let mut stage = Stage::with(&limits, Duration::from_secs(5), b"\0\0\0\0\0\0\0\x05alice");
+    let mut fixture = Fixture::with(&limits, Duration::from_secs(5), b"\0\0\0\0\0\0\0\x05alice");
     // From now on time passes whenever there is nothing to do.
     tokio::time::pause();
-    let orders = stage.registry.next().await;
+    let orders = fixture.registry.next().await;
     assert!(matches!(orders, ToRegistry::Join(_)), "{orders:?}");
 }
 
@@ -78,16 +78,16 @@ async fn a_handshake_that_stalls_ends_long_before_the_time_to_join() {
     let began = tokio::time::Instant::now();
     // The head of a record of 256 bytes, and no more.
     let hello = b"\x16\x03\x01\x01\x00";
-    let mut stage = Stage::secured(security, &Limits::default(), Duration::ZERO, hello);
+    let mut fixture = Fixture::secured(security, &Limits::default(), Duration::ZERO, hello);
     tokio::time::pause();
-    let left = stage.registry.next().await;
+    let left = fixture.registry.next().await;
     assert!(matches!(left, ToRegistry::Leave { .. }), "{left:?}");
     assert_eq!(began.elapsed().as_secs(), 10);
 }
 
 #[actix::test]
 async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     let welcome = Welcome {
         dialect: Dialect::V1,
         parts: Vec::new(),
@@ -96,11 +96,12 @@ async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back
         past: (0, false),
         said: 0,
     };
-    stage.output.borrow_mut().welcome(welcome);
-    stage.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
+    fixture.output.borrow_mut().welcome(welcome);
+    fixture.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
     // As it is while a write is under way.
-    std::mem::forget(stage.output.borrow_mut());
-    stage.connection.do_send(Order::Panic);
-    let ended = tokio::time::timeout(Duration::from_secs(30), stage.listener.next()).await.unwrap();
+    std::mem::forget(fixture.output.borrow_mut());
+    fixture.connection.do_send(Order::Panic);
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), fixture.listener.next()).await.unwrap();
     assert!(matches!(ended, Lifecycle::Ended { joined: true, .. }), "{ended:?}");
 }

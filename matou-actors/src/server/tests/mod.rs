@@ -33,7 +33,7 @@ use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::{Access, PasswordCheck};
 use crate::server::registry::actor::{LOG_EVERY, Registry};
 use crate::server::registry::bound_names::BoundNames;
-use crate::server::registry::directory::{Addresses, Directory, Member, Place};
+use crate::server::registry::directory::{Addresses, Directory, Location, Member};
 
 const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
@@ -79,7 +79,7 @@ fn peer(number: u64) -> SocketAddr {
 
 pub(in crate::server) fn member(shard: usize, number: u64, called: &str) -> Member {
     Member {
-        place: Place::Here(route(shard, number)),
+        place: Location::Here(route(shard, number)),
         name: name(called),
         addresses: addresses(number),
         key: None,

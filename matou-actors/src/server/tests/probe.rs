@@ -4,8 +4,8 @@ use actix::prelude::{Actor, Addr, Context, Handler, Message, Recipient};
 use tokio::sync::mpsc;
 
 use crate::server::messages::{
-    FromRoom, Lifecycle, Publish, Recall, Relay, ToBroker, ToConnection, ToNode, ToRegistry,
-    ToRoom, Written,
+    BatchWritten, FromRoom, Lifecycle, Publish, Recall, Relay, ToBroker, ToConnection, ToNode,
+    ToRegistry, ToRoom,
 };
 
 /// A message that some actor of the server sends and a probe may receive.
@@ -21,7 +21,7 @@ impl Probed for ToRegistry {}
 impl Probed for Publish {}
 impl Probed for Recall {}
 impl Probed for Lifecycle {}
-impl Probed for Written {}
+impl Probed for BatchWritten {}
 
 /// The test's end of a mocked address.
 pub(super) struct Probe<M: Probed> {

@@ -18,7 +18,7 @@ use crate::server::registry::directory::Refused;
 
 const GONE: LeaveReason = LeaveReason::SignedOut;
 
-struct Stage {
+struct Fixture {
     registry: Addr<Registry>,
     room: Probe<ToRoom>,
     broker: Probe<ToBroker>,
@@ -26,7 +26,7 @@ struct Stage {
     meters: Arc<Meters>,
 }
 
-impl Stage {
+impl Fixture {
     fn start() -> Self {
         let (room, broker) = (Probe::start(), Probe::start());
         let shards = [Probe::start(), Probe::start()];
@@ -79,36 +79,36 @@ fn refused(number: u64, why: Refused) -> (u64, String) {
 async fn of_two_connections_that_claim_a_name_at_once_exactly_one_enters() {
     // The same name, the same but for case, and lookalikes (Cyrillic а, full-width).
     for rival in ["alice", "ALICE", "аlice", "ａｌｉｃｅ"] {
-        let mut stage = Stage::start();
-        stage.claims(route(0, 1), "alice");
-        stage.claims(route(1, 2), rival);
-        stage.joins(route(0, 3), "bob").await;
-        assert_eq!(stage.entered().await, [(1, "alice".into()), (3, "bob".into())], "{rival}");
-        assert_eq!(stage.orders().await, [vec![], vec![refused(2, Refused::Taken)]], "{rival}");
+        let mut fixture = Fixture::start();
+        fixture.claims(route(0, 1), "alice");
+        fixture.claims(route(1, 2), rival);
+        fixture.joins(route(0, 3), "bob").await;
+        assert_eq!(fixture.entered().await, [(1, "alice".into()), (3, "bob".into())], "{rival}");
+        assert_eq!(fixture.orders().await, [vec![], vec![refused(2, Refused::Taken)]], "{rival}");
     }
 }
 
 #[actix::test]
 async fn a_hundred_connections_that_claim_one_name_make_one_user() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     for number in 1..=100 {
-        stage.claims(route(1, number), "alice");
+        fixture.claims(route(1, number), "alice");
     }
-    stage.joins(route(0, 101), "alice").await;
-    assert_eq!(stage.entered().await, [(1, "alice".into())]);
-    let [first, second] = stage.orders().await;
+    fixture.joins(route(0, 101), "alice").await;
+    assert_eq!(fixture.entered().await, [(1, "alice".into())]);
+    let [first, second] = fixture.orders().await;
     assert_eq!(first, [refused(101, Refused::Taken)]);
     assert_eq!(second, (2..=100).map(|number| refused(number, Refused::Taken)).collect::<Vec<_>>());
 }
 
 #[actix::test]
 async fn a_name_is_free_at_once_when_its_holder_leaves() {
-    let mut stage = Stage::start();
-    stage.claims(route(0, 1), "alice");
-    stage.claims(route(1, 2), "Alice");
-    stage.registry.do_send(ToRegistry::Leave { id: route(0, 1).id, reason: GONE });
-    stage.joins(route(1, 2), "Alice").await;
-    let happened = stage.room.take().await;
+    let mut fixture = Fixture::start();
+    fixture.claims(route(0, 1), "alice");
+    fixture.claims(route(1, 2), "Alice");
+    fixture.registry.do_send(ToRegistry::Leave { id: route(0, 1).id, reason: GONE });
+    fixture.joins(route(1, 2), "Alice").await;
+    let happened = fixture.room.take().await;
     let happened: Vec<_> = happened.iter().map(|message| format!("{message:?}")).collect();
     let expected = [
         ToRoom::Enter {
@@ -128,69 +128,69 @@ async fn a_name_is_free_at_once_when_its_holder_leaves() {
         },
     ];
     assert_eq!(happened, expected.map(|message| format!("{message:?}")));
-    let forgotten = stage.broker.take().await;
+    let forgotten = fixture.broker.take().await;
     assert!(matches!(&forgotten[..], [ToBroker::Forget { id }] if *id == route(0, 1).id.into()));
 }
 
 #[actix::test]
 async fn leaving_twice_or_before_joining_is_not_announced() {
-    let mut stage = Stage::start();
-    stage.joins(route(0, 1), "alice").await;
-    stage.leaves(route(0, 1)).await;
-    stage.leaves(route(0, 1)).await;
-    stage.leaves(route(1, 9)).await;
-    assert_eq!(stage.room.take().await.len(), 2);
-    assert_eq!(stage.broker.take().await.len(), 1);
+    let mut fixture = Fixture::start();
+    fixture.joins(route(0, 1), "alice").await;
+    fixture.leaves(route(0, 1)).await;
+    fixture.leaves(route(0, 1)).await;
+    fixture.leaves(route(1, 9)).await;
+    assert_eq!(fixture.room.take().await.len(), 2);
+    assert_eq!(fixture.broker.take().await.len(), 1);
 }
 
 #[actix::test]
 async fn an_invalid_or_reserved_name_is_refused_and_the_next_may_do() {
-    let mut stage = Stage::start();
+    let mut fixture = Fixture::start();
     for bad in ["a b", "\u{3164}", "🐈", "server", "Ѕerver"] {
-        stage.joins(route(1, 1), bad).await;
-        let orders = stage.orders().await;
+        fixture.joins(route(1, 1), bad).await;
+        let orders = fixture.orders().await;
         let [(1, order)] = &orders[1][..] else { panic!("{bad}: {orders:?}") };
         assert!(order.starts_with("Refuse("), "{bad}: {order}");
     }
-    stage.joins(route(1, 1), "alice").await;
-    assert_eq!(stage.entered().await, [(1, "alice".into())]);
-    assert_eq!(stage.orders().await, [vec![], vec![]], "the room answers who was let in");
+    fixture.joins(route(1, 1), "alice").await;
+    assert_eq!(fixture.entered().await, [(1, "alice".into())]);
+    assert_eq!(fixture.orders().await, [vec![], vec![]], "the room answers who was let in");
 }
 
 #[actix::test]
 async fn a_private_step_goes_to_the_broker_with_both_members_and_its_sender_resumes() {
-    let mut stage = Stage::start();
-    stage.joins(route(0, 1), "alice").await;
-    stage.joins(route(1, 2), "bob").await;
+    let mut fixture = Fixture::start();
+    fixture.joins(route(0, 1), "alice").await;
+    fixture.joins(route(1, 2), "bob").await;
     let (alice, bob) = (member(0, 1, "alice"), member(1, 2, "bob"));
-    stage.steps(alice.route().unwrap(), PrivateStep::Request { to: claim("BOB") }).await;
-    stage.steps(bob.route().unwrap(), PrivateStep::Accept { from: claim("alice") }).await;
+    fixture.steps(alice.route().unwrap(), PrivateStep::Request { to: claim("BOB") }).await;
+    fixture.steps(bob.route().unwrap(), PrivateStep::Accept { from: claim("alice") }).await;
     let offer = PrivateStep::OfferPorts { to: claim("bob"), ports: ports(40_000, 40_001) };
-    stage.steps(alice.route().unwrap(), offer).await;
+    fixture.steps(alice.route().unwrap(), offer).await;
     let expected = [
         ToBroker::Step { from: alice.clone(), to: bob.clone(), step: Step::Request },
         ToBroker::Step { from: bob.clone(), to: alice.clone(), step: Step::Accept },
         ToBroker::Step { from: alice, to: bob, step: Step::OfferPorts(ports(40_000, 40_001)) },
     ];
-    let steps = stage.broker.take().await;
+    let steps = fixture.broker.take().await;
     let steps: Vec<_> = steps.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(steps, expected.map(|step| format!("{step:?}")));
     let resume = |number| (number, "Resume".into());
-    assert_eq!(stage.orders().await, [vec![resume(1), resume(1)], vec![resume(2)]]);
+    assert_eq!(fixture.orders().await, [vec![resume(1), resume(1)], vec![resume(2)]]);
 }
 
 #[actix::test]
 async fn a_private_step_to_an_unknown_name_is_ignored_and_its_sender_resumes() {
-    let mut stage = Stage::start();
-    stage.joins(route(0, 1), "alice").await;
+    let mut fixture = Fixture::start();
+    fixture.joins(route(0, 1), "alice").await;
     for absent in ["bob", "server", "a b", "\u{1b}[2J"] {
-        stage.steps(route(0, 1), PrivateStep::Request { to: claim(absent) }).await;
-        assert_eq!(stage.orders().await[0], [(1, "Resume".into())], "{absent:?}");
+        fixture.steps(route(0, 1), PrivateStep::Request { to: claim(absent) }).await;
+        assert_eq!(fixture.orders().await[0], [(1, "Resume".into())], "{absent:?}");
     }
-    assert_eq!(stage.meters.snapshot().private["ignored"], 4);
-    stage.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
-    assert_eq!(stage.orders().await[1], [(9, "Resume".into())], "not joined any more");
-    assert_eq!(stage.broker.take().await.len(), 0);
+    assert_eq!(fixture.meters.snapshot().private["ignored"], 4);
+    fixture.steps(route(1, 9), PrivateStep::Request { to: claim("alice") }).await;
+    assert_eq!(fixture.orders().await[1], [(9, "Resume".into())], "not joined any more");
+    assert_eq!(fixture.broker.take().await.len(), 0);
 }
 
 #[actix::test]

@@ -13,7 +13,7 @@ use crate::protocol::v2::LeaveReason;
 use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::Route;
 use crate::server::log_limiter::LogLimiters;
-use crate::server::messages::{Drain, FromRoom, Publish, ToRoom, Written};
+use crate::server::messages::{BatchWritten, Drain, FromRoom, Publish, ToRoom};
 use crate::server::registry::actor::LOG_EVERY;
 use crate::server::room::actor::Room;
 use crate::server::room::batch::Batch;
@@ -23,7 +23,7 @@ use crate::server::room::rates::RoomRates;
 use crate::server::room::shaper::Shaper;
 use crate::server::settings::Limits;
 
-struct Stage {
+struct Fixture {
     room: Addr<Room>,
     shards: [Probe<FromRoom>; 2],
 }
@@ -36,7 +36,7 @@ fn by_the_hour() -> Instant {
     *START.get_or_init(Instant::now) + Duration::from_secs(3600) * looks
 }
 
-impl Stage {
+impl Fixture {
     fn start() -> Self {
         Self::with(RoomRates::default(), by_the_hour)
     }
@@ -87,7 +87,7 @@ impl Stage {
     }
 
     fn has_written(&self, shard: usize) {
-        self.room.do_send(Written { shard });
+        self.room.do_send(BatchWritten { shard });
     }
 
     /// What `shard` got from the room since it was last looked at.
@@ -153,46 +153,46 @@ const BOB: Route = Route { shard: 1, id: crate::server::ids::ConnectionId(2) };
 
 #[actix::test]
 async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arrival() {
-    let mut stage = Stage::start();
-    stage.enters(ALICE, "alice");
-    stage.enters(BOB, "bob");
+    let mut fixture = Fixture::start();
+    fixture.enters(ALICE, "alice");
+    fixture.enters(BOB, "bob");
     let yes = || String::from("JoinAnswer { accepted: true }");
     let batch = |published| Heard::Batch {
         frames: vec!["+alice".into(), "+bob".into()],
         start: 0,
         published,
     };
-    let first = stage.heard(0).await;
+    let first = fixture.heard(0).await;
     let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 1 };
     assert_eq!(first, [admitted, batch(vec![])]);
-    let second = stage.heard(1).await;
+    let second = fixture.heard(1).await;
     let roster = vec![yes(), "+alice".into(), "+bob".into()];
     assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 2 }, batch(vec![])]);
 }
 
 #[actix::test]
 async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
-    let mut stage = Stage::start();
-    stage.enters(ALICE, "alice");
-    stage.enters(BOB, "bob");
+    let mut fixture = Fixture::start();
+    fixture.enters(ALICE, "alice");
+    fixture.enters(BOB, "bob");
     let mut heard = [Vec::new(), Vec::new()];
     for round in 0..30 {
-        stage.says(ALICE, "alice", &format!("a{round}"));
-        stage.says(BOB, "bob", &format!("b{round}"));
+        fixture.says(ALICE, "alice", &format!("a{round}"));
+        fixture.says(BOB, "bob", &format!("b{round}"));
         // The first shard writes at once, the second one every seventh time only.
-        stage.has_written(0);
+        fixture.has_written(0);
         if round % 7 == 0 {
-            stage.has_written(1);
+            fixture.has_written(1);
         }
         for (shard, heard) in heard.iter_mut().enumerate() {
-            heard.extend(stage.heard(shard).await);
+            heard.extend(fixture.heard(shard).await);
         }
     }
     for (shard, heard) in heard.iter_mut().enumerate() {
-        stage.has_written(shard);
-        heard.extend(stage.heard(shard).await);
-        stage.has_written(shard);
-        heard.extend(stage.heard(shard).await);
+        fixture.has_written(shard);
+        heard.extend(fixture.heard(shard).await);
+        fixture.has_written(shard);
+        heard.extend(fixture.heard(shard).await);
     }
     let [first, second] = heard.map(|heard| {
         let batches = heard.into_iter().filter_map(|heard| match heard {
@@ -212,39 +212,39 @@ async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
 
 #[actix::test]
 async fn a_shard_gets_one_batch_at_a_time_and_the_one_with_a_message_resumes_its_publisher() {
-    let mut stage = Stage::start();
-    stage.says(ALICE, "alice", "one");
-    let one = stage.heard(0).await;
+    let mut fixture = Fixture::start();
+    fixture.says(ALICE, "alice", "one");
+    let one = fixture.heard(0).await;
     assert!(matches!(&one[..], [Heard::Batch { published, .. }] if published == &[1]), "{one:?}");
-    stage.says(ALICE, "alice", "two");
-    assert_eq!(stage.heard(0).await, [], "the first batch is still being written");
-    stage.has_written(0);
-    let two = stage.heard(0).await;
+    fixture.says(ALICE, "alice", "two");
+    assert_eq!(fixture.heard(0).await, [], "the first batch is still being written");
+    fixture.has_written(0);
+    let two = fixture.heard(0).await;
     match &two[..] {
         [Heard::Batch { frames, published, .. }] => {
             assert_eq!((&frames[..], &published[..]), (&["alice: two".to_string()][..], &[1][..]));
         }
         other => panic!("{other:?}"),
     }
-    let other = stage.heard(1).await;
+    let other = fixture.heard(1).await;
     assert!(matches!(&other[..], [Heard::Batch { published, .. }] if published.is_empty()));
 }
 
 #[actix::test]
 async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
-    let mut stage = Stage::start();
-    stage.enters(ALICE, "alice");
-    stage.heard(0).await;
-    stage.has_written(0);
+    let mut fixture = Fixture::start();
+    fixture.enters(ALICE, "alice");
+    fixture.heard(0).await;
+    fixture.has_written(0);
     for _ in 0..2 {
-        stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
+        fixture.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     }
-    stage.room.do_send(ToRoom::Leave { id: BOB.id.into(), reason: LeaveReason::SignedOut });
-    let heard = stage.heard(0).await;
+    fixture.room.do_send(ToRoom::Leave { id: BOB.id.into(), reason: LeaveReason::SignedOut });
+    let heard = fixture.heard(0).await;
     assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["-alice"]));
-    stage.enters(BOB, "bob");
-    stage.has_written(1);
-    let roster = stage.heard(1).await;
+    fixture.enters(BOB, "bob");
+    fixture.has_written(1);
+    let roster = fixture.heard(1).await;
     let admitted = roster.iter().find_map(|heard| match heard {
         Heard::Admit { first, .. } => Some(first.len()),
         Heard::Batch { .. } => None,
@@ -254,13 +254,13 @@ async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
 
 #[actix::test]
 async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
-    let mut stage = Stage::start();
-    stage.enters(ALICE, "alice");
-    stage.heard(1).await;
-    stage.says(ALICE, "alice", "bye");
-    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
-    stage.has_written(1);
-    let heard = stage.heard(1).await;
+    let mut fixture = Fixture::start();
+    fixture.enters(ALICE, "alice");
+    fixture.heard(1).await;
+    fixture.says(ALICE, "alice", "bye");
+    fixture.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
+    fixture.has_written(1);
+    let heard = fixture.heard(1).await;
     assert!(
         matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["alice: bye", "-alice"])
     );
@@ -268,26 +268,26 @@ async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
 
 #[actix::test]
 async fn draining_ends_when_every_shard_has_written_everything() {
-    let mut stage = Stage::start();
-    stage.says(ALICE, "alice", "last words");
-    stage.heard(0).await;
+    let mut fixture = Fixture::start();
+    fixture.says(ALICE, "alice", "last words");
+    fixture.heard(0).await;
     let (done, mut drained) = oneshot::channel();
-    stage.room.send(Drain(done)).await.unwrap();
-    stage.has_written(0);
-    stage.heard(0).await;
+    fixture.room.send(Drain(done)).await.unwrap();
+    fixture.has_written(0);
+    fixture.heard(0).await;
     assert!(drained.try_recv().is_err(), "the second shard still writes");
-    stage.has_written(1);
-    stage.heard(1).await;
+    fixture.has_written(1);
+    fixture.heard(1).await;
     assert_eq!(drained.try_recv(), Ok(()));
 }
 
 #[actix::test]
 async fn routes_to_unknown_shards_do_no_harm() {
-    let mut stage = Stage::start();
-    stage.enters(route(7, 3), "carol");
-    stage.says(route(7, 3), "carol", "hello");
-    stage.has_written(7);
-    let heard = stage.heard(0).await;
+    let mut fixture = Fixture::start();
+    fixture.enters(route(7, 3), "carol");
+    fixture.says(route(7, 3), "carol", "hello");
+    fixture.has_written(7);
+    let heard = fixture.heard(0).await;
     assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames.len() == 2));
 }
 
@@ -295,20 +295,20 @@ async fn routes_to_unknown_shards_do_no_harm() {
 async fn what_waits_for_a_rate_is_dropped_with_its_author_and_let_in_by_a_stop() {
     let one_at_once = Limits { messages_per_second: 1, message_burst: 1, ..Limits::default() };
     let limits = Limits { rates_per_address: 1, ..one_at_once };
-    let mut stage = Stage::with(RoomRates::new(&limits), Instant::now);
+    let mut fixture = Fixture::with(RoomRates::new(&limits), Instant::now);
     for (route, called) in [(ALICE, "alice"), (BOB, "bob")] {
-        stage.enters(route, called);
+        fixture.enters(route, called);
     }
     for _ in 0..2 {
-        stage.says(ALICE, "alice", "at once");
+        fixture.says(ALICE, "alice", "at once");
     }
-    stage.says(ALICE, "alice", "never");
-    stage.says(BOB, "bob", "at the stop");
-    stage.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
+    fixture.says(ALICE, "alice", "never");
+    fixture.says(BOB, "bob", "at the stop");
+    fixture.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     let (done, _drained) = oneshot::channel();
-    stage.room.do_send(Drain(done));
+    fixture.room.do_send(Drain(done));
     let mut frames = Vec::new();
-    for heard in stage.heard(0).await {
+    for heard in fixture.heard(0).await {
         if let Heard::Batch { frames: more, .. } = heard {
             frames.extend(more);
         }

@@ -21,7 +21,7 @@ const BOB: u64 = 2;
 /// A client that takes the name of the one that left.
 const HEIR: u64 = 3;
 
-struct Stage {
+struct Fixture {
     registry: Addr<Registry>,
     broker: Addr<Broker>,
     relay: Probe<Relay>,
@@ -29,7 +29,7 @@ struct Stage {
     _room: Probe<ToRoom>,
 }
 
-impl Stage {
+impl Fixture {
     async fn start() -> Self {
         let (room, relay, shard) = (Probe::start(), Probe::start(), Probe::start());
         let logger = Logger::root(Discard, o!());
@@ -48,10 +48,11 @@ impl Stage {
         };
         let broker = broker.start();
         let registry = registry(&room, broker.clone().recipient(), slice::from_ref(&shard));
-        let stage = Self { registry: registry.start(), broker, relay, _shard: shard, _room: room };
-        stage.join(ALICE, "alice").await;
-        stage.join(BOB, "bob").await;
-        stage
+        let fixture =
+            Self { registry: registry.start(), broker, relay, _shard: shard, _room: room };
+        fixture.join(ALICE, "alice").await;
+        fixture.join(BOB, "bob").await;
+        fixture
     }
 
     async fn join(&self, number: u64, called: &str) {
@@ -87,9 +88,9 @@ fn steps() -> [(u64, PrivateStep); 3] {
 
 #[actix::test]
 async fn without_a_leave_every_step_reaches_the_other_one() {
-    let mut stage = Stage::start().await;
+    let mut fixture = Fixture::start().await;
     for (who, step) in steps() {
-        let orders = stage.after(who, step).await;
+        let orders = fixture.after(who, step).await;
         assert_eq!(orders.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [3 - who], "{orders:?}");
     }
 }
@@ -98,13 +99,13 @@ async fn without_a_leave_every_step_reaches_the_other_one() {
 async fn after_either_one_left_no_later_step_reaches_anyone() {
     for leaver in [ALICE, BOB] {
         for taken in 0..3 {
-            let mut stage = Stage::start().await;
+            let mut fixture = Fixture::start().await;
             for (who, step) in steps().into_iter().take(taken) {
-                assert_eq!(stage.after(who, step).await.len(), 1);
+                assert_eq!(fixture.after(who, step).await.len(), 1);
             }
-            stage.leave(leaver).await;
+            fixture.leave(leaver).await;
             for (who, step) in steps().into_iter().skip(taken) {
-                let orders = stage.after(who, step).await;
+                let orders = fixture.after(who, step).await;
                 assert_eq!(orders, [], "{leaver} left after {taken} steps");
             }
         }
@@ -115,15 +116,15 @@ async fn after_either_one_left_no_later_step_reaches_anyone() {
 async fn who_takes_the_name_of_one_that_left_inherits_no_request() {
     for (leaver, called) in [(ALICE, "alice"), (BOB, "bob")] {
         for taken in 1..3 {
-            let mut stage = Stage::start().await;
+            let mut fixture = Fixture::start().await;
             for (who, step) in steps().into_iter().take(taken) {
-                stage.after(who, step).await;
+                fixture.after(who, step).await;
             }
-            stage.leave(leaver).await;
-            stage.join(HEIR, called).await;
+            fixture.leave(leaver).await;
+            fixture.join(HEIR, called).await;
             for (who, step) in steps().into_iter().skip(taken) {
                 let who = if who == leaver { HEIR } else { who };
-                let orders = stage.after(who, step).await;
+                let orders = fixture.after(who, step).await;
                 assert_eq!(orders, [], "{called} was replaced after {taken} steps");
             }
         }
@@ -132,11 +133,11 @@ async fn who_takes_the_name_of_one_that_left_inherits_no_request() {
 
 #[actix::test]
 async fn one_that_comes_back_may_begin_anew() {
-    let mut stage = Stage::start().await;
-    stage.after(ALICE, steps()[0].1.clone()).await;
-    stage.leave(ALICE).await;
-    stage.join(ALICE, "alice").await;
+    let mut fixture = Fixture::start().await;
+    fixture.after(ALICE, steps()[0].1.clone()).await;
+    fixture.leave(ALICE).await;
+    fixture.join(ALICE, "alice").await;
     for (who, step) in steps() {
-        assert_eq!(stage.after(who, step).await.len(), 1);
+        assert_eq!(fixture.after(who, step).await.len(), 1);
     }
 }

@@ -15,14 +15,14 @@ use crate::server::messages::{
     ToRegistry, ToRoom,
 };
 use crate::server::registry::actor::Registry;
-use crate::server::registry::directory::{Member, Place};
+use crate::server::registry::directory::{Location, Member};
 use crate::server::registry::shared::SharedRoom;
 use crate::server::room::event::MemberKey;
 
 const ELSEWHERE: MemberId = MemberId(7 << 40);
 const SESSION: SessionId = SessionId([5; 16]);
 
-struct Stage {
+struct Fixture {
     registry: Addr<Registry>,
     room: Probe<ToRoom>,
     broker: Probe<ToBroker>,
@@ -31,12 +31,12 @@ struct Stage {
     shard: Probe<ToConnection>,
 }
 
-impl Stage {
+impl Fixture {
     /// A registry whose node serves.
     async fn start() -> Self {
-        let stage = Self::cut_off();
-        stage.node_says(NodeEvent::Serving(true)).await;
-        stage
+        let fixture = Self::cut_off();
+        fixture.node_says(NodeEvent::Serving(true)).await;
+        fixture
     }
 
     fn cut_off() -> Self {
@@ -109,137 +109,137 @@ fn key(byte: u8) -> MemberKey {
 
 #[actix::test]
 async fn a_name_is_had_once_all_nodes_have_decided_and_not_before() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", None).await;
-    assert_eq!(stage.entered().await, [1], "the room proposes it");
-    stage.steps(1, PrivateStep::Request { to: claim("ann") }).await;
-    assert!(stage.broker_steps().await.is_empty(), "who has not joined takes no step");
-    stage.joined(MemberId(1), "ann", None).await;
-    stage.asks(2, "ANN", None).await;
-    assert_eq!(stage.orders().await[1..], [(2, "Refuse(Taken)".into())]);
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", None).await;
+    assert_eq!(fixture.entered().await, [1], "the room proposes it");
+    fixture.steps(1, PrivateStep::Request { to: claim("ann") }).await;
+    assert!(fixture.broker_steps().await.is_empty(), "who has not joined takes no step");
+    fixture.joined(MemberId(1), "ann", None).await;
+    fixture.asks(2, "ANN", None).await;
+    assert_eq!(fixture.orders().await[1..], [(2, "Refuse(Taken)".into())]);
 }
 
 #[actix::test]
 async fn of_two_claims_of_one_name_the_nodes_choose() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", None).await;
-    stage.asks(2, "ann", None).await;
-    assert_eq!(stage.entered().await, [1, 2], "which is first is for the stream to say");
-    stage.joined(MemberId(2), "ann", None).await;
-    stage.node_says(NodeEvent::Refused(MemberId(1))).await;
-    assert_eq!(stage.orders().await, [(1, "Refuse(Taken)".into())]);
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", None).await;
+    fixture.asks(2, "ann", None).await;
+    assert_eq!(fixture.entered().await, [1, 2], "which is first is for the stream to say");
+    fixture.joined(MemberId(2), "ann", None).await;
+    fixture.node_says(NodeEvent::Refused(MemberId(1))).await;
+    assert_eq!(fixture.orders().await, [(1, "Refuse(Taken)".into())]);
 }
 
 #[actix::test]
 async fn a_server_that_is_cut_off_sends_clients_to_another_one() {
-    let mut stage = Stage::cut_off();
-    stage.asks(1, "ann", None).await;
-    assert_eq!(stage.orders().await, [(1, "Close(CutOff)".into())]);
-    stage.node_says(NodeEvent::Serving(true)).await;
-    stage.asks(2, "ann", None).await;
-    stage.node_says(NodeEvent::Serving(false)).await;
-    stage.node_says(NodeEvent::Expelled).await;
-    assert_eq!(stage.orders().await, [(2, "Close(CutOff)".into())], "its join is void");
-    assert_eq!(stage.entered().await, [2]);
+    let mut fixture = Fixture::cut_off();
+    fixture.asks(1, "ann", None).await;
+    assert_eq!(fixture.orders().await, [(1, "Close(CutOff)".into())]);
+    fixture.node_says(NodeEvent::Serving(true)).await;
+    fixture.asks(2, "ann", None).await;
+    fixture.node_says(NodeEvent::Serving(false)).await;
+    fixture.node_says(NodeEvent::Expelled).await;
+    assert_eq!(fixture.orders().await, [(2, "Close(CutOff)".into())], "its join is void");
+    assert_eq!(fixture.entered().await, [2]);
 }
 
 #[actix::test]
 async fn a_server_that_is_cut_off_takes_no_private_step_between_its_own_clients() {
-    let mut stage = Stage::start().await;
+    let mut fixture = Fixture::start().await;
     for (number, called) in [(1, "ann"), (2, "bob")] {
-        stage.asks(number, called, key(1)).await;
-        stage.joined(MemberId(number), called, key(1)).await;
+        fixture.asks(number, called, key(1)).await;
+        fixture.joined(MemberId(number), called, key(1)).await;
     }
-    stage.node_says(NodeEvent::Serving(false)).await;
-    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
-    stage.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
-    assert_eq!(stage.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
-    stage.node_says(NodeEvent::Serving(true)).await;
-    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
-    assert_eq!(stage.broker_steps().await, ["Request of ann for bob"]);
+    fixture.node_says(NodeEvent::Serving(false)).await;
+    fixture.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    fixture.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
+    assert_eq!(fixture.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
+    fixture.node_says(NodeEvent::Serving(true)).await;
+    fixture.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    assert_eq!(fixture.broker_steps().await, ["Request of ann for bob"]);
 }
 
 #[actix::test]
 async fn the_same_user_on_another_node_takes_over() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", key(1)).await;
-    stage.joined(MemberId(1), "ann", key(1)).await;
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", key(1)).await;
+    fixture.joined(MemberId(1), "ann", key(1)).await;
     let (member, replaces) = (ELSEWHERE, Some(MemberId(1)));
     let joined = NodeEvent::Joined { member, name: name("ann"), key: key(1), replaces };
-    stage.node_says(joined).await;
-    assert_eq!(stage.orders().await, [(1, "TakenOver".into())]);
-    stage.asks(2, "ann", key(1)).await;
-    assert_eq!(stage.entered().await, [1, 2], "and back");
+    fixture.node_says(joined).await;
+    assert_eq!(fixture.orders().await, [(1, "TakenOver".into())]);
+    fixture.asks(2, "ann", key(1)).await;
+    assert_eq!(fixture.entered().await, [1, 2], "and back");
 }
 
 #[actix::test]
 async fn who_was_taken_out_by_the_others_is_disconnected() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", None).await;
-    stage.joined(MemberId(1), "ann", None).await;
-    stage.node_says(NodeEvent::Left(MemberId(1))).await;
-    assert_eq!(stage.orders().await, [(1, "Close(CutOff)".into())]);
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", None).await;
+    fixture.joined(MemberId(1), "ann", None).await;
+    fixture.node_says(NodeEvent::Left(MemberId(1))).await;
+    assert_eq!(fixture.orders().await, [(1, "Close(CutOff)".into())]);
     let left = ToRegistry::Leave { id: route(0, 1).id, reason: LeaveReason::ConnectionLost };
-    stage.registry.send(left).await.unwrap();
-    let messages = stage.room.take().await;
+    fixture.registry.send(left).await.unwrap();
+    let messages = fixture.room.take().await;
     assert!(matches!(messages[..], [ToRoom::Enter { .. }, ToRoom::Leave { .. }]), "{messages:?}");
 }
 
 #[actix::test]
 async fn a_connection_that_ends_before_the_decision_leaves() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", None).await;
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", None).await;
     let left = ToRegistry::Leave { id: route(0, 1).id, reason: LeaveReason::ConnectionLost };
-    stage.registry.send(left).await.unwrap();
-    let messages = stage.room.take().await;
+    fixture.registry.send(left).await.unwrap();
+    let messages = fixture.room.take().await;
     assert!(matches!(messages[..], [ToRoom::Enter { .. }, ToRoom::Leave { .. }]), "{messages:?}");
 }
 
 #[actix::test]
 async fn requests_go_to_the_node_of_who_is_asked_and_answers_stay() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", key(1)).await;
-    stage.joined(MemberId(1), "ann", key(1)).await;
-    stage.joined(ELSEWHERE, "bob", key(2)).await;
-    stage.steps(1, PrivateStep::Request { to: claim("bob") }).await;
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", key(1)).await;
+    fixture.joined(MemberId(1), "ann", key(1)).await;
+    fixture.joined(ELSEWHERE, "bob", key(2)).await;
+    fixture.steps(1, PrivateStep::Request { to: claim("bob") }).await;
     let ports = ports(40_000, 40_001);
-    stage.steps(1, PrivateStep::OfferPorts { to: claim("bob"), ports }).await;
-    stage.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
+    fixture.steps(1, PrivateStep::OfferPorts { to: claim("bob"), ports }).await;
+    fixture.steps(1, PrivateStep::Ask { session: SESSION, to: claim("bob") }).await;
     let steps = [Step::Request, Step::OfferPorts(ports), Step::Ask(SESSION)];
     let steps = steps.map(|step| (ELSEWHERE, RemoteStep::Step(step)));
-    assert_eq!(stage.node_steps().await, steps);
-    assert!(stage.broker_steps().await.is_empty());
-    stage.steps(1, PrivateStep::Accept { from: claim("bob") }).await;
-    assert_eq!(stage.broker_steps().await, ["Accept of ann for bob"]);
+    assert_eq!(fixture.node_steps().await, steps);
+    assert!(fixture.broker_steps().await.is_empty());
+    fixture.steps(1, PrivateStep::Accept { from: claim("bob") }).await;
+    assert_eq!(fixture.broker_steps().await, ["Accept of ann for bob"]);
 }
 
 #[actix::test]
 async fn a_step_from_elsewhere_comes_to_the_broker_of_who_is_asked() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", key(1)).await;
-    stage.joined(MemberId(1), "ann", key(1)).await;
-    let bob = Member { place: Place::Elsewhere(ELSEWHERE), key: key(2), ..member(0, 9, "bob") };
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", key(1)).await;
+    fixture.joined(MemberId(1), "ann", key(1)).await;
+    let bob = Member { place: Location::Elsewhere(ELSEWHERE), key: key(2), ..member(0, 9, "bob") };
     let step = RemoteStep::Step(Step::Ask(SESSION));
     for to in [MemberId(1), MemberId(99)] {
         let (from, step) = (bob.clone(), step.clone());
-        stage.node_says(NodeEvent::Step { from, to, step }).await;
+        fixture.node_says(NodeEvent::Step { from, to, step }).await;
     }
-    let words = stage.broker_steps().await;
+    let words = fixture.broker_steps().await;
     assert_eq!(words[0], format!("{:?} of bob for ann", Step::Ask(SESSION)));
     assert_eq!(words[1..], ["bob: Left"], "who is not here any more");
     let frame = Bytes::from_static(b"frame");
-    stage.node_says(NodeEvent::Deliver { from: ELSEWHERE, to: MemberId(1), frame }).await;
-    let relayed = stage.relay.take().await;
+    fixture.node_says(NodeEvent::Deliver { from: ELSEWHERE, to: MemberId(1), frame }).await;
+    let relayed = fixture.relay.take().await;
     let [Relay { from: ELSEWHERE, to, .. }] = &relayed[..] else { panic!("{relayed:?}") };
     assert_eq!(*to, route(0, 1));
 }
 
 #[actix::test]
 async fn a_node_that_does_not_answer_is_said_to_who_asked() {
-    let mut stage = Stage::start().await;
-    stage.asks(1, "ann", key(1)).await;
-    stage.joined(MemberId(1), "ann", key(1)).await;
+    let mut fixture = Fixture::start().await;
+    fixture.asks(1, "ann", key(1)).await;
+    fixture.joined(MemberId(1), "ann", key(1)).await;
     let (from, name) = (MemberId(1), name("bob"));
-    stage.node_says(NodeEvent::Unreachable { from, session: SESSION, name }).await;
-    assert_eq!(stage.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
+    fixture.node_says(NodeEvent::Unreachable { from, session: SESSION, name }).await;
+    assert_eq!(fixture.broker_steps().await, [format!("bob: {:?}", Declined::Busy)]);
 }

@@ -69,7 +69,7 @@ impl EncryptedFiles {
                 (socket, rustls::Connection::from(tls))
             }
         };
-        let stream = exchange::Stream { socket: socket.into_std()?, tls };
+        let stream = exchange::EncryptedStream { socket: socket.into_std()?, tls };
         let (downloads, rate) = (Arc::clone(&shared.downloads), shared.rate.clone());
         let settings = exchange::Settings { asked, peer, downloads, rate };
         // Bounded: by the number of transfers, and by the rate at which progress is reported.

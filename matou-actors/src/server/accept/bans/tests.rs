@@ -99,7 +99,7 @@ fn a_name_is_banned_with_its_likes_and_together_with_an_address_only_from_there(
 #[test]
 fn a_key_is_banned_and_no_name_or_address_with_it() {
     let text = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
-    let Ok(Named::Key(key)) = named(text) else { panic!("{text}") };
+    let Ok(BanTarget::Key(key)) = named(text) else { panic!("{text}") };
     let mut bans = Bans::default();
     let banned = Ban { network: None, key: Some(key), ..ban("", Some(60)) };
     assert_eq!(banned.to_string(), text);

@@ -30,9 +30,15 @@ fn given(address: &str) -> Candidates {
     Candidates::new(vec![Candidate { address, ports, kind: CandidateKind::Interface }]).unwrap()
 }
 
-fn shown(ticket: Ticket, port: PrivatePort, key: u8, seen: Endpoint, round_trip: u64) -> Shown {
+fn shown(
+    ticket: Ticket,
+    port: PrivatePort,
+    key: u8,
+    seen: Endpoint,
+    round_trip: u64,
+) -> PresentedTicket {
     let number = u64::from(key) * 10 + u64::from(port == PrivatePort::Files);
-    Shown {
+    PresentedTicket {
         route: Route { shard: 0, id: ConnectionId(number) },
         ticket,
         port,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Ignored, Pair, Party, Requests};
+use super::{Ignored, MemberPair, Party, Requests};
 use crate::protocol::v2::{Declined, SessionId};
 use crate::server::broker::session_request::SessionRequest;
 use crate::server::registry::directory::Member;
@@ -79,8 +79,8 @@ impl Requests {
         &mut self,
         session: SessionId,
         now: Instant,
-        may: impl FnOnce(&Pair) -> bool,
-    ) -> Result<(Pair, SessionRequest), Ignored> {
+        may: impl FnOnce(&MemberPair) -> bool,
+    ) -> Result<(MemberPair, SessionRequest), Ignored> {
         self.expire(now);
         let pair = self.by_session.get(&session).copied().filter(may).ok_or(Ignored::NotPending)?;
         let request = self.pending.get(&pair).and_then(|pending| pending.session.as_deref());

@@ -102,7 +102,7 @@ fn asking_again_after_a_while_is_a_new_request() {
 
 #[test]
 fn joining_asking_and_leaving_does_not_get_around_the_rate_of_the_address() {
-    let mut requests = Requests::new(RequestLimits::new(&Private::default()));
+    let mut requests = Requests::new(RequestLimits::new(&PrivateSettings::default()));
     let start = Instant::now();
     let mut heard = 0;
     for number in 100..4600 {

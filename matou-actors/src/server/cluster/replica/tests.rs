@@ -22,8 +22,8 @@ fn leave(member: u64) -> Record {
     Record::Leave { member: MemberId(member), reason: LeaveReason::SignedOut, at: 6 }
 }
 
-fn not_here(from: Epoch, member: u64) -> Change {
-    Change::NotHere { from, member: MemberId(member), reason: LeaveReason::SignedOut }
+fn not_here(from: Epoch, member: u64) -> Effect {
+    Effect::NotHere { from, member: MemberId(member), reason: LeaveReason::SignedOut }
 }
 
 fn say(from: &str, texts: &[&str]) -> Record {
@@ -50,7 +50,7 @@ impl Room {
         room
     }
 
-    fn publish(&mut self, from: Epoch, records: Vec<Record>) -> Vec<Change> {
+    fn publish(&mut self, from: Epoch, records: Vec<Record>) -> Vec<Effect> {
         let number = self.numbers.entry(from).or_default();
         *number += 1;
         let message = Message { from, number: *number, records };
@@ -62,15 +62,15 @@ impl Room {
 fn the_first_join_in_the_stream_gets_the_name() {
     let mut room = Room::new();
     let joined = room.publish(A, vec![join(1, "Ann", None)]);
-    assert!(matches!(joined[..], [Change::Joined { sequence: 0, replaces: None, .. }]));
+    assert!(matches!(joined[..], [Effect::Joined { sequence: 0, replaces: None, .. }]));
     // Cyrillic а and н look like a and h; ANN is the same name in capitals.
     for (member, like) in [(2, "Ann"), (3, "ANN"), (4, "Аnn")] {
         let refused = room.publish(B, vec![join(member, like, None)]);
-        assert_eq!(refused, [Change::Refused { from: B, member: MemberId(member) }], "{like}");
+        assert_eq!(refused, [Effect::Refused { from: B, member: MemberId(member) }], "{like}");
     }
     room.publish(A, vec![leave(1)]);
     let joined = room.publish(B, vec![join(5, "ann", None)]);
-    assert!(matches!(joined[..], [Change::Joined { sequence: 2, .. }]));
+    assert!(matches!(joined[..], [Effect::Joined { sequence: 2, .. }]));
 }
 
 #[test]
@@ -78,11 +78,11 @@ fn the_same_user_takes_over_from_another_node_without_an_event() {
     let mut room = Room::new();
     room.publish(A, vec![join(1, "Ann", Some(7))]);
     let refused = room.publish(B, vec![join(2, "Ann", Some(8))]);
-    assert!(matches!(refused[..], [Change::Refused { .. }]), "another key");
+    assert!(matches!(refused[..], [Effect::Refused { .. }]), "another key");
     let joined = room.publish(B, vec![join(3, "Ann", Some(7)), say("Ann", &["a", "b"])]);
     let [
-        Change::Joined { replaces: Some(MemberId(1)), sequence: 1, .. },
-        Change::Said { sequence: 1, .. },
+        Effect::Joined { replaces: Some(MemberId(1)), sequence: 1, .. },
+        Effect::Said { sequence: 1, .. },
     ] = joined[..]
     else {
         panic!("{joined:?}")
@@ -104,17 +104,17 @@ fn the_members_of_a_node_that_is_gone_have_left_and_its_later_messages_do_not_co
     room.publish(A, vec![join(1, "Ann", None), join(2, "Al", None)]);
     for _ in 0..3 {
         let changes = room.publish(B, vec![alive()]);
-        assert!(matches!(changes[..], [Change::Hash { .. }]));
+        assert!(matches!(changes[..], [Effect::Hash { .. }]));
     }
     let gone = room.publish(B, vec![alive()]);
-    let left = |member, sequence| Change::Left {
+    let left = |member, sequence| Effect::Left {
         from: None,
         member: MemberId(member),
         reason: LeaveReason::ConnectionLost,
         sequence,
         at: 9,
     };
-    assert_eq!(gone[1..], [left(1, 2), left(2, 3), Change::Gone { node: A }]);
+    assert_eq!(gone[1..], [left(1, 2), left(2, 3), Effect::Gone { node: A }]);
     assert_eq!(room.publish(A, vec![say("Ann", &["late"])]), []);
     assert_eq!(room.replica.events(), 4);
 }
@@ -124,9 +124,9 @@ fn bye_lets_the_members_leave_at_once() {
     let mut room = Room::new();
     room.publish(A, vec![join(1, "Ann", None)]);
     let gone = room.publish(A, vec![Record::Bye { at: 8 }]);
-    assert!(matches!(gone[..], [Change::Left { from: None, at: 8, .. }, Change::Gone { node: A }]));
+    assert!(matches!(gone[..], [Effect::Left { from: None, at: 8, .. }, Effect::Gone { node: A }]));
     let joined = room.publish(B, vec![join(9, "Ann", None)]);
-    assert!(matches!(joined[..], [Change::Joined { .. }]));
+    assert!(matches!(joined[..], [Effect::Joined { .. }]));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_node_that_starts_from_a_roster_has_what_the_others_have() {
         replica.apply(b"next", Message { from: A, number: 4_502, records })
     };
     let changes = next(&mut late);
-    assert!(matches!(changes[0], Change::Refused { .. }));
+    assert!(matches!(changes[0], Effect::Refused { .. }));
     assert_eq!(changes, next(&mut room.replica));
     let facts = |it: &Replica| (it.position(), it.hash(), it.events(), it.members().count());
     assert_eq!(facts(&late), facts(&room.replica));
@@ -165,7 +165,7 @@ fn a_roster_is_due_after_so_many_messages() {
     let mut due = 0;
     for message in 3..=2 * ROSTER_EVERY {
         let changes = room.publish(A, vec![]);
-        if changes == [Change::RosterDue { by: A }] {
+        if changes == [Effect::RosterDue { by: A }] {
             due += 1;
             assert!(message.is_multiple_of(ROSTER_EVERY), "{message}");
         }

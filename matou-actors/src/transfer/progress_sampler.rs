@@ -21,12 +21,12 @@ pub struct Moved {
 ///
 /// Times are those since the transfer began.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct ProgressSampler {
     samples: VecDeque<(Duration, u64)>,
     reported: Option<(Duration, Moved)>,
 }
 
-impl Pace {
+impl ProgressSampler {
     /// Takes the count at `now`; `Some` when it changed since the last report, which was long
     /// enough ago, and once more when it has stood still for the whole window: at a rate of 0.
     pub fn sample(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn reports_at_most_ten_times_a_second_and_once_at_the_end() {
-        let mut pace = Pace::default();
+        let mut pace = ProgressSampler::default();
         let mut reported: Vec<u64> = Vec::new();
         for at in 0..1000 {
             reported.extend(pace.sample(ms(at), at * 1000).map(|moved| moved.bytes));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_stalled_transfer_is_not_reported_again() {
-        let mut pace = Pace::default();
+        let mut pace = ProgressSampler::default();
         assert!(pace.sample(ms(200), 10).is_some());
         assert_eq!(pace.sample(ms(400), 10), None);
         assert!(pace.sample(ms(600), 11).is_some());
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_stop_is_reported_once() {
-        let mut pace = Pace::default();
+        let mut pace = ProgressSampler::default();
         for at in 1..=10 {
             pace.sample(ms(at * 200), at * 1000);
         }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_rate_forgets_what_is_long_past() {
-        let mut pace = Pace::default();
+        let mut pace = ProgressSampler::default();
         for second in 1..=10 {
             pace.sample(ms(second * 1000), second * 1000);
         }
@@ -127,6 +127,6 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_reported_once() {
-        assert_eq!(Pace::default().finish(ms(1), 0), Some(Moved { bytes: 0, rate: 0 }));
+        assert_eq!(ProgressSampler::default().finish(ms(1), 0), Some(Moved { bytes: 0, rate: 0 }));
     }
 }
