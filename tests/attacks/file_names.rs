@@ -102,7 +102,7 @@ fn no_entry_of_a_folder_leads_out_of_it() {
     let names = NAMES.iter().chain(&others);
     for (turn, name) in names.enumerate() {
         let (name, transfer) = (name.replace("{home}", home.to_str().unwrap()), 1);
-        scene.eve.offers(transfer, 1, &format!("gift {turn}"), 4);
+        scene.eve.offers_folder(transfer, &format!("gift {turn}"), 4, 1);
         scene.eve.0.report("take");
         scene.eve.begins(transfer, &name, 4, 0);
         scene.eve.data(transfer, "four");

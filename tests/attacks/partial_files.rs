@@ -121,7 +121,7 @@ fn a_link_or_pipe_in_the_place_of_a_partial_file_is_not_written_to() {
 #[test]
 fn links_and_pipes_put_into_a_folder_while_it_is_written_are_not_followed() {
     let mut scene = Scene::open();
-    scene.eve.offers(1, 1, "gift", 16);
+    scene.eve.offers_folder(1, "gift", 16, 4);
     scene.eve.0.report("take");
     scene.eve.begins(1, "d/one", 4, 0);
     scene.eve.data(1, "four");

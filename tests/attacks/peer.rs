@@ -23,7 +23,7 @@ fn frames_of_every_unknown_type_and_size_are_skipped() {
 #[test]
 fn a_name_of_three_hundred_bytes_ends_the_session_with_a_reason() {
     let mut scene = Scene::open();
-    scene.eve.offers(1, 0, &"x".repeat(300), 4);
+    scene.eve.offers(1, &"x".repeat(300), 4);
     let closed = scene.ada.any("private_closed");
     assert!(closed["reason"].as_str().unwrap().contains("breaks the protocol"), "{closed}");
     scene.eve.0.report("closed");

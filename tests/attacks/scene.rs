@@ -67,14 +67,23 @@ impl Eve {
         self.0.command("tell", &json!({ "number": number, "text": text }));
     }
 
-    pub(crate) fn offers(&mut self, transfer: i64, kind: i64, name: &str, size: usize) {
-        let offer = json!({ "transfer": transfer, "kind": kind, "name": name, "size": size });
+    pub(crate) fn offers(&mut self, transfer: i64, name: &str, size: usize) {
+        let offer = json!({ "transfer": transfer, "name": name, "size": size, "files": 1 });
         self.0.command("offer", &offer);
+    }
+
+    pub(crate) fn offers_folder(&mut self, transfer: i64, name: &str, size: usize, files: i64) {
+        self.0.command(
+            "offer",
+            &json!({
+                "transfer": transfer, "kind": 1, "name": name, "size": size, "files": files,
+            }),
+        );
     }
 
     /// Offers a file, which is taken: how much of it is there.
     pub(crate) fn is_taken(&mut self, transfer: i64, name: &str, size: usize) -> i64 {
-        self.offers(transfer, 0, name, size);
+        self.offers(transfer, name, size);
         let take = self.0.report("take");
         assert_eq!(take[0], transfer);
         take[1].as_i64().unwrap()

@@ -118,6 +118,11 @@ impl Link {
     /// The next frame, or `None` if none is there yet. An error is the end.
     pub(super) fn receive(&mut self) -> io::Result<Option<(i32, Vec<u8>)>> {
         loop {
+            // The first frames may have come with the end of the handshake.
+            let state = self.tls.process_new_packets().map_err(io::Error::other)?;
+            let mut plain = vec![0; state.plaintext_bytes_to_read()];
+            io::Read::read_exact(&mut self.tls.reader(), &mut plain)?;
+            self.unread.extend(plain);
             if let Some(frame) = frames::take(&mut self.unread) {
                 return Ok(Some(frame));
             }
@@ -127,10 +132,6 @@ impl Link {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
             }
-            let state = self.tls.process_new_packets().map_err(io::Error::other)?;
-            let mut plain = vec![0; state.plaintext_bytes_to_read()];
-            io::Read::read_exact(&mut self.tls.reader(), &mut plain)?;
-            self.unread.extend(plain);
         }
     }
 

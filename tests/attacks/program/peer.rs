@@ -99,7 +99,7 @@ impl Peer {
             "unknown" => unknown(session),
             "offer" => {
                 let offer = body.int(int("kind")).string(text("name")).long(long("size"));
-                session.messages.send(&offer.int(1).long(long("modified")).frame(OFFER))
+                session.messages.send(&offer.int(int("files")).long(long("modified")).frame(OFFER))
             }
             "entry" => {
                 let entry = body.string(text("path")).long(long("size")).long(long("modified"));
