@@ -2,33 +2,23 @@
 //! the same TLS.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
 
-use matou_actors::exchange::{
-    EncryptedStream, Exchange, Order, RateLimit, Report, Settings, start,
-};
+use matou_actors::exchange::{Exchange, Order, RateLimit, Report, Settings, start};
 use matou_actors::transfer::{ChosenFile, Downloads};
-use matou_actors::trust::{Alpn, ExpectedKey, Identity, KeyExchange, client_config, server_config};
-use rustls::Connection;
-use rustls::pki_types::ServerName;
 
+use super::bare_tls::{Bare, bare, pair, tar};
 use super::{Ground, MIB, cpu, message, note};
 use crate::error::{BenchError, Context, Outcome};
 use crate::scenario::Figures;
 use crate::session::Session;
 
-/// Bytes that a bare loop reads, hashes and encrypts at once, as DATA holds.
-const RUN: usize = 61_440;
-const READ: usize = 64 * 1024;
 const FILES: usize = 10_000;
 /// How long messages are measured beside files.
 const LATENCY: Duration = Duration::from_secs(5);
@@ -48,136 +38,33 @@ pub(crate) fn run(session: &mut Session, mebibytes: u64, rounds: usize) -> Outco
     for round in 0..rounds {
         note(session, "secure-file", "bare rustls and BLAKE3", round, bare(&ground));
         note(session, "secure-file", "matou", round, matou(&ground));
-        note(session, "secure-folder", "tar over rustls", round, tar(&root));
+        note(session, "secure-folder", "tar over rustls", round, tar(&root, FILES));
         note(session, "secure-folder", "matou", round, folder(&root));
         note(session, "secure-resume", "matou", round, resume(&ground));
-        let bare = message::during(|| again_and_again(|| bare(&ground)));
+        let bare = latency(|| Bare::begin(&ground), Bare::run, Bare::end);
         note(session, "secure-latency", "bare rustls and BLAKE3", round, bare);
-        let matou = message::during(|| again_and_again(|| matou(&ground)));
+        let matou = latency(|| Whole::begin(&ground), Whole::run, Whole::end);
         note(session, "secure-latency", "matou", round, matou);
     }
     Ok(())
 }
 
-/// Moves a file until there are enough messages for a percentile.
-fn again_and_again(file: impl Fn() -> Outcome<Figures>) -> Outcome<()> {
-    let begin = Instant::now();
-    while begin.elapsed() < LATENCY {
-        file()?;
+/// The times of messages while files move, and neither while one is prepared nor while its copy is checked.
+fn latency<File>(
+    begin: impl Fn() -> Outcome<File>,
+    run: impl Fn(&mut File) -> Outcome<()>,
+    end: impl Fn(File) -> Outcome<()>,
+) -> Outcome<Figures> {
+    let mut talk = message::Beside::new()?;
+    let mut moved = Duration::ZERO;
+    while moved < LATENCY {
+        let mut file = begin()?;
+        let start = Instant::now();
+        talk.during(|| run(&mut file))?;
+        moved += start.elapsed();
+        end(file)?;
     }
-    Ok(())
-}
-
-/// Two ends of an encrypted connection, behind the handshake.
-fn pair() -> Outcome<(EncryptedStream, EncryptedStream)> {
-    let failed = |what: &str| BenchError::Invalid(format!("no TLS: {what}"));
-    let (ada, bea) = (identity()?, identity()?);
-    let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
-    let address = listener.local_addr().context("listen")?;
-    let client = client_config(
-        &ada,
-        ExpectedKey::Exactly(bea.public_key()),
-        Alpn::File,
-        KeyExchange::Hybrid,
-    );
-    let client = client.map_err(|error| failed(&error.to_string()))?;
-    let server = server_config(&bea, ExpectedKey::Exactly(ada.public_key()), Alpn::File);
-    let server = server.map_err(|error| failed(&error.to_string()))?;
-    let name = ServerName::try_from("matou").map_err(|error| failed(&error.to_string()))?;
-    let client = rustls::ClientConnection::new(Arc::new(client), name);
-    let mut client = client.map_err(|error| failed(&error.to_string()))?;
-    let server = rustls::ServerConnection::new(Arc::new(server));
-    let mut server = server.map_err(|error| failed(&error.to_string()))?;
-    let accepted = thread::spawn(move || -> io::Result<EncryptedStream> {
-        let mut socket = listener.accept()?.0;
-        while server.is_handshaking() {
-            server.complete_io(&mut socket)?;
-        }
-        Ok(EncryptedStream { socket, tls: Connection::from(server) })
-    });
-    let mut socket = TcpStream::connect(address).context("connect")?;
-    while client.is_handshaking() {
-        client.complete_io(&mut socket).context("shake hands")?;
-    }
-    let far = accepted.join().map_err(|_| failed("the other side"))?.context("shake hands")?;
-    Ok((EncryptedStream { socket, tls: Connection::from(client) }, far))
-}
-
-fn identity() -> Outcome<Identity> {
-    Identity::generate().map_err(|error| BenchError::Invalid(error.to_string()))
-}
-
-/// Encrypts what `from` yields, hashing it, until its end.
-fn pump_out(mut stream: EncryptedStream, mut from: impl Read) -> io::Result<blake3::Hash> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; RUN];
-    stream.tls.set_buffer_limit(None);
-    loop {
-        let mut filled = 0;
-        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match from.read(room)? {
-                0 => break,
-                read => filled += read,
-            }
-        }
-        let run = buffer.get(..filled).unwrap_or_default();
-        hasher.update(run);
-        if run.is_empty() {
-            stream.tls.send_close_notify();
-        } else {
-            stream.tls.writer().write_all(run)?;
-        }
-        while stream.tls.wants_write() {
-            stream.tls.write_tls(&mut stream.socket)?;
-        }
-        if run.is_empty() {
-            return Ok(hasher.finalize());
-        }
-    }
-}
-
-/// Decrypts until the end, hashing what comes.
-fn pump_in(mut stream: EncryptedStream, mut to: impl Write) -> io::Result<blake3::Hash> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; READ];
-    let mut plain = vec![0; 2 * READ];
-    loop {
-        let read = stream.socket.read(&mut buffer)?;
-        let mut encrypted = buffer.get(..read).unwrap_or_default();
-        while !encrypted.is_empty() {
-            stream.tls.read_tls(&mut encrypted)?;
-            let state = stream.tls.process_new_packets().map_err(io::Error::other)?;
-            let count = state.plaintext_bytes_to_read();
-            let room = plain.get_mut(..count).ok_or(io::ErrorKind::OutOfMemory)?;
-            stream.tls.reader().read_exact(room)?;
-            hasher.update(room);
-            to.write_all(room)?;
-            if state.peer_has_closed() {
-                return Ok(hasher.finalize());
-            }
-        }
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-}
-
-/// The least that an encrypted and hashed file can cost with these libraries.
-fn bare(ground: &Ground) -> Outcome<Figures> {
-    let (near, far) = pair()?;
-    let source = File::open(ground.source()).context("open the source")?;
-    let copy = File::create(ground.copy(0)).context("make the copy")?;
-    let (begin, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
-    let receiver = thread::spawn(move || pump_in(far, copy));
-    let sent = pump_out(near, source).context("send")?;
-    let hash = receiver.join().map_err(|_| BenchError::Invalid("it panicked".into()))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    if hash.context("receive")? != sent {
-        return Err(BenchError::Invalid("the hashes differ".into()));
-    }
-    let cpu = cpu(UsageWho::RUSAGE_SELF)? - before;
-    ground.check_and_remove(&ground.copy(0))?;
-    Ok(ground.figures(seconds, cpu))
+    Ok(talk.figures())
 }
 
 /// Two exchanges, joined as their sessions would join them.
@@ -243,47 +130,39 @@ impl Pair {
     }
 }
 
-fn matou(ground: &Ground) -> Outcome<Figures> {
-    let into = ground.folder().join("in");
-    fs::create_dir_all(&into).context("make a folder")?;
-    let pair = Pair::new(&into, None)?;
-    let (begin, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
-    pair.offer(&ground.source())?;
-    pair.until(|sends, report| sends && matches!(report, Report::Sent { .. }))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let cpu = cpu(UsageWho::RUSAGE_SELF)? - before;
-    ground.check_and_remove(&into.join("source"))?;
-    Ok(ground.figures(seconds, cpu))
+/// A file from offer to receipt.
+struct Whole<'a> {
+    ground: &'a Ground,
+    into: PathBuf,
+    pair: Pair,
 }
 
-/// tar, encrypted by the same library without a hash.
-fn tar(root: &Path) -> Outcome<Figures> {
-    let into = root.with_file_name("copy");
-    fs::create_dir_all(&into).context("make a folder")?;
-    let (near, far) = pair()?;
-    let begin = Instant::now();
-    let mut pack = Command::new("tar")
-        .args(["-cf", "-", "."])
-        .current_dir(root)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start tar")?;
-    let mut unpack = Command::new("tar")
-        .args(["-xf", "-"])
-        .current_dir(&into)
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("start tar")?;
-    let packed = pack.stdout.take().ok_or(BenchError::Invalid("tar has no output".into()))?;
-    let input = unpack.stdin.take().ok_or(BenchError::Invalid("tar has no input".into()))?;
-    let receiver = thread::spawn(move || pump_in(far, input));
-    pump_out(near, packed).context("send")?;
-    receiver.join().map_err(|_| BenchError::Invalid("it panicked".into()))?.context("receive")?;
-    unpack.wait().context("wait for tar")?;
+impl<'a> Whole<'a> {
+    fn begin(ground: &'a Ground) -> Outcome<Self> {
+        let into = ground.folder().join("in");
+        fs::create_dir_all(&into).context("make a folder")?;
+        let pair = Pair::new(&into, None)?;
+        Ok(Self { ground, into, pair })
+    }
+
+    fn run(&mut self) -> Outcome<()> {
+        self.pair.offer(&self.ground.source())?;
+        self.pair.until(|sends, report| sends && matches!(report, Report::Sent { .. }))
+    }
+
+    fn end(self) -> Outcome<()> {
+        self.ground.check_and_remove(&self.into.join("source"))
+    }
+}
+
+fn matou(ground: &Ground) -> Outcome<Figures> {
+    let mut file = Whole::begin(ground)?;
+    let (begin, before) = (Instant::now(), cpu(UsageWho::RUSAGE_SELF)?);
+    file.run()?;
     let seconds = begin.elapsed().as_secs_f64();
-    pack.wait().context("wait for tar")?;
-    fs::remove_dir_all(&into).context("remove the copy")?;
-    Ok(files(seconds))
+    let cpu = cpu(UsageWho::RUSAGE_SELF)? - before;
+    file.end()?;
+    Ok(ground.figures(seconds, cpu))
 }
 
 fn folder(root: &Path) -> Outcome<Figures> {
@@ -299,13 +178,7 @@ fn folder(root: &Path) -> Outcome<Figures> {
     if there != FILES {
         return Err(BenchError::Invalid(format!("{there} files came")));
     }
-    Ok(files(seconds))
-}
-
-fn files(seconds: f64) -> Figures {
-    let mut figures = Figures::default();
-    figures.set("files_per_s", FILES as f64 / seconds);
-    figures
+    Ok(super::files_per_second(FILES, seconds))
 }
 
 /// A file that was cut at nine tenths: from the offer until bytes move, against hashing what is there.

@@ -24,32 +24,48 @@ const IDLE: Duration = Duration::from_secs(2);
 /// The time that 64 bytes take from one thread to another on a connection of their own, first with
 /// nothing else going on, then while a file moves.
 pub(super) fn during_a_file(mover: Mover, ground: &Ground) -> Outcome<Figures> {
-    let figures = during(|| {
-        let copy = File::create(ground.copy(0)).context("make the copy")?;
-        mover::pair(mover, &ground.source(), &copy, ground.size())
-    })?;
+    let mut talk = Beside::new()?;
+    let copy = File::create(ground.copy(0)).context("make the copy")?;
+    talk.during(|| mover::pair(mover, &ground.source(), &copy, ground.size()))?;
     std::fs::remove_file(ground.copy(0)).context("remove the copy")?;
-    Ok(figures)
+    Ok(talk.figures())
 }
 
-/// The same while something else goes on.
-pub(super) fn during(work: impl FnOnce() -> Outcome<()>) -> Outcome<Figures> {
-    let idle = Talk::start()?;
-    thread::sleep(IDLE);
-    let idle = idle.stop()?;
-    let talk = Talk::start()?;
-    work()?;
-    let busy = talk.stop()?;
-    let micros =
-        |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-    let mut figures = Figures::default();
-    figures.set("idle_p50_us", micros(&idle, 0.5));
-    figures.set("idle_p99_us", micros(&idle, 0.99));
-    figures.set("p50_us", micros(&busy, 0.5));
-    figures.set("p99_us", micros(&busy, 0.99));
-    figures.set("p99_ratio", micros(&busy, 0.99) / micros(&idle, 0.99));
-    figures.set("messages", busy.len() as f64);
-    Ok(figures)
+/// The times of messages without and beside something else.
+pub(super) struct Beside {
+    idle: Histogram<u64>,
+    busy: Histogram<u64>,
+}
+
+impl Beside {
+    /// Measures them with nothing else going on.
+    pub(super) fn new() -> Outcome<Self> {
+        let talk = Talk::start()?;
+        thread::sleep(IDLE);
+        Ok(Self { idle: talk.stop()?, busy: latency_histogram()? })
+    }
+
+    /// Measures them while `work` goes on, and adds that to what was measured so before.
+    pub(super) fn during(&mut self, work: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+        let talk = Talk::start()?;
+        work()?;
+        let added = self.busy.add(talk.stop()?);
+        added.map_err(|error| BenchError::Invalid(error.to_string()))
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let micros = |histogram: &Histogram<u64>, quantile| {
+            histogram.value_at_quantile(quantile) as f64 / 1e3
+        };
+        let mut figures = Figures::default();
+        figures.set("idle_p50_us", micros(&self.idle, 0.5));
+        figures.set("idle_p99_us", micros(&self.idle, 0.99));
+        figures.set("p50_us", micros(&self.busy, 0.5));
+        figures.set("p99_us", micros(&self.busy, 0.99));
+        figures.set("p99_ratio", micros(&self.busy, 0.99) / micros(&self.idle, 0.99));
+        figures.set("messages", self.busy.len() as f64);
+        figures
+    }
 }
 
 /// One thread that sends a message each millisecond, and one that receives them.

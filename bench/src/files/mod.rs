@@ -1,5 +1,6 @@
 //! Files: Matou's movers against bare loops and against the programs that people would use.
 
+mod bare_tls;
 mod encrypted;
 mod message;
 mod mover;
@@ -201,6 +202,12 @@ impl Ground {
         }
         Ok(())
     }
+}
+
+fn files_per_second(count: usize, seconds: f64) -> Figures {
+    let mut figures = Figures::default();
+    figures.set("files_per_s", count as f64 / seconds);
+    figures
 }
 
 /// CPU seconds of this process, or of those that it started and that have ended.

@@ -39,6 +39,7 @@ mod receiving;
 mod sending;
 mod tree;
 mod worker;
+mod yielding;
 
 pub use handle::{Exchange, FrameSender};
 pub use messages::{Offer, Order, Report, Settings};

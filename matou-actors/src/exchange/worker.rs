@@ -16,6 +16,7 @@ use super::engine::Engine;
 use super::handle::{Exchange, FrameSender, Queued, handles};
 use super::messages::{Order, Report, Settings};
 use super::output::{DATA_FRONT, MOST_DATA, Output};
+use super::yielding::Yielding;
 use crate::protocol::v2::{FileFrame, MAX_DATA};
 use crate::protocol::{Decode as _, Kind};
 
@@ -23,9 +24,6 @@ use crate::protocol::{Decode as _, Kind};
 const READ: usize = 64 * 1024;
 /// Bytes that are read before writing has its turn.
 const READ_TURN: usize = 1024 * 1024;
-/// How much less urgent files are than messages.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 /// Type and size of a frame.
 const FRONT: usize = 8;
 /// For the last bytes of a connection that is closed.
@@ -49,7 +47,6 @@ pub fn start(
     let (exchange, frames, orders, woken) = handles()?;
     stream.socket.set_nonblocking(true)?;
     thread::Builder::new().name("files".into()).spawn(move || {
-        yield_to_messages();
         let engine = Engine::new(settings, Instant::now());
         let worker = Worker {
             stream,
@@ -63,6 +60,7 @@ pub fn start(
             out: Output::default(),
             socket_full: false,
             ready: Ready { socket: true, orders: true },
+            yielding: Yielding::default(),
         };
         worker.run(&report);
     })?;
@@ -86,6 +84,7 @@ struct Worker {
     out: Output,
     socket_full: bool,
     ready: Ready,
+    yielding: Yielding,
 }
 
 /// What there is to read, as far as is known.
@@ -108,16 +107,6 @@ impl From<io::Error> for ConnectionEnd {
             io::ErrorKind::UnexpectedEof => "the file connection was cut".into(),
             _ => format!("the file connection broke: {error}"),
         })
-    }
-}
-
-/// Lets the threads that talk go first where there are too few cores for all.
-fn yield_to_messages() {
-    // On other systems it would slow down the whole program.
-    #[cfg(target_os = "linux")]
-    {
-        // Without it files are as urgent as messages.
-        let _ = rustix::process::setpriority_process(None, NICENESS);
     }
 }
 
@@ -202,6 +191,7 @@ impl Worker {
                 Err(error) => return Err(error.into()),
             };
             turn += read;
+            self.yielding.give_way();
             let was_all = read < buffer.len();
             let mut encrypted = buffer.get(..read).unwrap_or_default();
             while !encrypted.is_empty() {
@@ -286,7 +276,10 @@ impl Worker {
         loop {
             while self.stream.tls.wants_write() {
                 match self.stream.tls.write_tls(&mut &self.stream.socket) {
-                    Ok(written) => turn += written,
+                    Ok(written) => {
+                        turn += written;
+                        self.yielding.give_way();
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.socket_full = true;
                         return Ok(());
@@ -308,6 +301,7 @@ impl Worker {
             if !self.engine.work(self.most_data(), &mut self.out, now) {
                 return Ok(());
             }
+            self.yielding.give_way();
             if self.out.len() == 0 {
                 // It hashed, which takes time as well.
                 turn += READ_TURN / 16;
