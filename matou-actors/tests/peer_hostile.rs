@@ -334,8 +334,8 @@ fn a_peer_that_never_reads_or_confirms_costs_a_bounded_amount_and_can_be_closed(
     let mut victim = Victim::join(&server);
     let mut bob = Peer::meet(&server, "bob");
     let eve = Peer::meet(&server, "eve");
-    // More than may wait for a peer, and few enough for `Close` to pass them.
-    for _ in 0..1500 {
+    // More than may wait for a peer.
+    for _ in 0..3000 {
         victim.send(Command::Tell { to: name("eve"), text: text(&"x".repeat(500)) });
     }
     bob.tell("meanwhile");

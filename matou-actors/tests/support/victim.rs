@@ -70,7 +70,7 @@ impl Victim {
                 let (handle, mut events) = client::start(settings, logger);
                 actix::spawn(async move {
                     while let Some(command) = ordered.recv().await {
-                        let _ = handle.send(command).await;
+                        let _ = handle.send_now(command);
                     }
                 });
                 while let Some(event) = events.recv().await {

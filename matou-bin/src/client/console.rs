@@ -68,7 +68,10 @@ struct Running {
     conversation: Conversation,
     /// The home directory, for `~`.
     home: Option<PathBuf>,
-    /// Commands not yet accepted by the client.
+    handle: Handle,
+    /// A person types: what they want waits behind nothing.
+    typed: bool,
+    /// Commands of a program that the client has no room for yet.
     commands: VecDeque<Command>,
     /// Chunks not yet accepted by the output.
     unwritten: VecDeque<String>,
@@ -95,6 +98,8 @@ impl Console {
             rendering: self.rendering,
             conversation,
             home,
+            handle,
+            typed: self.can_ask,
             commands: VecDeque::new(),
             unwritten: VecDeque::new(),
             more_lines: true,
@@ -102,7 +107,7 @@ impl Console {
             deadline: None,
         };
         running.perform(effects);
-        let written = running.drive(handle, events, signals).await;
+        let written = running.drive(events, signals).await;
         let ending = running.conversation.ending();
         match (written, ending) {
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -125,16 +130,12 @@ impl Console {
 
 impl Running {
     /// Returns when the client has closed or missed its deadline. The error is the output's.
-    async fn drive(
-        &mut self,
-        handle: Handle,
-        mut events: Events,
-        mut signals: Signals,
-    ) -> io::Result<()> {
+    async fn drive(&mut self, mut events: Events, mut signals: Signals) -> io::Result<()> {
         let mut lines = Lines::start();
         let output = Output::start();
         let mut looking_up: Option<LookUp> = None;
         let reader_gone = reader_gone();
+        let handle = self.handle.clone();
         tokio::pin!(reader_gone);
         loop {
             let command = self.commands.front().cloned();
@@ -242,6 +243,8 @@ impl Running {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                // An error is the end of the client, which the events report.
+                Effect::Command(command) if self.typed => drop(self.handle.send_now(command)),
                 Effect::Command(command) => self.commands.push_back(command),
                 Effect::Show(event) => {
                     let lines = self.rendering.lines(&event);
@@ -273,7 +276,8 @@ impl Running {
         self.conversation.on_interrupt();
         self.more_lines = false;
         self.commands.clear();
-        self.commands.push_back(Command::Quit);
+        // An error is the end of the client, which the events report.
+        let _ = self.handle.send_now(Command::Quit);
         self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
     }
 }

@@ -1,17 +1,28 @@
 //! The two ends by which the outside drives a client.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::command::Command;
 use super::event::Event;
 
-/// How many commands or events may wait before their sender is slowed down.
-const CHANNEL_CAPACITY: usize = 1024;
+/// How many events may wait before the client is slowed down.
+const EVENTS: usize = 1024;
+/// How many commands may wait before [`Handle::send`] waits: texts for which an outbox has room when
+/// the user signs out.
+const COMMANDS: usize = 1024;
+/// The same for those that wait behind nothing.
+const URGENT: usize = 64;
 
 /// Takes [`Command`]s. Clones drive the same client; when the last one is dropped the client
 /// finishes as after [`Command::Finish`].
 #[derive(Clone, Debug)]
-pub struct Handle(mpsc::Sender<Command>);
+pub struct Handle {
+    commands: mpsc::UnboundedSender<Queued>,
+    room: Arc<Semaphore>,
+    urgent: Arc<Semaphore>,
+}
 
 /// Yields [`Event`]s until the client has closed. A reader that falls behind slows the client's
 /// reading from the server down; it loses nothing.
@@ -23,22 +34,45 @@ pub struct Events(mpsc::Receiver<Event>);
 #[error("the client has closed")]
 pub struct Closed;
 
+/// A command on its way, with its share of the room for commands.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) command: Command,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
 /// The client's own ends of the two channels.
 pub(crate) struct Inside {
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::UnboundedReceiver<Queued>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
 pub(crate) fn channels() -> (Handle, Events, Inside) {
-    let (command_sender, commands) = mpsc::channel(CHANNEL_CAPACITY);
-    let (events, event_receiver) = mpsc::channel(CHANNEL_CAPACITY);
-    (Handle(command_sender), Events(event_receiver), Inside { commands, events })
+    let (sender, commands) = mpsc::unbounded_channel();
+    let (events, event_receiver) = mpsc::channel(EVENTS);
+    let (room, urgent) = (Arc::new(Semaphore::new(COMMANDS)), Arc::new(Semaphore::new(URGENT)));
+    (Handle { commands: sender, room, urgent }, Events(event_receiver), Inside { commands, events })
 }
 
 impl Handle {
-    /// Hands over `command`, waiting while too many are queued.
+    /// Hands over `command`, waiting while too many are queued. Signing out, closing a session and
+    /// cancelling a file do not wait for texts.
     pub async fn send(&self, command: Command) -> Result<(), Closed> {
-        self.0.send(command).await.map_err(|_| Closed)
+        let room = match command {
+            Command::Quit | Command::Close(_) | Command::Cancel(_) => &self.urgent,
+            _ => &self.room,
+        };
+        let permit = Arc::clone(room).acquire_owned().await.map_err(|_| Closed)?;
+        self.queue(command, Some(permit))
+    }
+
+    /// Hands over `command` without a wait, however many are queued: for what a person types.
+    pub fn send_now(&self, command: Command) -> Result<(), Closed> {
+        self.queue(command, None)
+    }
+
+    fn queue(&self, command: Command, permit: Option<OwnedSemaphorePermit>) -> Result<(), Closed> {
+        self.commands.send(Queued { command, permit }).map_err(|_| Closed)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A text waits until its connection has room, a file until the disk has been asked about it, and
 //! whatever else the user wants passes them: `/quit`, `/close` and `/cancel` work at once. Texts
-//! keep their order, and so do files.
+//! keep their order, and so do files. Everything is taken from the channel at once, so that nothing
+//! waits there; how many may wait here is bounded by the room that the handle gives out.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,19 +15,18 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::client::api::command::Command;
+use crate::client::api::handle::Queued;
 use crate::client::messages::{Checked, Run};
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
 /// For a file system to say what is at a path.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Commands that may wait here; others wait in the channel.
-const READ_AHEAD: usize = 1024;
 /// Files that are kept open while they wait for their turn.
 const HELD_FILES: usize = 64;
 
 /// Hands commands to `hub` until either side is gone.
-pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<Run>) {
+pub(crate) async fn feed(mut commands: mpsc::UnboundedReceiver<Queued>, hub: Recipient<Run>) {
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
     let handles = Arc::new(Semaphore::new(HELD_FILES));
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
@@ -36,12 +36,18 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
         if text_on_its_way.is_none()
             && let Some(text) = feed.texts.pop_front()
         {
-            text_on_its_way = Some(Box::pin(feed.deliver(text, None)));
+            let Queued { command, permit } = text;
+            let delivered = feed.deliver(command, None);
+            text_on_its_way = Some(Box::pin(async move {
+                let alive = delivered.await;
+                drop(permit);
+                alive
+            }));
         }
         match feed.files.front() {
             None => check = None,
-            Some(command) if check.is_none() => {
-                check = Some(Box::pin(check_files(command, &handles)));
+            Some(queued) if check.is_none() => {
+                check = Some(Box::pin(check_files(&queued.command, &handles)));
             }
             Some(_) => {}
         }
@@ -54,7 +60,6 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
         if !open && !finish && text_on_its_way.is_none() && check.is_none() {
             return;
         }
-        let room = feed.texts.len() < READ_AHEAD && feed.files.len() < READ_AHEAD;
         let alive = tokio::select! {
             taken = resolve(&mut text_on_its_way) => {
                 text_on_its_way = None;
@@ -64,18 +69,18 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
                 check = None;
                 feed.deliver_files(checked).await
             }
-            command = commands.recv(), if open && room => match command {
-                Some(Command::Finish) => {
+            queued = commands.recv(), if open => match queued {
+                Some(Queued { command: Command::Finish, .. }) => {
                     finish = true;
                     true
                 }
-                Some(Command::Close(name)) => {
+                Some(Queued { command: Command::Close(name), .. }) => {
                     // The file that is asked about may be one of those that are dropped.
                     check = None;
                     feed.close(name).await
                 }
-                Some(Command::Quit) => feed.quit().await,
-                Some(command) => feed.take(command).await,
+                Some(Queued { command: Command::Quit, .. }) => feed.quit().await,
+                Some(queued) => feed.take(queued).await,
                 None => {
                     // All handles are dropped.
                     (finish, open) = (true, false);
@@ -91,9 +96,9 @@ pub(crate) async fn feed(mut commands: mpsc::Receiver<Command>, hub: Recipient<R
 
 struct Feed {
     hub: Recipient<Run>,
-    texts: VecDeque<Command>,
+    texts: VecDeque<Queued>,
     /// Files to send, and questions about them.
-    files: VecDeque<Command>,
+    files: VecDeque<Queued>,
 }
 
 impl Feed {
@@ -103,22 +108,22 @@ impl Feed {
         async move { sent.await.is_ok() }
     }
 
-    async fn take(&mut self, command: Command) -> bool {
-        match command {
+    async fn take(&mut self, queued: Queued) -> bool {
+        match &queued.command {
             Command::Say(_) | Command::Act(_) | Command::Tell { .. } => {
-                self.texts.push_back(command);
+                self.texts.push_back(queued);
             }
-            Command::Send { .. } | Command::ListTransfers => self.files.push_back(command),
-            other => return self.deliver(other, None).await,
+            Command::Send { .. } | Command::ListTransfers => self.files.push_back(queued),
+            _ => return self.deliver(queued.command, None).await,
         }
         true
     }
 
     /// The command that was checked becomes one for each file; a question about files becomes none.
     async fn deliver_files(&mut self, checked: Vec<Chosen>) -> bool {
-        let Some(command) = self.files.pop_front() else { return true };
-        let Command::Send { to, path, .. } = &command else {
-            return self.deliver(command, None).await;
+        let Some(queued) = self.files.pop_front() else { return true };
+        let Command::Send { to, path, .. } = &queued.command else {
+            return self.deliver(queued.command, None).await;
         };
         for chosen in checked {
             let path = chosen.as_ref().map_or(path.clone(), |chosen| chosen.path().to_owned());
@@ -135,10 +140,8 @@ impl Feed {
     /// begun are not sent.
     async fn close(&mut self, name: Username) -> bool {
         let key = name.folded();
-        let theirs =
-            |command: &Command| matches!(command, Command::Tell { to, .. } if to.folded() == key);
-        let is_to =
-            |command: &Command| matches!(command, Command::Send { to, .. } if to.folded() == key);
+        let theirs = |queued: &Queued| matches!(&queued.command, Command::Tell { to, .. } if to.folded() == key);
+        let is_to = |queued: &Queued| matches!(&queued.command, Command::Send { to, .. } if to.folded() == key);
         let (first, rest) = self.texts.drain(..).partition(theirs);
         let first: VecDeque<_> = first;
         self.texts = rest;
@@ -147,30 +150,30 @@ impl Feed {
         self.files = kept;
         self.drop_files(dropped, "you closed the private session");
         for text in first {
-            self.hub.do_send(Run { command: text, checked: None });
+            self.hub.do_send(Run { command: text.command, checked: None });
         }
         self.deliver(Command::Close(name), None).await
     }
 
-    /// The same for everybody: at most as many as were read ahead, so an outbox has room for them.
+    /// The same for everyone: what an outbox has no room for is reported as not sent.
     async fn quit(&mut self) -> bool {
         let files = std::mem::take(&mut self.files);
         self.drop_files(files, "you signed out");
         for text in self.texts.drain(..) {
-            self.hub.do_send(Run { command: text, checked: None });
+            self.hub.do_send(Run { command: text.command, checked: None });
         }
         self.deliver(Command::Quit, None).await
     }
 
-    fn drop_files(&self, files: VecDeque<Command>, reason: &str) {
-        for command in files {
+    fn drop_files(&self, files: VecDeque<Queued>, reason: &str) {
+        for Queued { command, .. } in files {
             let checked = match &command {
                 Command::Send { to, path, .. } => {
                     Some(Err(format!("{} was not sent to {to}: {reason}", path.display())))
                 }
                 _ => None,
             };
-            // At most as many as were read ahead.
+            // At most as many as the user typed, or there was room for.
             self.hub.do_send(Run { command, checked });
         }
     }
@@ -261,7 +264,12 @@ fn is_there(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+    use tokio::task::coop::unconstrained;
+
     use super::*;
+    use crate::client::api::handle::{Handle, Inside, channels};
+    use crate::client::ids::TransferId;
     use crate::protocol::MessageText;
 
     /// A hub that has room for no text.
@@ -294,11 +302,16 @@ mod tests {
         Command::Tell { to: name(to), text: MessageText::parse(text).unwrap() }
     }
 
-    fn start() -> (mpsc::Sender<Command>, mpsc::UnboundedReceiver<Command>) {
+    fn start() -> (Handle, mpsc::UnboundedReceiver<Command>) {
         let (sender, seen) = mpsc::unbounded_channel();
-        let (commands, receiver) = mpsc::channel(100);
-        actix_rt::spawn(feed(receiver, Probe(sender).start().recipient()));
-        (commands, seen)
+        let (handle, _, Inside { commands, .. }) = channels();
+        actix_rt::spawn(feed(commands, Probe(sender).start().recipient()));
+        (handle, seen)
+    }
+
+    /// Whether there is room for it.
+    fn send_at_once(handle: &Handle, command: Command) -> bool {
+        unconstrained(handle.send(command)).now_or_never().is_some()
     }
 
     async fn next(seen: &mut mpsc::UnboundedReceiver<Command>) -> Command {
@@ -311,9 +324,9 @@ mod tests {
         for text in ["1", "2", "3"] {
             commands.send(tell("ann", text)).await.unwrap();
         }
-        commands.send(Command::Cancel(crate::client::ids::TransferId(7))).await.unwrap();
+        commands.send(Command::Cancel(TransferId(7))).await.unwrap();
         assert_eq!(next(&mut seen).await, tell("ann", "1"));
-        assert_eq!(next(&mut seen).await, Command::Cancel(crate::client::ids::TransferId(7)));
+        assert_eq!(next(&mut seen).await, Command::Cancel(TransferId(7)));
         commands.send(tell("bob", "4")).await.unwrap();
         commands.send(Command::Close(name("bob"))).await.unwrap();
         assert_eq!(next(&mut seen).await, tell("bob", "4"), "typed before the close");
@@ -323,6 +336,35 @@ mod tests {
             assert_eq!(next(&mut seen).await, tell("ann", text));
         }
         assert_eq!(next(&mut seen).await, Command::Quit);
+    }
+
+    #[actix_rt::test]
+    async fn urgent_commands_pass_however_many_texts_wait() {
+        let (commands, mut seen) = start();
+        for _ in 0..3_000 {
+            commands.send_now(tell("ann", "hi")).unwrap();
+        }
+        // There is no more room for others.
+        while send_at_once(&commands, tell("ann", "hi")) {}
+        commands.send_now(Command::Cancel(TransferId(7))).unwrap();
+        commands.send(Command::Close(name("bob"))).await.unwrap();
+        assert_eq!(next(&mut seen).await, tell("ann", "hi"));
+        assert_eq!(next(&mut seen).await, Command::Cancel(TransferId(7)));
+        assert_eq!(next(&mut seen).await, Command::Close(name("bob")));
+        commands.send(Command::Quit).await.unwrap();
+        while next(&mut seen).await != Command::Quit {}
+    }
+
+    #[actix_rt::test]
+    async fn a_program_waits_for_room_and_gets_it_back() {
+        let (handle, _, Inside { mut commands, .. }) = channels();
+        let mut sent = 0;
+        while send_at_once(&handle, tell("ann", "hi")) {
+            sent += 1;
+        }
+        assert!((1_000..2_000).contains(&sent), "{sent}");
+        drop(commands.recv().await);
+        assert!(send_at_once(&handle, tell("ann", "hi")));
     }
 
     #[test]

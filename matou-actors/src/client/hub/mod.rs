@@ -22,9 +22,8 @@ use actix::prelude::*;
 use slog::Logger;
 use tokio::sync::mpsc;
 
-use crate::client::api::command::Command;
 use crate::client::api::event::Event;
-use crate::client::api::handle::Inside;
+use crate::client::api::handle::{Inside, Queued};
 use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
@@ -46,7 +45,7 @@ const UNREAD: usize = 10_000;
 pub(crate) struct Hub {
     settings: ClientSettings,
     events: EventSender,
-    commands: Option<mpsc::Receiver<Command>>,
+    commands: Option<mpsc::UnboundedReceiver<Queued>>,
 
     server: ServerLink,
     /// The connection to the server, or the attempt at one.

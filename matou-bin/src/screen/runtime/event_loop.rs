@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TerminalEvent, MouseEvent, MouseEventKind};
 use jiff::Zoned;
-use matou_actors::client::{Command, Events};
+use matou_actors::client::{Events, Handle};
 use tokio::sync::Notify as Wake;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -36,7 +36,7 @@ pub(in crate::screen) struct EventLoop<'a> {
     pub(in crate::screen) screen: &'a mut Screen,
     pub(in crate::screen) disk: Disk,
     pub(in crate::screen) answers: UnboundedSender<UiEvent>,
-    pub(in crate::screen) commands: UnboundedSender<Command>,
+    pub(in crate::screen) handle: Handle,
     pub(in crate::screen) started: Instant,
     /// The shell is to get the terminal.
     pub(in crate::screen) suspend: bool,
@@ -169,7 +169,8 @@ impl EventLoop<'_> {
     fn update(&mut self, event: UiEvent) -> io::Result<Flow> {
         for effect in self.app.update(event, now(self.started)) {
             match effect {
-                Effect::Send(command) => drop(self.commands.send(command)),
+                // An error is the end of the client, which the events report.
+                Effect::Send(command) => drop(self.handle.send_now(command)),
                 Effect::Remember(line) => self.disk(Job::Remember(line)),
                 Effect::Log { file, line } => self.disk(Job::Log(file, line)),
                 Effect::List(folder) => self.disk(Job::List(folder)),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use matou_actors::client::{Command, Events, Handle};
 use matou_actors::protocol::Username;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{Notify as Wake, oneshot};
 
 use crate::sanitize::sanitize;
@@ -102,16 +102,15 @@ async fn show(
         let _ = answers.send(UiEvent::DiskFailed(problem));
     }
     let disk = Disk::start(folder, answers.clone())?;
-    let commands = forward(handle);
     let mut event_loop =
-        EventLoop { app, screen: &mut screen, disk, answers, commands, started, suspend: false };
+        EventLoop { app, screen: &mut screen, disk, answers, handle, started, suspend: false };
     let outcome = event_loop.turn(events, disk_events, signals, panicked).await;
-    let EventLoop { mut app, disk, commands, .. } = event_loop;
+    let EventLoop { mut app, disk, handle, .. } = event_loop;
     // Before anything that may hang.
     drop(screen);
     let (outcome, events) = outcome;
     let (closed, written) =
-        tokio::join!(sign_out(&mut app, &commands, events), disk.finish(DISK_END));
+        tokio::join!(sign_out(&mut app, &handle, events), disk.finish(DISK_END));
     if !written {
         print_line("the disk does not respond: the end of the history and chat log may be missing");
     }
@@ -132,17 +131,13 @@ fn print_line(line: &str) {
 
 /// Signs out, whatever ended the screen; waits only a moment. False when
 /// that was too short.
-async fn sign_out(
-    app: &mut App,
-    commands: &UnboundedSender<Command>,
-    events: Option<Events>,
-) -> bool {
+async fn sign_out(app: &mut App, handle: &Handle, events: Option<Events>) -> bool {
     let Some(mut events) = events else {
         return true;
     };
     app.part();
     // After the queued commands. Not received when the client has ended.
-    let _ = commands.send(Command::Quit);
+    let _ = handle.send_now(Command::Quit);
     let all = async {
         while let Some(event) = events.recv().await {
             app.track_delivery(&event);
@@ -150,19 +145,6 @@ async fn sign_out(
     };
     // A client that hangs is left to the end of the process.
     tokio::time::timeout(SIGN_OUT, all).await.is_ok()
-}
-
-/// Commands wait here while the client is busy; they are as many as one person types.
-fn forward(handle: Handle) -> UnboundedSender<Command> {
-    let (sender, mut queue) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(command) = queue.recv().await {
-            if handle.send(command).await.is_err() {
-                break;
-            }
-        }
-    });
-    sender
 }
 
 /// From now on a panic, wherever it is, gives the terminal back before it is printed.
