@@ -1,14 +1,20 @@
 //! A hostile server, a hostile peer and somebody in the middle, each as a process of its own,
 //! against the real program: what its users see, and that nothing is lost, written or leaked.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
 mod harness;
+mod support;
 
+#[path = "attacks/crowd.rs"]
+mod crowd;
 #[path = "attacks/file_names.rs"]
 mod file_names;
 #[path = "attacks/hostile.rs"]
 mod hostile;
+#[path = "attacks/middle.rs"]
+mod middle;
 #[path = "attacks/partial_files.rs"]
 mod partial_files;
 #[path = "attacks/peer.rs"]

@@ -75,20 +75,8 @@ impl Link {
 
     /// As TLS client.
     pub(super) fn dial(socket: TcpStream, key: &Key, alpn: &str) -> io::Result<Self> {
-        let provider = Arc::new(provider::default_provider());
-        let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&key.certified));
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&version::TLS13])
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyKey(provider)))
-            .with_client_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![alpn.into()];
-        config.enable_sni = false;
-        let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("eve").unwrap());
-        Self::shake_hands(socket, tls.unwrap().into())
+        Self::shake_hands(socket, client(key, alpn).into())
     }
-
     fn shake_hands(mut socket: TcpStream, mut tls: Connection) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -149,6 +137,27 @@ impl Link {
     pub(super) fn cut(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
+}
+
+/// The first bytes of a TLS client.
+pub(super) fn client_hello(key: &Key, alpn: &str) -> Vec<u8> {
+    let mut hello = Vec::new();
+    client(key, alpn).write_tls(&mut hello).unwrap();
+    hello
+}
+
+fn client(key: &Key, alpn: &str) -> ClientConnection {
+    let provider = Arc::new(provider::default_provider());
+    let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&key.certified));
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyKey(provider)))
+        .with_client_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![alpn.into()];
+    config.enable_sni = false;
+    ClientConnection::new(Arc::new(config), ServerName::try_from("eve").unwrap()).unwrap()
 }
 
 impl AnyKey {

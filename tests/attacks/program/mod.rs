@@ -4,8 +4,10 @@
 //!
 //! It takes commands on standard input and reports on standard output, each a line of JSON.
 
+mod crowd;
 mod frames;
 mod link;
+mod middle;
 mod peer;
 mod server;
 
@@ -22,6 +24,8 @@ pub(crate) fn run() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let arguments: Value = serde_json::from_str(&std::env::var(ARGUMENTS).unwrap()).unwrap();
     match &*role {
+        "crowd" => crowd::run(&arguments),
+        "middle" => middle::run(&arguments),
         "peer" => peer::run(&arguments),
         "server" => server::run(&arguments),
         _ => panic!("{role}: no such role"),
