@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 #[cfg(target_os = "linux")]
+pub(crate) mod capture;
+#[cfg(target_os = "linux")]
 pub(crate) mod cluster;
 pub(crate) mod crowd;
 #[cfg(target_os = "linux")]
