@@ -13,26 +13,21 @@ use bytes::Bytes;
 use slog::{Logger, crit, info, warn};
 use tokio::sync::oneshot;
 
-use crate::protocol::Username;
-use crate::server::admin::wire::{ClusterReport, NodeReport};
-use crate::server::cluster::held::{ANSWER_WITHIN, Held};
+use crate::server::cluster::held::Held;
 use crate::server::cluster::nats::{Fetched, NatsStream, Start, republished};
-use crate::server::cluster::node::{Node, Output};
+use crate::server::cluster::node::Node;
 use crate::server::cluster::outcome::ActorMessages;
-use crate::server::cluster::record::{Join, Record, decode, encode};
+use crate::server::cluster::output::Output;
+use crate::server::cluster::proposed::record;
+use crate::server::cluster::record::{Record, decode};
 use crate::server::cluster::replica::Effect;
 use crate::server::cluster::steps::{Content, NodeMessage};
-use crate::server::ids::{Epoch, MemberId};
+use crate::server::ids::Epoch;
 use crate::server::lifecycle::critical::CriticalActor;
-use crate::server::messages::{
-    FromNode, NodeEvent, RemoteStep, ReportCluster, Step, ToNode, ToRegistry,
-};
+use crate::server::messages::{FromNode, NodeEvent, ReportCluster, ToNode, ToRegistry};
 use crate::server::metrics::meters::Meters;
-use crate::server::registry::directory::Member;
-use crate::server::registry::names::NameForms;
 use crate::server::room::actor::time_of_day;
 use crate::server::room::roster::Present;
-use crate::server::room::sequencer::{self, Proposal};
 use crate::server::settings::{ClusterSettings, HistorySettings};
 
 /// How often the node looks at the time.
@@ -56,20 +51,20 @@ pub(crate) struct NodeLinks {
 
 /// A server's part of a cluster.
 pub(crate) struct NodeActor {
-    settings: ClusterSettings,
+    pub(super) settings: ClusterSettings,
     history: HistorySettings,
-    links: NodeLinks,
-    connection: Option<(NatsStream, Node)>,
+    pub(super) links: NodeLinks,
+    pub(super) connection: Option<(NatsStream, Node)>,
     /// What is proposed before there is a connection.
     early: Vec<Record>,
     generation: u64,
     /// Steps and frames that have come before what they follow from.
-    held: Held<Option<async_nats::Subject>>,
+    pub(super) held: Held<Option<async_nats::Subject>>,
     stopped: Option<oneshot::Sender<()>>,
     is_stopping: bool,
     /// How often in a row NATS has not acknowledged.
     failures: u32,
-    version: String,
+    pub(super) version: String,
 }
 
 /// Something came over NATS.
@@ -313,77 +308,12 @@ impl NodeActor {
         }
     }
 
-    /// Sends a step or frame to the node of `to`; `undone` is reported when that does not get it.
-    fn send(
-        &mut self,
-        to: MemberId,
-        content: Content,
-        undone: Option<NodeEvent>,
-        ctx: &mut Context<Self>,
-    ) {
-        let fail = |links: &NodeLinks, undone: Option<NodeEvent>| {
-            if let Some(undone) = undone {
-                links.registry.do_send(ToRegistry::Node(undone));
-            }
-        };
-        let Some((log, node)) = &self.connection else { return fail(&self.links, undone) };
-        let Some(home) = node.replica().member(to).map(|resident| resident.node) else {
-            return fail(&self.links, undone);
-        };
-        let parcel = encode(&NodeMessage { position: node.replica().position(), content });
-        let log = log.clone();
-        let sending = async move { log.send(home, parcel, ANSWER_WITHIN).await };
-        ctx.spawn(wrap_future(sending).map(move |has_come, actor: &mut Self, _| {
-            if !has_come {
-                warn!(actor.links.logger, "another node does not answer";
-                    "epoch" => format!("{:016x}", home.0));
-                fail(&actor.links, undone);
-            }
-        }));
-    }
-
-    /// Passes on the steps and frames whose place has come, and says so to who sent them.
-    fn deliver_held(&mut self, ctx: &mut Context<Self>) {
-        let Some((log, node)) = &self.connection else { return };
-        let position = node.replica().position();
-        while let Some((content, reply)) = self.held.due(position) {
-            if let Some(event) = content.into_event() {
-                // Cannot flood: as many as are held.
-                self.links.registry.do_send(ToRegistry::Node(event));
-            }
-            if let Some(reply) = reply {
-                let log = log.clone();
-                ctx.spawn(wrap_future(async move { log.acknowledge(reply).await }));
-            }
-        }
-    }
-
     fn measure(&self) {
         let meters = &self.links.meters.cluster;
         if let Some((_, node)) = &self.connection {
             meters.lag.set(usize::try_from(node.lag()).unwrap_or(usize::MAX));
             meters.nodes.set(node.replica().nodes().all().count().max(1));
         }
-    }
-
-    fn report(&self) -> ClusterReport {
-        let mut report =
-            ClusterReport { room: self.settings.room.clone(), ..ClusterReport::default() };
-        let Some((_, node)) = &self.connection else { return report };
-        let replica = node.replica();
-        report.serving = node.is_serving();
-        (report.position, report.lag) = (replica.position(), node.lag());
-        report.nats.clone_from(&self.version);
-        let of = |epoch: Epoch| replica.members().filter(move |it| it.node == epoch).count();
-        let nodes = replica.nodes().all().map(|(epoch, liveness)| NodeReport {
-            name: liveness.name.to_string(),
-            epoch: format!("{:016x}", epoch.0),
-            own: epoch == node.epoch(),
-            missed: liveness.missed(),
-            members: of(epoch),
-        });
-        report.nodes = nodes.collect();
-        report
     }
 }
 
@@ -425,7 +355,7 @@ impl Handler<ToNode> for NodeActor {
         match message {
             ToNode::Propose { generation, proposals } if generation == self.generation => {
                 for proposal in proposals {
-                    self.propose(record(proposal));
+                    self.propose(record(proposal, time_of_day().0));
                 }
             }
             // By members who have left.
@@ -449,51 +379,11 @@ impl Handler<ToNode> for NodeActor {
     }
 }
 
-impl NodeActor {
-    fn step(
-        &mut self,
-        from: &Member,
-        to: MemberId,
-        name: Username,
-        step: &RemoteStep,
-        ctx: &mut Context<Self>,
-    ) {
-        let undone = match step {
-            RemoteStep::Step(Step::Ask(session)) => {
-                Some(NodeEvent::Unreachable { from: from.id(), session: *session, name })
-            }
-            _ => None,
-        };
-        if let Some(content) = Content::step(from, to, step) {
-            self.send(to, content, undone, ctx);
-        }
-    }
-}
-
 impl Handler<ReportCluster> for NodeActor {
     type Result = MessageResult<ReportCluster>;
 
     fn handle(&mut self, _: ReportCluster, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.report())
-    }
-}
-
-fn record(Proposal { change, .. }: Proposal) -> Record {
-    let at = time_of_day().0;
-    match change {
-        sequencer::Change::Join { member, name, key, .. } => {
-            let forms = NameForms::of(&name);
-            Record::Join(Box::new(Join { member, name, forms, key: key.as_deref().copied(), at }))
-        }
-        sequencer::Change::Leave { member, reason } => Record::Leave { member, reason, at },
-        sequencer::Change::Say { from, texts, action, .. } => {
-            Record::Say { from, texts, action, at }
-        }
-        // No one proposes it; it stands for a leave of one who is not here.
-        sequencer::Change::Refuse { member } => {
-            let reason = crate::protocol::v2::LeaveReason::Removed;
-            Record::Leave { member, reason, at }
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use slog::{Logger, info, warn};
 
-use crate::server::cluster::node::EntryKind;
+use crate::server::cluster::output::EntryKind;
 use crate::server::cluster::record::{Roster, RosterPart, decode, encode};
 use crate::server::cluster::replica::Replica;
 use crate::server::ids::Epoch;

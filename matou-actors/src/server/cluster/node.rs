@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::server::cluster::record::{
-    DecodeError, Message, Record, Roster, RosterPart, decode, encode,
-};
+use crate::server::cluster::hash_log::{HashLog, Hashes};
+use crate::server::cluster::output::{EntryKind, Fatal, Output};
+use crate::server::cluster::record::{Message, Record, decode, encode};
 use crate::server::cluster::replica::{Effect, Replica, first_of};
 use crate::server::ids::Epoch;
 
@@ -26,51 +26,6 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const FETCH_AT_ONCE: u64 = 512;
 /// The most messages that wait for one before them; those behind are fetched later.
 const MOST_EARLY: usize = 4_096;
-/// Of how many positions the hashes are kept.
-const HASHES: usize = 4_096;
-
-/// What is at a position of the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EntryKind {
-    Message,
-    Roster,
-    RosterPart,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Publish these bytes under that number; again with the same if that failed.
-    Publish { epoch: Epoch, number: u64, payload: Bytes },
-    /// Ask for the messages from that position on, up to that one.
-    Fetch { from: u64, until: u64 },
-    /// This happened, in this order.
-    Changes(Vec<Effect>),
-    /// Publish this roster: the parts first.
-    Roster(Box<Roster>, Vec<RosterPart>),
-    /// From now on the node may serve clients, or not.
-    Serving(bool),
-    /// The others took this node for gone: its members have left. Go on with [`Node::begin_again`].
-    Expelled,
-    /// BYE has been read.
-    Stopped,
-    /// The process must end.
-    Fatal(Fatal),
-}
-
-/// Why a node cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fatal {
-    #[error("this node and node {node:x} differ behind position {position} of the stream")]
-    Diverged { node: u64, position: u64 },
-    #[error("position {position} of the stream holds another message than before")]
-    Replaced { position: u64 },
-    #[error("cannot read position {position} of the stream: {reason}")]
-    Unreadable { position: u64, reason: DecodeError },
-    #[error("position {position} of the stream was deleted before it was read")]
-    Deleted { position: u64 },
-}
-
 /// A node of a cluster.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -83,7 +38,7 @@ pub(crate) struct Node {
     in_flight: Option<InFlight>,
     next_number: u64,
     alive: AliveSigns,
-    hashes: VecDeque<Hashes>,
+    hashes: HashLog,
     /// The last position that is known to be in the stream.
     known_end: u64,
     /// When something was read last, or asked for.
@@ -120,13 +75,6 @@ struct AliveSigns {
     read: Option<(Instant, Instant)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Hashes {
-    position: u64,
-    state: u64,
-    payload: u64,
-}
-
 impl Node {
     /// A node that goes on from `replica` and reads up to `until` before it enters.
     pub(crate) fn new(
@@ -146,7 +94,7 @@ impl Node {
             in_flight: None,
             next_number: 1,
             alive: AliveSigns::default(),
-            hashes: VecDeque::new(),
+            hashes: HashLog::default(),
             known_end: until,
             progress_at: now,
             fetching: false,
@@ -371,11 +319,8 @@ impl Node {
                 Err(reason) => return self.fail(Fatal::Unreadable { position, reason }),
             },
         }
-        if self.hashes.len() >= HASHES {
-            self.hashes.pop_front();
-        }
         let (state, payload) = (self.replica.hash(), first_of(&blake3::hash(payload)));
-        self.hashes.push_back(Hashes { position, state, payload });
+        self.hashes.push(Hashes { position, state, payload });
     }
 
     fn apply(&mut self, payload: &Bytes, message: Message, now: Instant) {
@@ -397,7 +342,7 @@ impl Node {
                     self.outputs.push_back(Output::Roster(Box::new(roster), parts));
                 }
                 Effect::Hash { from, position, hash } if *from != self.epoch => {
-                    let own = self.hashes_at(*position);
+                    let own = self.hashes.at(*position);
                     if own.is_some_and(|own| own.state != *hash) {
                         let (node, position) = (from.0, *position);
                         return self.fail(Fatal::Diverged { node, position });
@@ -424,15 +369,9 @@ impl Node {
     /// What was read before comes again: it has to be the same.
     fn compare(&mut self, position: u64, payload: &[u8]) {
         let payload = first_of(&blake3::hash(payload));
-        if self.hashes_at(position).is_some_and(|own| own.payload != payload) {
+        if self.hashes.at(position).is_some_and(|own| own.payload != payload) {
             self.fail(Fatal::Replaced { position });
         }
-    }
-
-    fn hashes_at(&self, position: u64) -> Option<Hashes> {
-        let first = self.hashes.front()?.position;
-        let index = usize::try_from(position.checked_sub(first)?).ok()?;
-        self.hashes.get(index).copied()
     }
 
     fn fail(&mut self, fatal: Fatal) {

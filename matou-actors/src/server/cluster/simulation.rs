@@ -8,7 +8,8 @@ use bytes::Bytes;
 use fastrand::Rng;
 
 use crate::protocol::{MessageText, Username};
-use crate::server::cluster::node::{EntryKind, Node, Output};
+use crate::server::cluster::node::Node;
+use crate::server::cluster::output::{EntryKind, Output};
 use crate::server::cluster::record::{Join, Record};
 use crate::server::cluster::replica::{Effect, Replica};
 use crate::server::ids::{Epoch, MemberId};

@@ -7,23 +7,19 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
+use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler};
 use bytes::{Bytes, BytesMut};
-use slog::{Logger, info, warn};
-use tokio::time::Sleep;
+use slog::{info, warn};
 
+use super::context::ShardContext;
 use super::deadlines::{Deadline, Deadlines};
-use super::encryption::RecordBuffer;
-use super::handshakes::{HandshakeTurn, Handshakes};
-use super::inbound::{Inbound, InboundLimits, Intent};
+use super::inbound::{Inbound, Intent};
 use super::output::{Output, Progress};
-use super::read_buffer::ReadBuffer;
-use super::security::Security;
+use super::pause::Pause;
 use super::socket::{Accepted, Socket};
 use crate::protocol::v2::{self, Endpoint, NoticeCode, NoticeLevel, PrivatePort, Text, Ticket};
 use crate::protocol::{Encode, Kind, ServerFrame};
@@ -33,45 +29,10 @@ use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{
     JoinRequest, Lifecycle, Order, PresentedTicket, Publish, Recall, ToBroker, ToRegistry,
 };
-use crate::server::metrics::meters::{Meters, ShardMeters};
 use crate::server::reason::Reason;
-use crate::server::registry::directory::{Addresses, Refused};
+use crate::server::registry::directory::Addresses;
+use crate::server::registry::refused::Refused;
 use crate::server::room::event::Dialect;
-use crate::server::settings::Limits;
-
-/// The longest frame of either revision that a client may send.
-const LONGEST_FRAME: usize = v2::MAX_FRAME;
-
-/// Whom the connections speak to.
-#[derive(Clone)]
-pub(crate) struct Uplinks {
-    pub(crate) registry: Recipient<ToRegistry>,
-    pub(crate) broker: Recipient<ToBroker>,
-    pub(crate) room: Recipient<Publish>,
-    pub(crate) recall: Recipient<Recall>,
-    pub(crate) listener: Recipient<Lifecycle>,
-    pub(crate) meters: Arc<Meters>,
-    pub(crate) security: Security,
-    pub(crate) logger: Logger,
-}
-
-/// What all connections of a shard share.
-pub(crate) struct ShardContext {
-    pub(super) shard: usize,
-    pub(super) uplinks: Uplinks,
-    pub(super) ended: Recipient<Lifecycle>,
-    pub(super) rules: RefCell<Rc<Rules>>,
-    pub(super) meters: Arc<ShardMeters>,
-    pub(super) read_buffer: RefCell<ReadBuffer>,
-    pub(super) handshakes: Handshakes,
-    pub(super) records: Rc<RefCell<RecordBuffer>>,
-}
-
-/// The limits as the connections need them.
-pub(super) struct Rules {
-    pub(super) limits: Limits,
-    pub(super) inbound: InboundLimits,
-}
 
 /// One client.
 pub(crate) struct Connection {
@@ -94,14 +55,6 @@ pub(crate) struct Connection {
     pub(super) discard: Option<usize>,
 }
 
-/// Why the client is not read for now.
-pub(super) enum Pause {
-    /// It, or its address, is over its rate.
-    Time(Pin<Box<Sleep>>),
-    /// Others begin their handshakes first.
-    Queue(HandshakeTurn),
-}
-
 /// Whether the client is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
@@ -121,61 +74,6 @@ pub(super) enum State {
     Lingering,
     /// Nothing is left to do.
     Ended,
-}
-
-impl ShardContext {
-    pub(crate) fn new(
-        shard: usize,
-        uplinks: Uplinks,
-        ended: Recipient<Lifecycle>,
-        limits: Limits,
-    ) -> Self {
-        let rules = RefCell::new(Rc::new(Rules::new(limits)));
-        let meters = uplinks.meters.shard(shard);
-        let read_buffer = RefCell::new(ReadBuffer::new(LONGEST_FRAME));
-        let handshakes = Handshakes::default();
-        let mut uplinks = uplinks;
-        uplinks.security = uplinks.security.for_event_loop();
-        let records = Rc::default();
-        Self { shard, uplinks, ended, rules, meters, read_buffer, handshakes, records }
-    }
-
-    /// Replaces the limits; deadlines that run already keep theirs.
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        *self.rules.borrow_mut() = Rc::new(Rules::new(limits));
-    }
-
-    pub(super) fn rules(&self) -> Rc<Rules> {
-        Rc::clone(&self.rules.borrow())
-    }
-
-    /// A connection ended before it began.
-    pub(crate) fn turned_away(&self, id: ConnectionId, peer: SocketAddr) {
-        // Cannot flood: once for each accepted connection.
-        self.uplinks.listener.do_send(Lifecycle::Ended { id, peer, joined: false });
-    }
-}
-
-impl Pause {
-    pub(super) fn for_time(time: Duration) -> Self {
-        Self::Time(Box::pin(tokio::time::sleep(time)))
-    }
-
-    /// How long it will last, if that is known.
-    fn left(&self) -> Duration {
-        match self {
-            Self::Time(pause) => {
-                pause.deadline().saturating_duration_since(tokio::time::Instant::now())
-            }
-            Self::Queue(_) => Duration::ZERO,
-        }
-    }
-}
-
-impl Rules {
-    fn new(limits: Limits) -> Self {
-        Self { inbound: InboundLimits::new(&limits), limits }
-    }
 }
 
 impl Connection {

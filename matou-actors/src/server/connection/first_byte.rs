@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use actix::prelude::Context;
 
-use super::actor::{Connection, Pause};
+use super::actor::Connection;
+use super::pause::Pause;
 use crate::server::reason::Reason;
 use crate::server::room::event::Dialect;
 use crate::trust::ServerTls;

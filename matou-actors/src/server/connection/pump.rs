@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{AsyncContext, Context};
 
-use super::actor::{Connection, Gate, Pause, State};
+use super::actor::{Connection, Gate, State};
 use super::deadlines::Deadline;
 use super::inbound::Next;
 use super::output::Progress;
+use super::pause::Pause;
 use crate::server::after_mailbox::AfterMailbox;
 use crate::server::reason::Reason;
 

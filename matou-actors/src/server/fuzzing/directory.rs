@@ -7,7 +7,8 @@ use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{ConnectionId, MemberId, Route};
 use crate::server::registry::bound_names::BoundNames;
-use crate::server::registry::directory::{Addresses, Directory, Member, Refused};
+use crate::server::registry::directory::{Addresses, Directory, Member};
+use crate::server::registry::refused::Refused;
 
 /// Letters that look like, fold to, or decompose into each other, and some that are not allowed.
 const LETTERS: [&str; 32] = [

@@ -15,7 +15,7 @@ use crate::server::broker::actor::Broker;
 use crate::server::broker::meetings::Meetings;
 use crate::server::broker::requests::{RequestLimits, Requests};
 use crate::server::cluster::actor::{NodeActor, NodeLinks};
-use crate::server::connection::actor::Uplinks;
+use crate::server::connection::context::Uplinks;
 use crate::server::connection::security::Security;
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;

@@ -2,7 +2,7 @@
 
 use crate::protocol::v2::PublicKey;
 use crate::server::accept::admitted_keys::AdmittedKeys;
-use crate::server::registry::directory::Refused;
+use crate::server::registry::refused::Refused;
 
 /// What a user needs besides a name; nothing by default.
 #[derive(Clone, Debug, Default)]

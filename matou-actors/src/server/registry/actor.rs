@@ -21,9 +21,8 @@ use crate::server::messages::{
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
-use crate::server::registry::directory::{
-    Addresses, Directory, Location, Member, Refused, RefusedKind,
-};
+use crate::server::registry::directory::{Addresses, Directory, Location, Member};
+use crate::server::registry::refused::{Refused, RefusedKind};
 use crate::server::registry::shared::SharedRoom;
 use crate::server::room::event::MemberKey;
 use crate::server::store::writer::StoreWriter;

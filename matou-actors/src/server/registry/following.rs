@@ -13,7 +13,8 @@ use crate::server::messages::{
 };
 use crate::server::reason::Reason;
 use crate::server::registry::actor::Registry;
-use crate::server::registry::directory::{Addresses, Location, Member, Refused};
+use crate::server::registry::directory::{Addresses, Location, Member};
+use crate::server::registry::refused::Refused;
 use crate::server::registry::shared::RemoteRequest;
 use crate::server::room::event::MemberKey;
 

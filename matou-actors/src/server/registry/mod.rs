@@ -6,4 +6,5 @@ pub(crate) mod bound_names;
 pub(crate) mod directory;
 mod following;
 pub(crate) mod names;
+pub(crate) mod refused;
 pub(crate) mod shared;

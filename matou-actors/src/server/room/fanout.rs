@@ -4,34 +4,26 @@
 //! What is said meanwhile is gathered and leaves as one batch when the shard is done: alone a
 //! message leaves at once, under load one write covers many.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text, UnixMillis};
 use crate::protocol::{Encode, MessageText, ServerFrame, Username, encode_message};
-use crate::server::ids::{ConnectionId, MemberId, Route};
+use crate::server::ids::{MemberId, Route};
 use crate::server::messages::Publish;
 use crate::server::metrics::frame_counts::FrameCounts;
-use crate::server::room::batch::{Batch, MAX_BATCH, Welcome};
+use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{
     Dialect, EventKind, MemberKey, PerDialect, RoomEvent, wire_sequence,
 };
 use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::history_file::Saved;
-use crate::server::room::log::{Log, Reader};
+use crate::server::room::log::Log;
 use crate::server::room::roster::{Present, Roster};
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
-
-/// After a batch that took this long to write, more is gathered before the next one: a write
-/// costs about the same whatever its size, so under load waiting saves work.
-const LONG_WRITE: Duration = Duration::from_micros(500);
-/// How long to gather after such a batch.
-const GATHER: Duration = Duration::from_micros(300);
-/// How long joins and leaves alone are gathered after any batch. They are not urgent, and when
-/// two thousand come at once, telling each of each at once would be millions of writes.
-const GATHER_ANNOUNCEMENTS: Duration = Duration::from_millis(20);
+use crate::server::room::shard_state::{Relayed, ShardState};
 
 /// The log, who is in the room, and what each shard has still to write.
 #[derive(Debug)]
@@ -70,28 +62,6 @@ struct Motd {
     count: u64,
 }
 
-#[derive(Debug)]
-struct ShardState {
-    reader: Reader,
-    /// When the batch in flight was begun.
-    busy_since: Option<Instant>,
-    /// When the last batch was written, and how long to gather after it.
-    written_at: Option<(Instant, Duration)>,
-    publishers: VecDeque<(u64, ConnectionId)>,
-    relays: VecDeque<Relayed>,
-    taken: FrameCounts,
-}
-
-/// A frame that follows from a step of another client.
-#[derive(Debug)]
-struct Relayed {
-    from: MemberId,
-    to: ConnectionId,
-    frame: Bytes,
-    /// The end of the log that it comes behind.
-    end: u64,
-}
-
 impl Fanout {
     /// An empty room that is written by `shards` shards.
     pub(crate) fn new(shards: usize, replay_roster: bool) -> Self {
@@ -105,15 +75,7 @@ impl Fanout {
         replay_roster: bool,
     ) -> Self {
         let log = Log::new();
-        let shard = || ShardState {
-            reader: log.reader(),
-            busy_since: None,
-            written_at: None,
-            publishers: VecDeque::new(),
-            relays: VecDeque::new(),
-            taken: FrameCounts::default(),
-        };
-        let shards = (0..shards).map(|_| shard()).collect();
+        let shards = (0..shards).map(|_| ShardState::new(log.reader())).collect();
         let (roster, frames) = (Roster::default(), FrameCounts::default());
         Self {
             sequencer,
@@ -147,7 +109,7 @@ impl Fanout {
         self.sequencer = Box::new(LocalSequencer::starting_at(saved.next));
         self.log = Log::starting_at(saved.next);
         for shard in &mut self.shards {
-            shard.reader = self.log.reader();
+            shard.read_from(self.log.reader());
         }
         self.history.restore(&saved.frames, now);
     }
@@ -269,7 +231,7 @@ impl Fanout {
     pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>) {
         self.log = Log::starting_at(next);
         for shard in &mut self.shards {
-            shard.reader = self.log.reader();
+            shard.read_from(self.log.reader());
         }
         for present in members {
             self.v2_members += usize::from(Dialect::of_member(&present.key) == Dialect::V2);
@@ -359,7 +321,7 @@ impl Fanout {
         if self.roster.leave(replaced).is_some() {
             self.v2_members = self.v2_members.saturating_sub(1);
             for shard in &mut self.shards {
-                shard.relays.retain(|relayed| relayed.from != replaced);
+                shard.drop_relays_from(replaced);
             }
         }
     }
@@ -388,7 +350,7 @@ impl Fanout {
     fn left(&mut self, member: MemberId, reason: LeaveReason, sequence: u64, time: Instant) {
         if let Some(Present { name, key, .. }) = self.roster.leave(member) {
             for shard in &mut self.shards {
-                shard.relays.retain(|relayed| relayed.from != member);
+                shard.drop_relays_from(member);
             }
             if Dialect::of_member(&key) == Dialect::V2 {
                 self.v2_members = self.v2_members.saturating_sub(1);
@@ -404,7 +366,7 @@ impl Fanout {
         let Some(publisher) = publisher else { return };
         let end = self.log.end();
         if let Some(shard) = self.shards.get_mut(publisher.shard) {
-            shard.publishers.push_back((end, publisher.id));
+            shard.publishes(end, publisher.id);
         }
     }
 
@@ -417,7 +379,7 @@ impl Fanout {
         }
         let end = self.log.end();
         if let Some(shard) = self.shards.get_mut(to.shard) {
-            shard.relays.push_back(Relayed { from, to: to.id, frame, end });
+            shard.relay(Relayed { from, to: to.id, frame, end });
         }
     }
 
@@ -436,26 +398,18 @@ impl Fanout {
 
     /// When to flush again although nothing happens until then: a shard is gathering.
     pub(crate) fn gathering_until(&self) -> Option<Instant> {
-        let waits = |shard: &&ShardState| shard.busy_since.is_none() && shard.has_work(&self.log);
-        self.shards.iter().filter(waits).filter_map(|shard| shard.not_before(&self.log)).min()
+        self.shards.iter().filter_map(|shard| shard.gathers_until(&self.log)).min()
     }
 
     /// Whether everything said has been written by every shard.
     pub(crate) fn is_idle(&self) -> bool {
-        self.sequencer.is_settled()
-            && self
-                .shards
-                .iter()
-                .all(|shard| shard.busy_since.is_none() && !shard.has_work(&self.log))
+        self.sequencer.is_settled() && self.shards.iter().all(|shard| shard.is_idle(&self.log))
     }
 
     /// `shard` has handed its batch to its sockets.
     pub(crate) fn written(&mut self, shard: usize, now: Instant) {
-        let Some(shard) = self.shards.get_mut(shard) else { return };
-        if let Some(since) = shard.busy_since.take() {
-            let took = now.saturating_duration_since(since);
-            let gather = if took < LONG_WRITE { Duration::ZERO } else { GATHER };
-            shard.written_at = Some((now, gather));
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.written(now);
         }
     }
 }
@@ -464,43 +418,6 @@ fn encoded(frame: &impl Encode) -> Bytes {
     let mut out = BytesMut::new();
     frame.encode(&mut out);
     out.freeze()
-}
-
-impl ShardState {
-    fn is_ready(&self, now: Instant, log: &Log) -> bool {
-        self.busy_since.is_none()
-            && self.has_work(log)
-            && self.not_before(log).is_none_or(|at| at <= now)
-    }
-
-    fn has_work(&self, log: &Log) -> bool {
-        self.reader.position() < log.end() || !self.relays.is_empty()
-    }
-
-    fn not_before(&self, log: &Log) -> Option<Instant> {
-        let (written_at, gather) = self.written_at?;
-        let is_urgent = self.reader.position() < log.said() || !self.relays.is_empty();
-        let gather = if is_urgent { gather } else { GATHER_ANNOUNCEMENTS };
-        Some(written_at + gather)
-    }
-
-    fn take(&mut self, now: Instant, log_end: u64, frames: FrameCounts) -> Batch {
-        let span = self.reader.take(MAX_BATCH);
-        let position = self.reader.position();
-        let carried = self.publishers.partition_point(|&(end, _)| end <= position);
-        let published = self.publishers.drain(..carried).map(|(_, id)| id).collect();
-        let due = self.relays.partition_point(|relayed| relayed.end <= position);
-        let due = self.relays.drain(..due);
-        let relayed = due.map(|Relayed { to, frame, .. }| (to, frame)).collect();
-        let said_at = span.as_ref().and_then(|span| span.said_at);
-        self.busy_since = Some(now);
-        let mut batch = Batch { span, relayed, published, said_at, frames: FrameCounts::default() };
-        if position == log_end {
-            batch.frames = frames.since(self.taken);
-            self.taken = frames;
-        }
-        batch
-    }
 }
 
 #[cfg(test)]

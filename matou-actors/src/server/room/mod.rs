@@ -13,3 +13,4 @@ pub(crate) mod roster;
 pub(crate) mod saving;
 pub(crate) mod sequencer;
 pub(crate) mod shaper;
+mod shard_state;

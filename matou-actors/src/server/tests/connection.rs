@@ -11,7 +11,8 @@ use actix::prelude::Addr;
 
 use super::probe::Probe;
 use super::{id, name, uplinks};
-use crate::server::connection::actor::{Connection, ShardContext};
+use crate::server::connection::actor::Connection;
+use crate::server::connection::context::ShardContext;
 use crate::server::connection::output::Output;
 use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;

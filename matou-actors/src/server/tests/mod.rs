@@ -22,7 +22,7 @@ use self::probe::Probe;
 use crate::protocol::{ClaimedName, Decode, Encode, MessageText, PortPair, ServerFrame, Username};
 use crate::server::accept::bans::Bans;
 use crate::server::broker::requests::RequestLimits;
-use crate::server::connection::actor::Uplinks;
+use crate::server::connection::context::Uplinks;
 use crate::server::connection::security::Security;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::log_limiter::LogLimiters;

@@ -14,7 +14,7 @@ use crate::server::messages::{
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::actor::Registry;
-use crate::server::registry::directory::Refused;
+use crate::server::registry::refused::Refused;
 
 const GONE: LeaveReason = LeaveReason::SignedOut;
 

@@ -1,8 +1,13 @@
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::*;
 use crate::protocol::Decode;
+use crate::server::ids::ConnectionId;
+use crate::server::room::batch::MAX_BATCH;
 use crate::server::room::event::Dialect;
+use crate::server::room::shard_state::{GATHER, GATHER_ANNOUNCEMENTS, LONG_WRITE};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ALICE: ConnectionId = ConnectionId(1);

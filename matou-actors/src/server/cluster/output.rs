@@ -1,0 +1,49 @@
+//! What a node makes its actor do.
+
+use bytes::Bytes;
+
+use crate::server::cluster::record::{DecodeError, Roster, RosterPart};
+use crate::server::cluster::replica::Effect;
+use crate::server::ids::Epoch;
+
+/// What is at a position of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    Message,
+    Roster,
+    RosterPart,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Publish these bytes under that number; again with the same if that failed.
+    Publish { epoch: Epoch, number: u64, payload: Bytes },
+    /// Ask for the messages from that position on, up to that one.
+    Fetch { from: u64, until: u64 },
+    /// This happened, in this order.
+    Changes(Vec<Effect>),
+    /// Publish this roster: the parts first.
+    Roster(Box<Roster>, Vec<RosterPart>),
+    /// From now on the node may serve clients, or not.
+    Serving(bool),
+    /// The others took this node for gone: its members have left. Go on with `Node::begin_again`.
+    Expelled,
+    /// BYE has been read.
+    Stopped,
+    /// The process must end.
+    Fatal(Fatal),
+}
+
+/// Why a node cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fatal {
+    #[error("this node and node {node:x} differ behind position {position} of the stream")]
+    Diverged { node: u64, position: u64 },
+    #[error("position {position} of the stream holds another message than before")]
+    Replaced { position: u64 },
+    #[error("cannot read position {position} of the stream: {reason}")]
+    Unreadable { position: u64, reason: DecodeError },
+    #[error("position {position} of the stream was deleted before it was read")]
+    Deleted { position: u64 },
+}
