@@ -53,9 +53,13 @@ impl Ship {
 }
 
 fn serve(folder: &Path) -> Server {
+    serve_at("127.0.0.1:0", folder)
+}
+
+fn serve_at(listen: &str, folder: &Path) -> Server {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (store, socket) = (path("server.redb"), path("admin"));
-    Server::with("127.0.0.1:0", &[("NAMES__STORE", &store), ("ADMIN__SOCKET", &socket)])
+    Server::with(listen, &[("NAMES__STORE", &store), ("ADMIN__SOCKET", &socket)])
 }
 
 impl Home {
@@ -132,6 +136,58 @@ fn an_operator_sees_names_and_frees_one() {
     assert_eq!(ship.asked(&["names"])["names"].as_array().unwrap().len(), 0);
     let _eve = eve.joins(&ship, "Ann");
     assert!(ann.is_refused(&ship, "Ann").contains("belongs to another key"));
+}
+
+/// The connection is lost, and the name goes to another key before the client is back.
+#[test]
+fn a_client_whose_name_has_gone_to_another_key_says_so_and_does_not_ask_again() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let mut ship = Ship::start();
+    let mut user = ann.joins(&ship, "Ann");
+    user.signal(Signal::SIGSTOP);
+    let address = ship.server.address.to_string();
+    ship.server.process.signal(Signal::SIGTERM);
+    ship.server.process.exit();
+    ship.server = serve_at(&address, ship.folder.path());
+    ship.asked(&["forget", "Ann"]);
+    let _eve = eve.joins(&ship, "Ann");
+    user.signal(Signal::SIGCONT);
+    user.event("disconnected");
+    let error = user.wait("error", |event| event["code"] == "name");
+    let why = error["message"].as_str().unwrap();
+    assert!(why.contains("belongs to another key; choose another name"), "{error}");
+    assert_eq!(user.event("refused")["username"], "Ann");
+    assert_eq!(user.process.exit().code(), Some(3));
+}
+
+#[test]
+fn send_without_its_name_says_to_whom_it_belongs_or_takes_another_one() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let mut ship = Ship::start();
+    drop(ann.joins(&ship, "Ann"));
+    ship.server.logged("left");
+    ship.asked(&["forget", "Ann"]);
+    let _eve = eve.joins(&ship, "Ann");
+    let bea = Home::new();
+    let mut command = client(bea.0.path(), &ship.server.address.to_string(), "Bea", &[]);
+    command.args(["--accept-private", "always", "--accept-files", "always"]);
+    let mut bea = User::run(command, "Bea");
+    bea.event("connected");
+    let file = ann.0.path().join("photo.jpg");
+    fs::write(&file, "a photo").unwrap();
+    let send = |arguments: &[&str]| {
+        let mut command = matou(ann.0.path());
+        command.env("MATOU_CLIENT__CLIENT__USERNAME", "Ann");
+        command.arg("send").args(arguments).args(["--server", &ship.server.address.to_string()]);
+        let output = command.arg("Bea").arg(&file).stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = send(&["--username", "Ann"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("belongs to another key"), "{said}");
+    let (code, said) = send(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bea.event("file_received")["from"], "Ann2", "{said}");
 }
 
 #[test]

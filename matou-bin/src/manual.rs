@@ -128,7 +128,7 @@ fn send(roff: &mut Roff) {
 fn receive(roff: &mut Roff) {
     roff.title("OUTPUT");
     roff.text("The path of each received file or folder on a line of standard output; with --to - the content of one \
-         file and nothing else.");
+         file and nothing else, once it is complete and checked: until then it grows in the downloads folder.");
     join(roff);
     roff.title("EXAMPLES");
     roff.entry("matou-bin receive --once", "Receive one file or folder from anyone.");
