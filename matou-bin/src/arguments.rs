@@ -213,6 +213,15 @@ pub(crate) enum Order {
         /// The name, case-insensitive; everything by default.
         name: Option<String>,
     },
+    /// Set the topic of the room, which newcomers read as well; without a text show it.
+    Topic {
+        /// The new topic.
+        #[arg(trailing_var_arg = true)]
+        text: Vec<String>,
+        /// Remove the topic.
+        #[arg(long, conflicts_with = "text")]
+        clear: bool,
+    },
     /// Send a message to everyone, under the name set by `room.motd_name`.
     Notice {
         /// The message.

@@ -195,6 +195,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         action: Action::Nothing(|| Command::ListPresent),
     },
     CommandSpec {
+        name: "topic",
+        aliases: &[],
+        arguments: &[],
+        help: "show the topic of the room",
+        action: Action::Nothing(|| Command::ShowTopic),
+    },
+    CommandSpec {
         name: "whois",
         aliases: &[],
         arguments: &[Argument::Peer],

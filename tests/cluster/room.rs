@@ -202,3 +202,17 @@ fn operators_see_the_nodes_and_a_node_without_nats_is_not_ready() {
         assert!(metrics.lines().any(|got| got == line), "{line} is not in\n{metrics}");
     }
 }
+
+#[test]
+fn a_topic_that_is_set_on_one_node_is_that_of_all_and_of_one_that_comes_later() {
+    let Some(mut cluster) = Cluster::start(1, 2) else { return };
+    let mut clients: Vec<_> = (cluster.nodes.iter().zip(["ta", "tb"]))
+        .map(|(node, name)| Client::join(node.address(), name))
+        .collect();
+    cluster.nodes[0].admin(&["topic", "Be kind."]);
+    for client in &mut clients {
+        client.wait("topic", |event| event["topic"] == "Be kind." && event["changed"] == true);
+    }
+    let late = cluster.one_more().address();
+    Client::join(late, "tc").wait("topic", |event| event["topic"] == "Be kind.");
+}

@@ -124,12 +124,16 @@ impl Node {
 
     /// What `admin cluster status` says.
     pub(crate) fn status(&self) -> Value {
+        self.admin(&["cluster", "status"])["cluster"].clone()
+    }
+
+    /// What the server answers an operator.
+    pub(crate) fn admin(&self, arguments: &[&str]) -> Value {
         let mut command = matou(Path::new(env!("CARGO_TARGET_TMPDIR")));
         command.args(["admin", "--json", "--socket"]).arg(self.socket());
-        let output = command.args(["cluster", "status"]).output().unwrap();
+        let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-        answer["cluster"].clone()
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     fn socket(&self) -> PathBuf {

@@ -91,6 +91,8 @@ fn request(order: &Order) -> Request {
         Order::Names => Request::Names,
         Order::Forget { name } => Request::Forget { name: name.clone() },
         Order::Purge { name } => Request::Purge { name: name.clone() },
+        Order::Topic { clear: true, .. } => Request::Topic { text: Some(String::new()) },
+        Order::Topic { clear: false, text } => Request::Topic { text: optional(text) },
         Order::Notice { text } => Request::Notice { text: words(text) },
         Order::Reload => Request::Reload,
         Order::Shutdown => Request::Shutdown,

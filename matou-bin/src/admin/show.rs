@@ -26,6 +26,8 @@ pub(super) fn text(response: &Response) -> String {
         Response::Forgotten(NameReport { name, fingerprint, .. }) => {
             format!("{} no longer belongs to {fingerprint}.\n", sanitize(name))
         }
+        Response::Topic { topic: Some(topic) } => format!("Topic: {}\n", sanitize(topic)),
+        Response::Topic { topic: None } => "No topic.\n".into(),
         Response::Purged { messages: 1 } => "1 message deleted from the history.\n".into(),
         Response::Purged { messages } => format!("{messages} messages deleted from the history.\n"),
         Response::Cluster(report) => of_cluster(report),

@@ -97,6 +97,7 @@ impl Plain {
                 return None;
             }
             Event::HistoryEnd { .. } => "* earlier messages end here".into(),
+            Event::Topic { topic, changed } => format!("* {}", describe_topic(topic, *changed)),
             Event::Present { usernames } => {
                 let names: Vec<_> = usernames.iter().map(AsRef::as_ref).collect();
                 format!("* {} in the room: {}", usernames.len(), names.join(", "))
@@ -221,6 +222,16 @@ fn time(event: &Event, now: &Zoned) -> String {
     let sent = message.sent.to_zoned(now.time_zone().clone());
     let format = if sent.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     sent.strftime(format).to_string()
+}
+
+/// The topic, as a sentence for the user.
+pub(crate) fn describe_topic(topic: &str, changed: bool) -> String {
+    match (topic, changed) {
+        ("", true) => "The topic was removed.".into(),
+        ("", false) => "The room has no topic.".into(),
+        (topic, true) => format!("The topic is now: {topic}"),
+        (topic, false) => format!("Topic: {topic}"),
+    }
 }
 
 /// What is offered, in front of its number.

@@ -88,6 +88,8 @@ pub enum Command {
     ListTransfers,
     /// List who is here, as [`crate::client::Event::Present`].
     ListPresent,
+    /// Show the topic of the room, as [`crate::client::Event::Topic`].
+    ShowTopic,
     /// Fetch public messages from before the oldest that was shown, as [`crate::client::Event::History`].
     FetchHistory,
     /// Show nothing more of this user: public or private messages, requests, offers.

@@ -125,6 +125,15 @@ pub enum Event {
         /// Whether the server has older ones.
         more: bool,
     },
+    /// The topic of the room: behind [`Event::Connected`] if there is one, when an operator has set another,
+    /// and as answer to [`crate::client::Command::ShowTopic`].
+    Topic {
+        /// The topic; empty when there is none.
+        topic: String,
+        /// It has just been set.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        changed: bool,
+    },
     /// Answer to [`crate::client::Command::ListPresent`]: everybody here, the user included, by name.
     Present {
         /// The names.

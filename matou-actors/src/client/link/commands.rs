@@ -32,6 +32,7 @@ impl ServerLink {
             Command::Act(text) => return Ok(self.say(text, true)),
             Command::FetchHistory => self.fetch_history(),
             Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
+            Command::ShowTopic => self.show_topic(false),
             other => return Err(other),
         }
         Ok(None)

@@ -28,8 +28,9 @@ impl ServerLink {
         }
         match frame {
             v2::ServerFrame::Revision1(frame) => self.frame_of_revision_1(frame, now),
-            v2::ServerFrame::Welcome { sequence, .. } => {
+            v2::ServerFrame::Welcome { sequence, topic, .. } => {
                 self.past.welcomed(sequence);
+                self.topic = printable(&topic);
                 self.answered(true, now);
             }
             v2::ServerFrame::Refused { reason, text } => self.refused(reason, &text, now),
@@ -64,7 +65,11 @@ impl ServerLink {
                 }
                 PastEnd::Probed => {}
             },
-            v2::ServerFrame::Topic { sequence, .. } => self.past.live(sequence),
+            v2::ServerFrame::Topic { sequence, topic, .. } => {
+                self.past.live(sequence);
+                self.topic = printable(&topic);
+                self.show_topic(true);
+            }
             v2::ServerFrame::Notice { code, text, .. } => self.notified(code, &text),
             v2::ServerFrame::Asked { .. }
             | v2::ServerFrame::Answered { .. }
@@ -159,6 +164,9 @@ impl ServerLink {
                 self.servers.accept();
                 let server = self.server_name();
                 self.emit(Event::Connected { server, username });
+                if !self.topic.is_empty() {
+                    self.show_topic(false);
+                }
                 self.await_arrival();
                 self.watch();
             }
@@ -166,6 +174,10 @@ impl ServerLink {
             Answer::Held => self.try_later(held),
             Answer::Unasked => self.distrust("an unsolicited answer", now),
         }
+    }
+
+    pub(super) fn show_topic(&mut self, changed: bool) {
+        self.emit(Event::Topic { topic: self.topic.clone(), changed });
     }
 
     fn arrived(&mut self, who: Username, member: Member, now: Instant) {

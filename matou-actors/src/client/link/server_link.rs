@@ -46,6 +46,8 @@ pub(crate) struct ServerLink {
     pub(super) password: Option<Password>,
     pub(super) roster: Roster,
     pub(super) past: Past,
+    /// The topic of the room, as far as the server has said.
+    pub(super) topic: String,
     pub(super) silence: Silence,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
@@ -136,6 +138,7 @@ impl ServerLink {
             password: settings.password.clone(),
             roster: Roster::default(),
             past: Past::default(),
+            topic: String::new(),
             silence: Silence::default(),
             unacknowledged: 0,
             sent_away: None,

@@ -59,6 +59,7 @@ impl Peers {
             | Command::Act(_)
             | Command::FetchHistory
             | Command::ListPresent
+            | Command::ShowTopic
             | Command::SetRate(_)
             | Command::SetDownloads { .. }
             | Command::Quit

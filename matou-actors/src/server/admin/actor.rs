@@ -112,6 +112,11 @@ impl AdminActor {
                 let name = name.map(parse).transpose().map_err(|error| error.to_string())?;
                 Work::Purge { actors, name }
             }
+            Request::Topic { text: None } => Work::ReportTopic(actors),
+            Request::Topic { text: Some(text) } => {
+                let topic = if text.is_empty() { None } else { Some(message(&text)?) };
+                Work::SetTopic { actors, topic }
+            }
             Request::Notice { text } => Work::Notice { actors, text: message(&text)? },
             Request::Reload => Work::Reload(self.controls.clone()),
             Request::Shutdown => Work::Shutdown(self.controls.clone()),

@@ -64,6 +64,12 @@ pub enum Request {
         /// One message.
         text: String,
     },
+    /// Set the topic of the room, or say what it is. Answer: [`Response::Topic`].
+    Topic {
+        /// The new topic; an empty one takes it away, and without it nothing changes.
+        #[serde(default)]
+        text: Option<String>,
+    },
     /// Delete what was said under a name, or everything that was said, from the history: newcomers
     /// do not read it any more. Answer: [`Response::Purged`].
     Purge {
@@ -118,6 +124,11 @@ pub enum Response {
     Forgotten(NameReport),
     /// The notice has its place in the room.
     Said,
+    /// The topic of the room.
+    Topic {
+        /// `None` when there is none.
+        topic: Option<String>,
+    },
     /// Messages were deleted.
     Purged {
         /// How many.

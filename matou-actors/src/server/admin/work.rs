@@ -14,7 +14,9 @@ use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::accept::bans::{Ban, Bans};
 use crate::server::cluster::actor::NodeActor;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{Announce, FoundMember, LastMessage, Purge, Purged, ReportCluster};
+use crate::server::messages::{
+    Announce, FoundMember, LastMessage, Purge, Purged, ReportCluster, ReportTopic, SetTopic,
+};
 use crate::server::reason::Reason;
 
 /// What answers a request once the bans have been dealt with.
@@ -46,6 +48,11 @@ pub(super) enum Work {
     Purge {
         actors: Actors,
         name: Option<FoldedName>,
+    },
+    ReportTopic(Actors),
+    SetTopic {
+        actors: Actors,
+        topic: Option<MessageText>,
     },
     Notice {
         actors: Actors,
@@ -116,6 +123,14 @@ impl Work {
                     )
                 })?;
                 Response::Purged { messages }
+            }
+            Self::ReportTopic(actors) => {
+                let topic = actors.room.send(ReportTopic).await.map_err(stopping)?;
+                Response::Topic { topic: topic.map(|topic| topic.as_str().to_owned()) }
+            }
+            Self::SetTopic { actors, topic } => {
+                actors.room.send(SetTopic(topic.clone())).await.map_err(stopping)?;
+                Response::Topic { topic: topic.map(|topic| topic.as_str().to_owned()) }
             }
             Self::Notice { actors, text } => {
                 actors.room.send(Announce(text)).await.map_err(stopping)?;

@@ -125,7 +125,11 @@ impl NodeActor {
             let joined = NodeEvent::Joined { member: id, name, key, replaces: None };
             self.links.registry.do_send(ToRegistry::Node(joined)); // Once, at the start.
         }
-        self.links.room.do_send(FromNode::Begin { next: replica.events(), members });
+        self.links.room.do_send(FromNode::Begin {
+            next: replica.events(),
+            members,
+            topic: replica.topic().cloned(),
+        });
         ctx.add_stream(futures::StreamExt::map(live, NatsMessage::Live));
         let now = Instant::now();
         let mut node = Node::new(new_epoch(), &self.settings.node, replica, until, now);

@@ -52,6 +52,9 @@ impl ActorMessages {
                 let said = sequencer::Change::Say { publisher: None, from: name, texts, action };
                 self.decide(from == own, sequence, at, said);
             }
+            Effect::Topic { from, topic, sequence, at } => {
+                self.decide(from == own, sequence, at, sequencer::Change::SetTopic(topic));
+            }
             Effect::Purged { name } => self.room.push(FromNode::Purge(name)),
             Effect::Entered { node } => self.nodes.push((node, true)),
             Effect::Gone { node } => self.nodes.push((node, false)),

@@ -15,6 +15,7 @@ pub(super) fn record(Proposal { change, .. }: Proposal, at: i64) -> Record {
         sequencer::Change::Say { from, texts, action, .. } => {
             Record::Say { from, texts, action, at }
         }
+        sequencer::Change::SetTopic(topic) => Record::Topic { topic, at },
         // No one proposes it; it stands for a leave of one who is not here.
         sequencer::Change::Refuse { member } => {
             let reason = crate::protocol::v2::LeaveReason::Removed;

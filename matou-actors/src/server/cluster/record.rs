@@ -10,7 +10,7 @@ use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::NameForms;
 
 /// The first byte of everything that nodes send. Nodes of different formats cannot be one room.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Members in one part of a roster.
 pub(crate) const ROSTER_PART: usize = 2_000;
 
@@ -56,6 +56,11 @@ pub(crate) enum Record {
     Bye {
         at: i64,
     },
+    /// An operator sets the topic, or takes it away.
+    Topic {
+        topic: Option<MessageText>,
+        at: i64,
+    },
 }
 
 /// A client asks to join. The first one in the stream gets the name.
@@ -76,6 +81,7 @@ pub(crate) struct Roster {
     pub(crate) hash: u64,
     /// The sequence of the next event.
     pub(crate) events: u64,
+    pub(crate) topic: Option<MessageText>,
     pub(crate) nodes: Vec<(Epoch, Liveness)>,
     /// Where the parts are.
     pub(crate) parts: Vec<u64>,
@@ -134,6 +140,7 @@ impl Record {
             + match self {
                 Self::Say { texts, .. } => texts.iter().map(|text| text.as_str().len() + 2).sum(),
                 Self::Join(_) => 6 * FIXED,
+                Self::Topic { topic: Some(topic), .. } => topic.as_str().len(),
                 _ => 0,
             }
     }
@@ -167,6 +174,8 @@ mod tests {
             Record::Leave { member: MemberId(9), reason: LeaveReason::Removed, at: 6 },
             Record::Purge { name: Some(name.folded()) },
             Record::Bye { at: 8 },
+            Record::Topic { topic: MessageText::parse("hi").ok(), at: 9 },
+            Record::Topic { topic: None, at: 9 },
         ];
         let message = Message { from: Epoch(4), number: 2, records };
         assert_eq!(decode::<Message>(&encode(&message)), Ok(message));
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn another_format_is_named() {
-        assert_eq!(decode::<Message>(&[2, 0]), Err(DecodeError::Format(2)));
+        assert_eq!(decode::<Message>(&[1, 0]), Err(DecodeError::Format(1)));
         assert_eq!(decode::<Message>(&[]), Err(DecodeError::Empty));
     }
 
@@ -182,11 +191,11 @@ mod tests {
     fn texts_and_names_that_the_protocol_forbids_are_refused() {
         // A message of epoch 1, number 1, with one Say of "a\nb" by "Al", worked out by hand from
         // postcard's specification: varints, lengths before strings, the index of the variant.
-        let bytes = b"\x01\x01\x01\x01\x04\x02Al\x01\x03a\nb\x00\x00";
+        let bytes = b"\x02\x01\x01\x01\x04\x02Al\x01\x03a\nb\x00\x00";
         assert!(matches!(decode::<Message>(bytes), Err(DecodeError::Damaged(_))));
-        let bytes = b"\x01\x01\x01\x01\x04\x02Al\x01\x03a b\x00\x00";
+        let bytes = b"\x02\x01\x01\x01\x04\x02Al\x01\x03a b\x00\x00";
         assert!(decode::<Message>(bytes).is_ok());
-        let bytes = b"\x01\x01\x01\x01\x04\x02A \x01\x03a b\x00\x00";
+        let bytes = b"\x02\x01\x01\x01\x04\x02A \x01\x03a b\x00\x00";
         assert!(matches!(decode::<Message>(bytes), Err(DecodeError::Damaged(_))));
     }
 

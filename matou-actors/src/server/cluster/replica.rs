@@ -21,6 +21,7 @@ pub(crate) struct Replica {
     position: u64,
     hash: u64,
     events: u64,
+    topic: Option<MessageText>,
     nodes: Nodes,
     members: BTreeMap<MemberId, Resident>,
     names: Names<MemberId>,
@@ -72,6 +73,13 @@ pub(crate) enum Effect {
     Purged {
         name: Option<FoldedName>,
     },
+    /// The topic is another one, or none.
+    Topic {
+        from: Epoch,
+        topic: Option<MessageText>,
+        sequence: u64,
+        at: i64,
+    },
     /// The node is part of the room from here on.
     Entered {
         node: Epoch,
@@ -104,6 +112,7 @@ impl Replica {
             position: roster.position,
             hash: roster.hash,
             events: roster.events,
+            topic: roster.topic,
             nodes: Nodes::restored(roster.nodes),
             roster_at,
             ..Self::default()
@@ -127,6 +136,7 @@ impl Replica {
             position: self.position,
             hash: self.hash,
             events: self.events,
+            topic: self.topic.clone(),
             nodes: self.nodes.all().map(|(epoch, node)| (epoch, node.clone())).collect(),
             parts: Vec::new(),
             previous: self.roster_at,
@@ -145,6 +155,10 @@ impl Replica {
     /// The sequence of the next event.
     pub(crate) fn events(&self) -> u64 {
         self.events
+    }
+
+    pub(crate) fn topic(&self) -> Option<&MessageText> {
+        self.topic.as_ref()
     }
 
     pub(crate) fn nodes(&self) -> &Nodes {
@@ -222,6 +236,12 @@ impl Replica {
                 let sequence = self.events;
                 self.events += u64::try_from(texts.len()).unwrap_or(u64::MAX);
                 changes.push(Effect::Said { from, name, texts, action, sequence, at });
+            }
+            Record::Topic { topic, at } => {
+                let sequence = self.events;
+                self.events += 1;
+                self.topic.clone_from(&topic);
+                changes.push(Effect::Topic { from, topic, sequence, at });
             }
             Record::Purge { name } => changes.push(Effect::Purged { name }),
             Record::Bye { at } => {

@@ -27,6 +27,7 @@ use crate::server::registry::bound_names::{BindingRules, BoundNames};
 use crate::server::room::history_file::{self, HistoryWriter};
 use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::store::Store;
+use crate::server::store::database::Stored;
 use crate::server::store::writer::StoreWriter;
 use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
 
@@ -134,14 +135,15 @@ fn kept(
 ) -> Result<Kept, StartError> {
     let rules = BindingRules::new(&settings.names);
     let writer = store.map(|store| StoreWriter::start(store, logger.clone())).transpose()?;
-    let (writer, names) = writer.unzip();
-    let names = BoundNames::new(rules, names.unwrap_or_default());
+    let (writer, stored) = writer.unzip();
+    let Stored { names, topic } = stored.unwrap_or_default();
+    let names = BoundNames::new(rules, names);
     let (access, bans) = (access(settings)?, bans(settings)?);
     let history = match settings.history.file.as_path() {
         path if path.as_os_str().is_empty() => None,
         path => history_file::open(path, logger),
     };
-    Ok(Kept { access, bans, names, writer, history })
+    Ok(Kept { access, bans, names, topic, writer, history })
 }
 
 fn bans(settings: &ServerSettings) -> Result<Bans, BansFileError> {

@@ -8,6 +8,7 @@ use slog::Logger;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::protocol::MessageText;
 use crate::server::accept::admission::AdmissionLimits;
 use crate::server::accept::bans::Bans;
 use crate::server::accept::listener::Listener;
@@ -59,6 +60,7 @@ pub(crate) struct Kept {
     pub(crate) access: Access,
     pub(crate) bans: Bans,
     pub(crate) names: BoundNames,
+    pub(crate) topic: Option<MessageText>,
     pub(crate) writer: Option<StoreWriter>,
     pub(crate) history: Option<(Saved, HistoryWriter)>,
 }
@@ -107,7 +109,7 @@ impl Actors {
         let node = settings.cluster.is_on().then(Context::<NodeActor>::new);
         let to_node: Option<Recipient<ToNode>> =
             node.as_ref().map(|node| node.address().recipient());
-        let mut fanout = fanout(settings, shards.len());
+        let mut fanout = fanout(settings, shards.len(), kept.topic);
         let saving = kept.history.map(|(saved, writer)| {
             fanout.resume(&saved, time_of_day());
             Saving::new(writer)
@@ -122,6 +124,7 @@ impl Actors {
             clock: Instant::now,
             timer: None,
             saving,
+            store: kept.writer.clone().filter(|_| node.is_none()),
             node: to_node.clone(),
             meters: Arc::clone(&meters),
             delays: LogLimiters::new(LOG_EVERY),
@@ -190,13 +193,15 @@ impl Actors {
 }
 
 /// The room's log and roster, in the order of this process or of a cluster.
-fn fanout(settings: &ServerSettings, shards: usize) -> Fanout {
+fn fanout(settings: &ServerSettings, shards: usize, topic: Option<MessageText>) -> Fanout {
     let replay_roster = settings.room.replay_roster;
     let mut fanout = if settings.cluster.is_on() {
         Fanout::ordered_by(Box::new(SharedSequencer::default()), shards, replay_roster)
     } else {
         Fanout::new(shards, replay_roster)
     };
+    // A cluster says what it is before anything happens.
+    fanout.restore_topic(topic);
     fanout.set_history(HistoryLimits::new(&settings.history, &settings.room));
     fanout
 }

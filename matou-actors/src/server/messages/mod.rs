@@ -23,7 +23,8 @@ pub(crate) use self::registry::{
     ToRegistry,
 };
 pub(crate) use self::room::{
-    Announce, BatchWritten, Drain, FromNode, Publish, Purge, Purged, Recall, Relay, SetRoom, ToRoom,
+    Announce, BatchWritten, Drain, FromNode, Publish, Purge, Purged, Recall, Relay, ReportTopic,
+    SetRoom, SetTopic, ToRoom,
 };
 pub(crate) use self::shard::{
     Accept, CloseAll, CloseFrom, FromRoom, ListClients, QuiesceAll, SetLimits,

@@ -92,7 +92,7 @@ pub(crate) struct BatchWritten {
 #[rtype(result = "()")]
 pub(crate) enum FromNode {
     /// The room as it is before the next event, which has the sequence `next`.
-    Begin { next: u64, members: Vec<Present> },
+    Begin { next: u64, members: Vec<Present>, topic: Option<MessageText> },
     /// These happened.
     Decided(Vec<Decision>),
     /// The other nodes have taken this one for gone: what was proposed is void.
@@ -110,6 +110,16 @@ pub(crate) struct Announce(pub(crate) MessageText);
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Purged")]
 pub(crate) struct Purge(pub(crate) Option<FoldedName>);
+
+/// To the room: what the topic is.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Option<MessageText>")]
+pub(crate) struct ReportTopic;
+
+/// To the room: the topic is another from now on, or none.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetTopic(pub(crate) Option<MessageText>);
 
 /// The answer to [`Purge`].
 #[derive(Debug)]

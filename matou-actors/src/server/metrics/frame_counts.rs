@@ -9,6 +9,7 @@ pub(crate) struct FrameCounts {
     pub(crate) joined: u64,
     pub(crate) said: u64,
     pub(crate) left: u64,
+    pub(crate) topics: u64,
 }
 
 impl FrameCounts {
@@ -18,15 +19,17 @@ impl FrameCounts {
             joined: self.joined.saturating_sub(before.joined),
             said: self.said.saturating_sub(before.said),
             left: self.left.saturating_sub(before.left),
+            topics: self.topics.saturating_sub(before.topics),
         }
     }
 
     /// The same by type, as a client of that revision gets them.
-    pub(crate) fn kinds(self, dialect: Dialect) -> [(Kind, u64); 3] {
-        let [joined, said, left] = match dialect {
-            Dialect::V1 => [Kind::CONOTIF, Kind::MSGBC, Kind::DISCONOTIF],
-            Dialect::V2 => [Kind::JOINED, Kind::SAID, Kind::LEFT],
+    pub(crate) fn kinds(self, dialect: Dialect) -> impl Iterator<Item = (Kind, u64)> {
+        let Self { joined, said, left, topics } = self;
+        let kinds: &[Kind] = match dialect {
+            Dialect::V1 => &[Kind::CONOTIF, Kind::MSGBC, Kind::DISCONOTIF],
+            Dialect::V2 => &[Kind::JOINED, Kind::SAID, Kind::LEFT, Kind::TOPIC],
         };
-        [(joined, self.joined), (said, self.said), (left, self.left)]
+        kinds.iter().copied().zip([joined, said, left, topics])
     }
 }

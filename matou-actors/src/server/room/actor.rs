@@ -11,19 +11,20 @@ use slog::{Logger, warn};
 use tokio::sync::oneshot;
 
 use crate::protocol::v2::UnixMillis;
-use crate::protocol::{Kind, Username};
+use crate::protocol::{Kind, MessageText, Username};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
     Announce, BatchWritten, Drain, FromNode, FromRoom, Publish, Purge, Purged, Recall, Relay,
-    SetRoom, ToNode, ToRoom,
+    ReportTopic, SetRoom, SetTopic, ToNode, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::room::fanout::{Fanout, Newcomer};
 use crate::server::room::rates::{Limit, RoomRates};
 use crate::server::room::saving::Saving;
 use crate::server::room::shaper::Shaper;
+use crate::server::store::writer::StoreWriter;
 
 /// How often a file of the history is rid of what is too old.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -40,6 +41,8 @@ pub(crate) struct Room {
     pub(crate) meters: Arc<Meters>,
     /// The history's way to its file, if there is one.
     pub(crate) saving: Option<Saving>,
+    /// Keeps the topic over restarts; the servers of a cluster keep it together.
+    pub(crate) store: Option<StoreWriter>,
     /// There if other servers share the room.
     pub(crate) node: Option<Recipient<ToNode>>,
     pub(crate) delays: LogLimiters<Limit>,
@@ -137,13 +140,34 @@ impl Handler<Purge> for Room {
     }
 }
 
+impl Handler<ReportTopic> for Room {
+    type Result = Option<MessageText>;
+
+    fn handle(&mut self, _: ReportTopic, _: &mut Context<Self>) -> Option<MessageText> {
+        self.fanout.topic().cloned()
+    }
+}
+
+impl Handler<SetTopic> for Room {
+    type Result = ();
+
+    fn handle(&mut self, SetTopic(topic): SetTopic, _: &mut Context<Self>) {
+        if let Some(store) = &self.store {
+            store.keep_topic(topic.clone());
+        }
+        self.fanout.set_topic(topic, (self.clock)());
+    }
+}
+
 impl Handler<FromNode> for Room {
     type Result = ();
 
     fn handle(&mut self, message: FromNode, _: &mut Context<Self>) {
         let now = (self.clock)();
         match message {
-            FromNode::Begin { next, members } => self.fanout.begin(next, members),
+            FromNode::Begin { next, members, topic } => {
+                self.fanout.begin(next, members, topic);
+            }
             FromNode::Decided(decisions) => {
                 let sequencer = self.fanout.sequencer();
                 for decision in decisions {

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::protocol::v2::{self, ACTION, FROM_HISTORY, LeaveReason, Member, PublicKey, UnixMillis};
+use crate::protocol::v2::{
+    self, ACTION, FROM_HISTORY, LeaveReason, Member, PublicKey, Text, UnixMillis,
+};
 use crate::protocol::{
     Encode as _, Kind, MessageText, Username, encode_joined, encode_left, encode_message,
 };
@@ -27,9 +29,21 @@ pub(crate) struct RoomEvent<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind<'a> {
-    Joined { name: &'a Username, key: Option<&'a PublicKey> },
-    Left { name: &'a Username, reason: LeaveReason },
-    Said { from: &'a Username, text: &'a MessageText, action: bool },
+    Joined {
+        name: &'a Username,
+        key: Option<&'a PublicKey>,
+    },
+    Left {
+        name: &'a Username,
+        reason: LeaveReason,
+    },
+    Said {
+        from: &'a Username,
+        text: &'a MessageText,
+        action: bool,
+    },
+    /// `None` is no topic any more.
+    Topic(Option<&'a MessageText>),
 }
 
 /// A revision of the protocol: what the bytes of an event look like.
@@ -123,6 +137,8 @@ fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
         EventKind::Said { from, text, action: true } => {
             encode_message(from, &text.as_action(), out);
         }
+        // Revision 1 has no topics.
+        EventKind::Topic(_) => {}
     }
 }
 
@@ -145,8 +161,17 @@ fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
             v2::ServerFrame::Left { sequence, time, username: name.clone(), reason }
         }
         EventKind::Said { from, text, action } => said_v2(event, from, text, action, 0),
+        EventKind::Topic(topic) => {
+            v2::ServerFrame::Topic { sequence, time, topic: topic_text(topic) }
+        }
     };
     frame.encode(out);
+}
+
+/// A topic as frames hold it.
+pub(crate) fn topic_text(topic: Option<&MessageText>) -> Text<512> {
+    // What is a message is no longer, and of the same characters.
+    topic.and_then(|topic| Text::new(topic.as_str())).unwrap_or_default()
 }
 
 fn said_v2(
@@ -198,6 +223,10 @@ mod tests {
         let joined = EventKind::Joined { name: &name, key: Some(&key) };
         let expected = [b"\0\0\0\x14\0\0\0\x3a", &head[..], b"\0\0\0\x01", &[9; 32]];
         assert_eq!(encoded(Dialect::V2, joined), expected.concat());
+        let topic = EventKind::Topic(Some(&text));
+        assert_eq!(encoded(Dialect::V1, topic), b"");
+        let expected = [b"\0\0\0\x1f\0\0\0\x16", &head[..16], b"\0\0\0\x02hi"];
+        assert_eq!(encoded(Dialect::V2, topic), expected.concat());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::server::messages::Publish;
 use crate::server::metrics::frame_counts::FrameCounts;
 use crate::server::room::batch::{Batch, Welcome};
 use crate::server::room::event::{
-    Dialect, EventKind, MemberKey, PerDialect, RoomEvent, wire_sequence,
+    Dialect, EventKind, MemberKey, PerDialect, RoomEvent, topic_text, wire_sequence,
 };
 use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::history_file::Saved;
@@ -39,6 +39,7 @@ pub(crate) struct Fanout {
     history: History,
     server_name: Text<64>,
     motd: Motd,
+    topic: Option<MessageText>,
     /// The time of day of what is committed next.
     now: UnixMillis,
     /// How many of the members speak revision 2.
@@ -87,6 +88,7 @@ impl Fanout {
             history: History::default(),
             server_name: Text::default(),
             motd: Motd::default(),
+            topic: None,
             now: UnixMillis(0),
             v2_members: 0,
             frames,
@@ -137,6 +139,16 @@ impl Fanout {
         self.server_name = Text::new(from.as_str()).unwrap_or_default();
     }
 
+    /// Goes on with the topic of an earlier run of the server, before anything has happened.
+    pub(crate) fn restore_topic(&mut self, topic: Option<MessageText>) {
+        self.topic = topic;
+    }
+
+    /// The topic as it was committed last.
+    pub(crate) fn topic(&self) -> Option<&MessageText> {
+        self.topic.as_ref()
+    }
+
     /// Sets the time of day of what is committed next.
     pub(crate) fn set_time(&mut self, now: UnixMillis) {
         self.now = now;
@@ -181,6 +193,11 @@ impl Fanout {
         self.propose(Change::Say { publisher: None, from, texts, action: false }, now);
     }
 
+    /// Asks for another topic, or none.
+    pub(crate) fn set_topic(&mut self, topic: Option<MessageText>, now: Instant) {
+        self.propose(Change::SetTopic(topic), now);
+    }
+
     fn propose(&mut self, change: Change, time: Instant) {
         self.sequencer.propose(Proposal { time, change });
     }
@@ -221,6 +238,11 @@ impl Fanout {
                     }
                     self.publishes(publisher);
                 }
+                Change::SetTopic(topic) => {
+                    self.append(first, time, EventKind::Topic(topic.as_ref()));
+                    self.frames.topics += 1;
+                    self.topic = topic;
+                }
             }
         }
         self.now = now;
@@ -228,7 +250,8 @@ impl Fanout {
     }
 
     /// Goes on with what other servers have, before anything has happened here.
-    pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>) {
+    pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>, topic: Option<MessageText>) {
+        self.topic = topic;
         self.log = Log::starting_at(next);
         for shard in &mut self.shards {
             shard.read_from(self.log.reader());
@@ -337,7 +360,7 @@ impl Fanout {
                 // That of the event before.
                 sequence: wire_sequence(sequence).saturating_sub(1),
                 server: self.server_name.clone(),
-                topic: Text::default(),
+                topic: topic_text(self.topic.as_ref()),
                 present: u32::try_from(present).unwrap_or(u32::MAX),
             }
             .encode(&mut out),

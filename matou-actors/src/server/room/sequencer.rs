@@ -41,6 +41,8 @@ pub(crate) enum Change {
         texts: Vec<MessageText>,
         action: bool,
     },
+    /// An operator sets the topic, or takes it away.
+    SetTopic(Option<MessageText>),
 }
 
 /// A proposal and the sequence of the first of its events.
@@ -172,7 +174,7 @@ impl Change {
     fn events(&self) -> u64 {
         match self {
             Self::Join { replaces: Some(_), .. } | Self::Refuse { .. } => 0,
-            Self::Join { .. } | Self::Leave { .. } => 1,
+            Self::Join { .. } | Self::Leave { .. } | Self::SetTopic(_) => 1,
             Self::Say { texts, .. } => u64::try_from(texts.len()).unwrap_or(u64::MAX),
         }
     }

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
+use crate::protocol::{MessageText, Username};
 use crate::server::registry::bound_names::{Binding, NameChange};
 
 /// By folded name: the name, its key, and the seconds (since 1970) of its first and last use.
 const NAMES: TableDefinition<'_, &str, (&str, &[u8; 32], i64, i64)> = TableDefinition::new("names");
+/// What is no name, by what it is; the topic under [`TOPIC`].
+const ROOM: TableDefinition<'_, &str, &str> = TableDefinition::new("room");
+const TOPIC: &str = "topic";
 /// Bytes of memory for what was read lately: all of it is read once.
 const CACHE: usize = 1024 * 1024;
 
@@ -23,8 +26,26 @@ const CACHE: usize = 1024 * 1024;
 pub struct Store {
     pub(super) path: PathBuf,
     pub(super) database: Database,
-    pub(super) names: Vec<Binding>,
+    pub(super) stored: Stored,
 }
+
+/// What a database holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) names: Vec<Binding>,
+    pub(crate) topic: Option<MessageText>,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) names: Vec<NameChange>,
+    pub(super) topic: Option<NewTopic>,
+}
+
+/// The topic from now on, if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct NewTopic(pub(super) Option<MessageText>);
 
 /// A database that cannot be used. None is ever replaced.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +81,8 @@ impl Store {
         // What is damaged in a way that the database does not expect must not end the server.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = open(path).map_err(|error| refused(path, error))?;
-            let names = read_names(&database).map_err(|reason| damaged(path, reason))?;
-            Ok(Self { path: path.to_owned(), database, names })
+            let stored = read(&database).map_err(|reason| damaged(path, reason))?;
+            Ok(Self { path: path.to_owned(), database, stored })
         }));
         opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be read".into())))
     }
@@ -80,7 +101,7 @@ impl Store {
             // It was not closed: whether that can be repaired is seen on a copy.
             Err(DatabaseError::RepairAborted) => check_copy(path),
             Err(error) => Err(refused(path, error)),
-            Ok(database) => read_names(&database).map(drop).map_err(|reason| damaged(path, reason)),
+            Ok(database) => read(&database).map(drop).map_err(|reason| damaged(path, reason)),
         });
         checked.unwrap_or_else(|_| Err(damaged(path, "it cannot be read".into())))
     }
@@ -93,7 +114,7 @@ fn check_copy(path: &Path) -> Result<(), StoreError> {
     });
     let copy = copied.map_err(|error| unusable(path, &error))?;
     let database = open(copy.path()).map_err(|error| refused(path, error))?;
-    read_names(&database).map(drop).map_err(|reason| damaged(path, reason))
+    read(&database).map(drop).map_err(|reason| damaged(path, reason))
 }
 
 /// Opens a database that is there.
@@ -103,11 +124,18 @@ pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
 }
 
 /// Writes `changes`; after a crash at any moment all of them are there or none. Waits for the disk.
-pub(super) fn write(database: &Database, changes: &[NameChange]) -> Result<(), redb::Error> {
+pub(super) fn write(database: &Database, changes: &Changes) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
+    if let Some(NewTopic(topic)) = &changes.topic {
+        let mut room = transaction.open_table(ROOM)?;
+        match topic {
+            Some(topic) => drop(room.insert(TOPIC, topic.as_str())?),
+            None => drop(room.remove(TOPIC)?),
+        }
+    }
     {
         let mut names = transaction.open_table(NAMES)?;
-        for NameChange { name, binding } in changes {
+        for NameChange { name, binding } in &changes.names {
             match binding {
                 Some(Binding { name: written, key, first_use, last_use }) => {
                     let (first, last) = (first_use.as_second(), last_use.as_second());
@@ -118,6 +146,23 @@ pub(super) fn write(database: &Database, changes: &[NameChange]) -> Result<(), r
         }
     }
     Ok(transaction.commit()?)
+}
+
+fn read(database: &impl ReadableDatabase) -> Result<Stored, String> {
+    Ok(Stored { names: read_names(database)?, topic: read_topic(database)? })
+}
+
+fn read_topic(database: &impl ReadableDatabase) -> Result<Option<MessageText>, String> {
+    let text = |error: redb::Error| error.to_string();
+    let transaction = database.begin_read().map_err(|error| text(error.into()))?;
+    let table = match transaction.open_table(ROOM) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(text(error.into())),
+    };
+    let topic = table.get(TOPIC).map_err(|error| text(error.into()))?;
+    let parsed = topic.map(|topic| MessageText::parse(topic.value()));
+    parsed.transpose().map_err(|error| format!("the topic: {error}"))
 }
 
 fn read_names(database: &impl ReadableDatabase) -> Result<Vec<Binding>, String> {
@@ -205,16 +250,22 @@ mod tests {
         let path = folder.path().join("a/server.redb");
         Store::check(&path).unwrap();
         let store = Store::open(&path).unwrap();
-        assert_eq!(store.names, []);
+        assert_eq!(store.stored, Stored::default());
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         let (ann, bob) = (binding("Ann", 1), binding("Боб", 2));
-        write(&store.database, &[keep(&ann), keep(&bob)]).unwrap();
+        let topic = MessageText::parse("Be kind.").ok();
+        let names = vec![keep(&ann), keep(&bob)];
+        write(&store.database, &Changes { names, topic: Some(NewTopic(topic.clone())) }).unwrap();
         let gone = NameChange { name: ann.name.folded(), binding: None };
-        write(&store.database, &[gone]).unwrap();
+        write(&store.database, &Changes { names: vec![gone], topic: None }).unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::InUse(_))));
         Store::check(&path).unwrap();
         drop(store);
-        assert_eq!(Store::open(&path).unwrap().names, [bob]);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.stored, Stored { names: vec![bob], topic });
+        write(&store.database, &Changes { names: vec![], topic: Some(NewTopic(None)) }).unwrap();
+        drop(store);
+        assert_eq!(Store::open(&path).unwrap().stored.topic, None);
         Store::check(&path).unwrap();
     }
 
@@ -225,7 +276,7 @@ mod tests {
         let store = Store::open(&path).unwrap();
         let many: Vec<NameChange> =
             (0..1000).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
-        write(&store.database, &many).unwrap();
+        write(&store.database, &Changes { names: many, topic: None }).unwrap();
         drop(store);
         let whole = fs::read(&path).unwrap();
         let mut torn = whole.clone();
@@ -250,13 +301,13 @@ mod tests {
         let store = Store::open(&path).unwrap();
         let many: Vec<NameChange> =
             (0..MOST).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
-        write(&store.database, &many).unwrap();
+        write(&store.database, &Changes { names: many, topic: None }).unwrap();
         // As the file is when the process is killed.
         fs::copy(&path, &copy).unwrap();
         drop(store);
         for path in [path, copy] {
             let began = Instant::now();
-            assert_eq!(Store::open(&path).unwrap().names.len(), many.len());
+            assert_eq!(Store::open(&path).unwrap().stored.names.len(), MOST);
             // Without optimization it takes a tenth of this.
             assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         }

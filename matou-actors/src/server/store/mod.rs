@@ -1,6 +1,6 @@
 //! The database in which the server keeps over restarts what is no setting.
 
-mod database;
+pub(crate) mod database;
 pub(crate) mod writer;
 
 pub use database::{Store, StoreError};

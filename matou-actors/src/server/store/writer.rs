@@ -11,8 +11,8 @@ use redb::Database;
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
-use super::database::{Store, open, write};
-use crate::protocol::FoldedName;
+use super::database::{Changes, NewTopic, Store, Stored, open, write};
+use crate::protocol::{FoldedName, MessageText};
 use crate::server::registry::bound_names::{Binding, MOST, NameChange};
 
 /// What changes within this time is written together.
@@ -35,6 +35,8 @@ struct WriteQueue {
 #[derive(Debug, Default)]
 struct QueuedWrites {
     names: HashMap<FoldedName, Option<Binding>>,
+    /// The topic, if it is to be written.
+    topic: Option<NewTopic>,
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -49,13 +51,13 @@ struct WriterThread {
 
 impl StoreWriter {
     /// Starts the thread; also what `store` held.
-    pub(crate) fn start(store: Store, logger: Logger) -> std::io::Result<(Self, Vec<Binding>)> {
-        let Store { path, database, names } = store;
+    pub(crate) fn start(store: Store, logger: Logger) -> std::io::Result<(Self, Stored)> {
+        let Store { path, database, stored } = store;
         let shared = Arc::<WriteQueue>::default();
         let writer = Self(Arc::clone(&shared));
         let writing = WriterThread { path, database: Some(database), is_failing: false, logger };
         thread::Builder::new().name("store".into()).spawn(move || writing.run(&shared))?;
-        Ok((writer, names))
+        Ok((writer, stored))
     }
 
     /// Writes `changes` soon, in place of those of the same names that wait.
@@ -73,6 +75,12 @@ impl StoreWriter {
         self.0.changed.notify_one();
     }
 
+    /// Writes soon that the topic is this one, or none.
+    pub(crate) fn keep_topic(&self, topic: Option<MessageText>) {
+        self.0.lock().topic = Some(NewTopic(topic));
+        self.0.changed.notify_one();
+    }
+
     /// Writes what waits and closes the database; the answer comes when that is done.
     pub(crate) fn close(&self, closed: oneshot::Sender<()>) {
         self.0.lock().closing = Some(closed);
@@ -86,25 +94,28 @@ impl WriteQueue {
     }
 
     /// Waits until there is something to do, and then for more of it, or for the next try.
-    fn next(&self, pause: Duration) -> (Vec<NameChange>, Option<oneshot::Sender<()>>) {
-        let idle =
-            |waiting: &mut QueuedWrites| waiting.names.is_empty() && waiting.closing.is_none();
+    fn next(&self, pause: Duration) -> (Changes, Option<oneshot::Sender<()>>) {
+        let idle = |waiting: &mut QueuedWrites| {
+            waiting.names.is_empty() && waiting.topic.is_none() && waiting.closing.is_none()
+        };
         let waiting = self.changed.wait_while(self.lock(), idle);
         let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
         let open = |waiting: &mut QueuedWrites| waiting.closing.is_none();
         let waited = self.changed.wait_timeout_while(waiting, pause, open);
         let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         let names = std::mem::take(&mut waiting.names);
-        let changes = names.into_iter().map(|(name, binding)| NameChange { name, binding });
-        (changes.collect(), waiting.closing.take())
+        let names = names.into_iter().map(|(name, binding)| NameChange { name, binding });
+        let changes = Changes { names: names.collect(), topic: waiting.topic.take() };
+        (changes, waiting.closing.take())
     }
 
     /// Puts back what could not be written, unless it has changed again.
-    fn put_back(&self, changes: Vec<NameChange>) {
+    fn put_back(&self, Changes { names, topic }: Changes) {
         let mut waiting = self.lock();
-        for NameChange { name, binding } in changes {
+        for NameChange { name, binding } in names {
             waiting.names.entry(name).or_insert(binding);
         }
+        waiting.topic = waiting.topic.take().or(topic);
     }
 }
 
@@ -126,8 +137,8 @@ impl WriterThread {
     }
 
     /// Whether all of it was written.
-    fn write(&mut self, changes: &[NameChange]) -> bool {
-        if changes.is_empty() {
+    fn write(&mut self, changes: &Changes) -> bool {
+        if changes.names.is_empty() && changes.topic.is_none() {
             return true;
         }
         let written = catch_unwind(AssertUnwindSafe(|| self.try_write(changes)))
@@ -151,7 +162,7 @@ impl WriterThread {
         written.is_ok()
     }
 
-    fn try_write(&mut self, changes: &[NameChange]) -> Result<(), String> {
+    fn try_write(&mut self, changes: &Changes) -> Result<(), String> {
         let database = match &mut self.database {
             Some(database) => database,
             closed => closed.insert(open(&self.path).map_err(|error| error.to_string())?),
@@ -178,6 +189,10 @@ mod tests {
         NameChange { name: folded, binding: Some(binding) }
     }
 
+    fn names(names: Vec<NameChange>) -> Changes {
+        Changes { names, topic: None }
+    }
+
     #[tokio::test]
     async fn what_waits_is_written_before_the_database_is_closed() {
         let folder = tempfile::tempdir().unwrap();
@@ -185,13 +200,17 @@ mod tests {
         let logger = Logger::root(Discard, o!());
         let store = Store::open(&path).unwrap();
         let (writer, kept) = StoreWriter::start(store, logger.clone()).unwrap();
-        assert_eq!(kept, []);
+        assert_eq!(kept, Stored::default());
         writer.keep(vec![change("ann", 1), change("bob", 2)]);
         writer.keep(vec![change("ann", 3)]);
+        let topic = MessageText::parse("Be kind.").ok();
+        writer.keep_topic(topic.clone());
         let (closed, wait) = oneshot::channel();
         writer.close(closed);
         tokio::time::timeout(DEADLINE, wait).await.unwrap().unwrap();
-        let (_, mut kept) = StoreWriter::start(Store::open(&path).unwrap(), logger).unwrap();
+        let (_, stored) = StoreWriter::start(Store::open(&path).unwrap(), logger).unwrap();
+        assert_eq!(stored.topic, topic);
+        let mut kept = stored.names;
         kept.sort_by(|a, b| a.name.cmp(&b.name));
         let kept: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.key.0[0])).collect();
         assert_eq!(kept, [("ann", 3), ("bob", 2)]);
@@ -201,10 +220,10 @@ mod tests {
     fn what_could_not_be_written_is_tried_again_unless_it_has_changed() {
         let shared = WriteQueue::default();
         shared.lock().names.insert(change("ann", 2).name, change("ann", 2).binding);
-        shared.put_back(vec![change("ann", 1), change("bob", 1)]);
+        shared.put_back(names(vec![change("ann", 1), change("bob", 1)]));
         let (mut changes, _) = shared.next(Duration::ZERO);
-        changes.sort_by(|a, b| a.name.cmp(&b.name));
-        assert_eq!(changes, [change("ann", 2), change("bob", 1)]);
+        changes.names.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(changes.names, [change("ann", 2), change("bob", 1)]);
     }
 
     #[test]
@@ -214,10 +233,10 @@ mod tests {
         let logger = Logger::root(Discard, o!());
         let mut writing =
             WriterThread { path: path.clone(), database: None, is_failing: false, logger };
-        assert!(!writing.write(&[change("ann", 1)]));
+        assert!(!writing.write(&names(vec![change("ann", 1)])));
         assert!(writing.is_failing);
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        assert!(writing.write(&[change("ann", 1)]));
+        assert!(writing.write(&names(vec![change("ann", 1)])));
         assert!(!writing.is_failing);
     }
 }

@@ -49,6 +49,7 @@ impl Fixture {
             clock,
             timer: None,
             saving: None,
+            store: None,
             node: None,
             fanout: Fanout::new(2, true),
             shaper: Shaper::new(rates),

@@ -57,6 +57,8 @@ pub(crate) struct App {
     /// What was last shown of why the server is not reached.
     pub(in crate::screen) stated_reason: String,
     pub(in crate::screen) older: Older,
+    /// The topic of the room; empty when there is none.
+    pub(in crate::screen) topic: String,
     pub(in crate::screen) people: People,
     pub(in crate::screen) ignored: Vec<Username>,
     /// Those whose keys the user has compared, as far as they were here.
@@ -201,6 +203,7 @@ impl App {
             security: None,
             stated_reason: String::new(),
             older: Older::default(),
+            topic: String::new(),
             people: People::default(),
             ignored: Vec::new(),
             compared: BTreeSet::new(),

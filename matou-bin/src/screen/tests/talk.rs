@@ -335,3 +335,21 @@ fn the_chat_log_holds_only_the_configured_chats() {
         assert_eq!(logged, all[..expected]);
     }
 }
+
+#[test]
+fn the_topic_stands_above_the_room_where_there_are_rows_enough() {
+    let topic = |topic: &str| Event::Topic { topic: topic.into(), changed: true };
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.chat(topic("Be kind\u{202e} here."));
+    let rows: Vec<String> = scene.screen().lines().map(str::to_owned).collect();
+    assert!(rows[1].starts_with("\" Be kind<U+202E> here."), "{}", scene.screen());
+    assert!(scene.shows("The topic is now: Be kind"));
+    scene.chat(topic(&"x".repeat(512)));
+    assert!(scene.screen().lines().nth(1).is_some_and(|row| row.contains("xxx…")));
+    scene.chat(topic(""));
+    assert!(scene.shows("The topic was removed."));
+    assert!(!scene.screen().lines().nth(1).is_some_and(|row| row.contains("xxx")));
+    let mut small = TestScreen::signed_in((40, 10));
+    small.chat(topic("Be kind."));
+    assert!(!small.screen().lines().nth(1).is_some_and(|row| row.starts_with("\" Be kind.")));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use matou_actors::client::{ErrorCode, Event, LinkSecurity};
 use matou_actors::protocol::{MessageText, Username};
 
+use crate::client::plain::describe_topic;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::{App, Older, ServerLink};
 use crate::screen::state::buffer::Move;
@@ -48,6 +49,10 @@ impl App {
             Event::HistoryMessage { message, missed } => self.past_message(&message, missed),
             Event::HistoryEnd { messages, more } => self.history_end(messages, more),
             Event::History { messages, more } => self.older_messages(&messages, more),
+            Event::Topic { topic, changed } => {
+                self.notice_in(ROOM, &describe_topic(&topic, changed));
+                self.topic = topic;
+            }
             Event::Present { usernames } => self.present(&usernames),
             Event::Notice { message } => self.notice_in(self.active, &message),
             Event::Error { code, message } => {
@@ -80,6 +85,7 @@ impl App {
 
     fn connected(&mut self, server: String, username: Username) {
         self.people.clear();
+        self.topic.clear();
         self.people.add(username.clone());
         self.notice_in(ROOM, &format!("Connected to {server} as {username}."));
         self.server = server;

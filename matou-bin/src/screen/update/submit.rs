@@ -273,6 +273,7 @@ impl App {
             | Command::Cancel(_)
             | Command::SetDownloads { .. }
             | Command::ListPresent
+            | Command::ShowTopic
             | Command::Reconnect => {}
         }
         self.effects.push(Effect::Send(command));

@@ -12,6 +12,8 @@ use crate::screen::text::width::cells;
 use crate::screen::view::rows::Pane;
 
 const ROSTER_FROM: u16 = 70;
+/// The topic has a row of its own on screens of so many rows.
+const TOPIC_FROM: u16 = 16;
 /// Room for `  … 99 more`.
 const LEAST_ROSTER: u16 = 11;
 
@@ -19,6 +21,8 @@ const LEAST_ROSTER: u16 = 11;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::screen) struct Areas {
     pub(in crate::screen) tabs: Rect,
+    /// The topic of the room, above its messages.
+    pub(in crate::screen) topic: Option<Rect>,
     pub(in crate::screen) messages: Rect,
     /// Who is here, without the line to its left.
     pub(in crate::screen) roster: Option<Rect>,
@@ -54,9 +58,14 @@ impl Areas {
         let waiting = app.waiting().map(|_| take(1));
         let tabs = Rect { height: 1, ..area };
         let main = Rect { y: area.y + 1, height: bottom.saturating_sub(area.y + 1), ..area };
+        let in_room = app.tab().is_some_and(|tab| tab.kind == TabKind::Room);
+        let has_topic = in_room && !app.topic.is_empty() && area.height >= TOPIC_FROM;
+        let topic = has_topic.then_some(Rect { height: 1, ..main });
+        let above = u16::from(has_topic);
+        let main = Rect { y: main.y + above, height: main.height.saturating_sub(above), ..main };
         let input = Rect { x: area.x + lead, width: area.width.saturating_sub(lead), ..input_row };
         let (messages, roster, transfers) = Self::split_main(app, main);
-        Self { tabs, messages, roster, transfers, waiting, prompt, status, input_row, input }
+        Self { tabs, topic, messages, roster, transfers, waiting, prompt, status, input_row, input }
     }
 
     fn split_main(app: &App, main: Rect) -> (Rect, Option<Rect>, Option<Rect>) {

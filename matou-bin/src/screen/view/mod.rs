@@ -63,6 +63,9 @@ fn draw_all(app: &App, area: Rect, painter: &mut Painter<'_>) -> Option<Position
     }
     let areas = Areas::of(app, area);
     tabs::draw(app, areas.tabs, painter);
+    if let Some(topic) = areas.topic {
+        tabs::draw_topic(app, topic, painter);
+    }
     if let Some(list) = areas.transfers {
         transfers::draw(app, list, painter);
     }

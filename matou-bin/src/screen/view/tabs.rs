@@ -4,11 +4,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::paint::Painter;
+use crate::sanitize::sanitize;
 use crate::screen::config::style::Role;
 use crate::screen::state::app::App;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
-use crate::screen::text::bidi::isolated;
-use crate::screen::text::width::{cells, width};
+use crate::screen::text::bidi::{isolated, sentence};
+use crate::screen::text::width::{cells, shorten, width};
 
 const TITLE: usize = 14;
 
@@ -42,6 +43,14 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     if more_right {
         painter.text(area.right() - 1, area.y, area.right(), "›", bar);
     }
+}
+
+/// The topic of the room, as much of it as fits; `/topic` shows all of it.
+pub(super) fn draw_topic(app: &App, area: Rect, painter: &mut Painter<'_>) {
+    let style = app.theme.style(Role::Notice);
+    let topic = sanitize(&app.topic);
+    let topic = shorten(&topic, usize::from(area.width).saturating_sub(2));
+    painter.text(area.x + 1, area.y, area.right(), &sentence(&topic), style);
 }
 
 /// The tabs that fit around the active one, and whether some are left out on either side.

@@ -174,3 +174,17 @@ fn a_roster_is_due_after_so_many_messages() {
     room.replica.pass(b"roster", true);
     assert_eq!(room.publish(B, vec![]), []);
 }
+
+#[test]
+fn the_topic_has_its_place_among_the_events_and_is_in_the_roster() {
+    let mut room = Room::new();
+    let topic = MessageText::parse("Be kind.").ok();
+    room.publish(A, vec![say("ann", &["one"])]);
+    let set = room.publish(B, vec![Record::Topic { topic: topic.clone(), at: 8 }]);
+    assert_eq!(set, [Effect::Topic { from: B, topic: topic.clone(), sequence: 1, at: 8 }]);
+    let (roster, parts) = room.replica.roster();
+    let restored = Replica::restored(roster, parts, 9);
+    assert_eq!((restored.topic(), restored.events()), (topic.as_ref(), 2));
+    room.publish(A, vec![Record::Topic { topic: None, at: 9 }]);
+    assert_eq!(room.replica.topic(), None);
+}
