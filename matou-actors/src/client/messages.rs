@@ -8,10 +8,14 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::client::api::command::Command;
-use crate::client::api::event::LinkSecurity;
+use crate::client::api::event::{Event, LinkSecurity};
+use crate::client::api::password::Password;
+use crate::client::api::server_name::ServerName;
 use crate::client::doctor::Evidence;
 use crate::client::files::Seen;
 use crate::client::ids::{MessageId, SessionId, TransferId};
+use crate::client::link::roster::RosterChange;
+use crate::client::link::view::Standing;
 use crate::client::meeting::MeetingReport;
 use crate::exchange::Report;
 use crate::protocol::v2::{self, Candidates, DialReport, Ticket};
@@ -29,17 +33,94 @@ pub(crate) struct Run {
 /// For a command that sends a file: the file, or why it cannot be sent.
 pub(crate) type Checked = Option<Result<Arc<ChosenFile>, String>>;
 
-/// What happened on one connection to the server.
+/// What happened to the link to the server, in order: `standing`, if it has changed, and the changes of
+/// the roster are what holds once all of `events` have happened. The answer comes once the next one may
+/// follow, and matters when the server brought it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct LinkReport {
+    pub(crate) standing: Option<Standing>,
+    pub(crate) roster: Vec<RosterChange>,
+    pub(crate) events: Vec<LinkEvent>,
+    pub(crate) by_server: bool,
+}
+
+/// What can happen to the link to the server.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// What was said is not shown when the user ignores its sender.
+    Emit(Event),
+    /// A frame about a private session.
+    Private(v2::ServerFrame),
+    /// A user is in the room, or joined it, which the user has read.
+    Arrived(Username),
+    /// A user left the room.
+    Left(Username),
+    /// The server is lost, and with it everything that needs it.
+    Lost,
+    /// The first sign-in is complete.
+    Ready,
+}
+
+/// What the link to the server is to do.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum LinkCommand {
+    /// Do what the user wants. `room` is dropped once the next command may follow.
+    Run { command: ServerCommand, room: oneshot::Sender<()> },
+    /// Send a frame that the set-up of a private session needs, unless the connection is another one by
+    /// now.
+    Send { generation: u64, frame: v2::ClientFrame },
+    /// The user signs out once nothing is under way: a lost connection is not made again.
+    Finish,
+    /// The user signs out now.
+    Leave,
+    /// Wait no more for the server to read and answer.
+    GiveUp,
+}
+
+/// What a user can want of the server.
+#[derive(Debug)]
+pub(crate) enum ServerCommand {
+    SignIn(Username),
+    UsePassword(Password),
+    UseServers(Vec<ServerName>),
+    Reconnect,
+    Say { text: MessageText, action: bool },
+    FetchHistory,
+    ListPresent,
+    ShowTopic,
+}
+
+impl ServerCommand {
+    /// `command`, if it is about the server; else it is handed back.
+    pub(crate) fn from_command(command: Command) -> Result<Self, Command> {
+        Ok(match command {
+            Command::SignIn(name) => Self::SignIn(name),
+            Command::UsePassword(password) => Self::UsePassword(password),
+            Command::UseServers(servers) => Self::UseServers(servers),
+            Command::Reconnect => Self::Reconnect,
+            Command::Say(text) => Self::Say { text, action: false },
+            Command::Act(text) => Self::Say { text, action: true },
+            Command::FetchHistory => Self::FetchHistory,
+            Command::ListPresent => Self::ListPresent,
+            Command::ShowTopic => Self::ShowTopic,
+            other => return Err(other),
+        })
+    }
+}
+
+/// What happened on one connection to the server.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ConnectionReport {
     pub(crate) generation: u64,
-    pub(crate) event: LinkEvent,
+    pub(crate) event: ConnectionEvent,
 }
 
 /// What can happen on a connection to the server.
 #[derive(Debug)]
-pub(crate) enum LinkEvent {
+pub(crate) enum ConnectionEvent {
     /// It is reached.
     Up {
         local: SocketAddr,
@@ -52,9 +133,9 @@ pub(crate) enum LinkEvent {
     Frames(Vec<v2::ServerFrame>),
     /// There was no room for a text of the user's.
     NotSaid,
-    /// So many bytes are not written yet, after [`LinkCommand::Close`].
+    /// So many bytes are not written yet, after [`ConnectionCommand::Close`].
     Unwritten(usize),
-    /// It could not be reached, or is lost; the link has stopped. With `retry` off it is not a
+    /// It could not be reached, or is lost; its actor has stopped. With `retry` off it is not a
     /// Matou server, and another attempt would end in the same way.
     Down { reason: String, retry: bool },
 }
@@ -62,7 +143,7 @@ pub(crate) enum LinkEvent {
 /// What a connection to the server is to do.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) enum LinkCommand {
+pub(crate) enum ConnectionCommand {
     /// Send a text. `room` is dropped once the next one may follow.
     Say { text: MessageText, action: bool, room: oneshot::Sender<()> },
     /// Send a frame.

@@ -2,7 +2,7 @@
 //!
 //! - `api`: what the outside sees.
 //! - `channels`: the inner side of that.
-//! - `link`: the connection to the server, one actor.
+//! - `link`: the server, one actor for the link to it and one for each connection.
 //! - `meeting`: how two clients of revision 2 find each other.
 //! - `doctor`: what is in their way, in words.
 //! - `session`: private sessions, one actor for each, which owns both its connections.

@@ -1,31 +1,14 @@
-//! Performs what [`ServerLink`] and [`Peers`] decide.
-
-use std::time::Instant;
+//! Performs what [`Peers`] decide, and what follows from what the link to the server reports.
 
 use actix::prelude::*;
 
 use super::Hub;
 use crate::client::background::{remember, verify};
 use crate::client::ids::SessionId;
-use crate::client::link::action::LinkAction;
-use crate::client::link::server_link::ServerLink;
-use crate::client::messages::SessionEvent;
+use crate::client::messages::{LinkCommand, LinkEvent, SessionEvent};
 use crate::client::peers::{Action, Peers, Situation};
 
 impl Hub {
-    /// Does something with the server, and all that follows from it.
-    pub(super) fn with_server<R>(
-        &mut self,
-        ctx: &mut Context<Self>,
-        act: impl FnOnce(&mut ServerLink) -> R,
-    ) -> R {
-        let result = act(&mut self.server);
-        for action in self.server.take_actions() {
-            self.perform_link(action, ctx);
-        }
-        result
-    }
-
     /// Does something with the peers, and all that follows from it.
     pub(super) fn with_peers<R>(
         &mut self,
@@ -39,36 +22,31 @@ impl Hub {
         result
     }
 
-    fn perform_link(&mut self, action: LinkAction, ctx: &mut Context<Self>) {
-        match action {
-            LinkAction::Emit(event) => {
+    /// Has the link to the server do something. It is there as long as this actor is.
+    pub(super) fn command_link(&self, command: LinkCommand) {
+        if let Some(link) = &self.link {
+            // Bounded: the user's commands wait for it, and the set-up of sessions by what they do.
+            link.do_send(command);
+        }
+    }
+
+    /// Something happened to the link to the server.
+    pub(super) fn link_event(&mut self, event: LinkEvent, ctx: &mut Context<Self>) {
+        match event {
+            LinkEvent::Emit(event) => {
                 if let Some(event) = self.peers.shown(event, self.server.me()) {
                     self.emit(event);
                 }
             }
-            LinkAction::Connect(attempt) => self.link.open(attempt, ctx.address().recipient()),
-            LinkAction::Command(command) => self.link.command(command),
-            LinkAction::Wake(delay, wake) => {
-                Self::later(ctx, delay, move |hub, ctx| {
-                    // Then nothing that comes is read.
-                    let is_behind = hub.events.is_full();
-                    hub.with_server(ctx, |server| {
-                        if is_behind {
-                            server.heard();
-                        }
-                        server.wake(wake, Instant::now());
-                    });
-                });
-            }
-            LinkAction::Private(frame) => self.with_peers(ctx, |peers, at| peers.frame(frame, at)),
-            LinkAction::Arrived(who) => self.with_peers(ctx, |peers, at| peers.arrived(&who, at)),
-            LinkAction::Left(who) => self.with_peers(ctx, |peers, _| {
+            LinkEvent::Private(frame) => self.with_peers(ctx, |peers, at| peers.frame(frame, at)),
+            LinkEvent::Arrived(who) => self.with_peers(ctx, |peers, at| peers.arrived(&who, at)),
+            LinkEvent::Left(who) => self.with_peers(ctx, |peers, _| {
                 peers.peer_unreachable(&who.folded(), &format!("{who} left"));
             }),
-            LinkAction::Lost => self.with_peers(ctx, |peers, _| {
+            LinkEvent::Lost => self.with_peers(ctx, |peers, _| {
                 peers.all_unreachable("the connection to the server was lost");
             }),
-            LinkAction::Ready => self.run_pending(ctx),
+            LinkEvent::Ready => self.run_pending(ctx),
         }
     }
 
@@ -76,7 +54,10 @@ impl Hub {
         match action {
             Action::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
             Action::Emit(event) | Action::EmitUnlessBehind(event) => self.emit(event),
-            Action::Send(frame) => self.with_server(ctx, |server| server.send(frame)),
+            Action::Send(frame) => {
+                let generation = self.server.generation();
+                self.command_link(LinkCommand::Send { generation, frame });
+            }
             Action::Start { id, peer, way } => {
                 if !self.sessions.start(id, peer, way, ctx.address().recipient()) {
                     self.session_lost(id, ctx);

@@ -14,7 +14,7 @@ use actix::prelude::*;
 use super::drain_timeout::{DrainTimeout, Outstanding};
 use super::{Hub, Leaving};
 use crate::client::api::event::Event;
-use crate::client::link::server_link::ServerLink;
+use crate::client::messages::LinkCommand;
 
 /// How long nothing may move before the user does not wait any more.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -23,10 +23,10 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Hub {
     /// Signs out once nothing is under way.
-    pub(super) fn finish(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn finish(&mut self) {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::WhenDone;
-            self.with_server(ctx, ServerLink::finish);
+            self.command_link(LinkCommand::Finish);
         }
     }
 
@@ -50,7 +50,7 @@ impl Hub {
             self.emit(event);
         }
         self.with_peers(ctx, |peers, _| peers.leave());
-        self.with_server(ctx, ServerLink::leave);
+        self.command_link(LinkCommand::Leave);
         let mut drain = DrainTimeout::new(PATIENCE, Instant::now(), self.outstanding());
         ctx.run_interval(LOOK, move |hub, ctx| {
             if drain.is_over(Instant::now(), hub.outstanding()) {
@@ -71,14 +71,14 @@ impl Hub {
         if self.leaving != Leaving::Now {
             return;
         }
-        self.with_server(ctx, ServerLink::give_up);
+        self.command_link(LinkCommand::GiveUp);
         self.with_peers(ctx, |peers, _| peers.give_up());
         self.close_if_empty();
     }
 
     /// Sends `Closed` once every connection is closed.
     pub(super) fn close_if_empty(&mut self) {
-        let closed = self.server.is_closed() && self.peers.is_empty();
+        let closed = self.server.has_left() && self.peers.is_empty();
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);

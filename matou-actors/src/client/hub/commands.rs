@@ -8,7 +8,7 @@ use super::{Hub, Leaving};
 use crate::client::api::command::Command;
 use crate::client::background::move_downloads;
 use crate::client::channels::pending_commands::{needs_server, never_sent};
-use crate::client::messages::Checked;
+use crate::client::messages::{Checked, LinkCommand, ServerCommand};
 
 impl Hub {
     /// Does what `command` says; returns what has to be waited for before the next one.
@@ -25,8 +25,12 @@ impl Hub {
             self.keep_pending(command, checked);
             return Wait::FewerEvents;
         }
-        let room = match self.with_server(ctx, |server| server.run(command)) {
-            Ok(room) => room,
+        let room = match ServerCommand::from_command(command) {
+            Ok(command) => {
+                let (room, wait) = oneshot::channel();
+                self.command_link(LinkCommand::Run { command, room });
+                Some(wait)
+            }
             Err(command) => self.run_beside_server(command, checked, ctx),
         };
         room.map_or(Wait::FewerEvents, Wait::Room)
@@ -40,7 +44,7 @@ impl Hub {
     ) -> Option<oneshot::Receiver<()>> {
         match command {
             Command::Quit => self.leave(ctx),
-            Command::Finish => self.finish(ctx),
+            Command::Finish => self.finish(),
             Command::SetRate(rate) => {
                 let event = self.sessions.limit_rate(rate);
                 self.emit(event);

@@ -1,7 +1,7 @@
 //! The client's centre: one actor that owns the state and routes everything.
 //!
-//! What happens is decided by two pure structs, [`ServerLink`] and [`Peers`]; the files below hand
-//! them what came and perform what follows:
+//! What happens between users is decided by a pure struct, [`Peers`]; what goes on with the server by
+//! the link to it, an actor of its own. The files below route between them:
 //!
 //! - `commands`: what the user wants; `actions`: what follows from what happened.
 //! - `closing`: the order of signing out.
@@ -28,8 +28,8 @@ use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
 use crate::client::channels::pending_commands::PendingCommands;
-use crate::client::link::current::CurrentLink;
-use crate::client::link::server_link::ServerLink;
+use crate::client::link::actor::LinkActor;
+use crate::client::link::view::ServerView;
 use crate::client::peers::Peers;
 use crate::client::people_file::{Changes, load};
 use crate::client::session::running::Sessions;
@@ -47,9 +47,10 @@ pub(crate) struct Hub {
     events: EventSender,
     commands: Option<mpsc::UnboundedReceiver<Queued>>,
 
-    server: ServerLink,
-    /// The connection to the server, or the attempt at one.
-    link: CurrentLink,
+    /// The link to the server, once this actor has started.
+    link: Option<Addr<LinkActor>>,
+    server: ServerView,
+    logger: Logger,
     /// Commands that wait for the first sign-in.
     pending: PendingCommands,
 
@@ -78,20 +79,19 @@ impl Hub {
     pub(crate) fn new(settings: ClientSettings, logger: Logger, inside: Inside) -> Self {
         let downloads = Downloads::new(settings.downloads.clone(), settings.disk_reserve);
         let downloads = Arc::new(downloads);
-        let server = ServerLink::new(&settings, logger.clone(), fastrand::Rng::new());
-        let link = CurrentLink::new(&settings, logger.clone());
         // Before anything else happens: a start may wait for the disk.
         let people = settings.known_people.as_deref().map_or(Ok(KnownPeople::default()), load);
         let peers =
             Peers::new(settings.clone(), logger.clone(), Instant::now()).with_people(people);
         let (transfers, kept) = (peers.transfer_ids(), Arc::clone(&downloads));
-        let sessions = Sessions::new(settings.clone(), transfers, kept, logger);
+        let sessions = Sessions::new(settings.clone(), transfers, kept, logger.clone());
         Self {
             settings,
             events: EventSender::new(inside.events),
             commands: Some(inside.commands),
-            server,
-            link,
+            link: None,
+            server: ServerView::new(),
+            logger,
             pending: PendingCommands::default(),
             peers,
             people_changes: Changes::default(),
@@ -116,8 +116,9 @@ impl Actor for Hub {
         let (folder, days) = (self.settings.downloads.clone(), self.settings.keep_partial_days);
         // It takes as long as the disk does, and nothing waits for it.
         drop(tokio::task::spawn_blocking(move || remove_old_parts(&folder, days)));
-        let servers = self.settings.servers.clone();
-        self.with_server(ctx, |link| link.start(servers));
+        let (logger, random) = (self.logger.clone(), fastrand::Rng::new());
+        let link = LinkActor::new(&self.settings, logger, random, ctx.address().recipient());
+        self.link = Some(link.start());
         self.settle(ctx);
     }
 }

@@ -3,14 +3,14 @@
 //! Every message is an [`Apply`], every timer a [`Hub::later`]: events that wait go out, and
 //! signing out goes on, without a handler that has to remember it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
 use crate::client::api::event::Event;
-use crate::client::messages::{FileEvent, LinkEvent, LinkReport, Run, SessionEvent, SessionReport};
+use crate::client::messages::{FileEvent, LinkReport, Run, SessionEvent, SessionReport};
 
 /// A message to the hub.
 pub(super) trait Apply: Message<Result = ()> {
@@ -106,9 +106,12 @@ impl Apply for Run {
 
 impl Apply for LinkReport {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
-        let frames = matches!(self.event, LinkEvent::Frames(_));
-        hub.with_server(ctx, |server| server.report(self, Instant::now()));
-        if frames { Wait::Events } else { Wait::No }
+        let Self { standing, roster, events, by_server } = self;
+        hub.server.update(standing, roster);
+        for event in events {
+            hub.link_event(event, ctx);
+        }
+        if by_server { Wait::Events } else { Wait::No }
     }
 }
 

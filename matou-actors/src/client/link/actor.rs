@@ -1,259 +1,138 @@
-//! The connection to the server: one actor for each connection.
+//! The actor of the link to the server: it owns the state across connections, the present connection
+//! and its timers, and reports to the hub, in one order.
+//!
+//! Whatever it does is a [`LinkActor::turn`]: behind each, what [`ServerLink`] decided is performed, and
+//! what the hub has to know becomes one report.
 
-use std::cell::Cell;
-use std::io;
-use std::rc::Rc;
-use std::time::Duration;
+use std::time::Instant;
 
 use actix::prelude::*;
-use slog::{Logger, warn};
-use tokio::io::AsyncRead;
-use tokio::sync::oneshot;
+use slog::Logger;
 
-use super::reach::{Alternatives, Reached, Trust, Unreachable, foreign_words, reach};
-use crate::client::api::event::LinkSecurity;
+use super::action::LinkAction;
+use super::current::CurrentConnection;
+use super::server_link::ServerLink;
+use super::view::Standing;
 use crate::client::api::server_name::ServerName;
-use crate::client::connection::drive::drive_connection;
-use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::{Full, Outbox, Pace};
-use crate::client::messages::{LinkCommand, LinkEvent, LinkReport};
-use crate::protocol::v2::{PasswordProof, Text};
-use crate::protocol::{ClaimedName, ClientFrame, CodecError, Decode, Kind, MessageText, v1, v2};
+use crate::client::api::settings::ClientSettings;
+use crate::client::messages::{ConnectionEvent, ConnectionReport, LinkCommand, LinkReport};
 
-/// Bytes that may wait for the server.
-const OUTBOX: usize = 1024 * 1024;
-/// How often it is reported how much a connection that is being closed has still to write.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// What HELLO says of this program.
-const PROGRAM: &str = concat!("Matou ", env!("CARGO_PKG_VERSION"));
-
-/// The revision that a connection speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
-    Revision1,
-    Revision2,
-}
-
-/// What a connection is made from.
+/// The link to the server.
 #[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) generation: u64,
-    pub(crate) server: ServerName,
-    /// The last event that was seen; 0 is none.
-    pub(crate) last_sequence: u64,
-    pub(crate) alternatives: Alternatives,
-    pub(crate) trust: Trust,
-    pub(crate) reports: Recipient<LinkReport>,
-    pub(crate) logger: Logger,
+pub(crate) struct LinkActor {
+    /// Where to begin.
+    servers: Vec<ServerName>,
+    link: ServerLink,
+    connection: CurrentConnection,
+    /// What the hub knows.
+    reported: Option<Standing>,
+    hub: Recipient<LinkReport>,
+    /// Reports that the server brought and the hub has not answered: nothing more is read meanwhile.
+    unanswered: usize,
 }
 
-/// Reaches the server, reads and writes frames until either side ends, and does what
-/// [`LinkCommand`]s say.
-#[derive(Debug)]
-pub(crate) struct Link {
-    setup: Setup,
-    outbox: Outbox,
-    /// The revision that is spoken, once the server is reached.
-    revision: Rc<Cell<Dialect>>,
-    /// What HELLO proves about the server's password.
-    password: Rc<Cell<PasswordProof>>,
-    /// Bytes that were last reported as not yet written.
-    unwritten: usize,
-}
-
-impl Link {
-    pub(crate) fn new(setup: Setup) -> Self {
-        let outbox = Outbox::new(OUTBOX, Pace::Progress);
-        let (revision, password) = (Dialect::Revision1, PasswordProof::None);
-        let (revision, password) = (Rc::new(Cell::new(revision)), Rc::new(Cell::new(password)));
-        Self { setup, outbox, revision, password, unwritten: 0 }
+impl LinkActor {
+    pub(crate) fn new(
+        settings: &ClientSettings,
+        logger: Logger,
+        random: fastrand::Rng,
+        hub: Recipient<LinkReport>,
+    ) -> Self {
+        Self {
+            servers: settings.servers.clone(),
+            link: ServerLink::new(settings, logger.clone(), random),
+            connection: CurrentConnection::new(settings, logger),
+            reported: None,
+            hub,
+            unanswered: 0,
+        }
     }
 
-    /// By `do_send`: what is reported so is bounded by what the hub asked for. Frames, which the
-    /// server sends, wait for an answer.
-    fn report(&self, event: LinkEvent) {
-        self.setup.reports.do_send(LinkReport { generation: self.setup.generation, event });
+    /// Does something, and all that follows from it.
+    fn turn(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut ServerLink)) {
+        act(&mut self.link);
+        if let Some(report) = self.settle(ctx) {
+            // Bounded: by what the user does and by timers; it comes once for each connection.
+            self.hub.do_send(report);
+        }
     }
 
-    /// Queues a frame in the revision that is spoken.
-    fn push(&self, frame: &v2::ClientFrame) -> Result<(), Full> {
-        match (self.revision.get(), frame) {
-            (Dialect::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
-                self.outbox.push(&hello(username, self.password.get(), self.setup.last_sequence))
+    /// Performs what was decided; what the hub has to know of it.
+    fn settle(&mut self, ctx: &mut Context<Self>) -> Option<LinkReport> {
+        let mut events = Vec::new();
+        for action in self.link.take_actions() {
+            match action {
+                LinkAction::Report(event) => events.push(event),
+                LinkAction::Connect(attempt) => {
+                    self.connection.open(attempt, ctx.address().recipient());
+                }
+                LinkAction::Command(command) => self.connection.command(command),
+                LinkAction::Wake(delay, wake) => {
+                    ctx.run_later(delay, move |actor, ctx| {
+                        // Then nothing that comes is read.
+                        let is_behind = actor.unanswered > 0;
+                        actor.turn(ctx, |link| {
+                            if is_behind {
+                                link.heard();
+                            }
+                            link.wake(wake, Instant::now());
+                        });
+                    });
+                }
             }
-            (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.outbox.push(frame),
-            // Of users with keys only a server of revision 2 speaks.
-            (Dialect::Revision1, _) => Ok(()),
         }
-    }
-
-    fn say(
-        &self,
-        text: MessageText,
-        action: bool,
-        room: oneshot::Sender<()>,
-        ctx: &mut Context<Self>,
-    ) {
-        let pushed = match (action, self.revision.get()) {
-            (false, _) => self.push(&ClientFrame::Say(text).into()),
-            (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action()).into()),
-            (true, Dialect::Revision2) => {
-                self.outbox.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
-            }
-        };
-        if pushed.is_err() {
-            self.report(LinkEvent::NotSaid);
+        let roster = self.link.take_roster_changes();
+        let standing = Some(self.link.standing()).filter(|now| self.reported.as_ref() != Some(now));
+        if standing.is_some() {
+            self.reported.clone_from(&standing);
+        } else if events.is_empty() && roster.is_empty() {
+            return None;
         }
-        let outbox = self.outbox.clone();
-        let wait = async move {
-            outbox.pace().await;
-            drop(room);
-        };
-        ctx.spawn(wait.into_actor(self));
-    }
-
-    fn send(&self, frame: &v2::ClientFrame) {
-        if self.push(frame).is_err() {
-            let frame = frame.kind().map(Kind::name);
-            warn!(self.setup.logger, "the server takes no more frames"; "frame" => frame);
-        }
-    }
-
-    fn recall(&self, before: u64, count: u32) {
-        if self.outbox.push(&v2::ClientFrame::History { before, count }).is_err() {
-            warn!(self.setup.logger, "the server takes no more frames"; "frame" => "HISTORY");
-        }
-    }
-
-    fn close(&mut self, ctx: &mut Context<Self>) {
-        self.outbox.close();
-        self.report_unwritten();
-        ctx.run_interval(LOOK, |link, _| link.report_unwritten());
-    }
-
-    fn report_unwritten(&mut self) {
-        let unwritten = self.outbox.waiting();
-        if std::mem::replace(&mut self.unwritten, unwritten) != unwritten {
-            self.report(LinkEvent::Unwritten(unwritten));
-        }
+        Some(LinkReport { standing, roster, events, by_server: false })
     }
 }
 
-/// The frame that joins in revision 2.
-fn hello(username: &ClaimedName, password: PasswordProof, last_sequence: u64) -> v2::ClientFrame {
-    v2::ClientFrame::Hello {
-        username: username.clone(),
-        program: Text::new(PROGRAM).unwrap_or_default(),
-        password,
-        last_sequence,
-    }
-}
-
-impl Actor for Link {
+impl Actor for LinkActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (server, outbox) = (self.setup.server.clone(), self.outbox.clone());
-        let (reports, generation) = (self.setup.reports.clone(), self.setup.generation);
-        let (trust, revision) = (self.setup.trust.clone(), Rc::clone(&self.revision));
-        let password = Rc::clone(&self.password);
-        let alternatives = self.setup.alternatives;
-        let life = async move {
-            match reach(&server, &trust, alternatives).await {
-                Ok(reached) => {
-                    password.set(reached.password);
-                    live(generation, &server, reached, &revision, &outbox, &reports).await
-                }
-                Err(Unreachable { reason, retry }) => (reason, retry),
-            }
-        };
-        ctx.spawn(life.into_actor(self).map(|(reason, retry), link, ctx| {
-            link.report(LinkEvent::Down { reason, retry });
-            ctx.stop();
-        }));
+        let servers = std::mem::take(&mut self.servers);
+        self.turn(ctx, |link| link.start(servers));
     }
 }
 
-impl Handler<LinkCommand> for Link {
+impl Handler<LinkCommand> for LinkActor {
     type Result = ();
 
     fn handle(&mut self, command: LinkCommand, ctx: &mut Self::Context) {
-        match command {
-            LinkCommand::Say { text, action, room } => self.say(text, action, room, ctx),
-            LinkCommand::Send(frame) => self.send(&frame),
-            LinkCommand::Recall { before, count } => self.recall(before, count),
-            LinkCommand::Close => self.close(ctx),
-            LinkCommand::HangUp => ctx.stop(),
-        }
+        self.turn(ctx, |link| match command {
+            LinkCommand::Run { command, room } => link.run(command, room),
+            LinkCommand::Send { generation, frame } => link.send_private(generation, frame),
+            LinkCommand::Finish => link.finish(),
+            LinkCommand::Leave => link.leave(),
+            LinkCommand::GiveUp => link.give_up(),
+        });
     }
 }
 
-/// The life of a link that has reached the server; returns why it ended, and whether another attempt
-/// makes sense.
-async fn live(
-    generation: u64,
-    name: &ServerName,
-    reached: Reached,
-    revision: &Cell<Dialect>,
-    outbox: &Outbox,
-    reports: &Recipient<LinkReport>,
-) -> (String, bool) {
-    let Reached { stream, local, server, addresses, security, .. } = reached;
-    let dialect = match &security {
-        LinkSecurity::Plain => Dialect::Revision1,
-        LinkSecurity::Encrypted { .. } => Dialect::Revision2,
-    };
-    revision.set(dialect);
-    // Once in its life.
-    let event = LinkEvent::Up { local, server, addresses, security };
-    reports.do_send(LinkReport { generation, event });
-    let (input, output) = tokio::io::split(stream);
-    let mut foreign = false;
-    let writing = outbox.write_to(output);
-    // How long the server may take to read all that was said is the hub's decision.
-    let reason = match dialect {
-        Dialect::Revision1 => {
-            let input = Frames::<_, v1::ServerFrame>::new(input);
-            let reading = read(generation, input, reports, &mut foreign);
-            drive_connection(reading, writing, None).await
-        }
-        Dialect::Revision2 => {
-            let input = Frames::<_, v2::ServerFrame>::new(input);
-            let reading = read(generation, input, reports, &mut foreign);
-            drive_connection(reading, writing, None).await
-        }
-    };
-    if foreign { (foreign_words(name), false) } else { (reason, true) }
-}
+impl Handler<ConnectionReport> for LinkActor {
+    type Result = ResponseActFuture<Self, ()>;
 
-/// Reports frames until the connection ends. `foreign` is set when the first bytes are no frame.
-async fn read<F: Decode + Into<v2::ServerFrame>>(
-    generation: u64,
-    mut input: Frames<impl AsyncRead + Unpin, F>,
-    reports: &Recipient<LinkReport>,
-    foreign: &mut bool,
-) -> String {
-    let mut spoke = false;
-    loop {
-        match input.next().await {
-            Ok(frames) if frames.is_empty() => return "the server closed the connection".into(),
-            Ok(frames) => {
-                spoke = true;
-                let event = LinkEvent::Frames(frames.into_iter().map(Into::into).collect());
-                if reports.send(LinkReport { generation, event }).await.is_err() {
-                    return "the client has closed".into();
-                }
-            }
-            // The end of the stream without the end that TLS wants.
-            Err(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "the connection was cut".into();
-            }
-            Err(CodecError::Io(error)) => return format!("the connection broke: {error}"),
-            Err(CodecError::Frame(error)) => {
-                *foreign = !spoke;
-                return format!("the server breaks the protocol: {error}");
-            }
+    fn handle(&mut self, report: ConnectionReport, ctx: &mut Self::Context) -> Self::Result {
+        if !matches!(report.event, ConnectionEvent::Frames(_)) {
+            self.turn(ctx, |link| link.report(report, Instant::now()));
+            return Box::pin(fut::ready(()));
         }
+        self.link.report(report, Instant::now());
+        let Some(report) = self.settle(ctx) else { return Box::pin(fut::ready(())) };
+        self.unanswered += 1;
+        let answer = self.hub.send(LinkReport { by_server: true, ..report });
+        Box::pin(answer.into_actor(self).map(|answer, actor, ctx| {
+            actor.unanswered -= 1;
+            if answer.is_err() {
+                // The client has closed.
+                ctx.stop();
+            }
+        }))
     }
 }

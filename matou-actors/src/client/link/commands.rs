@@ -6,36 +6,30 @@ use super::past::Past;
 use super::server_link::ServerLink;
 use super::servers::Servers;
 use super::sign_in::Wish;
-use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
-use crate::client::messages::LinkCommand;
+use crate::client::messages::{ConnectionCommand, ServerCommand};
 use crate::protocol::{MessageText, Username};
 
 /// How many messages are fetched at a time.
 const FETCHED: u32 = 100;
 
 impl ServerLink {
-    /// Does what the user wants of the server; the next command may follow once the other end of what
-    /// is returned is dropped. A command that is not about the server is handed back.
-    pub(crate) fn run(
-        &mut self,
-        command: Command,
-    ) -> Result<Option<oneshot::Receiver<()>>, Command> {
+    /// Does what the user wants of the server; `room` is dropped once the next command may follow.
+    pub(super) fn run(&mut self, command: ServerCommand, room: oneshot::Sender<()>) {
         match command {
-            Command::SignIn(name) => self.wish(name),
-            Command::UsePassword(password) => self.use_password(password),
-            Command::UseServers(servers) => self.use_servers(servers),
-            Command::Reconnect => self.reconnect(),
-            Command::Say(text) => return Ok(self.say(text, false)),
-            Command::Act(text) => return Ok(self.say(text, true)),
-            Command::FetchHistory => self.fetch_history(),
-            Command::ListPresent => self.emit(Event::Present { usernames: self.roster.names() }),
-            Command::ShowTopic => self.show_topic(false),
-            other => return Err(other),
+            ServerCommand::SignIn(name) => self.wish(name),
+            ServerCommand::UsePassword(password) => self.use_password(password),
+            ServerCommand::UseServers(servers) => self.use_servers(servers),
+            ServerCommand::Reconnect => self.reconnect(),
+            ServerCommand::Say { text, action } => self.say(text, action, room),
+            ServerCommand::FetchHistory => self.fetch_history(),
+            ServerCommand::ListPresent => {
+                self.emit(Event::Present { usernames: self.roster.names() });
+            }
+            ServerCommand::ShowTopic => self.show_topic(false),
         }
-        Ok(None)
     }
 
     /// The user wants a name.
@@ -80,27 +74,23 @@ impl ServerLink {
         self.connect();
     }
 
-    /// The user says something to everybody, or says what they do; the next text may follow once the other end of what
-    /// is returned is dropped.
-    pub(super) fn say(&mut self, text: MessageText, action: bool) -> Option<oneshot::Receiver<()>> {
+    /// The user says something to everybody, or says what they do.
+    pub(super) fn say(&mut self, text: MessageText, action: bool, room: oneshot::Sender<()>) {
         if !self.sign_in.is_joined() {
-            self.error(
+            return self.error(
                 ErrorCode::NotSent,
                 "not connected to the server, so your message was not sent; /reconnect",
             );
-            return None;
         }
-        let (room, wait) = oneshot::channel();
         self.unacknowledged += 1;
-        self.command(LinkCommand::Say { text, action, room });
-        Some(wait)
+        self.command(ConnectionCommand::Say { text, action, room });
     }
 
     /// The user wants to read what was said before the oldest message that was shown.
     pub(super) fn fetch_history(&mut self) {
         let before = if self.sign_in.is_joined() { self.past.fetch() } else { None };
         match before {
-            Some(before) => self.command(LinkCommand::Recall { before, count: FETCHED }),
+            Some(before) => self.command(ConnectionCommand::Recall { before, count: FETCHED }),
             None => self.emit(Event::History { messages: Vec::new(), more: false }),
         }
     }

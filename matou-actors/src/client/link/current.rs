@@ -7,26 +7,26 @@ use actix::prelude::*;
 use slog::Logger;
 
 use super::action::Attempt;
-use super::actor::{Link, Setup};
+use super::connection::{ServerConnection, Setup};
 use super::reach::Trust;
 use crate::client::api::settings::{ClientSettings, Encryption};
-use crate::client::messages::{LinkCommand, LinkReport};
+use crate::client::messages::{ConnectionCommand, ConnectionReport};
 use crate::trust::Identity;
 
-/// The present [`Link`], and what each is started with.
+/// The present [`ServerConnection`], and what each is started with.
 #[derive(Debug)]
-pub(crate) struct CurrentLink {
-    link: Option<Addr<Link>>,
+pub(super) struct CurrentConnection {
+    connection: Option<Addr<ServerConnection>>,
     identity: Option<Arc<Identity>>,
     encryption: Encryption,
     known_servers: Option<PathBuf>,
     logger: Logger,
 }
 
-impl CurrentLink {
+impl CurrentConnection {
     pub(crate) fn new(settings: &ClientSettings, logger: Logger) -> Self {
         Self {
-            link: None,
+            connection: None,
             identity: settings.identity.clone(),
             encryption: settings.encryption,
             known_servers: settings.known_servers.clone(),
@@ -35,7 +35,7 @@ impl CurrentLink {
     }
 
     /// Opens a connection, which reports to `reports`.
-    pub(crate) fn open(&mut self, attempt: Attempt, reports: Recipient<LinkReport>) {
+    pub(crate) fn open(&mut self, attempt: Attempt, reports: Recipient<ConnectionReport>) {
         let Attempt { generation, server, last_sequence, password, alternatives } = attempt;
         let trust = Trust {
             identity: self.identity.clone(),
@@ -46,18 +46,18 @@ impl CurrentLink {
         let logger = self.logger.clone();
         let setup =
             Setup { generation, server, last_sequence, alternatives, trust, reports, logger };
-        self.link = Some(Link::new(setup).start());
+        self.connection = Some(ServerConnection::new(setup).start());
     }
 
     /// Has the connection do something.
-    pub(crate) fn command(&mut self, command: LinkCommand) {
-        let hang_up = matches!(command, LinkCommand::HangUp);
-        if let Some(link) = &self.link {
+    pub(crate) fn command(&mut self, command: ConnectionCommand) {
+        let hang_up = matches!(command, ConnectionCommand::HangUp);
+        if let Some(connection) = &self.connection {
             // Bounded: texts wait for room, and the set-up of sessions by what the user does.
-            link.do_send(command);
+            connection.do_send(command);
         }
         if hang_up {
-            self.link = None;
+            self.connection = None;
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::action::LinkAction;
+use super::roster::RosterChange;
 use super::server_link::{Departure, ServerLink};
 use super::servers::Next;
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::messages::LinkCommand;
+use crate::client::messages::{ConnectionCommand, LinkEvent};
 
 /// A connection that lasted less does not make other servers, nor short waits, worth trying again: servers that fail
 /// as soon as they are spoken to are left in peace.
@@ -34,13 +34,13 @@ impl ServerLink {
 
     /// Ends the connection for `reason`, as if it had been lost.
     pub(super) fn cut(&mut self, reason: String, now: Instant) {
-        self.command(LinkCommand::HangUp);
+        self.command(ConnectionCommand::HangUp);
         self.lose(reason, Outlook::Good, now);
     }
 
     /// Ends the connection for `reason`; another attempt is the user's to make.
     pub(super) fn cut_for_good(&mut self, reason: String, now: Instant) {
-        self.command(LinkCommand::HangUp);
+        self.command(ConnectionCommand::HangUp);
         self.lose(reason, Outlook::Hopeless, now);
     }
 
@@ -49,6 +49,7 @@ impl ServerLink {
         self.unwritten = 0;
         let was_joined = self.sign_in.lost();
         self.roster.clear();
+        self.roster_changes.push(RosterChange::Cleared);
         self.past.lost();
         if self.departure == Departure::Leaving {
             return self.report_unacknowledged();
@@ -64,7 +65,7 @@ impl ServerLink {
         let next = self.next(outlook);
         if was_joined {
             self.emit(Event::Disconnected { reason: reason.clone() });
-            self.actions.push(LinkAction::Lost);
+            self.report_event(LinkEvent::Lost);
             self.report_unacknowledged();
         } else if next == Next::Nothing {
             self.emit(Event::Disconnected { reason: reason.clone() });

@@ -1,6 +1,7 @@
-//! The server: one actor for each connection to it, and what the client knows of it.
+//! The server: the link to it, across connections.
 //!
-//! - `actor`: one connection, its socket and what waits to be written to it; `current`: the present one.
+//! - `actor`: owns all of this, and reports to the hub; [`view`]: what the hub knows of it.
+//! - `connection`: one connection, its socket and what waits to be written to it; `current`: the present one.
 //! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `commands`: what the user wants of the server;
 //!   `reports`: what happens on the connection; `server_frames`: what the server says; `attempts`: when
@@ -8,14 +9,17 @@
 //!   still answers; `loss`: what follows when it is lost; [`action`]: what the state leaves to be done.
 //! - `servers` (which one is tried next), `sign_in`, `roster`, `past`, `backoff`: parts of that state.
 
-pub(super) mod action;
-mod actor;
+mod action;
+pub(super) mod actor;
 #[cfg(test)]
 mod actor_tests;
 mod attempts;
 mod backoff;
 mod commands;
-pub(super) mod current;
+mod connection;
+#[cfg(test)]
+mod connection_tests;
+mod current;
 mod first_bytes;
 pub(super) mod known_file;
 mod loss;
@@ -24,9 +28,10 @@ pub(super) mod reach;
 mod reports;
 pub(super) mod roster;
 mod server_frames;
-pub(super) mod server_link;
-#[cfg(test)]
-mod server_link_tests;
+mod server_link;
 mod servers;
 mod sign_in;
 mod silence;
+#[cfg(test)]
+mod tests;
+pub(super) mod view;

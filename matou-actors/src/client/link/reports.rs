@@ -5,30 +5,31 @@ use std::time::Instant;
 
 use slog::debug;
 
-use super::server_link::{Connection, Route, ServerLink};
+use super::server_link::{Connection, ServerLink};
+use super::view::Route;
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
-use crate::client::messages::{LinkEvent, LinkReport};
+use crate::client::messages::{ConnectionEvent, ConnectionReport};
 use crate::trust::Fingerprint;
 
 impl ServerLink {
     /// Something happened on a connection.
-    pub(crate) fn report(&mut self, report: LinkReport, now: Instant) {
-        let LinkReport { generation, event } = report;
+    pub(crate) fn report(&mut self, report: ConnectionReport, now: Instant) {
+        let ConnectionReport { generation, event } = report;
         match event {
-            LinkEvent::Up { local, server, addresses, security } => {
+            ConnectionEvent::Up { local, server, addresses, security } => {
                 if self.is_current(generation) {
                     self.servers.reach(server, addresses);
                     self.up(local, server, security);
                 }
             }
-            LinkEvent::Frames(frames) => {
+            ConnectionEvent::Frames(frames) => {
                 for frame in frames {
                     self.frame(generation, frame, now);
                 }
             }
-            LinkEvent::NotSaid => self.not_said(generation),
-            LinkEvent::Unwritten(bytes) => self.unwritten(generation, bytes),
-            LinkEvent::Down { reason, retry } => self.down(generation, reason, retry, now),
+            ConnectionEvent::NotSaid => self.not_said(generation),
+            ConnectionEvent::Unwritten(bytes) => self.unwritten(generation, bytes),
+            ConnectionEvent::Down { reason, retry } => self.down(generation, reason, retry, now),
         }
     }
 

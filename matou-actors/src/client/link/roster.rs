@@ -23,6 +23,15 @@ pub(crate) struct Roster {
     announces: bool,
 }
 
+/// What changed who is here; applied in order to another roster it becomes the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RosterChange {
+    Arrived { name: Username, member: Member, own: bool },
+    Spoke(Username),
+    Left(Username),
+    Cleared,
+}
+
 /// A user whom the server announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Present {
@@ -46,8 +55,11 @@ pub(crate) enum Arrival {
 impl Roster {
     /// CONOTIF, PRESENT or JOINED of `who`, while the user is called `me`.
     pub(crate) fn arrived(&mut self, who: &Username, member: Member, me: &Username) -> Arrival {
+        self.enter(who, member, who.folded() == me.folded())
+    }
+
+    fn enter(&mut self, who: &Username, member: Member, own: bool) -> Arrival {
         let key = who.folded();
-        let own = key == me.folded();
         if self.present.len() >= MOST && !self.present.contains_key(&key) {
             return Arrival::TooMany;
         }
@@ -74,13 +86,14 @@ impl Roster {
         !self.announces && !self.departed.contains(key)
     }
 
-    /// A message of `who`.
-    pub(crate) fn spoke(&mut self, who: &Username) {
+    /// A message of `who`; whether they were not known to be here.
+    pub(crate) fn spoke(&mut self, who: &Username) -> bool {
         let key = who.folded();
-        if !self.present.contains_key(&key) && self.heard.len() < MOST {
-            self.departed.remove(&key);
-            self.heard.insert(key, who.clone());
+        if self.present.contains_key(&key) || self.heard.len() >= MOST {
+            return false;
         }
+        self.departed.remove(&key);
+        self.heard.insert(key, who.clone()).as_ref() != Some(who)
     }
 
     /// DISCONOTIF of `who`; whether they were here.
@@ -97,6 +110,22 @@ impl Roster {
     /// The server is lost: no one is known to be here.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Follows another roster.
+    pub(crate) fn apply(&mut self, change: RosterChange) {
+        match change {
+            RosterChange::Arrived { name, member, own } => {
+                self.enter(&name, member, own);
+            }
+            RosterChange::Spoke(name) => {
+                self.spoke(&name);
+            }
+            RosterChange::Left(name) => {
+                self.left(&name);
+            }
+            RosterChange::Cleared => self.clear(),
+        }
     }
 
     /// Whether the server announced a user of that name.

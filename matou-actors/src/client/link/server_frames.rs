@@ -5,13 +5,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use slog::{debug, warn};
 
-use super::action::LinkAction;
 use super::past::PastEnd;
-use super::roster::Arrival;
+use super::roster::{Arrival, RosterChange};
 use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::Answer;
 use crate::client::api::event::{ErrorCode, Event, PastMessage};
+use crate::client::messages::LinkEvent;
 use crate::protocol::v2::{self, Member, NoticeCode, SignInRefusal, Text};
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
@@ -76,7 +76,7 @@ impl ServerLink {
             | v2::ServerFrame::Candidates { .. }
             | v2::ServerFrame::Where { .. }
             | v2::ServerFrame::Go { .. }
-            | v2::ServerFrame::Outcome { .. } => self.actions.push(LinkAction::Private(frame)),
+            | v2::ServerFrame::Outcome { .. } => self.report_event(LinkEvent::Private(frame)),
             // On connections from private ports only.
             v2::ServerFrame::Here { .. } | v2::ServerFrame::Unknown { .. } => {}
         }
@@ -91,7 +91,7 @@ impl ServerLink {
             ServerFrame::PrivateRequested { .. }
             | ServerFrame::PeerAccepted { .. }
             | ServerFrame::PeerListening { .. } => {
-                self.actions.push(LinkAction::Private(frame.into()));
+                self.report_event(LinkEvent::Private(frame.into()));
             }
         }
     }
@@ -183,6 +183,7 @@ impl ServerLink {
     fn arrived(&mut self, who: Username, member: Member, now: Instant) {
         let Some(me) = self.me().cloned() else { return };
         let own = who.folded() == me.folded();
+        self.roster_changes.push(RosterChange::Arrived { name: who.clone(), member, own });
         match self.roster.arrived(&who, member, &me) {
             Arrival::Present => self.joined(who, true),
             Arrival::New => self.joined(who, false),
@@ -196,11 +197,13 @@ impl ServerLink {
 
     fn joined(&mut self, username: Username, present: bool) {
         self.emit(Event::Joined { username: username.clone(), present });
-        self.actions.push(LinkAction::Arrived(username));
+        self.report_event(LinkEvent::Arrived(username));
     }
 
     fn message(&mut self, from: Username, text: MessageText) {
-        self.roster.spoke(&from);
+        if self.roster.spoke(&from) {
+            self.roster_changes.push(RosterChange::Spoke(from.clone()));
+        }
         let own = self.me() == Some(&from);
         // No user can speak for the server.
         let by_server = !self.roster.is_announced(&from);
@@ -214,7 +217,8 @@ impl ServerLink {
 
     fn left(&mut self, who: Username) {
         let was_here = self.roster.left(&who);
-        self.actions.push(LinkAction::Left(who.clone()));
+        self.roster_changes.push(RosterChange::Left(who.clone()));
+        self.report_event(LinkEvent::Left(who.clone()));
         if was_here {
             self.emit(Event::Left { username: who });
         }

@@ -1,12 +1,11 @@
 //! The server, as the client knows it: reached or not, signed in or not, who is in the room, when
 //! to try again. Pure: no actor, socket or clock.
 //!
-//! Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
+//! The actor beside it performs what it decides. Whatever happens comes in by the methods of [`ServerLink`]; what has to be done is left in
 //! order as [`LinkAction`]s. `commands` has what the user wants of the server, `reports` what happens on
 //! the connection, `loss` what follows when it is lost, `server_frames` what the server says, `attempts` when it is tried and how long that
 //! may take.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use slog::Logger;
@@ -14,20 +13,21 @@ use slog::Logger;
 use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::past::Past;
-use super::roster::Roster;
+use super::roster::{Roster, RosterChange};
 use super::servers::Servers;
 use super::sign_in::SignIn;
+use super::view::{Route, SignInPhase, Standing};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
-use crate::client::messages::LinkCommand;
+use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::{ClientFrame, Username, v2};
 use crate::trust::Fingerprint;
 
 /// The connection to the server, or the attempts at one.
 #[derive(Debug)]
-pub(crate) struct ServerLink {
+pub(super) struct ServerLink {
     pub(super) servers: Servers,
     pub(super) answer_timeout: Duration,
     pub(super) reconnect: bool,
@@ -45,6 +45,8 @@ pub(crate) struct ServerLink {
     /// The server's password, as far as the user has given one.
     pub(super) password: Option<Password>,
     pub(super) roster: Roster,
+    /// What the hub does not know of it yet.
+    pub(super) roster_changes: Vec<RosterChange>,
     pub(super) past: Past,
     /// The topic of the room, as far as the server has said.
     pub(super) topic: String,
@@ -72,13 +74,6 @@ pub(crate) struct ServerLink {
 pub(super) struct Connection {
     pub(super) route: Option<Route>,
     pub(super) joined: Option<Instant>,
-}
-
-/// The addresses of a connection to the server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    pub(crate) local: IpAddr,
-    pub(crate) server: SocketAddr,
 }
 
 /// Why the client stays away until its user wants it back.
@@ -123,7 +118,7 @@ pub(super) enum Departure {
 }
 
 impl ServerLink {
-    pub(crate) fn new(settings: &ClientSettings, logger: Logger, random: fastrand::Rng) -> Self {
+    pub(super) fn new(settings: &ClientSettings, logger: Logger, random: fastrand::Rng) -> Self {
         Self {
             servers: Servers::default(),
             answer_timeout: settings.answer_timeout,
@@ -137,6 +132,7 @@ impl ServerLink {
             sign_in: SignIn::new(settings.username.clone()),
             password: settings.password.clone(),
             roster: Roster::default(),
+            roster_changes: Vec::new(),
             past: Past::default(),
             topic: String::new(),
             silence: Silence::default(),
@@ -154,89 +150,104 @@ impl ServerLink {
     }
 
     /// Takes what has to be done, in order.
-    pub(crate) fn take_actions(&mut self) -> Vec<LinkAction> {
+    pub(super) fn take_actions(&mut self) -> Vec<LinkAction> {
         std::mem::take(&mut self.actions)
     }
 
+    /// Takes how the roster has changed, in order.
+    pub(super) fn take_roster_changes(&mut self) -> Vec<RosterChange> {
+        std::mem::take(&mut self.roster_changes)
+    }
+
+    /// How things stand, for the hub.
+    pub(super) fn standing(&self) -> Standing {
+        let is_leaving = self.departure == Departure::Leaving;
+        Standing {
+            generation: self.generation,
+            me: self.me().cloned(),
+            is_joined: self.is_joined(),
+            sign_in: match () {
+                () if is_leaving && self.is_closed() => SignInPhase::SignedOut,
+                () if self.ready => SignInPhase::Complete,
+                () if self.is_signing_in() => SignInPhase::UnderWay,
+                () => SignInPhase::NotBegun,
+            },
+            route: self.route(),
+            server_key: self.server_key,
+            outstanding: if is_leaving { self.outstanding() } else { (0, 0) },
+        }
+    }
+
     /// The user's name: the one accepted last, by this or a lost connection.
-    pub(crate) fn me(&self) -> Option<&Username> {
+    pub(super) fn me(&self) -> Option<&Username> {
         self.sign_in.me()
     }
 
     /// Whether the server is connected and has accepted the name.
-    pub(crate) fn is_joined(&self) -> bool {
+    pub(super) fn is_joined(&self) -> bool {
         self.sign_in.is_joined()
     }
 
-    /// Whether the first sign-in is complete.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.ready
-    }
-
-    pub(crate) fn roster(&self) -> &Roster {
-        &self.roster
-    }
-
-    pub(crate) fn route(&self) -> Option<Route> {
+    pub(super) fn route(&self) -> Option<Route> {
         self.connection.and_then(|connection| connection.route)
     }
 
-    /// The fingerprint of the key of the server, also once it is lost: people are known by it. `None`
-    /// when the connection is, or was, plain.
-    pub(crate) fn server_key(&self) -> Option<Fingerprint> {
-        self.server_key
-    }
-
     /// Whether the first sign-in is still under way.
-    pub(crate) fn is_signing_in(&self) -> bool {
+    pub(super) fn is_signing_in(&self) -> bool {
         let wanted = self.sign_in.is_asking() || self.sign_in.is_joined();
         !self.ready && self.connection.is_some() && wanted
     }
 
     /// Whether no connection is open or being opened.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.connection.is_none()
     }
 
     /// The user's messages that have not come back, and bytes that are not written, while the
     /// connection is being closed.
-    pub(crate) fn outstanding(&self) -> (u64, usize) {
+    pub(super) fn outstanding(&self) -> (u64, usize) {
         (self.unacknowledged, self.unwritten)
     }
 
     /// Begins, with the addresses of one room, or with none when the user has yet to choose one.
-    pub(crate) fn start(&mut self, servers: Vec<ServerName>) {
+    pub(super) fn start(&mut self, servers: Vec<ServerName>) {
         self.servers = Servers::new(servers);
         self.connect();
     }
 
-    /// Sends a frame that the set-up of a private session needs.
-    pub(crate) fn send(&mut self, frame: v2::ClientFrame) {
+    /// Sends a frame that was decided on while the connection of that generation was the present one.
+    pub(super) fn send_private(&mut self, generation: u64, frame: v2::ClientFrame) {
+        if self.is_current(generation) {
+            self.send(frame);
+        }
+    }
+
+    pub(super) fn send(&mut self, frame: v2::ClientFrame) {
         if self.connection.is_some() {
-            self.command(LinkCommand::Send(frame));
+            self.command(ConnectionCommand::Send(frame));
         }
     }
 
     /// The user signs out once nothing is under way.
-    pub(crate) fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.departure = Departure::Finishing;
     }
 
     /// The user signs out now.
-    pub(crate) fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.departure = Departure::Leaving;
         self.retry = None;
         if self.route().is_none() {
             return self.hang_up();
         }
         if self.sign_in.is_joined() {
-            self.command(LinkCommand::Send(ClientFrame::Leave.into()));
+            self.command(ConnectionCommand::Send(ClientFrame::Leave.into()));
         }
-        self.command(LinkCommand::Close);
+        self.command(ConnectionCommand::Close);
     }
 
     /// Waits no more for the server to read and answer.
-    pub(crate) fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.report_unacknowledged();
         self.hang_up();
     }
@@ -248,12 +259,12 @@ impl ServerLink {
     /// It is known who is here, and so who can be written to.
     pub(super) fn enter_room(&mut self) {
         self.ready = true;
-        self.actions.push(LinkAction::Ready);
+        self.report_event(LinkEvent::Ready);
     }
 
     pub(super) fn hang_up(&mut self) {
         if self.connection.take().is_some() {
-            self.command(LinkCommand::HangUp);
+            self.command(ConnectionCommand::HangUp);
         }
     }
 
@@ -261,12 +272,16 @@ impl ServerLink {
         self.servers.current().map(ToString::to_string).unwrap_or_default()
     }
 
-    pub(super) fn command(&mut self, command: LinkCommand) {
+    pub(super) fn command(&mut self, command: ConnectionCommand) {
         self.actions.push(LinkAction::Command(command));
     }
 
+    pub(super) fn report_event(&mut self, event: LinkEvent) {
+        self.actions.push(LinkAction::Report(event));
+    }
+
     pub(super) fn emit(&mut self, event: Event) {
-        self.actions.push(LinkAction::Emit(event));
+        self.report_event(LinkEvent::Emit(event));
     }
 
     pub(super) fn error(&mut self, code: ErrorCode, message: impl Into<String>) {

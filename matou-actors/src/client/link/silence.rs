@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::action::LinkWake;
 use super::server_link::{ServerLink, Silence};
-use crate::client::messages::LinkCommand;
+use crate::client::messages::ConnectionCommand;
 
 /// How often it is looked whether a server says something; after twice that it is asked for something.
 const QUIET: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ impl ServerLink {
             Silence::None => Silence::Quiet,
             Silence::Quiet => {
                 if self.past.probe() {
-                    self.command(LinkCommand::Recall { before: 1, count: 1 });
+                    self.command(ConnectionCommand::Recall { before: 1, count: 1 });
                 }
                 Silence::Asked
             }

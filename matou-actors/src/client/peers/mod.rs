@@ -60,7 +60,7 @@ use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
-use crate::client::link::server_link::{Route, ServerLink};
+use crate::client::link::view::{Route, ServerView};
 use crate::client::messages::{GiveUp, SessionCommand};
 use crate::client::session::Way;
 use crate::protocol::v2::{self, PublicKey};
@@ -112,7 +112,7 @@ pub(crate) struct Situation<'a> {
 
 impl<'a> Situation<'a> {
     /// That of a client of `server`, now.
-    pub(crate) fn now(server: &'a ServerLink) -> Self {
+    pub(crate) fn now(server: &'a ServerView) -> Self {
         Self {
             me: server.me(),
             joined: server.is_joined(),
