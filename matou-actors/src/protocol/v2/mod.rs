@@ -36,7 +36,7 @@ pub use limits::{
 };
 pub use message_frame::MessageFrame;
 pub use outside::{DialReport, DialResult, Dialled, Endpoint, MeetingResult, PrivatePort, Ticket};
-pub use server_frame::ServerFrame;
+pub use server_frame::{ServerFrame, encode_said};
 pub use values::{
     Answer, Answered, Declined, Digest, Member, PasswordProof, PublicKey, SessionId, Text,
     UnixMillis,

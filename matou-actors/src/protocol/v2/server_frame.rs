@@ -1,10 +1,14 @@
 //! What the server may send to a client of revision 2.
 
+use bytes::{BufMut as _, BytesMut};
+
 use super::candidate::Candidates;
 use super::codes::{LeaveReason, NoticeCode, NoticeLevel, SignInRefusal};
-use super::dialect::dialect;
+use super::dialect::{dialect, put_frame};
 use super::outside::{DialReport, Endpoint, MeetingResult, Ticket};
 use super::values::{Answered, Member, PublicKey, SessionId, Text, UnixMillis};
+use crate::protocol::kind::Kind;
+use crate::protocol::primitives::put_sized;
 use crate::protocol::text::MessageText;
 use crate::protocol::username::Username;
 use crate::protocol::v1;
@@ -149,6 +153,24 @@ dialect! {
         /// What became of this side's addresses.
         dialled: DialReport,
     }
+}
+
+/// Appends SAID: all that is written of a busy room, so without a frame that would own its parts.
+pub fn encode_said(
+    sequence: u64,
+    time: UnixMillis,
+    from: &Username,
+    text: &MessageText,
+    flags: i32,
+    out: &mut BytesMut,
+) {
+    put_frame(Kind::SAID, out, |out| {
+        out.put_u64(sequence);
+        out.put_i64(time.0);
+        put_sized(out, from.as_str().as_bytes());
+        put_sized(out, text.as_str().as_bytes());
+        out.put_i32(flags);
+    });
 }
 
 impl From<v1::ServerFrame> for ServerFrame {

@@ -146,7 +146,7 @@ fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
 /// is no message.
 pub(crate) fn encode_past(event: &RoomEvent<'_>, out: &mut BytesMut) {
     if let EventKind::Said { from, text, action } = event.kind {
-        said_v2(event, from, text, action, FROM_HISTORY).encode(out);
+        put_said(event, from, text, action, FROM_HISTORY, out);
     }
 }
 
@@ -160,7 +160,9 @@ fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
         EventKind::Left { name, reason } => {
             v2::ServerFrame::Left { sequence, time, username: name.clone(), reason }
         }
-        EventKind::Said { from, text, action } => said_v2(event, from, text, action, 0),
+        EventKind::Said { from, text, action } => {
+            return put_said(event, from, text, action, 0, out);
+        }
         EventKind::Topic(topic) => {
             v2::ServerFrame::Topic { sequence, time, topic: topic_text(topic) }
         }
@@ -174,20 +176,16 @@ pub(crate) fn topic_text(topic: Option<&MessageText>) -> Text<512> {
     topic.and_then(|topic| Text::new(topic.as_str())).unwrap_or_default()
 }
 
-fn said_v2(
+fn put_said(
     event: &RoomEvent<'_>,
     from: &Username,
     text: &MessageText,
     action: bool,
     flags: i32,
-) -> v2::ServerFrame {
-    v2::ServerFrame::Said {
-        sequence: wire_sequence(event.sequence),
-        time: event.at,
-        username: from.clone(),
-        text: text.clone(),
-        flags: if action { flags | ACTION } else { flags },
-    }
+    out: &mut BytesMut,
+) {
+    let flags = if action { flags | ACTION } else { flags };
+    v2::encode_said(wire_sequence(event.sequence), event.at, from, text, flags, out);
 }
 
 fn member(key: Option<&PublicKey>) -> Member {
