@@ -328,3 +328,24 @@ fn a_hello_that_is_no_handshake_ends_with_an_alert() {
     );
     server.wait_for("counted as a fault", |counts| counts.ends["encryption"] == 1);
 }
+
+#[test]
+fn a_hello_that_says_an_impossible_length_costs_its_connection_alone() {
+    let server = Server::start();
+    let mut ann = Encrypted::join(&server, "ann");
+    for length in [[0xff, 0xff, 0xff], [1, 0, 0]] {
+        let mut stream = tcp(&server);
+        let hello = [&[0x16, 3, 1, 0, 6, 1][..], &length, &[3, 3]].concat();
+        stream.write_all(&hello).unwrap();
+        // More of it, as a record of its own.
+        stream.write_all(&[0x16, 3, 3, 0, 1, 0]).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    ann.say("still here", 0);
+    assert_eq!(said(ann.receive()).2, "still here");
+    let mut bob = Encrypted::join(&server, "bob");
+    bob.say("so am I", 0);
+    assert_eq!(said(bob.receive()).2, "so am I");
+    server.wait_for("counted as faults", |counts| counts.ends["encryption"] == 2);
+}

@@ -18,10 +18,11 @@ mod valid_v2;
 
 pub(crate) use choices::Choices;
 pub use frames::{client_frames, file_headers, frames_v2, peer_frames, server_frames};
-pub use lists::key_lists;
+pub use lists::{key_files, key_lists};
 #[cfg(test)]
 pub(crate) use mutation::mutated;
 
 pub use crate::client::fuzzing::greeting;
 pub use crate::exchange::fuzzing::{exchange, part_names};
-pub use crate::server::fuzzing::{directory, inbound, requests};
+pub use crate::server::fuzzing::{cluster_records, directory, inbound, requests};
+pub use crate::trust::fuzzing::{tls_hello, tls_records};

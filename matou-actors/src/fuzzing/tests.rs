@@ -7,8 +7,9 @@ use fastrand::Rng;
 use super::mutation::{mutated, valid_frames};
 use super::valid_v2::valid_frames_v2;
 use super::{
-    client_frames, directory, exchange, file_headers, frames_v2, greeting, inbound, key_lists,
-    part_names, peer_frames, requests, server_frames,
+    client_frames, cluster_records, directory, exchange, file_headers, frames_v2, greeting,
+    inbound, key_files, key_lists, part_names, peer_frames, requests, server_frames, tls_hello,
+    tls_records,
 };
 
 const FRAMES: u32 = 1_000_000;
@@ -149,4 +150,34 @@ fn random_walks_through_the_directory_end_where_their_model_does() {
 fn random_walk(rng: &mut Rng, bytes: &mut Vec<u8>) {
     bytes.clear();
     bytes.extend((0..rng.usize(1..400)).map(|_| rng.u8(..)));
+}
+
+/// Mostly small numbers, which choose what happens, and runs of one byte.
+fn decisions(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    for _ in 0..rng.usize(1..60) {
+        let byte = if rng.bool() { rng.u8(..10) } else { rng.u8(..) };
+        bytes.extend(std::iter::repeat_n(byte, rng.usize(1..4)));
+    }
+}
+
+#[test]
+fn records_of_a_client_mean_what_was_said_up_to_the_first_that_is_wrong() {
+    run(WALKS / 10, tls_records, decisions);
+}
+
+#[test]
+fn first_bytes_of_a_client_are_no_handshake_by_themselves() {
+    run(WALKS / 10, tls_hello, decisions);
+}
+
+#[test]
+fn records_of_a_cluster_mean_the_same_after_they_were_written_again() {
+    run(FRAMES / 5, cluster_records, decisions);
+}
+
+#[test]
+fn a_key_that_is_read_from_a_file_can_be_written_and_read_again() {
+    let pem = crate::trust::Identity::generate().expect("a key").to_pem();
+    run(WALKS, key_files, |rng, bytes| mutated(&[pem.as_bytes().to_vec()], rng, bytes));
 }

@@ -25,6 +25,8 @@ pub use known_people::{KnownPeople, Person};
 pub use known_servers::KnownServers;
 pub use password::{EXPORTER_LABEL, PasswordKey};
 pub use public_key::Fingerprint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use records::fuzzing;
 pub(crate) use records::{MAX_RECORD, Sealing};
 pub(crate) use server_tls::{RECORD_OVERHEAD, ServerTls};
 pub use tls::{Alpn, ExpectedKey, KeyExchange, TlsError, client_config, peer_key, server_config};

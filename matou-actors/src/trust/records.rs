@@ -6,6 +6,9 @@
 //! keeps it to where it is sent from. A connection keeps the bytes of its keys alone: what the cipher
 //! makes of one takes 1.6 kB, and a tenth of a microsecond to make again.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{

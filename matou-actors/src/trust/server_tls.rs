@@ -206,8 +206,10 @@ fn shake_hands(
         let state = match state {
             Ok(state) => state,
             Err(error) => {
-                // The alert that says why comes next.
-                let alert = connection.process_tls_records(&mut []);
+                // The alert that says why comes next, if there is one; else the same bytes are read
+                // again, which therefore have to be there.
+                let rest = input.get_mut(used + discard..).unwrap_or_default();
+                let alert = connection.process_tls_records(rest);
                 if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {
                     encode(&mut data, outgoing)?;
                 }
