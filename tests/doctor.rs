@@ -90,4 +90,6 @@ fn with_a_name_it_tries_a_session_and_prints_both_reports() {
     assert_eq!(report["diagnosis"]["connected"], true);
     let absent = doctor(server.address, &["--wait", "1", "Carol"]);
     assert_eq!(absent.status.code(), Some(5), "{absent:?}");
+    let network = String::from_utf8(absent.stdout).unwrap();
+    assert!(network.contains("The server is on this computer"), "{network}");
 }

@@ -64,6 +64,13 @@ impl Doctor {
         vec![Effect::Command(Command::Quit)]
     }
 
+    /// Nothing was tried with the person; what is known of this computer is of use all the same.
+    fn untried(&mut self, failure: Failure) -> Vec<Effect> {
+        let mut effects = vec![Effect::PrintText(report(&self.network, None, self.as_json))];
+        effects.extend(self.end(Err(failure)));
+        effects
+    }
+
     fn diagnosed(&mut self, diagnosis: &Diagnosis) -> Vec<Effect> {
         let text = report(&self.network, Some(diagnosis), self.as_json);
         let outcome = if diagnosis.connected {
@@ -95,10 +102,10 @@ impl Task for Doctor {
                 self.diagnosed(diagnosis)
             }
             Event::PrivateClosed { with, reason } if self.is_meant(with) => {
-                self.end(Err(Failure::Declined(format!("nothing was tried: {reason}"))))
+                self.untried(Failure::Declined(format!("nothing was tried: {reason}")))
             }
             Event::Error { message, .. } if self.asked => {
-                self.end(Err(Failure::Runtime(message.clone())))
+                self.untried(Failure::Runtime(message.clone()))
             }
             _ => Vec::new(),
         }
@@ -118,7 +125,7 @@ impl Task for Doctor {
                  with --wait SECONDS"
             )
         };
-        self.end(Err(Failure::Absent(reason)))
+        self.untried(Failure::Absent(reason))
     }
 
     fn on_signal(&mut self, signal: &str) {
@@ -177,7 +184,11 @@ mod tests {
         blocked.on_event(&diagnosis(false), now);
         assert!(matches!(blocked.outcome(), Err(Failure::Cut(_))));
         let mut absent = doctor(false);
-        absent.on_deadline();
+        let effects = absent.on_deadline();
+        let [Effect::PrintText(network), Effect::Command(Command::Quit)] = &effects[..] else {
+            panic!("{effects:?}")
+        };
+        assert!(network.contains("A router."), "{network}");
         assert!(matches!(absent.outcome(), Err(Failure::Absent(_))));
         let mut declined = doctor(false);
         let closed = Event::PrivateClosed { with: bea(), reason: "Bea declined".into() };
