@@ -41,7 +41,7 @@ use arguments::{Arguments, Role};
 
 #[cfg(feature = "testing")]
 #[doc(hidden)]
-pub use screen::testing::{load, pictures};
+pub use screen::testing as screen_testing;
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {

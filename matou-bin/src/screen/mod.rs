@@ -8,7 +8,7 @@ mod config;
 mod runtime;
 mod state;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) mod testing;
+pub mod testing;
 mod text;
 mod update;
 mod view;

@@ -1,6 +1,10 @@
-//! A screen that is recorder upon without a terminal: for tests, pictures and measurements.
+//! A screen without a terminal, on which a test plays: for tests, pictures and measurements.
 
-#![allow(clippy::expect_used, reason = "plays fixed pieces, nothing from outside")]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "plays fixed pieces, nothing from outside"
+)]
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +19,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::screen::config::settings::ScreenSettings;
-use crate::screen::config::theme::TerminalHints;
+use crate::screen::config::theme::{TerminalHints, ThemeName};
 use crate::screen::state::app::{App, Start};
 use crate::screen::state::event::{Effect, Now, UiEvent};
 use crate::screen::state::modal::ServerChoice;
@@ -23,7 +27,8 @@ use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
 
 /// A screen with a clock of its own, and all effects so far.
-pub(crate) struct TestScreen {
+#[derive(Debug)]
+pub struct TestScreen {
     /// The screen.
     pub(crate) app: App,
     /// What it wanted done.
@@ -32,12 +37,12 @@ pub(crate) struct TestScreen {
 }
 
 /// `text` as a name.
-pub(crate) fn name(text: &str) -> Username {
+pub fn name(text: &str) -> Username {
     Username::parse(text).expect("a name")
 }
 
 /// `text` as a message.
-pub(crate) fn text(text: &str) -> MessageText {
+pub fn text(text: &str) -> MessageText {
     MessageText::parse(text).expect("a message")
 }
 
@@ -50,6 +55,17 @@ impl TestScreen {
     /// Before anything has happened.
     pub(crate) fn new(size: (u16, u16), username: Option<&str>, settings: ScreenSettings) -> Self {
         Self::start(size, username, settings, "chat.example:6286", Vec::new())
+    }
+
+    /// Before anything has happened, in that theme: `dark`, `light` or `high-contrast`.
+    pub fn themed(size: (u16, u16), username: &str, theme: &str) -> Self {
+        let theme = match theme {
+            "light" => ThemeName::Light,
+            "high-contrast" => ThemeName::HighContrast,
+            _ => ThemeName::Dark,
+        };
+        let settings = ScreenSettings { theme, ..ScreenSettings::default() };
+        Self::new(size, Some(username), settings)
     }
 
     /// Before a server is chosen.
@@ -89,14 +105,14 @@ impl TestScreen {
     }
 
     /// Signed in as bob, with some people.
-    pub(crate) fn signed_in(size: (u16, u16)) -> Self {
+    pub fn signed_in(size: (u16, u16)) -> Self {
         let mut screen = Self::new(size, Some("bob"), ScreenSettings::default());
         screen.sign_in();
         screen
     }
 
     /// The server accepts bob.
-    pub(crate) fn sign_in(&mut self) -> &mut Self {
+    pub fn sign_in(&mut self) -> &mut Self {
         let server = "chat.example:6286".into();
         self.chat(Event::Connected { server, username: name("bob") });
         for who in ["alice", "carol", "dave", "Élodie", "猫"] {
@@ -106,17 +122,17 @@ impl TestScreen {
     }
 
     /// The client reports an event.
-    pub(crate) fn chat(&mut self, event: Event) -> &mut Self {
+    pub fn chat(&mut self, event: Event) -> &mut Self {
         self.update(UiEvent::Chat(event))
     }
 
     /// `who` says something in public.
-    pub(crate) fn says(&mut self, who: &str, what: &str) -> &mut Self {
+    pub fn says(&mut self, who: &str, what: &str) -> &mut Self {
         self.chat(Event::Message { from: name(who), text: text(what) })
     }
 
     /// `from` says something in private.
-    pub(crate) fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
+    pub fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
         self.chat(Event::PrivateMessage {
             id: None,
             from: name(from),
@@ -126,7 +142,7 @@ impl TestScreen {
     }
 
     /// A private session opens.
-    pub(crate) fn opens(&mut self, with: &str) -> &mut Self {
+    pub fn opens(&mut self, with: &str) -> &mut Self {
         self.chat(Event::PrivateOpened {
             with: name(with),
             address: address(),
@@ -138,7 +154,7 @@ impl TestScreen {
     }
 
     /// alice offers a file.
-    pub(crate) fn offers(&mut self, id: u64) -> &mut Self {
+    pub fn offers(&mut self, id: u64) -> &mut Self {
         self.chat(Event::FileOffered {
             id: TransferId(id),
             from: name("alice"),
@@ -151,13 +167,7 @@ impl TestScreen {
     }
 
     /// A file of 700 MB from or to alice has got so far.
-    pub(crate) fn moves(
-        &mut self,
-        id: u64,
-        direction: Direction,
-        bytes: u64,
-        rate: u64,
-    ) -> &mut Self {
+    pub fn moves(&mut self, id: u64, direction: Direction, bytes: u64, rate: u64) -> &mut Self {
         let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
         let (with, size, id) = (name("alice"), Some(700_000_000), TransferId(id));
         self.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
@@ -179,7 +189,7 @@ impl TestScreen {
     }
 
     /// Lets so many seconds pass.
-    pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
+    pub fn wait(&mut self, seconds: u64) -> &mut Self {
         self.milliseconds += seconds * 1000;
         self.update(UiEvent::Tick)
     }
@@ -197,7 +207,7 @@ impl TestScreen {
     }
 
     /// Types a line without sending it.
-    pub(crate) fn types(&mut self, line: &str) -> &mut Self {
+    pub fn types(&mut self, line: &str) -> &mut Self {
         for c in line.chars() {
             self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
         }
@@ -205,22 +215,22 @@ impl TestScreen {
     }
 
     /// Types a line and sends it.
-    pub(crate) fn enters(&mut self, line: &str) -> &mut Self {
+    pub fn enters(&mut self, line: &str) -> &mut Self {
         self.types(line).key(KeyCode::Enter)
     }
 
     /// Presses a key.
-    pub(crate) fn key(&mut self, code: KeyCode) -> &mut Self {
+    pub fn key(&mut self, code: KeyCode) -> &mut Self {
         self.update(UiEvent::Key(KeyEvent::new(code, KeyModifiers::NONE)))
     }
 
     /// Presses a key with Alt.
-    pub(crate) fn alt(&mut self, c: char) -> &mut Self {
+    pub fn alt(&mut self, c: char) -> &mut Self {
         self.update(UiEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)))
     }
 
     /// The screen, drawn.
-    pub(crate) fn terminal(&self) -> Terminal<TestBackend> {
+    pub fn terminal(&self) -> Terminal<TestBackend> {
         let (columns, rows) = self.app.size;
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
         let draw = |frame: &mut ratatui::Frame<'_>| {

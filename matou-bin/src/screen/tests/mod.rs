@@ -5,7 +5,6 @@ mod hostile;
 mod links;
 mod looking;
 mod past;
-mod pictures;
 mod recorder;
 mod security;
 mod sending;

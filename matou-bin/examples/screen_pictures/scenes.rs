@@ -2,10 +2,9 @@
 
 use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, MessageId, TransferId};
 
-use crate::screen::config::settings::ScreenSettings;
-use crate::screen::config::theme::ThemeName;
-use crate::screen::testing::svg::{Paper, picture};
-use crate::screen::testing::test_screen::{TestScreen, name, text};
+use matou_bin::screen_testing::{TestScreen, name, text};
+
+use crate::svg::{Paper, picture};
 
 const SIZE: (u16, u16) = (96, 26);
 const DARK: Paper = Paper { text: "#d6deeb", ground: "#161b24" };
@@ -13,12 +12,12 @@ const LIGHT: Paper = Paper { text: "#1e2430", ground: "#fbfbfb" };
 const BLACK: Paper = Paper { text: "#ffffff", ground: "#000000" };
 
 /// The name of each picture's file, and the picture as SVG.
-pub fn pictures() -> Vec<(String, String)> {
-    let dark = ThemeName::Dark;
+pub(crate) fn pictures() -> Vec<(String, String)> {
+    let dark = "dark";
     let all = [
         ("screen.svg", talk(dark), DARK),
-        ("screen-light.svg", talk(ThemeName::Light), LIGHT),
-        ("screen-high-contrast.svg", talk(ThemeName::HighContrast), BLACK),
+        ("screen-light.svg", talk("light"), LIGHT),
+        ("screen-high-contrast.svg", talk("high-contrast"), BLACK),
         ("screen-private.svg", private(), DARK),
         ("screen-transfers.svg", transfers(), DARK),
     ];
@@ -28,9 +27,8 @@ pub fn pictures() -> Vec<(String, String)> {
     drawn.collect()
 }
 
-fn screen(theme: ThemeName) -> TestScreen {
-    let settings = ScreenSettings { theme, ..ScreenSettings::default() };
-    let mut screen = TestScreen::new(SIZE, Some("bob"), settings);
+fn screen(theme: &str) -> TestScreen {
+    let mut screen = TestScreen::themed(SIZE, "bob", theme);
     let fingerprint = "SHA256:VR/G6Bt3zQFreNJdzd54IDYdHku73uX9ZwG/pKdETJc".to_owned();
     let security = LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New };
     screen.chat(Event::Security { server: "chat.example:6286".into(), security });
@@ -41,7 +39,7 @@ fn screen(theme: ThemeName) -> TestScreen {
     screen
 }
 
-fn talk(theme: ThemeName) -> TestScreen {
+fn talk(theme: &str) -> TestScreen {
     let mut screen = screen(theme);
     screen.opens("sofia");
     screen.says("alice", "good morning! the pictures of the boat are ready");
@@ -63,7 +61,7 @@ fn talk(theme: ThemeName) -> TestScreen {
 }
 
 fn private() -> TestScreen {
-    let mut screen = screen(ThemeName::Dark);
+    let mut screen = screen("dark");
     let address = std::net::IpAddr::from([192, 0, 2, 7]);
     let fingerprint = "SHA256:kJ3fBoyPSPzA5nzvkYyZ0G7ePxfA8b0mIVpgm1cLwXs".to_owned();
     screen.chat(Event::PrivateOpened {
@@ -96,7 +94,7 @@ fn private() -> TestScreen {
 }
 
 fn transfers() -> TestScreen {
-    let mut screen = screen(ThemeName::Dark);
+    let mut screen = screen("dark");
     screen.opens("alice");
     screen.moves(1, Direction::Incoming, 350, 1);
     let (id, from, size) = (TransferId(1), name("alice"), 700_000_000);

@@ -5,10 +5,12 @@
 //! needs and the longest wait for a frame, so that it can be run on a machine that is busy
 //! otherwise. Wall-clock times are printed as well.
 
+mod load;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use matou_bin::load::{Latency, Load, Report, load};
+use load::{Latency, Load, Report, load};
 
 const KEY_LIMIT: Duration = Duration::from_millis(50);
 /// A key waits for the next frame at most this long.

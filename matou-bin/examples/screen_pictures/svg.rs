@@ -11,11 +11,11 @@ const MARGIN: usize = 12;
 
 /// The colours that a terminal has by itself.
 #[derive(Clone, Copy)]
-pub(in crate::screen) struct Paper {
+pub(crate) struct Paper {
     /// The colour of text.
-    pub(in crate::screen) text: &'static str,
+    pub(crate) text: &'static str,
     /// The colour behind it.
-    pub(in crate::screen) ground: &'static str,
+    pub(crate) ground: &'static str,
 }
 
 /// A run of cells in one row that look the same.
@@ -30,7 +30,7 @@ struct Run {
 }
 
 /// `buffer` as an SVG, on `paper`.
-pub(in crate::screen) fn picture(buffer: &Buffer, paper: Paper) -> String {
+pub(crate) fn picture(buffer: &Buffer, paper: Paper) -> String {
     let (columns, rows) = (usize::from(buffer.area.width), usize::from(buffer.area.height));
     let (width, height) = (columns * CELL.0 + 2 * MARGIN, rows * CELL.1 + 2 * MARGIN);
     let runs: Vec<Run> = (0..buffer.area.height).flat_map(|row| runs(buffer, row, paper)).collect();
@@ -60,7 +60,7 @@ fn runs(buffer: &Buffer, row: u16, paper: Paper) -> Vec<Run> {
             continue;
         };
         let columns = cell.symbol().width().max(1);
-        covered = column.saturating_add(crate::screen::text::width::cells(columns));
+        covered = column.saturating_add(u16::try_from(columns).unwrap_or(u16::MAX));
         let mut fg = hex(cell.fg).unwrap_or_else(|| paper.text.into());
         let mut bg = hex(cell.bg);
         if cell.modifier.contains(Modifier::REVERSED) {

@@ -4,59 +4,51 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use jiff::Zoned;
 use matou_actors::client::Event;
-use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
-
-use crate::screen::runtime::event_loop::{BATCH, FRAME};
-use crate::screen::runtime::hyperlinks::{self, HyperlinkBackend};
-use crate::screen::state::app::App;
-use crate::screen::state::event::{Now, UiEvent};
-use crate::screen::testing::test_screen::{TestScreen, name, text};
+use matou_bin::screen_testing::{BATCH, FRAME, LiveScreen, TestScreen, name, text};
 
 /// What is put on the screen.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// Columns and rows.
-    pub size: (u16, u16),
+    pub(crate) size: (u16, u16),
     /// Lines of scrollback before it begins.
-    pub lines: u32,
+    pub(crate) lines: u32,
     /// Bytes of each message.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// People in the room.
-    pub people: u32,
+    pub(crate) people: u32,
     /// Messages a second.
-    pub rate: u32,
+    pub(crate) rate: u32,
     /// How long.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// From the press of a key to the end of the frame that shows it.
-    pub latencies: Vec<Latency>,
+    pub(crate) latencies: Vec<Latency>,
     /// Messages that were taken in.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Frames that were drawn.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Entries in the scrollback at the end.
-    pub held: u64,
+    pub(crate) held: u64,
     /// Share of one processor that was used, when known.
-    pub busy: f64,
+    pub(crate) busy: f64,
 }
 
 /// How long a key took to show.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// By the clock on the wall.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// Processor time between the two: with the wait for the next frame (at most 17 ms) this is
     /// what the key takes on a machine that does nothing else.
-    pub work: Duration,
+    pub(crate) work: Duration,
     /// What the key was for.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 /// The pause between two keys: a fast typist.
@@ -64,7 +56,7 @@ const KEY_PAUSE: Duration = Duration::from_millis(40);
 
 /// Fills the scrollback, then types, scrolls, searches and switches tabs while messages come
 /// in, with the same rules as the real loop: keys first, messages in batches, 60 frames a second.
-pub fn load(load: Load) -> io::Result<Report> {
+pub(crate) fn load(load: Load) -> io::Result<Report> {
     let mut screen = TestScreen::signed_in(load.size);
     for number in 0..load.people {
         let username = name(&format!("person{number}"));
@@ -74,29 +66,21 @@ pub fn load(load: Load) -> io::Result<Report> {
     for number in 0..load.lines {
         screen.chat(message(load, number));
     }
-    let (columns, rows) = load.size;
-    let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
-    // Encoded as for a real terminal, written to nowhere.
-    let backend = HyperlinkBackend::new(io::sink());
-    let terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
     let mut uproar = Uproar {
         load,
-        app: screen.app,
-        terminal,
+        screen: LiveScreen::new(screen)?,
         begun: Instant::now(),
         report: Report { latencies: Vec::new(), messages: 0, frames: 0, held: 0, busy: 0.0 },
     };
     uproar.run()?;
     let mut report = uproar.report;
-    report.held =
-        uproar.app.tabs.first().map_or(0, |room| room.buffer.end().abs_diff(room.buffer.first()));
+    report.held = uproar.screen.held();
     Ok(report)
 }
 
 struct Uproar {
     load: Load,
-    app: App,
-    terminal: Terminal<HyperlinkBackend<io::Sink>>,
+    screen: LiveScreen,
     begun: Instant,
     report: Report,
 }
@@ -116,9 +100,9 @@ impl Uproar {
             if now < next_key {
                 used = processor();
             }
-            pending |= self.app.take_dirty();
+            pending |= self.screen.take_dirty();
             if pending && now.saturating_sub(drawn) >= FRAME {
-                hyperlinks::draw(&mut self.terminal, &self.app)?;
+                self.screen.draw()?;
                 self.report.frames += 1;
                 (drawn, pending) = (now, false);
                 let (shown, used) = (self.begun.elapsed(), processor());
@@ -130,7 +114,7 @@ impl Uproar {
             } else if now >= next_key {
                 if let Some((key, what)) = keys.next() {
                     waiting.push((next_key, used, what));
-                    self.update(UiEvent::Key(key));
+                    self.screen.press(key, self.begun.elapsed());
                 }
                 next_key += KEY_PAUSE;
             } else if self.messages_due() > self.report.messages {
@@ -139,11 +123,11 @@ impl Uproar {
                         break;
                     }
                     let number = u32::try_from(self.report.messages).unwrap_or(u32::MAX);
-                    self.update(UiEvent::Chat(message(self.load, number)));
+                    self.screen.chat(message(self.load, number), self.begun.elapsed());
                     self.report.messages += 1;
                 }
-            } else if self.app.idle_for().is_zero() {
-                self.update(UiEvent::Tick);
+            } else if self.screen.idle_for().is_zero() {
+                self.screen.tick(self.begun.elapsed());
             } else {
                 let nap = Duration::from_micros(200);
                 std::thread::sleep(nap);
@@ -157,11 +141,6 @@ impl Uproar {
     fn messages_due(&self) -> u64 {
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         milliseconds.saturating_mul(self.load.rate.into()) / 1000
-    }
-
-    fn update(&mut self, event: UiEvent) {
-        let now = Now { elapsed: self.begun.elapsed(), wall: Zoned::now().datetime() };
-        drop(self.app.update(event, now));
     }
 }
 
