@@ -182,6 +182,8 @@ pub(crate) enum SessionEvent {
     Texts(Vec<MessageText>),
     /// A text of the user's is on its way. With a number the peer confirms that it has it.
     Sent { text: MessageText, id: Option<MessageId> },
+    /// The peer's user is typing, or not.
+    Typing(bool),
     /// The peer has these texts.
     Confirmed(Vec<MessageId>),
     /// The session is over, and the peer has not confirmed these texts.
@@ -252,6 +254,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum SessionCommand {
     /// Send a text. `room` is dropped once the next one may follow.
     SendText { text: MessageText, room: oneshot::Sender<()> },
+    /// Say that the user is typing, or not.
+    Typing(bool),
     /// The peer can be reached at these addresses.
     Reach(Candidates),
     /// Show this ticket to the server from the private ports.

@@ -155,7 +155,7 @@ impl ServerTls {
         self.exporter = Exporter::Unused;
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn into_records(self) -> Option<Box<Records>> {
         match self.state {
             State::Open(records) => Some(records),

@@ -90,6 +90,7 @@ impl Plain {
             Event::HistoryEnd { messages: 0, .. }
             | Event::History { .. }
             | Event::Delivered { .. }
+            | Event::Typing { .. }
             | Event::KeyStanding {
                 key: KeyStanding::New | KeyStanding::Known | KeyStanding::Named,
                 ..

@@ -88,6 +88,13 @@ pub enum Command {
     ListTransfers,
     /// List who is here, as [`crate::client::Event::Present`].
     ListPresent,
+    /// Say on the encrypted session with this user, if there is one, whether the user is typing.
+    Typing {
+        /// To whom.
+        to: Username,
+        /// Whether they are.
+        active: bool,
+    },
     /// Show the topic of the room, as [`crate::client::Event::Topic`].
     ShowTopic,
     /// Fetch public messages from before the oldest that was shown, as [`crate::client::Event::History`].

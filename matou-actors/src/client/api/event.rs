@@ -134,6 +134,14 @@ pub enum Event {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         changed: bool,
     },
+    /// Another user is typing a private message, or has stopped. Without a further event they have stopped
+    /// after 6 s.
+    Typing {
+        /// Who.
+        from: Username,
+        /// Whether they are.
+        active: bool,
+    },
     /// Answer to [`crate::client::Command::ListPresent`]: everybody here, the user included, by name.
     Present {
         /// The names.

@@ -10,6 +10,7 @@ use super::encrypted::Road;
 use super::outcome::{Item, Pursuit};
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event};
+use crate::client::messages::SessionCommand;
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::transfer::ChosenFile;
 
@@ -34,6 +35,13 @@ impl Peers {
         }
         self.wait_for_session(&key, Item::Text(text), at);
         None
+    }
+
+    /// A session that is open says it; nothing is kept for a later one.
+    pub(super) fn say_typing(&mut self, to: &Username, active: bool) {
+        let with = self.conversation(&to.folded());
+        let session = with.and_then(|with| with.sessions().first().copied());
+        self.command(session, SessionCommand::Typing(active));
     }
 
     pub(crate) fn deliver_file(

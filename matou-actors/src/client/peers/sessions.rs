@@ -105,6 +105,7 @@ impl Peers {
             SessionEvent::Up { peer } => self.session_up(session, peer, at),
             SessionEvent::Texts(texts) => self.texts_came(session, texts, at),
             SessionEvent::Sent { text, id } => self.text_sent(session, text, id, at),
+            SessionEvent::Typing(active) => self.peer_typing(session, active),
             SessionEvent::Confirmed(ids) => self.texts_confirmed(session, ids),
             SessionEvent::Unconfirmed(texts) => self.texts_unconfirmed(session, texts),
             SessionEvent::NotSent { to, text } => self.text_not_sent(to, text),
@@ -192,6 +193,14 @@ impl Peers {
         }
         for text in texts {
             self.emit(Event::PrivateMessage { id: None, from: from.clone(), to: me.clone(), text });
+        }
+    }
+
+    fn peer_typing(&mut self, session: SessionId, active: bool) {
+        let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
+        let from = live.peer.clone();
+        if !self.ignored.contains(&from.folded()) {
+            self.actions.push(Action::EmitUnlessBehind(Event::Typing { from, active }));
         }
     }
 

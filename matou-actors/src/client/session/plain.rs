@@ -173,6 +173,7 @@ impl PlainSession {
             SessionCommand::Reach(_)
             | SessionCommand::Show(_)
             | SessionCommand::Go
+            | SessionCommand::Typing(_)
             | SessionCommand::PeerSaw(_) => {}
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, folder: Some(_), .. } => {

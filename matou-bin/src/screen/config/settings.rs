@@ -12,6 +12,7 @@ use crate::screen::config::theme::{TerminalHints, Theme, ThemeName};
 /// How the screen looks and behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of its own in the configuration")]
 pub(crate) struct ScreenSettings {
     /// `auto`, `dark`, `light`, `monochrome` or `high-contrast`.
     pub(crate) theme: ThemeName,
@@ -21,6 +22,8 @@ pub(crate) struct ScreenSettings {
     pub(crate) mouse: bool,
     /// Announce links to the terminal, so that it can open them.
     pub(crate) links: bool,
+    /// Announce to the peers of encrypted private sessions that the user is typing.
+    pub(crate) typing: bool,
     /// Lines that the public room remembers.
     pub(crate) scrollback: u32,
     /// Keep commands and public text between runs.
@@ -71,6 +74,7 @@ impl Default for ScreenSettings {
             colors: Colors::Auto,
             mouse: true,
             links: true,
+            typing: true,
             scrollback: 100_000,
             history: true,
             notify_mention: Notify::Bell,

@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(in crate::screen) keys: KeyMap,
     pub(in crate::screen) chat_log: ChatLog,
     pub(in crate::screen) keep_history: bool,
+    /// Whether peers of encrypted sessions learn that the user types.
+    pub(in crate::screen) announces_typing: bool,
     /// Whether links are announced to the terminal.
     pub(in crate::screen) links: bool,
     pub(in crate::screen) home: Option<PathBuf>,
@@ -193,6 +195,7 @@ impl App {
             keys: KeyMap::new(&settings.keys)?,
             chat_log: settings.chat_log,
             keep_history: settings.history,
+            announces_typing: settings.typing,
             links: settings.links && hints.takes_links(),
             home,
             now,
@@ -267,6 +270,9 @@ impl App {
         );
         let mut wait = Duration::from_secs(60).saturating_sub(in_minute);
         if let Some((_, until)) = &self.flash {
+            wait = wait.min(until.saturating_sub(self.now.elapsed));
+        }
+        if let Some(until) = self.tab().and_then(|tab| tab.peer_types_until) {
             wait = wait.min(until.saturating_sub(self.now.elapsed));
         }
         if let Some(next) = self.burst.next() {

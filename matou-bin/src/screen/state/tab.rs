@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use matou_actors::client::{LinkSecurity, MessageId};
 use matou_actors::protocol::{MessageText, Username};
@@ -34,6 +35,10 @@ pub(crate) struct Tab {
     pub(crate) session: PrivateState,
     /// What protects it, while it is open.
     pub(crate) security: Option<LinkSecurity>,
+    /// When the user's typing was announced last to the peer.
+    pub(crate) announced_typing: Option<Duration>,
+    /// Until when the peer counts as typing.
+    pub(crate) peer_types_until: Option<Duration>,
     /// What was typed for a session that is not open yet.
     pub(crate) waiting: VecDeque<MessageText>,
     /// Messages that the other side has not confirmed, and where they are shown.
@@ -88,6 +93,8 @@ impl Tab {
             input: InputLine::default(),
             session: PrivateState::None,
             security: None,
+            announced_typing: None,
+            peer_types_until: None,
             waiting: VecDeque::new(),
             unconfirmed: VecDeque::new(),
         }

@@ -13,7 +13,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 #[cfg(test)]
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use jiff::civil::date;
-use matou_actors::client::{Direction, Event, KeyStanding, LinkSecurity, TransferId, TransferInfo};
+use matou_actors::client::{
+    Command, Direction, Event, KeyStanding, LinkSecurity, TransferId, TransferInfo,
+};
 use matou_actors::protocol::{MessageText, Username};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -33,6 +35,9 @@ pub struct TestScreen {
     pub(crate) app: App,
     /// What it wanted done.
     pub(crate) effects: Vec<Effect>,
+    /// Whom it told of typing, and whether it goes on: apart from the effects, since keys bring it about
+    /// that are about something else.
+    pub(crate) typing: Vec<(Username, bool)>,
     milliseconds: u64,
 }
 
@@ -101,7 +106,12 @@ impl TestScreen {
             home: Some("/home/me".into()),
             history: Vec::new(),
         });
-        Self { app: app.expect("possible settings"), effects: Vec::new(), milliseconds: 0 }
+        Self {
+            app: app.expect("possible settings"),
+            effects: Vec::new(),
+            typing: Vec::new(),
+            milliseconds: 0,
+        }
     }
 
     /// Signed in as bob, with some people.
@@ -183,9 +193,17 @@ impl TestScreen {
         if matches!(&event, UiEvent::Key(key) if key.code == KeyCode::Enter) {
             self.milliseconds += 60;
         }
-        let effects = self.app.update(event, now(self.milliseconds));
-        self.effects.extend(effects);
+        self.take(event);
         self
+    }
+
+    fn take(&mut self, event: UiEvent) {
+        for effect in self.app.update(event, now(self.milliseconds)) {
+            match effect {
+                Effect::Send(Command::Typing { to, active }) => self.typing.push((to, active)),
+                effect => self.effects.push(effect),
+            }
+        }
     }
 
     /// Lets so many seconds pass.
@@ -200,8 +218,7 @@ impl TestScreen {
         for c in text.chars() {
             let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
             let key = UiEvent::Key(KeyEvent::new(code, KeyModifiers::NONE));
-            let effects = self.app.update(key, now(self.milliseconds));
-            self.effects.extend(effects);
+            self.take(key);
         }
         self
     }
@@ -277,7 +294,7 @@ impl TestScreen {
     }
 
     /// The commands sent since this was asked last.
-    pub(crate) fn sent(&mut self) -> Vec<matou_actors::client::Command> {
+    pub(crate) fn sent(&mut self) -> Vec<Command> {
         let effects = std::mem::take(&mut self.effects);
         let sent = effects.into_iter().filter_map(|effect| match effect {
             Effect::Send(command) => Some(command),

@@ -12,3 +12,4 @@ mod servers;
 mod snapshots;
 mod talk;
 mod typing;
+mod typing_notice;

@@ -8,6 +8,7 @@ mod leaving;
 mod modals;
 mod mouse;
 mod past;
+mod presence;
 mod private;
 mod question;
 mod submit;
@@ -26,6 +27,7 @@ impl App {
         self.dirty |= minute != (now.wall.date(), now.wall.hour(), now.wall.minute());
         self.dirty |= !matches!(event, UiEvent::Tick);
         self.end_burst();
+        let before = (self.active, self.typed());
         match event {
             UiEvent::Key(key) => self.key(key),
             UiEvent::Paste(text) => {
@@ -41,6 +43,9 @@ impl App {
             UiEvent::Stored(to, stored) => self.paste_stored(to, stored),
             UiEvent::DiskFailed(problem) => self.error(&problem),
             UiEvent::Tick => self.tick(),
+        }
+        if before.0 == self.active && before.1 != self.typed() {
+            self.announce_typing();
         }
         // In a busy room there is no tick.
         self.leave_late();
@@ -66,6 +71,7 @@ impl App {
             self.flash = None;
             self.dirty = true;
         }
+        self.expire_typing();
         // A countdown is on the screen.
         self.dirty |=
             matches!(self.link, crate::screen::state::app::ServerLink::Down { next: Some(_), .. });

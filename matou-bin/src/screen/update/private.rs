@@ -30,6 +30,7 @@ impl App {
             Event::PrivateMessage { id, from, to, text } => {
                 self.private_message(id, &from, &to, &text);
             }
+            Event::Typing { from, active } => self.peer_types(&from, active),
             Event::Delivered { to, ids } => {
                 let tab = self.peer_tab(&to).and_then(|index| self.tabs.get_mut(index));
                 if let Some(tab) = tab {
@@ -63,6 +64,9 @@ impl App {
     pub(super) fn set_session(&mut self, index: usize, session: PrivateState) {
         if let Some(tab) = self.tabs.get_mut(index).filter(|tab| tab.peer().is_some()) {
             tab.session = session;
+            if !matches!(session, PrivateState::Open(_)) {
+                (tab.announced_typing, tab.peer_types_until) = (None, None);
+            }
         }
     }
 
@@ -173,6 +177,9 @@ impl App {
         let own = self.is_me(from);
         let peer = if own { to } else { from };
         let index = self.ensure_tab(peer);
+        if !own && let Some(tab) = self.tabs.get_mut(index) {
+            tab.peer_types_until = None;
+        }
         if own {
             self.read_up_to_here(index);
             if let Some(tab) = self.tabs.get_mut(index) {

@@ -274,6 +274,7 @@ impl App {
             | Command::SetDownloads { .. }
             | Command::ListPresent
             | Command::ShowTopic
+            | Command::Typing { .. }
             | Command::Reconnect => {}
         }
         self.effects.push(Effect::Send(command));

@@ -73,7 +73,8 @@ fn left(app: &App) -> (String, Role) {
                     LinkSecurity::Encrypted { .. } => Role::Status,
                 };
                 let peer = app.short_names.shorten(peer.as_str(), 20);
-                return (format!(" {peer}: {} · {text}", session_mark(security)), role);
+                let doing = if app.peer_is_typing() { " is typing… ·" } else { ":" };
+                return (format!(" {peer}{doing} {} · {text}", session_mark(security)), role);
             }
             match app.security {
                 None => (format!(" {text}"), Role::Status),

@@ -257,6 +257,7 @@ impl World {
             SessionCommand::Reach(_)
             | SessionCommand::Show(_)
             | SessionCommand::Go
+            | SessionCommand::Typing(_)
             | SessionCommand::PeerSaw(_) => {
                 panic!("not in revision 1")
             }

@@ -1,7 +1,7 @@
 //! The actor of a private session of revision 2: it meets the peer, and owns both connections.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
@@ -26,6 +26,9 @@ use crate::exchange::Report;
 use crate::protocol::v2::MessageFrame;
 use crate::protocol::{MessageText, PeerFrame};
 
+/// The peer decides how often it says whether its user is typing; it is reported no more often.
+const TYPING_EVERY: Duration = Duration::from_millis(500);
+
 /// Meets the peer, then does what [`SessionCommand`]s say.
 pub(crate) struct EncryptedSession {
     setup: Setup,
@@ -41,6 +44,8 @@ pub(crate) struct EncryptedSession {
 struct Open {
     writing: Writing,
     talk: Talk,
+    /// When the peer's typing was reported last.
+    typing: Option<Instant>,
     delivery: Delivery,
     files: EncryptedFiles,
 }
@@ -148,7 +153,7 @@ impl EncryptedSession {
             session.turn(ctx, |session, _| session.talk_over(reason));
         }));
         let (talk, delivery) = (Talk::Running(driving), Delivery::default());
-        self.open = Some(Open { writing, talk, delivery, files });
+        self.open = Some(Open { writing, talk, typing: None, delivery, files });
     }
 
     /// The message connection has ended, and so the session; the file connection is about to.
@@ -192,6 +197,13 @@ impl EncryptedSession {
     fn run(&mut self, command: SessionCommand, ctx: &mut Context<Self>) {
         match command {
             SessionCommand::SendText { text, room } => self.send_text(text, room, ctx),
+            SessionCommand::Typing(active) => {
+                if let Some(open) = &self.open {
+                    // A peer that reads too slowly for texts misses nothing.
+                    let _ =
+                        open.writing.outbox.push(&MessageFrame::Typing { state: active.into() });
+                }
+            }
             SessionCommand::Reach(candidates) => {
                 self.news.send_modify(|news| news.offered = Some(candidates));
             }
@@ -258,10 +270,17 @@ impl EncryptedSession {
     fn receive(&mut self, frames: Vec<MessageFrame>) -> ResponseFuture<Option<String>> {
         let Some(open) = &mut self.open else { return Box::pin(async { None }) };
         let incoming = Incoming::sort(frames, &mut open.delivery);
-        let Incoming { texts, confirmed, pings, about_files, end } = incoming;
+        let Incoming { texts, confirmed, pings, typing, about_files, end } = incoming;
         for _ in 0..pings {
             // One that does not read its answers gets no more of them.
             let _ = open.writing.outbox.push(&MessageFrame::Pong {});
+        }
+        let now = Instant::now();
+        if let Some(active) = typing
+            && open.typing.is_none_or(|last| now >= last + TYPING_EVERY)
+        {
+            open.typing = Some(now);
+            self.lifecycle.report(SessionEvent::Typing(active));
         }
         if !confirmed.is_empty() {
             self.lifecycle.report(SessionEvent::Confirmed(confirmed));

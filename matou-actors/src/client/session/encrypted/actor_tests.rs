@@ -188,6 +188,30 @@ async fn texts_of_the_peer_are_confirmed_once_the_hub_has_them() {
 }
 
 #[actix_rt::test]
+async fn typing_is_said_both_ways_and_a_peer_that_repeats_it_is_not_reported_each_time() {
+    let (session, mut peer, mut reports) = open().await;
+    for (active, state) in [(true, 1), (false, 0)] {
+        session.do_send(SessionCommand::Typing(active));
+        assert_eq!(peer.next().await, MessageFrame::Typing { state });
+    }
+    let begun = std::time::Instant::now();
+    for _ in 0..200 {
+        peer.send(MessageFrame::Typing { state: 1 }).await;
+    }
+    peer.send(tell(1, 0, "hi")).await;
+    let mut reported = 0;
+    loop {
+        match reports.next().await.event {
+            SessionEvent::Typing(true) => reported += 1,
+            SessionEvent::Texts(_) => break,
+            event => panic!("{event:?}"),
+        }
+    }
+    let most = 1 + begun.elapsed().as_millis() / 500;
+    assert!((1..=most).contains(&reported), "{reported} of at most {most}");
+}
+
+#[actix_rt::test]
 async fn a_peer_that_closes_ends_the_session_and_a_text_after_that_is_reported() {
     let (session, mut peer, mut reports) = open().await;
     say(&session, "hi");

@@ -14,6 +14,8 @@ pub(super) struct Incoming {
     /// Messages of the user's that the peer has.
     pub(super) confirmed: Vec<MessageId>,
     pub(super) pings: usize,
+    /// Whether the peer's user is typing, as it was said last.
+    pub(super) typing: Option<bool>,
     pub(super) about_files: Vec<MessageFrame>,
     /// The peer ended the session, or broke the protocol: nothing behind that counts.
     pub(super) end: Option<String>,
@@ -57,7 +59,8 @@ impl Incoming {
             | MessageFrame::Cancel { .. }
             | MessageFrame::Receipt { .. }
             | MessageFrame::Proof { .. } => self.about_files.push(frame),
-            MessageFrame::Typing { .. } | MessageFrame::Pong {} | MessageFrame::Unknown { .. } => {}
+            MessageFrame::Typing { state } => self.typing = Some(state != 0),
+            MessageFrame::Pong {} | MessageFrame::Unknown { .. } => {}
         }
         Ok(())
     }
