@@ -5,13 +5,20 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use matou_actors::protocol::v2::PublicKey;
 use matou_actors::trust::{
     Alpn, ExpectedKey, Fingerprint, Identity, IdentityError, KeyExchange, TlsError, client_config,
     peer_key, server_config,
 };
+use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Error, NamedGroup, ServerConfig, ServerConnection};
+use rustls::server::AlwaysResolvesServerRawPublicKeys;
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{
+    ClientConfig, ClientConnection, Error, NamedGroup, ServerConfig, ServerConnection,
+    SignatureAlgorithm, SignatureScheme,
+};
 
 /// RFC 8410, section 10.3: the first example of a private key.
 const RFC_8410_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -121,12 +128,86 @@ fn a_server_can_expect_one_key_as_well() {
 }
 
 #[test]
-fn two_sides_that_mean_different_connections_do_not_agree() {
+fn two_sides_agree_only_if_they_mean_the_same_connection() {
     let (ann, bob) = (Identity::generate().unwrap(), Identity::generate().unwrap());
-    let client = client_config(&ann, ExpectedKey::Any, Alpn::File, KeyExchange::Hybrid).unwrap();
-    let server = server_config(&bob, ExpectedKey::Any, Alpn::Message).unwrap();
-    let (_, server) = shake_hands(client, server);
-    assert_eq!(server.unwrap_err(), Error::NoApplicationProtocol);
+    let all = [Alpn::Server, Alpn::Message, Alpn::File];
+    for (ours, theirs) in all.iter().flat_map(|ours| all.iter().map(move |theirs| (*ours, *theirs)))
+    {
+        let client = client_config(&ann, ExpectedKey::Any, ours, KeyExchange::Classic).unwrap();
+        let server = server_config(&bob, ExpectedKey::Any, theirs).unwrap();
+        let (client, server) = shake_hands(client, server);
+        if ours == theirs {
+            assert_eq!(peer_key(&client.unwrap(), ours).unwrap(), bob.public_key());
+            assert_eq!(peer_key(&server.unwrap(), theirs).unwrap(), ann.public_key());
+        } else {
+            assert_eq!(server.unwrap_err(), Error::NoApplicationProtocol);
+        }
+    }
+}
+
+/// A key of small order, the neutral element, under which anybody can sign.
+const SMALL_ORDER: [u8; 32] = {
+    let mut key = [0; 32];
+    key[0] = 1;
+    key
+};
+
+/// Signs everything with that key, of which there is no private half.
+#[derive(Debug)]
+struct Forger;
+
+impl SigningKey for Forger {
+    fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        Some(Box::new(Self))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::ED25519
+    }
+}
+
+impl Signer for Forger {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok([SMALL_ORDER, [0; 32]].concat())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
+
+fn forged() -> Arc<CertifiedKey> {
+    let spki = [&SPKI[..], &SMALL_ORDER].concat();
+    Arc::new(CertifiedKey::new(vec![spki.into()], Arc::new(Forger)))
+}
+
+/// RFC 8410, section 4: what stands before the bytes of a public key.
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+#[test]
+fn a_forged_signature_convinces_the_crypto_provider() {
+    let signature = Forger.sign(b"anything").unwrap();
+    let key = UnparsedPublicKey::new(&ED25519, SMALL_ORDER);
+    key.verify(b"anything", &signature).unwrap();
+}
+
+#[test]
+fn a_key_under_which_anybody_can_sign_is_refused_on_both_sides_even_if_it_is_expected() {
+    let (ann, ship) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    for expected in [ExpectedKey::Any, ExpectedKey::Exactly(PublicKey(SMALL_ORDER))] {
+        let (client, mut server) = configs(&ann, &ship, expected, KeyExchange::Classic);
+        server.cert_resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(forged()));
+        let (client, server) = shake_hands(client, server);
+        assert!(matches!(client.unwrap_err(), Error::InvalidCertificate(_)));
+        assert!(server.unwrap().peer_certificates().is_none(), "it never sees whose client it is");
+
+        let (mut client, _) = configs(&ann, &ship, ExpectedKey::Any, KeyExchange::Classic);
+        let server = server_config(&ship, expected, Alpn::Server).unwrap();
+        client.client_auth_cert_resolver =
+            Arc::new(AlwaysResolvesClientRawPublicKeys::new(forged()));
+        let (_, server) = shake_hands(client, server);
+        assert!(matches!(server.unwrap_err(), Error::InvalidCertificate(_)));
+    }
 }
 
 #[test]

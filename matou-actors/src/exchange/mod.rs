@@ -16,6 +16,8 @@
 mod digest;
 mod engine;
 #[cfg(test)]
+mod engine_delay_tests;
+#[cfg(test)]
 mod engine_fuzz_tests;
 #[cfg(test)]
 mod engine_hostile_tests;

@@ -12,6 +12,8 @@ mod actor;
 #[cfg(test)]
 mod actor_tests;
 mod delivery;
+#[cfg(test)]
+mod delivery_pair_tests;
 mod examination;
 mod files;
 mod incoming;
