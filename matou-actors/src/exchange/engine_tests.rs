@@ -104,6 +104,21 @@ fn a_part_that_was_changed_is_sent_from_the_first_byte() {
 }
 
 #[test]
+fn a_part_that_is_longer_than_the_file_loses_what_is_too_much() {
+    let mut pair = Pair::new();
+    let path = pair.file("large.bin", &content(3_000_000));
+    pair.offer(0, &path);
+    pair.run(2_000_000);
+    let mut pair = pair.restart();
+    let part = pair.folders[1].path().join("large.bin.part");
+    fs::write(part, [content(3_000_000), content(5_000)].concat()).unwrap();
+    pair.offer(0, &path);
+    pair.run(ALL);
+    assert!(pair.data < 4096, "{} bytes were sent again", pair.data);
+    assert_eq!(fs::read(&pair.received(1)[0]).unwrap(), content(3_000_000));
+}
+
+#[test]
 fn another_key_does_not_go_on_with_what_one_began() {
     let mut pair = Pair::new();
     let path = pair.file("large.bin", &content(3_000_000));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::rate::RateLimit;
-use crate::protocol::v2::{CancelReason, Digest, MessageFrame, OfferKind, PublicKey};
+use crate::protocol::v2::{CancelReason, MessageFrame, OfferKind, PublicKey};
 use crate::transfer::{ChosenFile, Downloads, Moved};
 
 /// What an exchange is started with.
@@ -155,13 +155,22 @@ pub struct Offer {
 pub(super) struct End {
     pub(super) code: CancelReason,
     pub(super) reason: String,
+    /// What is there is of no use.
+    pub(super) discards: bool,
 }
 
 impl End {
     pub(super) fn new(code: CancelReason, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        Self { code, reason: reason.into(), discards: false }
+    }
+
+    /// The disk of this side does not take it.
+    pub(super) fn disk(reason: &str) -> Self {
+        Self::new(CancelReason::Disk, format!("cannot write it: {reason}"))
+    }
+
+    /// The same; what is there is of no use.
+    pub(super) fn discarding(self) -> Self {
+        Self { discards: true, ..self }
     }
 }
-
-/// The hash of something whole.
-pub(super) type Hash = Digest;

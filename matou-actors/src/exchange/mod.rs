@@ -4,14 +4,16 @@
 //! files that came on the message connection among them, and gives [`Report`]s, the frames to send
 //! there among them. It knows no session and no server.
 //!
-//! - `engine`: all transfers of one connection; which frame belongs to which, and whose turn it is.
-//! - `sending`: one outgoing transfer; `manifest`: what it consists of; `pipe`: one whose size is not known.
-//! - `receiving`: one incoming transfer; `part`: where a file or folder grows, and how it is found
-//!   again; `tree`: writing a folder so that nothing leaves it; `names`: names that are safe here.
+//! - `transfers`: decides about all transfers of one connection; knows no socket, file or clock. What
+//!   is to be done are its effects: frames, reports, and jobs for files.
+//! - `engine`: performs them. `source_files` reads: `survey` sees what was chosen, `pipe` reads what has no
+//!   known size. `target_files` writes: `part` is where a file or folder grows, and how it is found again,
+//!   `tree` writes a folder so that nothing leaves it, `names` are safe here.
 //! - `messages`: orders and reports; `handle`: who gives and gets them. `output`: frames that go out.
 //!   `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
 //!
-//! Everything but `worker` knows no socket: two engines are joined in memory in the tests.
+//! Everything but `worker` knows no socket: in the tests two `Transfers` are joined in memory without any
+//! file, with delays, cuts and a clock, and two engines with real files.
 
 mod digest;
 mod engine;
@@ -28,7 +30,6 @@ mod engine_tests;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handle;
-mod manifest;
 mod messages;
 mod names;
 mod output;
@@ -37,8 +38,10 @@ mod pipe;
 #[cfg(test)]
 mod pipe_tests;
 mod rate;
-mod receiving;
-mod sending;
+mod source_files;
+mod survey;
+mod target_files;
+mod transfers;
 mod tree;
 mod worker;
 mod yielding;

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::names::{numbered, safe_name};
+use super::transfers::effect::PresentFile;
 use crate::protocol::v2::{EntryPath, UnixMillis};
 
 /// Where an entry grows: no name from outside begins with a dot.
@@ -39,14 +40,6 @@ pub(super) struct Tree {
     last: Option<(Box<str>, Arc<OwnedFd>)>,
 }
 
-/// A whole file that is there already.
-#[derive(Debug)]
-pub(super) struct Present {
-    pub(super) path: EntryPath,
-    pub(super) size: u64,
-    pub(super) modified: UnixMillis,
-}
-
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Self {
         Self {
@@ -60,7 +53,7 @@ impl Tree {
     }
 
     /// The whole files that are there from an earlier attempt.
-    pub(super) fn present(&self) -> io::Result<Vec<Present>> {
+    pub(super) fn present(&self) -> io::Result<Vec<PresentFile>> {
         let mut found = Vec::new();
         let root = self.root.try_clone()?;
         scan(&root, "", 0, &mut found)?;
@@ -235,7 +228,12 @@ fn open_below(root: &OwnedFd, path: &str, make: bool) -> io::Result<Arc<OwnedFd>
     Ok(Arc::new(folder))
 }
 
-fn scan(folder: &OwnedFd, prefix: &str, depth: usize, found: &mut Vec<Present>) -> io::Result<()> {
+fn scan(
+    folder: &OwnedFd,
+    prefix: &str,
+    depth: usize,
+    found: &mut Vec<PresentFile>,
+) -> io::Result<()> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else { continue };
@@ -257,7 +255,7 @@ fn scan(folder: &OwnedFd, prefix: &str, depth: usize, found: &mut Vec<Present>) 
                         status.st_mtime.saturating_mul(1000).saturating_add(nanos / 1_000_000),
                     );
                     let size = u64::try_from(status.st_size).unwrap_or(0);
-                    found.push(Present { path, size, modified });
+                    found.push(PresentFile { path, size, modified });
                 }
             }
             _ => {}

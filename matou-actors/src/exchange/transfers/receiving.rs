@@ -1,0 +1,398 @@
+//! One incoming transfer: from its offer to its receipt. Decides; `target_files` writes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::effect::{Kept, PresentFile, TargetDone, TargetJob, There};
+use super::manifest::{EXECUTABLE, FOLDER};
+use super::sending::HASH_STEP;
+use crate::exchange::digest::{FolderDigest, finish};
+use crate::exchange::messages::{End, Offer};
+use crate::protocol::v2::{
+    CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
+};
+
+/// What is there already counts in pages.
+const PAGE: u64 = 4096;
+
+/// A file or folder on its way to this side.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) offer: Offer,
+    state: State,
+    /// Where it grows, once it was taken.
+    path: Option<PathBuf>,
+    entries: u32,
+    /// Bytes of all entries that have begun.
+    begun: u64,
+    /// The files of a folder that are here from an earlier attempt, as HAVE described them.
+    listed: HashMap<EntryPath, (u64, Digest)>,
+    digest: FolderDigest,
+    /// Bytes that are here.
+    pub(super) moved: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Offered,
+    /// The user takes it.
+    Preparing,
+    /// What is there of a file is being hashed.
+    Proving {
+        position: u64,
+        have: u64,
+    },
+    /// What is there of a folder is being hashed, file by file, the current one up to a position.
+    Listing {
+        left: Vec<PresentFile>,
+        current: Option<(PresentFile, u64)>,
+    },
+    /// ENTRY is awaited; a file may go on behind so many bytes, which both sides have hashed.
+    Between {
+        proved: Option<u64>,
+    },
+    /// The place of an entry is being made.
+    Beginning(Box<Growing>),
+    /// DATA or END is awaited.
+    Growing(Box<Growing>),
+    /// The last bytes of an entry are being written; it has to have this hash.
+    Flushing(Box<Growing>, Digest),
+    /// An entry, which has this hash, gets its place.
+    Placing(Digest),
+    /// All of it, which has this hash, gets its name.
+    Completing(Digest),
+}
+
+/// An entry that has begun.
+#[derive(Debug)]
+struct Growing {
+    path: EntryPath,
+    /// Of a pipe it is not known.
+    size: Option<u64>,
+    modified: UnixMillis,
+    flags: i32,
+    position: u64,
+    takes_data: bool,
+    /// The sender skips it: it is there already, with this hash.
+    skipped: Option<Digest>,
+}
+
+/// The fields of ENTRY.
+#[derive(Debug)]
+pub(super) struct EntryStart {
+    pub(super) path: EntryPath,
+    pub(super) size: u64,
+    pub(super) modified: UnixMillis,
+    pub(super) flags: i32,
+    pub(super) offset: u64,
+}
+
+/// What follows from a step.
+#[derive(Debug)]
+pub(super) enum Next {
+    Nothing,
+    Job(TargetJob),
+    /// PROOF.
+    Message(MessageFrame),
+    /// HAVE.
+    Frame(FileFrame),
+    /// All of it is on disk, at this path.
+    Whole {
+        path: PathBuf,
+        hash: Digest,
+    },
+}
+
+/// How many bytes of a file that is there of an offer of that size are gone on behind.
+pub(in crate::exchange) fn resumable(there: u64, size: Option<u64>) -> u64 {
+    let there = there.min(size.unwrap_or(0));
+    there - there % PAGE
+}
+
+impl Receiving {
+    pub(super) fn new(offer: Offer) -> Self {
+        Self {
+            offer,
+            state: State::Offered,
+            path: None,
+            entries: 0,
+            begun: 0,
+            listed: HashMap::new(),
+            digest: FolderDigest::default(),
+            moved: 0,
+        }
+    }
+
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.state, State::Offered)
+    }
+
+    /// Where what is there of it stays.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        let path = self.path.clone()?;
+        let shown = path.display();
+        let words = match self.offer.size {
+            Some(_) => format!("; {shown} resumes when it is offered again"),
+            None => format!("; {shown} has what came so far, and cannot go on"),
+        };
+        Some(Kept { path, words })
+    }
+
+    /// The user takes it, into this folder or the downloads folder.
+    pub(super) fn take(&mut self, folder: Option<PathBuf>) -> TargetJob {
+        self.state = State::Preparing;
+        TargetJob::Prepare { offer: self.offer.clone(), folder }
+    }
+
+    /// It has no place: it is still offered.
+    pub(super) fn not_prepared(&mut self) {
+        self.state = State::Offered;
+    }
+
+    /// It has a place: TAKE, and how many bytes are there already.
+    pub(super) fn prepared(&mut self, path: PathBuf, there: There) -> (MessageFrame, u64) {
+        self.path = Some(path);
+        let (have, bytes);
+        (self.state, have, bytes) = match there {
+            There::Files(left) => {
+                let have = u64::try_from(left.len()).unwrap_or(u64::MAX);
+                (State::Listing { left, current: None }, have, 0)
+            }
+            There::Bytes(0) => (State::Between { proved: None }, 0, 0),
+            There::Bytes(have) => (State::Proving { position: 0, have }, have, have),
+        };
+        (MessageFrame::Take { transfer: self.offer.transfer, have }, bytes)
+    }
+
+    /// A folder without entries is whole at once.
+    pub(super) fn complete_if_empty(&mut self) -> Next {
+        if self.offer.entries > 0 || self.offer.kind != OfferKind::Folder {
+            return Next::Nothing;
+        }
+        self.complete(finish(&blake3::Hasher::new()))
+    }
+
+    /// Whether something can be done without the other side.
+    pub(super) fn has_work(&self) -> bool {
+        matches!(self.state, State::Proving { .. } | State::Listing { .. })
+    }
+
+    /// The next piece of work.
+    pub(super) fn work(&mut self) -> Next {
+        match &mut self.state {
+            State::Proving { position, have } => {
+                let until = position.saturating_add(HASH_STEP).min(*have);
+                Next::Job(TargetJob::HashPart { from: *position, until })
+            }
+            State::Listing { left, current } => {
+                if current.is_none() {
+                    *current = left.pop().map(|present| (present, 0));
+                }
+                let Some((present, position)) = current else {
+                    self.state = State::Between { proved: None };
+                    return Next::Nothing;
+                };
+                let until = position.saturating_add(HASH_STEP).min(present.size);
+                let path = present.path.clone();
+                Next::Job(TargetJob::HashPresent { path, from: *position, until })
+            }
+            _ => Next::Nothing,
+        }
+    }
+
+    /// ENTRY.
+    pub(super) fn begin(&mut self, entry: EntryStart) -> Result<Next, End> {
+        let EntryStart { path, size, modified, flags, offset } = entry;
+        // Entries may come while the list of what is there is still being sent; not of a file.
+        let proved = match &self.state {
+            State::Between { proved } => *proved,
+            State::Listing { .. } | State::Proving { .. } => None,
+            _ => return Err(lie("an entry begins inside another one")),
+        };
+        if self.entries >= self.offer.entries.max(1) {
+            return Err(lie("more entries than offered"));
+        }
+        let is_folder = self.offer.kind == OfferKind::Folder;
+        if !is_folder && size != self.offer.size.unwrap_or(0) {
+            return Err(lie("the size of the file differs from the offer"));
+        }
+        self.begun = self.begun.saturating_add(size);
+        if self.offer.size.is_some_and(|offered| self.begun > offered) {
+            return Err(lie("the entries are larger than the offer"));
+        }
+        let (mut takes_data, mut skipped) = (false, None);
+        let job = if is_folder && flags & FOLDER != 0 {
+            TargetJob::MakeFolder { path: path.clone(), modified }
+        } else if is_folder && offset > 0 {
+            let listed = self.listed.get(&path).filter(|(listed, _)| *listed == size);
+            let Some((_, hash)) = listed.filter(|_| offset == size) else {
+                return Err(lie("it skips a file that is not there"));
+            };
+            skipped = Some(*hash);
+            TargetJob::Keep { path: path.clone() }
+        } else {
+            if !is_folder && offset > 0 && proved != Some(offset) {
+                return Err(lie("an entry begins at an offset that was not agreed"));
+            }
+            takes_data = true;
+            TargetJob::Grow { offset }
+        };
+        let position = if takes_data || skipped.is_some() { offset } else { 0 };
+        self.moved = self.moved.saturating_add(position);
+        let size = self.offer.size.map(|_| size);
+        let growing = Growing { path, size, modified, flags, position, takes_data, skipped };
+        self.state = State::Beginning(Box::new(growing));
+        Ok(Next::Job(job))
+    }
+
+    /// Whether so many bytes of DATA may come now.
+    pub(super) fn check_data(&self, count: usize) -> Result<(), End> {
+        let State::Growing(growing) = &self.state else {
+            return Err(lie("data without an entry"));
+        };
+        let left = growing.size.unwrap_or(u64::MAX).saturating_sub(growing.position);
+        let fits = u64::try_from(count).is_ok_and(|count| count <= left);
+        if !growing.takes_data || !fits {
+            return Err(lie("more data than the entry has"));
+        }
+        Ok(())
+    }
+
+    /// So many bytes of DATA, which fit, have come; how many are still to come of all.
+    pub(super) fn filled(&mut self, count: usize) -> u64 {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        if let State::Growing(growing) = &mut self.state {
+            growing.position = growing.position.saturating_add(count);
+            self.moved = self.moved.saturating_add(count);
+        }
+        self.offer.size.unwrap_or(0).saturating_sub(self.moved)
+    }
+
+    /// END.
+    pub(super) fn end(&mut self, hash: Digest) -> Result<Next, End> {
+        match std::mem::replace(&mut self.state, State::Preparing) {
+            State::Growing(growing) if growing.takes_data => {
+                self.state = State::Flushing(growing, hash);
+                Ok(Next::Job(TargetJob::Flush))
+            }
+            State::Growing(growing) => {
+                let there = growing.skipped.unwrap_or_else(|| finish(&blake3::Hasher::new()));
+                self.entry_came(&growing, there, hash)
+            }
+            state => {
+                self.state = state;
+                Err(lie("the end of an entry that did not begin"))
+            }
+        }
+    }
+
+    /// What came of the job that was asked for last, but for [`TargetJob::Prepare`].
+    pub(super) fn done(
+        &mut self,
+        job: &TargetJob,
+        done: Result<TargetDone, String>,
+    ) -> Result<Next, End> {
+        if let (State::Listing { .. }, TargetJob::HashPresent { until, .. }) = (&self.state, job) {
+            return Ok(self.listed(*until, done.ok().as_ref()));
+        }
+        let done = done.map_err(|reason| End::disk(&reason))?;
+        match (std::mem::replace(&mut self.state, State::Preparing), job, done) {
+            (
+                State::Proving { have, .. },
+                TargetJob::HashPart { until, .. },
+                TargetDone::Hashed(hash),
+            ) => {
+                if *until < have {
+                    self.state = State::Proving { position: *until, have };
+                    return Ok(Next::Nothing);
+                }
+                self.state = State::Between { proved: Some(have) };
+                let transfer = self.offer.transfer;
+                Ok(Next::Message(MessageFrame::Proof { transfer, have, hash }))
+            }
+            (State::Beginning(_), _, TargetDone::Kept(false)) => {
+                Err(lie("it skips a file that is there under another name"))
+            }
+            (State::Beginning(growing), ..) => {
+                self.state = State::Growing(growing);
+                Ok(Next::Nothing)
+            }
+            (State::Flushing(growing, hash), _, TargetDone::Hashed(there)) => {
+                self.entry_came(&growing, there, hash)
+            }
+            (State::Placing(hash), ..) => Ok(self.entry_placed(hash)),
+            (State::Completing(hash), _, TargetDone::Complete(path)) => {
+                Ok(Next::Whole { path, hash })
+            }
+            (state, ..) => {
+                self.state = state;
+                Ok(Next::Nothing)
+            }
+        }
+    }
+
+    /// HAVE for a file that is hashed. One that cannot be read is sent again: its HAVE fits nothing.
+    fn listed(&mut self, until: u64, done: Option<&TargetDone>) -> Next {
+        let State::Listing { current, .. } = &mut self.state else { return Next::Nothing };
+        let Some((present, position)) = current else { return Next::Nothing };
+        let hash = match done {
+            Some(TargetDone::Hashed(_)) if until < present.size => {
+                *position = until;
+                return Next::Nothing;
+            }
+            Some(TargetDone::Hashed(hash)) => Some(*hash),
+            _ => None,
+        };
+        let PresentFile { path, size, modified } = present.clone();
+        *current = None;
+        if let Some(hash) = hash {
+            self.listed.insert(path.clone(), (size, hash));
+        }
+        let modified = if hash.is_some() { modified } else { UnixMillis(i64::MIN) };
+        let (transfer, hash) = (self.offer.transfer, hash.unwrap_or(Digest([0; 32])));
+        Next::Frame(FileFrame::Have { transfer, path, size, modified, hash })
+    }
+
+    /// All bytes of an entry are here, and have the hash `there`; they were sent with `hash`.
+    fn entry_came(&mut self, entry: &Growing, there: Digest, hash: Digest) -> Result<Next, End> {
+        let size = entry.size.unwrap_or(entry.position);
+        if entry.position != size || there != hash {
+            let reason = "what arrived is not what was sent; it was removed";
+            return Err(End::new(CancelReason::WrongHash, reason).discarding());
+        }
+        self.entries += 1;
+        let is_folder = self.offer.kind == OfferKind::Folder;
+        if is_folder {
+            self.digest.add(entry.path.as_str(), size, hash);
+        }
+        if !entry.takes_data {
+            return Ok(self.entry_placed(hash));
+        }
+        self.state = State::Placing(hash);
+        let (modified, executable) = (entry.modified, entry.flags & EXECUTABLE != 0);
+        let path = entry.path.clone();
+        Ok(Next::Job(if is_folder {
+            TargetJob::Place { path, modified, executable }
+        } else {
+            TargetJob::Sync { modified, executable }
+        }))
+    }
+
+    fn entry_placed(&mut self, hash: Digest) -> Next {
+        if self.entries < self.offer.entries {
+            self.state = State::Between { proved: None };
+            return Next::Nothing;
+        }
+        self.complete(hash)
+    }
+
+    fn complete(&mut self, last: Digest) -> Next {
+        let is_folder = self.offer.kind == OfferKind::Folder;
+        self.state = State::Completing(if is_folder { self.digest.finish() } else { last });
+        Next::Job(TargetJob::Complete { modified: UnixMillis(self.offer.modified) })
+    }
+}
+
+fn lie(what: &str) -> End {
+    End::new(CancelReason::WrongHash, format!("the other side breaks the protocol: {what}"))
+}
