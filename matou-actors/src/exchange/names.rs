@@ -16,12 +16,13 @@ const UNFINISHED: [&str; 2] = [".part", ".part.meta"];
 const UNNAMED: &str = "unnamed";
 
 /// `name` as it may be written here: its last part only, without control, direction and reserved
-/// characters, without a leading dot, no device, short enough.
+/// characters, without a leading dot, not blank, no device, short enough.
 pub fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty()).unwrap_or("");
     let kept: String = last.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
-    let trimmed = kept.trim_start_matches(['.', ' ', '~']).trim_end_matches(['.', ' ']);
-    let mut safe = shorten(trimmed).trim_end_matches(['.', ' ']).to_owned();
+    let ends = |c: char| c == '.' || c.is_whitespace();
+    let trimmed = kept.trim_start_matches(|c| ends(c) || c == '~').trim_end_matches(ends);
+    let mut safe = shorten(trimmed).trim_end_matches(ends).to_owned();
     if is_device(&safe) {
         safe.insert(0, '_');
     }
@@ -47,7 +48,9 @@ fn is_allowed(c: char) -> bool {
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
             | '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     );
-    !c.is_control() && !reserved && !direction
+    // Letters that look like nothing.
+    let blank = matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
+    !c.is_control() && !reserved && !direction && !blank
 }
 
 fn is_device(name: &str) -> bool {
@@ -104,6 +107,10 @@ mod tests {
             ("COM\u{b9}", "_COM\u{b9}"),
             ("conin$.txt", "_conin$.txt"),
             ("a\u{61c}b", "a_b"),
+            ("~ #/~~~~\u{a0}", "unnamed"),
+            ("\u{3000}photo.jpg\u{2003}.", "photo.jpg"),
+            ("\u{3164}\u{2800}", "unnamed"),
+            ("9.41\u{202f}AM.png", "9.41\u{202f}AM.png"),
             ("photo.jpg.part", "photo.jpg.part_"),
             ("photo.jpg.PART.meta", "photo.jpg.PART.meta_"),
             ("日本語.txt", "日本語.txt"),

@@ -59,6 +59,9 @@ impl ServerName {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or_else(|| wrong("lacks a ]"))?;
+                if !is_ipv6(host) {
+                    return Err(wrong("has no IPv6 address between [ and ]"));
+                }
                 (host, rest.strip_prefix(':').or(if rest.is_empty() { None } else { Some("") }))
             }
             None => match text.split_once(':') {
@@ -86,8 +89,8 @@ impl ServerName {
 /// Whether it is an IPv6 address, with the interface of a link-local one or without.
 fn is_ipv6(text: &str) -> bool {
     let (address, interface) = text.split_once('%').unwrap_or((text, "-"));
-    let interface_is_valid =
-        !interface.is_empty() && interface.chars().all(|it| it.is_ascii_graphic() && it != '%');
+    let is_valid = |it: char| it.is_ascii_graphic() && !matches!(it, '%' | '[' | ']');
+    let interface_is_valid = !interface.is_empty() && interface.chars().all(is_valid);
     address.parse::<Ipv6Addr>().is_ok() && interface_is_valid
 }
 
@@ -168,6 +171,9 @@ mod tests {
             "[::1",
             "[::1]x",
             "[]:1",
+            "[[]",
+            "[ship]:7",
+            "fe80::1%e]",
         ] {
             assert!(ServerName::parse(bad).is_err(), "{bad}");
         }
