@@ -18,7 +18,7 @@ use crate::settings::Flag;
 pub(crate) struct Arguments {
     /// The role to run.
     #[command(subcommand)]
-    pub(crate) role: Role,
+    pub(crate) role: RoleArguments,
 }
 
 const EXIT_CODES: &str = "\
@@ -53,7 +53,7 @@ Exit codes:
 
 /// Server or client.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Role {
+pub(crate) enum RoleArguments {
     /// Run a server: hosts the room, relays messages, sets up private sessions.
     Server(ServerArguments),
     /// Run a client: chat in public and in private, send and receive files.

@@ -15,7 +15,7 @@ pub(crate) struct CommandSpec {
     /// One line of help.
     pub(crate) help: &'static str,
     /// The effect on the client.
-    pub(crate) action: Action,
+    pub(crate) action: CommandAction,
 }
 
 /// The kind of an argument, which determines its completion.
@@ -53,7 +53,7 @@ pub(crate) enum Argument {
 
 /// How the arguments become a [`Command`].
 #[derive(Debug)]
-pub(crate) enum Action {
+pub(crate) enum CommandAction {
     /// Text: [`Command::Act`], or [`Command::Tell`] in a private tab.
     Act,
     /// A name, then text: [`Command::Tell`].
@@ -87,196 +87,196 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         aliases: &[],
         arguments: &[Argument::Text],
         help: "say what you do: /me waves is shown as * Ada waves",
-        action: Action::Act,
+        action: CommandAction::Act,
     },
     CommandSpec {
         name: "msg",
         aliases: &["pv"],
         arguments: &[Argument::Peer, Argument::Text],
         help: "send a private message; requests a session first if none is open",
-        action: Action::Tell,
+        action: CommandAction::Tell,
     },
     CommandSpec {
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Paths],
         help: "send files and folders: a path is the rest of the line; several need quotes where they have spaces",
-        action: Action::Send,
+        action: CommandAction::Send,
     },
     CommandSpec {
         name: "open",
         aliases: &["query"],
         arguments: &[Argument::Peer],
         help: "request a private session",
-        action: Action::Peer(Command::Open),
+        action: CommandAction::Peer(Command::Open),
     },
     CommandSpec {
         name: "accept",
         aliases: &[],
         arguments: &[Argument::Asking],
         help: "accept a private request",
-        action: Action::Peer(Command::Accept),
+        action: CommandAction::Peer(Command::Accept),
     },
     CommandSpec {
         name: "decline",
         aliases: &[],
         arguments: &[Argument::Asking],
         help: "decline a private request",
-        action: Action::Peer(Command::Decline),
+        action: CommandAction::Peer(Command::Decline),
     },
     CommandSpec {
         name: "allow",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "accept private requests and files of this person without asking, until they leave",
-        action: Action::Peer(Command::Allow),
+        action: CommandAction::Peer(Command::Allow),
     },
     CommandSpec {
         name: "disallow",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "ask again about requests and files of this person",
-        action: Action::Peer(Command::Disallow),
+        action: CommandAction::Peer(Command::Disallow),
     },
     CommandSpec {
         name: "close",
         aliases: &[],
         arguments: &[Argument::Session],
         help: "close a private session, or withdraw your request for one",
-        action: Action::Peer(Command::Close),
+        action: CommandAction::Peer(Command::Close),
     },
     CommandSpec {
         name: "take",
         aliases: &[],
         arguments: &[Argument::Offer, Argument::Folder],
         help: "accept what is offered under this number, into the downloads folder or another one",
-        action: Action::Take,
+        action: CommandAction::Take,
     },
     CommandSpec {
         name: "refuse",
         aliases: &[],
         arguments: &[Argument::Offer],
         help: "decline the file offered under this number; the session stays open",
-        action: Action::Transfer(Command::Refuse),
+        action: CommandAction::Transfer(Command::Refuse),
     },
     CommandSpec {
         name: "cancel",
         aliases: &[],
         arguments: &[Argument::Transfer],
         help: "cancel a transfer, in either direction",
-        action: Action::Transfer(Command::Cancel),
+        action: CommandAction::Transfer(Command::Cancel),
     },
     CommandSpec {
         name: "downloads",
         aliases: &[],
         arguments: &[Argument::Path],
         help: "save received files in this folder from now on",
-        action: Action::Downloads,
+        action: CommandAction::Downloads,
     },
     CommandSpec {
         name: "rate",
         aliases: &[],
         arguments: &[Argument::Rate],
         help: "limit the speed of encrypted files: 500k, 2M (bytes a second), or off",
-        action: Action::Rate,
+        action: CommandAction::Rate,
     },
     CommandSpec {
         name: "transfers",
         aliases: &[],
         arguments: &[],
         help: "list offers and transfers",
-        action: Action::Nothing(|| Command::ListTransfers),
+        action: CommandAction::Nothing(|| Command::ListTransfers),
     },
     CommandSpec {
         name: "who",
         aliases: &["names"],
         arguments: &[],
         help: "list the people in the room",
-        action: Action::Nothing(|| Command::ListPresent),
+        action: CommandAction::Nothing(|| Command::ListPresent),
     },
     CommandSpec {
         name: "topic",
         aliases: &[],
         arguments: &[],
         help: "show the topic of the room",
-        action: Action::Nothing(|| Command::ShowTopic),
+        action: CommandAction::Nothing(|| Command::ShowTopic),
     },
     CommandSpec {
         name: "whois",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "show what is known of a person: key, since when, compared or not",
-        action: Action::Peer(Command::Whois),
+        action: CommandAction::Peer(Command::Whois),
     },
     CommandSpec {
         name: "doctor",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "find out what is in the way of a private session with a person",
-        action: Action::Peer(Command::Diagnose),
+        action: CommandAction::Peer(Command::Diagnose),
     },
     CommandSpec {
         name: "verify",
         aliases: &[],
         arguments: &[Argument::Peer, Argument::Yes],
         help: "show the words that rule out interception; with yes: they were the same",
-        action: Action::Verify,
+        action: CommandAction::Verify,
     },
     CommandSpec {
         name: "trust",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "accept the new key of a person whose key has changed",
-        action: Action::Peer(Command::Trust),
+        action: CommandAction::Peer(Command::Trust),
     },
     CommandSpec {
         name: "resend",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "send the private messages that were not delivered again",
-        action: Action::Peer(Command::Resend),
+        action: CommandAction::Peer(Command::Resend),
     },
     CommandSpec {
         name: "ignore",
         aliases: &[],
         arguments: &[Argument::Peer],
         help: "hide messages, requests and offers from this person",
-        action: Action::Peer(Command::Ignore),
+        action: CommandAction::Peer(Command::Ignore),
     },
     CommandSpec {
         name: "unignore",
         aliases: &[],
         arguments: &[Argument::Ignored],
         help: "stop ignoring this person",
-        action: Action::Peer(Command::Unignore),
+        action: CommandAction::Peer(Command::Unignore),
     },
     CommandSpec {
         name: "server",
         aliases: &[],
         arguments: &[Argument::Server],
         help: "use another server, HOST or HOST:PORT, before you sign in",
-        action: Action::Server,
+        action: CommandAction::Server,
     },
     CommandSpec {
         name: "reconnect",
         aliases: &[],
         arguments: &[],
         help: "reconnect now instead of waiting for the next attempt",
-        action: Action::Nothing(|| Command::Reconnect),
+        action: CommandAction::Nothing(|| Command::Reconnect),
     },
     CommandSpec {
         name: "help",
         aliases: &[],
         arguments: &[Argument::Command],
         help: "list all commands, or explain one",
-        action: Action::Help,
+        action: CommandAction::Help,
     },
     CommandSpec {
         name: "quit",
         aliases: &["exit"],
         arguments: &[],
         help: "sign out and exit; aborts running transfers",
-        action: Action::Nothing(|| Command::Quit),
+        action: CommandAction::Nothing(|| Command::Quit),
     },
 ];
 
@@ -335,7 +335,13 @@ impl CommandSpec {
 
     /// Whether the name can be left out in a private tab.
     pub(crate) fn has_optional_name(&self) -> bool {
-        matches!(self.action, Action::Tell | Action::Send | Action::Verify | Action::Peer(_))
+        matches!(
+            self.action,
+            CommandAction::Tell
+                | CommandAction::Send
+                | CommandAction::Verify
+                | CommandAction::Peer(_)
+        )
     }
 
     /// The usage, the explanation, and whether the name can be left out.

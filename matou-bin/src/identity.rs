@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use matou_actors::client::{
-    ClientSettings, Encryption, ServerName, forget_person, read_known_servers,
+    ClientSettings, EncryptionPolicy, ServerName, forget_person, read_known_servers,
 };
 use matou_actors::protocol::Username;
 use matou_actors::trust::{Identity, KnownServers};
@@ -20,7 +20,7 @@ use crate::stdout::print;
 
 /// Adds the user's key, and the files of known servers and people, to the settings of a client.
 pub(crate) fn add_to(settings: &mut ClientSettings, logger: &Logger) -> Result<(), Failure> {
-    if settings.encryption == Encryption::Off {
+    if settings.encryption == EncryptionPolicy::Off {
         return Ok(());
     }
     settings.known_servers = known_servers_file();

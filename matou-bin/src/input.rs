@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use matou_actors::client::{Command, ServerName, TransferId};
 use matou_actors::protocol::{MAX_MESSAGE, Username, UsernameError};
 
-use crate::commands::{Action, CommandSpec, find, nearest};
+use crate::commands::{CommandAction, CommandSpec, find, nearest};
 use crate::sanitize::is_hidden;
 use crate::text::split_text;
 use crate::typed_path::{readings, several};
@@ -158,28 +158,28 @@ fn run(
     let missing = || InputError::Missing(usage(spec, context));
     let (word, behind) = first_word(rest);
     let command = match &spec.action {
-        Action::Act => return act(rest, context).unwrap_or_else(|| Err(missing())),
-        Action::Tell => {
+        CommandAction::Act => return act(rest, context).unwrap_or_else(|| Err(missing())),
+        CommandAction::Tell => {
             let (to, text) = addressee(rest, context).ok_or_else(missing)??;
             return if text.is_empty() { Err(missing()) } else { whisper(&to, text) };
         }
-        Action::Send => {
+        CommandAction::Send => {
             let (to, typed) = addressee(rest, context).ok_or_else(missing)??;
             let (path, or) = path(typed, context.home)?.ok_or_else(missing)?;
             Command::Send { to, path, or, several: several(typed, context.home) }
         }
-        Action::Downloads => {
+        CommandAction::Downloads => {
             let (folder, or) = path(rest, context.home)?.ok_or_else(missing)?;
             Command::SetDownloads { folder, or }
         }
-        Action::Peer(command) => {
+        CommandAction::Peer(command) => {
             nothing_more(spec, behind, context)?;
             match word {
                 Some(name) => command(username(name)?),
                 None => command(context.talking_to.ok_or_else(missing)?.clone()),
             }
         }
-        Action::Verify => {
+        CommandAction::Verify => {
             let is_yes = |word: &str| word.eq_ignore_ascii_case("yes");
             let (name, rest) = match word {
                 // In a private tab the name may be left out.
@@ -201,33 +201,33 @@ fn run(
                 }
             }
         }
-        Action::Server => {
+        CommandAction::Server => {
             nothing_more(spec, behind, context)?;
             let servers = ServerName::parse_list(word.ok_or_else(missing)?);
             Command::UseServers(servers.map_err(InputError::Server)?)
         }
-        Action::Take => {
+        CommandAction::Take => {
             let id = number(word.ok_or_else(missing)?)?;
             match path(behind, context.home)? {
                 Some((folder, _)) => Command::TakeTo { id, folder },
                 None => Command::Take(id),
             }
         }
-        Action::Rate => {
+        CommandAction::Rate => {
             nothing_more(spec, behind, context)?;
             let typed = word.ok_or_else(missing)?;
             let rate = parse_rate(typed).ok_or_else(|| InputError::Rate(shortened(typed)))?;
             Command::SetRate(rate)
         }
-        Action::Transfer(command) => {
+        CommandAction::Transfer(command) => {
             nothing_more(spec, behind, context)?;
             command(number(word.ok_or_else(missing)?)?)
         }
-        Action::Nothing(command) => {
+        CommandAction::Nothing(command) => {
             nothing_more(spec, rest, context)?;
             command()
         }
-        Action::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
+        CommandAction::Help => return help_about(rest).map(|about| vec![Input::Help(about)]),
     };
     Ok(vec![Input::Command(command)])
 }

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Role};
+use arguments::{Arguments, RoleArguments};
 
 #[cfg(feature = "testing")]
 #[doc(hidden)]
@@ -55,16 +55,16 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let outcome = match arguments.role {
-        Role::Server(arguments) => server::run(&arguments),
-        Role::Client(arguments) => client::run(&arguments),
-        Role::Send(arguments) => oneshot::send(&arguments),
-        Role::Receive(arguments) => oneshot::receive(&arguments),
-        Role::Doctor(arguments) => oneshot::doctor(&arguments),
-        Role::Servers { json } => servers::run(json),
-        Role::Admin(arguments) => admin::run(&arguments),
-        Role::Identity { order } => identity::run(&order),
-        Role::Completions { shell } => generate::completions(shell),
-        Role::Manual { folder } => generate::manual(folder.as_deref()),
+        RoleArguments::Server(arguments) => server::run(&arguments),
+        RoleArguments::Client(arguments) => client::run(&arguments),
+        RoleArguments::Send(arguments) => oneshot::send(&arguments),
+        RoleArguments::Receive(arguments) => oneshot::receive(&arguments),
+        RoleArguments::Doctor(arguments) => oneshot::doctor(&arguments),
+        RoleArguments::Servers { json } => servers::run(json),
+        RoleArguments::Admin(arguments) => admin::run(&arguments),
+        RoleArguments::Identity { order } => identity::run(&order),
+        RoleArguments::Completions { shell } => generate::completions(shell),
+        RoleArguments::Manual { folder } => generate::manual(folder.as_deref()),
     };
     exit::code(outcome)
 }

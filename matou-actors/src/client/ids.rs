@@ -29,7 +29,7 @@ pub(crate) struct TransferIds(Arc<AtomicU64>);
 
 /// A private session, or the attempt to open one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SessionId(pub(crate) u64);
+pub(crate) struct SessionNumber(pub(crate) u64);
 
 /// One wait for the answer to a private request, by which its time limit knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

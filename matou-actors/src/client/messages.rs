@@ -12,8 +12,8 @@ use crate::client::api::event::{Event, LinkSecurity};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
 use crate::client::doctor::Evidence;
-use crate::client::files::Seen;
-use crate::client::ids::{MessageId, SessionId, TransferId};
+use crate::client::files::HeaderSeen;
+use crate::client::ids::{MessageId, SessionNumber, TransferId};
 use crate::client::link::roster::RosterChange;
 use crate::client::link::view::Standing;
 use crate::client::meeting::MeetingReport;
@@ -25,7 +25,7 @@ use crate::transfer::{ChosenFile, Moved};
 /// A command of the user. The answer comes once the next one may follow.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Run {
+pub(crate) struct RunCommand {
     pub(crate) command: Command,
     pub(crate) checked: Checked,
 }
@@ -160,7 +160,7 @@ pub(crate) enum ConnectionCommand {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct SessionReport {
-    pub(crate) session: SessionId,
+    pub(crate) session: SessionNumber,
     pub(crate) event: SessionEvent,
 }
 
@@ -226,7 +226,7 @@ pub(crate) enum FileEvent {
     /// It ended otherwise; `refused`: the other side did not want or could not take it.
     Failed { id: TransferId, refused: bool, reason: String },
     /// This session cannot send it, nor any other one.
-    GaveBack(Outgoing),
+    GaveBack(OutgoingFile),
     /// The peer broke the protocol: no more files come.
     Violation { reason: String },
 }
@@ -241,7 +241,7 @@ pub(crate) struct Named {
 
 /// A file on its way to a peer.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingFile {
     pub(crate) id: TransferId,
     pub(crate) file: Arc<ChosenFile>,
     /// It broke off before only to be sent again, which is done once.
@@ -265,7 +265,7 @@ pub(crate) enum SessionCommand {
     /// The peer's meeting is over, and this became of its dials.
     PeerSaw(DialReport),
     /// Send a file in its turn.
-    SendFile(Outgoing),
+    SendFile(OutgoingFile),
     /// Take an offered file. `unattended`: refuse it if it cannot be taken.
     TakeFile { id: TransferId, unattended: bool, folder: Option<PathBuf> },
     /// Refuse an offered file.
@@ -293,7 +293,7 @@ pub(crate) enum GiveUp {
 #[rtype(result = "()")]
 pub(crate) struct FileSeen {
     pub(crate) watch: u64,
-    pub(crate) seen: Seen,
+    pub(crate) seen: HeaderSeen,
     pub(crate) free: Option<u64>,
 }
 

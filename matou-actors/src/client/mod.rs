@@ -44,7 +44,7 @@ pub use api::event::{
 pub use api::handle::{Closed, Events, Handle};
 pub use api::password::Password;
 pub use api::server_name::ServerName;
-pub use api::settings::{ClientSettings, Encryption, Policy};
+pub use api::settings::{ClientSettings, EncryptionPolicy, Policy};
 pub use doctor::{NetworkReport, ObservedPort, examine_network};
 pub use ids::{MessageId, TransferId};
 pub use link::known_file::read as read_known_servers;

@@ -11,11 +11,11 @@ use jiff::Zoned;
 use matou_actors::client::{Command, Event, Events, Handle};
 use tokio::time::Instant;
 
-use super::conversation::{Conversation, Effect, Ending};
+use super::console_state::{ConsoleEffect, ConsoleEnding, ConsoleState};
 use super::json;
-use super::output::{Output, reader_gone};
+use super::output::{LineOutput, reader_gone};
 use super::plain::Plain;
-use super::typed::{Line, Lines};
+use super::typed::{TypedLine, TypedLines};
 use super::waits::{send, until};
 use crate::exit::Failure;
 use crate::signals::Signals;
@@ -65,7 +65,7 @@ impl Rendering {
 /// A running client.
 struct Running {
     rendering: Rendering,
-    conversation: Conversation,
+    state: ConsoleState,
     /// The home directory, for `~`.
     home: Option<PathBuf>,
     handle: Handle,
@@ -93,10 +93,10 @@ impl Console {
     ) -> Result<(), Failure> {
         let signals = Signals::new()?;
         let home = self.home.clone();
-        let (conversation, effects) = Conversation::new(named, self.can_ask, self.home);
+        let (state, effects) = ConsoleState::new(named, self.can_ask, self.home);
         let mut running = Running {
             rendering: self.rendering,
-            conversation,
+            state,
             home,
             handle,
             typed: self.can_ask,
@@ -108,20 +108,20 @@ impl Console {
         };
         running.perform(effects);
         let written = running.drive(events, signals).await;
-        let ending = running.conversation.ending();
+        let ending = running.state.ending();
         match (written, ending) {
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::Runtime(format!("cannot write to standard output: {error}")))
             }
-            (_, Ending::Done) => Ok(()),
-            (_, Ending::Password(what_to_do)) => Err(Failure::Usage(what_to_do)),
-            (_, Ending::Refused(username)) => Err(Failure::Refused(username)),
-            (_, Ending::Unsent) => Err(Failure::Runtime(
+            (_, ConsoleEnding::Done) => Ok(()),
+            (_, ConsoleEnding::Password(what_to_do)) => Err(Failure::Usage(what_to_do)),
+            (_, ConsoleEnding::Refused(username)) => Err(Failure::Refused(username)),
+            (_, ConsoleEnding::Unsent) => Err(Failure::Runtime(
                 "some messages were not sent because the server could not be reached; check \
                  --server HOST[:PORT] and send them again"
                     .into(),
             )),
-            (_, Ending::Nameless) => Err(Failure::Usage(
+            (_, ConsoleEnding::Nameless) => Err(Failure::Usage(
                 "a name is required: enter one when prompted, or use --username NAME".into(),
             )),
         }
@@ -131,8 +131,8 @@ impl Console {
 impl Running {
     /// Returns when the client has closed or missed its deadline. The error is the output's.
     async fn drive(&mut self, mut events: Events, mut signals: Signals) -> io::Result<()> {
-        let mut lines = Lines::start();
-        let output = Output::start();
+        let mut lines = TypedLines::start();
+        let output = LineOutput::start();
         let mut looking_up: Option<LookUp> = None;
         let reader_gone = reader_gone();
         let handle = self.handle.clone();
@@ -174,7 +174,7 @@ impl Running {
                     self.leave();
                 }
                 () = until(deadline), if deadline.is_some() => {
-                    let effects = self.conversation.on_timeout();
+                    let effects = self.state.on_timeout();
                     self.perform(effects);
                     break;
                 }
@@ -193,60 +193,62 @@ impl Running {
     fn on_event(&mut self, event: Event, events: &mut Events) {
         let more = std::iter::from_fn(|| events.try_recv()).take(EVENT_BATCH);
         for event in std::iter::once(event).chain(more) {
-            let effects = self.conversation.on_event(event);
+            let effects = self.state.on_event(event);
             self.perform(effects);
         }
     }
 
     fn wants_lines(&self) -> bool {
-        self.more_lines && self.commands.is_empty() && self.conversation.accepts_lines()
+        self.more_lines && self.commands.is_empty() && self.state.accepts_lines()
     }
 
     /// Asks the disk about a line that looks like the path of a file; what a program writes is
     /// meant.
-    fn look_up(&self, line: Option<&Line>) -> Option<LookUp> {
-        let Line { text: Ok(text), at_once } = line? else { return None };
+    fn look_up(&self, line: Option<&TypedLine>) -> Option<LookUp> {
+        let TypedLine { text: Ok(text), at_once } = line? else { return None };
         let paths = match self.rendering {
             Rendering::Plain(_) => dropped_paths(text, self.home.as_deref()),
             Rendering::Json => Vec::new(),
         };
-        let line = Line { text: Ok(text.clone()), at_once: *at_once };
+        let line = TypedLine { text: Ok(text.clone()), at_once: *at_once };
         (!paths.is_empty()).then(|| Box::pin(look_up(line, paths)) as LookUp)
     }
 
-    fn on_looked_up(&mut self, line: Line, is_file: bool) {
+    fn on_looked_up(&mut self, line: TypedLine, is_file: bool) {
         // Who has left meanwhile sends nothing more.
         if self.deadline.is_some() {
             return;
         }
         match &line.text {
-            Ok(text) if is_file => self.perform(Conversation::on_path(text)),
+            Ok(text) if is_file => self.perform(ConsoleState::on_path(text)),
             _ => self.on_line(Some(line)),
         }
     }
 
-    fn on_line(&mut self, line: Option<Line>) {
+    fn on_line(&mut self, line: Option<TypedLine>) {
         let effects = match line {
-            Some(Line { text: Ok(line), at_once }) => {
+            Some(TypedLine { text: Ok(line), at_once }) => {
                 let pasted = at_once && matches!(self.rendering, Rendering::Plain(_));
-                self.conversation.on_line(&line, pasted)
+                self.state.on_line(&line, pasted)
             }
-            Some(Line { text: Err(reason), .. }) => Conversation::on_unreadable_line(&reason),
+            Some(TypedLine { text: Err(reason), .. }) => ConsoleState::on_unreadable_line(&reason),
             None => {
                 self.more_lines = false;
-                self.conversation.on_end_of_input()
+                self.state.on_end_of_input()
             }
         };
         self.perform(effects);
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) {
+    fn perform(&mut self, effects: Vec<ConsoleEffect>) {
         for effect in effects {
             match effect {
                 // An error is the end of the client, which the events report.
-                Effect::Command(command) if self.typed => drop(self.handle.send_now(command)),
-                Effect::Command(command) => self.commands.push_back(command),
-                Effect::Show(event) => {
+                ConsoleEffect::Command(command) if self.typed => {
+                    let _ = self.handle.send_now(command);
+                }
+                ConsoleEffect::Command(command) => self.commands.push_back(command),
+                ConsoleEffect::Show(event) => {
                     let lines = self.rendering.lines(&event);
                     if !self.output_closed {
                         self.show(lines);
@@ -273,7 +275,7 @@ impl Running {
 
     /// Signs out, with a deadline.
     fn leave(&mut self) {
-        self.conversation.on_interrupt();
+        self.state.on_interrupt();
         self.more_lines = false;
         self.commands.clear();
         // An error is the end of the client, which the events report.
@@ -283,17 +285,17 @@ impl Running {
 }
 
 /// A line about which the disk is asked, and whether it seems to be the path of a file.
-type LookUp = Pin<Box<dyn Future<Output = (Line, bool)>>>;
+type LookUp = Pin<Box<dyn Future<Output = (TypedLine, bool)>>>;
 
 /// Off the event loop. Where the file system does not answer there may be a file.
-async fn look_up(line: Line, paths: Vec<PathBuf>) -> (Line, bool) {
+async fn look_up(line: TypedLine, paths: Vec<PathBuf>) -> (TypedLine, bool) {
     let is_file = |path: &PathBuf| Path::is_file(path);
     let ask = tokio::task::spawn_blocking(move || paths.iter().any(is_file));
     let found = tokio::time::timeout(LOOK_UP_TIMEOUT, ask).await;
     (line, !matches!(found, Ok(Ok(false))))
 }
 
-async fn found(looking_up: &mut Option<LookUp>) -> (Line, bool) {
+async fn found(looking_up: &mut Option<LookUp>) -> (TypedLine, bool) {
     match looking_up {
         Some(looking_up) => looking_up.await,
         None => std::future::pending().await,

@@ -6,7 +6,7 @@ use matou_actors::client::ServerName;
 use slog::Logger;
 
 use crate::discovery::{
-    Choice, FoundServer, NONE_FOUND, choose, json, list, pick, places, reach, search,
+    FoundServer, NONE_FOUND, SearchChoice, choose, json, list, pick, places, reach, search,
 };
 use crate::exit::Failure;
 use crate::identity::known_servers;
@@ -23,7 +23,7 @@ pub(crate) enum Asks {
 }
 
 /// What a search leads to.
-pub(crate) enum Outcome {
+pub(crate) enum SearchOutcome {
     /// The servers of the room that is to be joined.
     Servers(Vec<ServerName>),
     /// The user has to choose, on the screen.
@@ -31,21 +31,21 @@ pub(crate) enum Outcome {
 }
 
 /// Searches for a server to join. With `is_quiet`, for programs, nothing is said.
-pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcome, Failure> {
+pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<SearchOutcome, Failure> {
     if !is_quiet {
         say("searching for servers");
     }
     let known = known_servers()?;
     let found = search(&known, logger);
     let chosen = match choose(&found, known.iter().next().is_some()) {
-        Choice::NoServer => return Err(Failure::Runtime(NONE_FOUND.into())),
-        Choice::Join(index) => index,
-        Choice::Ask => match asks {
+        SearchChoice::NoServer => return Err(Failure::Runtime(NONE_FOUND.into())),
+        SearchChoice::Join(index) => index,
+        SearchChoice::Ask => match asks {
             Asks::Never => return Err(undecided(is_quiet, &found)),
-            Asks::OnScreen => return Ok(Outcome::Choose(found)),
+            Asks::OnScreen => return Ok(SearchOutcome::Choose(found)),
             Asks::InLines => match ask(&found)? {
-                Answer::Number(index) => index,
-                Answer::Addresses(servers) => return Ok(Outcome::Servers(servers)),
+                ServerAnswer::Number(index) => index,
+                ServerAnswer::Addresses(servers) => return Ok(SearchOutcome::Servers(servers)),
             },
         },
     };
@@ -57,7 +57,7 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcom
                 if !is_quiet {
                     say(&format!("joining {} at {place}", member.name));
                 }
-                return Ok(Outcome::Servers(server.servers(Some((member, &place)))));
+                return Ok(SearchOutcome::Servers(server.servers(Some((member, &place)))));
             }
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -71,12 +71,12 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Outcom
 }
 
 /// What the user typed.
-enum Answer {
+enum ServerAnswer {
     Number(usize),
     Addresses(Vec<ServerName>),
 }
 
-fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
+fn ask(found: &[FoundServer]) -> Result<ServerAnswer, Failure> {
     let _ = io::stderr().write_all(list(found).as_bytes());
     let mut lines = io::stdin().lock();
     loop {
@@ -90,13 +90,13 @@ fn ask(found: &[FoundServer]) -> Result<Answer, Failure> {
         }
         let typed = line.trim();
         if let Some(index) = pick(typed, found) {
-            return Ok(Answer::Number(index));
+            return Ok(ServerAnswer::Number(index));
         }
         if typed.parse::<u64>().is_ok() {
             say(&format!("there is no server {typed} in the list"));
         } else if !typed.is_empty() {
             match ServerName::parse_list(typed) {
-                Ok(servers) => return Ok(Answer::Addresses(servers)),
+                Ok(servers) => return Ok(ServerAnswer::Addresses(servers)),
                 Err(error) => say(&error),
             }
         }

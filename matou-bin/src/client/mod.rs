@@ -1,7 +1,7 @@
 //! `matou-bin client`: settings, log, and the choice of user interface.
 
 mod console;
-mod conversation;
+mod console_state;
 pub(crate) mod find;
 pub(crate) mod json;
 mod output;
@@ -21,11 +21,11 @@ use crate::discovery::{FoundServer, places};
 use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
-use crate::logging::{Log, Target, shifted};
+use crate::logging::{Log, LogTarget, shifted};
 use crate::screen::{self, ScreenError, ServerChoice, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
-use find::{Asks, Outcome};
+use find::{Asks, SearchOutcome};
 
 /// The user interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         ));
     }
     // Log lines would garble the screen.
-    let target = if mode == Mode::Screen { Target::Nowhere } else { Target::PlainStderr };
+    let target = if mode == Mode::Screen { LogTarget::Nowhere } else { LogTarget::PlainStderr };
     let log = start_log(&file, target)?;
     let mut servers = Vec::new();
     if settings.servers.is_empty() {
@@ -66,8 +66,8 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
             Mode::Plain | Mode::Json => Asks::Never,
         };
         match find::find(asks, mode == Mode::Json, &log.logger) {
-            Ok(Outcome::Servers(found)) => settings.servers = found,
-            Ok(Outcome::Choose(found)) => servers = found.iter().map(choice).collect(),
+            Ok(SearchOutcome::Servers(found)) => settings.servers = found,
+            Ok(SearchOutcome::Choose(found)) => servers = found.iter().map(choice).collect(),
             Err(failure) => {
                 log.finish();
                 return Err(failure);
@@ -163,9 +163,9 @@ fn rendering(mode: Mode) -> Option<Rendering> {
 }
 
 /// Starts the log: to the file of the settings, or else to `target`.
-pub(crate) fn start_log(file: &ClientFile, target: Target<'_>) -> Result<Log, Failure> {
+pub(crate) fn start_log(file: &ClientFile, target: LogTarget<'_>) -> Result<Log, Failure> {
     let path = file.log.file.as_path();
-    let target = if path.as_os_str().is_empty() { target } else { Target::File(path) };
+    let target = if path.as_os_str().is_empty() { target } else { LogTarget::File(path) };
     Log::start(file.log.level, file.log.format, target).map_err(|error| {
         Failure::Runtime(format!("cannot log to {}: {error}; see log.file", path.display()))
     })

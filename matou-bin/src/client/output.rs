@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 16;
 
 /// Writes chunks of text in order.
-pub(super) struct Output {
+pub(super) struct LineOutput {
     chunks: mpsc::Sender<String>,
     done: oneshot::Receiver<io::Result<()>>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Output {
 /// A permit to write one chunk.
 pub(super) type Permit<'a> = mpsc::Permit<'a, String>;
 
-impl Output {
+impl LineOutput {
     /// Starts the writer of standard output.
     pub(super) fn start() -> Self {
         let (chunks, mut queue) = mpsc::channel(QUEUE);

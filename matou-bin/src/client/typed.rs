@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(60);
 
 /// A line that was typed, pasted or piped.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct TypedLine {
     /// The line without its ending, or why it cannot be used.
     pub(super) text: Result<String, String>,
     /// It came right behind the line before.
@@ -23,9 +23,9 @@ pub(super) struct Line {
 }
 
 /// The lines of standard input.
-pub(super) struct Lines(mpsc::Receiver<Line>);
+pub(super) struct TypedLines(mpsc::Receiver<TypedLine>);
 
-impl Lines {
+impl TypedLines {
     /// Starts to read.
     pub(super) fn start() -> Self {
         let (sender, lines) = mpsc::channel(QUEUE);
@@ -34,12 +34,12 @@ impl Lines {
     }
 
     /// The next line; `None` at end of input.
-    pub(super) async fn next(&mut self) -> Option<Line> {
+    pub(super) async fn next(&mut self) -> Option<TypedLine> {
         self.0.recv().await
     }
 }
 
-fn read(input: &mut impl BufRead, lines: &mpsc::Sender<Line>) {
+fn read(input: &mut impl BufRead, lines: &mpsc::Sender<TypedLine>) {
     // While the queue is full, what is read next has come already.
     let mut before: Option<Instant> = None;
     loop {
@@ -50,7 +50,7 @@ fn read(input: &mut impl BufRead, lines: &mpsc::Sender<Line>) {
             Err(error) => (Err(format!("standard input failed: {error}")), true),
         };
         let at_once = before.is_some_and(|before| before.elapsed() < PAUSE);
-        if lines.blocking_send(Line { text, at_once }).is_err() || failed {
+        if lines.blocking_send(TypedLine { text, at_once }).is_err() || failed {
             return;
         }
         before = Some(Instant::now());

@@ -4,7 +4,7 @@ use super::found::FoundServer;
 
 /// What follows from a search.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum SearchChoice {
     /// This one, without a question.
     Join(usize),
     /// The user chooses.
@@ -15,11 +15,11 @@ pub(crate) enum Choice {
 
 /// Chooses by itself only where there is one server, and never one whose key was not seen before
 /// once the user knows others: it may be there to be mistaken for them.
-pub(crate) fn choose(found: &[FoundServer], knows_servers: bool) -> Choice {
+pub(crate) fn choose(found: &[FoundServer], knows_servers: bool) -> SearchChoice {
     match found {
-        [] => Choice::NoServer,
-        [only] if only.is_known() || !knows_servers => Choice::Join(0),
-        _ => Choice::Ask,
+        [] => SearchChoice::NoServer,
+        [only] if only.is_known() || !knows_servers => SearchChoice::Join(0),
+        _ => SearchChoice::Ask,
     }
 }
 
@@ -51,24 +51,24 @@ mod tests {
 
     #[test]
     fn the_only_server_is_joined_if_it_is_known_or_none_is() {
-        assert_eq!(choose(&[server(true)], true), Choice::Join(0));
-        assert_eq!(choose(&[server(false)], false), Choice::Join(0));
+        assert_eq!(choose(&[server(true)], true), SearchChoice::Join(0));
+        assert_eq!(choose(&[server(false)], false), SearchChoice::Join(0));
     }
 
     #[test]
     fn an_unknown_server_is_never_joined_without_a_question_once_others_are_known() {
-        assert_eq!(choose(&[server(false)], true), Choice::Ask);
+        assert_eq!(choose(&[server(false)], true), SearchChoice::Ask);
     }
 
     #[test]
     fn several_servers_are_a_question() {
-        assert_eq!(choose(&[server(true), server(false)], true), Choice::Ask);
-        assert_eq!(choose(&[server(false), server(false)], false), Choice::Ask);
+        assert_eq!(choose(&[server(true), server(false)], true), SearchChoice::Ask);
+        assert_eq!(choose(&[server(false), server(false)], false), SearchChoice::Ask);
     }
 
     #[test]
     fn without_a_server_there_is_no_choice() {
-        assert_eq!(choose(&[], true), Choice::NoServer);
+        assert_eq!(choose(&[], true), SearchChoice::NoServer);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod search;
 mod words;
 
 pub(crate) use announce::Announcement;
-pub(crate) use choice::{Choice, choose, pick};
+pub(crate) use choice::{SearchChoice, choose, pick};
 pub(crate) use found::FoundServer;
 pub(crate) use search::{reach, search};
 pub(crate) use words::{NONE_FOUND, json, list, places};

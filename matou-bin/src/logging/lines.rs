@@ -5,14 +5,14 @@ use std::io::{self, Write};
 /// Buffers a line until it is flushed and writes it with one system call: formatters emit many small
 /// pieces, and a call per piece dominated the cost of a line. A line that cannot be written is
 /// discarded, so that the next one is not appended to its beginning.
-pub(super) struct Lines<W> {
+pub(super) struct LogLines<W> {
     out: W,
     line: Vec<u8>,
     /// The transformation of a complete line.
     finish: fn(&[u8]) -> Vec<u8>,
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> LogLines<W> {
     /// Writes lines unchanged.
     pub(super) fn plain(out: W) -> Self {
         Self::finished(out, <[u8]>::to_vec)
@@ -24,7 +24,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-impl<W: Write> Write for Lines<W> {
+impl<W: Write> Write for LogLines<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.line.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_full_disk_loses_only_the_lines_written_while_full() {
         let disk = Disk::default();
-        let mut lines = Lines::plain(disk.clone());
+        let mut lines = LogLines::plain(disk.clone());
         for (line, room, fits) in [("one\n", 4, true), ("two\n", 0, false), ("three\n", 9, true)] {
             disk.0.borrow_mut().0 = room;
             for word in line.split_inclusive('e') {

@@ -19,7 +19,7 @@ use slog_json::Json;
 use slog_term::{FullFormat, PlainDecorator, TermDecorator};
 
 use escape::{EscapingDecorator, escape_json};
-use lines::Lines;
+use lines::LogLines;
 
 use crate::paths;
 
@@ -30,7 +30,7 @@ const FINISH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The destination of the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Target<'a> {
+pub(crate) enum LogTarget<'a> {
     /// Standard error, coloured if it is a terminal that supports it.
     Stderr,
     /// Standard error, without escape sequences.
@@ -55,23 +55,23 @@ impl Log {
     pub(crate) fn start(
         level: LogLevel,
         format: LogFormat,
-        target: Target<'_>,
+        target: LogTarget<'_>,
     ) -> io::Result<Self> {
         let level = Arc::new(AtomicUsize::new(slog_level(level).as_usize()));
         Ok(match (target, format) {
-            (Target::Nowhere, _) => {
+            (LogTarget::Nowhere, _) => {
                 Self { logger: Logger::root(slog::Discard, o!()), guard: None, level }
             }
-            (Target::File(path), LogFormat::Json) => Self::json(level, open(path)?),
-            (Target::File(path), LogFormat::Text) => {
-                Self::text(level, PlainDecorator::new(Lines::plain(open(path)?)))
+            (LogTarget::File(path), LogFormat::Json) => Self::json(level, open(path)?),
+            (LogTarget::File(path), LogFormat::Text) => {
+                Self::text(level, PlainDecorator::new(LogLines::plain(open(path)?)))
             }
             (_, LogFormat::Json) => Self::json(level, io::stderr()),
-            (Target::Stderr, LogFormat::Text) if coloured() => {
+            (LogTarget::Stderr, LogFormat::Text) if coloured() => {
                 Self::text(level, TermDecorator::new().stderr().build())
             }
             (_, LogFormat::Text) => {
-                Self::text(level, PlainDecorator::new(Lines::plain(io::stderr())))
+                Self::text(level, PlainDecorator::new(LogLines::plain(io::stderr())))
             }
         })
     }
@@ -94,7 +94,7 @@ impl Log {
     }
 
     fn json(level: Arc<AtomicUsize>, out: impl Write + Send + 'static) -> Self {
-        let drain = Json::new(Lines::finished(out, escape_json))
+        let drain = Json::new(LogLines::finished(out, escape_json))
             .set_flush(true)
             .add_key_value(o!(
                 "time" => FnValue(|_| format!("{:.3}", Timestamp::now())),
@@ -175,7 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for format in [LogFormat::Text, LogFormat::Json] {
             let path = folder.path().join(format!("{format:?}"));
-            let log = Log::start(LogLevel::Info, format, Target::File(&path)).unwrap();
+            let log = Log::start(LogLevel::Info, format, LogTarget::File(&path)).unwrap();
             let hostile = "a\nb\u{1b}[2J\u{9b}1m\u{202e}\u{200b}";
             info!(log.logger, "said {}", hostile; "reason" => hostile, "why" => %hostile);
             log.finish();
@@ -190,7 +190,7 @@ mod tests {
     fn a_json_line_round_trips() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let log = Log::start(LogLevel::Info, LogFormat::Json, Target::File(&path)).unwrap();
+        let log = Log::start(LogLevel::Info, LogFormat::Json, LogTarget::File(&path)).unwrap();
         info!(log.logger, "listening"; "address" => "\u{202e}[::]:1", "count" => 3);
         slog::debug!(log.logger, "below the level");
         log.finish();
@@ -220,7 +220,7 @@ mod tests {
         let (text, text_writes) = mpsc::channel();
         let (json, json_writes) = mpsc::channel();
         let logs = [
-            Log::text(level(), PlainDecorator::new(Lines::plain(Writes(text)))),
+            Log::text(level(), PlainDecorator::new(LogLines::plain(Writes(text)))),
             Log::json(level(), Writes(json)),
         ];
         for log in logs {
@@ -239,7 +239,7 @@ mod tests {
     fn the_level_can_change_at_runtime() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let log = Log::start(LogLevel::Info, LogFormat::Text, Target::File(&path)).unwrap();
+        let log = Log::start(LogLevel::Info, LogFormat::Text, LogTarget::File(&path)).unwrap();
         slog::debug!(log.logger, "one");
         log.set_level(LogLevel::Debug);
         slog::debug!(log.logger, "two");

@@ -7,7 +7,7 @@ use matou_actors::protocol::Username;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::task::{Effect, Task};
+use super::task::{Task, TaskEffect};
 use crate::diagnosis::{describe_diagnosis, describe_network};
 use crate::exit::Failure;
 
@@ -59,19 +59,19 @@ impl Doctor {
         name.folded() == self.with.folded()
     }
 
-    fn end(&mut self, outcome: Result<(), Failure>) -> Vec<Effect> {
+    fn end(&mut self, outcome: Result<(), Failure>) -> Vec<TaskEffect> {
         self.outcome = Some(outcome);
-        vec![Effect::Command(Command::Quit)]
+        vec![TaskEffect::Command(Command::Quit)]
     }
 
     /// Nothing was tried with the person; what is known of this computer is of use all the same.
-    fn untried(&mut self, failure: Failure) -> Vec<Effect> {
-        let mut effects = vec![Effect::PrintText(report(&self.network, None, self.as_json))];
+    fn untried(&mut self, failure: Failure) -> Vec<TaskEffect> {
+        let mut effects = vec![TaskEffect::PrintText(report(&self.network, None, self.as_json))];
         effects.extend(self.end(Err(failure)));
         effects
     }
 
-    fn diagnosed(&mut self, diagnosis: &Diagnosis) -> Vec<Effect> {
+    fn diagnosed(&mut self, diagnosis: &Diagnosis) -> Vec<TaskEffect> {
         let text = report(&self.network, Some(diagnosis), self.as_json);
         let outcome = if diagnosis.connected {
             Ok(())
@@ -79,24 +79,24 @@ impl Doctor {
             let with = &self.with;
             Err(Failure::Cut(format!("there is no way to {with} as things are; see above")))
         };
-        let mut effects = vec![Effect::PrintText(text)];
+        let mut effects = vec![TaskEffect::PrintText(text)];
         effects.extend(self.end(outcome));
         effects
     }
 }
 
 impl Task for Doctor {
-    fn on_event(&mut self, event: &Event, _: Instant) -> Vec<Effect> {
+    fn on_event(&mut self, event: &Event, _: Instant) -> Vec<TaskEffect> {
         if self.outcome.is_some() {
             return Vec::new();
         }
         match event {
             Event::Joined { username, .. } if self.is_meant(username) && !self.asked => {
                 self.asked = true;
-                vec![Effect::Command(Command::Diagnose(username.clone()))]
+                vec![TaskEffect::Command(Command::Diagnose(username.clone()))]
             }
             Event::PrivateState { with, state: RequestState::Asked } if self.is_meant(with) => {
-                vec![Effect::Say(format!("{with} is here; waiting until they accept"))]
+                vec![TaskEffect::Say(format!("{with} is here; waiting until they accept"))]
             }
             Event::Diagnosis(diagnosis) if self.is_meant(&diagnosis.with) => {
                 self.diagnosed(diagnosis)
@@ -115,7 +115,7 @@ impl Task for Doctor {
         self.outcome.is_none().then_some(self.deadline)
     }
 
-    fn on_deadline(&mut self) -> Vec<Effect> {
+    fn on_deadline(&mut self) -> Vec<TaskEffect> {
         let (with, seconds) = (&self.with, self.wait.as_secs());
         let reason = if self.asked {
             format!("{with} did not accept within {seconds} s; ask {with}, and try again")
@@ -164,11 +164,11 @@ mod tests {
     fn the_person_is_asked_once_and_the_diagnosis_ends_it() {
         let (mut doctor, now) = (doctor(true), Instant::now());
         let came = Event::Joined { username: bea(), present: true };
-        let asked = [Effect::Command(Command::Diagnose(bea()))];
+        let asked = [TaskEffect::Command(Command::Diagnose(bea()))];
         assert_eq!(doctor.on_event(&came, now), asked);
         assert_eq!(doctor.on_event(&came, now), []);
         let effects = doctor.on_event(&diagnosis(true), now);
-        let [Effect::PrintText(text), Effect::Command(Command::Quit)] = &effects[..] else {
+        let [TaskEffect::PrintText(text), TaskEffect::Command(Command::Quit)] = &effects[..] else {
             panic!("{effects:?}")
         };
         let printed: Value = serde_json::from_str(text).unwrap();
@@ -185,7 +185,8 @@ mod tests {
         assert!(matches!(blocked.outcome(), Err(Failure::Cut(_))));
         let mut absent = doctor(false);
         let effects = absent.on_deadline();
-        let [Effect::PrintText(network), Effect::Command(Command::Quit)] = &effects[..] else {
+        let [TaskEffect::PrintText(network), TaskEffect::Command(Command::Quit)] = &effects[..]
+        else {
             panic!("{effects:?}")
         };
         assert!(network.contains("A router."), "{network}");

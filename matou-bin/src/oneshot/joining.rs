@@ -24,7 +24,7 @@ pub(super) struct Joining {
 
 /// What an event means for joining.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(super) enum JoinProgress {
     /// It is another matter.
     Other,
     /// Try this.
@@ -54,25 +54,25 @@ impl Joining {
         numbered(&self.base, &suffix)
     }
 
-    pub(super) fn on_event(&mut self, event: &Event) -> Progress {
+    pub(super) fn on_event(&mut self, event: &Event) -> JoinProgress {
         match event {
             Event::Connected { .. } => self.joined = true,
             Event::Refused { username } => {
                 if self.is_fixed || self.joined || self.attempt >= MOST_ATTEMPTS {
-                    return Progress::Failed(Failure::Refused(username.clone()));
+                    return JoinProgress::Failed(Failure::Refused(username.clone()));
                 }
                 self.attempt += 1;
                 self.skip_excepted();
-                return Progress::Retry(Command::SignIn(self.name()));
+                return JoinProgress::Retry(Command::SignIn(self.name()));
             }
             Event::Disconnected { reason } | Event::Reconnecting { reason, .. } if !self.joined => {
-                return Progress::Failed(Failure::Unreachable(format!(
+                return JoinProgress::Failed(Failure::Unreachable(format!(
                     "{reason}; check --server HOST[:PORT], or that the server runs"
                 )));
             }
             _ => {}
         }
-        Progress::Other
+        JoinProgress::Other
     }
 
     fn skip_excepted(&mut self) {
@@ -114,7 +114,7 @@ mod tests {
         Username::parse(text).unwrap()
     }
 
-    fn refused(joining: &mut Joining) -> Progress {
+    fn refused(joining: &mut Joining) -> JoinProgress {
         joining.on_event(&Event::Refused { username: joining.name() })
     }
 
@@ -123,12 +123,12 @@ mod tests {
         let mut joining = Joining::new(None, Some(name("Ada")), None);
         assert_eq!(joining.name(), name("Ada"));
         assert!(
-            matches!(refused(&mut joining), Progress::Retry(Command::SignIn(it)) if it == name("Ada2"))
+            matches!(refused(&mut joining), JoinProgress::Retry(Command::SignIn(it)) if it == name("Ada2"))
         );
-        assert!(matches!(refused(&mut joining), Progress::Retry(_)));
+        assert!(matches!(refused(&mut joining), JoinProgress::Retry(_)));
         assert_eq!(joining.name(), name("Ada3"));
         let mut fixed = Joining::new(Some(name("Ada")), None, None);
-        assert!(matches!(refused(&mut fixed), Progress::Failed(Failure::Refused(_))));
+        assert!(matches!(refused(&mut fixed), JoinProgress::Failed(Failure::Refused(_))));
     }
 
     #[test]
@@ -145,9 +145,9 @@ mod tests {
     fn a_loss_is_a_failure_only_before_the_client_has_joined() {
         let lost = Event::Disconnected { reason: "gone".into() };
         let mut joining = Joining::new(None, Some(name("Ada")), None);
-        assert!(matches!(joining.on_event(&lost), Progress::Failed(Failure::Unreachable(_))));
+        assert!(matches!(joining.on_event(&lost), JoinProgress::Failed(Failure::Unreachable(_))));
         let mut joining = Joining::new(None, Some(name("Ada")), None);
         joining.on_event(&Event::Connected { server: "s:1".into(), username: name("Ada") });
-        assert!(matches!(joining.on_event(&lost), Progress::Other));
+        assert!(matches!(joining.on_event(&lost), JoinProgress::Other));
     }
 }

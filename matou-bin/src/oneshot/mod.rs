@@ -24,12 +24,12 @@ use matou_actors::client::{ClientSettings, Policy, examine_network};
 use tokio::time::Instant;
 
 use crate::arguments::{DoctorArguments, JoinArguments, ReceiveArguments, SendArguments};
-use crate::client::find::{self, Asks, Outcome};
+use crate::client::find::{self, Asks, SearchOutcome};
 use crate::client::{own_file, run_to_completion, start_log};
 use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
-use crate::logging::{Log, Target, shifted};
+use crate::logging::{Log, LogTarget, shifted};
 use crate::settings::{Flag, load_client};
 use crate::stdout::print;
 use doctor::{Doctor, report};
@@ -132,7 +132,7 @@ fn prepare(
     file.log.level = shifted(file.log.level, join.verbosity.steps());
     // A server that is lost for a moment is no reason to give up.
     settings.reconnect = true;
-    let log = start_log(&file, Target::PlainStderr)?;
+    let log = start_log(&file, LogTarget::PlainStderr)?;
     let prepared = add_server(&mut settings, reads_input, &log)
         .and_then(|()| identity::add_to(&mut settings, &log.logger));
     match prepared {
@@ -151,9 +151,9 @@ fn add_server(settings: &mut ClientSettings, reads_input: bool, log: &Log) -> Re
     let may_ask = !reads_input && io::stdin().is_terminal();
     let asks = if may_ask { Asks::InLines } else { Asks::Never };
     match find::find(asks, false, &log.logger) {
-        Ok(Outcome::Servers(servers)) => settings.servers = servers,
+        Ok(SearchOutcome::Servers(servers)) => settings.servers = servers,
         // Only the screen is given the choice.
-        Ok(Outcome::Choose(_)) => {}
+        Ok(SearchOutcome::Choose(_)) => {}
         Err(Failure::Runtime(reason)) => return Err(Failure::Unreachable(reason)),
         Err(failure) => return Err(failure),
     }

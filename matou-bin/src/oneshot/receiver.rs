@@ -8,7 +8,7 @@ use matou_actors::client::{Command, Direction, ErrorCode, Event, TransferId, Tra
 use matou_actors::protocol::Username;
 use tokio::time::Instant;
 
-use super::task::{Effect, Task};
+use super::task::{Task, TaskEffect};
 use crate::client::plain::describe_offer;
 use crate::client::sizes::total;
 use crate::exit::Failure;
@@ -60,22 +60,22 @@ impl Receiver {
     }
 
     /// Answers a private request, which only comes if not everybody is accepted.
-    fn asked(&self, by: &Username) -> Vec<Effect> {
+    fn asked(&self, by: &Username) -> Vec<TaskEffect> {
         let Some(from) = &self.from else {
-            return vec![Effect::Say(format!("{by} asks for a private session"))];
+            return vec![TaskEffect::Say(format!("{by} asks for a private session"))];
         };
         if by.folded() == from.folded() {
-            vec![Effect::Command(Command::Accept(by.clone()))]
+            vec![TaskEffect::Command(Command::Accept(by.clone()))]
         } else {
             let text = format!(
                 "declined a private session with {by}: only files from {from} are accepted"
             );
-            vec![Effect::Say(text), Effect::Command(Command::Decline(by.clone()))]
+            vec![TaskEffect::Say(text), TaskEffect::Command(Command::Decline(by.clone()))]
         }
     }
 
     /// A transfer is over.
-    fn over(&mut self, id: TransferId, now: Instant, effect: Effect) -> Vec<Effect> {
+    fn over(&mut self, id: TransferId, now: Instant, effect: TaskEffect) -> Vec<TaskEffect> {
         self.running.remove(&id);
         let is_once = self.amount == Amount::Once;
         let is_last = is_once && self.complete && self.running.is_empty();
@@ -84,7 +84,7 @@ impl Receiver {
     }
 
     /// What is offered while one file is received for standard output.
-    fn answer(&mut self, id: TransferId, is_folder: bool) -> Vec<Effect> {
+    fn answer(&mut self, id: TransferId, is_folder: bool) -> Vec<TaskEffect> {
         if self.amount != Amount::OneForOutput {
             self.running.insert(id);
             self.deadline = None;
@@ -95,21 +95,21 @@ impl Receiver {
             (false, false) => "only one file goes to standard output",
             (false, true) => {
                 self.running.insert(id);
-                return vec![Effect::Command(Command::Take(id))];
+                return vec![TaskEffect::Command(Command::Take(id))];
             }
         };
-        let say = Effect::Say(format!("refused: {problem}"));
-        vec![say, Effect::Command(Command::Refuse(id))]
+        let say = TaskEffect::Say(format!("refused: {problem}"));
+        vec![say, TaskEffect::Command(Command::Refuse(id))]
     }
 
-    fn finish_if_last(&self) -> Vec<Effect> {
-        let finish = Effect::Command(Command::Finish);
+    fn finish_if_last(&self) -> Vec<TaskEffect> {
+        let finish = TaskEffect::Command(Command::Finish);
         self.deadline.map(|_| finish).into_iter().collect()
     }
 }
 
 impl Task for Receiver {
-    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<Effect> {
+    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<TaskEffect> {
         if self.stopped.is_some() {
             return Vec::new();
         }
@@ -118,21 +118,21 @@ impl Task for Receiver {
                 let whose =
                     self.from.as_ref().map_or(String::new(), |from| format!(" from {from}"));
                 let text = format!("joined {server} as {username}; waiting for files{whose}");
-                vec![Effect::Say(text)]
+                vec![TaskEffect::Say(text)]
             }
             Event::PrivateRequest { from } => self.asked(from),
             // Where a person is cannot change in the middle of a transfer.
             Event::PrivateMoveRequest { from, .. } => {
-                vec![Effect::Command(Command::Decline(from.clone()))]
+                vec![TaskEffect::Command(Command::Decline(from.clone()))]
             }
             Event::PrivateMessage { from, text, .. } => {
-                vec![Effect::Say(format!("[{from}] {text}"))]
+                vec![TaskEffect::Say(format!("[{from}] {text}"))]
             }
             Event::PrivateClosed { .. } => self.finish_if_last(),
             Event::FileOffered { id, from, name, entries, size: bytes, .. } => {
                 let what = describe_offer(name.as_deref(), *entries);
                 let text = format!("{from} offers {}, {}", what.trim_end(), total(*bytes));
-                let mut effects = vec![Effect::Say(text)];
+                let mut effects = vec![TaskEffect::Say(text)];
                 effects.extend(self.answer(*id, entries.is_some()));
                 effects
             }
@@ -145,23 +145,23 @@ impl Task for Receiver {
                 self.complete = true;
                 self.running.clear();
                 self.output = Some(path.clone());
-                vec![Effect::Command(Command::Finish)]
+                vec![TaskEffect::Command(Command::Finish)]
             }
             Event::FileReceived { id, path, .. } => {
                 self.complete = true;
-                self.over(*id, now, Effect::Print(path.clone()))
+                self.over(*id, now, TaskEffect::Print(path.clone()))
             }
             // What was taken cannot be taken: the disk is full, say.
             Event::Error { code: ErrorCode::Transfer, .. }
                 if self.amount == Amount::OneForOutput =>
             {
-                let refuse = |id| Effect::Command(Command::Refuse(id));
+                let refuse = |id| TaskEffect::Command(Command::Refuse(id));
                 self.running.drain().map(refuse).collect()
             }
             Event::FileFailed { id, .. } if !self.running.contains(id) => Vec::new(),
             Event::FileFailed { id, with, reason, .. } => {
                 let text = format!("a file of {with} was not received: {reason}");
-                self.over(*id, now, Effect::Say(text))
+                self.over(*id, now, TaskEffect::Say(text))
             }
             _ => Vec::new(),
         }
@@ -171,7 +171,7 @@ impl Task for Receiver {
         self.deadline
     }
 
-    fn on_deadline(&mut self) -> Vec<Effect> {
+    fn on_deadline(&mut self) -> Vec<TaskEffect> {
         self.finish_if_last()
     }
 
@@ -199,7 +199,7 @@ impl Task for Receiver {
 mod tests {
     use super::*;
 
-    const FINISH: Effect = Effect::Command(Command::Finish);
+    const FINISH: TaskEffect = TaskEffect::Command(Command::Finish);
 
     fn ada() -> Username {
         Username::parse("Ada").unwrap()

@@ -8,9 +8,9 @@ use matou_actors::client::{Command, ErrorCode, Event, Events, Handle};
 use tokio::time::Instant;
 
 use super::bars::Bars;
-use super::joining::{Joining, Progress};
+use super::joining::{JoinProgress, Joining};
 use super::standard::output;
-use super::task::{Effect, Task};
+use super::task::{Task, TaskEffect};
 use crate::client::waits::{send, until};
 use crate::exit::Failure;
 use crate::security::{describe, password_needed, session_mark};
@@ -64,7 +64,7 @@ pub(super) async fn run<T: Task>(
                 }
                 running.task.on_signal(signal);
                 running.commands.clear();
-                running.perform(vec![Effect::Command(Command::Quit)]);
+                running.perform(vec![TaskEffect::Command(Command::Quit)]);
             }
             () = until(deadline), if deadline.is_some() => {
                 if running.leaving.is_some() {
@@ -97,9 +97,11 @@ impl<T: Task> Running<T> {
         }
         self.bars.on_event(event);
         match self.joining.on_event(event) {
-            Progress::Other => {}
-            Progress::Retry(command) => return self.perform(vec![Effect::Command(command)]),
-            Progress::Failed(failure) => return self.fail(failure),
+            JoinProgress::Other => {}
+            JoinProgress::Retry(command) => {
+                return self.perform(vec![TaskEffect::Command(command)]);
+            }
+            JoinProgress::Failed(failure) => return self.fail(failure),
         }
         if let Some(text) = remark(event) {
             self.bars.say(&text);
@@ -108,24 +110,24 @@ impl<T: Task> Running<T> {
         self.perform(effects);
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) {
+    fn perform(&mut self, effects: Vec<TaskEffect>) {
         for effect in effects {
             match effect {
-                Effect::Command(command) => {
+                TaskEffect::Command(command) => {
                     if matches!(command, Command::Quit | Command::Finish) {
                         self.leaving = Some(Instant::now() + SHUTDOWN_TIMEOUT);
                     }
                     self.commands.push_back(command);
                 }
-                Effect::Say(text) => self.bars.say(&text),
-                Effect::PrintText(text) => {
+                TaskEffect::Say(text) => self.bars.say(&text),
+                TaskEffect::PrintText(text) => {
                     if let Err(failure) =
                         self.bars.suspend(|| print(format!("{text}\n").as_bytes()))
                     {
                         self.fail(failure);
                     }
                 }
-                Effect::Print(path) => {
+                TaskEffect::Print(path) => {
                     let line = [path.as_os_str().as_bytes(), b"\n"].concat();
                     if let Err(failure) = self.bars.suspend(|| print(&line)) {
                         self.fail(failure);

@@ -10,7 +10,7 @@ use matou_actors::client::{
 use matou_actors::protocol::Username;
 use tokio::time::Instant;
 
-use super::task::{Effect, Task};
+use super::task::{Task, TaskEffect};
 use crate::client::plain::shown;
 use crate::client::sizes::size;
 use crate::exit::Failure;
@@ -22,7 +22,7 @@ pub(super) struct Sender {
     payloads: Vec<Payload>,
     wait: Duration,
     deadline: Instant,
-    stage: Stage,
+    stage: SendStage,
     /// Paths of which the client has not said yet that it sends them or cannot.
     unstarted: usize,
     running: HashMap<TransferId, Running>,
@@ -51,7 +51,7 @@ impl Payload {
 
 /// How far the way to the recipient is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum SendStage {
     /// The recipient is not here.
     Alone,
     /// The recipient was asked.
@@ -85,7 +85,7 @@ impl Sender {
             payloads,
             wait,
             deadline: now + wait,
-            stage: Stage::Alone,
+            stage: SendStage::Alone,
             running: HashMap::new(),
             delivered: 0,
             failed: Failed::default(),
@@ -98,14 +98,14 @@ impl Sender {
         name.folded() == self.to.folded()
     }
 
-    fn came(&mut self, name: &Username) -> Vec<Effect> {
-        if self.stage != Stage::Alone || !self.is_recipient(name) {
+    fn came(&mut self, name: &Username) -> Vec<TaskEffect> {
+        if self.stage != SendStage::Alone || !self.is_recipient(name) {
             return Vec::new();
         }
-        self.stage = Stage::Asked;
+        self.stage = SendStage::Asked;
         let send = |payload: &Payload| {
             let to = name.clone();
-            Effect::Command(match payload {
+            TaskEffect::Command(match payload {
                 Payload::Path(path) => {
                     let path = path.clone();
                     Command::Send { to, path, or: Vec::new(), several: Vec::new() }
@@ -118,29 +118,38 @@ impl Sender {
         self.payloads.iter().map(send).collect()
     }
 
-    fn sent(&mut self, id: TransferId, text: String, now: Instant) -> Vec<Effect> {
+    fn sent(&mut self, id: TransferId, text: String, now: Instant) -> Vec<TaskEffect> {
         if self.running.remove(&id).is_some() {
             self.delivered += 1;
             self.deadline = self.deadline.max(now + self.wait);
         }
-        self.then_finish(vec![Effect::Say(text)])
+        self.then_finish(vec![TaskEffect::Say(text)])
     }
 
-    fn failed(&mut self, id: TransferId, refused: bool, reason: &str, now: Instant) -> Vec<Effect> {
+    fn failed(
+        &mut self,
+        id: TransferId,
+        refused: bool,
+        reason: &str,
+        now: Instant,
+    ) -> Vec<TaskEffect> {
         let Some(file) = self.running.remove(&id) else { return Vec::new() };
         self.deadline = self.deadline.max(now + self.wait);
         *match (refused, self.stage) {
             (true, _) => &mut self.failed.refused,
-            (false, Stage::Accepted) => &mut self.failed.cut,
-            (false, Stage::Alone | Stage::Asked) => &mut self.failed.absent,
+            (false, SendStage::Accepted) => &mut self.failed.cut,
+            (false, SendStage::Alone | SendStage::Asked) => &mut self.failed.absent,
         } += 1;
-        self.then_finish(vec![Effect::Say(format!("{} not delivered: {reason}", name(&file.path)))])
+        self.then_finish(vec![TaskEffect::Say(format!(
+            "{} not delivered: {reason}",
+            name(&file.path)
+        ))])
     }
 
     /// The client cannot send one of the paths, and has said why.
-    fn not_started(&mut self, code: ErrorCode) -> Vec<Effect> {
+    fn not_started(&mut self, code: ErrorCode) -> Vec<TaskEffect> {
         let count = match code {
-            _ if self.stage == Stage::Alone || self.unstarted == 0 => return Vec::new(),
+            _ if self.stage == SendStage::Alone || self.unstarted == 0 => return Vec::new(),
             ErrorCode::File => &mut self.failed.unreadable,
             ErrorCode::User => &mut self.failed.absent,
             _ => return Vec::new(),
@@ -151,9 +160,9 @@ impl Sender {
     }
 
     /// `effects`, and the end once nothing is left to do.
-    fn then_finish(&self, mut effects: Vec<Effect>) -> Vec<Effect> {
+    fn then_finish(&self, mut effects: Vec<TaskEffect>) -> Vec<TaskEffect> {
         if self.unstarted == 0 && self.running.is_empty() {
-            effects.push(Effect::Command(Command::Finish));
+            effects.push(TaskEffect::Command(Command::Finish));
         }
         effects
     }
@@ -170,22 +179,22 @@ impl Sender {
 }
 
 impl Task for Sender {
-    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<Effect> {
+    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<TaskEffect> {
         if self.stopped.is_some() {
             return Vec::new();
         }
         match event {
             Event::Connected { server, username } => {
                 let to = &self.to;
-                vec![Effect::Say(format!("joined {server} as {username}; looking for {to}"))]
+                vec![TaskEffect::Say(format!("joined {server} as {username}; looking for {to}"))]
             }
             Event::Joined { username, .. } => self.came(username),
             Event::PrivateState { with, state } if self.is_recipient(with) => match state {
                 RequestState::Asked => {
-                    vec![Effect::Say(format!("{with} is here; waiting until they accept"))]
+                    vec![TaskEffect::Say(format!("{with} is here; waiting until they accept"))]
                 }
                 RequestState::Connecting => {
-                    self.stage = Stage::Accepted;
+                    self.stage = SendStage::Accepted;
                     Vec::new()
                 }
             },
@@ -230,22 +239,22 @@ impl Task for Sender {
         (self.stopped.is_none() && !is_busy).then_some(self.deadline)
     }
 
-    fn on_deadline(&mut self) -> Vec<Effect> {
+    fn on_deadline(&mut self) -> Vec<TaskEffect> {
         let (to, seconds, so_far) = (&self.to, self.wait.as_secs(), self.so_far());
         let reason = match self.stage {
-            Stage::Alone => format!(
+            SendStage::Alone => format!(
                 "no user called {to} was in the room within {seconds} s; check the name, or wait \
                  longer with --wait SECONDS"
             ),
-            Stage::Asked => {
+            SendStage::Asked => {
                 format!("{to} did not accept within {seconds} s; ask {to}, and try again")
             }
-            Stage::Accepted => {
+            SendStage::Accepted => {
                 format!("{to} did not take the files within {seconds} s; ask {to}, and try again")
             }
         };
         self.stopped = Some(Failure::Absent(reason + &so_far));
-        vec![Effect::Command(Command::Quit)]
+        vec![TaskEffect::Command(Command::Quit)]
     }
 
     fn on_signal(&mut self, signal: &str) {

@@ -9,7 +9,7 @@ use crate::exit::Failure;
 
 /// An action for the runner.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Effect {
+pub(super) enum TaskEffect {
     /// Send this to the client.
     Command(Command),
     /// Say this on standard error.
@@ -23,13 +23,13 @@ pub(super) enum Effect {
 /// A one-shot command: pure decisions.
 pub(super) trait Task {
     /// Handles an event, from the one that says that the client has joined on.
-    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<Effect>;
+    fn on_event(&mut self, event: &Event, now: Instant) -> Vec<TaskEffect>;
 
     /// When [`Task::on_deadline`] is due, if nothing changes before.
     fn deadline(&self) -> Option<Instant>;
 
     /// Handles the deadline.
-    fn on_deadline(&mut self) -> Vec<Effect>;
+    fn on_deadline(&mut self) -> Vec<TaskEffect>;
 
     /// Handles a termination signal.
     fn on_signal(&mut self, signal: &str);

@@ -1,7 +1,7 @@
 //! The client's screen: tabs, a roster, a scrollback and an input line.
 //!
 //! State and update are pure: [`state::app::App`] takes [`state::event::UiEvent`]s and returns
-//! [`state::event::Effect`]s; [`view::draw`] is a function of the state. The chat arrives as
+//! [`state::event::UiEffect`]s; [`view::draw`] is a function of the state. The chat arrives as
 //! [`matou_actors::client::Event`], requests leave as [`matou_actors::client::Command`].
 
 mod config;

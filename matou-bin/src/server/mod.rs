@@ -27,7 +27,7 @@ use self::reload::Source;
 use crate::arguments::ServerArguments;
 use crate::discovery::Announcement;
 use crate::exit::Failure;
-use crate::logging::{Log, Target};
+use crate::logging::{Log, LogTarget};
 use crate::signals::Signals;
 use crate::stdout::print;
 
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         }
         return print(b"Configuration OK.\n");
     }
-    let log = Log::start(settings.log.level, settings.log.format, Target::Stderr)
+    let log = Log::start(settings.log.level, settings.log.format, LogTarget::Stderr)
         .map_err(|error| Failure::Runtime(format!("cannot log: {error}")))?;
     log_panics(log.logger.clone());
     let outcome = Sockets::open(&settings)

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matou_actors::client::{ClientSettings, Encryption, Password, Policy, ServerName};
+use matou_actors::client::{ClientSettings, EncryptionPolicy, Password, Policy, ServerName};
 use matou_actors::protocol::Username;
 use matou_actors::server::{LogFormat, LogLevel, PasswordFileError};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ pub(crate) struct Client {
     /// Whether to reconnect after a connection loss.
     pub(crate) reconnect: bool,
     /// Whether the connection to the server is encrypted.
-    pub(crate) encryption: Encryption,
+    pub(crate) encryption: EncryptionPolicy,
     /// The file of the server's password; empty is none.
     pub(crate) password_file: PathBuf,
 }
@@ -122,7 +122,7 @@ impl Default for Client {
             server: Vec::new(),
             username: String::new(),
             reconnect: true,
-            encryption: Encryption::Auto,
+            encryption: EncryptionPolicy::Auto,
             password_file: PathBuf::new(),
         }
     }

@@ -9,7 +9,7 @@ use super::event::Event;
 
 /// How many events may wait before the client is slowed down.
 const EVENTS: usize = 1024;
-/// How many commands may wait before [`Handle::send`] waits: texts for which an outbox has room when
+/// How many commands may wait before [`Handle::send`] waits: texts for which an send queue has room when
 /// the user signs out.
 const COMMANDS: usize = 1024;
 /// The same for those that wait behind nothing.
@@ -19,7 +19,7 @@ const URGENT: usize = 64;
 /// finishes as after [`Command::Finish`].
 #[derive(Clone, Debug)]
 pub struct Handle {
-    commands: mpsc::UnboundedSender<Queued>,
+    commands: mpsc::UnboundedSender<QueuedCommand>,
     room: Arc<Semaphore>,
     urgent: Arc<Semaphore>,
 }
@@ -36,14 +36,14 @@ pub struct Closed;
 
 /// A command on its way, with its share of the room for commands.
 #[derive(Debug)]
-pub(crate) struct Queued {
+pub(crate) struct QueuedCommand {
     pub(crate) command: Command,
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The client's own ends of the two channels.
 pub(crate) struct Inside {
-    pub(crate) commands: mpsc::UnboundedReceiver<Queued>,
+    pub(crate) commands: mpsc::UnboundedReceiver<QueuedCommand>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
@@ -72,7 +72,7 @@ impl Handle {
     }
 
     fn queue(&self, command: Command, permit: Option<OwnedSemaphorePermit>) -> Result<(), Closed> {
-        self.commands.send(Queued { command, permit }).map_err(|_| Closed)
+        self.commands.send(QueuedCommand { command, permit }).map_err(|_| Closed)
     }
 }
 

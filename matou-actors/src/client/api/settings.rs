@@ -51,7 +51,7 @@ pub struct ClientSettings {
     /// The user's key; without one nothing is encrypted.
     pub identity: Option<Arc<Identity>>,
     /// Whether the connection to the server is encrypted.
-    pub encryption: Encryption,
+    pub encryption: EncryptionPolicy,
     /// The server's password, if it has one; see [`crate::client::Event::PasswordNeeded`].
     pub password: Option<Password>,
     /// The file of the keys of servers that were seen; without one each is seen for the first time.
@@ -67,7 +67,7 @@ pub struct ClientSettings {
 /// Whether the connection to the server is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Encryption {
+pub enum EncryptionPolicy {
     /// If the server can, or its key was ever seen.
     #[default]
     Auto,
@@ -99,7 +99,7 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(10),
             reconnect: true,
             identity: None,
-            encryption: Encryption::Auto,
+            encryption: EncryptionPolicy::Auto,
             password: None,
             known_servers: None,
             known_people: None,

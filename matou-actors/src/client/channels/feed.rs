@@ -15,8 +15,8 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::client::api::command::Command;
-use crate::client::api::handle::Queued;
-use crate::client::messages::{Checked, Run};
+use crate::client::api::handle::QueuedCommand;
+use crate::client::messages::{Checked, RunCommand};
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
@@ -26,7 +26,10 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 const HELD_FILES: usize = 64;
 
 /// Hands commands to `hub` until either side is gone.
-pub(crate) async fn feed(mut commands: mpsc::UnboundedReceiver<Queued>, hub: Recipient<Run>) {
+pub(crate) async fn feed(
+    mut commands: mpsc::UnboundedReceiver<QueuedCommand>,
+    hub: Recipient<RunCommand>,
+) {
     let mut feed = Feed { hub, texts: VecDeque::new(), files: VecDeque::new() };
     let handles = Arc::new(Semaphore::new(HELD_FILES));
     let mut text_on_its_way: Option<Pin<Box<dyn Future<Output = bool>>>> = None;
@@ -36,7 +39,7 @@ pub(crate) async fn feed(mut commands: mpsc::UnboundedReceiver<Queued>, hub: Rec
         if text_on_its_way.is_none()
             && let Some(text) = feed.texts.pop_front()
         {
-            let Queued { command, permit } = text;
+            let QueuedCommand { command, permit } = text;
             let delivered = feed.deliver(command, None);
             text_on_its_way = Some(Box::pin(async move {
                 let alive = delivered.await;
@@ -70,16 +73,16 @@ pub(crate) async fn feed(mut commands: mpsc::UnboundedReceiver<Queued>, hub: Rec
                 feed.deliver_files(checked).await
             }
             queued = commands.recv(), if open => match queued {
-                Some(Queued { command: Command::Finish, .. }) => {
+                Some(QueuedCommand { command: Command::Finish, .. }) => {
                     finish = true;
                     true
                 }
-                Some(Queued { command: Command::Close(name), .. }) => {
+                Some(QueuedCommand { command: Command::Close(name), .. }) => {
                     // The file that is asked about may be one of those that are dropped.
                     check = None;
                     feed.close(name).await
                 }
-                Some(Queued { command: Command::Quit, .. }) => feed.quit().await,
+                Some(QueuedCommand { command: Command::Quit, .. }) => feed.quit().await,
                 Some(queued) => feed.take(queued).await,
                 None => {
                     // All handles are dropped.
@@ -95,20 +98,20 @@ pub(crate) async fn feed(mut commands: mpsc::UnboundedReceiver<Queued>, hub: Rec
 }
 
 struct Feed {
-    hub: Recipient<Run>,
-    texts: VecDeque<Queued>,
+    hub: Recipient<RunCommand>,
+    texts: VecDeque<QueuedCommand>,
     /// Files to send, and questions about them.
-    files: VecDeque<Queued>,
+    files: VecDeque<QueuedCommand>,
 }
 
 impl Feed {
     /// Resolves once the next one may follow; false when the hub is gone.
     fn deliver(&self, command: Command, checked: Checked) -> impl Future<Output = bool> + use<> {
-        let sent = self.hub.send(Run { command, checked });
+        let sent = self.hub.send(RunCommand { command, checked });
         async move { sent.await.is_ok() }
     }
 
-    async fn take(&mut self, queued: Queued) -> bool {
+    async fn take(&mut self, queued: QueuedCommand) -> bool {
         match &queued.command {
             Command::Say(_) | Command::Act(_) | Command::Tell { .. } => {
                 self.texts.push_back(queued);
@@ -140,8 +143,8 @@ impl Feed {
     /// begun are not sent.
     async fn close(&mut self, name: Username) -> bool {
         let key = name.folded();
-        let theirs = |queued: &Queued| matches!(&queued.command, Command::Tell { to, .. } if to.folded() == key);
-        let is_to = |queued: &Queued| matches!(&queued.command, Command::Send { to, .. } if to.folded() == key);
+        let theirs = |queued: &QueuedCommand| matches!(&queued.command, Command::Tell { to, .. } if to.folded() == key);
+        let is_to = |queued: &QueuedCommand| matches!(&queued.command, Command::Send { to, .. } if to.folded() == key);
         let (first, rest) = self.texts.drain(..).partition(theirs);
         let first: VecDeque<_> = first;
         self.texts = rest;
@@ -150,23 +153,23 @@ impl Feed {
         self.files = kept;
         self.drop_files(dropped, "you closed the private session");
         for text in first {
-            self.hub.do_send(Run { command: text.command, checked: None });
+            self.hub.do_send(RunCommand { command: text.command, checked: None });
         }
         self.deliver(Command::Close(name), None).await
     }
 
-    /// The same for everyone: what an outbox has no room for is reported as not sent.
+    /// The same for everyone: what an send queue has no room for is reported as not sent.
     async fn quit(&mut self) -> bool {
         let files = std::mem::take(&mut self.files);
         self.drop_files(files, "you signed out");
         for text in self.texts.drain(..) {
-            self.hub.do_send(Run { command: text.command, checked: None });
+            self.hub.do_send(RunCommand { command: text.command, checked: None });
         }
         self.deliver(Command::Quit, None).await
     }
 
-    fn drop_files(&self, files: VecDeque<Queued>, reason: &str) {
-        for Queued { command, .. } in files {
+    fn drop_files(&self, files: VecDeque<QueuedCommand>, reason: &str) {
+        for QueuedCommand { command, .. } in files {
             let checked = match &command {
                 Command::Send { to, path, .. } => {
                     Some(Err(format!("{} was not sent to {to}: {reason}", path.display())))
@@ -174,7 +177,7 @@ impl Feed {
                 _ => None,
             };
             // At most as many as the user typed, or there was room for.
-            self.hub.do_send(Run { command, checked });
+            self.hub.do_send(RunCommand { command, checked });
         }
     }
 }
@@ -279,10 +282,10 @@ mod tests {
         type Context = Context<Self>;
     }
 
-    impl Handler<Run> for Probe {
+    impl Handler<RunCommand> for Probe {
         type Result = ResponseFuture<()>;
 
-        fn handle(&mut self, run: Run, _: &mut Self::Context) -> Self::Result {
+        fn handle(&mut self, run: RunCommand, _: &mut Self::Context) -> Self::Result {
             let text =
                 matches!(run.command, Command::Say(_) | Command::Act(_) | Command::Tell { .. });
             let _ = self.0.send(run.command);

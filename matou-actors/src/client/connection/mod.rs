@@ -2,5 +2,5 @@
 
 pub(super) mod drive;
 pub(super) mod frames;
-pub(super) mod outbox;
+pub(super) mod send_queue;
 pub(super) mod sockets;

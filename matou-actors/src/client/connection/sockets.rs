@@ -28,7 +28,7 @@ const MESSAGES: usize = 64 * 1024;
 
 /// The two connections of a session.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct SocketPair {
     pub(crate) messages: TcpStream,
     pub(crate) files: TcpStream,
     pub(crate) peer: SocketAddr,
@@ -42,7 +42,7 @@ pub(crate) struct Listeners {
     pub(crate) ports: PortPair,
 }
 
-impl Pair {
+impl SocketPair {
     fn new(messages: TcpStream, files: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         tune_for_messages(&messages)?;
         tune(&files)?;
@@ -84,7 +84,7 @@ pub(crate) fn notice_loss_soon(socket: &impl AsFd) -> io::Result<()> {
 }
 
 /// The same for a connection that carries messages. What the other side reads slowly waits in the
-/// outbox: the kernel says that a large buffer takes more only once a third of it is free, and
+/// send queue: the kernel says that a large buffer takes more only once a third of it is free, and
 /// until then a slow reader looks like one that does not read.
 pub(crate) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
     tune(socket)?;
@@ -120,11 +120,11 @@ impl Listeners {
     }
 
     /// Accepts one connection on each, from `peer` only; the listeners close behind them.
-    pub(crate) async fn accept(self, peer: IpAddr, logger: &Logger) -> io::Result<Pair> {
+    pub(crate) async fn accept(self, peer: IpAddr, logger: &Logger) -> io::Result<SocketPair> {
         let messages = accept_from(self.messages, peer, logger);
         let files = accept_from(self.files, peer, logger);
         let ((messages, address), (files, _)) = tokio::try_join!(messages, files)?;
-        Pair::new(messages, files, address)
+        SocketPair::new(messages, files, address)
     }
 }
 
@@ -134,11 +134,11 @@ pub(crate) async fn dial(
     address: IpAddr,
     ports: PortPair,
     source: Option<IpAddr>,
-) -> io::Result<Pair> {
+) -> io::Result<SocketPair> {
     let messages = dial_one(SocketAddr::new(address, ports.message.get()), source).await?;
     let files = dial_one(SocketAddr::new(address, ports.file.get()), source).await?;
     let peer = messages.peer_addr()?;
-    Pair::new(messages, files, peer)
+    SocketPair::new(messages, files, peer)
 }
 
 async fn dial_one(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {

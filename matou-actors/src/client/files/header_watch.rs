@@ -30,7 +30,7 @@ const CLOSED: &str = "the other side closed the file connection";
 
 /// What a watch reports.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum HeaderSeen {
     /// A header, of a file of so many bytes. The watch goes on for the end of the connection.
     Header(u64),
     /// No file can come any more, and why; the last one.
@@ -51,14 +51,14 @@ impl HeaderWatch {
     pub(super) fn start(
         files: Arc<TcpStream>,
         from: WatchFrom,
-        report: impl Fn(Seen) + Send + 'static,
+        report: impl Fn(HeaderSeen) + Send + 'static,
     ) -> io::Result<Self> {
         let (dropped, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let thread = thread::Builder::new().name("file watch".into()).stack_size(STACK);
         thread.spawn(move || match watch(&files, from, &dropped, &report) {
-            Ok(Some(reason)) => report(Seen::Down(reason)),
+            Ok(Some(reason)) => report(HeaderSeen::Down(reason)),
             Ok(None) => {}
-            Err(error) => report(Seen::Down(format!("the file connection broke: {error}"))),
+            Err(error) => report(HeaderSeen::Down(format!("the file connection broke: {error}"))),
         })?;
         Ok(Self { _alive: alive })
     }
@@ -74,7 +74,7 @@ fn watch(
     files: &TcpStream,
     from: WatchFrom,
     dropped: &OwnedFd,
-    report: &impl Fn(Seen),
+    report: &impl Fn(HeaderSeen),
 ) -> io::Result<Option<String>> {
     if let WatchFrom::Refused(size) = from {
         // All of it is here, so this does not wait.
@@ -84,12 +84,14 @@ fn watch(
         WatchFrom::Offer(size) => size,
         WatchFrom::Header | WatchFrom::Refused(_) => match header(files, dropped)? {
             Header::Of(size) => {
-                report(Seen::Header(size));
+                report(HeaderSeen::Header(size));
                 size
             }
             Header::Never(reason) => return Ok(Some(reason)),
             Header::Invalid(error) => {
-                report(Seen::Violation(format!("the other side breaks the protocol: {error}")));
+                report(HeaderSeen::Violation(format!(
+                    "the other side breaks the protocol: {error}"
+                )));
                 return Ok(None);
             }
             Header::Dropped => return Ok(None),
@@ -161,7 +163,7 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    fn watched() -> (HeaderWatch, TcpStream, Arc<TcpStream>, mpsc::Receiver<Seen>) {
+    fn watched() -> (HeaderWatch, TcpStream, Arc<TcpStream>, mpsc::Receiver<HeaderSeen>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let near = Arc::new(listener.accept().unwrap().0);
@@ -179,7 +181,7 @@ mod tests {
             far.write_all(&[byte]).unwrap();
         }
         far.write_all(b"\x02content").unwrap();
-        assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(258)));
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(HeaderSeen::Header(258)));
         drop(watch);
         assert!(seen.recv_timeout(DEADLINE).is_err(), "a dropped watch reports nothing");
         let mut content = [0; 7];
@@ -193,10 +195,10 @@ mod tests {
             let (_watch, mut far, _near, seen) = watched();
             far.write_all(&[0, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 2]).unwrap();
             far.write_all(content).unwrap();
-            assert_eq!(seen.recv_timeout(DEADLINE), Ok(Seen::Header(2)));
+            assert_eq!(seen.recv_timeout(DEADLINE), Ok(HeaderSeen::Header(2)));
             far.shutdown(Shutdown::Both).unwrap();
             let announced = seen.recv_timeout(DEADLINE);
-            assert_eq!(matches!(announced, Ok(Seen::Down(_))), down, "{announced:?}");
+            assert_eq!(matches!(announced, Ok(HeaderSeen::Down(_))), down, "{announced:?}");
         }
     }
 
@@ -205,7 +207,7 @@ mod tests {
         for bytes in [&[0, 0, 0, 14, 255, 255, 255, 255, 255, 255, 255, 255][..], &[0, 0, 0, 13]] {
             let (_watch, mut far, _near, seen) = watched();
             far.write_all(bytes).unwrap();
-            let Ok(Seen::Violation(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };
+            let Ok(HeaderSeen::Violation(reason)) = seen.recv_timeout(DEADLINE) else { panic!() };
             assert!(reason.contains("breaks the protocol"), "{reason}");
         }
     }

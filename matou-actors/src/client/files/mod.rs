@@ -15,8 +15,8 @@ mod state_model_tests;
 #[cfg(test)]
 mod state_tests;
 
-pub(crate) use header_watch::Seen;
+pub(crate) use header_watch::HeaderSeen;
 pub(crate) use performer::{FileConnection, FileContext};
-pub(crate) use state::Input;
+pub(crate) use state::FileInput;
 #[cfg(test)]
-pub(crate) use state::{Effect, Ending, FileState, Moment, WatchFrom};
+pub(crate) use state::{Circumstances, FileEffect, FileState, TransferEnding, WatchFrom};

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use super::header_watch::{HeaderWatch, Seen, unread};
-use super::state::{Effect, Ending, FileState, Input, Moment, WatchFrom};
+use super::header_watch::{HeaderSeen, HeaderWatch, unread};
+use super::state::{Circumstances, FileEffect, FileInput, FileState, TransferEnding, WatchFrom};
 use crate::client::ids::{TransferId, TransferIds};
-use crate::client::messages::{FileEvent, FileSeen, Outgoing};
+use crate::client::messages::{FileEvent, FileSeen, OutgoingFile};
 use crate::protocol::Username;
 use crate::transfer::{
     Cancel, ChosenFile, Downloads, FileStamp, Job, Orphan, Transfer, TransferEvent, TransferReport,
@@ -74,13 +74,13 @@ impl FileConnection {
             reports: session.clone().recipient(),
             events: Vec::new(),
         };
-        connection.perform(Effect::Watch(WatchFrom::Header));
+        connection.perform(FileEffect::Watch(WatchFrom::Header));
         Ok(connection)
     }
 
     /// Deals with something that happened or is wanted; returns what there is to report.
-    pub(crate) fn handle(&mut self, input: Input) -> Vec<FileEvent> {
-        let moment = Moment { now: Instant::now(), unread: unread(&self.socket) };
+    pub(crate) fn handle(&mut self, input: FileInput) -> Vec<FileEvent> {
+        let moment = Circumstances { now: Instant::now(), unread: unread(&self.socket) };
         for effect in self.state.handle(input, moment) {
             self.perform(effect);
         }
@@ -88,10 +88,10 @@ impl FileConnection {
     }
 
     /// Sends a file in its turn.
-    pub(crate) fn send(&mut self, file: Outgoing) -> Vec<FileEvent> {
-        let Outgoing { id, file, resent } = file;
+    pub(crate) fn send(&mut self, file: OutgoingFile) -> Vec<FileEvent> {
+        let OutgoingFile { id, file, resent } = file;
         self.files.insert(id, file);
-        self.handle(Input::Enqueue { id, resent })
+        self.handle(FileInput::Enqueue { id, resent })
     }
 
     /// Deals with what the watch saw.
@@ -100,15 +100,15 @@ impl FileConnection {
             return Vec::new();
         }
         match seen {
-            Seen::Header(size) => {
+            HeaderSeen::Header(size) => {
                 self.free = free;
                 let id = self.context.ids.next();
-                self.handle(Input::HeaderSeen { id, size })
+                self.handle(FileInput::HeaderSeen { id, size })
             }
-            Seen::Down(reason) => self.handle(Input::ReceivingEnded { reason }),
-            Seen::Violation(reason) => {
+            HeaderSeen::Down(reason) => self.handle(FileInput::ReceivingEnded { reason }),
+            HeaderSeen::Violation(reason) => {
                 self.events.push(FileEvent::Violation { reason: reason.clone() });
-                self.handle(Input::ReceivingEnded { reason })
+                self.handle(FileInput::ReceivingEnded { reason })
             }
         }
     }
@@ -127,7 +127,7 @@ impl FileConnection {
                 if taken {
                     self.events.push(FileEvent::Moved { id, moved });
                 }
-                self.handle(Input::Progress { id, bytes: moved.bytes })
+                self.handle(FileInput::Progress { id, bytes: moved.bytes })
             }
             TransferEvent::Ended(verdict) => {
                 self.transfers.remove(&id);
@@ -135,23 +135,23 @@ impl FileConnection {
                     Verdict::Whole { path, size, changed } => {
                         self.files.remove(&id);
                         self.events.push(FileEvent::Whole { id, path, size, changed });
-                        Ending::Whole
+                        TransferEnding::Whole
                     }
-                    Verdict::NotBegun(reason) => Ending::NotBegun(reason),
+                    Verdict::NotBegun(reason) => TransferEnding::NotBegun(reason),
                     Verdict::Broken { reason, kept, ended } => {
                         let reason = match kept {
                             Some(kept) => format!("{reason}; {kept}"),
                             None => reason,
                         };
-                        Ending::Broken { reason, ended }
+                        TransferEnding::Broken { reason, ended }
                     }
                 };
-                self.handle(Input::Ended { id, ending })
+                self.handle(FileInput::Ended { id, ending })
             }
         }
     }
 
-    /// When [`Input::Tick`] is due.
+    /// When [`FileInput::Tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state.deadline()
     }
@@ -161,47 +161,49 @@ impl FileConnection {
         self.state.is_done() && self.transfers.is_empty()
     }
 
-    fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, effect: FileEffect) {
         match effect {
-            Effect::Send(id) => {
+            FileEffect::Send(id) => {
                 if let Some(file) = self.files.get(&id) {
                     self.start(id, Job::Send(Arc::clone(file)));
                 }
             }
-            Effect::Receive { id, size } => {
+            FileEffect::Receive { id, size } => {
                 let stamp = FileStamp::new(&self.peer, jiff::Zoned::now().datetime());
                 let downloads = Arc::clone(&self.context.downloads);
                 self.start(id, Job::Receive { downloads, stamp, size });
             }
             // Once for each request of the user, or once in the life of a connection.
-            Effect::Stop { id, reason } => {
+            FileEffect::Stop { id, reason } => {
                 if let Some(transfer) = self.transfers.get(&id) {
                     transfer.do_send(Cancel(reason));
                 }
             }
-            Effect::Orphan(id) => {
+            FileEffect::Orphan(id) => {
                 if let Some(transfer) = self.transfers.get(&id) {
                     transfer.do_send(Orphan);
                 }
             }
-            Effect::Watch(from) => self.watch(from),
-            Effect::StopWatching => (self.watch, self.watched) = (None, self.watched + 1),
+            FileEffect::Watch(from) => self.watch(from),
+            FileEffect::StopWatching => (self.watch, self.watched) = (None, self.watched + 1),
             // An error means that it is closed already.
-            Effect::ShutdownWrite => drop(self.socket.shutdown(Shutdown::Write)),
-            Effect::Shutdown => drop(self.socket.shutdown(Shutdown::Both)),
-            Effect::Abort => abort(&self.socket),
-            Effect::Offer { id, size } => {
+            FileEffect::ShutdownWrite => drop(self.socket.shutdown(Shutdown::Write)),
+            FileEffect::Shutdown => drop(self.socket.shutdown(Shutdown::Both)),
+            FileEffect::Abort => abort(&self.socket),
+            FileEffect::Offer { id, size } => {
                 let (free, named) = (self.free, None);
                 self.events.push(FileEvent::Offered { id, size: Some(size), free, named });
             }
-            Effect::NotTaken { id, reason } => self.events.push(FileEvent::NotTaken { id, reason }),
-            Effect::Failed { id, reason } => {
+            FileEffect::NotTaken { id, reason } => {
+                self.events.push(FileEvent::NotTaken { id, reason });
+            }
+            FileEffect::Failed { id, reason } => {
                 self.files.remove(&id);
                 self.events.push(FileEvent::Failed { id, refused: false, reason });
             }
-            Effect::GiveBack { id, resent } => {
+            FileEffect::GiveBack { id, resent } => {
                 if let Some(file) = self.files.remove(&id) {
-                    self.events.push(FileEvent::GaveBack(Outgoing { id, file, resent }));
+                    self.events.push(FileEvent::GaveBack(OutgoingFile { id, file, resent }));
                 }
             }
         }
@@ -217,7 +219,7 @@ impl FileConnection {
         let (watch, session) = (self.watched, self.seen.clone());
         let downloads = Arc::clone(&self.context.downloads);
         let report = move |seen| {
-            let free = matches!(seen, Seen::Header(_)).then(|| downloads.free()).flatten();
+            let free = matches!(seen, HeaderSeen::Header(_)).then(|| downloads.free()).flatten();
             // The watching thread waits until it is decided whether an offer is taken at once: only
             // then its end is of interest. An error means that the session is gone.
             let _ = futures::executor::block_on(session.send(FileSeen { watch, seen, free }));
@@ -227,7 +229,7 @@ impl FileConnection {
             Err(error) => {
                 let reason = format!("the file connection cannot be watched: {error}");
                 // By a message, since this is not the place to decide.
-                self.seen.do_send(FileSeen { watch, seen: Seen::Down(reason), free: None });
+                self.seen.do_send(FileSeen { watch, seen: HeaderSeen::Down(reason), free: None });
             }
         }
     }

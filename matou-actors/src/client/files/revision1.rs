@@ -22,7 +22,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::{Effect, Ends, FileState, Moment, Phase, Release, WatchFrom};
+use super::state::{Circumstances, Ends, FileEffect, FileState, Release, SessionPhase, WatchFrom};
 use crate::client::ids::TransferId;
 
 /// For a sender to see that a file has arrived, which it looks for every 50 ms.
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const CLOSED: &str = "the file connection is closed";
 
 impl FileState {
-    /// When [`super::Input::Tick`] is due.
+    /// When [`super::FileInput::Tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let Ends { unused, release, linger, .. } = &self.ends;
         let release = release.map(|release| release.at);
@@ -42,7 +42,7 @@ impl FileState {
     /// Whether the session is over and nothing more can come of the connection but the end of
     /// transfers that run.
     pub(crate) fn is_done(&self) -> bool {
-        self.phase == Phase::Closed || self.ends.done
+        self.phase == SessionPhase::Closed || self.ends.done
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
@@ -59,12 +59,12 @@ impl FileState {
 
     /// Refuses the offer `id`: talk goes on, files that wait go over another connection, and the
     /// connection is closed once a file that goes the other way is through.
-    pub(super) fn refuse(&mut self, id: TransferId, reason: &str, moment: Moment) {
+    pub(super) fn refuse(&mut self, id: TransferId, reason: &str, moment: Circumstances) {
         let Some(size) = self.remove_incoming(id) else { return };
         self.fail(id, reason);
         if !self.receiving_closed && !self.ends.cut && moment.unread >= size {
             // Files behind it may be here as well, and their sender believes that they arrived.
-            self.effect(Effect::Watch(WatchFrom::Refused(size)));
+            self.effect(FileEffect::Watch(WatchFrom::Refused(size)));
         } else {
             self.close_receiving(reason);
             self.end_unused();
@@ -74,7 +74,7 @@ impl FileState {
     }
 
     /// An incoming file broke off.
-    pub(super) fn receiving_broke(&mut self, id: TransferId, reason: &str, moment: Moment) {
+    pub(super) fn receiving_broke(&mut self, id: TransferId, reason: &str, moment: Circumstances) {
         self.remove_incoming(id);
         self.fail(id, reason);
         self.close_receiving(CLOSED);
@@ -84,17 +84,17 @@ impl FileState {
     /// The own file broke off; `ended`: and the other side knows.
     pub(super) fn sending_broke(&mut self, reason: &str, ended: bool) {
         let Some(file) = self.sending.take() else { return };
-        let give_back = file.give_back && self.phase == Phase::Open;
+        let give_back = file.give_back && self.phase == SessionPhase::Open;
         if !give_back {
             self.fail(file.id, reason);
         }
         self.close_sending(CLOSED);
         if !ended {
-            self.effect(Effect::ShutdownWrite);
+            self.effect(FileEffect::ShutdownWrite);
             self.ends.cut = true;
         }
         if give_back {
-            self.effect(Effect::GiveBack { id: file.id, resent: true });
+            self.effect(FileEffect::GiveBack { id: file.id, resent: true });
         }
     }
 
@@ -105,22 +105,22 @@ impl FileState {
         self.close_receiving(reason);
         // A sender that breaks the protocol is not left to send what is never read.
         self.end_unused();
-        self.ends.done |= self.phase == Phase::Over;
+        self.ends.done |= self.phase == SessionPhase::Over;
     }
 
     /// The session ended by itself: what moves comes to its own end, and an offer stands until the
     /// connection says that it cannot be taken.
     pub(super) fn talk_over(&mut self, reason: &str, now: Instant) {
-        if self.phase != Phase::Open {
+        if self.phase != SessionPhase::Open {
             return;
         }
-        self.phase = Phase::Over;
+        self.phase = SessionPhase::Over;
         let moving = [
             self.incoming.as_ref().filter(|file| file.taken).map(|file| file.id),
             self.sending.as_ref().map(|file| file.id),
         ];
         for id in moving.into_iter().flatten() {
-            self.effect(Effect::Orphan(id));
+            self.effect(FileEffect::Orphan(id));
         }
         for file in std::mem::take(&mut self.queue) {
             self.fail(file.id, &format!("not sent: {reason}"));
@@ -131,22 +131,22 @@ impl FileState {
 
     /// The user closed the session: its files are cut, and nothing that was sent is lost by it.
     pub(super) fn close(&mut self, reason: &str) {
-        self.phase = Phase::Closed;
-        self.effect(Effect::StopWatching);
+        self.phase = SessionPhase::Closed;
+        self.effect(FileEffect::StopWatching);
         if let Some(offer) = self.incoming.take_if(|file| !file.taken) {
-            self.effect(Effect::Shutdown);
+            self.effect(FileEffect::Shutdown);
             self.fail(offer.id, reason);
         }
         let moving =
             [self.incoming.as_ref().map(|file| file.id), self.sending.as_ref().map(|file| file.id)];
         for id in moving.into_iter().flatten() {
-            self.effect(Effect::Stop { id, reason: reason.into() });
+            self.effect(FileEffect::Stop { id, reason: reason.into() });
         }
         for file in std::mem::take(&mut self.queue) {
             self.fail(file.id, reason);
         }
         self.sending_closed.get_or_insert(reason.into());
-        self.effect(Effect::ShutdownWrite);
+        self.effect(FileEffect::ShutdownWrite);
     }
 
     /// Something ended: the connection may be of no more use.
@@ -158,7 +158,7 @@ impl FileState {
     }
 
     fn linger_if_over(&mut self, now: Instant) {
-        if self.phase == Phase::Over {
+        if self.phase == SessionPhase::Over {
             self.ends.linger.get_or_insert(now + GRACE);
         }
     }
@@ -167,14 +167,14 @@ impl FileState {
     fn close_sending(&mut self, reason: &str) {
         self.sending_closed.get_or_insert(reason.into());
         for file in std::mem::take(&mut self.queue) {
-            self.effect(Effect::GiveBack { id: file.id, resent: file.resent });
+            self.effect(FileEffect::GiveBack { id: file.id, resent: file.resent });
         }
     }
 
     /// No file can come in any more, and so none is sent any more either: the other side has to
     /// find a connection that works in both directions.
     fn close_receiving(&mut self, reason: &str) {
-        self.effect(Effect::StopWatching);
+        self.effect(FileEffect::StopWatching);
         self.receiving_closed = true;
         self.close_sending(reason);
     }
@@ -184,8 +184,8 @@ impl FileState {
     fn end_unused(&mut self) {
         let idle = self.sending.is_none() && self.incoming.is_none();
         let closed = self.receiving_closed && self.sending_closed.is_some();
-        if idle && closed && self.phase != Phase::Over {
-            self.effect(Effect::Abort);
+        if idle && closed && self.phase != SessionPhase::Over {
+            self.effect(FileEffect::Abort);
         }
     }
 
@@ -193,7 +193,7 @@ impl FileState {
     fn end_cut(&mut self) -> bool {
         let ends = self.ends.cut && self.incoming.is_none() && !self.receiving_closed;
         if ends {
-            self.effect(Effect::Abort);
+            self.effect(FileEffect::Abort);
             self.close_receiving(CLOSED);
         }
         ends
@@ -216,6 +216,6 @@ impl FileState {
         }
         (file.give_back, file.resent) = (!file.resent, true);
         let reason = "it was not taken, and a file that came over the same connection ended early";
-        self.effect(Effect::Stop { id: before.id, reason: reason.into() });
+        self.effect(FileEffect::Stop { id: before.id, reason: reason.into() });
     }
 }

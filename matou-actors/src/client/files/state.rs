@@ -1,7 +1,7 @@
 //! What goes on over one file connection: one file at a time in each direction, others wait.
 //!
-//! No socket, file or clock is known here: whatever happens is an [`Input`], what is to be done
-//! about it are [`Effect`]s, and the time is handed in.
+//! No socket, file or clock is known here: whatever happens is an [`FileInput`], what is to be done
+//! about it are [`FileEffect`]s, and the time is handed in.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::client::ids::TransferId;
 
 /// Something that happened to the connection, or that the user wants of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
+pub(crate) enum FileInput {
     /// A file to send. `resent`: it broke off on another connection only to be sent again.
     Enqueue { id: TransferId, resent: bool },
     /// The header of a file came.
@@ -26,7 +26,7 @@ pub(crate) enum Input {
     /// So many bytes of a transfer have moved.
     Progress { id: TransferId, bytes: u64 },
     /// A transfer is over.
-    Ended { id: TransferId, ending: Ending },
+    Ended { id: TransferId, ending: TransferEnding },
     /// The private session ended by itself: what was sent before may still come.
     TalkOver { reason: String },
     /// The user closed the private session.
@@ -37,7 +37,7 @@ pub(crate) enum Input {
 
 /// How a transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum TransferEnding {
     Whole,
     /// Nothing was moved; the connection stands where it stood before.
     NotBegun(String),
@@ -50,7 +50,7 @@ pub(crate) enum Ending {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub(crate) enum FileEffect {
     /// Begin to send a file.
     Send(TransferId),
     /// Begin to receive an offered file.
@@ -92,7 +92,7 @@ pub(crate) enum WatchFrom {
 
 /// What decisions depend on beside what happened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct Circumstances {
     pub(crate) now: Instant,
     /// Bytes that have come and were not read.
     pub(crate) unread: u64,
@@ -101,21 +101,21 @@ pub(crate) struct Moment {
 /// The state of one file connection.
 #[derive(Debug, Default)]
 pub(crate) struct FileState {
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: VecDeque<QueuedFile>,
     pub(super) sending: Option<Sending>,
-    pub(super) incoming: Option<Incoming>,
+    pub(super) incoming: Option<IncomingFile>,
     /// Why no file can be sent any more, if so.
     pub(super) sending_closed: Option<String>,
     /// What comes in is not understood any more: inside a file that is not taken, or at its end.
     pub(super) receiving_closed: bool,
-    pub(super) phase: Phase,
+    pub(super) phase: SessionPhase,
     pub(super) ends: Ends,
-    effects: Vec<Effect>,
+    effects: Vec<FileEffect>,
 }
 
 /// A file that waits for its turn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Queued {
+pub(super) struct QueuedFile {
     pub(super) id: TransferId,
     pub(super) resent: bool,
 }
@@ -132,7 +132,7 @@ pub(super) struct Sending {
 
 /// The file that is offered or received now.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct IncomingFile {
     pub(super) id: TransferId,
     size: u64,
     /// By the user; else it is offered.
@@ -142,7 +142,7 @@ pub(super) struct Incoming {
 
 /// How far the private session is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum SessionPhase {
     #[default]
     Open,
     /// It ended by itself.
@@ -176,42 +176,42 @@ pub(super) struct Release {
 
 impl FileState {
     /// What has to be done since `input` happened, in order.
-    pub(crate) fn handle(&mut self, input: Input, moment: Moment) -> Vec<Effect> {
+    pub(crate) fn handle(&mut self, input: FileInput, moment: Circumstances) -> Vec<FileEffect> {
         match input {
-            Input::Enqueue { id, resent } => self.enqueue(Queued { id, resent }),
-            Input::HeaderSeen { id, size } => self.header_seen(id, size),
-            Input::ReceivingEnded { reason } => self.receiving_ended(&reason),
-            Input::Take { id, unattended } => self.take(id, unattended),
-            Input::Refuse { id, reason } => {
+            FileInput::Enqueue { id, resent } => self.enqueue(QueuedFile { id, resent }),
+            FileInput::HeaderSeen { id, size } => self.header_seen(id, size),
+            FileInput::ReceivingEnded { reason } => self.receiving_ended(&reason),
+            FileInput::Take { id, unattended } => self.take(id, unattended),
+            FileInput::Refuse { id, reason } => {
                 if self.is_offered(id) {
                     self.refuse(id, &reason, moment);
                 }
             }
-            Input::Cancel { id } => self.cancel(id, moment),
-            Input::Progress { id, bytes } => {
+            FileInput::Cancel { id } => self.cancel(id, moment),
+            FileInput::Progress { id, bytes } => {
                 if let Some(sending) = self.sending.as_mut().filter(|sending| sending.id == id) {
                     sending.bytes = bytes;
                 }
             }
-            Input::Ended { id, ending } => self.ended(id, ending, moment),
-            Input::TalkOver { reason } => self.talk_over(&reason, moment.now),
-            Input::Close { reason } => self.close(&reason),
-            Input::Tick => self.tick(moment.now),
+            FileInput::Ended { id, ending } => self.ended(id, ending, moment),
+            FileInput::TalkOver { reason } => self.talk_over(&reason, moment.now),
+            FileInput::Close { reason } => self.close(&reason),
+            FileInput::Tick => self.tick(moment.now),
         }
         std::mem::take(&mut self.effects)
     }
 
-    pub(super) fn effect(&mut self, effect: Effect) {
+    pub(super) fn effect(&mut self, effect: FileEffect) {
         self.effects.push(effect);
     }
 
     pub(super) fn fail(&mut self, id: TransferId, reason: &str) {
-        self.effect(Effect::Failed { id, reason: reason.into() });
+        self.effect(FileEffect::Failed { id, reason: reason.into() });
     }
 
-    fn enqueue(&mut self, file: Queued) {
+    fn enqueue(&mut self, file: QueuedFile) {
         if self.sending_closed.is_some() {
-            return self.effect(Effect::GiveBack { id: file.id, resent: file.resent });
+            return self.effect(FileEffect::GiveBack { id: file.id, resent: file.resent });
         }
         self.queue.push_back(file);
         self.send_next();
@@ -221,18 +221,18 @@ impl FileState {
         if self.sending.is_some() || self.sending_closed.is_some() {
             return;
         }
-        if let Some(Queued { id, resent }) = self.queue.pop_front() {
+        if let Some(QueuedFile { id, resent }) = self.queue.pop_front() {
             self.sending = Some(Sending { id, bytes: 0, resent, give_back: false });
-            self.effect(Effect::Send(id));
+            self.effect(FileEffect::Send(id));
         }
     }
 
     fn header_seen(&mut self, id: TransferId, size: u64) {
-        if self.phase == Phase::Closed || self.receiving_closed {
+        if self.phase == SessionPhase::Closed || self.receiving_closed {
             return;
         }
-        self.incoming = Some(Incoming { id, size, taken: false, unattended: false });
-        self.effect(Effect::Offer { id, size });
+        self.incoming = Some(IncomingFile { id, size, taken: false, unattended: false });
+        self.effect(FileEffect::Offer { id, size });
     }
 
     pub(super) fn is_offered(&self, id: TransferId) -> bool {
@@ -250,16 +250,16 @@ impl FileState {
         };
         (file.taken, file.unattended) = (true, unattended);
         let size = file.size;
-        self.effect(Effect::StopWatching);
-        self.effect(Effect::Receive { id, size });
+        self.effect(FileEffect::StopWatching);
+        self.effect(FileEffect::Receive { id, size });
     }
 
-    fn cancel(&mut self, id: TransferId, moment: Moment) {
+    fn cancel(&mut self, id: TransferId, moment: Circumstances) {
         if self.is_offered(id) {
             return self.refuse(id, "you refused it", moment);
         }
         if self.is_moving(id) {
-            return self.effect(Effect::Stop { id, reason: "you cancelled it".into() });
+            return self.effect(FileEffect::Stop { id, reason: "you cancelled it".into() });
         }
         let queued = self.queue.len();
         self.queue.retain(|file| file.id != id);
@@ -273,33 +273,35 @@ impl FileState {
             || self.incoming.as_ref().is_some_and(|file| file.id == id && file.taken)
     }
 
-    fn ended(&mut self, id: TransferId, ending: Ending, moment: Moment) {
+    fn ended(&mut self, id: TransferId, ending: TransferEnding, moment: Circumstances) {
         if !self.is_moving(id) {
             return;
         }
         let incoming = self.incoming.as_ref().is_some_and(|file| file.id == id);
         match ending {
-            Ending::Whole if incoming => {
+            TransferEnding::Whole if incoming => {
                 self.incoming = None;
-                if self.phase != Phase::Closed && !self.receiving_closed {
-                    self.effect(Effect::Watch(WatchFrom::Header));
+                if self.phase != SessionPhase::Closed && !self.receiving_closed {
+                    self.effect(FileEffect::Watch(WatchFrom::Header));
                 }
             }
-            Ending::Whole => self.sending = None,
-            Ending::NotBegun(reason) if incoming => self.not_taken(id, &reason, moment),
-            Ending::NotBegun(reason) => {
+            TransferEnding::Whole => self.sending = None,
+            TransferEnding::NotBegun(reason) if incoming => self.not_taken(id, &reason, moment),
+            TransferEnding::NotBegun(reason) => {
                 self.sending = None;
                 self.fail(id, &reason);
             }
-            Ending::Broken { reason, .. } if incoming => self.receiving_broke(id, &reason, moment),
-            Ending::Broken { reason, ended } => self.sending_broke(&reason, ended),
+            TransferEnding::Broken { reason, .. } if incoming => {
+                self.receiving_broke(id, &reason, moment);
+            }
+            TransferEnding::Broken { reason, ended } => self.sending_broke(&reason, ended),
         }
         self.send_next();
         self.end_soon(moment.now);
     }
 
-    fn not_taken(&mut self, id: TransferId, reason: &str, moment: Moment) {
-        if self.phase == Phase::Closed {
+    fn not_taken(&mut self, id: TransferId, reason: &str, moment: Circumstances) {
+        if self.phase == SessionPhase::Closed {
             self.remove_incoming(id);
             return self.fail(id, reason);
         }
@@ -311,7 +313,7 @@ impl FileState {
         // The user may do something about it: the offer stands.
         file.taken = false;
         let size = file.size;
-        self.effect(Effect::Watch(WatchFrom::Offer(size)));
-        self.effect(Effect::NotTaken { id, reason: reason.into() });
+        self.effect(FileEffect::Watch(WatchFrom::Offer(size)));
+        self.effect(FileEffect::NotTaken { id, reason: reason.into() });
     }
 }

@@ -1,4 +1,4 @@
-use super::state::{Effect, Ending, Input, WatchFrom};
+use super::state::{FileEffect, FileInput, TransferEnding, WatchFrom};
 use super::state_tests::{Connection, broken};
 use crate::client::ids::TransferId;
 
@@ -42,40 +42,40 @@ impl Model {
         let number = TransferId(self.numbers + 1);
         let running = |at: usize| self.running.get(at).copied();
         let input = match what {
-            0 => Input::Enqueue { id: number, resent: false },
-            1 if self.watching => Input::HeaderSeen { id: number, size: 5 },
-            2 => Input::ReceivingEnded { reason: "end".into() },
+            0 => FileInput::Enqueue { id: number, resent: false },
+            1 if self.watching => FileInput::HeaderSeen { id: number, size: 5 },
+            2 => FileInput::ReceivingEnded { reason: "end".into() },
             3 => match self.offered {
-                Some(id) => Input::Take { id, unattended: self.numbers.is_multiple_of(2) },
+                Some(id) => FileInput::Take { id, unattended: self.numbers.is_multiple_of(2) },
                 None => return false,
             },
             4 | 5 => match self.offered {
                 Some(id) => {
                     self.files.unread = if what == 4 { 5 } else { 0 };
-                    Input::Refuse { id, reason: "no".into() }
+                    FileInput::Refuse { id, reason: "no".into() }
                 }
                 None => return false,
             },
             6 => match self.owed.first() {
-                Some(id) => Input::Cancel { id: *id },
+                Some(id) => FileInput::Cancel { id: *id },
                 None => return false,
             },
             7..=9 => {
                 let ending = match what {
-                    7 => Ending::Whole,
-                    8 => Ending::NotBegun("not".into()),
+                    7 => TransferEnding::Whole,
+                    8 => TransferEnding::NotBegun("not".into()),
                     _ => broken("cut"),
                 };
                 match running(0) {
-                    Some(id) => Input::Ended { id, ending },
+                    Some(id) => FileInput::Ended { id, ending },
                     None => return false,
                 }
             }
-            10 => Input::TalkOver { reason: "over".into() },
-            11 => Input::Close { reason: "closed".into() },
+            10 => FileInput::TalkOver { reason: "over".into() },
+            11 => FileInput::Close { reason: "closed".into() },
             12 if self.files.state.deadline().is_some() => {
                 self.files.now = self.files.state.deadline().unwrap();
-                Input::Tick
+                FileInput::Tick
             }
             _ => return false,
         };
@@ -83,18 +83,18 @@ impl Model {
         true
     }
 
-    fn apply(&mut self, input: &Input) {
+    fn apply(&mut self, input: &FileInput) {
         match input {
-            Input::Enqueue { id, .. } => {
+            FileInput::Enqueue { id, .. } => {
                 self.numbers = id.0;
                 self.owed.push(*id);
             }
-            Input::HeaderSeen { id, .. } => (self.numbers, self.watching) = (id.0, false),
-            Input::ReceivingEnded { .. } => self.watching = false,
-            Input::Take { .. } => self.offered = None,
-            Input::Ended { id, ending } => {
+            FileInput::HeaderSeen { id, .. } => (self.numbers, self.watching) = (id.0, false),
+            FileInput::ReceivingEnded { .. } => self.watching = false,
+            FileInput::Take { .. } => self.offered = None,
+            FileInput::Ended { id, ending } => {
                 self.running.retain(|other| other != id);
-                if *ending == Ending::Whole {
+                if *ending == TransferEnding::Whole {
                     self.over(*id);
                 }
             }
@@ -102,21 +102,21 @@ impl Model {
         }
         for effect in self.files.handle(input.clone()) {
             match effect {
-                Effect::Send(id) | Effect::Receive { id, .. } => {
+                FileEffect::Send(id) | FileEffect::Receive { id, .. } => {
                     assert!(self.owed.contains(&id) && !self.running.contains(&id), "{input:?}");
                     self.running.push(id);
                 }
-                Effect::Stop { id, .. } | Effect::Orphan(id) => {
+                FileEffect::Stop { id, .. } | FileEffect::Orphan(id) => {
                     assert!(self.running.contains(&id), "{input:?}");
                 }
-                Effect::Offer { id, .. } => {
+                FileEffect::Offer { id, .. } => {
                     self.owed.push(id);
                     self.offered = Some(id);
                 }
-                Effect::Watch(from) => self.watching = !matches!(from, WatchFrom::Offer(_)),
-                Effect::StopWatching => self.watching = false,
-                Effect::NotTaken { id, .. } => self.offered = Some(id),
-                Effect::Failed { id, .. } | Effect::GiveBack { id, .. } => self.over(id),
+                FileEffect::Watch(from) => self.watching = !matches!(from, WatchFrom::Offer(_)),
+                FileEffect::StopWatching => self.watching = false,
+                FileEffect::NotTaken { id, .. } => self.offered = Some(id),
+                FileEffect::Failed { id, .. } | FileEffect::GiveBack { id, .. } => self.over(id),
                 _ => {}
             }
         }
@@ -131,10 +131,10 @@ impl Model {
 
     /// Closing leaves nothing behind but transfers that run, and those end.
     fn finish(&mut self) {
-        self.apply(&Input::Close { reason: "closed".into() });
+        self.apply(&FileInput::Close { reason: "closed".into() });
         assert!(self.files.state.is_done());
         for id in self.running.clone() {
-            self.apply(&Input::Ended { id, ending: broken("closed") });
+            self.apply(&FileInput::Ended { id, ending: broken("closed") });
         }
         assert!(self.owed.is_empty() && self.running.is_empty(), "{:?}", self.owed);
     }

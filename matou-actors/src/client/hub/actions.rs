@@ -4,9 +4,9 @@ use actix::prelude::*;
 
 use super::Hub;
 use crate::client::background::{remember, verify};
-use crate::client::ids::SessionId;
+use crate::client::ids::SessionNumber;
 use crate::client::messages::{LinkCommand, LinkEvent, SessionEvent};
-use crate::client::peers::{Action, Peers, Situation};
+use crate::client::peers::{PeerAction, Peers, Situation};
 
 impl Hub {
     /// Does something with the peers, and all that follows from it.
@@ -50,31 +50,33 @@ impl Hub {
         }
     }
 
-    fn perform(&mut self, action: Action, ctx: &mut Context<Self>) {
+    fn perform(&mut self, action: PeerAction, ctx: &mut Context<Self>) {
         match action {
-            Action::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
-            Action::Emit(event) | Action::EmitUnlessBehind(event) => self.emit(event),
-            Action::Send(frame) => {
+            PeerAction::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
+            PeerAction::Emit(event) | PeerAction::EmitUnlessBehind(event) => self.emit(event),
+            PeerAction::Send(frame) => {
                 let generation = self.server.generation();
                 self.command_link(LinkCommand::Send { generation, frame });
             }
-            Action::Start { id, peer, way } => {
+            PeerAction::Start { id, peer, way } => {
                 if !self.sessions.start(id, peer, way, ctx.address().recipient()) {
                     self.session_lost(id, ctx);
                 }
             }
-            Action::Session(id, command) => {
+            PeerAction::Session(id, command) => {
                 if !self.sessions.command(id, command) {
                     self.session_lost(id, ctx);
                 }
             }
-            Action::Remember { server, person } => {
+            PeerAction::Remember { server, person } => {
                 if let Some(file) = self.settings.known_people.clone() {
                     self.emit_later(remember(&self.people_changes, file, server, person), ctx);
                 }
             }
-            Action::Verify { name, own, theirs } => self.emit_later(verify(name, own, theirs), ctx),
-            Action::Wake(delay, wake) => {
+            PeerAction::Verify { name, own, theirs } => {
+                self.emit_later(verify(name, own, theirs), ctx);
+            }
+            PeerAction::Wake(delay, wake) => {
                 Self::later(ctx, delay, |hub, ctx| {
                     hub.with_peers(ctx, |peers, at| peers.wake(wake, at));
                 });
@@ -83,7 +85,7 @@ impl Hub {
     }
 
     /// A session is not there any more, and need not have reported its end.
-    fn session_lost(&mut self, id: SessionId, ctx: &mut Context<Self>) {
+    fn session_lost(&mut self, id: SessionNumber, ctx: &mut Context<Self>) {
         let event = SessionEvent::Over { reason: "closed".into() };
         self.with_peers(ctx, |peers, at| peers.session_event(id, event, at));
     }

@@ -2,7 +2,7 @@
 //!
 //! 1. After `Finish`: whatever the user typed or sent comes to its end, requests included.
 //! 2. Files that still move are cut; PVDISCO goes to every peer and DISCO to the server, each
-//!    behind what was queued, and each connection is shut down once its outbox is empty.
+//!    behind what was queued, and each connection is shut down once its send queue is empty.
 //! 3. When the others have closed too, or nothing moves any more, `Closed` is announced, as the last
 //!    event. The server reads slowly what was typed fast: that is waited for.
 //! 4. When it is taken, the actors stop.

@@ -23,7 +23,7 @@ use slog::Logger;
 use tokio::sync::mpsc;
 
 use crate::client::api::event::Event;
-use crate::client::api::handle::{Inside, Queued};
+use crate::client::api::handle::{Inside, QueuedCommand};
 use crate::client::api::settings::ClientSettings;
 use crate::client::channels::event_sender::EventSender;
 use crate::client::channels::feed::feed;
@@ -45,7 +45,7 @@ const UNREAD: usize = 10_000;
 pub(crate) struct Hub {
     settings: ClientSettings,
     events: EventSender,
-    commands: Option<mpsc::UnboundedReceiver<Queued>>,
+    commands: Option<mpsc::UnboundedReceiver<QueuedCommand>>,
 
     /// The link to the server, once this actor has started.
     link: Option<Addr<LinkActor>>,

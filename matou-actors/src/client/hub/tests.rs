@@ -7,8 +7,8 @@ use crate::client::api::command::Command;
 use crate::client::api::event::Event;
 use crate::client::api::handle::{self, Events, Handle};
 use crate::client::api::settings::ClientSettings;
-use crate::client::ids::{SessionId, TransferIds};
-use crate::client::messages::{FileEvent, Run, SessionEvent, SessionReport};
+use crate::client::ids::{SessionNumber, TransferIds};
+use crate::client::messages::{FileEvent, RunCommand, SessionEvent, SessionReport};
 
 /// More than the channel of events holds.
 const MANY: usize = 2_000;
@@ -30,10 +30,10 @@ async fn next(events: &mut Events) -> Option<Event> {
 async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
     let (hub, _handle, mut events) = start();
     for _ in 0..MANY {
-        let run = hub.send(Run { command: Command::ListPresent, checked: None });
+        let run = hub.send(RunCommand { command: Command::ListPresent, checked: None });
         tokio::time::timeout(DEADLINE, run).await.expect("a command waits").unwrap();
     }
-    let report = |event| Box::pin(hub.send(SessionReport { session: SessionId(1), event }));
+    let report = |event| Box::pin(hub.send(SessionReport { session: SessionNumber(1), event }));
     let offer = FileEvent::Offered {
         id: TransferIds::default().next(),
         size: Some(5),
@@ -58,11 +58,11 @@ async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
 async fn everything_is_read_before_closed_and_nothing_after_it() {
     let (hub, handle, mut events) = start();
     for _ in 0..MANY {
-        hub.do_send(Run { command: Command::ListPresent, checked: None });
+        hub.do_send(RunCommand { command: Command::ListPresent, checked: None });
     }
     handle.send(Command::Quit).await.unwrap();
     let event = SessionEvent::Over { reason: "late".into() };
-    hub.send(SessionReport { session: SessionId(1), event }).await.unwrap();
+    hub.send(SessionReport { session: SessionNumber(1), event }).await.unwrap();
     let mut seen = Vec::new();
     while let Some(event) = next(&mut events).await {
         seen.push(event);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Hub, Leaving, UNREAD};
 use crate::client::api::event::Event;
-use crate::client::messages::{FileEvent, LinkReport, Run, SessionEvent, SessionReport};
+use crate::client::messages::{FileEvent, LinkReport, RunCommand, SessionEvent, SessionReport};
 
 /// A message to the hub.
 pub(super) trait Apply: Message<Result = ()> {
@@ -97,7 +97,7 @@ impl Hub {
     }
 }
 
-impl Apply for Run {
+impl Apply for RunCommand {
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait {
         let Self { command, checked } = self;
         hub.run(command, checked, ctx)

@@ -13,7 +13,7 @@ pub(super) enum LinkAction {
     /// Report to the hub.
     Report(LinkEvent),
     /// Open a connection.
-    Connect(Attempt),
+    Connect(ConnectionAttempt),
     /// Have the open connection do something.
     Command(ConnectionCommand),
     /// Call [`ServerLink::wake`](super::server_link::ServerLink::wake) in a while.
@@ -22,7 +22,7 @@ pub(super) enum LinkAction {
 
 /// A connection to be opened.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct ConnectionAttempt {
     pub(super) generation: u64,
     pub(super) server: ServerName,
     /// The last event that was seen; 0 is none.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::action::{Attempt, LinkAction, LinkWake};
-use super::server_link::{Connection, ServerLink};
+use super::action::{ConnectionAttempt, LinkAction, LinkWake};
+use super::server_link::{OpenConnection, ServerLink};
 use crate::client::api::event::Event;
 use crate::protocol::{ClientFrame, Username};
 
@@ -54,10 +54,11 @@ impl ServerLink {
         let Some(server) = server.cloned() else { return };
         self.generation += 1;
         let generation = self.generation;
-        self.connection = Some(Connection::default());
+        self.connection = Some(OpenConnection::default());
         let (last_sequence, password) = (self.past.last_sequence(), self.password.clone());
         let alternatives = self.servers.alternatives();
-        let attempt = Attempt { generation, server, last_sequence, password, alternatives };
+        let attempt =
+            ConnectionAttempt { generation, server, last_sequence, password, alternatives };
         self.actions.push(LinkAction::Connect(attempt));
         // Later attempts are announced with their reason.
         if generation == self.first {

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::past::Past;
+use super::past::HistoryProgress;
 use super::server_link::ServerLink;
 use super::servers::Servers;
 use super::sign_in::Wish;
@@ -69,7 +69,7 @@ impl ServerLink {
         self.sign_in.lost();
         self.retry = None;
         self.first = self.generation + 1;
-        self.past = Past::default();
+        self.past = HistoryProgress::default();
         self.servers = Servers::new(servers);
         self.connect();
     }

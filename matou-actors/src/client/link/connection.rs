@@ -15,13 +15,13 @@ use crate::client::api::event::LinkSecurity;
 use crate::client::api::server_name::ServerName;
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::{Full, Outbox, Pace};
+use crate::client::connection::send_queue::{Full, Pace, SendQueue};
 use crate::client::messages::{ConnectionCommand, ConnectionEvent, ConnectionReport};
 use crate::protocol::v2::{PasswordProof, Text};
 use crate::protocol::{ClaimedName, ClientFrame, CodecError, Decode, Kind, MessageText, v1, v2};
 
 /// Bytes that may wait for the server.
-const OUTBOX: usize = 1024 * 1024;
+const SEND_QUEUE: usize = 1024 * 1024;
 /// How often it is reported how much a connection that is being closed has still to write.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -37,7 +37,7 @@ enum Dialect {
 
 /// What a connection is made from.
 #[derive(Debug)]
-pub(crate) struct Setup {
+pub(crate) struct ConnectionSetup {
     pub(crate) generation: u64,
     pub(crate) server: ServerName,
     /// The last event that was seen; 0 is none.
@@ -52,8 +52,8 @@ pub(crate) struct Setup {
 /// [`ConnectionCommand`]s say.
 #[derive(Debug)]
 pub(crate) struct ServerConnection {
-    setup: Setup,
-    outbox: Outbox,
+    setup: ConnectionSetup,
+    queue: SendQueue,
     /// The revision that is spoken, once the server is reached.
     revision: Rc<Cell<Dialect>>,
     /// What HELLO proves about the server's password.
@@ -63,11 +63,11 @@ pub(crate) struct ServerConnection {
 }
 
 impl ServerConnection {
-    pub(crate) fn new(setup: Setup) -> Self {
-        let outbox = Outbox::new(OUTBOX, Pace::Progress);
+    pub(crate) fn new(setup: ConnectionSetup) -> Self {
+        let queue = SendQueue::new(SEND_QUEUE, Pace::Progress);
         let (revision, password) = (Dialect::Revision1, PasswordProof::None);
         let (revision, password) = (Rc::new(Cell::new(revision)), Rc::new(Cell::new(password)));
-        Self { setup, outbox, revision, password, unwritten: 0 }
+        Self { setup, queue, revision, password, unwritten: 0 }
     }
 
     /// By `do_send`: what is reported so is bounded by what the link asked for. Frames, which the
@@ -80,9 +80,9 @@ impl ServerConnection {
     fn push(&self, frame: &v2::ClientFrame) -> Result<(), Full> {
         match (self.revision.get(), frame) {
             (Dialect::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
-                self.outbox.push(&hello(username, self.password.get(), self.setup.last_sequence))
+                self.queue.push(&hello(username, self.password.get(), self.setup.last_sequence))
             }
-            (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.outbox.push(frame),
+            (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.queue.push(frame),
             // Of users with keys only a server of revision 2 speaks.
             (Dialect::Revision1, _) => Ok(()),
         }
@@ -99,15 +99,15 @@ impl ServerConnection {
             (false, _) => self.push(&ClientFrame::Say(text).into()),
             (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action()).into()),
             (true, Dialect::Revision2) => {
-                self.outbox.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
+                self.queue.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
             }
         };
         if pushed.is_err() {
             self.report(ConnectionEvent::NotSaid);
         }
-        let outbox = self.outbox.clone();
+        let queue = self.queue.clone();
         let wait = async move {
-            outbox.pace().await;
+            queue.pace().await;
             drop(room);
         };
         ctx.spawn(wait.into_actor(self));
@@ -121,19 +121,19 @@ impl ServerConnection {
     }
 
     fn recall(&self, before: u64, count: u32) {
-        if self.outbox.push(&v2::ClientFrame::History { before, count }).is_err() {
+        if self.queue.push(&v2::ClientFrame::History { before, count }).is_err() {
             warn!(self.setup.logger, "the server takes no more frames"; "frame" => "HISTORY");
         }
     }
 
     fn close(&mut self, ctx: &mut Context<Self>) {
-        self.outbox.close();
+        self.queue.close();
         self.report_unwritten();
         ctx.run_interval(LOOK, |connection, _| connection.report_unwritten());
     }
 
     fn report_unwritten(&mut self) {
-        let unwritten = self.outbox.waiting();
+        let unwritten = self.queue.waiting();
         if std::mem::replace(&mut self.unwritten, unwritten) != unwritten {
             self.report(ConnectionEvent::Unwritten(unwritten));
         }
@@ -154,7 +154,7 @@ impl Actor for ServerConnection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (server, outbox) = (self.setup.server.clone(), self.outbox.clone());
+        let (server, queue) = (self.setup.server.clone(), self.queue.clone());
         let (reports, generation) = (self.setup.reports.clone(), self.setup.generation);
         let (trust, revision) = (self.setup.trust.clone(), Rc::clone(&self.revision));
         let password = Rc::clone(&self.password);
@@ -163,7 +163,7 @@ impl Actor for ServerConnection {
             match reach(&server, &trust, alternatives).await {
                 Ok(reached) => {
                     password.set(reached.password);
-                    live(generation, &server, reached, &revision, &outbox, &reports).await
+                    live(generation, &server, reached, &revision, &queue, &reports).await
                 }
                 Err(Unreachable { reason, retry }) => (reason, retry),
             }
@@ -196,7 +196,7 @@ async fn live(
     name: &ServerName,
     reached: Reached,
     revision: &Cell<Dialect>,
-    outbox: &Outbox,
+    queue: &SendQueue,
     reports: &Recipient<ConnectionReport>,
 ) -> (String, bool) {
     let Reached { stream, local, server, addresses, security, .. } = reached;
@@ -210,7 +210,7 @@ async fn live(
     reports.do_send(ConnectionReport { generation, event });
     let (input, output) = tokio::io::split(stream);
     let mut foreign = false;
-    let writing = outbox.write_to(output);
+    let writing = queue.write_to(output);
     // How long the server may take to read all that was said is decided elsewhere.
     let reason = match dialect {
         Dialect::Revision1 => {

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::connection::{ServerConnection, Setup};
+use super::connection::{ConnectionSetup, ServerConnection};
 use crate::client::api::server_name::ServerName;
 use crate::client::link::reach::{Alternatives, Trust};
 use crate::client::messages::{ConnectionCommand, ConnectionEvent, ConnectionReport};
@@ -14,7 +14,7 @@ use crate::protocol::{ClientFrame, Encode, MessageText, ServerFrame, v2};
 fn connect(address: &str) -> (Addr<ServerConnection>, Reports<ConnectionReport>) {
     let (hub, reports) = probe();
     let (server, logger) = (ServerName::parse(address).unwrap(), Logger::root(Discard, o!()));
-    let connection = ServerConnection::new(Setup {
+    let connection = ServerConnection::new(ConnectionSetup {
         generation: 7,
         server,
         last_sequence: 0,
@@ -80,7 +80,7 @@ async fn a_text_that_finds_no_room_is_reported_and_the_next_one_waits_for_room()
     let (mut server, _) = listener.accept().await.unwrap();
     let ConnectionEvent::Up { .. } = reports.next().await.event else { panic!("not up") };
     let text = MessageText::parse(&"a".repeat(512)).unwrap();
-    // More than outbox and socket take while nothing is read.
+    // More than send queue and socket take while nothing is read.
     let mut waits = Vec::new();
     for _ in 0..16_000 {
         let (room, wait) = oneshot::channel();

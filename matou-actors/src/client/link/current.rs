@@ -6,10 +6,10 @@ use std::sync::Arc;
 use actix::prelude::*;
 use slog::Logger;
 
-use super::action::Attempt;
-use super::connection::{ServerConnection, Setup};
+use super::action::ConnectionAttempt;
+use super::connection::{ConnectionSetup, ServerConnection};
 use super::reach::Trust;
-use crate::client::api::settings::{ClientSettings, Encryption};
+use crate::client::api::settings::{ClientSettings, EncryptionPolicy};
 use crate::client::messages::{ConnectionCommand, ConnectionReport};
 use crate::trust::Identity;
 
@@ -18,7 +18,7 @@ use crate::trust::Identity;
 pub(super) struct CurrentConnection {
     connection: Option<Addr<ServerConnection>>,
     identity: Option<Arc<Identity>>,
-    encryption: Encryption,
+    encryption: EncryptionPolicy,
     known_servers: Option<PathBuf>,
     logger: Logger,
 }
@@ -35,8 +35,13 @@ impl CurrentConnection {
     }
 
     /// Opens a connection, which reports to `reports`.
-    pub(crate) fn open(&mut self, attempt: Attempt, reports: Recipient<ConnectionReport>) {
-        let Attempt { generation, server, last_sequence, password, alternatives } = attempt;
+    pub(crate) fn open(
+        &mut self,
+        attempt: ConnectionAttempt,
+        reports: Recipient<ConnectionReport>,
+    ) {
+        let ConnectionAttempt { generation, server, last_sequence, password, alternatives } =
+            attempt;
         let trust = Trust {
             identity: self.identity.clone(),
             encryption: self.encryption,
@@ -44,8 +49,15 @@ impl CurrentConnection {
             password,
         };
         let logger = self.logger.clone();
-        let setup =
-            Setup { generation, server, last_sequence, alternatives, trust, reports, logger };
+        let setup = ConnectionSetup {
+            generation,
+            server,
+            last_sequence,
+            alternatives,
+            trust,
+            reports,
+            logger,
+        };
         self.connection = Some(ServerConnection::new(setup).start());
     }
 

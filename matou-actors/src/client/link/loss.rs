@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::roster::RosterChange;
 use super::server_link::{Departure, ServerLink};
-use super::servers::Next;
+use super::servers::NextServer;
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 
@@ -67,9 +67,9 @@ impl ServerLink {
             self.emit(Event::Disconnected { reason: reason.clone() });
             self.report_event(LinkEvent::Lost);
             self.report_unacknowledged();
-        } else if next == Next::Nothing {
+        } else if next == NextServer::Nothing {
             self.emit(Event::Disconnected { reason: reason.clone() });
-        } else if next == Next::Round && !self.ready && self.generation == self.first {
+        } else if next == NextServer::Round && !self.ready && self.generation == self.first {
             self.error(ErrorCode::Server, format!("{reason}; trying again"));
         }
         self.retry = None;
@@ -78,26 +78,26 @@ impl ServerLink {
         }
         match next {
             _ if self.departure != Departure::No => {}
-            Next::Other => {
+            NextServer::Other => {
                 let server = self.server_name();
                 self.emit(Event::Failover { from, server, reason });
                 self.connect();
             }
-            Next::Round => self.try_later(reason),
-            Next::Nothing => {}
+            NextServer::Round => self.try_later(reason),
+            NextServer::Nothing => {}
         }
     }
 
     /// Chooses the next server. Without `client.reconnect` all are tried until one has accepted the user.
-    fn next(&mut self, outlook: Outlook) -> Next {
+    fn next(&mut self, outlook: Outlook) -> NextServer {
         let is_first_round = self.me().is_none();
         if outlook == Outlook::Hopeless || self.sent_away.is_some() {
-            return Next::Nothing;
+            return NextServer::Nothing;
         }
         match self.servers.fail(outlook == Outlook::Elsewhere, &mut self.random) {
-            Next::Other if self.reconnect || is_first_round => Next::Other,
-            Next::Round if self.reconnect => Next::Round,
-            _ => Next::Nothing,
+            NextServer::Other if self.reconnect || is_first_round => NextServer::Other,
+            NextServer::Round if self.reconnect => NextServer::Round,
+            _ => NextServer::Nothing,
         }
     }
 

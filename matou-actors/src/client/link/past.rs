@@ -5,7 +5,7 @@ use crate::protocol::v2::MAX_HISTORY;
 
 /// How far the events of one server were read, and what is fetched of those before.
 #[derive(Debug, Default)]
-pub(crate) struct Past {
+pub(crate) struct HistoryProgress {
     /// The last event that was read, in this run of the server.
     last: u64,
     /// The oldest message that was shown.
@@ -33,7 +33,7 @@ pub(super) enum PastEnd {
     Replayed { messages: u64, more: bool },
 }
 
-impl Past {
+impl HistoryProgress {
     /// The last event that was read; 0 is none.
     pub(super) fn last_sequence(&self) -> u64 {
         self.last
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_replayed_at_the_first_sign_in_was_not_missed() {
-        let mut past = Past::default();
+        let mut past = HistoryProgress::default();
         past.welcomed(9);
         assert_eq!(past.said(7, message(7)), Some((message(7), false)));
         assert_eq!(past.said(9, message(9)), Some((message(9), false)));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_comes_behind_the_last_event_was_missed() {
-        let mut past = Past::default();
+        let mut past = HistoryProgress::default();
         past.welcomed(3);
         past.live(4);
         past.lost();
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_server_that_begins_anew_is_read_from_its_beginning() {
-        let mut past = Past::default();
+        let mut past = HistoryProgress::default();
         past.welcomed(30);
         past.live(31);
         past.welcomed(2);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_answered_before_what_the_user_asks_for_behind_it() {
-        let mut past = Past::default();
+        let mut past = HistoryProgress::default();
         past.welcomed(8);
         assert!(!past.probe(), "the server is about to say something");
         past.live(9);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn older_messages_are_gathered_until_their_end() {
-        let mut past = Past::default();
+        let mut past = HistoryProgress::default();
         assert_eq!(past.fetch(), None, "there is no server");
         past.welcomed(8);
         past.live(9);

@@ -18,7 +18,7 @@ use super::known_file;
 use crate::client::api::event::{KeyStanding, LinkSecurity};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
-use crate::client::api::settings::Encryption;
+use crate::client::api::settings::EncryptionPolicy;
 use crate::client::connection::sockets;
 use crate::protocol::v2::PasswordProof;
 use crate::trust::{
@@ -54,7 +54,7 @@ impl Patience {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     pub(crate) identity: Option<Arc<Identity>>,
-    pub(crate) encryption: Encryption,
+    pub(crate) encryption: EncryptionPolicy,
     pub(crate) known_servers: Option<std::path::PathBuf>,
     pub(crate) password: Option<Password>,
 }
@@ -171,8 +171,8 @@ async fn reach_at(
 ) -> Result<Reached, Unreachable> {
     let tcp = connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
     let identity = match (&trust.identity, trust.encryption) {
-        (_, Encryption::Off) | (None, Encryption::Auto) => return plain(name, tcp),
-        (None, Encryption::Require) => return Err(never("there is no key to encrypt with")),
+        (_, EncryptionPolicy::Off) | (None, EncryptionPolicy::Auto) => return plain(name, tcp),
+        (None, EncryptionPolicy::Require) => return Err(never("there is no key to encrypt with")),
         (Some(identity), _) => identity,
     };
     let file = trust.known_servers.as_deref();
@@ -194,7 +194,7 @@ async fn reach_at(
             "{name} closed the connection instead of encrypting it, although its key is known; \
              nothing was sent"
         ))),
-        Handshake::Closed if trust.encryption == Encryption::Require => Err(never(format!(
+        Handshake::Closed if trust.encryption == EncryptionPolicy::Require => Err(never(format!(
             "{name} does not support encryption, which client.encryption requires"
         ))),
         Handshake::Closed => {
@@ -368,7 +368,7 @@ mod tests {
         let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let name = ServerName::parse("ship").unwrap();
-        let trust = Trust { encryption: Encryption::Off, ..Trust::default() };
+        let trust = Trust { encryption: EncryptionPolicy::Off, ..Trust::default() };
         let addresses = [dead, live.local_addr().unwrap(), dead];
         let reached = reach_any(&name, &addresses, &trust, Patience::Long).await.ok().unwrap();
         assert_eq!((reached.server, reached.addresses), (live.local_addr().unwrap(), 3));

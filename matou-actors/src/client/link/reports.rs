@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use slog::debug;
 
-use super::server_link::{Connection, ServerLink};
-use super::view::Route;
+use super::server_link::{OpenConnection, ServerLink};
+use super::view::ServerRoute;
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::messages::{ConnectionEvent, ConnectionReport};
 use crate::trust::Fingerprint;
@@ -36,12 +36,12 @@ impl ServerLink {
     /// The server is reached.
     pub(super) fn up(&mut self, local: SocketAddr, server: SocketAddr, security: LinkSecurity) {
         debug!(self.logger, "reached the server"; "peer" => %server);
-        let route = Some(Route { local: local.ip(), server: canonical(server) });
+        let route = Some(ServerRoute { local: local.ip(), server: canonical(server) });
         self.server_key = match &security {
             LinkSecurity::Plain => None,
             LinkSecurity::Encrypted { fingerprint, .. } => Fingerprint::parse(fingerprint),
         };
-        self.connection = Some(Connection { route, joined: None });
+        self.connection = Some(OpenConnection { route, joined: None });
         self.emit(Event::Security { server: self.server_name(), security });
         match self.sign_in.connected() {
             Some(name) => self.ask(&name),

@@ -11,7 +11,7 @@ const MOST: usize = 100_000;
 /// The names that the server announced, the user's own included.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    present: BTreeMap<FoldedName, Present>,
+    present: BTreeMap<FoldedName, PresentUser>,
     /// Names that spoke although they were not announced: a server need not announce who is here to
     /// newcomers, and its own voice has no user.
     heard: BTreeMap<FoldedName, Username>,
@@ -34,7 +34,7 @@ pub(crate) enum RosterChange {
 
 /// A user whom the server announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Present {
+struct PresentUser {
     name: Username,
     member: Member,
 }
@@ -64,7 +64,7 @@ impl Roster {
             return Arrival::TooMany;
         }
         self.departed.remove(&key);
-        let known = self.present.insert(key, Present { name: who.clone(), member }).is_some();
+        let known = self.present.insert(key, PresentUser { name: who.clone(), member }).is_some();
         if own {
             self.settled = true;
             return Arrival::Known;

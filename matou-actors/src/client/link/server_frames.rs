@@ -9,7 +9,7 @@ use super::past::PastEnd;
 use super::roster::{Arrival, RosterChange};
 use super::server_link::{SentAway, ServerLink};
 
-use super::sign_in::Answer;
+use super::sign_in::SignInAnswer;
 use crate::client::api::event::{ErrorCode, Event, PastMessage};
 use crate::client::messages::LinkEvent;
 use crate::protocol::v2::{self, Member, NoticeCode, SignInRefusal, Text};
@@ -155,9 +155,9 @@ impl ServerLink {
     }
 
     /// What follows from an answer; `held` is why the own name is not given back yet.
-    fn sign_in_answered(&mut self, answer: Answer, held: String, now: Instant) {
+    fn sign_in_answered(&mut self, answer: SignInAnswer, held: String, now: Instant) {
         match answer {
-            Answer::Joined(username) => {
+            SignInAnswer::Joined(username) => {
                 if let Some(connection) = &mut self.connection {
                     connection.joined = Some(now);
                 }
@@ -170,9 +170,9 @@ impl ServerLink {
                 self.await_arrival();
                 self.watch();
             }
-            Answer::Refused(username) => self.emit(Event::Refused { username }),
-            Answer::Held => self.try_later(held),
-            Answer::Unasked => self.distrust("an unsolicited answer", now),
+            SignInAnswer::Refused(username) => self.emit(Event::Refused { username }),
+            SignInAnswer::Held => self.try_later(held),
+            SignInAnswer::Unasked => self.distrust("an unsolicited answer", now),
         }
     }
 

@@ -12,11 +12,11 @@ use slog::Logger;
 
 use super::action::LinkAction;
 use super::backoff::Backoff;
-use super::past::Past;
+use super::past::HistoryProgress;
 use super::roster::{Roster, RosterChange};
 use super::servers::Servers;
 use super::sign_in::SignIn;
-use super::view::{Route, SignInPhase, Standing};
+use super::view::{ServerRoute, SignInPhase, Standing};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::password::Password;
 use crate::client::api::server_name::ServerName;
@@ -34,7 +34,7 @@ pub(super) struct ServerLink {
     pub(super) logger: Logger,
     pub(super) random: fastrand::Rng,
 
-    pub(super) connection: Option<Connection>,
+    pub(super) connection: Option<OpenConnection>,
     /// The key of the server that was reached last, unless that is a plain connection.
     pub(super) server_key: Option<Fingerprint>,
     /// Counts connections: what an old one reports is ignored.
@@ -47,7 +47,7 @@ pub(super) struct ServerLink {
     pub(super) roster: Roster,
     /// What the hub does not know of it yet.
     pub(super) roster_changes: Vec<RosterChange>,
-    pub(super) past: Past,
+    pub(super) past: HistoryProgress,
     /// The topic of the room, as far as the server has said.
     pub(super) topic: String,
     pub(super) silence: Silence,
@@ -71,8 +71,8 @@ pub(super) struct ServerLink {
 
 /// A connection that is open, or being opened.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Connection {
-    pub(super) route: Option<Route>,
+pub(super) struct OpenConnection {
+    pub(super) route: Option<ServerRoute>,
     pub(super) joined: Option<Instant>,
 }
 
@@ -133,7 +133,7 @@ impl ServerLink {
             password: settings.password.clone(),
             roster: Roster::default(),
             roster_changes: Vec::new(),
-            past: Past::default(),
+            past: HistoryProgress::default(),
             topic: String::new(),
             silence: Silence::default(),
             unacknowledged: 0,
@@ -188,7 +188,7 @@ impl ServerLink {
         self.sign_in.is_joined()
     }
 
-    pub(super) fn route(&self) -> Option<Route> {
+    pub(super) fn route(&self) -> Option<ServerRoute> {
         self.connection.and_then(|connection| connection.route)
     }
 

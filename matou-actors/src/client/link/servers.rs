@@ -9,7 +9,7 @@ use crate::client::api::server_name::ServerName;
 /// then the others in random order, so that the clients of a lost server do not all go to the same other one.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    entries: Vec<Entry>,
+    entries: Vec<ServerEntry>,
     /// The one that is connected, or tried.
     current: usize,
     /// The one that accepted the user last.
@@ -17,7 +17,7 @@ pub(super) struct Servers {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ServerEntry {
     name: ServerName,
     /// Where it was reached last, and how many addresses of that family it has.
     reached: Option<(SocketAddr, usize)>,
@@ -33,7 +33,7 @@ struct Entry {
 
 /// What follows from the failure of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextServer {
     /// Another one is tried at once.
     Other,
     /// All were tried: a new round begins after a while.
@@ -44,7 +44,7 @@ pub(super) enum Next {
 
 impl Servers {
     pub(super) fn new(names: Vec<ServerName>) -> Self {
-        let entry = |name| Entry {
+        let entry = |name| ServerEntry {
             name,
             reached: None,
             is_reached: false,
@@ -116,7 +116,7 @@ impl Servers {
     }
 
     /// The current one does not answer, or is lost. With `is_barred` another attempt would end in the same way.
-    pub(super) fn fail(&mut self, is_barred: bool, random: &mut fastrand::Rng) -> Next {
+    pub(super) fn fail(&mut self, is_barred: bool, random: &mut fastrand::Rng) -> NextServer {
         if let Some(entry) = self.entries.get_mut(self.current) {
             // An attempt that reaches none tries all its addresses.
             entry.tried = !entry.has_other_address();
@@ -124,12 +124,12 @@ impl Servers {
             entry.is_reached = false;
             entry.barred |= is_barred;
         }
-        let open = |entry: &Entry| !entry.tried && !entry.barred;
+        let open = |entry: &ServerEntry| !entry.tried && !entry.barred;
         let others = self.entries.iter().enumerate().filter(|(_, entry)| open(entry));
         let others: Vec<usize> = others.map(|(at, _)| at).collect();
         if let Some(&other) = random.choice(&others) {
             self.current = other;
-            return Next::Other;
+            return NextServer::Other;
         }
         self.end_round();
         let usable = |at: &usize| self.entries.get(*at).is_some_and(|entry| !entry.barred);
@@ -137,9 +137,9 @@ impl Servers {
         match first.or_else(|| (0..self.entries.len()).find(usable)) {
             Some(first) => {
                 self.current = first;
-                Next::Round
+                NextServer::Round
             }
-            None => Next::Nothing,
+            None => NextServer::Nothing,
         }
     }
 
@@ -151,7 +151,7 @@ impl Servers {
     }
 }
 
-impl Entry {
+impl ServerEntry {
     /// Whether it is to be tried at another address once it is lost.
     fn has_other_address(&self) -> bool {
         let addresses = self.reached.map_or(1, |(_, addresses)| addresses);
@@ -176,12 +176,12 @@ mod tests {
             self.0.current().unwrap().host.clone()
         }
 
-        fn fail(&mut self) -> Next {
+        fn fail(&mut self) -> NextServer {
             self.0.fail(false, &mut self.1)
         }
 
         /// The current server served for a while, and is lost.
-        fn lose(&mut self) -> Next {
+        fn lose(&mut self) -> NextServer {
             self.0.accept();
             self.0.end_round();
             self.fail()
@@ -194,28 +194,28 @@ mod tests {
         assert_eq!(room.current(), "a");
         let mut tried = vec![room.current()];
         for _ in 0..2 {
-            assert_eq!(room.fail(), Next::Other);
+            assert_eq!(room.fail(), NextServer::Other);
             tried.push(room.current());
         }
         tried.sort();
         assert_eq!(tried, ["a", "b", "c"]);
         assert!(!room.0.has_other(), "nothing is left in this round");
-        assert_eq!((room.fail(), room.current()), (Next::Round, "a".into()));
+        assert_eq!((room.fail(), room.current()), (NextServer::Round, "a".into()));
     }
 
     #[test]
     fn a_round_begins_with_the_server_that_accepted_the_user_last() {
         let mut room = Room::new(&["a", "b"], 1);
-        assert_eq!((room.fail(), room.current()), (Next::Other, "b".into()));
-        assert_eq!((room.lose(), room.current()), (Next::Other, "a".into()));
-        assert_eq!((room.fail(), room.current()), (Next::Round, "b".into()));
+        assert_eq!((room.fail(), room.current()), (NextServer::Other, "b".into()));
+        assert_eq!((room.lose(), room.current()), (NextServer::Other, "a".into()));
+        assert_eq!((room.fail(), room.current()), (NextServer::Round, "b".into()));
     }
 
     #[test]
     fn a_server_that_was_lost_is_not_the_next() {
         for seed in 0..100 {
             let mut room = Room::new(&["a", "b", "c"], seed);
-            assert_eq!(room.lose(), Next::Other);
+            assert_eq!(room.lose(), NextServer::Other);
             assert_ne!(room.current(), "a");
         }
     }
@@ -237,19 +237,19 @@ mod tests {
     fn a_server_that_accepts_the_user_and_fails_at_once_was_tried() {
         let mut room = Room::new(&["a", "b"], 1);
         room.0.accept();
-        assert_eq!(room.fail(), Next::Other);
+        assert_eq!(room.fail(), NextServer::Other);
         room.0.accept();
-        assert_eq!(room.fail(), Next::Round);
+        assert_eq!(room.fail(), NextServer::Round);
     }
 
     #[test]
     fn a_barred_server_is_left_alone_until_the_user_wants_it_back() {
         let mut room = Room::new(&["a", "b"], 1);
-        assert_eq!(room.0.fail(true, &mut room.1), Next::Other);
-        assert_eq!((room.fail(), room.current()), (Next::Round, "b".into()));
-        assert_eq!(room.0.fail(true, &mut room.1), Next::Nothing);
+        assert_eq!(room.0.fail(true, &mut room.1), NextServer::Other);
+        assert_eq!((room.fail(), room.current()), (NextServer::Round, "b".into()));
+        assert_eq!(room.0.fail(true, &mut room.1), NextServer::Nothing);
         room.0.reset();
-        assert_eq!((room.fail(), room.current()), (Next::Other, "a".into()));
+        assert_eq!((room.fail(), room.current()), (NextServer::Other, "a".into()));
     }
 
     #[test]
@@ -259,27 +259,27 @@ mod tests {
         room.0.reach(address(1), 3);
         room.0.end_round();
         assert_eq!((room.0.current_place(), room.0.lost_address()), ("192.0.2.1:7".into(), None));
-        assert_eq!((room.fail(), room.0.lost_address()), (Next::Other, Some(address(1))));
+        assert_eq!((room.fail(), room.0.lost_address()), (NextServer::Other, Some(address(1))));
         room.0.reach(address(2), 3);
-        assert_eq!((room.fail(), room.0.lost_address()), (Next::Other, Some(address(2))));
+        assert_eq!((room.fail(), room.0.lost_address()), (NextServer::Other, Some(address(2))));
         room.0.reach(address(3), 3);
         assert_eq!(room.0.current_place(), "a:7");
-        assert_eq!(room.fail(), Next::Round, "three were lost");
+        assert_eq!(room.fail(), NextServer::Round, "three were lost");
     }
 
     #[test]
     fn a_name_that_cannot_be_reached_at_any_address_was_tried() {
         let mut room = Room::new(&["a:7"], 1);
         room.0.reach(SocketAddr::from(([192, 0, 2, 1], 7)), 2);
-        assert_eq!(room.lose(), Next::Other);
-        assert_eq!(room.fail(), Next::Round);
+        assert_eq!(room.lose(), NextServer::Other);
+        assert_eq!(room.fail(), NextServer::Round);
     }
 
     #[test]
     fn one_server_is_tried_in_every_round() {
         let mut room = Room::new(&["a"], 1);
         assert!(!room.0.has_other());
-        assert_eq!((room.lose(), room.fail()), (Next::Round, Next::Round));
-        assert_eq!(Servers::default().fail(false, &mut fastrand::Rng::new()), Next::Nothing);
+        assert_eq!((room.lose(), room.fail()), (NextServer::Round, NextServer::Round));
+        assert_eq!(Servers::default().fail(false, &mut fastrand::Rng::new()), NextServer::Nothing);
     }
 }

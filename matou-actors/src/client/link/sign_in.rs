@@ -8,11 +8,11 @@ pub(crate) struct SignIn {
     name: Option<Username>,
     /// The name that the server accepted last: it is the user's own, and is taken back.
     own: Option<Username>,
-    stage: Stage,
+    stage: SignInStage,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Stage {
+enum SignInStage {
     #[default]
     Offline,
     Idle,
@@ -35,7 +35,7 @@ pub(crate) enum Wish {
 
 /// What CORES means.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum SignInAnswer {
     /// The name is the user's.
     Joined(Username),
     /// The user must choose another one.
@@ -57,70 +57,70 @@ impl SignIn {
     }
 
     pub(crate) fn is_joined(&self) -> bool {
-        self.stage == Stage::Joined
+        self.stage == SignInStage::Joined
     }
 
     /// A name is asked for, or will be as soon as the server is reached.
     pub(crate) fn is_asking(&self) -> bool {
-        self.name.is_some() && self.stage != Stage::Joined
+        self.name.is_some() && self.stage != SignInStage::Joined
     }
 
     /// The server was asked for a name and has not answered.
     pub(crate) fn is_unanswered(&self) -> bool {
-        self.stage == Stage::Asked
+        self.stage == SignInStage::Asked
     }
 
     /// The server is reached; the name to ask for.
     pub(crate) fn connected(&mut self) -> Option<Username> {
-        self.stage = Stage::Idle;
+        self.stage = SignInStage::Idle;
         self.ask()
     }
 
     /// The name to ask for now, if one is wanted and none is asked for.
     pub(crate) fn ask(&mut self) -> Option<Username> {
-        let name = self.name.clone().filter(|_| self.stage == Stage::Idle)?;
-        self.stage = Stage::Asked;
+        let name = self.name.clone().filter(|_| self.stage == SignInStage::Idle)?;
+        self.stage = SignInStage::Asked;
         Some(name)
     }
 
     pub(crate) fn wish(&mut self, name: Username) -> Wish {
         match (&self.stage, &self.name) {
-            (Stage::Joined, Some(own)) => return Wish::SignedIn(own.clone()),
-            (Stage::Asked, Some(asked)) => return Wish::Busy(asked.clone()),
+            (SignInStage::Joined, Some(own)) => return Wish::SignedIn(own.clone()),
+            (SignInStage::Asked, Some(asked)) => return Wish::Busy(asked.clone()),
             _ => {}
         }
         self.name = Some(name);
         self.ask().map_or(Wish::Later, Wish::Ask)
     }
 
-    pub(crate) fn answered(&mut self, accepted: bool) -> Answer {
-        let Some(name) = self.name.clone().filter(|_| self.stage == Stage::Asked) else {
-            return Answer::Unasked;
+    pub(crate) fn answered(&mut self, accepted: bool) -> SignInAnswer {
+        let Some(name) = self.name.clone().filter(|_| self.stage == SignInStage::Asked) else {
+            return SignInAnswer::Unasked;
         };
         if accepted {
-            (self.stage, self.own) = (Stage::Joined, Some(name.clone()));
-            return Answer::Joined(name);
+            (self.stage, self.own) = (SignInStage::Joined, Some(name.clone()));
+            return SignInAnswer::Joined(name);
         }
-        self.stage = Stage::Idle;
+        self.stage = SignInStage::Idle;
         if self.own.as_ref() == Some(&name) {
-            return Answer::Held;
+            return SignInAnswer::Held;
         }
         self.name = None;
-        Answer::Refused(name)
+        SignInAnswer::Refused(name)
     }
 
     /// The name that was asked for is another user's for good, even if it was the own one.
-    pub(crate) fn refused_for_good(&mut self) -> Answer {
-        let Some(name) = self.name.take_if(|_| self.stage == Stage::Asked) else {
-            return Answer::Unasked;
+    pub(crate) fn refused_for_good(&mut self) -> SignInAnswer {
+        let Some(name) = self.name.take_if(|_| self.stage == SignInStage::Asked) else {
+            return SignInAnswer::Unasked;
         };
-        self.stage = Stage::Idle;
-        Answer::Refused(name)
+        self.stage = SignInStage::Idle;
+        SignInAnswer::Refused(name)
     }
 
     /// The connection is gone; whether the user was signed in.
     pub(crate) fn lost(&mut self) -> bool {
-        std::mem::take(&mut self.stage) == Stage::Joined
+        std::mem::take(&mut self.stage) == SignInStage::Joined
     }
 }
 
@@ -137,11 +137,11 @@ mod tests {
         let mut sign_in = SignIn::new(Some(name("ann")));
         assert_eq!(sign_in.connected(), Some(name("ann")));
         assert_eq!(sign_in.wish(name("eve")), Wish::Busy(name("ann")));
-        assert_eq!(sign_in.answered(false), Answer::Refused(name("ann")));
+        assert_eq!(sign_in.answered(false), SignInAnswer::Refused(name("ann")));
         assert_eq!(sign_in.ask(), None);
         assert_eq!(sign_in.wish(name("bob")), Wish::Ask(name("bob")));
-        assert_eq!(sign_in.answered(true), Answer::Joined(name("bob")));
-        assert_eq!(sign_in.answered(true), Answer::Unasked);
+        assert_eq!(sign_in.answered(true), SignInAnswer::Joined(name("bob")));
+        assert_eq!(sign_in.answered(true), SignInAnswer::Unasked);
         assert_eq!(sign_in.wish(name("eve")), Wish::SignedIn(name("bob")));
     }
 
@@ -154,10 +154,10 @@ mod tests {
         assert!(sign_in.lost());
         assert_eq!(sign_in.connected(), Some(name("ann")));
         assert!(sign_in.is_unanswered());
-        assert_eq!(sign_in.answered(false), Answer::Held);
+        assert_eq!(sign_in.answered(false), SignInAnswer::Held);
         assert!(sign_in.is_asking() && !sign_in.is_unanswered(), "no, for now, is an answer");
         assert_eq!(sign_in.ask(), Some(name("ann")));
-        assert_eq!(sign_in.answered(true), Answer::Joined(name("ann")));
+        assert_eq!(sign_in.answered(true), SignInAnswer::Joined(name("ann")));
     }
 
     #[test]
@@ -167,9 +167,9 @@ mod tests {
         sign_in.answered(true);
         sign_in.lost();
         sign_in.connected();
-        assert_eq!(sign_in.refused_for_good(), Answer::Refused(name("ann")));
+        assert_eq!(sign_in.refused_for_good(), SignInAnswer::Refused(name("ann")));
         assert_eq!((sign_in.ask(), sign_in.me()), (None, Some(&name("ann"))));
-        assert_eq!(sign_in.refused_for_good(), Answer::Unasked);
+        assert_eq!(sign_in.refused_for_good(), SignInAnswer::Unasked);
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
         sign_in.lost();
         assert_eq!(sign_in.wish(name("bob")), Wish::Later);
         assert_eq!(sign_in.connected(), Some(name("bob")));
-        assert_eq!(sign_in.answered(false), Answer::Refused(name("bob")));
+        assert_eq!(sign_in.answered(false), SignInAnswer::Refused(name("bob")));
     }
 
     // Private sessions outlive the server, and their texts are shown under the user's name.

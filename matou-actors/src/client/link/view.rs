@@ -8,7 +8,7 @@ use crate::trust::Fingerprint;
 
 /// The addresses of a connection to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
+pub(crate) struct ServerRoute {
     pub(crate) local: IpAddr,
     pub(crate) server: SocketAddr,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Standing {
     pub(super) me: Option<Username>,
     pub(super) is_joined: bool,
     pub(super) sign_in: SignInPhase,
-    pub(super) route: Option<Route>,
+    pub(super) route: Option<ServerRoute>,
     pub(super) server_key: Option<Fingerprint>,
     pub(super) outstanding: (u64, usize),
 }
@@ -100,7 +100,7 @@ impl ServerView {
     }
 
     /// The two ends of the connection, while it is there.
-    pub(crate) fn route(&self) -> Option<Route> {
+    pub(crate) fn route(&self) -> Option<ServerRoute> {
         self.standing.route
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn own_candidates(
 
 /// The two addresses of a candidate that is dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct DialTarget {
     pub(crate) messages: SocketAddr,
     pub(crate) files: SocketAddr,
     /// It is in no network of this machine: there may be routers on the way.
@@ -60,9 +60,9 @@ pub(crate) struct Target {
 
 /// Which candidates are dialled.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct DialChoice {
     /// The nearest first.
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<DialTarget>,
     /// The message ports of the others.
     pub(crate) not_dialled: Vec<SocketAddr>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Choice {
 /// Loopback is dialled only if the server says so and is on this machine itself; a private address
 /// only if it is in a network of an own interface, or the server sees it and is in a private network
 /// too, or sees both sides at one address; link-local ones only in a network of an own interface.
-pub(crate) fn choose(offered: &Candidates, around: &Surroundings) -> Choice {
+pub(crate) fn choose(offered: &Candidates, around: &Surroundings) -> DialChoice {
     let server = Reach::of(around.server);
     let is_seen = |candidate: &Candidate| candidate.kind == CandidateKind::SeenByServer;
     let on_this_machine = server == Reach::Loopback
@@ -102,7 +102,7 @@ pub(crate) fn choose(offered: &Candidates, around: &Surroundings) -> Choice {
             }
         }
     };
-    let mut near_to_far: Vec<(u8, Target)> = Vec::new();
+    let mut near_to_far: Vec<(u8, DialTarget)> = Vec::new();
     let mut not_dialled = Vec::new();
     for candidate in offered.as_slice() {
         let address = candidate.address.to_canonical();
@@ -113,14 +113,14 @@ pub(crate) fn choose(offered: &Candidates, around: &Surroundings) -> Choice {
             continue;
         };
         let files = (address, ports.file.get()).into();
-        let target = Target { messages, files, is_outside: distance > NEAR };
+        let target = DialTarget { messages, files, is_outside: distance > NEAR };
         if !near_to_far.iter().any(|(_, other)| *other == target) {
             near_to_far.push((distance, target));
         }
     }
     near_to_far.sort_by_key(|(distance, _)| *distance);
     let targets = near_to_far.into_iter().map(|(_, target)| target).collect();
-    Choice { targets, not_dialled }
+    DialChoice { targets, not_dialled }
 }
 
 fn is_worth_offering(address: IpAddr) -> bool {
@@ -150,7 +150,7 @@ mod tests {
     fn dialled(all: &[(&str, CandidateKind)], networks: &[&str], server: &str) -> Vec<String> {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
         let around = Surroundings { networks, server: server.parse().unwrap(), outside: None };
-        let Choice { targets, not_dialled } = choose(&offered(all), &around);
+        let DialChoice { targets, not_dialled } = choose(&offered(all), &around);
         assert!(targets.len() + not_dialled.len() <= all.len());
         targets.iter().map(|target| target.messages.ip().to_string()).collect()
     }
@@ -208,7 +208,7 @@ mod tests {
             outside: Some(outside.parse().unwrap()),
         };
         let dialled = |outside| -> Vec<_> {
-            let Choice { targets, .. } = choose(&all, &at(outside));
+            let DialChoice { targets, .. } = choose(&all, &at(outside));
             targets.iter().map(|to| (to.messages.ip().to_string(), to.is_outside)).collect()
         };
         let near = ("192.168.1.9".to_owned(), false);

@@ -39,7 +39,7 @@ pub(crate) struct Secure {
 
 /// One side of a meeting.
 #[derive(Clone, Debug)]
-pub(crate) struct Side {
+pub(crate) struct MeetingSide {
     pub(crate) session: SessionId,
     /// Asked for the session: is the TLS client, and picks the connections.
     pub(crate) asked: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Side {
 
 /// Greets whoever is at the other end: an error unless it proves the right key and speaks of the same
 /// session from the other side.
-pub(super) async fn greet(side: &Side, alpn: Alpn, tcp: TcpStream) -> io::Result<Secure> {
+pub(super) async fn greet(side: &MeetingSide, alpn: Alpn, tcp: TcpStream) -> io::Result<Secure> {
     let peer = tcp.peer_addr()?;
     let greeting = async {
         let mut stream = shake_hands(side, alpn, tcp).await?;
@@ -79,7 +79,11 @@ pub(super) async fn be_picked(secure: &mut Secure) -> io::Result<()> {
     }
 }
 
-async fn shake_hands(side: &Side, alpn: Alpn, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+async fn shake_hands(
+    side: &MeetingSide,
+    alpn: Alpn,
+    tcp: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
     let expected = ExpectedKey::Exactly(side.peer_key);
     let stream = if side.asked {
         let config = client_config(&side.identity, expected, alpn, KeyExchange::Hybrid);

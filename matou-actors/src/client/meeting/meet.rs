@@ -8,9 +8,9 @@ use slog::{Logger, debug};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::candidates::{Choice, Surroundings, Target, choose};
+use super::candidates::{DialChoice, DialTarget, Surroundings, choose};
 use super::dials::Dials;
-use super::greeting::{Secure, Side};
+use super::greeting::{MeetingSide, Secure};
 use super::listeners::MeetingPorts;
 use super::outside::{ServerAt, Shown, show};
 use super::race::{Entrant, race};
@@ -30,8 +30,8 @@ const LONGEST_WAY: Duration = Duration::from_secs(1);
 
 /// What a meeting begins with.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) side: Side,
+pub(crate) struct MeetingPlan {
+    pub(crate) side: MeetingSide,
     pub(crate) ports: MeetingPorts,
     pub(crate) around: Surroundings,
     /// `None`: the connection to it is not encrypted, or gone.
@@ -75,7 +75,7 @@ pub(crate) struct MeetingReport {
 
 /// What becomes known while the meeting goes on.
 #[derive(Default)]
-struct Progress {
+struct MeetingProgress {
     reached: Cell<Option<(SocketAddr, bool)>>,
     has_files: Cell<bool>,
     outside: Cell<Option<Endpoint>>,
@@ -86,10 +86,10 @@ struct Progress {
 
 /// Meets the peer in time; the error names each address that was tried, for the user.
 pub(crate) async fn meet(
-    plan: Plan,
+    plan: MeetingPlan,
     news: watch::Receiver<News>,
 ) -> (Result<Met, String>, MeetingReport) {
-    let Plan {
+    let MeetingPlan {
         side,
         ports: MeetingPorts { messages, files, ports },
         around,
@@ -98,7 +98,7 @@ pub(crate) async fn meet(
         logger,
     } = plan;
     let (dials, file_dials) = (Dials::default(), Dials::default());
-    let progress = Progress::default();
+    let progress = MeetingProgress::default();
     let (to_messages, message_targets) = watch::channel(Vec::new());
     let (to_files, file_targets) = watch::channel(Vec::new());
     // On the heap: each holds the handshakes of a race.
@@ -161,7 +161,7 @@ pub(crate) async fn meet(
 async fn dial(
     mut news: watch::Receiver<News>,
     mut around: Surroundings,
-    progress: &Progress,
+    progress: &MeetingProgress,
     dials: &Dials,
     to_messages: watch::Sender<Vec<SocketAddr>>,
     to_files: watch::Sender<Vec<SocketAddr>>,
@@ -176,7 +176,7 @@ async fn dial(
             let held = if ticket.is_some() { GO_TIMEOUT } else { TICKET_GRACE };
             let goes = go || since.elapsed() >= held;
             release = (!goes).then_some(since + held);
-            let Choice { targets, not_dialled } = choose(&offered, &around);
+            let DialChoice { targets, not_dialled } = choose(&offered, &around);
             let all = targets.iter().map(|target| target.messages).chain(not_dialled);
             all.for_each(|to| dials.known(to));
             let now = targets.iter().filter(|target| goes || !target.is_outside);
@@ -194,10 +194,10 @@ async fn dial(
 }
 
 /// Where to dial for files: the way that messages found first.
-fn file_targets(targets: &[Target], peer: SocketAddr) -> Vec<SocketAddr> {
+fn file_targets(targets: &[DialTarget], peer: SocketAddr) -> Vec<SocketAddr> {
     let is_same_host =
-        |target: &Target| target.messages.ip().to_canonical() == peer.ip().to_canonical();
-    let far = |target: &&Target| (target.messages != peer, !is_same_host(target));
+        |target: &DialTarget| target.messages.ip().to_canonical() == peer.ip().to_canonical();
+    let far = |target: &&DialTarget| (target.messages != peer, !is_same_host(target));
     let mut targets: Vec<_> = targets.iter().collect();
     targets.sort_by_key(far);
     targets.into_iter().map(|target| target.files).collect()
@@ -207,9 +207,9 @@ fn file_targets(targets: &[Target], peer: SocketAddr) -> Vec<SocketAddr> {
 async fn show_both(
     mut news: watch::Receiver<News>,
     server: Option<ServerAt>,
-    side: &Side,
+    side: &MeetingSide,
     ports: PortPair,
-    progress: &Progress,
+    progress: &MeetingProgress,
     logger: &Logger,
 ) {
     let known = news.wait_for(|news| news.ticket.is_some()).await;
@@ -277,7 +277,7 @@ mod tests {
     async fn held(ticket: Option<Ticket>, go_after: Option<Duration>) -> Duration {
         let start = Instant::now();
         let (news, heard) = watch::channel(News { offered: offered(), ticket, ..News::default() });
-        let (progress, dials) = (Progress::default(), Dials::default());
+        let (progress, dials) = (MeetingProgress::default(), Dials::default());
         let (to_messages, mut targets) = watch::channel(Vec::new());
         let (to_files, files) = watch::channel(Vec::new());
         let dialling = dial(heard, around(), &progress, &dials, to_messages, to_files);
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn files_take_the_way_that_messages_found() {
-        let Choice { targets, .. } = choose(&offered().unwrap(), &around());
+        let DialChoice { targets, .. } = choose(&offered().unwrap(), &around());
         let files = |peer| file_targets(&targets, peer);
         let by_far = (far().ip(), 40_007).into();
         let by_near = (near().ip(), 5001).into();

@@ -23,10 +23,10 @@ mod race;
 mod tests;
 
 pub(crate) use candidates::{Surroundings, own_candidates};
-pub(crate) use greeting::{Secure, Side};
+pub(crate) use greeting::{MeetingSide, Secure};
 #[cfg(test)]
 pub(crate) use greeting::{read as read_frame, write as write_frame};
 pub(crate) use interfaces::own_networks;
 pub(crate) use listeners::MeetingPorts;
-pub(crate) use meet::{MeetingReport, Met, News, Plan, meet};
+pub(crate) use meet::{MeetingPlan, MeetingReport, Met, News, meet};
 pub(crate) use outside::{ServerAt, show};

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::dials::Dials;
-use super::greeting::{Secure, Side, be_picked, greet, pick};
+use super::greeting::{MeetingSide, Secure, be_picked, greet, pick};
 use super::listeners::dialler;
 use crate::client::connection::sockets::tune;
 use crate::protocol::v2::DialResult;
@@ -48,7 +48,7 @@ pub(super) type Targets = watch::Receiver<Vec<SocketAddr>>;
 
 /// Resolves with the connection that both sides use; goes on until then.
 pub(super) async fn race(
-    side: &Side,
+    side: &MeetingSide,
     alpn: Alpn,
     listener: TcpListener,
     mut targets: Targets,
@@ -107,7 +107,7 @@ pub(super) async fn race(
 
 /// Greets, then picks or waits for being picked.
 async fn attempt(
-    side: &Side,
+    side: &MeetingSide,
     alpn: Alpn,
     tcp: TcpStream,
     dialled: Option<SocketAddr>,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::greeting::{read, write};
-use super::{MeetingPorts, Met, News, Plan, ServerAt, Side, Surroundings, meet};
+use super::{MeetingPlan, MeetingPorts, MeetingSide, Met, News, ServerAt, Surroundings, meet};
 use crate::protocol::PortPair;
 use crate::protocol::v2::{
     Candidate, CandidateKind, Candidates, ClientFrame, Endpoint, PrivatePort, ServerFrame,
@@ -25,9 +25,9 @@ fn identity() -> Arc<Identity> {
     Arc::new(Identity::generate().unwrap())
 }
 
-fn side(asked: bool, own: &Arc<Identity>, peer: &Identity, session: u8) -> Side {
+fn side(asked: bool, own: &Arc<Identity>, peer: &Identity, session: u8) -> MeetingSide {
     let (identity, session) = (Arc::clone(own), SessionId([session; 16]));
-    Side { session, asked, identity, peer_key: peer.public_key() }
+    MeetingSide { session, asked, identity, peer_key: peer.public_key() }
 }
 
 fn ports() -> MeetingPorts {
@@ -40,7 +40,7 @@ fn at(ports: PortPair) -> Option<Candidates> {
 }
 
 async fn one(
-    side: Side,
+    side: MeetingSide,
     own: MeetingPorts,
     peer: Option<Candidates>,
     limit: Duration,
@@ -48,7 +48,7 @@ async fn one(
     let around = Surroundings { networks: Vec::new(), server: LOCALHOST, outside: None };
     let (_news, news) = watch::channel(News { offered: peer, ..News::default() });
     let logger = slog::Logger::root(slog::Discard, slog::o!());
-    let plan = Plan { side, ports: own, around, server: None, limit, logger };
+    let plan = MeetingPlan { side, ports: own, around, server: None, limit, logger };
     meet(plan, news).await.0
 }
 
@@ -184,7 +184,7 @@ async fn the_ticket_is_shown_to_the_server_from_both_ports() {
     let ticket = Ticket([9; 16]);
     let news = News { ticket: Some(ticket), ..News::default() };
     let (_news, news) = watch::channel(news);
-    let plan = Plan {
+    let plan = MeetingPlan {
         side: side(true, &ada, &bea, 1),
         ports: at_ada,
         around: Surroundings { networks: Vec::new(), server: LOCALHOST, outside: None },

@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::further::{Move, Spacing};
+use super::further::{PendingMove, Spacing};
 use super::outcome::{Item, Opened, Pursuit, Remains, Requested};
-use crate::client::ids::{RequestId, SessionId, TransferId};
+use crate::client::ids::{RequestId, SessionNumber, TransferId};
 use crate::protocol::Username;
 
 /// How much may wait for a session to open.
@@ -24,24 +24,24 @@ pub(crate) struct Conversation {
     asked: Option<Asked>,
     answered: Option<Answered>,
     /// Open ones; the first is talked on.
-    sessions: Vec<SessionId>,
+    sessions: Vec<SessionNumber>,
     waiting: VecDeque<Item>,
     crossing: bool,
     /// Each time that the name was given up, the last session with its owner until then: its
     /// present owner may be another person.
-    given_up: BTreeSet<SessionId>,
+    given_up: BTreeSet<SessionNumber>,
     /// The last session with the former owner of the name.
-    past: Option<SessionId>,
+    past: Option<SessionNumber>,
     spacing: Spacing,
     /// A further session that would go elsewhere: the user is asked.
-    moving: Option<Move>,
+    moving: Option<PendingMove>,
 }
 
 /// The user's own request.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
     Unanswered(RequestId),
-    Connecting(SessionId),
+    Connecting(SessionNumber),
 }
 
 /// The other one's request.
@@ -51,7 +51,7 @@ enum Answered {
     /// A further session that comes too soon behind the one before.
     Deferred(RequestId),
     Accepted(RequestId),
-    Connecting(SessionId),
+    Connecting(SessionNumber),
 }
 
 impl Conversation {
@@ -77,7 +77,7 @@ impl Conversation {
     }
 
     /// The open sessions, the one to talk on first.
-    pub(crate) fn sessions(&self) -> &[SessionId] {
+    pub(crate) fn sessions(&self) -> &[SessionNumber] {
         &self.sessions
     }
 
@@ -203,7 +203,7 @@ impl Conversation {
 
     /// PVCOESTASRC or PVCOESTADST names another address than that of the open session; whether
     /// to ask the user about it. An attempt that is not awaited, or a second question, is none.
-    pub(crate) fn ask_to_move(&mut self, to: Move) -> bool {
+    pub(crate) fn ask_to_move(&mut self, to: PendingMove) -> bool {
         let expected = if to.ports.is_some() {
             matches!(self.answered, Some(Answered::Accepted(_))) && self.answered.take().is_some()
         } else {
@@ -217,7 +217,7 @@ impl Conversation {
     }
 
     /// The user agrees that the next session, `session`, goes elsewhere than the open one.
-    pub(crate) fn accept_move(&mut self, session: SessionId) -> Option<Move> {
+    pub(crate) fn accept_move(&mut self, session: SessionNumber) -> Option<PendingMove> {
         let to = self.moving.take()?;
         match to.ports {
             Some(_) => self.answered = Some(Answered::Connecting(session)),
@@ -253,7 +253,7 @@ impl Conversation {
     }
 
     /// PVCOESTASRC; whether the user asked, and so to listen for `session`.
-    pub(crate) fn peer_accepted(&mut self, session: SessionId) -> bool {
+    pub(crate) fn peer_accepted(&mut self, session: SessionNumber) -> bool {
         let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
         if asked {
             self.asked = Some(Asked::Connecting(session));
@@ -262,7 +262,7 @@ impl Conversation {
     }
 
     /// PVCOESTADST; whether the user accepted, and so to connect for `session`.
-    pub(crate) fn peer_listening(&mut self, session: SessionId) -> bool {
+    pub(crate) fn peer_listening(&mut self, session: SessionNumber) -> bool {
         let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
         if accepted {
             self.answered = Some(Answered::Connecting(session));
@@ -271,7 +271,7 @@ impl Conversation {
     }
 
     /// The attempt `session` succeeded.
-    pub(crate) fn opened(&mut self, session: SessionId) -> Opened {
+    pub(crate) fn opened(&mut self, session: SessionNumber) -> Opened {
         if self.past.is_some_and(|last| session <= last) {
             return Opened::Late;
         }
@@ -300,7 +300,7 @@ impl Conversation {
     }
 
     /// A session ended, or the attempt at one failed.
-    pub(crate) fn ended(&mut self, session: SessionId) -> Remains {
+    pub(crate) fn ended(&mut self, session: SessionNumber) -> Remains {
         let open = self.sessions.contains(&session);
         self.sessions.retain(|other| *other != session);
         let attempt = self.forget_attempt(session);
@@ -357,7 +357,7 @@ impl Conversation {
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
     /// `None` when there is neither. A request that waits for the user is left to them.
-    pub(crate) fn close(&mut self) -> Option<(Vec<SessionId>, Vec<Item>)> {
+    pub(crate) fn close(&mut self) -> Option<(Vec<SessionNumber>, Vec<Item>)> {
         if self.sessions.is_empty() && !self.is_pending() {
             return None;
         }
@@ -374,7 +374,7 @@ impl Conversation {
         Some((sessions, self.take_waiting()))
     }
 
-    fn forget_attempt(&mut self, session: SessionId) -> bool {
+    fn forget_attempt(&mut self, session: SessionNumber) -> bool {
         if self.asked == Some(Asked::Connecting(session)) {
             self.asked = None;
             return true;

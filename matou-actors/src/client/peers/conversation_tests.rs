@@ -1,10 +1,10 @@
-use crate::client::ids::{RequestId, SessionId, TransferId};
+use crate::client::ids::{RequestId, SessionNumber, TransferId};
 use crate::client::peers::conversation::Conversation;
 use crate::client::peers::outcome::{Item, Opened, Pursuit, Remains, Requested};
 use crate::protocol::{MessageText, Username};
 
-const A: SessionId = SessionId(1);
-const B: SessionId = SessionId(2);
+const A: SessionNumber = SessionNumber(1);
+const B: SessionNumber = SessionNumber(2);
 
 fn bob() -> Conversation {
     Conversation::new(Username::parse("bob").unwrap())
@@ -234,12 +234,12 @@ fn requests_that_crossed_before_do_not_put_a_new_owner_behind_the_former_one() {
 fn a_peer_does_not_open_sessions_without_end() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
-    assert!(bob.peer_accepted(SessionId(1)));
-    assert_eq!(bob.opened(SessionId(1)), Opened::First);
+    assert!(bob.peer_accepted(SessionNumber(1)));
+    assert_eq!(bob.opened(SessionNumber(1)), Opened::First);
     for number in 2..=8 {
         assert_eq!(bob.requested(RequestId(number)), Requested::Wanted);
-        assert!(bob.peer_listening(SessionId(number)));
-        bob.opened(SessionId(number));
+        assert!(bob.peer_listening(SessionNumber(number)));
+        bob.opened(SessionNumber(number));
     }
     assert_eq!(bob.requested(RequestId(9)), Requested::Undecided);
 }

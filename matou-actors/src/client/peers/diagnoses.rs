@@ -10,12 +10,12 @@ const MOST: usize = 64;
 
 /// What is known, and what the user waits for.
 #[derive(Debug, Default)]
-pub(super) struct Doctor {
+pub(super) struct Diagnoses {
     pub(super) wanted: HashSet<FoldedName>,
     last: HashMap<FoldedName, Diagnosis>,
 }
 
-impl Doctor {
+impl Diagnoses {
     /// Nothing more comes of the meeting that is waited for.
     pub(super) fn give_up(&mut self, key: &FoldedName) {
         self.wanted.remove(key);

@@ -4,7 +4,7 @@ use super::encrypted::Road;
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::doctor::{Evidence, diagnose};
-use crate::client::ids::SessionId;
+use crate::client::ids::SessionNumber;
 use crate::protocol::{FoldedName, Username};
 
 impl Peers {
@@ -29,7 +29,7 @@ impl Peers {
     }
 
     /// A meeting is over, and both sides have said what they saw, as far as they do.
-    pub(super) fn diagnosed(&mut self, id: SessionId, evidence: &Evidence) {
+    pub(super) fn diagnosed(&mut self, id: SessionNumber, evidence: &Evidence) {
         let Some(live) = self.sessions.get(&id) else { return };
         let (key, diagnosis) = (live.peer.folded(), diagnose(evidence));
         if self.doctor.note(key, diagnosis.clone()) {

@@ -2,14 +2,14 @@
 
 use slog::debug;
 
-use super::numbered_requests::{Incoming, MOST_OUTGOING, Outgoing};
-use super::{Peers, Route, Situation};
+use super::numbered_requests::{IncomingRequest, MOST_OUTGOING, OutgoingRequest};
+use super::{Peers, ServerRoute, Situation};
 use crate::client::api::event::{ErrorCode, Event, RequestState};
-use crate::client::ids::{RequestId, SessionId};
+use crate::client::ids::{RequestId, SessionNumber};
 use crate::client::meeting::{MeetingReport, ServerAt};
 use crate::client::messages::SessionCommand;
 use crate::client::session::Way;
-use crate::client::session::encrypted::Meeting;
+use crate::client::session::encrypted::MeetingSetup;
 use crate::protocol::v2::{self, Answer, Answered, Candidates, Declined, MeetingResult, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
@@ -39,7 +39,7 @@ impl Peers {
             outgoing.clear();
         }
         outgoing.retain(|_, other| other.to != name.folded());
-        outgoing.insert(session, Outgoing { to: name.folded(), request });
+        outgoing.insert(session, OutgoingRequest { to: name.folded(), request });
         self.send(v2::ClientFrame::Ask { session, username: name.into() });
     }
 
@@ -50,7 +50,7 @@ impl Peers {
         answer: Answered,
         at: &Situation<'_>,
     ) {
-        let Some(Outgoing { to, request }) = self.encrypted.outgoing.remove(&session) else {
+        let Some(OutgoingRequest { to, request }) = self.encrypted.outgoing.remove(&session) else {
             return debug!(self.logger, "ignored an unsolicited ANSWERED");
         };
         self.asked.remove(&to);
@@ -62,7 +62,7 @@ impl Peers {
                 if let Err(reason) = self.standing(&by, &key, at) {
                     return self.refuse_key(&to, request, &reason);
                 }
-                let id = SessionId(self.request().0);
+                let id = SessionNumber(self.request().0);
                 let Some(route) = at.route else { return };
                 let Some(with) = self.conversations.get_mut(&to) else { return };
                 with.peer_accepted(id);
@@ -71,7 +71,7 @@ impl Peers {
                     with: name.clone(),
                     state: RequestState::Connecting,
                 });
-                let meeting = Meeting {
+                let meeting = MeetingSetup {
                     session,
                     asked: true,
                     key,
@@ -118,7 +118,7 @@ impl Peers {
             self.error(ErrorCode::Key, reason);
             return self.answer(session, Declined::ByUser);
         }
-        let incoming = Incoming { session, key };
+        let incoming = IncomingRequest { session, key };
         self.encrypted.incoming.insert(from.folded(), incoming);
         self.requested(from, at);
     }
@@ -127,16 +127,17 @@ impl Peers {
     /// when the request was one of revision 1.
     pub(super) fn accept_encrypted(&mut self, name: &Username, at: &Situation<'_>) -> bool {
         let key = name.folded();
-        let Some(Incoming { session, key: public }) = self.encrypted.incoming.remove(&key) else {
+        let Some(IncomingRequest { session, key: public }) = self.encrypted.incoming.remove(&key)
+        else {
             return false;
         };
         let Some(route) = at.route else { return true };
-        let id = SessionId(self.request().0);
+        let id = SessionNumber(self.request().0);
         let Some(with) = self.conversations.get_mut(&key) else { return true };
         with.peer_listening(id);
         let name = with.name().clone();
         self.emit(Event::PrivateState { with: name.clone(), state: RequestState::Connecting });
-        let meeting = Meeting {
+        let meeting = MeetingSetup {
             session,
             asked: false,
             key: public,
@@ -160,13 +161,13 @@ impl Peers {
         self.send(v2::ClientFrame::Answer { session, answer: Answer::Declined(reason) });
     }
 
-    fn start_meeting(&mut self, id: SessionId, name: Username, meeting: Meeting) {
+    fn start_meeting(&mut self, id: SessionNumber, name: Username, meeting: MeetingSetup) {
         self.encrypted.meetings.insert(meeting.session, id);
         self.start_session(id, name, Way::Encrypted(Box::new(meeting)));
     }
 
     /// The session listens: the peer learns where.
-    pub(super) fn candidates_ready(&mut self, id: SessionId, candidates: Candidates) {
+    pub(super) fn candidates_ready(&mut self, id: SessionNumber, candidates: Candidates) {
         let live = self.sessions.get(&id).filter(|live| !live.closed);
         let Some((session, asked)) = live.and_then(|live| live.meeting) else { return };
         self.send(if asked {
@@ -183,7 +184,7 @@ impl Peers {
     }
 
     /// OUTCOME.
-    pub(super) fn meeting_over(&mut self, id: SessionId, report: &MeetingReport) {
+    pub(super) fn meeting_over(&mut self, id: SessionNumber, report: &MeetingReport) {
         let meeting = self.sessions.get(&id).and_then(|live| live.meeting);
         let Some((session, _)) = meeting else { return };
         let is_connected = report.reached.is_some() && report.has_files;
@@ -193,7 +194,7 @@ impl Peers {
 }
 
 /// The server to which a meeting shows its ports, if the connection to it is encrypted.
-fn show_to(route: Route, at: &Situation<'_>) -> Option<ServerAt> {
+fn show_to(route: ServerRoute, at: &Situation<'_>) -> Option<ServerAt> {
     at.server_key.map(|key| ServerAt { address: route.server, key })
 }
 

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use slog::debug;
 
 use super::outcome::Item;
-use super::transfers::{Entry, Stage};
-use super::{Action, Peers, Situation, Wake};
+use super::transfers::{TransferEntry, TransferStage};
+use super::{PeerAction, Peers, Situation, Wake};
 use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};
 use crate::client::api::settings::Policy;
-use crate::client::ids::{SessionId, TransferId};
-use crate::client::messages::{FileEvent, Named, Outgoing, SessionCommand};
+use crate::client::ids::{SessionNumber, TransferId};
+use crate::client::messages::{FileEvent, Named, OutgoingFile, SessionCommand};
 use crate::protocol::FoldedName;
 use crate::transfer::Moved;
 
@@ -44,7 +44,7 @@ impl Peers {
                 format!("no file is offered under #{id}{what}; /transfers lists them"),
             );
         };
-        (entry.stage, entry.announced) = (Stage::InSession, true);
+        (entry.stage, entry.announced) = (TransferStage::InSession, true);
         let session = entry.session;
         self.command(session, answer);
     }
@@ -59,10 +59,10 @@ impl Peers {
                 },
             );
         };
-        if matches!(entry.stage, Stage::Waiting(_)) {
+        if matches!(entry.stage, TransferStage::Waiting(_)) {
             return self.fail(id, "you cancelled it".into());
         }
-        entry.stage = Stage::InSession;
+        entry.stage = TransferStage::InSession;
         let session = entry.session;
         self.command(session, SessionCommand::CancelFile { id });
     }
@@ -93,14 +93,16 @@ impl Peers {
         let Some(with) = self.conversations.get(key) else {
             return self.fail(id, "not sent: the private session is over".into());
         };
-        let usable = |session: &&SessionId| {
+        let usable = |session: &&SessionNumber| {
             self.sessions.get(session).is_some_and(|live| live.open.is_some() && live.takes_files)
         };
         let Some(session) = with.sessions().iter().find(usable).copied() else {
             return self.wait_for_connection(key, id, at);
         };
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        if let Stage::Waiting(file) = std::mem::replace(&mut entry.stage, Stage::InSession) {
+        if let TransferStage::Waiting(file) =
+            std::mem::replace(&mut entry.stage, TransferStage::InSession)
+        {
             entry.session = Some(session);
             self.command(Some(session), SessionCommand::SendFile(file));
         }
@@ -169,7 +171,7 @@ impl Peers {
     }
 
     pub(super) fn take_if_offered(&mut self, id: TransferId) {
-        if self.transfers.get(id).is_some_and(Entry::is_offered) {
+        if self.transfers.get(id).is_some_and(TransferEntry::is_offered) {
             self.take(id, None);
         }
     }
@@ -186,7 +188,12 @@ impl Peers {
 
 // What sessions report.
 impl Peers {
-    pub(super) fn file_event(&mut self, session: SessionId, event: FileEvent, at: &Situation<'_>) {
+    pub(super) fn file_event(
+        &mut self,
+        session: SessionNumber,
+        event: FileEvent,
+        at: &Situation<'_>,
+    ) {
         match event {
             FileEvent::Offered { id, size, free, named } => {
                 self.offered(session, (id, size, free, named), at);
@@ -197,7 +204,7 @@ impl Peers {
             FileEvent::Whole { id, path, size, changed } => self.whole(id, path, size, changed),
             FileEvent::NotTaken { id, reason } => {
                 if let Some(entry) = self.transfers.get_mut(id) {
-                    entry.stage = Stage::Offered;
+                    entry.stage = TransferStage::Offered;
                 }
                 self.error(
                     ErrorCode::Transfer,
@@ -225,7 +232,7 @@ impl Peers {
 
     fn offered(
         &mut self,
-        session: SessionId,
+        session: SessionNumber,
         (id, size, free, named): (TransferId, Option<u64>, Option<u64>, Option<Named>),
         at: &Situation<'_>,
     ) {
@@ -257,7 +264,8 @@ impl Peers {
         let size = entry.info.size;
         let progress = Event::FileProgress { id, bytes, size, rate };
         // A reader that is behind needs no news of the middle.
-        let news = if Some(bytes) == size { Action::Emit } else { Action::EmitUnlessBehind };
+        let news =
+            if Some(bytes) == size { PeerAction::Emit } else { PeerAction::EmitUnlessBehind };
         self.actions.push(news(progress));
     }
 
@@ -288,13 +296,13 @@ impl Peers {
     }
 
     /// A session does not take files any more: this one goes over another.
-    fn gave_back(&mut self, session: SessionId, file: Outgoing, at: &Situation<'_>) {
+    fn gave_back(&mut self, session: SessionNumber, file: OutgoingFile, at: &Situation<'_>) {
         if let Some(live) = self.sessions.get_mut(&session) {
             live.takes_files = false;
         }
         let id = file.id;
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        (entry.stage, entry.session, entry.info.bytes) = (Stage::Waiting(file), None, 0);
+        (entry.stage, entry.session, entry.info.bytes) = (TransferStage::Waiting(file), None, 0);
         let key = entry.info.with.folded();
         if self.leaving {
             return self.fail(id, "not sent: you signed out".into());

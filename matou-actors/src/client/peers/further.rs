@@ -23,7 +23,7 @@ pub(crate) struct Spacing {
 
 /// A further session that would go elsewhere than the open one: the user decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Move {
+pub(crate) struct PendingMove {
     pub(crate) request: RequestId,
     /// Where the peer is said to be now.
     pub(crate) address: IpAddr,

@@ -1,7 +1,7 @@
 //! Whose keys are known: what a key means, comparing it, and accepting another one.
 
-use super::known_keys::Keys;
-use super::{Action, Peers, Situation};
+use super::known_keys::KnownKeys;
+use super::{PeerAction, Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, KeyStanding, LinkSecurity};
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
@@ -11,8 +11,8 @@ impl Peers {
     /// Uses the keys that were seen before; an error says why they cannot be read.
     pub(crate) fn with_people(mut self, people: Result<KnownPeople, String>) -> Self {
         self.keys = match people {
-            Ok(people) => Keys { people, unreadable: None },
-            Err(reason) => Keys { people: KnownPeople::default(), unreadable: Some(reason) },
+            Ok(people) => KnownKeys { people, unreadable: None },
+            Err(reason) => KnownKeys { people: KnownPeople::default(), unreadable: Some(reason) },
         };
         self
     }
@@ -99,7 +99,7 @@ impl Peers {
         let since = same.map_or_else(|| at.today.to_string(), |person| person.since.clone());
         let person = Person { name: name.clone(), fingerprint, since, compared };
         self.keys.people.set(&server, person.clone());
-        self.actions.push(Action::Remember { server, person });
+        self.actions.push(PeerAction::Remember { server, person });
     }
 
     /// The key of this user: of the one in the room, or the one that an open session proved.
@@ -137,7 +137,7 @@ impl Peers {
                 if standing == KeyStanding::New {
                     self.remember(name, Fingerprint::of(&theirs), None, at);
                 }
-                self.actions.push(Action::Verify { name: name.clone(), own, theirs });
+                self.actions.push(PeerAction::Verify { name: name.clone(), own, theirs });
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::trust::KnownPeople;
 
 /// The keys of people that were seen before.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KnownKeys {
     pub(super) people: KnownPeople,
     /// Why they cannot be read: then no key can be judged.
     pub(super) unreadable: Option<String>,

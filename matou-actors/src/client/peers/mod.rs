@@ -1,7 +1,7 @@
 //! Other users, as far as something private goes on with them. Pure: no actor, socket or clock.
 //!
 //! Whatever happens comes in by the methods of [`Peers`], with the [`Situation`] that it happens
-//! in; what has to be done is left in order as [`Action`]s, which the hub performs.
+//! in; what has to be done is left in order as [`PeerAction`]s, which the hub performs.
 //!
 //! - `commands`: what the user wants of other users; `delivery`: that texts and files arrive.
 //! - `server_frames`: what the server says about other users. `requests`: private requests; `encrypted`: those of revision 2; with `numbered_requests`; `keys`: whose keys are known; `moves`: peers who are said to be somewhere else.
@@ -49,18 +49,18 @@ use tokio::sync::oneshot;
 
 use self::accept_rate::AcceptRate;
 use self::conversation::Conversation;
-use self::diagnoses::Doctor;
+use self::diagnoses::Diagnoses;
 use self::further::Allowance;
-use self::known_keys::Keys;
+use self::known_keys::KnownKeys;
 use self::numbered_requests::EncryptedRequests;
 use self::outcome::Item;
 use self::transfers::Transfers;
 use self::undelivered::Undelivered;
 use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
-use crate::client::ids::{RequestId, SessionId, TransferId, TransferIds};
+use crate::client::ids::{RequestId, SessionNumber, TransferId, TransferIds};
 use crate::client::link::roster::Roster;
-use crate::client::link::view::{Route, ServerView};
+use crate::client::link::view::{ServerRoute, ServerView};
 use crate::client::messages::{GiveUp, SessionCommand};
 use crate::client::session::Way;
 use crate::protocol::v2::{self, PublicKey};
@@ -73,7 +73,7 @@ pub(crate) struct Peers {
     settings: ClientSettings,
     logger: Logger,
     conversations: HashMap<FoldedName, Conversation>,
-    sessions: HashMap<SessionId, LiveSession>,
+    sessions: HashMap<SessionNumber, LiveSession>,
     pending_closes: Vec<PendingClose>,
     /// For private requests that the settings accept.
     allowance: Allowance,
@@ -88,10 +88,10 @@ pub(crate) struct Peers {
     /// The client signs out: nothing new is begun.
     leaving: bool,
     encrypted: EncryptedRequests,
-    keys: Keys,
+    keys: KnownKeys,
     undelivered: Undelivered,
-    doctor: Doctor,
-    actions: Vec<Action>,
+    doctor: Diagnoses,
+    actions: Vec<PeerAction>,
 }
 
 /// What matters of everything else when something happens.
@@ -102,7 +102,7 @@ pub(crate) struct Situation<'a> {
     /// The server is connected, and has accepted the name.
     pub(crate) joined: bool,
     /// The two ends of the connection to the server.
-    pub(crate) route: Option<Route>,
+    pub(crate) route: Option<ServerRoute>,
     /// The fingerprint of the key of the server, also once it is lost; `None` if it is plain.
     pub(crate) server_key: Option<Fingerprint>,
     pub(crate) roster: &'a Roster,
@@ -127,7 +127,7 @@ impl<'a> Situation<'a> {
 
 /// Something to be done.
 #[derive(Debug)]
-pub(crate) enum Action {
+pub(crate) enum PeerAction {
     Emit(Event),
     /// The same, but only if the user's side has taken all events before it.
     EmitUnlessBehind(Event),
@@ -135,7 +135,7 @@ pub(crate) enum Action {
     Send(v2::ClientFrame),
     /// Start a private session.
     Start {
-        id: SessionId,
+        id: SessionNumber,
         peer: Username,
         way: Way,
     },
@@ -151,7 +151,7 @@ pub(crate) enum Action {
         theirs: PublicKey,
     },
     /// Have a private session do something.
-    Session(SessionId, SessionCommand),
+    Session(SessionNumber, SessionCommand),
     /// Call [`Peers::wake`] in a while.
     Wake(Duration, Wake),
 }
@@ -197,7 +197,7 @@ struct LiveSession {
 #[derive(Debug)]
 struct PendingClose {
     with: Username,
-    sessions: Vec<SessionId>,
+    sessions: Vec<SessionNumber>,
     undelivered: Vec<Item>,
     /// Dropped once the end was reported.
     _reported: oneshot::Sender<()>,
@@ -220,15 +220,15 @@ impl Peers {
             accept_rate: AcceptRate::default(),
             leaving: false,
             encrypted: EncryptedRequests::default(),
-            keys: Keys::default(),
+            keys: KnownKeys::default(),
             undelivered: Undelivered::default(),
-            doctor: Doctor::default(),
+            doctor: Diagnoses::default(),
             actions: Vec::new(),
         }
     }
 
     /// Takes what has to be done, in order.
-    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+    pub(crate) fn take_actions(&mut self) -> Vec<PeerAction> {
         std::mem::take(&mut self.actions)
     }
 
@@ -237,7 +237,7 @@ impl Peers {
         self.transfers.ids()
     }
 
-    /// The time of an [`Action::Wake`] has come.
+    /// The time of an [`PeerAction::Wake`] has come.
     pub(crate) fn wake(&mut self, wake: Wake, at: &Situation<'_>) {
         match wake {
             Wake::Limit { key, request } => self.end_requests(
@@ -321,12 +321,12 @@ impl Peers {
         if says_yes { Policy::Always } else { Policy::Ask }
     }
 
-    fn session_ids(&self) -> Vec<SessionId> {
+    fn session_ids(&self) -> Vec<SessionNumber> {
         self.sessions.keys().copied().collect()
     }
 
     fn emit(&mut self, event: Event) {
-        self.actions.push(Action::Emit(event));
+        self.actions.push(PeerAction::Emit(event));
     }
 
     fn error(&mut self, code: ErrorCode, message: impl Into<String>) {
@@ -338,11 +338,11 @@ impl Peers {
     }
 
     fn send(&mut self, frame: impl Into<v2::ClientFrame>) {
-        self.actions.push(Action::Send(frame.into()));
+        self.actions.push(PeerAction::Send(frame.into()));
     }
 
     fn wake_in(&mut self, delay: Duration, wake: Wake) {
-        self.actions.push(Action::Wake(delay, wake));
+        self.actions.push(PeerAction::Wake(delay, wake));
     }
 
     fn request(&mut self) -> RequestId {

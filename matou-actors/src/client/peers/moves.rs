@@ -6,13 +6,13 @@
 
 use std::net::IpAddr;
 
-use super::further::Move;
+use super::further::PendingMove;
 use super::{Peers, Situation, Wake};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::connection::sockets;
-use crate::client::ids::{RequestId, SessionId};
+use crate::client::ids::{RequestId, SessionNumber};
 use crate::client::session::Way;
-use crate::client::session::plain::Role;
+use crate::client::session::plain::PlainRole;
 use crate::protocol::{FoldedName, PortPair, Username};
 
 impl Peers {
@@ -47,7 +47,7 @@ impl Peers {
         let Some(open) = self.other_address(key, address) else { return false };
         let request = self.request();
         let Some(with) = self.conversations.get_mut(key) else { return false };
-        if with.ask_to_move(Move { request, address, ports }) {
+        if with.ask_to_move(PendingMove { request, address, ports }) {
             let from = with.name().clone();
             // Behind it the peer does not wait any more either.
             self.limit(key, request, self.settings.connect_timeout);
@@ -58,7 +58,7 @@ impl Peers {
 
     /// The user agrees to the move of `key`; false when there is none to agree to.
     pub(super) fn accept_move(&mut self, key: &FoldedName, at: &Situation<'_>) -> bool {
-        let id = SessionId(self.request().0);
+        let id = SessionNumber(self.request().0);
         let Some(with) = self.conversations.get_mut(key) else { return false };
         let Some(to) = with.accept_move(id) else { return false };
         let name = with.name().clone();
@@ -66,7 +66,7 @@ impl Peers {
         match (to.ports, at.route) {
             (Some(ports), route) => {
                 let source = route.map(|route| route.local);
-                let role = Role::Dial { address: to.address, ports, source };
+                let role = PlainRole::Dial { address: to.address, ports, source };
                 self.start_session(id, name, Way::Plain(role));
             }
             (None, Some(route)) => self.listen_for(id, name, to.address, route.local),
@@ -86,7 +86,7 @@ impl Peers {
     /// Src: waits for the peer at `peer`.
     pub(super) fn listen_for(
         &mut self,
-        id: SessionId,
+        id: SessionNumber,
         name: Username,
         peer: IpAddr,
         local: IpAddr,
@@ -94,7 +94,7 @@ impl Peers {
         let address = self.settings.private_listen;
         let address = address.unwrap_or_else(|| sockets::listen_address(local, peer));
         let ports = self.settings.private_ports.clone();
-        self.start_session(id, name, Way::Plain(Role::Listen { address, ports, peer }));
+        self.start_session(id, name, Way::Plain(PlainRole::Listen { address, ports, peer }));
     }
 
     /// The peer asks for a further session, which the user need not be asked about: accepts it

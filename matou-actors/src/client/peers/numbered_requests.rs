@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::client::ids::{RequestId, SessionId};
+use crate::client::ids::{RequestId, SessionNumber};
 use crate::protocol::FoldedName;
 use crate::protocol::v2::{self, PublicKey};
 
@@ -12,23 +12,23 @@ pub(super) const MOST_OUTGOING: usize = 1_000;
 /// The requests that are under way.
 #[derive(Debug, Default)]
 pub(super) struct EncryptedRequests {
-    pub(super) outgoing: HashMap<v2::SessionId, Outgoing>,
-    pub(super) incoming: HashMap<FoldedName, Incoming>,
+    pub(super) outgoing: HashMap<v2::SessionId, OutgoingRequest>,
+    pub(super) incoming: HashMap<FoldedName, IncomingRequest>,
     /// Sessions that wait for, or have, the addresses of their peer.
-    pub(super) meetings: HashMap<v2::SessionId, SessionId>,
+    pub(super) meetings: HashMap<v2::SessionId, SessionNumber>,
     pub(super) random: fastrand::Rng,
 }
 
 /// A request of the user's.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(super) struct OutgoingRequest {
     pub(super) to: FoldedName,
     pub(super) request: RequestId,
 }
 
 /// A request of another user, until it is answered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Incoming {
+pub(super) struct IncomingRequest {
     pub(super) session: v2::SessionId,
     pub(super) key: PublicKey,
 }
@@ -51,7 +51,7 @@ impl EncryptedRequests {
         self.incoming.get(key).map(|incoming| incoming.key)
     }
 
-    pub(super) fn session_over(&mut self, id: SessionId) {
+    pub(super) fn session_over(&mut self, id: SessionNumber) {
         self.meetings.retain(|_, session| *session != id);
     }
 }

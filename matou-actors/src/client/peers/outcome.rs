@@ -1,6 +1,6 @@
 //! What comes of something that happened to a [`Conversation`](super::conversation::Conversation).
 
-use crate::client::ids::{SessionId, TransferId};
+use crate::client::ids::{SessionNumber, TransferId};
 use crate::protocol::MessageText;
 
 /// What the user wants delivered, in order.
@@ -43,7 +43,7 @@ pub(crate) enum Opened {
     Another,
     /// The first one with the present owner of the name. Those with its former owner are not talked on
     /// any more, and what waited was meant for them.
-    Renewed { former: Vec<SessionId>, waiting: Vec<Item> },
+    Renewed { former: Vec<SessionNumber>, waiting: Vec<Item> },
     /// One with the former owner of the name, too late.
     Late,
 }

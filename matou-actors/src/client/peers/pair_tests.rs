@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::conversation::Conversation;
 use super::outcome::{Pursuit, Requested};
-use crate::client::ids::{RequestId, SessionId};
+use crate::client::ids::{RequestId, SessionNumber};
 use crate::protocol::Username;
 
 /// Frames of a set-up, without names: there are two people only.
@@ -43,8 +43,8 @@ struct Side {
     requests: Vec<RequestId>,
     wants: bool,
     expires: bool,
-    listening: Option<SessionId>,
-    opening: VecDeque<SessionId>,
+    listening: Option<SessionNumber>,
+    opening: VecDeque<SessionNumber>,
     to_server: VecDeque<Frame>,
     to_client: VecDeque<Frame>,
     asked: Asked,
@@ -72,16 +72,16 @@ impl Side {
         RequestId(self.numbers)
     }
 
-    fn session(&mut self) -> SessionId {
+    fn session(&mut self) -> SessionNumber {
         self.numbers += 1;
-        SessionId(self.numbers)
+        SessionNumber(self.numbers)
     }
 }
 
 struct Pair {
     sides: [Side; 2],
     /// Sessions that exist, by their number on either side.
-    connected: Vec<[SessionId; 2]>,
+    connected: Vec<[SessionNumber; 2]>,
     now: Instant,
 }
 

@@ -10,10 +10,10 @@ use super::reachable;
 use super::{Peers, Situation};
 use crate::client::api::event::{Event, RequestState};
 use crate::client::api::settings::Policy;
-use crate::client::ids::SessionId;
+use crate::client::ids::SessionNumber;
 use crate::client::messages::SessionCommand;
 use crate::client::session::Way;
-use crate::client::session::plain::Role;
+use crate::client::session::plain::PlainRole;
 use crate::protocol::v2::{self, Declined};
 use crate::protocol::{FoldedName, PortPair, ServerFrame, Username};
 
@@ -134,7 +134,7 @@ impl Peers {
         if self.asks_to_move(&by.folded(), address, None) {
             return;
         }
-        let id = SessionId(self.request().0);
+        let id = SessionNumber(self.request().0);
         let asked = self.conversations.get_mut(&by.folded());
         let asked = asked.and_then(|with| with.peer_accepted(id).then(|| with.name().clone()));
         let Some(name) = asked else {
@@ -159,7 +159,7 @@ impl Peers {
         if reachable && self.asks_to_move(&who.folded(), address, Some(ports)) {
             return;
         }
-        let id = SessionId(self.request().0);
+        let id = SessionNumber(self.request().0);
         let key = who.folded();
         let accepted = self.conversations.get_mut(&key);
         let accepted =
@@ -173,7 +173,7 @@ impl Peers {
             let reason = format!("not connected, since {reason}");
             return self.session_ended(&key, id, &reason);
         }
-        let role = Role::Dial { address, ports, source: Some(route.local) };
+        let role = PlainRole::Dial { address, ports, source: Some(route.local) };
         self.start_session(id, name, Way::Plain(role));
     }
 

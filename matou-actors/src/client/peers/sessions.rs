@@ -6,28 +6,28 @@ use slog::debug;
 use tokio::sync::oneshot;
 
 use super::outcome::{Item, Opened};
-use super::{Action, LiveSession, Peers, Situation};
+use super::{LiveSession, PeerAction, Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
-use crate::client::ids::{MessageId, SessionId};
+use crate::client::ids::{MessageId, SessionNumber};
 use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
 use crate::client::session::Way;
-use crate::client::session::plain::Role;
+use crate::client::session::plain::PlainRole;
 use crate::protocol::v2::PublicKey;
 use crate::protocol::{ClientFrame, FoldedName, MessageText, PortPair, Username};
 
 impl Peers {
-    pub(super) fn start_session(&mut self, id: SessionId, peer: Username, way: Way) {
+    pub(super) fn start_session(&mut self, id: SessionNumber, peer: Username, way: Way) {
         // In revision 2 it is known only once the session is open.
         let unknown = IpAddr::from([0, 0, 0, 0]);
         let (address, meeting, key) = match &way {
-            Way::Plain(Role::Listen { peer, .. }) => (*peer, None, None),
-            Way::Plain(Role::Dial { address, .. }) => (*address, None, None),
+            Way::Plain(PlainRole::Listen { peer, .. }) => (*peer, None, None),
+            Way::Plain(PlainRole::Dial { address, .. }) => (*address, None, None),
             Way::Encrypted(meeting) => {
                 (unknown, Some((meeting.session, meeting.asked)), Some(meeting.key))
             }
         };
         let address = address.to_canonical();
-        self.actions.push(Action::Start { id, peer: peer.clone(), way });
+        self.actions.push(PeerAction::Start { id, peer: peer.clone(), way });
         let live = LiveSession {
             peer,
             address,
@@ -56,14 +56,14 @@ impl Peers {
         open.all(|live| live.key == Some(key))
     }
 
-    pub(super) fn command(&mut self, id: Option<SessionId>, command: SessionCommand) {
+    pub(super) fn command(&mut self, id: Option<SessionNumber>, command: SessionCommand) {
         if let Some(id) = id {
-            self.actions.push(Action::Session(id, command));
+            self.actions.push(PeerAction::Session(id, command));
         }
     }
 
     /// Says goodbye on a session; its transfers are cut.
-    pub(super) fn close_session(&mut self, id: SessionId, reason: &str, give_up: GiveUp) {
+    pub(super) fn close_session(&mut self, id: SessionNumber, reason: &str, give_up: GiveUp) {
         if let Some(live) = self.sessions.get_mut(&id) {
             live.closed = true;
             self.command(Some(id), SessionCommand::Close { reason: reason.into(), give_up });
@@ -71,13 +71,17 @@ impl Peers {
     }
 
     /// Hands a text to a session; what is returned is done once the next one may follow.
-    pub(super) fn send_text(&mut self, id: SessionId, text: MessageText) -> oneshot::Receiver<()> {
+    pub(super) fn send_text(
+        &mut self,
+        id: SessionNumber,
+        text: MessageText,
+    ) -> oneshot::Receiver<()> {
         let (room, wait) = oneshot::channel();
         self.command(Some(id), SessionCommand::SendText { text, room });
         wait
     }
 
-    pub(super) fn session_ended(&mut self, key: &FoldedName, id: SessionId, reason: &str) {
+    pub(super) fn session_ended(&mut self, key: &FoldedName, id: SessionNumber, reason: &str) {
         let before = self.talk_address(key);
         if let Some(with) = self.conversations.get_mut(key) {
             let remains = with.ended(id);
@@ -93,7 +97,7 @@ impl Peers {
     /// Deals with what `session` reports.
     pub(crate) fn session_event(
         &mut self,
-        session: SessionId,
+        session: SessionNumber,
         event: SessionEvent,
         at: &Situation<'_>,
     ) {
@@ -118,14 +122,14 @@ impl Peers {
         }
     }
 
-    fn ports_open(&mut self, session: SessionId, ports: PortPair) {
+    fn ports_open(&mut self, session: SessionNumber, ports: PortPair) {
         if let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) {
             let to = (&live.peer).into();
             self.send(ClientFrame::OfferPorts { to, ports });
         }
     }
 
-    fn session_up(&mut self, id: SessionId, address: SocketAddr, at: &Situation<'_>) {
+    fn session_up(&mut self, id: SessionNumber, address: SocketAddr, at: &Situation<'_>) {
         let Some(live) = self.sessions.get_mut(&id) else { return };
         let address = address.ip().to_canonical();
         (live.open, live.address) = (Some(address), address);
@@ -184,7 +188,7 @@ impl Peers {
         }
     }
 
-    fn texts_came(&mut self, session: SessionId, texts: Vec<MessageText>, at: &Situation<'_>) {
+    fn texts_came(&mut self, session: SessionNumber, texts: Vec<MessageText>, at: &Situation<'_>) {
         let live = self.sessions.get(&session).filter(|live| !live.closed);
         let (Some(live), Some(me)) = (live, at.me.cloned()) else { return };
         let from = live.peer.clone();
@@ -196,18 +200,18 @@ impl Peers {
         }
     }
 
-    fn peer_typing(&mut self, session: SessionId, active: bool) {
+    fn peer_typing(&mut self, session: SessionNumber, active: bool) {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
         let from = live.peer.clone();
         if !self.ignored.contains(&from.folded()) {
-            self.actions.push(Action::EmitUnlessBehind(Event::Typing { from, active }));
+            self.actions.push(PeerAction::EmitUnlessBehind(Event::Typing { from, active }));
         }
     }
 
     /// Echoes a text of the user's.
     fn text_sent(
         &mut self,
-        session: SessionId,
+        session: SessionNumber,
         text: MessageText,
         id: Option<MessageId>,
         at: &Situation<'_>,
@@ -219,14 +223,14 @@ impl Peers {
         self.emit(Event::PrivateMessage { id, from, to, text });
     }
 
-    fn texts_confirmed(&mut self, session: SessionId, ids: Vec<MessageId>) {
+    fn texts_confirmed(&mut self, session: SessionNumber, ids: Vec<MessageId>) {
         if let Some(live) = self.sessions.get(&session) {
             let to = live.peer.clone();
             self.emit(Event::Delivered { to, ids });
         }
     }
 
-    fn texts_unconfirmed(&mut self, session: SessionId, texts: Vec<MessageText>) {
+    fn texts_unconfirmed(&mut self, session: SessionNumber, texts: Vec<MessageText>) {
         let Some(live) = self.sessions.get(&session) else { return };
         let to = live.peer.clone();
         let reason =
@@ -244,27 +248,27 @@ impl Peers {
         self.emit(Event::Undelivered { to, texts, reason });
     }
 
-    pub(super) fn texts_unsent(&mut self, session: SessionId, reason: &str) {
+    pub(super) fn texts_unsent(&mut self, session: SessionNumber, reason: &str) {
         let Some(live) = self.sessions.get(&session) else { return };
         let peer = live.peer.clone();
         self.error(ErrorCode::NotSent, format!("not all messages to {peer} were sent: {reason}"));
     }
 
-    fn note_unwritten(&mut self, session: SessionId, bytes: usize) {
+    fn note_unwritten(&mut self, session: SessionNumber, bytes: usize) {
         if let Some(live) = self.sessions.get_mut(&session) {
             live.unwritten = bytes;
         }
     }
 
     /// Everything before the close of a session was reported.
-    fn session_closing(&mut self, session: SessionId) {
+    fn session_closing(&mut self, session: SessionNumber) {
         for close in &mut self.pending_closes {
             close.sessions.retain(|other| *other != session);
         }
         self.report_closed();
     }
 
-    fn talk_over(&mut self, session: SessionId, reason: &str) {
+    fn talk_over(&mut self, session: SessionNumber, reason: &str) {
         let Some(live) = self.sessions.get_mut(&session).filter(|live| !live.closed) else {
             return;
         };
@@ -273,7 +277,7 @@ impl Peers {
         self.session_ended(&key, session, reason);
     }
 
-    fn session_over(&mut self, session: SessionId, reason: &str) {
+    fn session_over(&mut self, session: SessionNumber, reason: &str) {
         self.encrypted.session_over(session);
         if let Some(live) = self.sessions.remove(&session) {
             for id in self.transfers.of(session) {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::client::api::event::{Direction, TransferInfo};
-use crate::client::ids::{SessionId, TransferId, TransferIds};
-use crate::client::messages::{Named, Outgoing};
+use crate::client::ids::{SessionNumber, TransferId, TransferIds};
+use crate::client::messages::{Named, OutgoingFile};
 use crate::protocol::{FoldedName, Username};
 use crate::transfer::ChosenFile;
 
@@ -16,7 +16,7 @@ const MOST_ENDED: usize = 100;
 /// The offers, the files that wait, and those that move.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
-    entries: BTreeMap<TransferId, Entry>,
+    entries: BTreeMap<TransferId, TransferEntry>,
     /// The last ones that are over.
     ended: VecDeque<TransferInfo>,
     ids: TransferIds,
@@ -24,11 +24,11 @@ pub(crate) struct Transfers {
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct TransferEntry {
     pub(crate) info: TransferInfo,
-    pub(crate) stage: Stage,
+    pub(crate) stage: TransferStage,
     /// The session that it goes over, once there is one.
-    pub(crate) session: Option<SessionId>,
+    pub(crate) session: Option<SessionNumber>,
     /// Free bytes in the downloads folder when it was offered, if known.
     pub(crate) free: Option<u64>,
     /// What is offered is called, in revision 2.
@@ -41,19 +41,19 @@ pub(crate) struct Entry {
 
 /// How far one of them is.
 #[derive(Debug)]
-pub(crate) enum Stage {
+pub(crate) enum TransferStage {
     /// For a session.
-    Waiting(Outgoing),
+    Waiting(OutgoingFile),
     /// For the user.
     Offered,
     /// It is the session's business.
     InSession,
 }
 
-impl Entry {
+impl TransferEntry {
     /// Whether the user has to answer it.
     pub(crate) fn is_offered(&self) -> bool {
-        matches!(self.stage, Stage::Offered)
+        matches!(self.stage, TransferStage::Offered)
     }
 }
 
@@ -79,8 +79,8 @@ impl Transfers {
             size,
             path: Some(path),
         };
-        let stage = Stage::Waiting(Outgoing { id, file, resent: false });
-        let entry = Entry {
+        let stage = TransferStage::Waiting(OutgoingFile { id, file, resent: false });
+        let entry = TransferEntry {
             info: info.clone(),
             stage,
             session: None,
@@ -100,14 +100,14 @@ impl Transfers {
         from: Username,
         size: Option<u64>,
         free: Option<u64>,
-        session: SessionId,
+        session: SessionNumber,
     ) {
         let direction = Direction::Incoming;
         let info = TransferInfo { id, direction, with: from, bytes: 0, size, path: None };
         let session = Some(session);
-        let entry = Entry {
+        let entry = TransferEntry {
             info,
-            stage: Stage::Offered,
+            stage: TransferStage::Offered,
             session,
             free,
             named: None,
@@ -117,24 +117,25 @@ impl Transfers {
         self.entries.insert(id, entry);
     }
 
-    pub(crate) fn get(&self, id: TransferId) -> Option<&Entry> {
+    pub(crate) fn get(&self, id: TransferId) -> Option<&TransferEntry> {
         self.entries.get(&id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: TransferId) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, id: TransferId) -> Option<&mut TransferEntry> {
         self.entries.get_mut(&id)
     }
 
     /// The user `key` declined the session for which files wait.
     pub(crate) fn declined_by(&mut self, key: &FoldedName) {
         for entry in self.entries.values_mut() {
-            if matches!(entry.stage, Stage::Waiting(_)) && entry.info.with.folded() == *key {
+            if matches!(entry.stage, TransferStage::Waiting(_)) && entry.info.with.folded() == *key
+            {
                 entry.refused = true;
             }
         }
     }
 
-    pub(crate) fn remove(&mut self, id: TransferId) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, id: TransferId) -> Option<TransferEntry> {
         let entry = self.entries.remove(&id)?;
         if entry.announced {
             self.ended.truncate(MOST_ENDED - 1);
@@ -158,7 +159,7 @@ impl Transfers {
     }
 
     /// All of them, by number.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TransferEntry> {
         self.entries.values()
     }
 
@@ -169,15 +170,16 @@ impl Transfers {
     }
 
     /// Those that go over `session`.
-    pub(crate) fn of(&self, session: SessionId) -> Vec<TransferId> {
-        let of =
-            |(id, entry): (&TransferId, &Entry)| (entry.session == Some(session)).then_some(*id);
+    pub(crate) fn of(&self, session: SessionNumber) -> Vec<TransferId> {
+        let of = |(id, entry): (&TransferId, &TransferEntry)| {
+            (entry.session == Some(session)).then_some(*id)
+        };
         self.entries.iter().filter_map(of).collect()
     }
 
     /// Whether something is to be waited for before signing out: all but open offers.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.entries.values().all(Entry::is_offered)
+        !self.entries.values().all(TransferEntry::is_offered)
     }
 }
 
@@ -194,19 +196,19 @@ mod tests {
         let file = Arc::new(file);
         let mut transfers = Transfers::default();
         let offer = transfers.ids().next();
-        transfers.offered(offer, bob.clone(), Some(5), None, SessionId(1));
+        transfers.offered(offer, bob.clone(), Some(5), None, SessionNumber(1));
         assert!(!transfers.is_busy());
         transfers.remove(offer).unwrap();
         let sent = transfers.outgoing(bob, "a".into(), file);
         assert!(sent.id > offer && transfers.is_busy());
         assert_eq!(transfers.list(), [sent]);
         let hidden = transfers.ids().next();
-        transfers.offered(hidden, Username::parse("eve").unwrap(), Some(5), None, SessionId(1));
+        transfers.offered(hidden, Username::parse("eve").unwrap(), Some(5), None, SessionNumber(1));
         assert_eq!(transfers.list().len(), 1, "not announced yet");
         transfers.get_mut(hidden).unwrap().announced = true;
         assert_eq!(transfers.list().len(), 2);
         transfers.remove(hidden).unwrap();
-        assert!(transfers.of(SessionId(1)).is_empty());
+        assert!(transfers.of(SessionNumber(1)).is_empty());
         assert_eq!(transfers.describe(hidden).unwrap(), "the file from eve is over");
         assert!(transfers.describe(offer).is_none(), "the user never knew of it");
         let sent = transfers.list().first().unwrap().id;

@@ -11,14 +11,14 @@ mod plain_tests;
 mod private_session;
 pub(super) mod running;
 
-use self::encrypted::Meeting;
-use self::plain::Role;
+use self::encrypted::MeetingSetup;
+use self::plain::PlainRole;
 
 /// How a session comes about.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
     /// By frames 7 to 12, and plain.
-    Plain(Role),
+    Plain(PlainRole),
     /// By frames 25 to 29, and encrypted.
-    Encrypted(Box<Meeting>),
+    Encrypted(Box<MeetingSetup>),
 }

@@ -13,12 +13,14 @@ use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::private_session::{LINGER, Lifecycle, PrivateSession, Reports, Writing};
+use super::private_session::{
+    LINGER, PrivateSession, ReportSender, SessionLifecycle, SessionOutput,
+};
 use crate::client::connection::drive::drive_connection;
 use crate::client::connection::frames::Frames;
-use crate::client::connection::sockets::{self, Listeners, Pair};
-use crate::client::files::{FileConnection, FileContext, Input};
-use crate::client::ids::SessionId;
+use crate::client::connection::sockets::{self, Listeners, SocketPair};
+use crate::client::files::{FileConnection, FileContext, FileInput};
+use crate::client::ids::SessionNumber;
 use crate::client::messages::{
     FileEvent, FileSeen, GiveUp, SessionCommand, SessionEvent, SessionReport,
 };
@@ -27,7 +29,7 @@ use crate::transfer::TransferReport;
 
 /// How the two connections come about.
 #[derive(Clone, Debug)]
-pub(crate) enum Role {
+pub(crate) enum PlainRole {
     /// Src: wait for the peer, and for no one else.
     Listen { address: IpAddr, ports: Option<RangeInclusive<u16>>, peer: IpAddr },
     /// Dst: connect to the peer.
@@ -36,10 +38,10 @@ pub(crate) enum Role {
 
 /// What a session is started with.
 #[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) id: SessionId,
+pub(crate) struct PlainSetup {
+    pub(crate) id: SessionNumber,
     pub(crate) peer: Username,
-    pub(crate) role: Role,
+    pub(crate) role: PlainRole,
     pub(crate) connect_timeout: Duration,
     pub(crate) files: FileContext,
     pub(crate) reports: Recipient<SessionReport>,
@@ -48,8 +50,8 @@ pub(crate) struct Setup {
 
 /// Makes the two connections, then does what [`SessionCommand`]s say.
 pub(crate) struct PlainSession {
-    setup: Setup,
-    lifecycle: Lifecycle,
+    setup: PlainSetup,
+    lifecycle: SessionLifecycle,
     /// `None` until both connections are there.
     open: Option<Open>,
     /// The answer to an offer that was just reported.
@@ -58,15 +60,15 @@ pub(crate) struct PlainSession {
 
 #[derive(Debug)]
 struct Open {
-    writing: Writing,
+    writing: SessionOutput,
     /// What reads and writes the message connection, until that has ended.
     talk: Option<SpawnHandle>,
     files: FileConnection,
 }
 
 impl PlainSession {
-    pub(crate) fn new(setup: Setup) -> Self {
-        let lifecycle = Lifecycle::new(Reports::new(setup.id, setup.reports.clone()));
+    pub(crate) fn new(setup: PlainSetup) -> Self {
+        let lifecycle = SessionLifecycle::new(ReportSender::new(setup.id, setup.reports.clone()));
         Self { setup, lifecycle, open: None, offered: None }
     }
 
@@ -85,17 +87,18 @@ impl PlainSession {
 
     fn connect(&mut self, ctx: &mut Context<Self>) {
         let connect = match self.setup.role.clone() {
-            Role::Listen { address, ports, peer } => match Listeners::bind(address, ports.as_ref())
-            {
-                Ok(listeners) => {
-                    self.lifecycle.report(SessionEvent::PortsOpen(listeners.ports));
-                    let logger = self.setup.logger.clone();
-                    let accept = async move { listeners.accept(peer, &logger).await };
-                    futures::future::Either::Left(accept)
+            PlainRole::Listen { address, ports, peer } => {
+                match Listeners::bind(address, ports.as_ref()) {
+                    Ok(listeners) => {
+                        self.lifecycle.report(SessionEvent::PortsOpen(listeners.ports));
+                        let logger = self.setup.logger.clone();
+                        let accept = async move { listeners.accept(peer, &logger).await };
+                        futures::future::Either::Left(accept)
+                    }
+                    Err(reason) => return self.lifecycle.fail(reason),
                 }
-                Err(reason) => return self.lifecycle.fail(reason),
-            },
-            Role::Dial { address, ports, source } => {
+            }
+            PlainRole::Dial { address, ports, source } => {
                 futures::future::Either::Right(sockets::dial(address, ports, source))
             }
         };
@@ -106,39 +109,43 @@ impl PlainSession {
     }
 
     /// Both connections are there, or `Err` after the time limit.
-    fn connected(&mut self, pair: Result<io::Result<Pair>, Elapsed>, ctx: &mut Context<Self>) {
+    fn connected(
+        &mut self,
+        pair: Result<io::Result<SocketPair>, Elapsed>,
+        ctx: &mut Context<Self>,
+    ) {
         self.lifecycle.fail(match (pair, &self.setup.role) {
             (Ok(Ok(pair)), _) => return self.begin(pair, ctx),
-            (Err(_), Role::Listen { .. }) => {
+            (Err(_), PlainRole::Listen { .. }) => {
                 "the other side did not connect in time; a firewall may be blocking it".into()
             }
-            (Err(_), Role::Dial { address, .. }) => {
+            (Err(_), PlainRole::Dial { address, .. }) => {
                 format!("{address} did not answer in time; a firewall may be blocking it")
             }
-            (Ok(Err(error)), Role::Listen { .. }) => format!("cannot accept: {error}"),
-            (Ok(Err(error)), Role::Dial { address, .. }) => {
+            (Ok(Err(error)), PlainRole::Listen { .. }) => format!("cannot accept: {error}"),
+            (Ok(Err(error)), PlainRole::Dial { address, .. }) => {
                 format!("cannot reach {address}: {error}")
             }
         });
     }
 
-    fn begin(&mut self, pair: Pair, ctx: &mut Context<Self>) {
+    fn begin(&mut self, pair: SocketPair, ctx: &mut Context<Self>) {
         if self.lifecycle.has_ended() {
             return;
         }
-        let Pair { messages, files, peer } = pair;
+        let SocketPair { messages, files, peer } = pair;
         let (name, context) = (self.setup.peer.clone(), self.setup.files.clone());
         let files = match FileConnection::new(files, name, context, &ctx.address()) {
             Ok(files) => files,
             Err(error) => return self.lifecycle.fail(format!("the connection broke: {error}")),
         };
         self.lifecycle.report(SessionEvent::Up { peer });
-        let writing = Writing::new();
-        let (reports, outbox) = (self.lifecycle.reports.clone(), writing.outbox.clone());
+        let writing = SessionOutput::new();
+        let (reports, queue) = (self.lifecycle.reports.clone(), writing.queue.clone());
         let (input, output) = messages.into_split();
         let talk = async move {
             let reading = read(Frames::new(input), &reports);
-            drive_connection(reading, outbox.write_to(output), Some(LINGER)).await
+            drive_connection(reading, queue.write_to(output), Some(LINGER)).await
         };
         let talk = ctx.spawn(talk.into_actor(self).map(|reason, session, ctx| {
             session.turn(ctx, |session, _| session.talk_ended(reason));
@@ -149,12 +156,12 @@ impl PlainSession {
     fn talk_ended(&mut self, reason: String) {
         let Some(open) = &mut self.open else { return };
         open.talk = None;
-        let (unsent, closed) = (open.writing.outbox.waiting() > 0, open.writing.is_closed());
+        let (unsent, closed) = (open.writing.queue.waiting() > 0, open.writing.is_closed());
         if unsent {
             self.lifecycle.report(SessionEvent::Unsent { reason: reason.clone() });
         }
         if !closed {
-            self.on_files(|files| files.handle(Input::TalkOver { reason: reason.clone() }));
+            self.on_files(|files| files.handle(FileInput::TalkOver { reason: reason.clone() }));
             self.lifecycle.report(SessionEvent::TalkOver { reason });
         }
     }
@@ -181,13 +188,13 @@ impl PlainSession {
                 self.lifecycle.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
             }
             SessionCommand::TakeFile { id, unattended, folder: None } => {
-                self.on_files(|files| files.handle(Input::Take { id, unattended }));
+                self.on_files(|files| files.handle(FileInput::Take { id, unattended }));
             }
             SessionCommand::RefuseFile { id, reason } => {
-                self.on_files(|files| files.handle(Input::Refuse { id, reason }));
+                self.on_files(|files| files.handle(FileInput::Refuse { id, reason }));
             }
             SessionCommand::CancelFile { id } => {
-                self.on_files(|files| files.handle(Input::Cancel { id }));
+                self.on_files(|files| files.handle(FileInput::Cancel { id }));
             }
             SessionCommand::Close { reason, give_up } => self.close(reason, give_up, ctx),
             SessionCommand::HangUp => ctx.stop(),
@@ -197,7 +204,7 @@ impl PlainSession {
     fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
         let Some(open) = &self.open else { return self.lifecycle.report(not_sent(text)) };
-        self.lifecycle.report(match open.writing.outbox.push(&PeerFrame::Message(text.clone())) {
+        self.lifecycle.report(match open.writing.queue.push(&PeerFrame::Message(text.clone())) {
             Ok(()) => SessionEvent::Sent { text, id: None },
             Err(_) => not_sent(text),
         });
@@ -209,17 +216,17 @@ impl PlainSession {
         let Some(goodbye) = self.say_goodbye(&PeerFrame::Close, give_up) else {
             return self.lifecycle.fail("closed".into());
         };
-        self.on_files(|files| files.handle(Input::Close { reason }));
+        self.on_files(|files| files.handle(FileInput::Close { reason }));
         self.await_end(goodbye, ctx);
     }
 }
 
 impl PrivateSession for PlainSession {
-    fn lifecycle(&mut self) -> &mut Lifecycle {
+    fn lifecycle(&mut self) -> &mut SessionLifecycle {
         &mut self.lifecycle
     }
 
-    fn writing(&mut self) -> Option<&mut Writing> {
+    fn writing(&mut self) -> Option<&mut SessionOutput> {
         self.open.as_mut().map(|open| &mut open.writing)
     }
 
@@ -231,7 +238,7 @@ impl PrivateSession for PlainSession {
         let Some(open) = &mut self.open else { return };
         if let Some(talk) = open.talk.take() {
             ctx.cancel_future(talk);
-            if open.writing.outbox.waiting() > 0 {
+            if open.writing.queue.waiting() > 0 {
                 self.lifecycle.report(SessionEvent::Unsent { reason: "it does not read".into() });
             }
         }
@@ -247,7 +254,7 @@ impl PrivateSession for PlainSession {
     }
 
     fn tick(&mut self, _: Instant) {
-        self.on_files(|files| files.handle(Input::Tick));
+        self.on_files(|files| files.handle(FileInput::Tick));
     }
 }
 
@@ -285,7 +292,10 @@ impl Handler<TransferReport> for PlainSession {
 }
 
 /// Reports texts until either side ends; returns why.
-async fn read(mut input: Frames<impl AsyncRead + Unpin, PeerFrame>, reports: &Reports) -> String {
+async fn read(
+    mut input: Frames<impl AsyncRead + Unpin, PeerFrame>,
+    reports: &ReportSender,
+) -> String {
     loop {
         let frames: Vec<PeerFrame> = match input.next().await {
             Ok(frames) if frames.is_empty() => return "the other side disconnected".into(),

@@ -7,11 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::plain::{PlainSession, Role, Setup};
+use super::plain::{PlainRole, PlainSession, PlainSetup};
 use crate::client::files::FileContext;
-use crate::client::ids::{SessionId, TransferId, TransferIds};
+use crate::client::ids::{SessionNumber, TransferId, TransferIds};
 use crate::client::messages::{
-    FileEvent, GiveUp, Outgoing, SessionCommand, SessionEvent, SessionReport,
+    FileEvent, GiveUp, OutgoingFile, SessionCommand, SessionEvent, SessionReport,
 };
 use crate::client::probe::{Reports, probe};
 use crate::protocol::{MessageText, PortPair, Username};
@@ -19,10 +19,10 @@ use crate::transfer::{ChosenFile, Downloads};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn start(role: Role) -> (Addr<PlainSession>, Reports<SessionReport>) {
+fn start(role: PlainRole) -> (Addr<PlainSession>, Reports<SessionReport>) {
     let (to, reports) = probe();
-    let session = PlainSession::new(Setup {
-        id: SessionId(3),
+    let session = PlainSession::new(PlainSetup {
+        id: SessionNumber(3),
         peer: Username::parse("bob").unwrap(),
         role,
         connect_timeout: Duration::from_secs(5),
@@ -38,13 +38,16 @@ fn start(role: Role) -> (Addr<PlainSession>, Reports<SessionReport>) {
 
 /// A session that listens, its two connections, and what it reports from then on.
 async fn listening() -> (Addr<PlainSession>, TcpStream, TcpStream, Reports<SessionReport>) {
-    let role = Role::Listen { address: LOCALHOST, ports: None, peer: LOCALHOST };
+    let role = PlainRole::Listen { address: LOCALHOST, ports: None, peer: LOCALHOST };
     let (session, mut reports) = start(role);
     let SessionEvent::PortsOpen(ports) = reports.next().await.event else { panic!("no ports") };
     let messages = TcpStream::connect((LOCALHOST, ports.message.get())).await.unwrap();
     let files = TcpStream::connect((LOCALHOST, ports.file.get())).await.unwrap();
     let up = reports.next().await;
-    assert!(matches!(up, SessionReport { session: SessionId(3), event: SessionEvent::Up { .. } }));
+    assert!(matches!(
+        up,
+        SessionReport { session: SessionNumber(3), event: SessionEvent::Up { .. } }
+    ));
     (session, messages, files, reports)
 }
 
@@ -140,7 +143,7 @@ async fn a_peer_that_does_not_read_holds_up_texts_and_nothing_else() {
     let (session, _messages, mut files, mut reports) = listening().await;
     let long = text(&"a".repeat(512));
     let mut waits = Vec::new();
-    // Less than the outbox takes at most, and more than it takes without a wait.
+    // Less than the send queue takes at most, and more than it takes without a wait.
     for _ in 0..1_900 {
         let (room, wait) = oneshot::channel();
         session.do_send(SessionCommand::SendText { text: long.clone(), room });
@@ -167,7 +170,7 @@ async fn a_file_is_sent_and_the_next_one_waits_for_it() {
     let handles = Arc::new(tokio::sync::Semaphore::new(2));
     for number in [7, 8] {
         let chosen = ChosenFile::choose(file.path().into(), &handles).unwrap();
-        let file = Outgoing { id: TransferId(number), file: Arc::new(chosen), resent: false };
+        let file = OutgoingFile { id: TransferId(number), file: Arc::new(chosen), resent: false };
         session.do_send(SessionCommand::SendFile(file));
     }
     let mut received = vec![0; 2 * (12 + 3)];
@@ -192,7 +195,7 @@ async fn a_session_that_took_a_refusal_gives_files_back() {
     std::fs::write(file.path(), b"abc").unwrap();
     let handles = Arc::new(tokio::sync::Semaphore::new(1));
     let chosen = Arc::new(ChosenFile::choose(file.path().into(), &handles).unwrap());
-    let file = Outgoing { id: TransferId(7), file: chosen, resent: false };
+    let file = OutgoingFile { id: TransferId(7), file: chosen, resent: false };
     session.do_send(SessionCommand::SendFile(file));
     assert!(matches!(
         reports.next().await.event,
@@ -232,7 +235,8 @@ async fn a_peer_that_cannot_be_reached_is_reported_by_address() {
     let free = TcpListener::bind((LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
     let free = free.try_into().unwrap();
     let ports = PortPair { message: free, file: free };
-    let (_session, mut reports) = start(Role::Dial { address: LOCALHOST, ports, source: None });
+    let (_session, mut reports) =
+        start(PlainRole::Dial { address: LOCALHOST, ports, source: None });
     let SessionEvent::Over { reason } = reports.next().await.event else { panic!("it is up") };
     assert!(reason.contains("cannot reach 127.0.0.1"), "{reason}");
 }

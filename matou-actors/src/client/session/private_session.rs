@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::client::connection::outbox::{Outbox, Pace};
-use crate::client::ids::SessionId;
+use crate::client::connection::send_queue::{Pace, SendQueue};
+use crate::client::ids::SessionNumber;
 use crate::client::messages::{GiveUp, SessionCommand, SessionEvent, SessionReport};
 use crate::protocol::Encode;
 
 /// For the peer to close after a goodbye, and for the last confirmation to leave.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// Bytes that may wait for a peer: some two thousand messages of the longest kind.
-const OUTBOX: usize = 1024 * 1024;
+const SEND_QUEUE: usize = 1024 * 1024;
 /// For the peer of a closed session to take something more of what was said before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often it is reported how much a closed session has still to write.
@@ -22,13 +22,13 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Where a session reports.
 #[derive(Clone, Debug)]
-pub(super) struct Reports {
-    session: SessionId,
+pub(super) struct ReportSender {
+    session: SessionNumber,
     hub: Recipient<SessionReport>,
 }
 
-impl Reports {
-    pub(super) fn new(session: SessionId, hub: Recipient<SessionReport>) -> Self {
+impl ReportSender {
+    pub(super) fn new(session: SessionNumber, hub: Recipient<SessionReport>) -> Self {
         Self { session, hub }
     }
 
@@ -49,17 +49,17 @@ impl Reports {
 
 /// What an open session has to write.
 #[derive(Debug)]
-pub(super) struct Writing {
-    pub(super) outbox: Outbox,
+pub(super) struct SessionOutput {
+    pub(super) queue: SendQueue,
     /// The session was closed from here.
     give_up: Option<GiveUp>,
     /// Bytes that were last reported as not yet written.
     unwritten: usize,
 }
 
-impl Writing {
+impl SessionOutput {
     pub(super) fn new() -> Self {
-        Self { outbox: Outbox::new(OUTBOX, Pace::Once), give_up: None, unwritten: 0 }
+        Self { queue: SendQueue::new(SEND_QUEUE, Pace::Once), give_up: None, unwritten: 0 }
     }
 
     /// Whether the session was closed from here.
@@ -78,8 +78,8 @@ pub(super) struct Goodbye {
 
 /// How far a session is in its life.
 #[derive(Debug)]
-pub(super) struct Lifecycle {
-    pub(super) reports: Reports,
+pub(super) struct SessionLifecycle {
+    pub(super) reports: ReportSender,
     /// It failed: nothing else has to be waited for before it ends.
     pub(super) failed: Option<String>,
     /// When it has to be looked at without anything having happened.
@@ -88,8 +88,8 @@ pub(super) struct Lifecycle {
     ended: bool,
 }
 
-impl Lifecycle {
-    pub(super) fn new(reports: Reports) -> Self {
+impl SessionLifecycle {
+    pub(super) fn new(reports: ReportSender) -> Self {
         Self { reports, failed: None, wake: None, ended: false }
     }
 
@@ -111,10 +111,10 @@ impl Lifecycle {
 pub(super) trait PrivateSession:
     Actor<Context = Context<Self>> + Handler<SessionCommand>
 {
-    fn lifecycle(&mut self) -> &mut Lifecycle;
+    fn lifecycle(&mut self) -> &mut SessionLifecycle;
 
     /// While both connections are there.
-    fn writing(&mut self) -> Option<&mut Writing>;
+    fn writing(&mut self) -> Option<&mut SessionOutput>;
 
     /// Closes both connections, and forgets what was waited for.
     fn drop_connections(&mut self);
@@ -187,9 +187,9 @@ pub(super) trait PrivateSession:
     /// Drops `room` once the next text may follow.
     fn make_room(&mut self, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let Some(writing) = self.writing().filter(|_| !room.is_closed()) else { return };
-        let outbox = writing.outbox.clone();
+        let queue = writing.queue.clone();
         let wait = async move {
-            outbox.pace().await;
+            queue.pace().await;
             drop(room);
         };
         ctx.spawn(wait.into_actor(self));
@@ -200,9 +200,9 @@ pub(super) trait PrivateSession:
         let writing = self.writing()?;
         let first = writing.give_up.replace(give_up).is_none();
         // When it is full the end of the connection says the same.
-        let _ = writing.outbox.push(frame);
-        writing.outbox.close();
-        Some(Goodbye { first, waiting: writing.outbox.waiting(), give_up })
+        let _ = writing.queue.push(frame);
+        writing.queue.close();
+        Some(Goodbye { first, waiting: writing.queue.waiting(), give_up })
     }
 
     /// Waits for the peer to take what was said before the goodbye.
@@ -223,7 +223,7 @@ pub(super) trait PrivateSession:
 
     fn report_unwritten(&mut self) {
         let Some(writing) = self.writing() else { return };
-        let unwritten = writing.outbox.waiting();
+        let unwritten = writing.queue.waiting();
         if std::mem::replace(&mut writing.unwritten, unwritten) != unwritten {
             self.lifecycle().report(SessionEvent::Unwritten(unwritten));
         }
@@ -236,7 +236,7 @@ pub(super) trait PrivateSession:
             if writing.give_up != Some(GiveUp::WhenStalled) {
                 return;
             }
-            let left = writing.outbox.waiting();
+            let left = writing.queue.waiting();
             if left < waiting {
                 Self::give_up_when_stalled(left, ctx);
             } else {

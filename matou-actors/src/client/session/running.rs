@@ -7,12 +7,12 @@ use actix::prelude::*;
 use slog::Logger;
 
 use super::Way;
-use super::encrypted::{self, EncryptedSession, SharedFiles};
-use super::plain::{PlainSession, Setup};
+use super::encrypted::{EncryptedSession, EncryptedSetup, SharedFiles};
+use super::plain::{PlainSession, PlainSetup};
 use crate::client::api::event::Event;
 use crate::client::api::settings::ClientSettings;
 use crate::client::files::FileContext;
-use crate::client::ids::{MessageIds, SessionId, TransferIds};
+use crate::client::ids::{MessageIds, SessionNumber, TransferIds};
 use crate::client::messages::{SessionCommand, SessionReport};
 use crate::exchange::RateLimit;
 use crate::protocol::Username;
@@ -21,7 +21,7 @@ use crate::transfer::Downloads;
 /// The sessions, and what each is started with.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    running: HashMap<SessionId, Recipient<SessionCommand>>,
+    running: HashMap<SessionNumber, Recipient<SessionCommand>>,
     settings: ClientSettings,
     messages: MessageIds,
     transfers: TransferIds,
@@ -47,7 +47,7 @@ impl Sessions {
     /// Starts one, which reports to `reports`; false if that is not possible.
     pub(crate) fn start(
         &mut self,
-        id: SessionId,
+        id: SessionNumber,
         peer: Username,
         way: Way,
         reports: Recipient<SessionReport>,
@@ -57,12 +57,12 @@ impl Sessions {
         let session = match (way, self.settings.identity.clone()) {
             (Way::Plain(role), _) => {
                 let files = FileContext { downloads, ids };
-                let setup = Setup { id, peer, role, connect_timeout, files, reports, logger };
+                let setup = PlainSetup { id, peer, role, connect_timeout, files, reports, logger };
                 PlainSession::new(setup).start().recipient()
             }
             // Without a key of the user's own the server knows of none, and no one asks.
             (Way::Encrypted(_), None) => return false,
-            (Way::Encrypted(meeting), Some(identity)) => EncryptedSession::new(encrypted::Setup {
+            (Way::Encrypted(meeting), Some(identity)) => EncryptedSession::new(EncryptedSetup {
                 id,
                 peer,
                 meeting: *meeting,
@@ -84,7 +84,7 @@ impl Sessions {
     }
 
     /// Has one do something; false if it is gone.
-    pub(crate) fn command(&self, id: SessionId, command: SessionCommand) -> bool {
+    pub(crate) fn command(&self, id: SessionNumber, command: SessionCommand) -> bool {
         match self.running.get(&id).filter(|session| session.connected()) {
             Some(session) => {
                 // Bounded by what the user typed, and by the files that were offered.
@@ -96,7 +96,7 @@ impl Sessions {
     }
 
     /// One has ended.
-    pub(crate) fn ended(&mut self, id: SessionId) {
+    pub(crate) fn ended(&mut self, id: SessionNumber) {
         self.running.remove(&id);
     }
 

@@ -10,7 +10,7 @@ use crate::screen::config::setting_error::WrongSetting;
 /// What a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub(crate) enum Action {
+pub(crate) enum KeyAction {
     Submit,
     NewLine,
     Complete,
@@ -62,7 +62,7 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) struct KeySpec {
     /// What it does.
-    pub(crate) action: Action,
+    pub(crate) action: KeyAction,
     /// Its name in the configuration.
     pub(crate) name: &'static str,
     /// Its keys unless configured.
@@ -72,7 +72,7 @@ pub(crate) struct KeySpec {
 }
 
 const fn spec(
-    action: Action,
+    action: KeyAction,
     name: &'static str,
     keys: &'static [&'static str],
     help: &'static str,
@@ -82,84 +82,94 @@ const fn spec(
 
 /// All actions, in the order in which the help page shows them.
 pub(crate) const KEYS: &[KeySpec] = &[
-    spec(Action::Help, "help", &["f1"], "show or close this page"),
+    spec(KeyAction::Help, "help", &["f1"], "show or close this page"),
     spec(
-        Action::Quit,
+        KeyAction::Quit,
         "quit",
         &["ctrl-c"],
         "close the dialog, else quit; asks first while transfers are running",
     ),
-    spec(Action::Accept, "accept", &["alt-y"], "accept the request or file shown"),
-    spec(Action::Decline, "decline", &["alt-n"], "decline it"),
-    spec(Action::Later, "later", &["alt-z"], "decide later"),
-    spec(Action::NextTab, "next_tab", &["ctrl-n"], "next tab"),
-    spec(Action::PreviousTab, "previous_tab", &["ctrl-p"], "previous tab"),
-    spec(Action::NextActive, "next_active", &["alt-a"], "next tab with unread messages"),
-    spec(Action::Tab(1), "tab_1", &["alt-1"], "first tab, and so on"),
-    spec(Action::Tab(2), "tab_2", &["alt-2"], ""),
-    spec(Action::Tab(3), "tab_3", &["alt-3"], ""),
-    spec(Action::Tab(4), "tab_4", &["alt-4"], ""),
-    spec(Action::Tab(5), "tab_5", &["alt-5"], ""),
-    spec(Action::Tab(6), "tab_6", &["alt-6"], ""),
-    spec(Action::Tab(7), "tab_7", &["alt-7"], ""),
-    spec(Action::Tab(8), "tab_8", &["alt-8"], ""),
-    spec(Action::Tab(9), "tab_9", &["alt-9"], "ninth tab"),
-    spec(Action::CloseTab, "close_tab", &["alt-w"], "close this private tab and its session"),
-    spec(Action::PageUp, "page_up", &["pageup"], "page up"),
-    spec(Action::PageDown, "page_down", &["pagedown"], "page down"),
-    spec(Action::Home, "home", &["home"], "start of the input, else of the scrollback"),
-    spec(Action::End, "end", &["end"], "end of the input, else of the scrollback"),
-    spec(Action::Top, "top", &["ctrl-home"], "start of the scrollback"),
-    spec(Action::Bottom, "bottom", &["ctrl-end"], "end of the scrollback"),
-    spec(Action::RosterUp, "roster_up", &["alt-pageup"], "page up in the user list"),
-    spec(Action::RosterDown, "roster_down", &["alt-pagedown"], "page down in the user list"),
-    spec(Action::Search, "search", &["ctrl-s"], "search in this tab; again for the previous match"),
-    spec(Action::Submit, "submit", &["enter"], "send the input"),
-    spec(Action::NewLine, "new_line", &["alt-enter", "shift-enter"], "start a new line"),
-    spec(Action::Complete, "complete", &["tab"], "complete a command, a name or a path"),
-    spec(Action::CompleteBack, "complete_back", &["shift-tab"], "previous completion"),
-    spec(Action::Older, "older", &["up"], "line above, else previous input"),
-    spec(Action::Newer, "newer", &["down"], "line below, else next input"),
-    spec(Action::HistorySearch, "history_search", &["ctrl-r"], "search the input history"),
-    spec(Action::CharLeft, "char_left", &["left", "ctrl-b"], "one character left"),
-    spec(Action::CharRight, "char_right", &["right", "ctrl-f"], "one character right"),
-    spec(Action::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "one word left"),
-    spec(Action::WordRight, "word_right", &["alt-f", "ctrl-right", "alt-right"], "one word right"),
-    spec(Action::LineStart, "line_start", &["ctrl-a"], "start of the line"),
-    spec(Action::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
-    spec(Action::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
+    spec(KeyAction::Accept, "accept", &["alt-y"], "accept the request or file shown"),
+    spec(KeyAction::Decline, "decline", &["alt-n"], "decline it"),
+    spec(KeyAction::Later, "later", &["alt-z"], "decide later"),
+    spec(KeyAction::NextTab, "next_tab", &["ctrl-n"], "next tab"),
+    spec(KeyAction::PreviousTab, "previous_tab", &["ctrl-p"], "previous tab"),
+    spec(KeyAction::NextActive, "next_active", &["alt-a"], "next tab with unread messages"),
+    spec(KeyAction::Tab(1), "tab_1", &["alt-1"], "first tab, and so on"),
+    spec(KeyAction::Tab(2), "tab_2", &["alt-2"], ""),
+    spec(KeyAction::Tab(3), "tab_3", &["alt-3"], ""),
+    spec(KeyAction::Tab(4), "tab_4", &["alt-4"], ""),
+    spec(KeyAction::Tab(5), "tab_5", &["alt-5"], ""),
+    spec(KeyAction::Tab(6), "tab_6", &["alt-6"], ""),
+    spec(KeyAction::Tab(7), "tab_7", &["alt-7"], ""),
+    spec(KeyAction::Tab(8), "tab_8", &["alt-8"], ""),
+    spec(KeyAction::Tab(9), "tab_9", &["alt-9"], "ninth tab"),
+    spec(KeyAction::CloseTab, "close_tab", &["alt-w"], "close this private tab and its session"),
+    spec(KeyAction::PageUp, "page_up", &["pageup"], "page up"),
+    spec(KeyAction::PageDown, "page_down", &["pagedown"], "page down"),
+    spec(KeyAction::Home, "home", &["home"], "start of the input, else of the scrollback"),
+    spec(KeyAction::End, "end", &["end"], "end of the input, else of the scrollback"),
+    spec(KeyAction::Top, "top", &["ctrl-home"], "start of the scrollback"),
+    spec(KeyAction::Bottom, "bottom", &["ctrl-end"], "end of the scrollback"),
+    spec(KeyAction::RosterUp, "roster_up", &["alt-pageup"], "page up in the user list"),
+    spec(KeyAction::RosterDown, "roster_down", &["alt-pagedown"], "page down in the user list"),
     spec(
-        Action::Delete,
+        KeyAction::Search,
+        "search",
+        &["ctrl-s"],
+        "search in this tab; again for the previous match",
+    ),
+    spec(KeyAction::Submit, "submit", &["enter"], "send the input"),
+    spec(KeyAction::NewLine, "new_line", &["alt-enter", "shift-enter"], "start a new line"),
+    spec(KeyAction::Complete, "complete", &["tab"], "complete a command, a name or a path"),
+    spec(KeyAction::CompleteBack, "complete_back", &["shift-tab"], "previous completion"),
+    spec(KeyAction::Older, "older", &["up"], "line above, else previous input"),
+    spec(KeyAction::Newer, "newer", &["down"], "line below, else next input"),
+    spec(KeyAction::HistorySearch, "history_search", &["ctrl-r"], "search the input history"),
+    spec(KeyAction::CharLeft, "char_left", &["left", "ctrl-b"], "one character left"),
+    spec(KeyAction::CharRight, "char_right", &["right", "ctrl-f"], "one character right"),
+    spec(KeyAction::WordLeft, "word_left", &["alt-b", "ctrl-left", "alt-left"], "one word left"),
+    spec(
+        KeyAction::WordRight,
+        "word_right",
+        &["alt-f", "ctrl-right", "alt-right"],
+        "one word right",
+    ),
+    spec(KeyAction::LineStart, "line_start", &["ctrl-a"], "start of the line"),
+    spec(KeyAction::LineEnd, "line_end", &["ctrl-e"], "end of the line"),
+    spec(KeyAction::Backspace, "backspace", &["backspace", "ctrl-h"], "delete to the left"),
+    spec(
+        KeyAction::Delete,
         "delete",
         &["delete", "ctrl-d"],
         "delete to the right; in Transfers, cancel",
     ),
-    spec(Action::KillToEnd, "kill_to_end", &["ctrl-k"], "cut to the end of the line"),
-    spec(Action::KillToStart, "kill_to_start", &["ctrl-u"], "cut to the start of the line"),
-    spec(Action::KillBlankWord, "kill_blank_word", &["ctrl-w"], "cut back to the last blank"),
+    spec(KeyAction::KillToEnd, "kill_to_end", &["ctrl-k"], "cut to the end of the line"),
+    spec(KeyAction::KillToStart, "kill_to_start", &["ctrl-u"], "cut to the start of the line"),
+    spec(KeyAction::KillBlankWord, "kill_blank_word", &["ctrl-w"], "cut back to the last blank"),
     spec(
-        Action::KillWordLeft,
+        KeyAction::KillWordLeft,
         "kill_word_left",
         &["alt-backspace", "ctrl-backspace"],
         "cut the word to the left",
     ),
     spec(
-        Action::KillWordRight,
+        KeyAction::KillWordRight,
         "kill_word_right",
         &["alt-d", "ctrl-delete"],
         "cut the word to the right",
     ),
-    spec(Action::Yank, "yank", &["ctrl-y"], "insert what was cut last"),
-    spec(Action::Transpose, "transpose", &["ctrl-t"], "swap two characters"),
-    spec(Action::Mouse, "mouse", &["alt-m"], "mouse off, to select text, or on"),
-    spec(Action::CopyMode, "copy_mode", &["alt-l"], "plain lines to copy text and whole links"),
-    spec(Action::Redraw, "redraw", &["ctrl-l"], "redraw the screen"),
-    spec(Action::Suspend, "suspend", &["ctrl-z"], "suspend to the shell; fg resumes"),
+    spec(KeyAction::Yank, "yank", &["ctrl-y"], "insert what was cut last"),
+    spec(KeyAction::Transpose, "transpose", &["ctrl-t"], "swap two characters"),
+    spec(KeyAction::Mouse, "mouse", &["alt-m"], "mouse off, to select text, or on"),
+    spec(KeyAction::CopyMode, "copy_mode", &["alt-l"], "plain lines to copy text and whole links"),
+    spec(KeyAction::Redraw, "redraw", &["ctrl-l"], "redraw the screen"),
+    spec(KeyAction::Suspend, "suspend", &["ctrl-z"], "suspend to the shell; fg resumes"),
 ];
 
 /// Which key does what.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyMap(HashMap<KeyCombination, Action>);
+pub(crate) struct KeyMap(HashMap<KeyCombination, KeyAction>);
 
 impl KeyMap {
     /// The default keys, with those of `configured` in place of an action's own.
@@ -196,17 +206,17 @@ impl KeyMap {
     }
 
     /// What this key does; `None` when it only types.
-    pub(crate) fn action(&self, event: KeyEvent) -> Option<Action> {
+    pub(crate) fn action(&self, event: KeyEvent) -> Option<KeyAction> {
         self.0.get(&KeyCombination::of(event)).copied()
     }
 
     /// The shortest key of `action` as it is shown; nothing when it has none.
-    pub(crate) fn key(&self, action: Action) -> Option<String> {
+    pub(crate) fn key(&self, action: KeyAction) -> Option<String> {
         self.keys(action).into_iter().next()
     }
 
     /// The keys of `action` as they are shown: `Ctrl-N`.
-    pub(crate) fn keys(&self, action: Action) -> Vec<String> {
+    pub(crate) fn keys(&self, action: KeyAction) -> Vec<String> {
         let mut keys: Vec<String> = self
             .0
             .iter()
@@ -248,12 +258,12 @@ mod tests {
     fn keys_are_found_in_whichever_form_they_arrive() {
         let map = KeyMap::new(&BTreeMap::new()).unwrap();
         let found = |code, modifiers| map.action(KeyEvent::new(code, modifiers));
-        assert_eq!(found(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::CompleteBack));
-        assert_eq!(found(KeyCode::BackTab, KeyModifiers::NONE), Some(Action::CompleteBack));
-        assert_eq!(found(KeyCode::Char('N'), KeyModifiers::CONTROL), Some(Action::NextTab));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::SHIFT), Some(KeyAction::CompleteBack));
+        assert_eq!(found(KeyCode::BackTab, KeyModifiers::NONE), Some(KeyAction::CompleteBack));
+        assert_eq!(found(KeyCode::Char('N'), KeyModifiers::CONTROL), Some(KeyAction::NextTab));
         assert_eq!(found(KeyCode::Char('x'), KeyModifiers::NONE), None);
-        assert_eq!(found(KeyCode::Char('3'), KeyModifiers::ALT), Some(Action::Tab(3)));
-        assert_eq!(found(KeyCode::Char('Y'), KeyModifiers::ALT), Some(Action::Accept));
+        assert_eq!(found(KeyCode::Char('3'), KeyModifiers::ALT), Some(KeyAction::Tab(3)));
+        assert_eq!(found(KeyCode::Char('Y'), KeyModifiers::ALT), Some(KeyAction::Accept));
         assert_eq!(
             KeyCombination::parse("Alt-Y"),
             KeyCombination::parse("alt-y"),
@@ -265,9 +275,9 @@ mod tests {
     #[test]
     fn configured_keys_replace_the_ones_of_their_action() {
         let map = KeyMap::new(&configured(&[("next_tab", &["f5", "ctrl-p"])])).unwrap();
-        assert_eq!(map.keys(Action::NextTab), ["F5", "Ctrl-P"]);
-        assert!(map.keys(Action::PreviousTab).is_empty());
-        assert_eq!(map.keys(Action::CompleteBack), ["Shift-Tab"]);
+        assert_eq!(map.keys(KeyAction::NextTab), ["F5", "Ctrl-P"]);
+        assert!(map.keys(KeyAction::PreviousTab).is_empty());
+        assert_eq!(map.keys(KeyAction::CompleteBack), ["Shift-Tab"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::screen::config::style::{Colors, Role};
+use crate::screen::config::style::{Colors, StyleRole};
 
 /// A colour as red, green and blue, and which of the 16 stands for it.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(in crate::screen) enum Base {
 }
 
 /// How `theme` draws `role`.
-pub(in crate::screen) fn look(theme: Base, role: Role) -> Look {
+pub(in crate::screen) fn look(theme: Base, role: StyleRole) -> Look {
     match theme {
         Base::Light => colored(role, &LIGHT),
         Base::Monochrome => monochrome(role),
@@ -212,69 +212,87 @@ const STRONG_NAMES: &[Hue] = &[
     Hue(255, 170, 255, Color::LightMagenta),
 ];
 
-fn colored(role: Role, palette: &Palette) -> Look {
+fn colored(role: StyleRole, palette: &Palette) -> Look {
     let plain = Look::default();
     let fg = |hue| Look { fg: Some(hue), ..plain };
     let bold = |look| Look { modifiers: Modifier::BOLD, ..look };
     let on = |fg, bg| Look { fg: Some(fg), bg: Some(bg), ..plain };
     match role {
-        Role::Text => plain,
-        Role::Dim | Role::Presence | Role::Day => fg(palette.dim),
+        StyleRole::Text => plain,
+        StyleRole::Dim | StyleRole::Presence | StyleRole::Day => fg(palette.dim),
         // No colour of its own: it has to be legible whatever the ground is.
-        Role::Own => bold(plain),
+        StyleRole::Own => bold(plain),
         // Of the 16, none but magenta is legible on black and on white.
-        Role::Mention => {
+        StyleRole::Mention => {
             let Hue(red, green, blue, _) = palette.warning;
             bold(fg(Hue(red, green, blue, Color::Magenta)))
         }
-        Role::Notice => fg(palette.accent),
-        Role::Error => bold(fg(palette.error)),
-        Role::Unread => fg(palette.error),
-        Role::Tab | Role::Status => on(palette.bar_text, palette.bar),
-        Role::TabActive => bold(on(palette.bar_text, palette.raised)),
-        Role::TabUnread => on(palette.unread, palette.bar),
-        Role::TabUrgent | Role::StatusWarning => bold(on(palette.warning, palette.bar)),
-        Role::Prompt => on(palette.bar_text, palette.raised),
-        Role::PromptKey => bold(on(palette.warning, palette.raised)),
-        Role::Gauge => fg(palette.good),
-        Role::Match => Look { fg: Some(palette.warning), bg: None, modifiers: Modifier::REVERSED },
-        Role::Selected => Look { modifiers: Modifier::REVERSED, ..plain },
-        Role::Heading => Look { modifiers: Modifier::BOLD | Modifier::UNDERLINED, ..plain },
+        StyleRole::Notice => fg(palette.accent),
+        StyleRole::Error => bold(fg(palette.error)),
+        StyleRole::Unread => fg(palette.error),
+        StyleRole::Tab | StyleRole::Status => on(palette.bar_text, palette.bar),
+        StyleRole::TabActive => bold(on(palette.bar_text, palette.raised)),
+        StyleRole::TabUnread => on(palette.unread, palette.bar),
+        StyleRole::TabUrgent | StyleRole::StatusWarning => bold(on(palette.warning, palette.bar)),
+        StyleRole::Prompt => on(palette.bar_text, palette.raised),
+        StyleRole::PromptKey => bold(on(palette.warning, palette.raised)),
+        StyleRole::Gauge => fg(palette.good),
+        StyleRole::Match => {
+            Look { fg: Some(palette.warning), bg: None, modifiers: Modifier::REVERSED }
+        }
+        StyleRole::Selected => Look { modifiers: Modifier::REVERSED, ..plain },
+        StyleRole::Heading => Look { modifiers: Modifier::BOLD | Modifier::UNDERLINED, ..plain },
     }
 }
 
-fn monochrome(role: Role) -> Look {
+fn monochrome(role: StyleRole) -> Look {
     let modifiers = match role {
-        Role::Text | Role::Presence | Role::Notice | Role::Gauge => Modifier::empty(),
-        Role::Dim | Role::Day => Modifier::DIM,
+        StyleRole::Text | StyleRole::Presence | StyleRole::Notice | StyleRole::Gauge => {
+            Modifier::empty()
+        }
+        StyleRole::Dim | StyleRole::Day => Modifier::DIM,
         // A question stands above the status line, and apart from it.
-        Role::Own | Role::Error | Role::Unread | Role::TabActive | Role::Prompt => Modifier::BOLD,
-        Role::Mention | Role::Heading => Modifier::BOLD | Modifier::UNDERLINED,
-        Role::Tab | Role::Status | Role::Selected | Role::Match => Modifier::REVERSED,
-        Role::TabUnread => Modifier::REVERSED | Modifier::BOLD,
-        Role::TabUrgent | Role::StatusWarning | Role::PromptKey => {
+        StyleRole::Own
+        | StyleRole::Error
+        | StyleRole::Unread
+        | StyleRole::TabActive
+        | StyleRole::Prompt => Modifier::BOLD,
+        StyleRole::Mention | StyleRole::Heading => Modifier::BOLD | Modifier::UNDERLINED,
+        StyleRole::Tab | StyleRole::Status | StyleRole::Selected | StyleRole::Match => {
+            Modifier::REVERSED
+        }
+        StyleRole::TabUnread => Modifier::REVERSED | Modifier::BOLD,
+        StyleRole::TabUrgent | StyleRole::StatusWarning | StyleRole::PromptKey => {
             Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED
         }
     };
     Look { modifiers, ..Look::default() }
 }
 
-fn high_contrast(role: Role) -> Look {
+fn high_contrast(role: StyleRole) -> Look {
     let white = Hue(255, 255, 255, Color::White);
     let black = Hue(0, 0, 0, Color::Black);
     let yellow = Hue(255, 255, 0, Color::LightYellow);
     let on = |fg, bg, modifiers| Look { fg: Some(fg), bg: Some(bg), modifiers };
     match role {
-        Role::Text | Role::Dim | Role::Presence | Role::Day | Role::Notice => {
-            on(white, black, Modifier::empty())
+        StyleRole::Text
+        | StyleRole::Dim
+        | StyleRole::Presence
+        | StyleRole::Day
+        | StyleRole::Notice => on(white, black, Modifier::empty()),
+        StyleRole::Own | StyleRole::Gauge => on(white, black, Modifier::BOLD),
+        StyleRole::Mention | StyleRole::Error | StyleRole::Unread => {
+            on(yellow, black, Modifier::BOLD)
         }
-        Role::Own | Role::Gauge => on(white, black, Modifier::BOLD),
-        Role::Mention | Role::Error | Role::Unread => on(yellow, black, Modifier::BOLD),
-        Role::Tab | Role::Status => on(black, white, Modifier::empty()),
-        Role::TabActive | Role::Heading => on(white, black, Modifier::BOLD | Modifier::UNDERLINED),
-        Role::TabUnread => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
-        Role::PromptKey => on(black, yellow, Modifier::BOLD | Modifier::UNDERLINED),
-        Role::TabUrgent | Role::StatusWarning => on(black, yellow, Modifier::BOLD),
-        Role::Match | Role::Selected | Role::Prompt => on(black, yellow, Modifier::empty()),
+        StyleRole::Tab | StyleRole::Status => on(black, white, Modifier::empty()),
+        StyleRole::TabActive | StyleRole::Heading => {
+            on(white, black, Modifier::BOLD | Modifier::UNDERLINED)
+        }
+        StyleRole::TabUnread => on(black, white, Modifier::BOLD | Modifier::UNDERLINED),
+        StyleRole::PromptKey => on(black, yellow, Modifier::BOLD | Modifier::UNDERLINED),
+        StyleRole::TabUrgent | StyleRole::StatusWarning => on(black, yellow, Modifier::BOLD),
+        StyleRole::Match | StyleRole::Selected | StyleRole::Prompt => {
+            on(black, yellow, Modifier::empty())
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub(crate) enum Role {
+pub(crate) enum StyleRole {
     Text,
     Dim,
     Own,
@@ -30,28 +30,28 @@ pub(crate) enum Role {
 }
 
 /// The roles with their names in the configuration.
-pub(crate) const ROLES: &[(Role, &str)] = &[
-    (Role::Text, "text"),
-    (Role::Dim, "dim"),
-    (Role::Own, "own"),
-    (Role::Mention, "mention"),
-    (Role::Notice, "notice"),
-    (Role::Error, "error"),
-    (Role::Presence, "presence"),
-    (Role::Day, "day"),
-    (Role::Unread, "unread"),
-    (Role::Tab, "tab"),
-    (Role::TabActive, "tab_active"),
-    (Role::TabUnread, "tab_unread"),
-    (Role::TabUrgent, "tab_urgent"),
-    (Role::Status, "status"),
-    (Role::StatusWarning, "status_warning"),
-    (Role::Prompt, "prompt"),
-    (Role::PromptKey, "prompt_key"),
-    (Role::Gauge, "gauge"),
-    (Role::Match, "match"),
-    (Role::Selected, "selected"),
-    (Role::Heading, "heading"),
+pub(crate) const ROLES: &[(StyleRole, &str)] = &[
+    (StyleRole::Text, "text"),
+    (StyleRole::Dim, "dim"),
+    (StyleRole::Own, "own"),
+    (StyleRole::Mention, "mention"),
+    (StyleRole::Notice, "notice"),
+    (StyleRole::Error, "error"),
+    (StyleRole::Presence, "presence"),
+    (StyleRole::Day, "day"),
+    (StyleRole::Unread, "unread"),
+    (StyleRole::Tab, "tab"),
+    (StyleRole::TabActive, "tab_active"),
+    (StyleRole::TabUnread, "tab_unread"),
+    (StyleRole::TabUrgent, "tab_urgent"),
+    (StyleRole::Status, "status"),
+    (StyleRole::StatusWarning, "status_warning"),
+    (StyleRole::Prompt, "prompt"),
+    (StyleRole::PromptKey, "prompt_key"),
+    (StyleRole::Gauge, "gauge"),
+    (StyleRole::Match, "match"),
+    (StyleRole::Selected, "selected"),
+    (StyleRole::Heading, "heading"),
 ];
 
 /// How many colours may be used.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::screen::config::palette::{Base, fit, look, name_hues};
 use crate::screen::config::setting_error::WrongSetting;
-use crate::screen::config::style::{Colors, ROLES, Role};
+use crate::screen::config::style::{Colors, ROLES, StyleRole};
 
 /// The named themes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,7 +43,7 @@ pub(crate) struct TerminalHints {
 /// How everything is drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Theme {
-    styles: BTreeMap<Role, Style>,
+    styles: BTreeMap<StyleRole, Style>,
     names: Vec<Style>,
 }
 
@@ -64,7 +64,7 @@ impl Theme {
             ThemeName::Monochrome => Base::Monochrome,
             ThemeName::HighContrast => Base::HighContrast,
         };
-        let mut styles: BTreeMap<Role, Style> =
+        let mut styles: BTreeMap<StyleRole, Style> =
             ROLES.iter().map(|(role, _)| (*role, look(base, *role).style(colors))).collect();
         for (role, text) in overrides {
             let setting = || format!("screen.styles.{role}");
@@ -86,7 +86,7 @@ impl Theme {
     }
 
     /// How `role` is drawn.
-    pub(crate) fn style(&self, role: Role) -> Style {
+    pub(crate) fn style(&self, role: StyleRole) -> Style {
         self.styles.get(&role).copied().unwrap_or_default()
     }
 

@@ -32,7 +32,7 @@ const OPEN_LOGS: usize = 8;
 
 /// Something for the disk.
 #[derive(Debug)]
-pub(in crate::screen) enum Job {
+pub(in crate::screen) enum DiskJob {
     /// Add a line to the history.
     Remember(String),
     /// Add a line to this file of the chat log.
@@ -52,7 +52,7 @@ pub(in crate::screen) enum Job {
 
 /// The thread that does the jobs. When this is dropped it does those that wait, and ends.
 pub(in crate::screen) struct Disk {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<DiskJob>,
     /// Closed when the thread has ended.
     ended: oneshot::Receiver<Infallible>,
     complained: bool,
@@ -68,7 +68,7 @@ impl Disk {
         let (jobs, queue) = sync_channel(QUEUE);
         let (running, ended) = oneshot::channel();
         let (logs, pasted) = (VecDeque::new(), Vec::new());
-        let worker = Worker { folder, answers, logs, pasted, complained: false };
+        let worker = DiskWorker { folder, answers, logs, pasted, complained: false };
         std::thread::Builder::new().name("screen-disk".into()).spawn(move || {
             worker.run(&queue);
             drop(running);
@@ -78,22 +78,22 @@ impl Disk {
 
     /// Gives it `job`. When too many wait it is not done, and the event that reports this is
     /// returned: for a job that the user did not ask for, only once.
-    pub(in crate::screen) fn add(&mut self, job: Job) -> Option<UiEvent> {
+    pub(in crate::screen) fn add(&mut self, job: DiskJob) -> Option<UiEvent> {
         let (TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.try_send(job).err()?;
         let slow = "the disk is too slow";
         match job {
-            Job::List(folder) => {
+            DiskJob::List(folder) => {
                 let text = format!("Cannot list {}: {slow}.", folder.display());
                 Some(UiEvent::DiskFailed(text))
             }
-            Job::FindFile(line, _) => Some(UiEvent::FileFound(line, None)),
-            Job::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
+            DiskJob::FindFile(line, _) => Some(UiEvent::FileFound(line, None)),
+            DiskJob::StorePaste(to, _) => Some(UiEvent::Stored(to, Err(slow.into()))),
             // The rest of them is removed at the end.
-            Job::RemovePaste(_) => None,
+            DiskJob::RemovePaste(_) => None,
             #[cfg(test)]
-            Job::Hang(_) => None,
-            Job::Remember(_) | Job::Log(..) => {
+            DiskJob::Hang(_) => None,
+            DiskJob::Remember(_) | DiskJob::Log(..) => {
                 let text = format!("History or chat log will have gaps: {slow}.");
                 let again = std::mem::replace(&mut self.complained, true);
                 (!again).then_some(UiEvent::DiskFailed(text))
@@ -150,7 +150,7 @@ fn tail(path: &Path) -> io::Result<(String, bool)> {
     Ok((whole.to_owned(), skipped == 0))
 }
 
-struct Worker {
+struct DiskWorker {
     folder: Option<PathBuf>,
     answers: UnboundedSender<UiEvent>,
     logs: VecDeque<(String, File)>,
@@ -159,37 +159,37 @@ struct Worker {
     complained: bool,
 }
 
-impl Worker {
-    fn run(mut self, queue: &Receiver<Job>) {
+impl DiskWorker {
+    fn run(mut self, queue: &Receiver<DiskJob>) {
         if let Some(folder) = &self.folder {
             sweep(&folder.join(PASTED));
         }
         while let Ok(job) = queue.recv() {
             match job {
-                Job::Remember(line) => {
+                DiskJob::Remember(line) => {
                     let done = self.remember(&line);
                     self.report("the history file", done);
                 }
-                Job::Log(file, line) => {
+                DiskJob::Log(file, line) => {
                     let done = self.log(file, &line);
                     self.report("the chat log", done);
                 }
-                Job::List(folder) => {
+                DiskJob::List(folder) => {
                     let names = names(&folder).unwrap_or_default();
                     self.answer(UiEvent::Listed(Listing { folder, names }));
                 }
-                Job::FindFile(line, paths) => {
+                DiskJob::FindFile(line, paths) => {
                     let found = paths.into_iter().find(|path| path.is_file());
                     self.answer(UiEvent::FileFound(line, found));
                 }
-                Job::StorePaste(to, text) => {
+                DiskJob::StorePaste(to, text) => {
                     let stored = self.store(&text).map_err(|error| error.to_string());
                     self.pasted.extend(stored.clone());
                     self.answer(UiEvent::Stored(to, stored));
                 }
                 #[cfg(test)]
-                Job::Hang(until) => drop(until.recv()),
-                Job::RemovePaste(path) => {
+                DiskJob::Hang(until) => drop(until.recv()),
+                DiskJob::RemovePaste(path) => {
                     self.pasted.retain(|other| *other != path);
                     drop(fs::remove_file(path));
                 }

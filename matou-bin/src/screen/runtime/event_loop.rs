@@ -11,13 +11,13 @@ use matou_actors::client::{Events, Handle};
 use tokio::sync::Notify as Wake;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use crate::screen::runtime::disk::{Disk, Job};
+use crate::screen::runtime::disk::{Disk, DiskJob};
 use crate::screen::runtime::error::ScreenError;
 use crate::screen::runtime::keyboard::Keyboard;
-use crate::screen::runtime::signals::{Signal, Signals};
+use crate::screen::runtime::signals::{ScreenSignals, Signal};
 use crate::screen::runtime::terminal::Screen;
 use crate::screen::state::app::App;
-use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::state::event::{Now, UiEffect, UiEvent};
 
 /// At most 60 frames a second.
 pub const FRAME: Duration = Duration::from_nanos(16_666_667);
@@ -54,7 +54,7 @@ impl EventLoop<'_> {
         &mut self,
         mut events: Events,
         mut disk_events: UnboundedReceiver<UiEvent>,
-        mut signals: Signals,
+        mut signals: ScreenSignals,
         panicked: Arc<Wake>,
     ) -> Ended {
         let mut keyboard = match Keyboard::new() {
@@ -170,26 +170,26 @@ impl EventLoop<'_> {
         for effect in self.app.update(event, now(self.started)) {
             match effect {
                 // An error is the end of the client, which the events report.
-                Effect::Send(command) => drop(self.handle.send_now(command)),
-                Effect::Remember(line) => self.disk(Job::Remember(line)),
-                Effect::Log { file, line } => self.disk(Job::Log(file, line)),
-                Effect::List(folder) => self.disk(Job::List(folder)),
-                Effect::FindFile { line, paths } => self.disk(Job::FindFile(line, paths)),
-                Effect::StorePaste { to, text } => self.disk(Job::StorePaste(to, text)),
-                Effect::RemovePaste(path) => self.disk(Job::RemovePaste(path)),
-                Effect::Notify(how, text) => self.screen.notify(how, &text)?,
-                Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
-                Effect::CopyMode(lines) => self.screen.copy_mode(&lines)?,
-                Effect::EndCopyMode => self.screen.end_copy_mode()?,
-                Effect::Redraw => self.screen.redraw()?,
-                Effect::Suspend => self.suspend = true,
-                Effect::Exit(reason) => return Ok(Flow::Exit(reason)),
+                UiEffect::Send(command) => drop(self.handle.send_now(command)),
+                UiEffect::Remember(line) => self.disk(DiskJob::Remember(line)),
+                UiEffect::Log { file, line } => self.disk(DiskJob::Log(file, line)),
+                UiEffect::List(folder) => self.disk(DiskJob::List(folder)),
+                UiEffect::FindFile { line, paths } => self.disk(DiskJob::FindFile(line, paths)),
+                UiEffect::StorePaste { to, text } => self.disk(DiskJob::StorePaste(to, text)),
+                UiEffect::RemovePaste(path) => self.disk(DiskJob::RemovePaste(path)),
+                UiEffect::Notify(how, text) => self.screen.notify(how, &text)?,
+                UiEffect::Mouse(wanted) => self.screen.mouse(wanted)?,
+                UiEffect::CopyMode(lines) => self.screen.copy_mode(&lines)?,
+                UiEffect::EndCopyMode => self.screen.end_copy_mode()?,
+                UiEffect::Redraw => self.screen.redraw()?,
+                UiEffect::Suspend => self.suspend = true,
+                UiEffect::Exit(reason) => return Ok(Flow::Exit(reason)),
             }
         }
         Ok(Flow::On)
     }
 
-    fn disk(&mut self, job: Job) {
+    fn disk(&mut self, job: DiskJob) {
         if let Some(event) = self.disk.add(job) {
             // The receiver lives as long as the loop.
             let _ = self.answers.send(event);
@@ -197,7 +197,7 @@ impl EventLoop<'_> {
     }
 
     /// Gives the terminal to the shell until the program is continued.
-    async fn stop(&mut self, signals: &mut Signals) -> io::Result<Flow> {
+    async fn stop(&mut self, signals: &mut ScreenSignals) -> io::Result<Flow> {
         self.screen.leave();
         crate::screen::runtime::signals::stop_self()?;
         signals.continued().await;

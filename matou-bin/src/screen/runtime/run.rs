@@ -19,9 +19,9 @@ use crate::screen::config::theme::TerminalHints;
 use crate::screen::runtime::disk::{self, Disk};
 use crate::screen::runtime::error::ScreenError;
 use crate::screen::runtime::event_loop::{EventLoop, now};
-use crate::screen::runtime::signals::Signals;
+use crate::screen::runtime::signals::ScreenSignals;
 use crate::screen::runtime::terminal::{Screen, restore};
-use crate::screen::state::app::{App, Start};
+use crate::screen::state::app::{App, AppStart};
 use crate::screen::state::event::UiEvent;
 use crate::screen::state::modal::ServerChoice;
 use crate::screen::text::short_names::ShortNames;
@@ -81,10 +81,10 @@ async fn show(
     let unreadable =
         history.as_ref().err().map(|error| format!("Cannot read the history file: {error}."));
     let panicked = restore_on_panic();
-    let signals = Signals::new()?;
+    let signals = ScreenSignals::new()?;
     let mut screen = Screen::take(options.settings.mouse)?;
     let started = Instant::now();
-    let app = App::new(Start {
+    let app = App::new(AppStart {
         settings: options.settings,
         hints: TerminalHints::from_environment(),
         short_names: ShortNames::random(),

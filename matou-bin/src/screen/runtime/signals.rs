@@ -19,7 +19,7 @@ pub(in crate::screen) enum Signal {
 }
 
 /// The signals that the screen catches.
-pub(in crate::screen) struct Signals {
+pub(in crate::screen) struct ScreenSignals {
     terminate: Stream,
     hang_up: Stream,
     interrupt: Stream,
@@ -30,7 +30,7 @@ pub(in crate::screen) struct Signals {
     resize: Stream,
 }
 
-impl Signals {
+impl ScreenSignals {
     /// Catches them from now on.
     pub(in crate::screen) fn new() -> io::Result<Self> {
         let raw = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
@@ -74,7 +74,7 @@ pub(in crate::screen) fn stop_group() -> bool {
 }
 
 /// Stops this process. Returns at once or when it is continued: wait for that by
-/// [`Signals::continued`].
+/// [`ScreenSignals::continued`].
 pub(in crate::screen) fn stop_self() -> io::Result<()> {
     kill_process(getpid(), Number::STOP).map_err(io::Error::from)
 }

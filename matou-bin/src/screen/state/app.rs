@@ -12,24 +12,24 @@ use crate::screen::config::keymap::KeyMap;
 use crate::screen::config::setting_error::WrongSetting;
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
 use crate::screen::config::theme::{TerminalHints, Theme};
-use crate::screen::state::buffer::Limits;
+use crate::screen::state::buffer::BufferLimits;
 use crate::screen::state::burst::Burst;
 use crate::screen::state::completion::Completion;
 use crate::screen::state::entry::{Body, Entry};
-use crate::screen::state::event::{Effect, Now};
-use crate::screen::state::history::History;
+use crate::screen::state::event::{Now, UiEffect};
+use crate::screen::state::history::InputHistory;
 use crate::screen::state::input_line::InputLine;
-use crate::screen::state::modal::{Modal, ServerChoice, Servers, SignIn};
+use crate::screen::state::modal::{Modal, ServerChoice, ServerMenu, SignInForm};
 use crate::screen::state::notify::Notifier;
 use crate::screen::state::people::People;
 use crate::screen::state::prompts::Prompts;
 use crate::screen::state::question::Question;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
-use crate::screen::state::transfers::Transfers;
+use crate::screen::state::transfers::TransferList;
 use crate::screen::text::short_names::ShortNames;
 
 const ROOM_BYTES: usize = 60 * 1024 * 1024;
-const TRANSFER_LIMITS: Limits = Limits { lines: 1000, bytes: 1024 * 1024 };
+const TRANSFER_LIMITS: BufferLimits = BufferLimits { lines: 1000, bytes: 1024 * 1024 };
 /// How long a short message stays in the status line.
 const FLASH: Duration = Duration::from_secs(4);
 
@@ -53,7 +53,7 @@ pub(crate) struct App {
     pub(in crate::screen) me: Option<Username>,
     /// The server as the user named it.
     pub(in crate::screen) server: String,
-    pub(in crate::screen) link: ServerLink,
+    pub(in crate::screen) link: ServerStatus,
     /// What protects the connection to the server, once it was reached.
     pub(in crate::screen) security: Option<LinkSecurity>,
     /// What was last shown of why the server is not reached.
@@ -72,12 +72,12 @@ pub(crate) struct App {
     pub(in crate::screen) untabbed: BTreeMap<FoldedName, PrivateState>,
     /// Rows of the roster above the first one that is seen.
     pub(in crate::screen) roster_offset: usize,
-    pub(in crate::screen) transfers: Transfers,
+    pub(in crate::screen) transfers: TransferList,
     pub(in crate::screen) prompts: Prompts,
     /// The question that Enter or a key combination answers, and since when it is shown.
     pub(in crate::screen) question: (Question, Duration),
     pub(in crate::screen) modal: Option<Modal>,
-    pub(in crate::screen) history: History,
+    pub(in crate::screen) history: InputHistory,
     /// What was cut last.
     pub(in crate::screen) killed: String,
     pub(in crate::screen) completion: Option<Completion>,
@@ -100,13 +100,13 @@ pub(crate) struct App {
     pub(in crate::screen) leaving: Option<Duration>,
     /// Errors to print after the screen is closed.
     pub(in crate::screen) last_words: Vec<String>,
-    pub(in crate::screen) effects: Vec<Effect>,
+    pub(in crate::screen) effects: Vec<UiEffect>,
     pub(in crate::screen) dirty: bool,
 }
 
 /// The connection to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ServerLink {
+pub(crate) enum ServerStatus {
     /// Not yet.
     Connecting,
     /// Signed in.
@@ -141,7 +141,7 @@ pub(crate) struct PasteFile {
 
 /// What the screen is started with.
 #[derive(Debug)]
-pub(crate) struct Start {
+pub(crate) struct AppStart {
     /// The configuration.
     pub(crate) settings: ScreenSettings,
     /// The terminal.
@@ -166,8 +166,8 @@ pub(crate) struct Start {
 
 impl App {
     /// A screen before anything has happened.
-    pub(crate) fn new(start: Start) -> Result<Self, WrongSetting> {
-        let Start {
+    pub(crate) fn new(start: AppStart) -> Result<Self, WrongSetting> {
+        let AppStart {
             settings,
             hints,
             short_names,
@@ -181,13 +181,13 @@ impl App {
         } = start;
         settings.check()?;
         let lines = usize::try_from(settings.scrollback).unwrap_or(usize::MAX);
-        let room = Tab::new(TabKind::Room, Limits { lines, bytes: ROOM_BYTES });
+        let room = Tab::new(TabKind::Room, BufferLimits { lines, bytes: ROOM_BYTES });
         let transfers = Tab::new(TabKind::Transfers, TRANSFER_LIMITS);
         let modal = if servers.is_empty() {
-            username.is_none().then(|| Modal::SignIn(SignIn::default()))
+            username.is_none().then(|| Modal::SignIn(SignInForm::default()))
         } else {
             let (selected, input, problem) = (0, InputLine::default(), None);
-            Some(Modal::Servers(Servers { list: servers, selected, input, problem }))
+            Some(Modal::Servers(ServerMenu { list: servers, selected, input, problem }))
         };
         let mut app = Self {
             theme: Theme::new(settings.theme, settings.colors, &hints, &settings.styles)?,
@@ -202,7 +202,7 @@ impl App {
             size,
             me: username,
             server,
-            link: ServerLink::Connecting,
+            link: ServerStatus::Connecting,
             security: None,
             stated_reason: String::new(),
             older: Older::default(),
@@ -214,11 +214,11 @@ impl App {
             active: 0,
             untabbed: BTreeMap::new(),
             roster_offset: 0,
-            transfers: Transfers::default(),
+            transfers: TransferList::default(),
             prompts: Prompts::default(),
             question: (Question::default(), Duration::ZERO),
             modal,
-            history: History::new(history),
+            history: InputHistory::new(history),
             killed: String::new(),
             completion: None,
             meta: None,
@@ -243,7 +243,7 @@ impl App {
 
     /// Says what begins now.
     pub(in crate::screen) fn greet(&mut self) {
-        let help = self.keys.keys(crate::screen::config::keymap::Action::Help).join(", ");
+        let help = self.keys.keys(crate::screen::config::keymap::KeyAction::Help).join(", ");
         let text = format!("Connecting to {}. {help} shows all keys and commands.", self.server);
         self.notice_in(0, &text);
     }
@@ -278,7 +278,7 @@ impl App {
         if let Some(next) = self.burst.next() {
             wait = wait.min(next.saturating_sub(self.now.elapsed));
         }
-        if let ServerLink::Down { next: Some((_, at)), .. } = &self.link {
+        if let ServerStatus::Down { next: Some((_, at)), .. } = &self.link {
             let left = at.saturating_sub(self.now.elapsed);
             if !left.is_zero() {
                 let part = Duration::from_nanos(u64::from(left.subsec_nanos()));

@@ -17,7 +17,7 @@ pub(crate) struct Buffer {
     entries: VecDeque<Entry>,
     first: EntryId,
     bytes: usize,
-    limits: Limits,
+    limits: BufferLimits,
     unread: Option<EntryId>,
     /// How many messages have an author whose name takes so many columns.
     name_widths: BTreeMap<usize, usize>,
@@ -25,7 +25,7 @@ pub(crate) struct Buffer {
 
 /// How much one buffer may hold.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct BufferLimits {
     /// Entries.
     pub(crate) lines: usize,
     /// Bytes of memory, roughly.
@@ -34,7 +34,7 @@ pub(crate) struct Limits {
 
 /// A user joined or left.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Move {
+pub(crate) enum RosterMove {
     /// In.
     Joined,
     /// Out.
@@ -43,7 +43,7 @@ pub(crate) enum Move {
 
 impl Buffer {
     /// An empty one.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: BufferLimits) -> Self {
         Self {
             entries: VecDeque::new(),
             first: 0,
@@ -89,7 +89,7 @@ impl Buffer {
 
     /// Adds that `who` joined or left, into the last entry when that is of the same kind
     /// and day.
-    pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: Move) {
+    pub(crate) fn moved(&mut self, at: DateTime, who: Username, how: RosterMove) {
         let fold = match self.entries.back_mut() {
             Some(Entry { at: last, body: Body::Presence(presence) })
                 if last.date() == at.date() =>
@@ -206,10 +206,10 @@ fn name_width(entry: &Entry) -> Option<usize> {
     }
 }
 
-fn note(presence: &mut Presence, who: Username, how: Move) {
+fn note(presence: &mut Presence, who: Username, how: RosterMove) {
     match how {
-        Move::Joined => presence.joined(who),
-        Move::Left => presence.left(who),
+        RosterMove::Joined => presence.joined(who),
+        RosterMove::Left => presence.left(who),
     }
 }
 
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn old_entries_leave_when_lines_or_bytes_run_out() {
-        let mut buffer = Buffer::new(Limits { lines: 3, bytes: 100_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 3, bytes: 100_000 });
         for n in 0..10 {
             buffer.push(notice(&n.to_string()));
         }
@@ -241,7 +241,7 @@ mod tests {
         assert!(buffer.entry(6).is_none() && buffer.entry(10).is_none());
         assert_eq!(buffer.entry(9).unwrap().body.text(), "9");
 
-        let mut buffer = Buffer::new(Limits { lines: 1000, bytes: 10_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 1000, bytes: 10_000 });
         for _ in 0..100 {
             buffer.push(notice(&"x".repeat(1000)));
         }
@@ -250,25 +250,25 @@ mod tests {
 
     #[test]
     fn joins_and_leaves_fold_into_one_entry_a_day() {
-        let mut buffer = Buffer::new(Limits { lines: 100, bytes: 100_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 100, bytes: 100_000 });
         for n in 0..20 {
-            buffer.moved(at(1), name(&format!("n{n}")), Move::Joined);
+            buffer.moved(at(1), name(&format!("n{n}")), RosterMove::Joined);
         }
-        buffer.moved(at(1), name("n3"), Move::Left);
+        buffer.moved(at(1), name("n3"), RosterMove::Left);
         assert_eq!(buffer.end(), 1);
         assert_eq!(
             buffer.entry(0).unwrap().body.text(),
             "→ n0, n1, n2, n3, n4, n5, n6, n7 and 12 more joined · ← n3 left"
         );
         buffer.push(notice("x"));
-        buffer.moved(at(1), name("a"), Move::Joined);
-        buffer.moved(at(2), name("b"), Move::Joined);
+        buffer.moved(at(1), name("a"), RosterMove::Joined);
+        buffer.moved(at(2), name("b"), RosterMove::Joined);
         assert_eq!(buffer.end(), 4);
     }
 
     #[test]
     fn older_entries_go_before_the_others_as_long_as_there_is_room() {
-        let mut buffer = Buffer::new(Limits { lines: 4, bytes: 100_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 4, bytes: 100_000 });
         buffer.push(notice("new"));
         let new = buffer.first();
         assert!(buffer.prepend(vec![notice("b"), notice("c")]));
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_unread_line_stays_where_reading_stopped() {
-        let mut buffer = Buffer::new(Limits { lines: 3, bytes: 100_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 3, bytes: 100_000 });
         buffer.push(notice("seen"));
         buffer.mark_unread();
         buffer.push(notice("new"));
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_day_begins_where_the_date_changes() {
-        let mut buffer = Buffer::new(Limits { lines: 10, bytes: 100_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 10, bytes: 100_000 });
         for day in [1, 1, 2, 2, 4] {
             buffer.push(Entry { at: at(day), body: Body::Notice("x".into()) });
         }

@@ -2,9 +2,9 @@
 
 use crate::screen::config::settings::ChatLog;
 use crate::screen::state::app::App;
-use crate::screen::state::buffer::Move;
+use crate::screen::state::buffer::RosterMove;
 use crate::screen::state::entry::{Body, Entry, Said};
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::tab::TabKind;
 use crate::screen::state::tabs::ROOM;
 use matou_actors::protocol::Username;
@@ -18,11 +18,11 @@ impl App {
     }
 
     /// Writes to the room's file that `who` joined or left, each in a line of its own.
-    pub(in crate::screen) fn log_move(&mut self, who: &Username, how: Move) {
+    pub(in crate::screen) fn log_move(&mut self, who: &Username, how: RosterMove) {
         let time = self.now.wall.strftime("%H:%M:%S");
         let line = match how {
-            Move::Joined => format!("{time} --> {who} joined"),
-            Move::Left => format!("{time} <-- {who} left"),
+            RosterMove::Joined => format!("{time} --> {who} joined"),
+            RosterMove::Left => format!("{time} <-- {who} left"),
         };
         self.log_line(ROOM, &line);
     }
@@ -38,7 +38,7 @@ impl App {
         };
         if wanted {
             let file = file(&tab.kind, &self.now.wall.date().to_string());
-            self.effects.push(Effect::Log { file, line: line.to_owned() });
+            self.effects.push(UiEffect::Log { file, line: line.to_owned() });
         }
     }
 }

@@ -25,16 +25,16 @@ pub(crate) struct Completion {
 
 /// What is to be completed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct CompletionTarget {
     /// The part of the line that is replaced, up to the cursor.
     pub(crate) range: Range<usize>,
     /// What kind of thing it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: CompletionKind,
 }
 
 /// What kind of thing is to be completed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CompletionKind {
     /// A command, with its slash or (as an argument of `/help`) without.
     Command {
         /// With its slash.
@@ -89,7 +89,7 @@ impl Completion {
 }
 
 /// What stands before the cursor of `line`, as something to complete.
-pub(crate) fn target(line: &InputLine) -> Option<Target> {
+pub(crate) fn target(line: &InputLine) -> Option<CompletionTarget> {
     let before = line.before_cursor();
     let end = before.len();
     let last_word = before.rfind(char::is_whitespace).map_or(0, |at| {
@@ -97,11 +97,18 @@ pub(crate) fn target(line: &InputLine) -> Option<Target> {
     });
     let is_command = before.starts_with('/') && !before.starts_with("//");
     if !is_command {
-        let kind = if last_word == 0 { Kind::Address } else { Kind::Argument(Argument::Peer) };
-        return Some(Target { range: last_word..end, kind });
+        let kind = if last_word == 0 {
+            CompletionKind::Address
+        } else {
+            CompletionKind::Argument(Argument::Peer)
+        };
+        return Some(CompletionTarget { range: last_word..end, kind });
     }
     if last_word == 0 {
-        return Some(Target { range: 0..end, kind: Kind::Command { slash: true } });
+        return Some(CompletionTarget {
+            range: 0..end,
+            kind: CompletionKind::Command { slash: true },
+        });
     }
     let (spec, rest) = find(before.get(1..)?).ok()?;
     let mut start = end - rest.len();
@@ -116,15 +123,18 @@ pub(crate) fn target(line: &InputLine) -> Option<Target> {
                 start += spaces.len() - spaces.trim_start().len();
             }
             Some(_) if *argument == Argument::Text => {
-                return Some(Target { range: last_word..end, kind: Kind::Argument(*argument) });
+                return Some(CompletionTarget {
+                    range: last_word..end,
+                    kind: CompletionKind::Argument(*argument),
+                });
             }
             Some(_) => return None,
             None => {
                 let kind = match argument {
-                    Argument::Command => Kind::Command { slash: false },
-                    argument => Kind::Argument(*argument),
+                    Argument::Command => CompletionKind::Command { slash: false },
+                    argument => CompletionKind::Argument(*argument),
                 };
-                return Some(Target { range: start..end, kind });
+                return Some(CompletionTarget { range: start..end, kind });
             }
         }
     }
@@ -185,26 +195,32 @@ mod tests {
         line
     }
 
-    fn kind(text: &str) -> Option<(String, Kind)> {
+    fn kind(text: &str) -> Option<(String, CompletionKind)> {
         target(&line(text)).map(|target| (text[target.range].to_owned(), target.kind))
     }
 
     #[test]
     fn completion_depends_on_the_cursor_position() {
         let some = |text: &str, kind| Some((text.to_owned(), kind));
-        assert_eq!(kind("al"), some("al", Kind::Address));
-        assert_eq!(kind("hi al"), some("al", Kind::Argument(Argument::Peer)));
-        assert_eq!(kind("/op"), some("/op", Kind::Command { slash: true }));
-        assert_eq!(kind("/msg al"), some("al", Kind::Argument(Argument::Peer)));
-        assert_eq!(kind("/msg  "), some("", Kind::Argument(Argument::Peer)));
-        assert_eq!(kind("/msg al hello b"), some("b", Kind::Argument(Argument::Text)));
-        assert_eq!(kind("/send al my fi"), some("my fi", Kind::Argument(Argument::Paths)));
-        assert_eq!(kind("/dcc send al ~/x"), some("~/x", Kind::Argument(Argument::Paths)));
-        assert_eq!(kind("/take 1"), some("1", Kind::Argument(Argument::Offer)));
-        assert_eq!(kind("/help ms"), some("ms", Kind::Command { slash: false }));
+        assert_eq!(kind("al"), some("al", CompletionKind::Address));
+        assert_eq!(kind("hi al"), some("al", CompletionKind::Argument(Argument::Peer)));
+        assert_eq!(kind("/op"), some("/op", CompletionKind::Command { slash: true }));
+        assert_eq!(kind("/msg al"), some("al", CompletionKind::Argument(Argument::Peer)));
+        assert_eq!(kind("/msg  "), some("", CompletionKind::Argument(Argument::Peer)));
+        assert_eq!(kind("/msg al hello b"), some("b", CompletionKind::Argument(Argument::Text)));
+        assert_eq!(
+            kind("/send al my fi"),
+            some("my fi", CompletionKind::Argument(Argument::Paths))
+        );
+        assert_eq!(
+            kind("/dcc send al ~/x"),
+            some("~/x", CompletionKind::Argument(Argument::Paths))
+        );
+        assert_eq!(kind("/take 1"), some("1", CompletionKind::Argument(Argument::Offer)));
+        assert_eq!(kind("/help ms"), some("ms", CompletionKind::Command { slash: false }));
         assert_eq!(kind("/who x"), None);
         assert_eq!(kind("/nonsense x"), None);
-        assert_eq!(kind("//al"), some("//al", Kind::Address));
+        assert_eq!(kind("//al"), some("//al", CompletionKind::Address));
     }
 
     #[test]

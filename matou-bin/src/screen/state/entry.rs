@@ -51,13 +51,13 @@ pub(crate) enum Said {
 /// Comings and goings, folded; bounded however many there are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    joined: Names,
-    left: Names,
+    joined: NameList,
+    left: NameList,
 }
 
 /// The first few names, and how many there are in all.
 #[derive(Clone, Debug, Default)]
-struct Names {
+struct NameList {
     first: Vec<Username>,
     count: usize,
 }
@@ -112,7 +112,7 @@ impl Presence {
     }
 }
 
-impl Names {
+impl NameList {
     fn push(&mut self, who: Username) {
         self.count += 1;
         if self.first.len() < NAMES_SHOWN {

@@ -34,11 +34,11 @@ pub(crate) enum UiEvent {
     Focus(bool),
     /// An event of the chat client.
     Chat(Event),
-    /// The answer to [`Effect::List`].
+    /// The answer to [`UiEffect::List`].
     Listed(Listing),
-    /// The answer to [`Effect::FindFile`]: the line, and the file that it is the path of.
+    /// The answer to [`UiEffect::FindFile`]: the line, and the file that it is the path of.
     FileFound(String, Option<PathBuf>),
-    /// The answer to [`Effect::StorePaste`]: the file, or why there is none.
+    /// The answer to [`UiEffect::StorePaste`]: the file, or why there is none.
     Stored(Username, Result<PathBuf, String>),
     /// Something for the disk failed: what, and why.
     DiskFailed(String),
@@ -48,7 +48,7 @@ pub(crate) enum UiEvent {
 
 /// Something to be done outside.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Effect {
+pub(crate) enum UiEffect {
     /// Send a command to the chat client.
     Send(Command),
     /// Add a line to the history file.
@@ -82,7 +82,7 @@ pub(crate) enum Effect {
     Notify(Notify, String),
     /// Take the mouse, or give it back.
     Mouse(bool),
-    /// Show these lines in copy mode until [`Effect::EndCopyMode`].
+    /// Show these lines in copy mode until [`UiEffect::EndCopyMode`].
     CopyMode(Vec<String>),
     /// Show the screen again.
     EndCopyMode,

@@ -9,8 +9,8 @@ const MAX_LINES: usize = 1000;
 
 /// Lines typed so far, oldest first, and where recalling stands.
 #[derive(Debug, Default)]
-pub(crate) struct History {
-    lines: VecDeque<Line>,
+pub(crate) struct InputHistory {
+    lines: VecDeque<HistoryLine>,
     recalled: Option<Recalled>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Scope {
 }
 
 #[derive(Debug)]
-struct Line {
+struct HistoryLine {
     text: String,
     scope: Scope,
 }
@@ -37,7 +37,7 @@ struct Recalled {
     draft: String,
 }
 
-impl History {
+impl InputHistory {
     /// Starts with the lines of earlier runs, oldest first.
     pub(crate) fn new(lines: impl IntoIterator<Item = String>) -> Self {
         let mut history = Self::default();
@@ -55,7 +55,7 @@ impl History {
             return false;
         }
         let keep = scope == Scope::Anywhere;
-        self.lines.push_back(Line { text, scope });
+        self.lines.push_back(HistoryLine { text, scope });
         if self.lines.len() > MAX_LINES {
             self.lines.pop_front();
         }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn up_and_down_walk_the_lines_and_end_at_the_draft() {
-        let mut history = History::new(["one".into(), "two".into()]);
+        let mut history = InputHistory::new(["one".into(), "two".into()]);
         assert_eq!(history.older(None, "draft"), Some("two"));
         assert_eq!(history.older(None, "two"), Some("one"));
         assert_eq!(history.older(None, "one"), None);
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn private_lines_are_recalled_only_where_they_were_typed_and_never_kept() {
         let bob = Username::parse("bob").unwrap().folded();
-        let mut history = History::default();
+        let mut history = InputHistory::default();
         assert!(history.add("public".into(), Scope::Anywhere));
         assert!(!history.add("secret".into(), Scope::Private(bob.clone())));
         assert!(!history.add("/msg bob secret".into(), Scope::ThisRun));
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn repeats_and_blanks_are_not_remembered_and_old_lines_leave() {
-        let mut history = History::default();
+        let mut history = InputHistory::default();
         assert!(history.add("x".into(), Scope::Anywhere));
         assert!(!history.add("x".into(), Scope::Anywhere));
         assert!(!history.add("  ".into(), Scope::Anywhere));

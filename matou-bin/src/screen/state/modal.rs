@@ -12,9 +12,9 @@ use matou_actors::protocol::Username;
 #[derive(Debug)]
 pub(crate) enum Modal {
     /// Asks which of several servers to join.
-    Servers(Servers),
+    Servers(ServerMenu),
     /// Asks for the user's name.
-    SignIn(SignIn),
+    SignIn(SignInForm),
     /// The keys and commands, scrolled by so many rows.
     Help(usize),
     /// Search in the scrollback of the active tab.
@@ -87,7 +87,7 @@ impl PasteChoice {
 
 /// Asking which server to join.
 #[derive(Debug)]
-pub(crate) struct Servers {
+pub(crate) struct ServerMenu {
     /// Those that were found, at least one.
     pub(crate) list: Vec<ServerChoice>,
     /// The one that Enter joins while nothing is typed.
@@ -116,7 +116,7 @@ pub(crate) fn server_names(servers: &[ServerName]) -> String {
     servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl Servers {
+impl ServerMenu {
     /// What Enter joins.
     pub(crate) fn chosen(&self) -> Result<Vec<ServerName>, String> {
         let typed = self.input.text().trim();
@@ -134,7 +134,7 @@ impl Servers {
 
 /// Asking for the user's name.
 #[derive(Debug, Default)]
-pub(crate) struct SignIn {
+pub(crate) struct SignInForm {
     /// The server is reached; before that, another one can be named.
     pub(crate) reached: bool,
     /// What is typed.

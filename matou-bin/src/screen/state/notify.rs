@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// What the user wants to be called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub(crate) enum NotifyReason {
     /// A message mentions the user.
     Mention,
     /// A private message, request or file.
@@ -50,10 +50,10 @@ impl Notifier {
     }
 
     /// How to call the user now, if at all.
-    pub(crate) fn call(&mut self, reason: Reason, now: Duration) -> Option<Notify> {
+    pub(crate) fn call(&mut self, reason: NotifyReason, now: Duration) -> Option<Notify> {
         let how = match reason {
-            Reason::Mention => self.mention,
-            Reason::Private => self.private,
+            NotifyReason::Mention => self.mention,
+            NotifyReason::Private => self.private,
         };
         let looks = self.focus.unwrap_or(now.saturating_sub(self.typed) < RECENT);
         let again = self.called.is_some_and(|called| now.saturating_sub(called) < PAUSE);
@@ -77,19 +77,19 @@ mod tests {
     fn a_user_who_is_looking_is_not_notified() {
         let mut notifier = Notifier::new(Notify::Bell, Notify::Osc9);
         notifier.focus(true);
-        assert_eq!(notifier.call(Reason::Mention, at(100)), None);
+        assert_eq!(notifier.call(NotifyReason::Mention, at(100)), None);
         notifier.focus(false);
-        assert_eq!(notifier.call(Reason::Mention, at(100)), Some(Notify::Bell));
-        assert_eq!(notifier.call(Reason::Private, at(101)), None, "too soon");
-        assert_eq!(notifier.call(Reason::Private, at(103)), Some(Notify::Osc9));
+        assert_eq!(notifier.call(NotifyReason::Mention, at(100)), Some(Notify::Bell));
+        assert_eq!(notifier.call(NotifyReason::Private, at(101)), None, "too soon");
+        assert_eq!(notifier.call(NotifyReason::Private, at(103)), Some(Notify::Osc9));
     }
 
     #[test]
     fn without_focus_reports_recent_typing_counts_as_looking() {
         let mut notifier = Notifier::new(Notify::Bell, Notify::Off);
         notifier.typed(at(100));
-        assert_eq!(notifier.call(Reason::Mention, at(110)), None);
-        assert_eq!(notifier.call(Reason::Mention, at(131)), Some(Notify::Bell));
-        assert_eq!(notifier.call(Reason::Private, at(200)), None, "switched off");
+        assert_eq!(notifier.call(NotifyReason::Mention, at(110)), None);
+        assert_eq!(notifier.call(NotifyReason::Mention, at(131)), Some(Notify::Bell));
+        assert_eq!(notifier.call(NotifyReason::Private, at(200)), None, "switched off");
     }
 }

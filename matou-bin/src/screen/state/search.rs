@@ -80,7 +80,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::screen::state::buffer::Limits;
+    use crate::screen::state::buffer::BufferLimits;
     use crate::screen::state::entry::{Body, Entry};
     use crate::screen::state::input_line::InputLine;
     use crate::screen::state::tab::Scroll;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn it_goes_through_a_large_scrollback_in_steps() {
-        let mut buffer = Buffer::new(Limits { lines: 100_000, bytes: usize::MAX });
+        let mut buffer = Buffer::new(BufferLimits { lines: 100_000, bytes: usize::MAX });
         let at = date(2026, 1, 1).at(0, 0, 0, 0);
         for n in 0..30_000 {
             let text = if n % 10_000 == 7 { "needle" } else { "some hay of the usual kind" };

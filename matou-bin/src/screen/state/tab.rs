@@ -7,7 +7,7 @@ use std::time::Duration;
 use matou_actors::client::{LinkSecurity, MessageId};
 use matou_actors::protocol::{MessageText, Username};
 
-use crate::screen::state::buffer::{Buffer, EntryId, Limits};
+use crate::screen::state::buffer::{Buffer, BufferLimits, EntryId};
 use crate::screen::state::entry::Entry;
 use crate::screen::state::input_line::InputLine;
 
@@ -83,7 +83,7 @@ pub(crate) enum Scroll {
 
 impl Tab {
     /// An empty one.
-    pub(crate) fn new(kind: TabKind, limits: Limits) -> Self {
+    pub(crate) fn new(kind: TabKind, limits: BufferLimits) -> Self {
         Self {
             kind,
             buffer: Buffer::new(limits),

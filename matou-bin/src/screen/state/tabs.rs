@@ -3,7 +3,7 @@
 use matou_actors::protocol::Username;
 
 use crate::screen::state::app::App;
-use crate::screen::state::buffer::Limits;
+use crate::screen::state::buffer::BufferLimits;
 use crate::screen::state::tab::{PrivateState, Scroll, Tab, TabKind};
 
 /// The index of the room's tab, which stays.
@@ -46,7 +46,7 @@ impl App {
             self.drop_a_tab();
         }
         let index = self.transfers_tab();
-        let limits = Limits { lines: PEER_LINES, bytes: PEERS_BYTES };
+        let limits = BufferLimits { lines: PEER_LINES, bytes: PEERS_BYTES };
         let mut tab = Tab::new(TabKind::Peer(peer.clone()), limits);
         tab.session = self.untabbed.remove(&peer.folded()).unwrap_or_default();
         self.tabs.insert(index, tab);

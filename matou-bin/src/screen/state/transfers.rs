@@ -17,15 +17,15 @@ const MAX_OPEN: usize = 1000;
 
 /// All transfers by number.
 #[derive(Debug, Default)]
-pub(crate) struct Transfers {
-    all: BTreeMap<TransferId, Transfer>,
+pub(crate) struct TransferList {
+    all: BTreeMap<TransferId, TransferRow>,
     /// Which one the cursor is on.
     pub(crate) selected: Option<TransferId>,
 }
 
 /// One file that is offered, waits, moves or has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Transfer {
+pub(crate) struct TransferRow {
     pub(crate) id: TransferId,
     pub(crate) direction: Direction,
     pub(crate) with: Username,
@@ -61,9 +61,9 @@ pub(crate) enum TransferStage {
     },
 }
 
-impl Transfers {
+impl TransferList {
     /// Puts `transfer` in, or in place of the one with its number.
-    pub(crate) fn put(&mut self, transfer: Transfer) {
+    pub(crate) fn put(&mut self, transfer: TransferRow) {
         let open = self.all.values().filter(|t| !t.has_ended()).count();
         if open < MAX_OPEN || self.all.contains_key(&transfer.id) {
             self.all.insert(transfer.id, transfer);
@@ -81,7 +81,7 @@ impl Transfers {
             _ => TransferStage::Waiting,
         };
         let rate = known.map_or(0, |transfer| transfer.rate);
-        self.put(Transfer {
+        self.put(TransferRow {
             id: info.id,
             direction: info.direction,
             with: info.with.clone(),
@@ -118,12 +118,12 @@ impl Transfers {
     }
 
     /// The one with this number.
-    pub(crate) fn of(&self, id: TransferId) -> Option<&Transfer> {
+    pub(crate) fn of(&self, id: TransferId) -> Option<&TransferRow> {
         self.all.get(&id)
     }
 
     /// All: open ones first, then ended ones, newest first within each.
-    pub(crate) fn listed(&self) -> impl Iterator<Item = &Transfer> {
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &TransferRow> {
         let open = self.all.values().rev().filter(|transfer| !transfer.has_ended());
         open.chain(self.all.values().rev().filter(|transfer| transfer.has_ended()))
     }
@@ -131,7 +131,7 @@ impl Transfers {
     /// How many have been accepted and have not ended, and how many bytes are left of them.
     pub(crate) fn under_way(&self) -> (usize, u64) {
         let accepted =
-            |t: &&Transfer| matches!(t.stage, TransferStage::Waiting | TransferStage::Moving);
+            |t: &&TransferRow| matches!(t.stage, TransferStage::Waiting | TransferStage::Moving);
         self.all.values().filter(accepted).fold((0, 0u64), |(count, left), transfer| {
             (
                 count + 1,
@@ -167,7 +167,7 @@ impl Transfers {
     }
 }
 
-impl Transfer {
+impl TransferRow {
     /// Whether nothing more will happen to it.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.stage, TransferStage::Done | TransferStage::Failed { .. })
@@ -194,8 +194,8 @@ pub(crate) fn clock(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn transfer(id: u64, stage: TransferStage) -> Transfer {
-        Transfer {
+    fn transfer(id: u64, stage: TransferStage) -> TransferRow {
+        TransferRow {
             id: TransferId(id),
             direction: Direction::Incoming,
             with: Username::parse("bob").unwrap(),
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_transfer_moves_and_ends() {
-        let mut transfers = Transfers::default();
+        let mut transfers = TransferList::default();
         transfers.put(transfer(1, TransferStage::Waiting));
         transfers.progress(TransferId(1), 500, Some(1000), 100);
         assert_eq!((transfers.under_way(), transfers.rates()), ((1, 500), (100, 0)));
@@ -230,21 +230,21 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_not_under_way_and_sizes_of_others_overflow_nothing() {
-        let mut transfers = Transfers::default();
+        let mut transfers = TransferList::default();
         let address = [127, 0, 0, 1].into();
         transfers.put(transfer(1, TransferStage::Waiting));
-        transfers.put(Transfer {
+        transfers.put(TransferRow {
             size: Some(u64::MAX),
             ..transfer(2, TransferStage::Offered { address })
         });
         assert_eq!(transfers.under_way(), (1, 1000));
-        transfers.put(Transfer { size: Some(u64::MAX), ..transfer(2, TransferStage::Waiting) });
+        transfers.put(TransferRow { size: Some(u64::MAX), ..transfer(2, TransferStage::Waiting) });
         assert_eq!(transfers.under_way(), (2, u64::MAX));
     }
 
     #[test]
     fn ended_and_open_ones_are_bounded() {
-        let mut transfers = Transfers::default();
+        let mut transfers = TransferList::default();
         for id in 0..5000 {
             transfers.put(transfer(id, TransferStage::Waiting));
             if id < 3000 {
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_cursor_stays_in_the_list() {
-        let mut transfers = Transfers::default();
+        let mut transfers = TransferList::default();
         transfers.select(1);
         assert_eq!(transfers.selected, None);
         for id in 1..=3 {

@@ -22,8 +22,8 @@ use ratatui::backend::TestBackend;
 
 use crate::screen::config::settings::ScreenSettings;
 use crate::screen::config::theme::{TerminalHints, ThemeName};
-use crate::screen::state::app::{App, Start};
-use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::state::app::{App, AppStart};
+use crate::screen::state::event::{Now, UiEffect, UiEvent};
 use crate::screen::state::modal::ServerChoice;
 use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
@@ -34,7 +34,7 @@ pub struct TestScreen {
     /// The screen.
     pub(crate) app: App,
     /// What it wanted done.
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: Vec<UiEffect>,
     /// Whom it told of typing, and whether it goes on: apart from the effects, since keys bring it about
     /// that are about something else.
     pub(crate) typing: Vec<(Username, bool)>,
@@ -90,7 +90,7 @@ impl TestScreen {
         server: &str,
         servers: Vec<ServerChoice>,
     ) -> Self {
-        let app = App::new(Start {
+        let app = App::new(AppStart {
             settings,
             hints: TerminalHints {
                 term: "xterm-256color".into(),
@@ -200,7 +200,7 @@ impl TestScreen {
     fn take(&mut self, event: UiEvent) {
         for effect in self.app.update(event, now(self.milliseconds)) {
             match effect {
-                Effect::Send(Command::Typing { to, active }) => self.typing.push((to, active)),
+                UiEffect::Send(Command::Typing { to, active }) => self.typing.push((to, active)),
                 effect => self.effects.push(effect),
             }
         }
@@ -297,7 +297,7 @@ impl TestScreen {
     pub(crate) fn sent(&mut self) -> Vec<Command> {
         let effects = std::mem::take(&mut self.effects);
         let sent = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Send(command) => Some(command),
+            UiEffect::Send(command) => Some(command),
             _ => None,
         });
         sent.collect()

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Event, RequestState, TransferId};
 
 use crate::screen::config::settings::Notify;
-use crate::screen::state::event::{Effect, UiEvent};
+use crate::screen::state::event::{UiEffect, UiEvent};
 use crate::screen::testing::test_screen::{TestScreen, address, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -190,7 +190,7 @@ fn the_user_is_notified_only_without_focus() {
     let mut scene = TestScreen::signed_in(SIZE);
     let calls = |scene: &mut TestScreen| {
         let effects = std::mem::take(&mut scene.effects);
-        effects.iter().filter(|effect| matches!(effect, Effect::Notify(..))).count()
+        effects.iter().filter(|effect| matches!(effect, UiEffect::Notify(..))).count()
     };
     scene.update(UiEvent::Focus(true)).says("alice", "bob!");
     assert_eq!(calls(&mut scene), 0);
@@ -198,7 +198,7 @@ fn the_user_is_notified_only_without_focus() {
     assert_eq!(calls(&mut scene), 0);
     scene.says("alice", "bob\u{202e}!");
     let text = "alice: bob<U+202E>!".to_owned();
-    assert_eq!(scene.effects.last(), Some(&Effect::Notify(Notify::Bell, text)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Notify(Notify::Bell, text)));
     scene.wait(10).whispers("alice", "bob", "psst");
     assert_eq!(calls(&mut scene), 2);
 }

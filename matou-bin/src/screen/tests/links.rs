@@ -14,7 +14,7 @@ fn pieces(scene: &TestScreen) -> Vec<String> {
     let terminal = scene.terminal();
     let cells = terminal.backend().buffer();
     let links = scene.links();
-    let piece = |piece: &crate::screen::text::links::Piece| {
+    let piece = |piece: &crate::screen::text::links::LinkPiece| {
         let text: String = piece.columns.clone().map(|x| cells[(x, piece.y)].symbol()).collect();
         format!("{text} -> {} {}", piece.link.id, piece.link.address.as_str())
     };

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use matou_actors::client::{Command, Direction, Event, TransferId};
 
-use crate::screen::state::event::{Effect, UiEvent};
+use crate::screen::state::event::{UiEffect, UiEvent};
 use crate::screen::testing::test_screen::{TestScreen, name};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -213,7 +213,7 @@ fn a_click_selects_the_transfer_that_it_is_on() {
 fn copy_mode_follows_a_resize() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.says("alice", "hello").alt('l').update(UiEvent::Resize(100, 30));
-    let shown = scene.effects.iter().filter(|effect| matches!(effect, Effect::CopyMode(_)));
+    let shown = scene.effects.iter().filter(|effect| matches!(effect, UiEffect::CopyMode(_)));
     assert_eq!(shown.count(), 2);
     assert!(scene.app.in_copy_mode());
 }
@@ -236,12 +236,12 @@ fn copy_mode_holds_whole_lines_and_any_key_ends_it() {
     let mut scene = TestScreen::signed_in((40, 10));
     let link = format!("https://example.org/{}", "x".repeat(100));
     scene.says("alice", &link).alt('l');
-    let Some(Effect::CopyMode(lines)) = scene.effects.last() else { panic!("not bare") };
+    let Some(UiEffect::CopyMode(lines)) = scene.effects.last() else { panic!("not bare") };
     assert_eq!(lines.last(), Some(&format!("12:00 alice: {link}")));
     scene.says("alice", "meanwhile");
     assert!(!scene.app.take_dirty(), "nothing is drawn over the bare text");
     scene.key(KeyCode::Char('x'));
-    assert_eq!(scene.effects.last(), Some(&Effect::EndCopyMode));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::EndCopyMode));
     assert!(!scene.shows("› x"));
 }
 

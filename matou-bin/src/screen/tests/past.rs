@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Event, PastMessage};
 use matou_actors::protocol::MessageText;
 
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::testing::test_screen::{TestScreen, name};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -24,7 +24,7 @@ fn earlier(scene: &mut TestScreen, text: &str, missed: bool) {
 /// How often more was asked for since this was called last.
 fn fetched(scene: &mut TestScreen) -> usize {
     let effects = std::mem::take(&mut scene.effects);
-    let asks = |effect: &&Effect| matches!(effect, Effect::Send(Command::FetchHistory));
+    let asks = |effect: &&UiEffect| matches!(effect, UiEffect::Send(Command::FetchHistory));
     effects.iter().filter(asks).count()
 }
 

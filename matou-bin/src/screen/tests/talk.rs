@@ -6,7 +6,7 @@ use matou_actors::client::{
 };
 
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -224,7 +224,7 @@ fn leaving_asks_once_while_files_are_on_their_way() {
     scene.ctrl('c').reads().ctrl('c');
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.chat(Event::Closed);
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn leaving_waits_for_acknowledgements() {
     scene.wait(4).says("bob", "one").wait(4).says("alice", "hello");
     assert_eq!(scene.effects, [], "one came back in time");
     scene.wait(2);
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)), "what others say is no reason");
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)), "what others say is no reason");
     assert_eq!(scene.app.last_words(false), ["1 of your messages may not have been delivered"]);
 }
 
@@ -245,14 +245,14 @@ fn a_busy_room_does_not_delay_leaving() {
     for _ in 0..6 {
         scene.passes(1).says("alice", "hello");
     }
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)));
 }
 
 #[test]
 fn leaving_at_once_reports_unacknowledged_messages() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').enters("psst").ctrl('c').ctrl('c');
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)));
     let words = scene.app.last_words(false);
     assert!(words.concat().contains("may not have been delivered"), "{words:?}");
 }
@@ -280,7 +280,7 @@ fn errors_while_leaving_are_printed_after_the_screen() {
         message: "1 message did not come back".into(),
     });
     scene.chat(Event::Closed);
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)));
     let expected = ["not sent to alice (you signed out): psst", "1 message did not come back"];
     assert_eq!(scene.app.last_words(true), expected);
 }
@@ -298,14 +298,14 @@ fn leaving_takes_no_longer_than_its_limit() {
     scene.enters("/quit");
     assert_eq!(scene.sent(), [Command::Quit]);
     scene.wait(6);
-    assert_eq!(scene.effects.last(), Some(&Effect::Exit(None)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::Exit(None)));
 }
 
 #[test]
 fn a_client_that_closes_by_itself_ends_the_screen_with_a_reason() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.chat(Event::Disconnected { reason: "gone".into() }).chat(Event::Closed);
-    let Some(Effect::Exit(Some(reason))) = scene.effects.last() else { panic!("no exit") };
+    let Some(UiEffect::Exit(Some(reason))) = scene.effects.last() else { panic!("no exit") };
     assert!(reason.contains("gone"));
 }
 
@@ -322,7 +322,7 @@ fn the_chat_log_holds_only_the_configured_chats() {
             .effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Log { file, line } => Some((file.as_str(), line.as_str())),
+                UiEffect::Log { file, line } => Some((file.as_str(), line.as_str())),
                 _ => None,
             })
             .collect();

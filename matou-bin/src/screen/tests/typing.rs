@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
 
-use crate::screen::state::event::{Effect, Listing, UiEvent};
+use crate::screen::state::event::{Listing, UiEffect, UiEvent};
 use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -27,7 +27,7 @@ fn tab_completes_commands_names_and_paths() {
     scene.ctrl('u').types("/ms").key(KeyCode::Tab).types("ca").key(KeyCode::Tab);
     assert!(scene.shows("› /msg carol "));
     scene.ctrl('u').types("/send alice ~/pi").key(KeyCode::Tab);
-    assert_eq!(scene.effects.last(), Some(&Effect::List("/home/me/".into())));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::List("/home/me/".into())));
     let names = vec![("pictures".into(), true), ("pie.txt".into(), false)];
     scene.update(UiEvent::Listed(Listing { folder: "/home/me/".into(), names }));
     assert!(scene.shows("/send alice ~/pictures/"));
@@ -78,7 +78,7 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
     let to = name("alice");
     assert_eq!(
         scene.effects.last(),
-        Some(&Effect::StorePaste { to: to.clone(), text: "a\nb".into() })
+        Some(&UiEffect::StorePaste { to: to.clone(), text: "a\nb".into() })
     );
     scene.update(UiEvent::Stored(to.clone(), Ok("/tmp/x".into())));
     let path = std::path::PathBuf::from("/tmp/x");
@@ -94,7 +94,7 @@ fn a_paste_can_be_sent_as_a_file_that_is_removed_afterwards() {
         path: path.clone(),
         received: false,
     });
-    assert_eq!(scene.effects.last(), Some(&Effect::RemovePaste(path)));
+    assert_eq!(scene.effects.last(), Some(&UiEffect::RemovePaste(path)));
 }
 
 #[test]
@@ -121,12 +121,12 @@ fn what_is_half_typed_for_the_room_is_in_the_history_of_the_next_run() {
     for (typed, kept) in [("half a sent", true), ("/msg alice psst", false), ("  ", false)] {
         let mut scene = TestScreen::signed_in(SIZE);
         scene.types(typed).ctrl('c');
-        let remember = Effect::Remember(typed.into());
+        let remember = UiEffect::Remember(typed.into());
         assert_eq!(scene.effects.contains(&remember), kept, "{typed}");
     }
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').types("half a secret").ctrl('c');
-    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Remember(_))));
+    assert!(!scene.effects.iter().any(|effect| matches!(effect, UiEffect::Remember(_))));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_line_whose_enter_waits_is_sent_before_the_screen_is_left() {
 fn what_was_pasted_so_far_is_kept_when_the_screen_is_left() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.arrives_at_once("one\ntwo").ctrl('c');
-    assert!(scene.effects.contains(&Effect::Remember("one\\ntwo".into())), "{:?}", scene.effects);
+    assert!(scene.effects.contains(&UiEffect::Remember("one\\ntwo".into())), "{:?}", scene.effects);
     let mut scene = TestScreen::signed_in(SIZE);
     scene.moves(1, Direction::Outgoing, 10, 1).arrives_at_once("one\ntwo").ctrl('c');
     scene.key(KeyCode::Esc);
@@ -175,7 +175,7 @@ fn what_was_pasted_so_far_is_kept_when_the_screen_is_left() {
 
 /// The disk answers that a line is the path of this file, or of none.
 fn looked_up(scene: &mut TestScreen, found: Option<&str>) {
-    let Some(Effect::FindFile { line, .. }) = scene.effects.last() else {
+    let Some(UiEffect::FindFile { line, .. }) = scene.effects.last() else {
         panic!("{:?}", scene.effects)
     };
     let line = line.clone();
@@ -261,8 +261,8 @@ fn private_text_is_recalled_only_in_its_tab_and_never_written() {
     scene.opens("alice").alt('2').enters("secret").alt('1').enters("public");
     scene.enters("/msg alice hidden").enters("/who");
     let written: Vec<_> =
-        scene.effects.iter().filter(|e| matches!(e, Effect::Remember(_))).collect();
-    let expected = [Effect::Remember("public".into()), Effect::Remember("/who".into())];
+        scene.effects.iter().filter(|e| matches!(e, UiEffect::Remember(_))).collect();
+    let expected = [UiEffect::Remember("public".into()), UiEffect::Remember("/who".into())];
     assert_eq!(written, expected.iter().collect::<Vec<_>>());
     for _ in 0..5 {
         scene.key(KeyCode::Up);
@@ -341,7 +341,7 @@ fn private_text_is_not_kept_whatever_its_first_line_is() {
         scene.key(KeyCode::Enter).key(KeyCode::Enter);
         assert!(!scene.sent().is_empty(), "{text:?}");
     }
-    let kept = scene.effects.iter().any(|effect| matches!(effect, Effect::Remember(_)));
+    let kept = scene.effects.iter().any(|effect| matches!(effect, UiEffect::Remember(_)));
     assert!(!kept, "{:?}", scene.effects);
     scene.alt('1').key(KeyCode::Up);
     assert!(!scene.shows("secret"));

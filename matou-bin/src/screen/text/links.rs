@@ -35,7 +35,7 @@ pub(crate) struct Link {
 
 /// The part of a link that stands in one row.
 #[derive(Clone, Debug)]
-pub(crate) struct Piece {
+pub(crate) struct LinkPiece {
     /// The row.
     pub(crate) y: u16,
     /// The columns.
@@ -46,7 +46,7 @@ pub(crate) struct Piece {
 
 /// All links on a screen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Links(Vec<Piece>);
+pub(crate) struct Links(Vec<LinkPiece>);
 
 /// The links in `text`, in its order.
 pub(crate) fn find(text: &str) -> Vec<Found> {
@@ -94,14 +94,14 @@ impl Address {
 
 impl Links {
     /// A screen with these.
-    pub(crate) fn new(mut pieces: Vec<Piece>) -> Self {
+    pub(crate) fn new(mut pieces: Vec<LinkPiece>) -> Self {
         pieces.sort_by_key(|piece| (piece.y, piece.columns.start));
         Self(pieces)
     }
 
     /// All pieces, from the top, from the left.
     #[cfg(test)]
-    pub(crate) fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[LinkPiece] {
         &self.0
     }
 
@@ -114,7 +114,7 @@ impl Links {
 
     /// The columns and rows where `self` and `other` differ.
     pub(crate) fn changes<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u16, u16)> + 'a {
-        let cells = |piece: &'a Piece| piece.columns.clone().map(|x| (x, piece.y));
+        let cells = |piece: &'a LinkPiece| piece.columns.clone().map(|x| (x, piece.y));
         let all = self.0.iter().chain(&other.0).flat_map(cells);
         all.filter(|&(x, y)| self.at(x, y) != other.at(x, y))
     }
@@ -182,7 +182,7 @@ mod tests {
         let link = |id: &str| {
             Rc::new(Link { id: id.into(), address: Address::parse("http://a.example/").unwrap() })
         };
-        let piece = |y, columns, id| Piece { y, columns, link: link(id) };
+        let piece = |y, columns, id| LinkPiece { y, columns, link: link(id) };
         let old = Links::new(vec![piece(2, 0..4, "a"), piece(1, 5..7, "a")]);
         let new = Links::new(vec![piece(1, 5..7, "a"), piece(2, 2..4, "b"), piece(2, 4..5, "a")]);
         assert_eq!(old.at(6, 1).map(|link| link.id.as_str()), Some("a"));

@@ -7,12 +7,12 @@ use matou_actors::protocol::{MessageText, Username};
 
 use crate::client::plain::describe_topic;
 use crate::sanitize::sanitize;
-use crate::screen::state::app::{App, Older, ServerLink};
-use crate::screen::state::buffer::Move;
+use crate::screen::state::app::{App, Older, ServerStatus};
+use crate::screen::state::buffer::RosterMove;
 use crate::screen::state::entry::{Body, Said};
-use crate::screen::state::event::Effect;
-use crate::screen::state::modal::{Modal, SignIn};
-use crate::screen::state::notify::Reason;
+use crate::screen::state::event::UiEffect;
+use crate::screen::state::modal::{Modal, SignInForm};
+use crate::screen::state::notify::NotifyReason;
 use crate::screen::state::people::{list, mentions};
 use crate::screen::state::tab::PrivateState;
 use crate::screen::state::tabs::ROOM;
@@ -38,7 +38,7 @@ impl App {
                     form.reached &= form.asked.is_some() || !form.input.is_empty();
                     form.problem = Some(format!("Not connected: {reason}; trying again."));
                 }
-                self.link = ServerLink::Down {
+                self.link = ServerStatus::Down {
                     reason,
                     next: Some((attempt, self.now.elapsed + Duration::from_millis(delay_ms))),
                 };
@@ -67,9 +67,9 @@ impl App {
     }
 
     /// Calls the user, unless they look.
-    pub(super) fn call(&mut self, reason: Reason, text: &str) {
+    pub(super) fn call(&mut self, reason: NotifyReason, text: &str) {
         if let Some(how) = self.notifier.call(reason, self.now.elapsed) {
-            self.effects.push(Effect::Notify(how, sanitize(text).into_owned()));
+            self.effects.push(UiEffect::Notify(how, sanitize(text).into_owned()));
         }
     }
 
@@ -90,7 +90,7 @@ impl App {
         self.notice_in(ROOM, &format!("Connected to {server} as {username}."));
         self.server = server;
         self.me = Some(username);
-        self.link = ServerLink::Up;
+        self.link = ServerStatus::Up;
         self.older = Older::default();
         if matches!(self.modal, Some(Modal::SignIn(_))) {
             self.modal = None;
@@ -99,7 +99,7 @@ impl App {
 
     fn name_needed(&mut self, server: String) {
         self.server = server;
-        self.link = ServerLink::Connecting;
+        self.link = ServerStatus::Connecting;
         if let Some(Modal::SignIn(form)) = &mut self.modal {
             (form.reached, form.problem) = (true, None);
         }
@@ -108,7 +108,7 @@ impl App {
     fn password_needed(&mut self, server: String, wrong: bool) {
         self.server = server;
         let problem = wrong.then(|| "That password is wrong.".to_owned());
-        let form = SignIn { reached: true, password: true, problem, ..SignIn::default() };
+        let form = SignInForm { reached: true, password: true, problem, ..SignInForm::default() };
         self.modal = Some(Modal::SignIn(form));
     }
 
@@ -116,7 +116,7 @@ impl App {
         let problem = format!("{username} is in use or not allowed on this server.");
         let mut form = match self.modal.take() {
             Some(Modal::SignIn(form)) if !form.password => form,
-            _ => SignIn::default(),
+            _ => SignInForm::default(),
         };
         (form.asked, form.reached) = (None, true);
         form.problem = Some(problem);
@@ -127,8 +127,8 @@ impl App {
         self.people.clear();
         let server = &self.server;
         let text = match self.link {
-            ServerLink::Up => format!("Connection to {server} lost: {reason}"),
-            ServerLink::Connecting | ServerLink::Down { .. } => {
+            ServerStatus::Up => format!("Connection to {server} lost: {reason}"),
+            ServerStatus::Connecting | ServerStatus::Down { .. } => {
                 format!("Not connected to {server}: {reason}")
             }
         };
@@ -144,7 +144,7 @@ impl App {
             }
         }
         self.stated_reason.clone_from(&reason);
-        self.link = ServerLink::Down { reason, next: None };
+        self.link = ServerStatus::Down { reason, next: None };
     }
 
     fn failover(&mut self, from: &str, server: String, reason: &str) {
@@ -161,19 +161,19 @@ impl App {
             form.problem = Some(text);
         }
         reason.clone_into(&mut self.stated_reason);
-        (self.server, self.link) = (server, ServerLink::Connecting);
+        (self.server, self.link) = (server, ServerStatus::Connecting);
     }
 
     fn joined(&mut self, who: Username, present: bool) {
         if !present {
-            self.moved(&who, Move::Joined);
+            self.moved(&who, RosterMove::Joined);
         }
         self.people.add(who);
     }
 
     fn left(&mut self, who: &Username) {
         self.people.remove(who);
-        self.moved(who, Move::Left);
+        self.moved(who, RosterMove::Left);
         // Who has left waits for no answer any more.
         self.prompts.drop_request(who);
         if let Some(index) = self.peer_tab(who)
@@ -185,7 +185,7 @@ impl App {
 
     /// Joins and leaves are shown in the room and in the tab of who it is; they make no tab
     /// unread.
-    fn moved(&mut self, who: &Username, how: Move) {
+    fn moved(&mut self, who: &Username, how: RosterMove) {
         self.log_move(who, how);
         let peer = self.peer_tab(who);
         for index in [Some(ROOM), peer].into_iter().flatten() {
@@ -203,7 +203,7 @@ impl App {
             self.people.spoke(from);
         }
         if kind == Said::Mention {
-            self.call(Reason::Mention, &format!("{from}: {text}"));
+            self.call(NotifyReason::Mention, &format!("{from}: {text}"));
         }
         let body = Body::Said {
             from: from.clone(),
@@ -239,7 +239,7 @@ impl App {
         for who in usernames {
             self.people.add(who.clone());
         }
-        if self.link != ServerLink::Up {
+        if self.link != ServerStatus::Up {
             return self.error("Not connected: the user list is unavailable. Type /reconnect.");
         }
         let text = format!("{} here: {}.", usernames.len(), list(usernames, NAMES_TOLD));
@@ -248,9 +248,9 @@ impl App {
 
     fn closed(&mut self) {
         let reason = self.leaving.is_none().then(|| match &self.link {
-            ServerLink::Down { reason, .. } => format!("the client has closed: {reason}"),
-            ServerLink::Connecting | ServerLink::Up => "the client has closed".to_owned(),
+            ServerStatus::Down { reason, .. } => format!("the client has closed: {reason}"),
+            ServerStatus::Connecting | ServerStatus::Up => "the client has closed".to_owned(),
         });
-        self.effects.push(Effect::Exit(reason));
+        self.effects.push(UiEffect::Exit(reason));
     }
 }

@@ -6,10 +6,12 @@ use matou_actors::client::Command;
 use matou_actors::protocol::{FoldedName, Username};
 
 use crate::commands::Argument;
-use crate::screen::config::keymap::Action;
+use crate::screen::config::keymap::KeyAction;
 use crate::screen::state::app::{App, PasteFile};
-use crate::screen::state::completion::{Completion, Kind, commands, folder, paths, target};
-use crate::screen::state::event::{Effect, Listing};
+use crate::screen::state::completion::{
+    Completion, CompletionKind, commands, folder, paths, target,
+};
+use crate::screen::state::event::{Listing, UiEffect};
 use crate::screen::state::input_line::MAX_INPUT;
 use crate::screen::state::modal::{HistorySearch, Modal, Paste};
 use crate::screen::state::tab::PrivateState;
@@ -17,20 +19,20 @@ use crate::screen::state::transfers::TransferStage;
 use crate::text::split_text;
 
 impl App {
-    pub(super) fn edit(&mut self, action: Action) {
+    pub(super) fn edit(&mut self, action: KeyAction) {
         match action {
-            Action::Submit => return self.submit(),
-            Action::Complete => return self.complete(false),
-            Action::CompleteBack => return self.complete(true),
-            Action::Older => return self.older(),
-            Action::Newer => return self.newer(),
-            Action::HistorySearch => {
+            KeyAction::Submit => return self.submit(),
+            KeyAction::Complete => return self.complete(false),
+            KeyAction::CompleteBack => return self.complete(true),
+            KeyAction::Older => return self.older(),
+            KeyAction::Newer => return self.newer(),
+            KeyAction::HistorySearch => {
                 self.modal = Some(Modal::HistorySearch(HistorySearch::default()));
                 return;
             }
-            Action::Home if self.has_empty_input() => return self.scroll_top(),
-            Action::End if self.has_empty_input() => return self.scroll_bottom(),
-            Action::Yank => {
+            KeyAction::Home if self.has_empty_input() => return self.scroll_top(),
+            KeyAction::End if self.has_empty_input() => return self.scroll_bottom(),
+            KeyAction::Yank => {
                 let killed = self.killed.clone();
                 return self.insert(&killed);
             }
@@ -42,21 +44,21 @@ impl App {
         let input = &mut tab.input;
         let mut killed = None;
         match action {
-            Action::CharLeft => input.left(),
-            Action::CharRight => input.right(),
-            Action::WordLeft => input.word_left(),
-            Action::WordRight => input.word_right(),
-            Action::LineStart | Action::Home => input.home(),
-            Action::LineEnd | Action::End => input.end(),
-            Action::Backspace => input.backspace(),
-            Action::Delete => input.delete(),
-            Action::Transpose => input.transpose(),
-            Action::KillToEnd => killed = Some(input.kill_to_end()),
-            Action::KillToStart => killed = Some(input.kill_to_start()),
-            Action::KillBlankWord => killed = Some(input.kill_blank_word()),
-            Action::KillWordLeft => killed = Some(input.kill_word_left()),
-            Action::KillWordRight => killed = Some(input.kill_word_right()),
-            Action::NewLine => drop(input.insert("\n")),
+            KeyAction::CharLeft => input.left(),
+            KeyAction::CharRight => input.right(),
+            KeyAction::WordLeft => input.word_left(),
+            KeyAction::WordRight => input.word_right(),
+            KeyAction::LineStart | KeyAction::Home => input.home(),
+            KeyAction::LineEnd | KeyAction::End => input.end(),
+            KeyAction::Backspace => input.backspace(),
+            KeyAction::Delete => input.delete(),
+            KeyAction::Transpose => input.transpose(),
+            KeyAction::KillToEnd => killed = Some(input.kill_to_end()),
+            KeyAction::KillToStart => killed = Some(input.kill_to_start()),
+            KeyAction::KillBlankWord => killed = Some(input.kill_blank_word()),
+            KeyAction::KillWordLeft => killed = Some(input.kill_word_left()),
+            KeyAction::KillWordRight => killed = Some(input.kill_word_right()),
+            KeyAction::NewLine => drop(input.insert("\n")),
             _ => {}
         }
         if let Some(killed) = killed.filter(|killed| !killed.is_empty()) {
@@ -176,16 +178,16 @@ impl App {
         };
         let typed = tab.input.text().get(target.range.clone()).unwrap_or("").to_owned();
         let candidates = match target.kind {
-            Kind::Command { slash } => commands(&typed, slash),
-            Kind::Argument(Argument::Path | Argument::Paths) => {
+            CompletionKind::Command { slash } => commands(&typed, slash),
+            CompletionKind::Argument(Argument::Path | Argument::Paths) => {
                 let folder = folder(&typed, self.home.as_deref());
-                return self.effects.push(Effect::List(folder));
+                return self.effects.push(UiEffect::List(folder));
             }
-            Kind::Argument(argument) => self.arguments(argument, &typed),
-            Kind::Address if self.tab().is_some_and(|tab| tab.peer().is_some()) => {
+            CompletionKind::Argument(argument) => self.arguments(argument, &typed),
+            CompletionKind::Address if self.tab().is_some_and(|tab| tab.peer().is_some()) => {
                 self.names(&typed, " ")
             }
-            Kind::Address => self.names(&typed, ": "),
+            CompletionKind::Address => self.names(&typed, ": "),
         };
         if let Some(tab) = self.tabs.get_mut(self.active) {
             self.completion = Completion::start(&mut tab.input, target.range, candidates, back);
@@ -202,7 +204,7 @@ impl App {
             return;
         };
         let typed = tab.input.text().get(target.range.clone()).unwrap_or("");
-        if !matches!(target.kind, Kind::Argument(Argument::Path | Argument::Paths))
+        if !matches!(target.kind, CompletionKind::Argument(Argument::Path | Argument::Paths))
             || folder(typed, home.as_deref()) != listing.folder
         {
             return;

@@ -10,10 +10,10 @@ use crate::client::sizes::{size as bytes, total};
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
 use crate::screen::state::entry::Body;
-use crate::screen::state::event::Effect;
-use crate::screen::state::notify::Reason;
+use crate::screen::state::event::UiEffect;
+use crate::screen::state::notify::NotifyReason;
 use crate::screen::state::prompts::Prompt;
-use crate::screen::state::transfers::{Transfer, TransferStage};
+use crate::screen::state::transfers::{TransferRow, TransferStage};
 
 impl App {
     /// Handles an event of file transfers.
@@ -78,8 +78,8 @@ impl App {
         let size_text = total(size);
         let text = format!("{from} offers {what}#{id}, {size_text}: /take {id} or /refuse {id}");
         self.show_in(from, &text, true);
-        self.call(Reason::Private, &format!("{from} offers {what}of {size_text}"));
-        self.transfers.put(Transfer {
+        self.call(NotifyReason::Private, &format!("{from} offers {what}of {size_text}"));
+        self.transfers.put(TransferRow {
             id,
             direction: Direction::Incoming,
             with: from.clone(),
@@ -157,7 +157,7 @@ impl App {
         self.paste_files.retain(|paste| {
             let over = paste.id == Some(id);
             if over {
-                effects.push(Effect::RemovePaste(paste.path.clone()));
+                effects.push(UiEffect::RemovePaste(paste.path.clone()));
             }
             !over
         });

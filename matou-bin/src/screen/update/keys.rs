@@ -5,10 +5,10 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use matou_actors::client::Command;
 
-use crate::screen::config::keymap::Action;
+use crate::screen::config::keymap::KeyAction;
 use crate::screen::state::app::App;
 use crate::screen::state::burst::{BurstKey, Due, Taken};
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::modal::{Modal, Search};
 use crate::screen::state::tab::{PrivateState, Scroll};
 use crate::screen::state::transfers::TransferStage;
@@ -25,30 +25,32 @@ impl App {
         self.notifier.typed(self.now.elapsed);
         if self.copy_mode {
             self.copy_mode = false;
-            self.effects.push(Effect::EndCopyMode);
+            self.effects.push(UiEffect::EndCopyMode);
             return;
         }
         if self.meta.take().is_some_and(|until| self.now.elapsed < until) {
             let mut with_alt = key;
             with_alt.modifiers.insert(KeyModifiers::ALT);
-            let answers = [Action::Accept, Action::Decline, Action::Later];
+            let answers = [KeyAction::Accept, KeyAction::Decline, KeyAction::Later];
             if !self.keys.action(with_alt).is_some_and(|action| answers.contains(&action)) {
                 key = with_alt;
             }
         }
         let mut action = self.keys.action(key);
-        if action == Some(Action::Quit) && self.modal.as_ref().is_some_and(Modal::is_closed_first) {
+        if action == Some(KeyAction::Quit)
+            && self.modal.as_ref().is_some_and(Modal::is_closed_first)
+        {
             // As where the shell searches: out of what is open, not out of the program.
             key = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
             action = None;
         }
         match action {
-            Some(Action::Quit) => {
+            Some(KeyAction::Quit) => {
                 self.submit_held();
                 return self.quit();
             }
-            Some(Action::Suspend) => return self.effects.push(Effect::Suspend),
-            Some(Action::Redraw) => return self.effects.push(Effect::Redraw),
+            Some(KeyAction::Suspend) => return self.effects.push(UiEffect::Suspend),
+            Some(KeyAction::Redraw) => return self.effects.push(UiEffect::Redraw),
             _ => {}
         }
         if self.modal.is_some() {
@@ -64,12 +66,12 @@ impl App {
     }
 
     /// Whether a key waits, or belongs to a paste that comes as keys.
-    fn is_of_a_burst(&mut self, key: KeyEvent, action: Option<Action>) -> bool {
+    fn is_of_a_burst(&mut self, key: KeyEvent, action: Option<KeyAction>) -> bool {
         let is_plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let kind = match key.code {
             KeyCode::Char(c) if is_plain && action.is_none() => BurstKey::Text(c),
             KeyCode::Tab if is_plain => BurstKey::Text('\t'),
-            KeyCode::Enter if key.modifiers.is_empty() && action == Some(Action::Submit) => {
+            KeyCode::Enter if key.modifiers.is_empty() && action == Some(KeyAction::Submit) => {
                 BurstKey::Enter
             }
             _ => BurstKey::Other,
@@ -83,7 +85,7 @@ impl App {
                 true
             }
             Taken::AfterSubmit => {
-                self.act(Action::Submit);
+                self.act(KeyAction::Submit);
                 false
             }
         }
@@ -94,7 +96,7 @@ impl App {
         let Some(due) = self.burst.due(self.now.elapsed) else { return };
         self.dirty = true;
         match due {
-            Due::Submit => self.act(Action::Submit),
+            Due::Submit => self.act(KeyAction::Submit),
             Due::Paste(text) => self.paste(&text),
         }
     }
@@ -103,7 +105,7 @@ impl App {
     /// complete stays in the line.
     pub(super) fn submit_held(&mut self) {
         match self.burst.release() {
-            Some(Due::Submit) => self.act(Action::Submit),
+            Some(Due::Submit) => self.act(KeyAction::Submit),
             Some(Due::Paste(text)) => self.insert(&text),
             None => {}
         }
@@ -127,39 +129,41 @@ impl App {
         }
     }
 
-    fn act(&mut self, action: Action) {
-        if !matches!(action, Action::Complete | Action::CompleteBack) {
+    fn act(&mut self, action: KeyAction) {
+        if !matches!(action, KeyAction::Complete | KeyAction::CompleteBack) {
             self.completion = None;
         }
         match action {
-            Action::Help => self.modal = Some(Modal::Help(0)),
-            Action::Accept => self.answer(true),
-            Action::Decline => self.answer(false),
-            Action::Later => self.prompts.later(),
-            Action::Tab(number) => self.show(number.saturating_sub(1)),
-            Action::NextTab => self.show((self.active + 1) % self.tabs.len().max(1)),
-            Action::PreviousTab => {
+            KeyAction::Help => self.modal = Some(Modal::Help(0)),
+            KeyAction::Accept => self.answer(true),
+            KeyAction::Decline => self.answer(false),
+            KeyAction::Later => self.prompts.later(),
+            KeyAction::Tab(number) => self.show(number.saturating_sub(1)),
+            KeyAction::NextTab => self.show((self.active + 1) % self.tabs.len().max(1)),
+            KeyAction::PreviousTab => {
                 self.show(self.active.checked_sub(1).unwrap_or(self.tabs.len().saturating_sub(1)));
             }
-            Action::NextActive => self.next_active(),
-            Action::CloseTab => self.close_tab(),
-            Action::PageUp => self.scroll_up(self.pane_height().saturating_sub(1).max(1)),
-            Action::PageDown => self.scroll_down(self.pane_height().saturating_sub(1).max(1)),
-            Action::Top => self.scroll_top(),
-            Action::Bottom => self.scroll_bottom(),
-            Action::RosterUp => self.scroll_roster(true, self.pane_height()),
-            Action::RosterDown => self.scroll_roster(false, self.pane_height()),
-            Action::Search => self.start_search(),
-            Action::Mouse => self.toggle_mouse(),
-            Action::CopyMode => self.show_copy_mode(),
-            Action::Submit if self.is_transfers() && self.has_empty_input() => self.take_selected(),
-            Action::Delete if self.is_transfers() && self.has_empty_input() => {
+            KeyAction::NextActive => self.next_active(),
+            KeyAction::CloseTab => self.close_tab(),
+            KeyAction::PageUp => self.scroll_up(self.pane_height().saturating_sub(1).max(1)),
+            KeyAction::PageDown => self.scroll_down(self.pane_height().saturating_sub(1).max(1)),
+            KeyAction::Top => self.scroll_top(),
+            KeyAction::Bottom => self.scroll_bottom(),
+            KeyAction::RosterUp => self.scroll_roster(true, self.pane_height()),
+            KeyAction::RosterDown => self.scroll_roster(false, self.pane_height()),
+            KeyAction::Search => self.start_search(),
+            KeyAction::Mouse => self.toggle_mouse(),
+            KeyAction::CopyMode => self.show_copy_mode(),
+            KeyAction::Submit if self.is_transfers() && self.has_empty_input() => {
+                self.take_selected();
+            }
+            KeyAction::Delete if self.is_transfers() && self.has_empty_input() => {
                 self.cancel_selected();
             }
-            Action::Older if self.is_transfers() && self.has_empty_input() => {
+            KeyAction::Older if self.is_transfers() && self.has_empty_input() => {
                 self.transfers.select(-1);
             }
-            Action::Newer if self.is_transfers() && self.has_empty_input() => {
+            KeyAction::Newer if self.is_transfers() && self.has_empty_input() => {
                 self.transfers.select(1);
             }
             other => self.edit(other),
@@ -231,10 +235,10 @@ impl App {
         let prompts = self.prompts.requests().any(|from| from.folded() == peer.folded());
         // What is declined is not asked again when the session beside it ends.
         if prompts || session == PrivateState::Asking {
-            self.effects.push(Effect::Send(Command::Decline(peer.clone())));
+            self.effects.push(UiEffect::Send(Command::Decline(peer.clone())));
         }
         if !matches!(session, PrivateState::None | PrivateState::Asking) {
-            self.effects.push(Effect::Send(Command::Close(peer.clone())));
+            self.effects.push(UiEffect::Send(Command::Close(peer.clone())));
         }
         self.prompts.drop_request(peer);
         self.remove_tab(index);
@@ -287,7 +291,7 @@ impl App {
 
     fn toggle_mouse(&mut self) {
         self.mouse = !self.mouse;
-        self.effects.push(Effect::Mouse(self.mouse));
+        self.effects.push(UiEffect::Mouse(self.mouse));
         self.flash(if self.mouse { "Mouse on." } else { "Mouse off: text can be selected." });
     }
 
@@ -299,7 +303,7 @@ impl App {
         };
         let lines = crate::screen::view::copy_mode::lines(&pane, tab.scroll, height);
         self.copy_mode = true;
-        self.effects.push(Effect::CopyMode(lines));
+        self.effects.push(UiEffect::CopyMode(lines));
     }
 
     fn take_selected(&mut self) {

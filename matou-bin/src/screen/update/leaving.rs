@@ -6,7 +6,7 @@ use matou_actors::client::{Command, Event};
 
 use crate::input::begins_command;
 use crate::screen::state::app::App;
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::history::{Scope, to_file};
 use crate::screen::state::tab::TabKind;
 
@@ -20,13 +20,13 @@ impl App {
     /// Signs out; the screen closes when the client has.
     pub(super) fn leave(&mut self) {
         if self.leaving.is_some() {
-            self.effects.push(Effect::Exit(None));
+            self.effects.push(UiEffect::Exit(None));
             return;
         }
         self.modal = None;
         self.keep_half_typed();
         self.part();
-        self.effects.push(Effect::Send(Command::Quit));
+        self.effects.push(UiEffect::Send(Command::Quit));
     }
 
     /// Puts what is half typed for the room into the history, so that the next run has it. What is
@@ -35,7 +35,7 @@ impl App {
         let room = self.tabs.iter().find(|tab| tab.kind == TabKind::Room);
         let line = room.map(|tab| tab.input.text().to_owned()).unwrap_or_default();
         if !line.trim().is_empty() && !begins_command(&line) {
-            self.effects.push(Effect::Remember(to_file(&line)));
+            self.effects.push(UiEffect::Remember(to_file(&line)));
             self.history.add(line, Scope::Anywhere);
         }
     }
@@ -49,7 +49,7 @@ impl App {
     pub(super) fn leave_late(&mut self) {
         let over = |since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT;
         if self.leaving.is_some_and(over) {
-            self.effects.push(Effect::Exit(None));
+            self.effects.push(UiEffect::Exit(None));
         }
     }
 

@@ -15,13 +15,13 @@ mod submit;
 
 use crate::client::sizes::size as bytes;
 use crate::screen::state::app::App;
-use crate::screen::state::event::{Effect, Now, UiEvent};
+use crate::screen::state::event::{Now, UiEffect, UiEvent};
 use crate::screen::state::modal::Modal;
 use crate::screen::view::scroll;
 
 impl App {
     /// Takes `event` in and says what is to be done outside.
-    pub(crate) fn update(&mut self, event: UiEvent, now: Now) -> Vec<Effect> {
+    pub(crate) fn update(&mut self, event: UiEvent, now: Now) -> Vec<UiEffect> {
         let minute = (self.now.wall.date(), self.now.wall.hour(), self.now.wall.minute());
         self.now = now;
         self.dirty |= minute != (now.wall.date(), now.wall.hour(), now.wall.minute());
@@ -73,8 +73,10 @@ impl App {
         }
         self.expire_typing();
         // A countdown is on the screen.
-        self.dirty |=
-            matches!(self.link, crate::screen::state::app::ServerLink::Down { next: Some(_), .. });
+        self.dirty |= matches!(
+            self.link,
+            crate::screen::state::app::ServerStatus::Down { next: Some(_), .. }
+        );
         self.search_on();
     }
 

@@ -7,17 +7,17 @@ use matou_actors::client::{Command, Password, ServerName};
 use matou_actors::protocol::Username;
 
 use crate::input::without_isolates;
-use crate::screen::config::keymap::Action;
-use crate::screen::state::app::{App, ServerLink};
-use crate::screen::state::event::Effect;
+use crate::screen::config::keymap::KeyAction;
+use crate::screen::state::app::{App, ServerStatus};
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::input_line::MAX_INPUT;
 use crate::screen::state::modal::{
-    HistorySearch, Modal, Paste, PasteChoice, Search, Servers, SignIn, server_names,
+    HistorySearch, Modal, Paste, PasteChoice, Search, ServerMenu, SignInForm, server_names,
 };
 use crate::text::lines_of;
 
 impl App {
-    pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<Action>) {
+    pub(super) fn modal_key(&mut self, key: KeyEvent, action: Option<KeyAction>) {
         match self.modal.take() {
             Some(Modal::Servers(form)) => self.servers_key(form, key, action),
             Some(Modal::SignIn(form)) => self.sign_in_key(form, key, action),
@@ -41,12 +41,12 @@ impl App {
         }
     }
 
-    fn servers_key(&mut self, mut form: Servers, key: KeyEvent, action: Option<Action>) {
+    fn servers_key(&mut self, mut form: ServerMenu, key: KeyEvent, action: Option<KeyAction>) {
         let last = form.list.len().saturating_sub(1);
         match action {
-            Some(Action::Older) => form.selected = form.selected.saturating_sub(1),
-            Some(Action::Newer) => form.selected = (form.selected + 1).min(last),
-            Some(Action::Submit) => match form.chosen() {
+            Some(KeyAction::Older) => form.selected = form.selected.saturating_sub(1),
+            Some(KeyAction::Newer) => form.selected = (form.selected + 1).min(last),
+            Some(KeyAction::Submit) => match form.chosen() {
                 Ok(servers) => return self.choose_servers(servers),
                 Err(problem) => form.problem = Some(problem),
             },
@@ -58,41 +58,41 @@ impl App {
     fn choose_servers(&mut self, servers: Vec<ServerName>) {
         self.server = server_names(&servers);
         self.greet();
-        self.modal = self.me.is_none().then(|| Modal::SignIn(SignIn::default()));
-        self.effects.push(Effect::Send(Command::UseServers(servers)));
+        self.modal = self.me.is_none().then(|| Modal::SignIn(SignInForm::default()));
+        self.effects.push(UiEffect::Send(Command::UseServers(servers)));
     }
 
-    fn sign_in_key(&mut self, mut form: SignIn, key: KeyEvent, action: Option<Action>) {
+    fn sign_in_key(&mut self, mut form: SignInForm, key: KeyEvent, action: Option<KeyAction>) {
         match action {
-            Some(Action::Submit) if form.password && form.input.is_empty() => {}
-            Some(Action::Submit) if form.password => return self.submit_password(&mut form),
-            Some(Action::Submit) => self.submit_sign_in(&mut form),
+            Some(KeyAction::Submit) if form.password && form.input.is_empty() => {}
+            Some(KeyAction::Submit) if form.password => return self.submit_password(&mut form),
+            Some(KeyAction::Submit) => self.submit_sign_in(&mut form),
             action => edit_line(&mut form.input, key, action),
         }
         self.modal = Some(Modal::SignIn(form));
     }
 
     /// The form is closed; it opens again if the password is wrong.
-    fn submit_password(&mut self, form: &mut SignIn) {
+    fn submit_password(&mut self, form: &mut SignInForm) {
         let password = Password::new(form.input.take().into());
-        self.link = ServerLink::Connecting;
-        self.effects.push(Effect::Send(Command::UsePassword(password)));
+        self.link = ServerStatus::Connecting;
+        self.effects.push(UiEffect::Send(Command::UsePassword(password)));
     }
 
     /// A name, or, before the server is reached and behind `/server`, another server.
-    fn submit_sign_in(&mut self, form: &mut SignIn) {
+    fn submit_sign_in(&mut self, form: &mut SignInForm) {
         let typed = form.input.text().trim().to_owned();
         let server = typed.strip_prefix("/server").map(str::trim);
         let retries = typed.is_empty() && !form.reached;
         let server = server.or((!form.reached && form.asked.is_none()).then_some(&*typed));
         match server {
-            _ if retries => self.effects.push(Effect::Send(Command::Reconnect)),
+            _ if retries => self.effects.push(UiEffect::Send(Command::Reconnect)),
             Some(server) => match ServerName::parse_list(server) {
                 Ok(servers) => {
                     self.server = server_names(&servers);
-                    self.link = ServerLink::Connecting;
-                    *form = SignIn::default();
-                    self.effects.push(Effect::Send(Command::UseServers(servers)));
+                    self.link = ServerStatus::Connecting;
+                    *form = SignInForm::default();
+                    self.effects.push(UiEffect::Send(Command::UseServers(servers)));
                 }
                 Err(problem) => form.problem = Some(problem),
             },
@@ -100,41 +100,41 @@ impl App {
         }
     }
 
-    fn submit_name(&mut self, typed: &str, form: &mut SignIn) {
+    fn submit_name(&mut self, typed: &str, form: &mut SignInForm) {
         match Username::parse(without_isolates(typed)) {
             Ok(name) => {
                 form.problem = None;
                 form.asked = Some(name.clone());
                 form.input.take();
                 self.me = Some(name.clone());
-                if matches!(self.link, ServerLink::Down { next: None, .. }) {
+                if matches!(self.link, ServerStatus::Down { next: None, .. }) {
                     // Nothing else does, and no command can be typed here.
-                    self.effects.push(Effect::Send(Command::Reconnect));
-                    self.link = ServerLink::Connecting;
+                    self.effects.push(UiEffect::Send(Command::Reconnect));
+                    self.link = ServerStatus::Connecting;
                 }
-                self.effects.push(Effect::Send(Command::SignIn(name)));
+                self.effects.push(UiEffect::Send(Command::SignIn(name)));
             }
             Err(problem) => form.problem = Some(format!("Invalid name: {problem}.")),
         }
     }
 
-    fn help_key(&mut self, offset: usize, key: KeyEvent, action: Option<Action>) {
+    fn help_key(&mut self, offset: usize, key: KeyEvent, action: Option<KeyAction>) {
         let page = usize::from(self.size.1).saturating_sub(4).max(1);
         let last = self.help_last();
         let offset = offset.min(last);
         let offset = match (action, key.code) {
-            (Some(Action::PageUp), _) => offset.saturating_sub(page),
-            (Some(Action::PageDown), _) | (None, KeyCode::Char(' ')) => offset + page,
-            (Some(Action::Older), _) => offset.saturating_sub(1),
-            (Some(Action::Newer), _) => offset + 1,
-            (Some(Action::Home | Action::Top), _) => 0,
-            (Some(Action::End | Action::Bottom), _) => last,
+            (Some(KeyAction::PageUp), _) => offset.saturating_sub(page),
+            (Some(KeyAction::PageDown), _) | (None, KeyCode::Char(' ')) => offset + page,
+            (Some(KeyAction::Older), _) => offset.saturating_sub(1),
+            (Some(KeyAction::Newer), _) => offset + 1,
+            (Some(KeyAction::Home | KeyAction::Top), _) => 0,
+            (Some(KeyAction::End | KeyAction::Bottom), _) => last,
             _ => return,
         };
         self.modal = Some(Modal::Help(offset.min(last)));
     }
 
-    fn search_key(&mut self, mut search: Search, key: KeyEvent, action: Option<Action>) {
+    fn search_key(&mut self, mut search: Search, key: KeyEvent, action: Option<KeyAction>) {
         if key.code == KeyCode::Esc {
             if let Some(tab) = self.tab_mut() {
                 tab.scroll = search.origin;
@@ -146,9 +146,9 @@ impl App {
         };
         match action {
             // What was found may be the end.
-            Some(Action::Submit) => return self.seen(),
-            Some(Action::Search | Action::Older) => search.next(&tab.buffer, false),
-            Some(Action::HistorySearch | Action::Newer) => search.next(&tab.buffer, true),
+            Some(KeyAction::Submit) => return self.seen(),
+            Some(KeyAction::Search | KeyAction::Older) => search.next(&tab.buffer, false),
+            Some(KeyAction::HistorySearch | KeyAction::Newer) => search.next(&tab.buffer, true),
             action => {
                 let before = search.input.text().to_owned();
                 edit_line(&mut search.input, key, action);
@@ -166,12 +166,12 @@ impl App {
         self.search_on();
     }
 
-    fn history_key(&mut self, mut search: HistorySearch, key: KeyEvent, action: Option<Action>) {
+    fn history_key(&mut self, mut search: HistorySearch, key: KeyEvent, action: Option<KeyAction>) {
         let before = match (action, key.code) {
-            (Some(Action::HistorySearch | Action::Older), _) => {
+            (Some(KeyAction::HistorySearch | KeyAction::Older), _) => {
                 search.found.as_ref().map(|(index, _)| *index)
             }
-            (Some(Action::Backspace), _) => {
+            (Some(KeyAction::Backspace), _) => {
                 search.needle.pop();
                 None
             }
@@ -184,7 +184,7 @@ impl App {
                 if let (Some((_, line)), Some(tab)) = (search.found, self.tab_mut()) {
                     tab.input.set(&line);
                 }
-                if action != Action::Submit {
+                if action != KeyAction::Submit {
                     self.edit(action);
                 }
                 return;
@@ -237,7 +237,7 @@ impl App {
         choices
     }
 
-    fn paste_key(&mut self, mut paste: Paste, key: KeyEvent, action: Option<Action>) {
+    fn paste_key(&mut self, mut paste: Paste, key: KeyEvent, action: Option<KeyAction>) {
         if key.code == KeyCode::Esc {
             if paste.file.is_some() && self.has_empty_input() {
                 // It was typed, or will be wanted in another way.
@@ -245,7 +245,7 @@ impl App {
             }
             return self.flash("Nothing sent.");
         }
-        if action == Some(Action::Submit) {
+        if action == Some(KeyAction::Submit) {
             return self.answer_paste(paste);
         }
         let choices = self.paste_choices(&paste);
@@ -298,7 +298,7 @@ impl App {
                 Some(PasteChoice::Edit) => return self.insert(&paste.text),
                 Some(PasteChoice::File) => {
                     if let Some(to) = self.tab().and_then(|tab| tab.peer()).cloned() {
-                        self.effects.push(Effect::StorePaste { to, text: paste.text });
+                        self.effects.push(UiEffect::StorePaste { to, text: paste.text });
                         return;
                     }
                 }
@@ -312,9 +312,9 @@ impl App {
         peer: Username,
         armed: bool,
         key: KeyEvent,
-        action: Option<Action>,
+        action: Option<KeyAction>,
     ) {
-        if action == Some(Action::Submit) && armed {
+        if action == Some(KeyAction::Submit) && armed {
             if self.takes_answers() {
                 self.close_peer(&peer);
             } else {
@@ -327,10 +327,10 @@ impl App {
     }
 
     /// Keeps what is typed while a question is open; whether the key was text.
-    fn type_text(&mut self, key: KeyEvent, action: Option<Action>) -> bool {
+    fn type_text(&mut self, key: KeyEvent, action: Option<KeyAction>) -> bool {
         match (action, key.code) {
             (None, KeyCode::Char(_)) if is_typed(key) => self.type_key(key),
-            (Some(Action::Backspace), _) => self.edit(Action::Backspace),
+            (Some(KeyAction::Backspace), _) => self.edit(KeyAction::Backspace),
             _ => return false,
         }
         true
@@ -341,20 +341,20 @@ impl App {
 fn edit_line(
     input: &mut crate::screen::state::input_line::InputLine,
     key: KeyEvent,
-    action: Option<Action>,
+    action: Option<KeyAction>,
 ) {
     match action {
-        Some(Action::CharLeft) => input.left(),
-        Some(Action::CharRight) => input.right(),
-        Some(Action::WordLeft) => input.word_left(),
-        Some(Action::WordRight) => input.word_right(),
-        Some(Action::LineStart | Action::Home) => input.home(),
-        Some(Action::LineEnd | Action::End) => input.end(),
-        Some(Action::Backspace) => input.backspace(),
-        Some(Action::Delete) => input.delete(),
-        Some(Action::KillToStart) => drop(input.kill_to_start()),
-        Some(Action::KillToEnd) => drop(input.kill_to_end()),
-        Some(Action::KillBlankWord | Action::KillWordLeft) => drop(input.kill_blank_word()),
+        Some(KeyAction::CharLeft) => input.left(),
+        Some(KeyAction::CharRight) => input.right(),
+        Some(KeyAction::WordLeft) => input.word_left(),
+        Some(KeyAction::WordRight) => input.word_right(),
+        Some(KeyAction::LineStart | KeyAction::Home) => input.home(),
+        Some(KeyAction::LineEnd | KeyAction::End) => input.end(),
+        Some(KeyAction::Backspace) => input.backspace(),
+        Some(KeyAction::Delete) => input.delete(),
+        Some(KeyAction::KillToStart) => drop(input.kill_to_start()),
+        Some(KeyAction::KillToEnd) => drop(input.kill_to_end()),
+        Some(KeyAction::KillBlankWord | KeyAction::KillWordLeft) => drop(input.kill_blank_word()),
         Some(_) => {}
         None => {
             if let (KeyCode::Char(c), true) = (key.code, is_typed(key)) {

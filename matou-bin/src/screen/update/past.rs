@@ -5,9 +5,9 @@ use jiff::tz::TimeZone;
 use matou_actors::client::{Command, PastMessage};
 
 use crate::sanitize::sanitize;
-use crate::screen::state::app::{App, Older, ServerLink};
+use crate::screen::state::app::{App, Older, ServerStatus};
 use crate::screen::state::entry::{Body, Entry};
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::tab::Scroll;
 use crate::screen::state::tabs::ROOM;
 
@@ -51,10 +51,10 @@ impl App {
         if self.active == ROOM
             && at_top
             && self.older == Older::Available
-            && self.link == ServerLink::Up
+            && self.link == ServerStatus::Up
         {
             self.older = Older::Fetching;
-            self.effects.push(Effect::Send(Command::FetchHistory));
+            self.effects.push(UiEffect::Send(Command::FetchHistory));
         }
     }
 

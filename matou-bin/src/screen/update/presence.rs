@@ -6,7 +6,7 @@ use matou_actors::client::{Command, LinkSecurity};
 use matou_actors::protocol::Username;
 
 use crate::screen::state::app::App;
-use crate::screen::state::event::Effect;
+use crate::screen::state::event::UiEffect;
 
 /// Between two announcements while the user goes on typing.
 const EVERY: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ impl App {
         };
         if is_due {
             tab.announced_typing = active.then_some(now);
-            self.effects.push(Effect::Send(Command::Typing { to, active }));
+            self.effects.push(UiEffect::Send(Command::Typing { to, active }));
         }
     }
 

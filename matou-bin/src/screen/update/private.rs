@@ -9,7 +9,7 @@ use crate::diagnosis::describe_diagnosis;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
 use crate::screen::state::entry::{Body, Said};
-use crate::screen::state::notify::Reason;
+use crate::screen::state::notify::NotifyReason;
 use crate::screen::state::prompts::Prompt;
 use crate::screen::state::tab::PrivateState;
 use crate::security::{describe_session, describe_user, describe_words};
@@ -84,7 +84,7 @@ impl App {
              {from}; /allow {from} accepts it and their files"
         );
         self.push(index, Body::Notice(sanitize(&text).into()), true);
-        self.call(Reason::Private, &format!("{from} requests a private session"));
+        self.call(NotifyReason::Private, &format!("{from} requests a private session"));
         self.prompts.add(Prompt::Private { from });
     }
 
@@ -95,7 +95,7 @@ impl App {
              Talk with {address}? /accept {from} or /decline {from}"
         );
         self.push(index, Body::Notice(sanitize(&text).into()), true);
-        self.call(Reason::Private, &format!("{from} is said to be somewhere else now"));
+        self.call(NotifyReason::Private, &format!("{from} is said to be somewhere else now"));
         self.prompts.add(Prompt::Move { from, address });
     }
 
@@ -189,7 +189,7 @@ impl App {
                 }
             }
         } else {
-            self.call(Reason::Private, &format!("{from} (private): {text}"));
+            self.call(NotifyReason::Private, &format!("{from} (private): {text}"));
         }
         let kind = if own { Said::Own } else { Said::Other };
         let delivered = id.map(|_| false);

@@ -8,9 +8,9 @@ use matou_actors::protocol::Username;
 
 use crate::commands::COMMANDS;
 use crate::input::{Input, InputContext, KnownUsers, begins_command, blank, parse};
-use crate::screen::config::keymap::Action;
-use crate::screen::state::app::{App, ServerLink};
-use crate::screen::state::event::Effect;
+use crate::screen::config::keymap::KeyAction;
+use crate::screen::state::app::{App, ServerStatus};
+use crate::screen::state::event::UiEffect;
 use crate::screen::state::history::{Scope, to_file};
 use crate::screen::state::modal::Modal;
 use crate::screen::state::people::People;
@@ -59,7 +59,7 @@ impl App {
         let is_command = begins_command(line);
         if self.is_transfers() && !is_command {
             self.put_back(line);
-            let key = self.keys.key(Action::Tab(1));
+            let key = self.keys.key(KeyAction::Tab(1));
             let room = key.map_or_else(String::new, |key| format!(", {key} is the room"));
             self.flash(format!("No chat in this tab: only commands work{room}."));
             return;
@@ -130,7 +130,7 @@ impl App {
         let asks = !paths.is_empty();
         if asks {
             self.looked_up = Some((line.clone(), self.now.elapsed));
-            self.effects.push(Effect::FindFile { line, paths });
+            self.effects.push(UiEffect::FindFile { line, paths });
         }
         asks
     }
@@ -197,7 +197,7 @@ impl App {
     /// Whether what is said in the active tab is public and no server is there to hear it.
     pub(super) fn is_unheard(&self) -> bool {
         self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
-            && matches!(self.link, ServerLink::Down { .. })
+            && matches!(self.link, ServerStatus::Down { .. })
     }
 
     /// Says `lines` to whom the active tab belongs, whatever they begin with.
@@ -277,7 +277,7 @@ impl App {
             | Command::Typing { .. }
             | Command::Reconnect => {}
         }
-        self.effects.push(Effect::Send(command));
+        self.effects.push(UiEffect::Send(command));
     }
 
     /// The tab of `peer`. A user who is not here gets none: the client reports them as unreachable.
@@ -306,7 +306,7 @@ impl App {
             (false, ..) => Scope::Anywhere,
         };
         if self.history.add(line.to_owned(), scope) && self.keep_history {
-            self.effects.push(Effect::Remember(to_file(line)));
+            self.effects.push(UiEffect::Remember(to_file(line)));
         }
     }
 

@@ -5,8 +5,8 @@ use ratatui::text::Span;
 
 use super::paint::Painter;
 use crate::commands::COMMANDS;
-use crate::screen::config::keymap::{Action, KEYS};
-use crate::screen::config::style::Role;
+use crate::screen::config::keymap::{KEYS, KeyAction};
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::text::width::{shorten, width, wrap};
 use crate::screen::view::rows::Row;
@@ -19,7 +19,7 @@ const SIGNS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn draw(app: &App, area: Rect, offset: usize, painter: &mut Painter<'_>) {
-    let bar = app.theme.style(Role::Tab);
+    let bar = app.theme.style(StyleRole::Tab);
     let (top, bottom) = (area.y, area.bottom() - 1);
     painter.fill(Rect { height: 1, ..area }, bar);
     painter.text(area.x, top, area.right(), " Matou: keys and commands", bar);
@@ -66,7 +66,7 @@ pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
     page.title("In config/client.toml, section [screen.keys]");
     let names: Vec<_> = KEYS
         .iter()
-        .filter(|spec| !matches!(spec.action, Action::Tab(2..)))
+        .filter(|spec| !matches!(spec.action, KeyAction::Tab(2..)))
         .map(|spec| spec.name)
         .collect();
     page.entry("", &names.join(" "));
@@ -84,7 +84,7 @@ impl Page<'_> {
         if !self.rows.is_empty() {
             self.rows.push(Row::default());
         }
-        let style = self.app.theme.style(Role::Heading);
+        let style = self.app.theme.style(StyleRole::Heading);
         for range in wrap(text, self.columns.saturating_sub(1), self.columns.saturating_sub(1)) {
             let text = text.get(range).unwrap_or("");
             self.rows.push(vec![Span::raw(" "), Span::styled(text.to_owned(), style)].into());
@@ -95,8 +95,8 @@ impl Page<'_> {
     fn entry(&mut self, what: &str, meaning: &str) {
         let left = if self.columns >= 70 { 30 } else { 4 };
         let room = self.columns.saturating_sub(left + 1);
-        let key = self.app.theme.style(Role::Own);
-        let text = self.app.theme.style(Role::Text);
+        let key = self.app.theme.style(StyleRole::Own);
+        let text = self.app.theme.style(StyleRole::Text);
         let beside = width(what) + 3 <= left;
         if !beside && !what.is_empty() {
             self.rows.push(vec![Span::styled(format!("  {what}"), key)].into());

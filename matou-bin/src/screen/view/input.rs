@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::state::input_line::InputRows;
 use crate::screen::state::modal::Modal;
@@ -28,11 +28,11 @@ pub(super) fn rows_above(rows: &InputRows, height: usize) -> usize {
 
 /// Draws it; returns where the cursor stands.
 pub(super) fn draw(app: &App, row: Rect, area: Rect, painter: &mut Painter<'_>) -> Position {
-    let lead_style = app.theme.style(Role::Dim);
+    let lead_style = app.theme.style(StyleRole::Dim);
     painter.text(row.x, row.y, area.x, &lead(app, row.width), lead_style);
     let rows = shown(app, area.width.into());
     let above = rows_above(&rows, area.height.into());
-    let style = app.theme.style(Role::Text);
+    let style = app.theme.style(StyleRole::Text);
     for (text, y) in rows.rows.iter().skip(above).zip(area.y..area.bottom()) {
         painter.text(area.x, y, area.right(), &isolated_text(text), style);
     }

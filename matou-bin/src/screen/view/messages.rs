@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::text::bidi::isolated_text;
-use crate::screen::text::links::Piece;
+use crate::screen::text::links::LinkPiece;
 use crate::screen::text::width::{cells, shorten, width};
 use crate::screen::view::scroll;
 
@@ -24,7 +24,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
         for (columns, link) in &row.links {
             let column = |column: usize| area.x.saturating_add(cells(column)).min(area.right());
             let columns = column(columns.start)..column(columns.end);
-            painter.link(Piece { y, columns, link: Rc::clone(link) });
+            painter.link(LinkPiece { y, columns, link: Rc::clone(link) });
         }
     }
 }
@@ -39,5 +39,5 @@ pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let room = usize::from(area.width).saturating_sub(width(&lead));
     let text = sanitize(first.as_str());
     let text = format!("{lead}{}", isolated_text(&shorten(&text, room)));
-    painter.text(area.x, area.y, area.right(), &text, app.theme.style(Role::Dim));
+    painter.text(area.x, area.y, area.right(), &text, app.theme.style(StyleRole::Dim));
 }

@@ -23,7 +23,7 @@ pub(in crate::screen) use layout::Areas;
 pub(in crate::screen) use prompt::{Button, prompt_buttons};
 pub(in crate::screen) use tabs::tab_at;
 
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::state::modal::Modal;
 use crate::screen::text::links::Links;
@@ -45,7 +45,7 @@ pub(crate) struct Drawn {
 pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     let area = buffer.area;
     let mut painter = Painter::new(buffer);
-    painter.fill(area, app.theme.style(Role::Text));
+    painter.fill(area, app.theme.style(StyleRole::Text));
     let cursor = if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
         too_small(app, area, &mut painter);
         None
@@ -95,6 +95,6 @@ fn too_small(app: &App, area: Rect, painter: &mut Painter<'_>) {
         .zip(area.y..area.bottom())
     {
         let row = text.get(range).unwrap_or("");
-        painter.text(area.x, y, area.right(), row, app.theme.style(Role::Error));
+        painter.text(area.x, y, area.right(), row, app.theme.style(StyleRole::Error));
     }
 }

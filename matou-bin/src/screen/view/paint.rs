@@ -7,7 +7,7 @@ use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::screen::text::links::{Links, Piece};
+use crate::screen::text::links::{LinkPiece, Links};
 use crate::screen::text::width::cells;
 
 const FIRST_STRONG_ISOLATE: &str = "\u{2068}";
@@ -16,7 +16,7 @@ const POP_ISOLATE: &str = "\u{2069}";
 /// Draws into the cells of one frame.
 pub(super) struct Painter<'a> {
     cells: &'a mut Buffer,
-    links: Vec<Piece>,
+    links: Vec<LinkPiece>,
 }
 
 impl<'a> Painter<'a> {
@@ -30,7 +30,7 @@ impl<'a> Painter<'a> {
     }
 
     /// The text there is a link.
-    pub(super) fn link(&mut self, piece: Piece) {
+    pub(super) fn link(&mut self, piece: LinkPiece) {
         self.links.push(piece);
     }
 

@@ -6,8 +6,8 @@ use ratatui::text::Span;
 use super::paint::Painter;
 use crate::client::sizes::{size as bytes, total};
 use crate::sanitize::sanitize;
-use crate::screen::config::keymap::Action;
-use crate::screen::config::style::Role;
+use crate::screen::config::keymap::KeyAction;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::state::input_line::MAX_INPUT;
 use crate::screen::state::modal::{Modal, Paste, PasteChoice};
@@ -25,12 +25,12 @@ pub(in crate::screen) enum Button {
 }
 
 /// What is asked, and the answers.
-struct Question {
+struct QuestionView {
     text: String,
-    answers: Vec<Answer>,
+    answers: Vec<AnswerKey>,
 }
 
-struct Answer {
+struct AnswerKey {
     key: String,
     label: &'static str,
     button: Option<Button>,
@@ -69,7 +69,8 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let Some(question) = question(app) else {
         return;
     };
-    let (style, key_style) = (app.theme.style(Role::Prompt), app.theme.style(Role::PromptKey));
+    let (style, key_style) =
+        (app.theme.style(StyleRole::Prompt), app.theme.style(StyleRole::PromptKey));
     painter.fill(area, style);
     let room = if area.height > 1 { area.width } else { question.answers_at(area) };
     let rows = question.rows(room.into());
@@ -90,7 +91,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     }
 }
 
-impl Question {
+impl QuestionView {
     /// The question for so many columns; what does not fit into its last row is left out.
     fn rows(&self, columns: usize) -> Vec<String> {
         let room = columns.saturating_sub(1);
@@ -109,7 +110,7 @@ impl Question {
     }
 
     fn answers_width(&self) -> usize {
-        self.answers.iter().map(Answer::width).sum()
+        self.answers.iter().map(AnswerKey::width).sum()
     }
 
     fn answers_at(&self, area: Rect) -> u16 {
@@ -120,19 +121,19 @@ impl Question {
     }
 }
 
-impl Answer {
+impl AnswerKey {
     fn width(&self) -> usize {
         width(&self.key) + width(self.label) + 3
     }
 }
 
-fn question(app: &App) -> Option<Question> {
+fn question(app: &App) -> Option<QuestionView> {
     match &app.modal {
         Some(Modal::Paste(open)) => return Some(paste(app, open)),
         Some(Modal::Leave) => {
             let text = app.under_way().unwrap_or_else(|| "Transfers are running".into());
-            let quit = app.keys.key(Action::Quit).unwrap_or_default();
-            return Some(Question {
+            let quit = app.keys.key(KeyAction::Quit).unwrap_or_default();
+            return Some(QuestionView {
                 text: format!(" {text}."),
                 answers: vec![
                     fixed(&quit, "cancels them and quits"),
@@ -141,7 +142,7 @@ fn question(app: &App) -> Option<Question> {
             });
         }
         Some(Modal::CloseTab { peer, .. }) => {
-            return Some(Question {
+            return Some(QuestionView {
                 text: format!(" Close the private session with {peer}?"),
                 answers: vec![
                     fixed(&submit_key(app), "closes it"),
@@ -155,7 +156,7 @@ fn question(app: &App) -> Option<Question> {
     app.prompts.first().map(|ask| asked(app, ask))
 }
 
-fn asked(app: &App, ask: &Prompt) -> Question {
+fn asked(app: &App, ask: &Prompt) -> QuestionView {
     let from = ask.from();
     let (text, yes, no) = match ask {
         Prompt::Private { .. } => {
@@ -180,22 +181,23 @@ fn asked(app: &App, ask: &Prompt) -> Question {
         }
     };
     let key = |action| app.keys.key(action).unwrap_or_default();
-    let answer = |action, label, button| Answer { key: key(action), label, button: Some(button) };
+    let answer =
+        |action, label, button| AnswerKey { key: key(action), label, button: Some(button) };
     let mut answers = vec![
-        answer(Action::Accept, yes, Button::Accept),
-        answer(Action::Decline, no, Button::Decline),
+        answer(KeyAction::Accept, yes, Button::Accept),
+        answer(KeyAction::Decline, no, Button::Decline),
     ];
     let others = app.prompts.count() - 1;
     let text = if others > 0 {
-        answers.push(answer(Action::Later, "next", Button::Later));
+        answers.push(answer(KeyAction::Later, "next", Button::Later));
         format!("{text} (+{others})")
     } else {
         text
     };
-    Question { text, answers }
+    QuestionView { text, answers }
 }
 
-fn paste(app: &App, paste: &Paste) -> Question {
+fn paste(app: &App, paste: &Paste) -> QuestionView {
     let text = paste.text.as_str();
     let (mut count, mut messages) = (0, 0);
     for line in lines_of(text) {
@@ -240,17 +242,17 @@ fn paste(app: &App, paste: &Paste) -> Question {
         })
         .collect();
     answers.push(fixed("Esc", "cancel"));
-    Question { text: asked, answers }
+    QuestionView { text: asked, answers }
 }
 
 fn submit_key(app: &App) -> String {
-    app.keys.key(Action::Submit).unwrap_or_default()
+    app.keys.key(KeyAction::Submit).unwrap_or_default()
 }
 
 fn bytes_of(text: &str) -> String {
     bytes(u64::try_from(text.len()).unwrap_or(u64::MAX))
 }
 
-fn fixed(key: &str, label: &'static str) -> Answer {
-    Answer { key: key.to_owned(), label, button: None }
+fn fixed(key: &str, label: &'static str) -> AnswerKey {
+    AnswerKey { key: key.to_owned(), label, button: None }
 }

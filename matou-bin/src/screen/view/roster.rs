@@ -4,14 +4,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::paint::Painter;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::state::tab::PrivateState;
 use crate::screen::text::bidi::isolated;
 use matou_actors::protocol::Username;
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let border = area.x.saturating_sub(1);
     for y in area.y..area.bottom() {
         painter.text(border, y, area.x, "│", dim);
@@ -21,7 +21,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     for (who, y) in names.into_iter().zip(area.y..area.bottom()) {
         let (sign, sign_style) = sign(app, who);
         let name_style =
-            if app.is_me(who) { app.theme.style(Role::Own) } else { app.theme.name(who) };
+            if app.is_me(who) { app.theme.style(StyleRole::Own) } else { app.theme.name(who) };
         let name = app.short_names.shorten(who.as_str(), usize::from(area.width).saturating_sub(2));
         let spans = [
             Span::styled(sign, app.theme.style(sign_style)),
@@ -37,20 +37,23 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 }
 
 /// How it stands between the user and `who`.
-fn sign(app: &App, who: &Username) -> (&'static str, Role) {
+fn sign(app: &App, who: &Username) -> (&'static str, StyleRole) {
     if app.is_me(who) {
-        return ("›", Role::Own);
+        return ("›", StyleRole::Own);
     }
     if app.is_ignored(who) {
-        return ("×", Role::Dim);
+        return ("×", StyleRole::Dim);
     }
-    let unmarked =
-        if app.compared.contains(&who.folded()) { ("✓", Role::Own) } else { (" ", Role::Text) };
+    let unmarked = if app.compared.contains(&who.folded()) {
+        ("✓", StyleRole::Own)
+    } else {
+        (" ", StyleRole::Text)
+    };
     let session = app.peer_tab(who).and_then(|index| app.tabs.get(index)).map(|tab| tab.session);
     match session {
-        Some(PrivateState::Open(_)) => ("●", Role::Gauge),
-        Some(PrivateState::Asking) => ("?", Role::Mention),
-        Some(PrivateState::Asked | PrivateState::Connecting) => ("…", Role::Notice),
+        Some(PrivateState::Open(_)) => ("●", StyleRole::Gauge),
+        Some(PrivateState::Asking) => ("?", StyleRole::Mention),
+        Some(PrivateState::Asked | PrivateState::Connecting) => ("…", StyleRole::Notice),
         Some(PrivateState::None) | None => unmarked,
     }
 }

@@ -8,7 +8,7 @@ use matou_actors::protocol::Username;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::config::theme::Theme;
 use crate::screen::state::buffer::{Buffer, EntryId};
 use crate::screen::state::entry::{Body, Entry, Said};
@@ -82,10 +82,10 @@ impl Pane<'_> {
         let mut rows = Vec::new();
         if self.buffer.begins_day(id) {
             let date = entry.at.strftime("%A, %-d %B %Y").to_string();
-            rows.push(self.line('─', &date, Role::Day));
+            rows.push(self.line('─', &date, StyleRole::Day));
         }
         if self.buffer.unread() == Some(id) {
-            rows.push(self.line('╌', "unread", Role::Unread));
+            rows.push(self.line('╌', "unread", StyleRole::Unread));
         }
         let head = self.head(entry);
         let (first, rest) = self.text_widths(&head);
@@ -134,7 +134,7 @@ impl Pane<'_> {
     fn head(&self, entry: &Entry) -> Head {
         let style = |role| self.theme.style(role);
         let aligned = self.is_aligned();
-        let (text, dim) = (style(Role::Text), style(Role::Dim));
+        let (text, dim) = (style(StyleRole::Text), style(StyleRole::Dim));
         let sign = |name: &str, role| Head {
             name: name.into(),
             style: style(role),
@@ -147,23 +147,23 @@ impl Pane<'_> {
                 let room = if aligned { self.name_width() } else { 12 };
                 let (mark, mark_style) = match (kind, aligned) {
                     (Said::Own, _) if *delivered == Some(false) => ("…", dim),
-                    (Said::Own, _) if *delivered == Some(true) => ("✓", style(Role::Own)),
-                    (Said::Own, _) => ("›", style(Role::Own)),
-                    (Said::Mention, _) => ("!", style(Role::Mention)),
+                    (Said::Own, _) if *delivered == Some(true) => ("✓", style(StyleRole::Own)),
+                    (Said::Own, _) => ("›", style(StyleRole::Own)),
+                    (Said::Mention, _) => ("!", style(StyleRole::Mention)),
                     (Said::Other, true) => ("│", dim),
                     (Said::Other, false) => (":", dim),
                 };
                 let name_style = match kind {
-                    Said::Own => style(Role::Own),
-                    Said::Mention => style(Role::Mention),
+                    Said::Own => style(StyleRole::Own),
+                    Said::Mention => style(StyleRole::Mention),
                     Said::Other => self.theme.name(from),
                 };
                 let name = self.short_names.shorten(from.as_str(), room).into_owned();
                 Head { name, style: name_style, mark, mark_style, text_style: text }
             }
-            Body::Presence(_) => sign("", Role::Presence),
-            Body::Notice(_) => sign("*", Role::Notice),
-            Body::Error(_) => sign("!!", Role::Error),
+            Body::Presence(_) => sign("", StyleRole::Presence),
+            Body::Notice(_) => sign("*", StyleRole::Notice),
+            Body::Error(_) => sign("!!", StyleRole::Error),
         }
     }
 
@@ -174,12 +174,12 @@ impl Pane<'_> {
             let indent = if aligned { TIME + self.name_width() } else { HANGING };
             row.push(" ".repeat(indent), Style::new());
             if aligned {
-                row.push(" │ ", self.theme.style(Role::Dim));
+                row.push(" │ ", self.theme.style(StyleRole::Dim));
             }
             return;
         };
         let time = format!("{:02}:{:02} ", entry.at.hour(), entry.at.minute());
-        row.push(time, self.theme.style(Role::Dim));
+        row.push(time, self.theme.style(StyleRole::Dim));
         if aligned {
             row.push(" ".repeat(self.name_width().saturating_sub(width(&head.name))), Style::new());
         }
@@ -227,7 +227,7 @@ impl Pane<'_> {
 
     fn special(&self, text: &str, entry: &Entry, id: EntryId) -> Option<(Range<usize>, Style)> {
         if let Some(needle) = self.needle.filter(|needle| !needle.is_empty()) {
-            let style = self.theme.style(Role::Match);
+            let style = self.theme.style(StyleRole::Match);
             let style = if self.found == Some(id) {
                 style.add_modifier(ratatui::style::Modifier::BOLD)
             } else {
@@ -237,14 +237,14 @@ impl Pane<'_> {
         }
         match (&entry.body, self.me) {
             (Body::Said { kind: Said::Mention, .. }, Some(me)) => {
-                mention(text, me).map(|range| (range, self.theme.style(Role::Mention)))
+                mention(text, me).map(|range| (range, self.theme.style(StyleRole::Mention)))
             }
             _ => None,
         }
     }
 
     /// `── text ───────`
-    fn line(&self, dash: char, text: &str, role: Role) -> Row {
+    fn line(&self, dash: char, text: &str, role: StyleRole) -> Row {
         let text = shorten(text, self.width.saturating_sub(6));
         let fill = self.width.saturating_sub(width(&text) + 4);
         let dashes: String = std::iter::repeat_n(dash, fill).collect();

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::screen::config::style::Colors;
     use crate::screen::config::theme::{TerminalHints, Theme, ThemeName};
-    use crate::screen::state::buffer::{Buffer, Limits};
+    use crate::screen::state::buffer::{Buffer, BufferLimits};
     use crate::screen::state::entry::{Body, Entry};
     use crate::screen::text::short_names::ShortNames;
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn buffer(entries: usize) -> Buffer {
-        let mut buffer = Buffer::new(Limits { lines: 1000, bytes: 1_000_000 });
+        let mut buffer = Buffer::new(BufferLimits { lines: 1000, bytes: 1_000_000 });
         for n in 0..entries {
             let text = format!("entry{n} {}", "word ".repeat(n % 5 * 4));
             let at = date(2026, 1, 1).at(0, 0, 0, 0);

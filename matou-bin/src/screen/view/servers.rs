@@ -5,9 +5,9 @@ use ratatui::layout::{Position, Rect};
 use super::paint::Painter;
 use super::sign_in::frame;
 use crate::sanitize::sanitize;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
-use crate::screen::state::modal::{ServerChoice, Servers};
+use crate::screen::state::modal::{ServerChoice, ServerMenu};
 use crate::screen::text::bidi::isolated_text;
 use crate::screen::text::width::{cells, shorten, width};
 
@@ -17,7 +17,12 @@ const OTHER_ROWS: u16 = 7;
 const HINT: &str = "Arrow keys, its number, or HOST:PORT of another server.";
 
 /// Draws it over the middle of `area`; returns where the cursor stands.
-pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<'_>) -> Position {
+pub(super) fn draw(
+    app: &App,
+    form: &ServerMenu,
+    area: Rect,
+    painter: &mut Painter<'_>,
+) -> Position {
     let columns = COLUMNS.min(area.width - 2);
     let most = area.height - 2;
     let listed = cells(form.list.len()).min(most.saturating_sub(OTHER_ROWS)).max(1);
@@ -28,7 +33,7 @@ pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<
         width: columns,
         height: rows,
     };
-    let (text, dim) = (app.theme.style(Role::Text), app.theme.style(Role::Dim));
+    let (text, dim) = (app.theme.style(StyleRole::Text), app.theme.style(StyleRole::Dim));
     painter.clear(area, text);
     frame(app, "joins", area, painter);
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: columns - 4, height: rows - 2 };
@@ -40,19 +45,19 @@ pub(super) fn draw(app: &App, form: &Servers, area: Rect, painter: &mut Painter<
     let widest = form.list.iter().map(|server| width(&server.name)).max().unwrap_or_default();
     let list = form.list.iter().enumerate().skip(first).take(listed);
     for ((index, server), y) in list.zip(inner.y + 1..) {
-        let role = if index == form.selected { Role::Selected } else { Role::Text };
+        let role = if index == form.selected { StyleRole::Selected } else { StyleRole::Text };
         let line = line(index + 1, server, widest);
         let line = shorten(&line, room);
         painter.text(inner.x, y, inner.right(), &isolated_text(&line), app.theme.style(role));
     }
     let y = inner.bottom().saturating_sub(3);
-    painter.text(inner.x, y, inner.right(), "›", app.theme.style(Role::Own));
+    painter.text(inner.x, y, inner.right(), "›", app.theme.style(StyleRole::Own));
     let input = form.input.rows(room.saturating_sub(3));
     let typed = input.rows.get(input.cursor.1).map_or("", String::as_str);
     let typed = isolated_text(typed);
-    painter.text(inner.x + 2, y, inner.right(), &typed, app.theme.style(Role::Own));
+    painter.text(inner.x + 2, y, inner.right(), &typed, app.theme.style(StyleRole::Own));
     let (below, style) = match &form.problem {
-        Some(problem) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
+        Some(problem) => (sanitize(problem).into_owned(), app.theme.style(StyleRole::Error)),
         None => (HINT.to_owned(), dim),
     };
     painter.text(inner.x, y + 2, inner.right(), &shorten(&below, room), style);

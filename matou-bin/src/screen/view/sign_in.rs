@@ -4,10 +4,10 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::config::keymap::Action;
-use crate::screen::config::style::Role;
+use crate::screen::config::keymap::KeyAction;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
-use crate::screen::state::modal::SignIn;
+use crate::screen::state::modal::SignInForm;
 use crate::screen::text::bidi::{isolated_text, sentence};
 use crate::screen::text::width::{cells, shorten, width, wrap};
 
@@ -19,7 +19,12 @@ const SERVER_HINT: &str = "Another server? Type HOST or HOST:PORT.";
 const SCRAPS: u16 = 10;
 
 /// Draws it over the middle of `area`; returns where the cursor stands.
-pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'_>) -> Position {
+pub(super) fn draw(
+    app: &App,
+    form: &SignInForm,
+    area: Rect,
+    painter: &mut Painter<'_>,
+) -> Position {
     let (columns, rows) = (SIZE.0.min(area.width - 2), SIZE.1.min(area.height - 2));
     let whole = area;
     let area = Rect {
@@ -28,7 +33,7 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
         width: columns,
         height: rows,
     };
-    let (text, dim) = (app.theme.style(Role::Text), app.theme.style(Role::Dim));
+    let (text, dim) = (app.theme.style(StyleRole::Text), app.theme.style(StyleRole::Dim));
     // Beside it as well, where only scraps of messages would stick out.
     let scraps = whole.width - columns < 2 * SCRAPS;
     painter
@@ -45,14 +50,14 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
         format!("Connecting to {server}…")
     };
     painter.text(inner.x, inner.y, inner.right(), &shorten(&server, room), text);
-    painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(Role::Own));
+    painter.text(inner.x, inner.y + 2, inner.right(), "›", app.theme.style(StyleRole::Own));
     let input = form.input.rows(room.saturating_sub(3));
     let typed = input.rows.get(input.cursor.1).map_or("", String::as_str);
     let hidden = form.input.text().chars().count().min(room.saturating_sub(3));
     let typed = if form.password { "•".repeat(hidden).into() } else { isolated_text(typed) };
-    painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(Role::Own));
+    painter.text(inner.x + 2, inner.y + 2, inner.right(), &typed, app.theme.style(StyleRole::Own));
     let (below, style) = match (&form.problem, &form.asked) {
-        (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(Role::Error)),
+        (Some(problem), _) => (sanitize(problem).into_owned(), app.theme.style(StyleRole::Error)),
         (None, Some(name)) => (format!("Signing in as {name}…"), dim),
         (None, None) if form.password => (PASSWORD_HINT.to_owned(), dim),
         (None, None) if form.reached => (NAME_HINT.to_owned(), dim),
@@ -69,10 +74,10 @@ pub(super) fn draw(app: &App, form: &SignIn, area: Rect, painter: &mut Painter<'
 
 /// The lines around a form, with what Enter does.
 pub(super) fn frame(app: &App, submit: &str, area: Rect, painter: &mut Painter<'_>) {
-    let style = app.theme.style(Role::Dim);
+    let style = app.theme.style(StyleRole::Dim);
     let inside = usize::from(area.width.saturating_sub(2));
     let key = |action| app.keys.key(action).unwrap_or_else(|| "(no key)".into());
-    let title = format!(" {} {submit}, {} quits ", key(Action::Submit), key(Action::Quit));
+    let title = format!(" {} {submit}, {} quits ", key(KeyAction::Submit), key(KeyAction::Quit));
     let rest = inside.saturating_sub(width(" Matou ") + 1);
     let top = format!("╭─ Matou {}╮", "─".repeat(rest));
     let title = shorten(&title, inside);

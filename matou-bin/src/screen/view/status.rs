@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 use super::paint::Painter;
 use crate::client::sizes::size as bytes;
 use crate::sanitize::sanitize;
-use crate::screen::config::keymap::Action;
-use crate::screen::config::style::Role;
-use crate::screen::state::app::{App, ServerLink};
+use crate::screen::config::keymap::KeyAction;
+use crate::screen::config::style::StyleRole;
+use crate::screen::state::app::{App, ServerStatus};
 use crate::screen::state::tab::Scroll;
 use crate::screen::text::bidi::sentence;
 use crate::screen::text::width::{cells, shorten, width};
@@ -24,32 +24,32 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let left = shorten(&left, left_room);
     painter.text(area.x, area.y, area.right(), &sentence(&left), style);
     let x = area.right().saturating_sub(cells(width(&right)));
-    painter.text(x, area.y, area.right(), &right, app.theme.style(Role::Status));
+    painter.text(x, area.y, area.right(), &right, app.theme.style(StyleRole::Status));
 }
 
-fn left(app: &App) -> (String, Role) {
+fn left(app: &App) -> (String, StyleRole) {
     if app.leaving.is_some() {
-        let key = app.keys.key(Action::Quit);
+        let key = app.keys.key(KeyAction::Quit);
         let at_once = key.map_or_else(String::new, |key| format!(" {key} quits now"));
-        return (format!(" Signing out…{at_once}"), Role::StatusWarning);
+        return (format!(" Signing out…{at_once}"), StyleRole::StatusWarning);
     }
     if let Some((candidates, index)) = app.completion.as_ref().and_then(|c| c.choice()) {
-        return (choice(candidates, index), Role::Status);
+        return (choice(candidates, index), StyleRole::Status);
     }
     if let Some((text, _)) = &app.flash {
-        return (format!(" {}", sanitize(text)), Role::StatusWarning);
+        return (format!(" {}", sanitize(text)), StyleRole::StatusWarning);
     }
     let server = sanitize(&app.server);
     match &app.link {
-        ServerLink::Connecting if server.is_empty() => {
-            (" Not connected: no server chosen".into(), Role::StatusWarning)
+        ServerStatus::Connecting if server.is_empty() => {
+            (" Not connected: no server chosen".into(), StyleRole::StatusWarning)
         }
-        ServerLink::Connecting => (format!(" Connecting to {server}…"), Role::StatusWarning),
-        ServerLink::Down { next: None, .. } => {
+        ServerStatus::Connecting => (format!(" Connecting to {server}…"), StyleRole::StatusWarning),
+        ServerStatus::Down { next: None, .. } => {
             let text = format!(" Not connected to {server}; /reconnect to try again");
-            (text, Role::StatusWarning)
+            (text, StyleRole::StatusWarning)
         }
-        ServerLink::Down { next: Some((attempt, at)), reason } => {
+        ServerStatus::Down { next: Some((attempt, at)), reason } => {
             let left = at.saturating_sub(app.now.elapsed);
             let seconds = left.as_millis().div_ceil(1000);
             let when = if seconds == 0 { "now".into() } else { format!("in {seconds} s") };
@@ -59,9 +59,9 @@ fn left(app: &App) -> (String, Role) {
             if !app.stated_reason.starts_with(reason.as_str()) {
                 text = format!("{text} ({})", sanitize(reason));
             }
-            (text, Role::StatusWarning)
+            (text, StyleRole::StatusWarning)
         }
-        ServerLink::Up => {
+        ServerStatus::Up => {
             let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
             let count = app.people.count();
             let text = format!("{me} · {server} · {count} here");
@@ -69,21 +69,21 @@ fn left(app: &App) -> (String, Role) {
             let peer = tab.and_then(|tab| Some((tab.peer()?, tab.security.as_ref()?)));
             if let Some((peer, security)) = peer {
                 let role = match security {
-                    LinkSecurity::Plain => Role::StatusWarning,
-                    LinkSecurity::Encrypted { .. } => Role::Status,
+                    LinkSecurity::Plain => StyleRole::StatusWarning,
+                    LinkSecurity::Encrypted { .. } => StyleRole::Status,
                 };
                 let peer = app.short_names.shorten(peer.as_str(), 20);
                 let doing = if app.peer_is_typing() { " is typing… ·" } else { ":" };
                 return (format!(" {peer}{doing} {} · {text}", session_mark(security)), role);
             }
             match app.security {
-                None => (format!(" {text}"), Role::Status),
+                None => (format!(" {text}"), StyleRole::Status),
                 Some(LinkSecurity::Encrypted { .. }) => {
-                    (format!(" {text} · encrypted"), Role::Status)
+                    (format!(" {text} · encrypted"), StyleRole::Status)
                 }
                 // First, so that no narrow screen cuts it.
                 Some(LinkSecurity::Plain) => {
-                    (format!(" NOT ENCRYPTED · {text}"), Role::StatusWarning)
+                    (format!(" NOT ENCRYPTED · {text}"), StyleRole::StatusWarning)
                 }
             }
         }

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::screen::text::bidi::{isolated, sentence};
@@ -31,7 +31,7 @@ pub(in crate::screen) fn tab_at(app: &App, area: Rect, x: u16) -> Option<usize> 
 }
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
-    let bar = app.theme.style(Role::Tab);
+    let bar = app.theme.style(StyleRole::Tab);
     painter.fill(area, bar);
     let (labels, more_left, more_right) = labels(app, area);
     for label in labels {
@@ -47,7 +47,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 
 /// The topic of the room, as much of it as fits; `/topic` shows all of it.
 pub(super) fn draw_topic(app: &App, area: Rect, painter: &mut Painter<'_>) {
-    let style = app.theme.style(Role::Notice);
+    let style = app.theme.style(StyleRole::Notice);
     let topic = sanitize(&app.topic);
     let topic = shorten(&topic, usize::from(area.width).saturating_sub(2));
     painter.text(area.x + 1, area.y, area.right(), &sentence(&topic), style);
@@ -105,10 +105,10 @@ fn text(app: &App, index: usize, tab: &Tab) -> String {
 
 fn style(app: &App, index: usize) -> Style {
     let role = match app.tabs.get(index) {
-        _ if index == app.active => Role::TabActive,
-        Some(tab) if tab.urgent => Role::TabUrgent,
-        Some(tab) if tab.unread > 0 => Role::TabUnread,
-        _ => Role::Tab,
+        _ if index == app.active => StyleRole::TabActive,
+        Some(tab) if tab.urgent => StyleRole::TabUrgent,
+        Some(tab) if tab.unread > 0 => StyleRole::TabUnread,
+        _ => StyleRole::Tab,
     };
     app.theme.style(role)
 }

@@ -7,9 +7,9 @@ use ratatui::text::Span;
 use super::paint::Painter;
 use crate::client::sizes::{moved, size as bytes, total};
 use crate::sanitize::sanitize;
-use crate::screen::config::style::Role;
+use crate::screen::config::style::StyleRole;
 use crate::screen::state::app::App;
-use crate::screen::state::transfers::{Transfer, TransferStage, clock};
+use crate::screen::state::transfers::{TransferRow, TransferStage, clock};
 use crate::screen::text::bidi::sentence;
 use crate::screen::text::width::shorten;
 
@@ -24,14 +24,14 @@ pub(super) fn rows(app: &App) -> usize {
 
 /// The transfers that are seen in `height` rows, the last of which is the hint: the selected one
 /// is among them.
-pub(super) fn seen(app: &App, height: usize) -> impl Iterator<Item = &Transfer> {
+pub(super) fn seen(app: &App, height: usize) -> impl Iterator<Item = &TransferRow> {
     let fit = height.saturating_sub(1) / ROWS_EACH;
     let at = app.transfers.listed().position(|t| Some(t.id) == app.transfers.selected);
     app.transfers.listed().skip((at.unwrap_or(0) + 1).saturating_sub(fit.max(1))).take(fit)
 }
 
 pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let hint = if app.transfers.listed().next().is_none() {
         " No transfers yet. /send NAME PATH... offers files."
     } else if area.width < 70 {
@@ -48,9 +48,9 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     painter.text(area.x, area.bottom() - 1, area.right(), &hint, dim);
 }
 
-fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_>) {
+fn draw_one(app: &App, transfer: &TransferRow, area: Rect, painter: &mut Painter<'_>) {
     let selected = app.transfers.selected == Some(transfer.id);
-    let style = app.theme.style(if selected { Role::Selected } else { Role::Text });
+    let style = app.theme.style(if selected { StyleRole::Selected } else { StyleRole::Text });
     let marker = if selected { "▸" } else { " " };
     let (sign, towards) = match transfer.direction {
         Direction::Incoming => ("↓", "from"),
@@ -64,7 +64,7 @@ fn draw_one(app: &App, transfer: &Transfer, area: Rect, painter: &mut Painter<'_
     painter.spans(area.x, area.y + 1, area.right(), &second_row(app, transfer, area.width.into()));
 }
 
-fn numbers(transfer: &Transfer) -> String {
+fn numbers(transfer: &TransferRow) -> String {
     let size = total(transfer.size);
     let moved = moved(transfer.bytes, transfer.size);
     match &transfer.stage {
@@ -88,8 +88,8 @@ fn numbers(transfer: &Transfer) -> String {
     }
 }
 
-fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>> {
-    let dim = app.theme.style(Role::Dim);
+fn second_row(app: &App, transfer: &TransferRow, width: usize) -> Vec<Span<'static>> {
+    let dim = app.theme.style(StyleRole::Dim);
     let path = || {
         let path = transfer.path.as_ref().map(|path| path.to_string_lossy().into_owned());
         sanitize(&path.unwrap_or_default()).into_owned()
@@ -100,7 +100,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
             let (full, rest, percent) = gauge(transfer.bytes, transfer.size.unwrap_or(0), room);
             let mut spans = vec![
                 Span::raw("   "),
-                Span::styled(full, app.theme.style(Role::Gauge)),
+                Span::styled(full, app.theme.style(StyleRole::Gauge)),
                 Span::styled(rest, dim),
                 Span::raw(format!(" {percent:>3} %")),
             ];
@@ -112,7 +112,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
         }
         TransferStage::Offered { .. } => {
             let text = format!("   /take {0} or /refuse {0}", transfer.id);
-            vec![Span::styled(text, app.theme.style(Role::Notice))]
+            vec![Span::styled(text, app.theme.style(StyleRole::Notice))]
         }
         TransferStage::Waiting | TransferStage::Moving | TransferStage::Done => {
             let path = shorten(&path(), width.saturating_sub(3)).into_owned();
@@ -120,7 +120,7 @@ fn second_row(app: &App, transfer: &Transfer, width: usize) -> Vec<Span<'static>
         }
         TransferStage::Failed { reason } => {
             let reason = shorten(reason, width.saturating_sub(3)).into_owned();
-            vec![Span::styled(format!("   {reason}"), app.theme.style(Role::Error))]
+            vec![Span::styled(format!("   {reason}"), app.theme.style(StyleRole::Error))]
         }
     }
 }
@@ -147,11 +147,11 @@ mod tests {
     use matou_actors::protocol::Username;
 
     use super::{gauge, numbers};
-    use crate::screen::state::transfers::{Transfer, TransferStage};
+    use crate::screen::state::transfers::{TransferRow, TransferStage};
 
     #[test]
     fn an_outgoing_file_that_stands_still_waits_for_its_peer() {
-        let mut transfer = Transfer {
+        let mut transfer = TransferRow {
             id: TransferId(1),
             direction: Direction::Outgoing,
             with: Username::parse("Bea").unwrap(),

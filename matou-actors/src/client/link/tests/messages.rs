@@ -2,7 +2,7 @@
 
 use super::{Client, error, message, name, say, sent};
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::link::action::{Attempt, LinkAction};
+use crate::client::link::action::{ConnectionAttempt, LinkAction};
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::{ClientFrame, v2};
 
@@ -87,7 +87,7 @@ fn what_was_missed_is_asked_for_and_is_no_new_message() {
     client.link.reconnect();
     let actions = client.actions();
     let asks = |action: &LinkAction| {
-        matches!(action, LinkAction::Connect(Attempt { last_sequence: 5, .. }))
+        matches!(action, LinkAction::Connect(ConnectionAttempt { last_sequence: 5, .. }))
     };
     assert!(actions.iter().any(asks), "{actions:?}");
     client.generation = 2;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
-use crate::client::link::action::{Attempt, LinkAction, LinkWake};
+use crate::client::link::action::{ConnectionAttempt, LinkAction, LinkWake};
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::{ClientFrame, MessageText, ServerFrame, Username, v2};
@@ -80,7 +80,9 @@ impl Client {
     fn connecting_to(&mut self) -> Option<String> {
         let actions = self.actions();
         let server = actions.iter().rev().find_map(|action| match action {
-            LinkAction::Connect(Attempt { generation, server, .. }) => Some((*generation, server)),
+            LinkAction::Connect(ConnectionAttempt { generation, server, .. }) => {
+                Some((*generation, server))
+            }
             _ => None,
         })?;
         self.generation = server.0;

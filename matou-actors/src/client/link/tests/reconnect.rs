@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Client, joined, message, name, sent};
 use crate::client::api::event::Event;
-use crate::client::link::action::{Attempt, LinkAction, LinkWake};
+use crate::client::link::action::{ConnectionAttempt, LinkAction, LinkWake};
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::{ClientFrame, ServerFrame};
 
@@ -37,7 +37,10 @@ fn a_lost_server_is_tried_again_and_the_name_taken_back() {
     assert_eq!(u128::from(*delay_ms), delay.as_millis());
     assert!((500..=2000).contains(delay_ms), "{delay_ms}");
     client.wake(*retry);
-    assert!(matches!(client.actions()[..], [LinkAction::Connect(Attempt { generation: 2, .. })]));
+    assert!(matches!(
+        client.actions()[..],
+        [LinkAction::Connect(ConnectionAttempt { generation: 2, .. })]
+    ));
     client.generation = 2;
     client.reached();
     assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("ann")).into()).into()]);
@@ -56,7 +59,10 @@ fn an_attempt_that_the_user_made_earlier_takes_the_place_of_the_next_one() {
     client.lost();
     let [(_, retry)] = client.wakes()[..] else { panic!("no next attempt") };
     client.link.reconnect();
-    assert!(matches!(client.actions()[..], [LinkAction::Connect(Attempt { generation: 2, .. })]));
+    assert!(matches!(
+        client.actions()[..],
+        [LinkAction::Connect(ConnectionAttempt { generation: 2, .. })]
+    ));
     client.wake(retry);
     assert!(client.actions().is_empty(), "one attempt is enough");
 }

@@ -8,7 +8,7 @@ use super::{Client, REASON, message, name, say, sent};
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::api::server_name::ServerName;
 use crate::client::api::settings::ClientSettings;
-use crate::client::link::action::{Attempt, LinkAction};
+use crate::client::link::action::{ConnectionAttempt, LinkAction};
 use crate::client::link::server_link::ServerLink;
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::v2::SignInRefusal;
@@ -24,7 +24,7 @@ fn another_server_can_be_used_until_the_user_has_a_name() {
     let actions = client.actions();
     let [
         LinkAction::Command(ConnectionCommand::HangUp),
-        LinkAction::Connect(Attempt { generation: 2, server, .. }),
+        LinkAction::Connect(ConnectionAttempt { generation: 2, server, .. }),
         ..,
     ] = &actions[..]
     else {
@@ -51,7 +51,7 @@ fn without_a_server_it_waits_for_the_user_to_choose_one() {
     link.use_servers(vec![ServerName::parse("ship:7").unwrap()]);
     let actions = link.take_actions();
     assert!(
-        matches!(actions[0], LinkAction::Connect(Attempt { generation: 1, .. })),
+        matches!(actions[0], LinkAction::Connect(ConnectionAttempt { generation: 1, .. })),
         "{actions:?}"
     );
 }
@@ -64,7 +64,9 @@ fn the_next_server_is_tried_at_once_and_all_of_them_again_after_a_while() {
     let actions = client.actions();
     let [
         LinkAction::Report(LinkEvent::Emit(Event::Failover { from, server, reason })),
-        LinkAction::Connect(Attempt { generation: 2, server: at, last_sequence: 0, .. }),
+        LinkAction::Connect(ConnectionAttempt {
+            generation: 2, server: at, last_sequence: 0, ..
+        }),
         ..,
     ] = &actions[..]
     else {
@@ -100,7 +102,7 @@ fn a_lost_server_is_replaced_at_once_with_name_and_last_event() {
         LinkAction::Report(LinkEvent::Emit(Event::Disconnected { .. })),
         LinkAction::Report(LinkEvent::Lost),
         LinkAction::Report(LinkEvent::Emit(Event::Failover { .. })),
-        LinkAction::Connect(Attempt { generation: 2, server, last_sequence: 9, .. }),
+        LinkAction::Connect(ConnectionAttempt { generation: 2, server, last_sequence: 9, .. }),
     ] = &actions[..]
     else {
         panic!("{actions:?}")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Client, joined, message, name, notice, sent};
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::link::action::{Attempt, LinkAction};
+use crate::client::link::action::{ConnectionAttempt, LinkAction};
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::v2::SignInRefusal;
 use crate::protocol::{ClientFrame, ServerFrame, v2};
@@ -14,7 +14,7 @@ fn a_name_is_asked_for_once_the_server_is_reached() {
     let mut client = Client::start(Some("ann"));
     let actions = client.actions();
     assert!(
-        matches!(actions[0], LinkAction::Connect(Attempt { generation: 1, .. })),
+        matches!(actions[0], LinkAction::Connect(ConnectionAttempt { generation: 1, .. })),
         "{actions:?}"
     );
     client.reached();

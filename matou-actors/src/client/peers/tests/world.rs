@@ -12,13 +12,15 @@ use tokio::sync::Semaphore;
 
 use crate::client::api::event::Event;
 use crate::client::api::settings::ClientSettings;
-use crate::client::files::{Effect, Ending, FileState, Input, Moment, WatchFrom};
-use crate::client::ids::{SessionId, TransferId};
+use crate::client::files::{
+    Circumstances, FileEffect, FileInput, FileState, TransferEnding, WatchFrom,
+};
+use crate::client::ids::{SessionNumber, TransferId};
 use crate::client::link::roster::Roster;
-use crate::client::messages::{FileEvent, Outgoing, SessionCommand, SessionEvent};
-use crate::client::peers::{Action, Peers, Route, Situation, Wake};
+use crate::client::messages::{FileEvent, OutgoingFile, SessionCommand, SessionEvent};
+use crate::client::peers::{PeerAction, Peers, ServerRoute, Situation, Wake};
 use crate::client::session::Way;
-use crate::client::session::plain::Role;
+use crate::client::session::plain::PlainRole;
 use crate::protocol::v2::{self, Member};
 use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
 use crate::transfer::ChosenFile;
@@ -40,15 +42,15 @@ pub(super) struct User {
     peers: Peers,
     roster: Roster,
     pub(super) events: Vec<Event>,
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionNumber, Session>,
 }
 
 /// One end of a session.
 struct Session {
     /// The other user's end.
-    other: Option<SessionId>,
+    other: Option<SessionNumber>,
     files: FileState,
-    outgoing: HashMap<TransferId, Outgoing>,
+    outgoing: HashMap<TransferId, OutgoingFile>,
     /// A file that this end sends and the other one has not dealt with.
     on_wire: Option<(TransferId, u64)>,
     /// Its header was seen.
@@ -59,11 +61,11 @@ struct Session {
 
 enum Step {
     Frame(ServerFrame),
-    Report(SessionId, SessionEvent),
-    Command(SessionId, SessionCommand),
-    File(SessionId, Input),
+    Report(SessionNumber, SessionEvent),
+    Command(SessionNumber, SessionCommand),
+    File(SessionNumber, FileInput),
     /// Behind the end of all transfers.
-    Over(SessionId),
+    Over(SessionNumber),
 }
 
 pub(super) fn name(text: &str) -> Username {
@@ -134,7 +136,7 @@ impl World {
                 let due = self.users[user].sessions.iter();
                 let due = due.filter(|(_, end)| end.files.deadline().is_some_and(|at| at <= now));
                 for id in due.map(|(id, _)| *id).collect::<Vec<_>>() {
-                    self.queue.push_back((user, Step::File(id, Input::Tick)));
+                    self.queue.push_back((user, Step::File(id, FileInput::Tick)));
                 }
             }
             self.settle();
@@ -151,7 +153,7 @@ impl World {
         let situation = Situation {
             me: Some(name),
             joined: true,
-            route: Some(Route { local: address(user), server: SERVER }),
+            route: Some(ServerRoute { local: address(user), server: SERVER }),
             server_key: None,
             roster,
             now: self.now,
@@ -182,17 +184,17 @@ impl World {
         }
     }
 
-    fn perform(&mut self, user: usize, action: Action) {
+    fn perform(&mut self, user: usize, action: PeerAction) {
         match action {
-            Action::Emit(event) | Action::EmitUnlessBehind(event) => {
+            PeerAction::Emit(event) | PeerAction::EmitUnlessBehind(event) => {
                 self.users[user].events.push(event);
             }
-            Action::Send(v2::ClientFrame::Revision1(frame)) => self.serve(user, frame),
-            Action::Start { id, way: Way::Plain(role), .. } => self.start(user, id, &role),
-            Action::Session(id, command) => {
+            PeerAction::Send(v2::ClientFrame::Revision1(frame)) => self.serve(user, frame),
+            PeerAction::Start { id, way: Way::Plain(role), .. } => self.start(user, id, &role),
+            PeerAction::Session(id, command) => {
                 self.queue.push_back((user, Step::Command(id, command)));
             }
-            Action::Wake(delay, wake) => self.wakes.push((self.now + delay, user, wake)),
+            PeerAction::Wake(delay, wake) => self.wakes.push((self.now + delay, user, wake)),
             other => panic!("not in revision 1: {other:?}"),
         }
     }
@@ -214,7 +216,7 @@ impl World {
     }
 
     /// Listeners are found by their port, which is made of the number of the session.
-    fn start(&mut self, user: usize, id: SessionId, role: &Role) {
+    fn start(&mut self, user: usize, id: SessionNumber, role: &PlainRole) {
         let mut session = Session {
             other: None,
             files: FileState::default(),
@@ -225,13 +227,13 @@ impl World {
             receiving: None,
         };
         match role {
-            Role::Listen { .. } => {
+            PlainRole::Listen { .. } => {
                 let port = NonZeroU16::new(PORTS + u16::try_from(id.0).unwrap()).unwrap();
                 let ports = PortPair { message: port, file: port };
                 self.report(user, id, SessionEvent::PortsOpen(ports));
             }
-            Role::Dial { ports, .. } => {
-                let other = SessionId((ports.message.get() - PORTS).into());
+            PlainRole::Dial { ports, .. } => {
+                let other = SessionNumber((ports.message.get() - PORTS).into());
                 session.other = Some(other);
                 self.session(1 - user, other).unwrap().other = Some(id);
                 for (user, id) in [(user, id), (1 - user, other)] {
@@ -243,15 +245,15 @@ impl World {
         self.users[user].sessions.insert(id, session);
     }
 
-    fn session(&mut self, user: usize, id: SessionId) -> Option<&mut Session> {
+    fn session(&mut self, user: usize, id: SessionNumber) -> Option<&mut Session> {
         self.users[user].sessions.get_mut(&id)
     }
 
-    fn report(&mut self, user: usize, id: SessionId, event: SessionEvent) {
+    fn report(&mut self, user: usize, id: SessionNumber, event: SessionEvent) {
         self.queue.push_back((user, Step::Report(id, event)));
     }
 
-    fn command(&mut self, user: usize, id: SessionId, command: SessionCommand) {
+    fn command(&mut self, user: usize, id: SessionNumber, command: SessionCommand) {
         let Some(other) = self.session(user, id).map(|session| session.other) else { return };
         match command {
             SessionCommand::Reach(_)
@@ -268,26 +270,26 @@ impl World {
                 }
             }
             SessionCommand::SendFile(file) => {
-                let input = Input::Enqueue { id: file.id, resent: file.resent };
+                let input = FileInput::Enqueue { id: file.id, resent: file.resent };
                 self.session(user, id).unwrap().outgoing.insert(file.id, file);
                 self.file(user, id, input);
             }
             SessionCommand::TakeFile { id: file, unattended, .. } => {
-                self.file(user, id, Input::Take { id: file, unattended });
+                self.file(user, id, FileInput::Take { id: file, unattended });
             }
             SessionCommand::RefuseFile { id: file, reason } => {
-                self.file(user, id, Input::Refuse { id: file, reason });
+                self.file(user, id, FileInput::Refuse { id: file, reason });
             }
             SessionCommand::CancelFile { id: file } => {
-                self.file(user, id, Input::Cancel { id: file });
+                self.file(user, id, FileInput::Cancel { id: file });
             }
             SessionCommand::Close { reason, .. } => {
-                self.file(user, id, Input::Close { reason });
+                self.file(user, id, FileInput::Close { reason });
                 self.report(user, id, SessionEvent::Closing);
                 self.queue.push_back((user, Step::Over(id)));
                 if let Some(other) = other {
                     let reason = "the other side closed it".to_owned();
-                    self.file(1 - user, other, Input::TalkOver { reason: reason.clone() });
+                    self.file(1 - user, other, FileInput::TalkOver { reason: reason.clone() });
                     self.report(1 - user, other, SessionEvent::TalkOver { reason });
                 }
             }
@@ -295,77 +297,77 @@ impl World {
         }
     }
 
-    fn file(&mut self, user: usize, id: SessionId, input: Input) {
+    fn file(&mut self, user: usize, id: SessionNumber, input: FileInput) {
         let now = self.now;
         // Files are larger than what the buffers of the network hold.
         let Some(session) = self.session(user, id) else { return };
-        for effect in session.files.handle(input, Moment { now, unread: 0 }) {
+        for effect in session.files.handle(input, Circumstances { now, unread: 0 }) {
             self.perform_file(user, id, effect);
         }
     }
 
-    fn later(&mut self, user: usize, id: SessionId, input: Input) {
+    fn later(&mut self, user: usize, id: SessionNumber, input: FileInput) {
         self.queue.push_back((user, Step::File(id, input)));
     }
 
-    fn perform_file(&mut self, user: usize, id: SessionId, effect: Effect) {
-        let broken = |reason: &str, ended| Ending::Broken { reason: reason.into(), ended };
+    fn perform_file(&mut self, user: usize, id: SessionNumber, effect: FileEffect) {
+        let broken = |reason: &str, ended| TransferEnding::Broken { reason: reason.into(), ended };
         let session = self.session(user, id).unwrap();
         let other = session.other.unwrap();
         let report = match effect {
-            Effect::Send(file) => {
+            FileEffect::Send(file) => {
                 let size = session.outgoing.get(&file).unwrap().file.size().unwrap();
                 (session.on_wire, session.seen) = (Some((file, size)), false);
                 return self.show_header(1 - user, other);
             }
-            Effect::Receive { id: file, size } => {
+            FileEffect::Receive { id: file, size } => {
                 session.receiving = Some((file, size));
                 return self.arrive(user, id);
             }
-            Effect::Stop { id: file, reason } => {
+            FileEffect::Stop { id: file, reason } => {
                 let sending = session.on_wire.is_some_and(|(sent, _)| sent == file);
-                self.later(user, id, Input::Ended { id: file, ending: broken(&reason, false) });
+                self.later(user, id, FileInput::Ended { id: file, ending: broken(&reason, false) });
                 if sending {
                     self.session(user, id).unwrap().on_wire = None;
                     return self.end_incoming(1 - user, other);
                 }
                 return;
             }
-            Effect::Watch(from) => {
+            FileEffect::Watch(from) => {
                 session.watching = true;
                 if matches!(from, WatchFrom::Header) {
                     self.show_header(user, id);
                 }
                 return;
             }
-            Effect::StopWatching => return session.watching = false,
-            Effect::ShutdownWrite => return self.end_incoming(1 - user, other),
-            Effect::Shutdown | Effect::Abort => {
+            FileEffect::StopWatching => return session.watching = false,
+            FileEffect::ShutdownWrite => return self.end_incoming(1 - user, other),
+            FileEffect::Shutdown | FileEffect::Abort => {
                 for (user, id) in [(user, id), (1 - user, other)] {
                     let cut = self.session(user, id).and_then(|session| session.on_wire.take());
                     if let Some((file, _)) = cut {
                         let ending = broken("the other side refused the file", true);
-                        self.later(user, id, Input::Ended { id: file, ending });
+                        self.later(user, id, FileInput::Ended { id: file, ending });
                     }
                 }
                 return self.end_incoming(1 - user, other);
             }
-            Effect::Orphan(_) => return,
-            Effect::Offer { id, size } => {
+            FileEffect::Orphan(_) => return,
+            FileEffect::Offer { id, size } => {
                 FileEvent::Offered { id, size: Some(size), free: None, named: None }
             }
-            Effect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
-            Effect::Failed { id, reason } => FileEvent::Failed { id, refused: false, reason },
-            Effect::GiveBack { id, resent } => {
+            FileEffect::NotTaken { id, reason } => FileEvent::NotTaken { id, reason },
+            FileEffect::Failed { id, reason } => FileEvent::Failed { id, refused: false, reason },
+            FileEffect::GiveBack { id, resent } => {
                 let file = session.outgoing.remove(&id).unwrap();
-                FileEvent::GaveBack(Outgoing { resent, ..file })
+                FileEvent::GaveBack(OutgoingFile { resent, ..file })
             }
         };
         self.report(user, id, SessionEvent::File(report));
     }
 
     /// Shows the header of what the other end sends, if this end looks.
-    fn show_header(&mut self, user: usize, id: SessionId) {
+    fn show_header(&mut self, user: usize, id: SessionNumber) {
         let Some(session) = self.session(user, id).filter(|session| session.watching) else {
             return;
         };
@@ -376,11 +378,11 @@ impl World {
         let Some((_, size)) = sender.on_wire else { return };
         sender.seen = true;
         let id_here = self.users[user].peers.transfer_ids().next();
-        self.later(user, id, Input::HeaderSeen { id: id_here, size });
+        self.later(user, id, FileInput::HeaderSeen { id: id_here, size });
     }
 
     /// All of a file that this end takes is here.
-    fn arrive(&mut self, user: usize, id: SessionId) {
+    fn arrive(&mut self, user: usize, id: SessionNumber) {
         let session = self.session(user, id).unwrap();
         let (other, received) = (session.other.unwrap(), session.receiving.take());
         let sent = self.session(1 - user, other).and_then(|sender| sender.on_wire.take());
@@ -388,15 +390,15 @@ impl World {
         for (user, id, file) in [(user, id, received), (1 - user, other, sent)] {
             let whole = FileEvent::Whole { id: file, path: "file".into(), size, changed: false };
             self.report(user, id, SessionEvent::File(whole));
-            self.later(user, id, Input::Ended { id: file, ending: Ending::Whole });
+            self.later(user, id, FileInput::Ended { id: file, ending: TransferEnding::Whole });
         }
     }
 
     /// The other end sends no more.
-    fn end_incoming(&mut self, user: usize, id: SessionId) {
+    fn end_incoming(&mut self, user: usize, id: SessionNumber) {
         if self.session(user, id).is_some_and(|session| session.watching) {
             let reason = "the other side closed the file connection".into();
-            self.later(user, id, Input::ReceivingEnded { reason });
+            self.later(user, id, FileInput::ReceivingEnded { reason });
         }
     }
 }

@@ -9,18 +9,18 @@ use tokio::sync::{oneshot, watch};
 use super::delivery::Delivery;
 use super::examination::{Conclusion, Examination};
 use super::files::{EncryptedFiles, Follows};
-use super::incoming::Incoming;
+use super::incoming::IncomingFrames;
 use super::message_connection::{Came, drive, read};
-use super::setup::{Meeting, Setup};
+use super::setup::{EncryptedSetup, MeetingSetup};
 use crate::client::connection::frames::Frames;
 use crate::client::doctor::Evidence;
 use crate::client::meeting::{
-    MeetingPorts, MeetingReport, Met, News, Plan, Secure, Side, Surroundings, meet, own_candidates,
-    own_networks,
+    MeetingPlan, MeetingPorts, MeetingReport, MeetingSide, Met, News, Secure, Surroundings, meet,
+    own_candidates, own_networks,
 };
 use crate::client::messages::{ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent};
 use crate::client::session::private_session::{
-    LINGER, Lifecycle, PrivateSession, Reports, Writing,
+    LINGER, PrivateSession, ReportSender, SessionLifecycle, SessionOutput,
 };
 use crate::exchange::Report;
 use crate::protocol::v2::MessageFrame;
@@ -31,8 +31,8 @@ const TYPING_EVERY: Duration = Duration::from_millis(500);
 
 /// Meets the peer, then does what [`SessionCommand`]s say.
 pub(crate) struct EncryptedSession {
-    setup: Setup,
-    lifecycle: Lifecycle,
+    setup: EncryptedSetup,
+    lifecycle: SessionLifecycle,
     /// What the server says, for the meeting.
     news: watch::Sender<News>,
     examination: Examination,
@@ -42,7 +42,7 @@ pub(crate) struct EncryptedSession {
 
 #[derive(Debug)]
 struct Open {
-    writing: Writing,
+    writing: SessionOutput,
     talk: Talk,
     /// When the peer's typing was reported last.
     typing: Option<Instant>,
@@ -61,16 +61,16 @@ enum Talk {
 }
 
 impl EncryptedSession {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: EncryptedSetup) -> Self {
         let offered = setup.meeting.candidates.clone();
         let news = watch::Sender::new(News { offered, ..News::default() });
-        let lifecycle = Lifecycle::new(Reports::new(setup.id, setup.reports.clone()));
+        let lifecycle = SessionLifecycle::new(ReportSender::new(setup.id, setup.reports.clone()));
         let examination = Examination::Meeting(None);
         Self { setup, lifecycle, news, examination, open: None }
     }
 
     fn meet(&mut self, ctx: &mut Context<Self>) {
-        let Setup { meeting, identity, listen, .. } = &self.setup;
+        let EncryptedSetup { meeting, identity, listen, .. } = &self.setup;
         let ports = match MeetingPorts::bind(*listen, self.setup.ports.as_ref()) {
             Ok(ports) => ports,
             Err(reason) => return self.lifecycle.fail(reason),
@@ -82,7 +82,7 @@ impl EncryptedSession {
         }
         let local = listen.unwrap_or(meeting.local);
         let own = own_candidates(local, &self.setup.addresses, &networks, ports.ports);
-        let side = Side {
+        let side = MeetingSide {
             session: meeting.session,
             asked: meeting.asked,
             identity: Arc::clone(identity),
@@ -91,7 +91,7 @@ impl EncryptedSession {
         let around =
             Surroundings { networks: own_networks(), server: meeting.server, outside: None };
         let (limit, logger) = (self.setup.connect_timeout, self.setup.logger.clone());
-        let plan = Plan { side, ports, around, server: meeting.show_to, limit, logger };
+        let plan = MeetingPlan { side, ports, around, server: meeting.show_to, limit, logger };
         if let Some(own) = own {
             self.lifecycle.report(SessionEvent::CandidatesReady(own));
         }
@@ -134,7 +134,7 @@ impl EncryptedSession {
     fn begin(&mut self, met: Met, ctx: &mut Context<Self>) {
         let Met { messages, files } = met;
         let Secure { stream, peer } = messages;
-        let Meeting { asked, key, .. } = self.setup.meeting;
+        let MeetingSetup { asked, key, .. } = self.setup.meeting;
         let shared = self.setup.files.clone();
         let reports = ctx.address().recipient();
         let files = match EncryptedFiles::start(files.stream, asked, key, shared, reports) {
@@ -142,12 +142,12 @@ impl EncryptedSession {
             Err(error) => return self.lifecycle.fail(format!("the connection broke: {error}")),
         };
         self.lifecycle.report(SessionEvent::Up { peer });
-        let writing = Writing::new();
+        let writing = SessionOutput::new();
         let (input, output) = tokio::io::split(stream);
-        let (session, outbox) = (ctx.address().recipient(), writing.outbox.clone());
+        let (session, queue) = (ctx.address().recipient(), writing.queue.clone());
         let driving = async move {
             let reading = read(Frames::new(input), session);
-            drive(reading, &outbox, output).await
+            drive(reading, &queue, output).await
         };
         let driving = ctx.spawn(driving.into_actor(self).map(|reason, session, ctx| {
             session.turn(ctx, |session, _| session.talk_over(reason));
@@ -181,7 +181,7 @@ impl EncryptedSession {
             Follows::Nothing => {}
             Follows::Event(event) => self.lifecycle.report(SessionEvent::File(event)),
             Follows::Frame(frame) => {
-                if open.writing.outbox.push_control(&frame).is_err() {
+                if open.writing.queue.push_control(&frame).is_err() {
                     // It asks for more than it reads: without this frame nothing about files holds.
                     self.end_talk("it does not read".into(), ctx);
                 }
@@ -200,8 +200,7 @@ impl EncryptedSession {
             SessionCommand::Typing(active) => {
                 if let Some(open) = &self.open {
                     // A peer that reads too slowly for texts misses nothing.
-                    let _ =
-                        open.writing.outbox.push(&MessageFrame::Typing { state: active.into() });
+                    let _ = open.writing.queue.push(&MessageFrame::Typing { state: active.into() });
                 }
             }
             SessionCommand::Reach(candidates) => {
@@ -240,7 +239,7 @@ impl EncryptedSession {
             return self.lifecycle.report(SessionEvent::NotSent { to, text });
         };
         let frame = open.delivery.send(text.clone());
-        let sent = frame.is_some_and(|frame| open.writing.outbox.push(&frame).is_ok());
+        let sent = frame.is_some_and(|frame| open.writing.queue.push(&frame).is_ok());
         let event = if sent {
             let id = self.setup.messages.next();
             open.delivery.sent(id, text.clone());
@@ -269,11 +268,11 @@ impl EncryptedSession {
     /// Deals with what came, but what is for others; resolves once more may come.
     fn receive(&mut self, frames: Vec<MessageFrame>) -> ResponseFuture<Option<String>> {
         let Some(open) = &mut self.open else { return Box::pin(async { None }) };
-        let incoming = Incoming::sort(frames, &mut open.delivery);
-        let Incoming { texts, confirmed, pings, typing, about_files, end } = incoming;
+        let incoming = IncomingFrames::sort(frames, &mut open.delivery);
+        let IncomingFrames { texts, confirmed, pings, typing, about_files, end } = incoming;
         for _ in 0..pings {
             // One that does not read its answers gets no more of them.
-            let _ = open.writing.outbox.push(&MessageFrame::Pong {});
+            let _ = open.writing.queue.push(&MessageFrame::Pong {});
         }
         let now = Instant::now();
         if let Some(active) = typing
@@ -288,7 +287,7 @@ impl EncryptedSession {
         if texts.is_empty() && about_files.is_empty() {
             return Box::pin(async { end });
         }
-        let (outbox, files) = (open.writing.outbox.clone(), open.files.frames());
+        let (queue, files) = (open.writing.queue.clone(), open.files.frames());
         let confirmation = (!texts.is_empty()).then(|| open.delivery.confirmation());
         // Without a text too: what frames about files lead to is read no faster than the user reads.
         let shown = self.lifecycle.reports.deliver(SessionEvent::Texts(texts));
@@ -298,7 +297,7 @@ impl EncryptedSession {
             }
             if let Some(confirmation) = confirmation {
                 // A session that is closed from here confirms no more; the peer does not expect it.
-                let _ = outbox.push(&confirmation);
+                let _ = queue.push(&confirmation);
             }
             for frame in about_files {
                 files.send(frame).await;
@@ -309,11 +308,11 @@ impl EncryptedSession {
 }
 
 impl PrivateSession for EncryptedSession {
-    fn lifecycle(&mut self) -> &mut Lifecycle {
+    fn lifecycle(&mut self) -> &mut SessionLifecycle {
         &mut self.lifecycle
     }
 
-    fn writing(&mut self) -> Option<&mut Writing> {
+    fn writing(&mut self) -> Option<&mut SessionOutput> {
         self.open.as_mut().map(|open| &mut open.writing)
     }
 

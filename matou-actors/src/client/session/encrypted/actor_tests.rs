@@ -12,13 +12,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::files::SharedFiles;
-use super::{EncryptedSession, Meeting, Setup};
-use crate::client::ids::{MessageId, MessageIds, SessionId, TransferId, TransferIds};
+use super::{EncryptedSession, EncryptedSetup, MeetingSetup};
+use crate::client::ids::{MessageId, MessageIds, SessionNumber, TransferId, TransferIds};
 use crate::client::meeting::{
-    MeetingPorts, Met, News, Plan, Side, Surroundings, meet, read_frame, write_frame,
+    MeetingPlan, MeetingPorts, MeetingSide, Met, News, Surroundings, meet, read_frame, write_frame,
 };
 use crate::client::messages::{
-    FileEvent, GiveUp, Outgoing, SessionCommand, SessionEvent, SessionReport,
+    FileEvent, GiveUp, OutgoingFile, SessionCommand, SessionEvent, SessionReport,
 };
 use crate::client::probe::{Reports, probe};
 use crate::exchange::RateLimit;
@@ -37,10 +37,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// A session that was asked for by `peer`.
 fn start(peer: &Identity, limit: Duration) -> (Addr<EncryptedSession>, Reports<SessionReport>) {
     let (to, reports) = probe();
-    let session = EncryptedSession::new(Setup {
-        id: SessionId(3),
+    let session = EncryptedSession::new(EncryptedSetup {
+        id: SessionNumber(3),
         peer: Username::parse("bob").unwrap(),
-        meeting: Meeting {
+        meeting: MeetingSetup {
             session: NUMBER,
             asked: false,
             key: peer.public_key(),
@@ -85,8 +85,8 @@ impl Peer {
         let kind = CandidateKind::SeenByServer;
         let offered = Candidates::new(vec![Candidate { address: LOCALHOST, ports, kind }]);
         let (_news, news) = watch::channel(News { offered, ..News::default() });
-        let plan = Plan {
-            side: Side {
+        let plan = MeetingPlan {
+            side: MeetingSide {
                 session: NUMBER,
                 asked: true,
                 identity: Arc::new(identity),
@@ -116,7 +116,10 @@ async fn open() -> (Addr<EncryptedSession>, Peer, Reports<SessionReport>) {
     let (session, mut reports) = start(&bob, LIMIT);
     let peer = Peer::meet(bob, &mut reports).await;
     let met = reports.next().await;
-    assert!(matches!(met, SessionReport { session: SessionId(3), event: SessionEvent::Met(_) }));
+    assert!(matches!(
+        met,
+        SessionReport { session: SessionNumber(3), event: SessionEvent::Met(_) }
+    ));
     assert!(matches!(reports.next().await.event, SessionEvent::Up { .. }));
     assert!(matches!(reports.next().await.event, SessionEvent::Diagnosed(_)));
     (session, peer, reports)
@@ -141,10 +144,10 @@ fn close(session: &Addr<EncryptedSession>, give_up: GiveUp) {
     session.do_send(SessionCommand::Close { reason: "you closed it".into(), give_up });
 }
 
-fn outgoing(number: u64, path: &Path) -> Outgoing {
+fn outgoing(number: u64, path: &Path) -> OutgoingFile {
     let handles = Arc::new(tokio::sync::Semaphore::new(1));
     let file = ChosenFile::choose(path.into(), &handles).unwrap();
-    Outgoing { id: TransferId(number), file: Arc::new(file), resent: false }
+    OutgoingFile { id: TransferId(number), file: Arc::new(file), resent: false }
 }
 
 async fn next_over(reports: &mut Reports<SessionReport>) -> String {

@@ -26,7 +26,7 @@ struct Unconfirmed {
 
 /// The peer broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Violation {
+pub(super) enum DeliveryViolation {
     #[error("a message has number {0} instead of {1}")]
     Number(u64, u64),
     #[error("message {0} was confirmed before it was sent")]
@@ -50,10 +50,10 @@ impl Delivery {
     }
 
     /// TELL came.
-    pub(super) fn received(&mut self, number: u64) -> Result<(), Violation> {
+    pub(super) fn received(&mut self, number: u64) -> Result<(), DeliveryViolation> {
         let expected = self.received + 1;
         if number != expected {
-            return Err(Violation::Number(number, expected));
+            return Err(DeliveryViolation::Number(number, expected));
         }
         self.received = number;
         Ok(())
@@ -65,9 +65,9 @@ impl Delivery {
     }
 
     /// TOLD came: which messages it confirms.
-    pub(super) fn confirmed(&mut self, number: u64) -> Result<Vec<MessageId>, Violation> {
+    pub(super) fn confirmed(&mut self, number: u64) -> Result<Vec<MessageId>, DeliveryViolation> {
         if number > self.sent {
-            return Err(Violation::Confirmation(number));
+            return Err(DeliveryViolation::Confirmation(number));
         }
         let count = self.unconfirmed.partition_point(|message| message.number <= number);
         Ok(self.unconfirmed.drain(..count).map(|message| message.id).collect())
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(delivery.confirmed(0), Ok(vec![]));
         assert_eq!(delivery.confirmed(2), Ok(vec![MessageId(11), MessageId(12)]));
         assert_eq!(delivery.confirmed(2), Ok(vec![]));
-        assert_eq!(delivery.confirmed(4), Err(Violation::Confirmation(4)));
+        assert_eq!(delivery.confirmed(4), Err(DeliveryViolation::Confirmation(4)));
         assert_eq!(delivery.take_unconfirmed(), [text("a")]);
     }
 
@@ -106,8 +106,8 @@ mod tests {
     fn messages_come_in_order_and_once() {
         let mut delivery = Delivery::default();
         assert_eq!(delivery.received(1), Ok(()));
-        assert_eq!(delivery.received(1), Err(Violation::Number(1, 2)));
-        assert_eq!(delivery.received(3), Err(Violation::Number(3, 2)));
+        assert_eq!(delivery.received(1), Err(DeliveryViolation::Number(1, 2)));
+        assert_eq!(delivery.received(3), Err(DeliveryViolation::Number(3, 2)));
         assert_eq!(delivery.received(2), Ok(()));
         assert_eq!(delivery.confirmation(), MessageFrame::Told { number: 2 });
     }

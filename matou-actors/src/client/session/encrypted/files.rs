@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use crate::client::ids::{TransferId, TransferIds};
-use crate::client::messages::{ExchangeReport, FileEvent, Named, Outgoing};
+use crate::client::messages::{ExchangeReport, FileEvent, Named, OutgoingFile};
 use crate::exchange::{self, Exchange, FrameSender, Order, RateLimit, Report};
 use crate::protocol::v2::{MessageFrame, OfferKind, PublicKey};
 use crate::transfer::Downloads;
@@ -30,7 +30,7 @@ pub(super) struct EncryptedFiles {
     frames: FrameSender,
     shared: SharedFiles,
     /// Files that have no number on the wire yet.
-    unnumbered: HashMap<TransferId, Outgoing>,
+    unnumbered: HashMap<TransferId, OutgoingFile>,
     /// Of these, those that the user cancelled.
     withdrawn: HashSet<TransferId>,
     numbers: HashMap<TransferId, u64>,
@@ -97,7 +97,7 @@ impl EncryptedFiles {
         self.order(Order::Close);
     }
 
-    pub(super) fn send(&mut self, file: Outgoing) -> Option<FileEvent> {
+    pub(super) fn send(&mut self, file: OutgoingFile) -> Option<FileEvent> {
         if self.has_ended() {
             return Some(FileEvent::GaveBack(file));
         }

@@ -9,7 +9,7 @@ use crate::protocol::{MessageText, PeerFrame};
 
 /// Frames that came at once, by what is done with them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Incoming {
+pub(super) struct IncomingFrames {
     pub(super) texts: Vec<MessageText>,
     /// Messages of the user's that the peer has.
     pub(super) confirmed: Vec<MessageId>,
@@ -21,7 +21,7 @@ pub(super) struct Incoming {
     pub(super) end: Option<String>,
 }
 
-impl Incoming {
+impl IncomingFrames {
     /// Sorts `frames`, the next ones in the order of `delivery`.
     pub(super) fn sort(frames: Vec<MessageFrame>, delivery: &mut Delivery) -> Self {
         let mut incoming = Self::default();
@@ -82,7 +82,7 @@ mod tests {
     fn nothing_behind_the_end_counts() {
         let closed = MessageFrame::Revision1(PeerFrame::Close);
         let incoming =
-            Incoming::sort(vec![tell(1, 0), closed, tell(2, 0)], &mut Delivery::default());
+            IncomingFrames::sort(vec![tell(1, 0), closed, tell(2, 0)], &mut Delivery::default());
         assert_eq!(incoming.texts.len(), 1);
         assert_eq!(incoming.end.as_deref(), Some("the other side closed it"));
     }
@@ -95,17 +95,17 @@ mod tests {
             MessageFrame::Use {},
             MessageFrame::Revision1(PeerFrame::Message(MessageText::parse("hi").unwrap())),
         ] {
-            let incoming = Incoming::sort(vec![frame], &mut Delivery::default());
+            let incoming = IncomingFrames::sort(vec![frame], &mut Delivery::default());
             let end = incoming.end.clone().unwrap();
             assert!(end.starts_with("the other side breaks the protocol: "), "{end}");
-            assert_eq!(incoming, Incoming { end: Some(end), ..Incoming::default() });
+            assert_eq!(incoming, IncomingFrames { end: Some(end), ..IncomingFrames::default() });
         }
     }
 
     #[test]
     fn frames_of_later_revisions_are_skipped() {
         let frames = vec![MessageFrame::Unknown { code: 99 }, MessageFrame::Ping {}];
-        let incoming = Incoming::sort(frames, &mut Delivery::default());
-        assert_eq!(incoming, Incoming { pings: 1, ..Incoming::default() });
+        let incoming = IncomingFrames::sort(frames, &mut Delivery::default());
+        assert_eq!(incoming, IncomingFrames { pings: 1, ..IncomingFrames::default() });
     }
 }

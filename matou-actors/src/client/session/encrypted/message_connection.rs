@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::client::connection::frames::Frames;
-use crate::client::connection::outbox::Outbox;
+use crate::client::connection::send_queue::SendQueue;
 use crate::client::session::private_session::LINGER;
 use crate::protocol::CodecError;
 use crate::protocol::v2::MessageFrame;
@@ -48,14 +48,14 @@ pub(super) async fn read(
 /// the other one gets a moment: the last confirmations are still on their way.
 pub(super) async fn drive(
     reading: impl Future<Output = String>,
-    outbox: &Outbox,
+    queue: &SendQueue,
     output: impl AsyncWrite + Unpin,
 ) -> String {
-    let writing = outbox.write_to(output);
+    let writing = queue.write_to(output);
     tokio::pin!(reading, writing);
     let written = tokio::select! {
         reason = &mut reading => {
-            outbox.close();
+            queue.close();
             // What the other side does not take any more is lost with it.
             let _ = timeout(LINGER, writing).await;
             return reason;

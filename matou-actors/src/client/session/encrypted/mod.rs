@@ -22,5 +22,5 @@ mod setup;
 
 pub(super) use self::actor::EncryptedSession;
 pub(super) use self::files::SharedFiles;
-pub(crate) use self::setup::Meeting;
-pub(super) use self::setup::Setup;
+pub(super) use self::setup::EncryptedSetup;
+pub(crate) use self::setup::MeetingSetup;

@@ -9,7 +9,7 @@ use actix::Recipient;
 use slog::Logger;
 
 use super::files::SharedFiles;
-use crate::client::ids::{MessageIds, SessionId};
+use crate::client::ids::{MessageIds, SessionNumber};
 use crate::client::meeting::ServerAt;
 use crate::client::messages::SessionReport;
 use crate::protocol::Username;
@@ -18,7 +18,7 @@ use crate::trust::Identity;
 
 /// Whom to meet, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct Meeting {
+pub(crate) struct MeetingSetup {
     pub(crate) session: v2::SessionId,
     /// The user asked for the session.
     pub(crate) asked: bool,
@@ -35,10 +35,10 @@ pub(crate) struct Meeting {
 
 /// What a session is started with.
 #[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) id: SessionId,
+pub(crate) struct EncryptedSetup {
+    pub(crate) id: SessionNumber,
     pub(crate) peer: Username,
-    pub(crate) meeting: Meeting,
+    pub(crate) meeting: MeetingSetup,
     pub(crate) identity: Arc<Identity>,
     pub(crate) listen: Option<IpAddr>,
     pub(crate) ports: Option<RangeInclusive<u16>>,

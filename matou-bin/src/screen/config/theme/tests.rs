@@ -45,7 +45,7 @@ fn sixteen_and_256_colours_use_only_those() {
     let more = theme(ThemeName::Dark, Colors::TwoHundred, &TerminalHints::default());
     assert!(!matches!(sixteen.name(&bob).fg, Some(Color::Rgb(..) | Color::Indexed(_))));
     assert!(matches!(more.name(&bob).fg, Some(Color::Indexed(_))));
-    for role in [Role::Dim, Role::Presence, Role::Day] {
+    for role in [StyleRole::Dim, StyleRole::Presence, StyleRole::Day] {
         let style = sixteen.style(role);
         assert_eq!(style.fg, None, "bright black is invisible in some palettes");
         assert!(style.add_modifier.contains(Modifier::DIM));
@@ -62,8 +62,8 @@ fn a_question_stands_apart_from_the_status_line() {
         for colors in [Colors::True, Colors::Sixteen] {
             let theme = theme(name, colors, &TerminalHints::default());
             let style = |role| theme.style(role);
-            assert_ne!(style(Role::Prompt).bg, style(Role::Status).bg, "{name:?}");
-            assert_ne!(style(Role::Prompt), style(Role::PromptKey), "{name:?}");
+            assert_ne!(style(StyleRole::Prompt).bg, style(StyleRole::Status).bg, "{name:?}");
+            assert_ne!(style(StyleRole::Prompt), style(StyleRole::PromptKey), "{name:?}");
         }
     }
 }
@@ -82,7 +82,7 @@ fn styles_of_the_configuration_lie_on_top() {
         let overrides = [(role.to_owned(), style.to_owned())].into();
         Theme::new(ThemeName::Dark, Colors::True, &TerminalHints::default(), &overrides)
     };
-    let style = over("own", "bold #ffaa00 on black").unwrap().style(Role::Own);
+    let style = over("own", "bold #ffaa00 on black").unwrap().style(StyleRole::Own);
     assert_eq!(style.fg, Some(Color::Rgb(255, 170, 0)));
     assert_eq!(style.bg, Some(Color::Black));
     assert!(over("own", "shiny").unwrap_err().to_string().contains("screen.styles.own"));
@@ -101,7 +101,7 @@ fn styles_of_the_configuration_use_no_more_colours_than_there_are() {
         let overrides = [("own".to_owned(), style.to_owned())].into();
         let hints = TerminalHints::default();
         let theme = Theme::new(ThemeName::Dark, Colors::Sixteen, &hints, &overrides).unwrap();
-        assert_eq!(theme.style(Role::Own).fg, Some(fg), "{style}");
+        assert_eq!(theme.style(StyleRole::Own).fg, Some(fg), "{style}");
     }
 }
 
@@ -111,14 +111,14 @@ fn a_light_terminal_that_says_so_gets_the_light_theme() {
     hints.colorfgbg = "0;15".into();
     let auto = theme(ThemeName::Auto, Colors::True, &hints);
     let light = theme(ThemeName::Light, Colors::True, &hints);
-    assert_eq!(auto.style(Role::Tab), light.style(Role::Tab));
+    assert_eq!(auto.style(StyleRole::Tab), light.style(StyleRole::Tab));
 }
 
 #[test]
 fn own_names_and_headings_are_legible_on_a_light_ground_that_the_terminal_does_not_report() {
     for term in ["xterm", "xterm-256color"] {
         let theme = theme(ThemeName::Auto, Colors::Auto, &hints(term, "", false));
-        for role in [Role::Own, Role::Heading] {
+        for role in [StyleRole::Own, StyleRole::Heading] {
             assert_eq!(theme.style(role).fg, None, "{term}");
         }
     }
@@ -128,5 +128,5 @@ fn own_names_and_headings_are_legible_on_a_light_ground_that_the_terminal_does_n
 fn a_mention_in_sixteen_colours_is_legible_on_black_and_on_white() {
     let theme = theme(ThemeName::Dark, Colors::Sixteen, &TerminalHints::default());
     // Xterm's magenta (205, 0, 205): 4.7 to 1 on white, 4.5 to 1 on black.
-    assert_eq!(theme.style(Role::Mention).fg, Some(Color::Magenta));
+    assert_eq!(theme.style(StyleRole::Mention).fg, Some(Color::Magenta));
 }

@@ -21,16 +21,16 @@ fn a_disk_that_hangs_is_abandoned_and_reported_once() {
     let (sender, _events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), sender).unwrap();
     let (go_on, until) = std::sync::mpsc::channel();
-    disk.add(Job::Hang(until));
+    disk.add(DiskJob::Hang(until));
     let mut answers = Vec::new();
     for _ in 0..3 * QUEUE {
-        answers.extend(disk.add(Job::Remember("x".into())));
+        answers.extend(disk.add(DiskJob::Remember("x".into())));
     }
     assert!(matches!(&answers[..], [UiEvent::DiskFailed(_)]), "{answers:?}");
-    let listed = disk.add(Job::List(folder.path().into()));
+    let listed = disk.add(DiskJob::List(folder.path().into()));
     assert!(matches!(listed, Some(UiEvent::DiskFailed(text)) if text.starts_with("Cannot list")));
     let to = Username::parse("bob").unwrap();
-    let stored = disk.add(Job::StorePaste(to, "a".into()));
+    let stored = disk.add(DiskJob::StorePaste(to, "a".into()));
     assert!(matches!(stored, Some(UiEvent::Stored(_, Err(_)))), "a paste always gets an answer");
     assert!(!wait(disk.finish(Duration::from_millis(1))));
     drop(go_on);
@@ -42,9 +42,9 @@ fn without_a_state_folder_one_error_is_shown() {
     let (answers, mut events) = unbounded_channel();
     let mut disk = Disk::start(None, answers).unwrap();
     for job in [
-        Job::Remember("x".into()),
-        Job::Log("public.log".into(), "x".into()),
-        Job::List(folder.path().into()),
+        DiskJob::Remember("x".into()),
+        DiskJob::Log("public.log".into(), "x".into()),
+        DiskJob::List(folder.path().into()),
     ] {
         assert!(disk.add(job).is_none());
     }
@@ -61,8 +61,8 @@ fn lines_are_appended_to_files_of_the_user_alone() {
     let (answers, _events) = unbounded_channel();
     let mut disk = Disk::start(Some(state.clone()), answers).unwrap();
     for n in 0..3 {
-        assert!(disk.add(Job::Remember(format!("line {n}"))).is_none());
-        assert!(disk.add(Job::Log("public.log".into(), format!("said {n}"))).is_none());
+        assert!(disk.add(DiskJob::Remember(format!("line {n}"))).is_none());
+        assert!(disk.add(DiskJob::Log("public.log".into(), format!("said {n}"))).is_none());
     }
     finish(disk);
     assert_eq!(history(&state).unwrap(), ["line 0", "line 1", "line 2"]);
@@ -80,8 +80,8 @@ fn a_link_in_the_place_of_a_file_is_not_followed() {
     std::os::unix::fs::symlink(&target, folder.path().join("history")).unwrap();
     let (answers, mut events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
-    disk.add(Job::Remember("x".into()));
-    disk.add(Job::Remember("y".into()));
+    disk.add(DiskJob::Remember("x".into()));
+    disk.add(DiskJob::Remember("y".into()));
     finish(disk);
     assert!(!target.exists());
     let failed = events.try_recv();
@@ -107,8 +107,8 @@ fn names_of_a_folder_are_listed_and_pasted_text_is_stored() {
     let (answers, mut events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
     let bob = Username::parse("bob").unwrap();
-    disk.add(Job::StorePaste(bob.clone(), "a\nb".into()));
-    disk.add(Job::List(folder.path().into()));
+    disk.add(DiskJob::StorePaste(bob.clone(), "a\nb".into()));
+    disk.add(DiskJob::List(folder.path().into()));
     let Some(UiEvent::Stored(to, Ok(path))) = events.blocking_recv() else { panic!("not stored") };
     assert_eq!((to, fs::read_to_string(&path).unwrap().as_str()), (bob, "a\nb"));
     let Some(UiEvent::Listed(listing)) = events.blocking_recv() else { panic!("not listed") };
@@ -150,7 +150,7 @@ fn a_pipe_in_the_place_of_a_file_is_an_error_and_does_not_hang() {
     assert!(history(folder.path()).unwrap_err().to_string().contains("not a regular file"));
     let (answers, mut events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
-    disk.add(Job::Remember("x".into()));
+    disk.add(DiskJob::Remember("x".into()));
     finish(disk);
     let failed = events.try_recv();
     assert!(matches!(failed, Ok(UiEvent::DiskFailed(text)) if text.contains("not a regular file")));
@@ -162,8 +162,8 @@ fn a_history_whose_last_line_was_cut_gets_its_line_break_first() {
     fs::write(folder.path().join("history"), "whole\nhalf").unwrap();
     let (answers, _events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
-    disk.add(Job::Remember("next".into()));
-    disk.add(Job::Remember("last".into()));
+    disk.add(DiskJob::Remember("next".into()));
+    disk.add(DiskJob::Remember("last".into()));
     finish(disk);
     assert_eq!(history(folder.path()).unwrap(), ["whole", "half", "next", "last"]);
 }
@@ -175,9 +175,9 @@ fn a_chat_log_that_was_moved_or_removed_is_opened_again() {
     let (answers, mut events) = unbounded_channel();
     let mut disk = Disk::start(Some(folder.path().into()), answers).unwrap();
     let mut say = |line: &str| {
-        disk.add(Job::Log("public.log".into(), line.into()));
+        disk.add(DiskJob::Log("public.log".into(), line.into()));
         // The answer to this one says that the line is written.
-        disk.add(Job::List(folder.path().into()));
+        disk.add(DiskJob::List(folder.path().into()));
         assert!(matches!(events.blocking_recv(), Some(UiEvent::Listed(_))));
     };
     say("one");

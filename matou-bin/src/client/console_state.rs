@@ -12,18 +12,18 @@ use crate::security::password_needed;
 
 /// An action for the console.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Effect {
+pub(super) enum ConsoleEffect {
     /// Send this to the client.
     Command(Command),
     /// Show this.
     Show(Event),
 }
 
-/// The state of the conversation.
+/// What the console has to remember.
 #[derive(Debug)]
-pub(super) struct Conversation {
+pub(super) struct ConsoleState {
     input: InputSource,
-    sign_in: SignIn,
+    sign_in: SignInStep,
     /// What the server said of the password that it asks for, and was not given.
     password: Option<String>,
     /// The last refused name, unless another one has been entered since.
@@ -57,7 +57,7 @@ enum InputSource {
 
 /// The progress of signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SignIn {
+enum SignInStep {
     /// No name yet: the next line is taken as one.
     Nameless,
     /// A name is set; no event has arrived yet.
@@ -68,9 +68,9 @@ enum SignIn {
     SignedIn,
 }
 
-/// How the conversation ended.
+/// How the client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ConsoleEnding {
     /// As requested by the user.
     Done,
     /// Without a name.
@@ -83,17 +83,21 @@ pub(super) enum Ending {
     Unsent,
 }
 
-impl Conversation {
-    /// A new conversation with its initial effects. `named` is whether the client has a name to
+impl ConsoleState {
+    /// A new state with its first effects. `named` is whether the client has a name to
     /// sign in with.
-    pub(super) fn new(named: bool, can_ask: bool, home: Option<PathBuf>) -> (Self, Vec<Effect>) {
+    pub(super) fn new(
+        named: bool,
+        can_ask: bool,
+        home: Option<PathBuf>,
+    ) -> (Self, Vec<ConsoleEffect>) {
         let (sign_in, effects) = if named {
-            (SignIn::Starting, Vec::new())
+            (SignInStep::Starting, Vec::new())
         } else {
-            (SignIn::Nameless, vec![name_prompt()])
+            (SignInStep::Nameless, vec![name_prompt()])
         };
         let input = if can_ask { InputSource::Person } else { InputSource::Program };
-        let conversation = Self {
+        let state = Self {
             input,
             sign_in,
             password: None,
@@ -107,7 +111,7 @@ impl Conversation {
             reached_server: false,
             interrupted: false,
         };
-        (conversation, effects)
+        (state, effects)
     }
 
     /// Whether input lines should be read. Lines from a program wait for the outcome of the first
@@ -115,14 +119,14 @@ impl Conversation {
     /// they are neither messages nor another name.
     pub(super) fn accepts_lines(&self) -> bool {
         self.input != InputSource::Program
-            || !matches!(self.sign_in, SignIn::Starting | SignIn::Nameless)
+            || !matches!(self.sign_in, SignInStep::Starting | SignInStep::Nameless)
     }
 
     /// Handles an input line. `pasted` is whether it came at once behind the one before: blank
     /// lines inside a paste are part of the text.
-    pub(super) fn on_line(&mut self, line: &str, pasted: bool) -> Vec<Effect> {
+    pub(super) fn on_line(&mut self, line: &str, pasted: bool) -> Vec<ConsoleEffect> {
         let trimmed = line.trim();
-        if self.sign_in == SignIn::Nameless && !trimmed.starts_with('/') {
+        if self.sign_in == SignInStep::Nameless && !trimmed.starts_with('/') {
             return if trimmed.is_empty() { Vec::new() } else { self.sign_in(trimmed) };
         }
         let blank_before = std::mem::take(&mut self.blank);
@@ -146,11 +150,11 @@ impl Conversation {
                 let effects: Vec<_> = inputs.flat_map(effects).collect();
                 let said = effects
                     .iter()
-                    .filter(|effect| matches!(effect, Effect::Command(Command::Say(_))));
+                    .filter(|effect| matches!(effect, ConsoleEffect::Command(Command::Say(_))));
                 self.said = said.fold(self.said, |count, _| count + 1);
                 effects
             }
-            Err(error) => vec![Effect::Show(Event::Error {
+            Err(error) => vec![ConsoleEffect::Show(Event::Error {
                 code: ErrorCode::Input,
                 message: error.to_string(),
             })],
@@ -159,9 +163,9 @@ impl Conversation {
 
     /// Handles an input line that may be the path of a file, as terminals paste one that is dropped on
     /// them: it is not clear that it should become public.
-    pub(super) fn on_path(line: &str) -> Vec<Effect> {
+    pub(super) fn on_path(line: &str) -> Vec<ConsoleEffect> {
         let path = line.trim();
-        vec![Effect::Show(Event::Error {
+        vec![ConsoleEffect::Show(Event::Error {
             code: ErrorCode::Input,
             message: format!(
                 "Nothing sent: {path} looks like the path of a file. Type /send NAME {path} to send it, or put a word \
@@ -171,54 +175,54 @@ impl Conversation {
     }
 
     /// Handles an input line that is not text.
-    pub(super) fn on_unreadable_line(reason: &str) -> Vec<Effect> {
-        vec![Effect::Show(Event::Error {
+    pub(super) fn on_unreadable_line(reason: &str) -> Vec<ConsoleEffect> {
+        vec![ConsoleEffect::Show(Event::Error {
             code: ErrorCode::Input,
             message: format!("Nothing sent: {reason}"),
         })]
     }
 
     /// Handles the end of input.
-    pub(super) fn on_end_of_input(&mut self) -> Vec<Effect> {
+    pub(super) fn on_end_of_input(&mut self) -> Vec<ConsoleEffect> {
         self.input = InputSource::Ended;
-        self.reached_server = self.sign_in == SignIn::SignedIn;
-        let nameless = self.sign_in == SignIn::Nameless;
-        vec![Effect::Command(if nameless { Command::Quit } else { Command::Finish })]
+        self.reached_server = self.sign_in == SignInStep::SignedIn;
+        let nameless = self.sign_in == SignInStep::Nameless;
+        vec![ConsoleEffect::Command(if nameless { Command::Quit } else { Command::Finish })]
     }
 
     /// Handles an event of the client.
-    pub(super) fn on_event(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn on_event(&mut self, event: Event) -> Vec<ConsoleEffect> {
         let mut effects = Vec::new();
-        if self.sign_in == SignIn::Starting {
-            self.sign_in = SignIn::Waiting;
+        if self.sign_in == SignInStep::Starting {
+            self.sign_in = SignInStep::Waiting;
         }
         match &event {
             Event::Connected { username, .. } => {
-                self.sign_in = SignIn::SignedIn;
+                self.sign_in = SignInStep::SignedIn;
                 self.refused = None;
                 self.own = Some(username.clone());
                 self.reached_server = true;
             }
             Event::Message { from, .. } if self.own.as_ref() == Some(from) => self.echoed += 1,
-            Event::Disconnected { .. } if self.sign_in == SignIn::SignedIn => {
-                self.sign_in = SignIn::Waiting;
+            Event::Disconnected { .. } if self.sign_in == SignInStep::SignedIn => {
+                self.sign_in = SignInStep::Waiting;
             }
             Event::PasswordNeeded { server, wrong } if self.input != InputSource::Person => {
                 self.password = Some(password_needed(server, *wrong));
-                effects.push(Effect::Command(Command::Quit));
+                effects.push(ConsoleEffect::Command(Command::Quit));
             }
             Event::Refused { username } => {
                 self.refused = Some(username.clone());
-                self.sign_in = SignIn::Nameless;
+                self.sign_in = SignInStep::Nameless;
                 effects.push(if self.input == InputSource::Person {
                     name_prompt()
                 } else {
-                    Effect::Command(Command::Quit)
+                    ConsoleEffect::Command(Command::Quit)
                 });
             }
             _ => {}
         }
-        effects.insert(0, Effect::Show(event));
+        effects.insert(0, ConsoleEffect::Show(event));
         effects
     }
 
@@ -228,7 +232,7 @@ impl Conversation {
     }
 
     /// Handles a client that missed its shutdown deadline.
-    pub(super) fn on_timeout(&self) -> Vec<Effect> {
+    pub(super) fn on_timeout(&self) -> Vec<ConsoleEffect> {
         let unsent = self.said.saturating_sub(self.echoed);
         if unsent == 0 {
             return Vec::new();
@@ -237,53 +241,58 @@ impl Conversation {
             1 => "1 message may not have been sent".to_owned(),
             count => format!("{count} messages may not have been sent"),
         };
-        vec![Effect::Show(Event::Error { code: ErrorCode::NotSent, message })]
+        vec![ConsoleEffect::Show(Event::Error { code: ErrorCode::NotSent, message })]
     }
 
     /// The outcome.
-    pub(super) fn ending(self) -> Ending {
+    pub(super) fn ending(self) -> ConsoleEnding {
         if let Some(what_to_do) = self.password {
-            return Ending::Password(what_to_do);
+            return ConsoleEnding::Password(what_to_do);
         }
         let unsent = self.input == InputSource::Ended && self.said > self.echoed;
         match (self.refused, self.input, self.sign_in) {
             (Some(username), InputSource::Program | InputSource::Ended, _) => {
-                Ending::Refused(username)
+                ConsoleEnding::Refused(username)
             }
-            (None, InputSource::Program | InputSource::Ended, SignIn::Nameless) => Ending::Nameless,
-            _ if self.interrupted => Ending::Done,
-            (None, InputSource::Ended, _) if !self.reached_server => Ending::Unsent,
-            _ if unsent => Ending::Unsent,
-            _ => Ending::Done,
+            (None, InputSource::Program | InputSource::Ended, SignInStep::Nameless) => {
+                ConsoleEnding::Nameless
+            }
+            _ if self.interrupted => ConsoleEnding::Done,
+            (None, InputSource::Ended, _) if !self.reached_server => ConsoleEnding::Unsent,
+            _ if unsent => ConsoleEnding::Unsent,
+            _ => ConsoleEnding::Done,
         }
     }
 
-    fn sign_in(&mut self, name: &str) -> Vec<Effect> {
+    fn sign_in(&mut self, name: &str) -> Vec<ConsoleEffect> {
         match Username::parse(name) {
             Ok(username) => {
-                self.sign_in = SignIn::Waiting;
-                vec![Effect::Command(Command::SignIn(username))]
+                self.sign_in = SignInStep::Waiting;
+                vec![ConsoleEffect::Command(Command::SignIn(username))]
             }
             Err(error) => {
                 let message = format!("{name:?} is not a valid name: {error}");
-                vec![Effect::Show(Event::Error { code: ErrorCode::Name, message }), name_prompt()]
+                vec![
+                    ConsoleEffect::Show(Event::Error { code: ErrorCode::Name, message }),
+                    name_prompt(),
+                ]
             }
         }
     }
 }
 
-fn name_prompt() -> Effect {
+fn name_prompt() -> ConsoleEffect {
     let message = "Enter your name (letters and digits, at most 32 bytes):".into();
-    Effect::Show(Event::Notice { message })
+    ConsoleEffect::Show(Event::Notice { message })
 }
 
-fn effects(input: Input) -> Vec<Effect> {
+fn effects(input: Input) -> Vec<ConsoleEffect> {
     let lines = match input {
-        Input::Command(command) => return vec![Effect::Command(command)],
+        Input::Command(command) => return vec![ConsoleEffect::Command(command)],
         Input::Help(None) => help(),
         Input::Help(Some(name)) => help_about(name),
     };
-    lines.into_iter().map(|message| Effect::Show(Event::Notice { message })).collect()
+    lines.into_iter().map(|message| ConsoleEffect::Show(Event::Notice { message })).collect()
 }
 
 #[cfg(test)]

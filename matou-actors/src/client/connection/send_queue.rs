@@ -21,7 +21,7 @@ const HIGH: usize = 256 * 1024;
 /// messages a second frees what the kernel calls room every few seconds only.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a sender is held up by the socket of an outbox.
+/// How long a sender is held up by the socket of an send queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// As long as it takes something: a server reads slowly what was said fast.
@@ -31,11 +31,11 @@ pub(crate) enum Pace {
     Once,
 }
 
-/// The sending end of a socket. Clones are the same outbox.
+/// The sending end of a socket. Clones are the same send queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Outbox(Arc<Shared>);
+pub(crate) struct SendQueue(Arc<Shared>);
 
-/// The outbox holds all it may, or its socket is gone.
+/// The send queue holds all it may, or its socket is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -63,8 +63,8 @@ struct State {
     stalled: Option<u64>,
 }
 
-impl Outbox {
-    /// An empty outbox for at most `limit` bytes.
+impl SendQueue {
+    /// An empty send queue for at most `limit` bytes.
     pub(crate) fn new(limit: usize, pace: Pace) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
@@ -181,7 +181,7 @@ impl Outbox {
 }
 
 /// Wakes those who wait for room that there is nothing to wait for any more.
-struct Gone<'a>(&'a Outbox);
+struct Gone<'a>(&'a SendQueue);
 
 impl Drop for Gone<'_> {
     fn drop(&mut self) {
@@ -224,14 +224,14 @@ mod tests {
     #[actix_rt::test]
     async fn what_is_queued_is_written_before_the_end() {
         let (near, mut far) = tokio::io::duplex(2);
-        let outbox = Outbox::new(10 * CLOSE, Pace::Once);
+        let queue = SendQueue::new(10 * CLOSE, Pace::Once);
         for _ in 0..10 {
-            outbox.push(&PeerFrame::Close).unwrap();
+            queue.push(&PeerFrame::Close).unwrap();
         }
-        outbox.close();
-        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full), "closed");
+        queue.close();
+        assert_eq!(queue.push(&PeerFrame::Close), Err(Full), "closed");
         let mut read = Vec::new();
-        let (written, _) = tokio::join!(outbox.write_to(near), far.read_to_end(&mut read));
+        let (written, _) = tokio::join!(queue.write_to(near), far.read_to_end(&mut read));
         written.unwrap();
         assert_eq!(read, [0, 0, 0, 15].repeat(10));
     }
@@ -239,47 +239,47 @@ mod tests {
     #[actix_rt::test]
     async fn it_takes_no_more_than_its_limit_and_signals_when_there_is_room() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
-        let outbox = Outbox::new(2 * CLOSE, Pace::Once);
-        outbox.push(&PeerFrame::Close).unwrap();
-        outbox.push(&PeerFrame::Close).unwrap();
-        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
-        let writing = outbox.clone();
+        let queue = SendQueue::new(2 * CLOSE, Pace::Once);
+        queue.push(&PeerFrame::Close).unwrap();
+        queue.push(&PeerFrame::Close).unwrap();
+        assert_eq!(queue.push(&PeerFrame::Close), Err(Full));
+        let writing = queue.clone();
         actix_rt::spawn(async move { writing.write_to(near).await });
         far.read_u32().await.unwrap();
         far.read_u32().await.unwrap();
-        outbox.down_to(0).await;
-        outbox.push(&PeerFrame::Close).unwrap();
+        queue.down_to(0).await;
+        queue.push(&PeerFrame::Close).unwrap();
         drop(far);
     }
 
     #[actix_rt::test]
     async fn no_sender_waits_for_a_socket_that_is_gone() {
         let (near, _far) = tokio::io::duplex(CLOSE);
-        let outbox = Outbox::new(2 * HIGH, Pace::Progress);
-        while outbox.waiting() < HIGH + 2 * CLOSE {
-            outbox.push(&PeerFrame::Close).unwrap();
+        let queue = SendQueue::new(2 * HIGH, Pace::Progress);
+        while queue.waiting() < HIGH + 2 * CLOSE {
+            queue.push(&PeerFrame::Close).unwrap();
         }
-        let mut writing = Box::pin(outbox.write_to(near));
+        let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
-        let mut pace = Box::pin(outbox.pace());
+        let mut pace = Box::pin(queue.pace());
         assert!(futures::poll!(&mut pace).is_pending());
         drop(writing);
         assert!(futures::poll!(&mut pace).is_ready());
-        assert_eq!(outbox.push(&PeerFrame::Close), Err(Full));
+        assert_eq!(queue.push(&PeerFrame::Close), Err(Full));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_socket_is_waited_for_as_long_as_it_takes_something() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
-        let outbox = Outbox::new(2 * HIGH, Pace::Progress);
+        let queue = SendQueue::new(2 * HIGH, Pace::Progress);
         // One of them is taken at once.
         let more = 5;
-        while outbox.waiting() < HIGH + (more + 1) * CLOSE {
-            outbox.push(&PeerFrame::Close).unwrap();
+        while queue.waiting() < HIGH + (more + 1) * CLOSE {
+            queue.push(&PeerFrame::Close).unwrap();
         }
-        let mut writing = Box::pin(outbox.write_to(near));
+        let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
-        let mut pace = Box::pin(outbox.pace());
+        let mut pace = Box::pin(queue.pace());
         for _ in 0..more {
             assert!(futures::poll!(&mut pace).is_pending());
             tokio::time::advance(PATIENCE * 9 / 10).await;
@@ -287,56 +287,56 @@ mod tests {
             assert!(futures::poll!(&mut writing).is_pending());
         }
         assert!(futures::poll!(&mut pace).is_ready(), "as much went as had to");
-        outbox.push(&PeerFrame::Close).unwrap();
-        let mut pace = Box::pin(outbox.pace());
+        queue.push(&PeerFrame::Close).unwrap();
+        let mut pace = Box::pin(queue.pace());
         assert!(futures::poll!(&mut pace).is_pending());
         tokio::time::advance(PATIENCE).await;
         assert!(futures::poll!(&mut pace).is_ready(), "it takes nothing any more");
-        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
+        assert!(futures::poll!(Box::pin(queue.pace())).is_ready(), "nor is it waited for twice");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_trickling_peer_holds_up_no_sender_until_it_has_caught_up() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
-        let outbox = Outbox::new(2 * HIGH, Pace::Once);
+        let queue = SendQueue::new(2 * HIGH, Pace::Once);
         // One of them is taken at once.
-        while outbox.waiting() < HIGH + 3 * CLOSE {
-            outbox.push(&PeerFrame::Close).unwrap();
+        while queue.waiting() < HIGH + 3 * CLOSE {
+            queue.push(&PeerFrame::Close).unwrap();
         }
-        let mut writing = Box::pin(outbox.write_to(near));
+        let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
-        let mut pace = Box::pin(outbox.pace());
+        let mut pace = Box::pin(queue.pace());
         assert!(futures::poll!(&mut pace).is_pending());
         far.read_u32().await.unwrap();
         assert!(futures::poll!(&mut writing).is_pending());
         tokio::time::advance(PATIENCE).await;
         assert!(futures::poll!(&mut pace).is_ready(), "although it took something");
-        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "nor is it waited for twice");
+        assert!(futures::poll!(Box::pin(queue.pace())).is_ready(), "nor is it waited for twice");
         far.read_u32().await.unwrap();
         assert!(futures::poll!(&mut writing).is_pending());
-        outbox.push(&PeerFrame::Close).unwrap();
-        let mut pace = Box::pin(outbox.pace());
+        queue.push(&PeerFrame::Close).unwrap();
+        let mut pace = Box::pin(queue.pace());
         assert!(futures::poll!(&mut pace).is_pending(), "it had caught up");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_much_again_is_waited_for_although_more_comes_as_fast() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
-        let outbox = Outbox::new(4 * HIGH, Pace::Once);
+        let queue = SendQueue::new(4 * HIGH, Pace::Once);
         let fill = || {
-            while outbox.waiting() < 3 * HIGH {
-                outbox.push(&PeerFrame::Close).unwrap();
+            while queue.waiting() < 3 * HIGH {
+                queue.push(&PeerFrame::Close).unwrap();
             }
         };
         fill();
-        let writing = outbox.clone();
+        let writing = queue.clone();
         tokio::spawn(async move { writing.write_to(near).await });
-        outbox.pace().await;
+        queue.pace().await;
         far.read_exact(&mut vec![0; HIGH / 2]).await.unwrap();
         fill();
-        assert!(futures::poll!(Box::pin(outbox.pace())).is_ready(), "that is not much");
+        assert!(futures::poll!(Box::pin(queue.pace())).is_ready(), "that is not much");
         far.read_exact(&mut vec![0; HIGH / 2 + 2 * CLOSE]).await.unwrap();
         fill();
-        assert!(futures::poll!(Box::pin(outbox.pace())).is_pending());
+        assert!(futures::poll!(Box::pin(queue.pace())).is_pending());
     }
 }
