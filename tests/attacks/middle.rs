@@ -277,6 +277,17 @@ fn stripping_a_private_session_opens_none_and_gets_nothing_but_hellos() {
 }
 
 #[test]
+fn a_reflection_opens_no_session() {
+    let Some(mut route) = Route::open(&[("PRIVATE__CONNECT_SECONDS", "3")]) else { return };
+    route.attack_all(&json!("mirror"));
+    route.says("a Quokka");
+    assert_eq!(route.ada.any("undelivered")["texts"], json!(["a Quokka"]));
+    assert!(route.middle.report("mirrored").as_u64().unwrap() > 0, "a hello");
+    assert!(!route.found("Quokka"));
+    assert!(!route.ada.seen().contains("private_opened"));
+}
+
+#[test]
 fn what_is_changed_on_the_way_to_a_peer_is_not_read() {
     let Some(mut route) = Route::open(&[]) else { return };
     // Behind the handshakes, whoever dials whom.

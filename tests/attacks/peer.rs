@@ -21,6 +21,25 @@ fn frames_of_every_unknown_type_and_size_are_skipped() {
 }
 
 #[test]
+fn a_peer_that_means_another_kind_of_connection_or_none_is_not_met() {
+    let mut scene = Scene::open();
+    scene.closes();
+    for alpns in [
+        ["", ""],
+        ["matou-file/2", "matou-message/2"],
+        ["matou/2", "matou/2"],
+        ["matou-message/2", ""],
+        ["matou-message/2", "matou-message/2"],
+    ] {
+        scene.another_joins(&format!("Eve{}", alpns.concat().len()));
+        scene.eve.asks(alpns);
+        scene.eve.0.report("not opened");
+    }
+    let seen = scene.ada.seen();
+    assert_eq!(seen.matches("\"private_opened\"").count(), 1, "{seen}");
+}
+
+#[test]
 fn a_name_of_three_hundred_bytes_ends_the_session_with_a_reason() {
     let mut scene = Scene::open();
     scene.eve.offers(1, &"x".repeat(300), 4);

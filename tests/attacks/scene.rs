@@ -31,10 +31,21 @@ impl Scene {
         Self { server, ada, eve }
     }
 
+    /// The session is over.
+    pub(crate) fn closes(&mut self) {
+        self.eve.cuts();
+        self.ada.any("private_closed");
+        self.ada.forget();
+    }
+
     /// Another Eve, with another key, once the one before has been thrown out.
     pub(crate) fn another(&mut self, name: &str) {
-        self.eve = Eve::join(&self.server, name);
+        self.another_joins(name);
         self.eve.opens();
+    }
+
+    pub(crate) fn another_joins(&mut self, name: &str) {
+        self.eve = Eve::join(&self.server, name);
     }
 
     pub(crate) fn failed(&mut self) -> Value {
@@ -59,8 +70,13 @@ impl Eve {
     }
 
     pub(crate) fn opens(&mut self) {
-        self.0.command("ask", &json!("Ada"));
+        self.asks(["matou-message/2", "matou-file/2"]);
         self.0.report("opened");
+    }
+
+    /// Asks for a session, and names these protocols on its two connections.
+    pub(crate) fn asks(&mut self, alpns: [&str; 2]) {
+        self.0.command("ask", &json!({ "name": "Ada", "alpns": alpns }));
     }
 
     pub(crate) fn tells(&mut self, number: i64, text: &str) {

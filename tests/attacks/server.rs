@@ -98,6 +98,21 @@ fn stripping_later_gets_a_hello_and_not_a_byte_beyond() {
 }
 
 #[test]
+fn a_server_that_names_no_protocol_is_left_before_a_word_is_said() {
+    let (mut server, at_ada) = (Server::start("nameless"), home());
+    let mut ada = try_to_join(at_ada.path(), &server, "Ada");
+    server.program.report("left");
+    let refused = ada.lines.wait("the end", |line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        ["disconnected", "reconnecting"].iter().any(|it| event["event"] == *it).then_some(event)
+    });
+    assert!(!reason(&refused).is_empty(), "{refused}");
+    let seen = &ada.lines.seen;
+    assert!(!seen.iter().any(|line| line.contains("\"plain\"")), "{seen:?}");
+    assert!(!seen.iter().any(|line| line.contains("\"connected\"")), "{seen:?}");
+}
+
+#[test]
 fn a_server_that_changes_its_key_is_refused_before_it_sees_whose_client_it_is() {
     let (server, at_ada) = (Server::start("honest"), home());
     let address = server.address.to_string();

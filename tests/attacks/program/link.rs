@@ -67,7 +67,7 @@ impl Link {
             .unwrap()
             .with_client_cert_verifier(Arc::new(AnyKey(provider)))
             .with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![alpn.into()];
+        config.alpn_protocols = protocols(alpn);
         config.send_tls13_tickets = 0;
         let tls = ServerConnection::new(Arc::new(config)).unwrap();
         Self::shake_hands(socket, tls.into())
@@ -146,6 +146,11 @@ pub(super) fn client_hello(key: &Key, alpn: &str) -> Vec<u8> {
     hello
 }
 
+/// None without a name.
+fn protocols(alpn: &str) -> Vec<Vec<u8>> {
+    Some(alpn.into()).filter(|alpn: &Vec<u8>| !alpn.is_empty()).into_iter().collect()
+}
+
 fn client(key: &Key, alpn: &str) -> ClientConnection {
     let provider = Arc::new(provider::default_provider());
     let resolver = AlwaysResolvesClientRawPublicKeys::new(Arc::clone(&key.certified));
@@ -155,7 +160,7 @@ fn client(key: &Key, alpn: &str) -> ClientConnection {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyKey(provider)))
         .with_client_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![alpn.into()];
+    config.alpn_protocols = protocols(alpn);
     config.enable_sni = false;
     ClientConnection::new(Arc::new(config), ServerName::try_from("eve").unwrap()).unwrap()
 }

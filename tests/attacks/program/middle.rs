@@ -28,6 +28,8 @@ enum Attack {
     Cut(usize),
     /// Sends everything twice, after so many bytes.
     Repeat(usize),
+    /// Sends back whatever comes.
+    Mirror,
     /// Ends the connection after the first bytes, without one of its own.
     Strip,
     /// Answers what an earlier connection was answered.
@@ -104,6 +106,10 @@ fn connect(state: &Shared, near: TcpStream, target: Option<SocketAddr>) {
             let mut beyond = Vec::new();
             let _ = (&near).read_to_end(&mut beyond);
             return report("stripped", &json!({ "first": first[0], "beyond": beyond.len() }));
+        }
+        Attack::Mirror => {
+            let copied = std::io::copy(&mut &near, &mut &near).unwrap_or(0);
+            return report("mirrored", &json!(copied));
         }
         Attack::AnswerAs(earlier) => {
             let answer = state.lock().unwrap().recorded[earlier].down.clone();

@@ -76,7 +76,9 @@ fn queue() -> Receiver<(String, Value)> {
 impl Peer {
     fn obey(&mut self, command: &str, arguments: &Value) {
         if command == "ask" {
-            return match self.open(arguments.as_str().unwrap()) {
+            let alpns = arguments["alpns"].as_array().unwrap();
+            let alpns = [0, 1].map(|at| alpns[at].as_str().unwrap());
+            return match self.open(arguments["name"].as_str().unwrap(), alpns) {
                 Ok(session) => {
                     self.session = Some(session);
                     report("opened", &Value::Null);
@@ -140,7 +142,7 @@ impl Peer {
     }
 
     /// Asks for a session, and makes both its connections.
-    fn open(&mut self, name: &str) -> io::Result<Session> {
+    fn open(&mut self, name: &str, alpns: [&str; 2]) -> io::Result<Session> {
         let id: [u8; 16] = fastrand::u128(..).to_be_bytes();
         self.server.send(&Body::default().bytes(&id).string(name).frame(ASK))?;
         let answered = self.server.wait(ANSWERED)?;
@@ -168,8 +170,8 @@ impl Peer {
         let nowhere = Body::default().int(1).int(4).bytes(&[127, 0, 0, 1]).int(1).int(1).int(1);
         let candidates = Body::default().bytes(&id).bytes(&nowhere.0).frame(CANDIDATES);
         self.server.send(&candidates)?;
-        let messages = dial(ports[0], "matou-message/2")?;
-        Ok(Session { messages, files: dial(ports[1], "matou-file/2")? })
+        let messages = dial(ports[0], alpns[0])?;
+        Ok(Session { messages, files: dial(ports[1], alpns[1])? })
     }
 
     /// Reports what has come.

@@ -40,6 +40,8 @@ enum Mode {
     Strip,
     /// Answers for those who are asked, with its own key and ports.
     Impersonate,
+    /// Names no protocol in its handshake.
+    Nameless,
     /// Gives the answer of each session to the other one of two.
     Swap,
 }
@@ -109,6 +111,7 @@ fn mode(word: &Value) -> Mode {
         "honest" => Mode::Honest,
         "strip" => Mode::Strip,
         "impersonate" => Mode::Impersonate,
+        "nameless" => Mode::Nameless,
         "swap" => Mode::Swap,
         word => panic!("{word}: no such mode"),
     }
@@ -123,11 +126,12 @@ fn serve(room: &Mutex<Room>, number: usize, socket: TcpStream) {
         return strip(socket);
     }
     let address = socket.peer_addr().unwrap().ip();
-    let Ok(mut link) = Link::accept(socket, &key, "matou/2") else {
+    let alpn = if mode == Mode::Nameless { "" } else { "matou/2" };
+    let Ok(mut link) = Link::accept(socket, &key, alpn) else {
         return report("refused", &Value::Null);
     };
     let (out, outgoing) = channel();
-    let Ok(hello) = link.wait(HELLO) else { return };
+    let Ok(hello) = link.wait(HELLO) else { return report("left", &Value::Null) };
     let member = Member { name: Fields(&hello).string(), key: link.key(), address, out };
     room.lock().unwrap().join(number, member);
     converse(room, number, &mut link, &outgoing);
