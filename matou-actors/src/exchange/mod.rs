@@ -10,7 +10,8 @@
 //!   known size. `target_files` writes: `part` is where a file or folder grows, and how it is found again,
 //!   `tree` writes a folder so that nothing leaves it, `names` are safe here.
 //! - `messages`: orders and reports; `handle`: who gives and gets them. `output`: frames that go out.
-//!   `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS.
+//!   `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS; `front`: where
+//!   a frame ends that is being read.
 //!
 //! Everything but `worker` knows no socket: in the tests two `Transfers` are joined in memory without any
 //! file, with delays, cuts and a clock, and two engines with real files.
@@ -27,6 +28,7 @@ mod engine_hostile_tests;
 mod engine_pair;
 #[cfg(test)]
 mod engine_tests;
+mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handle;

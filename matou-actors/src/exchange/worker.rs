@@ -13,19 +13,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{Connection, Writer};
 
 use super::engine::Engine;
+use super::front::{data_front, frame_length};
 use super::handle::{Exchange, FrameSender, Queued, handles};
 use super::messages::{Order, Report, Settings};
-use super::output::{DATA_FRONT, MOST_DATA, Output};
+use super::output::{MOST_DATA, Output};
 use super::yielding::Yielding;
+use crate::protocol::Decode as _;
 use crate::protocol::v2::{FileFrame, MAX_DATA};
-use crate::protocol::{Decode as _, Kind};
 
 /// Bytes taken from the socket at once.
 const READ: usize = 64 * 1024;
 /// Bytes that are read before writing has its turn.
 const READ_TURN: usize = 1024 * 1024;
-/// Type and size of a frame.
-const FRONT: usize = 8;
 /// For the last bytes of a connection that is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -375,31 +374,4 @@ fn write_all(writer: &mut Writer<'_>, mut parts: [IoSlice<'_>; 2]) -> io::Result
         }
     }
     Ok(())
-}
-
-/// Bytes of the frame that `bytes` begin with, as far as its front says; of DATA those of its own
-/// front.
-fn frame_length(bytes: &[u8]) -> usize {
-    let Some([t0, t1, t2, t3, s0, s1, s2, s3]) = bytes.first_chunk::<FRONT>() else {
-        return FRONT;
-    };
-    if Kind::from_code(i32::from_be_bytes([*t0, *t1, *t2, *t3])) == Some(Kind::DATA)
-        && bytes.len() < DATA_FRONT
-    {
-        return DATA_FRONT;
-    }
-    // The decoder has refused a size that is too large.
-    let size = i32::from_be_bytes([*s0, *s1, *s2, *s3]);
-    FRONT.saturating_add(usize::try_from(size).unwrap_or(0))
-}
-
-/// The transfer of DATA that `bytes` begin with, and how many bytes of a file it has.
-fn data_front(bytes: &[u8]) -> Option<(u64, usize)> {
-    let [t0, t1, t2, t3, s0, s1, s2, s3, number @ ..] = *bytes.first_chunk::<DATA_FRONT>()?;
-    if Kind::from_code(i32::from_be_bytes([t0, t1, t2, t3])) != Some(Kind::DATA) {
-        return None;
-    }
-    let size = usize::try_from(i32::from_be_bytes([s0, s1, s2, s3])).ok()?;
-    let count = size.checked_sub(DATA_FRONT - FRONT)?;
-    (1..=MAX_DATA).contains(&count).then(|| (u64::from_be_bytes(number), count))
 }

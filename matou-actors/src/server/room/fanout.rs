@@ -9,15 +9,14 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::protocol::v2::{self, LeaveReason, NoticeCode, NoticeLevel, Text, UnixMillis};
-use crate::protocol::{Encode, MessageText, ServerFrame, Username, encode_message};
+use crate::protocol::v2::{self, LeaveReason, UnixMillis};
+use crate::protocol::{MessageText, Username};
 use crate::server::ids::{MemberId, Route};
 use crate::server::messages::Publish;
 use crate::server::metrics::frame_counts::FrameCounts;
 use crate::server::room::batch::{Batch, Welcome};
-use crate::server::room::event::{
-    Dialect, EventKind, MemberKey, PerDialect, RoomEvent, topic_text, wire_sequence,
-};
+use crate::server::room::event::{Dialect, EventKind, MemberKey, RoomEvent, wire_sequence};
+use crate::server::room::greeting::{Greeting, encoded};
 use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::history_file::Saved;
 use crate::server::room::log::Log;
@@ -37,8 +36,7 @@ pub(crate) struct Fanout {
     roster: Roster,
     replay_roster: bool,
     history: History,
-    server_name: Text<64>,
-    motd: Motd,
+    greeting: Greeting,
     topic: Option<MessageText>,
     /// The time of day of what is committed next.
     now: UnixMillis,
@@ -54,13 +52,6 @@ pub(crate) struct Newcomer {
     pub(crate) route: Route,
     /// The last event that the client has seen; 0 is none.
     pub(crate) last_sequence: u64,
-}
-
-/// The frames of the message of the day, and how many.
-#[derive(Debug, Default)]
-struct Motd {
-    frames: PerDialect<Bytes>,
-    count: u64,
 }
 
 impl Fanout {
@@ -86,8 +77,7 @@ impl Fanout {
             roster,
             replay_roster,
             history: History::default(),
-            server_name: Text::default(),
-            motd: Motd::default(),
+            greeting: Greeting::default(),
             topic: None,
             now: UnixMillis(0),
             v2_members: 0,
@@ -127,16 +117,7 @@ impl Fanout {
 
     /// Sets the name of the server, and the message of the day that comes from it.
     pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
-        let (mut v1, mut v2) = (BytesMut::new(), BytesMut::new());
-        for text in lines {
-            encode_message(from, text, &mut v1);
-            let text = Text::new(text.as_str()).unwrap_or_default();
-            let (level, code) = (NoticeLevel::Info, NoticeCode::None);
-            v2::ServerFrame::Notice { level, code, text }.encode(&mut v2);
-        }
-        let frames = PerDialect { v1: v1.freeze(), v2: v2.freeze() };
-        self.motd = Motd { frames, count: u64::try_from(lines.len()).unwrap_or_default() };
-        self.server_name = Text::new(from.as_str()).unwrap_or_default();
+        self.greeting = Greeting::new(from, lines);
     }
 
     /// Goes on with the topic of an earlier run of the server, before anything has happened.
@@ -296,7 +277,8 @@ impl Fanout {
             self.log.set_v2(true);
         }
         let announced = if self.replay_roster { self.roster.len() } else { 0 };
-        let mut parts = vec![self.accepted(dialect, name, sequence, announced)];
+        let (topic, now) = (self.topic.as_ref(), self.now);
+        let mut parts = vec![self.greeting.first(dialect, name, (sequence, now), topic, announced)];
         if self.replay_roster {
             parts.extend(self.roster.replay(dialect));
         }
@@ -313,8 +295,8 @@ impl Fanout {
         let number = if is_event { sequence } else { sequence.saturating_sub(1) };
         dialect.encode(&RoomEvent { sequence: number, time, at: self.now, kind }, &mut own);
         parts.push(own.freeze());
-        let said = self.motd.count;
-        parts.extend(Some(self.motd.frames.of(dialect).clone()).filter(|_| said > 0));
+        let said = self.greeting.messages();
+        parts.extend(self.greeting.motd(dialect));
         if is_event {
             self.append(sequence, time, kind);
             self.frames.joined += 1;
@@ -347,25 +329,6 @@ impl Fanout {
                 shard.drop_relays_from(replaced);
             }
         }
-    }
-
-    /// The frame that a newcomer gets first. `sequence` is that of its own arrival.
-    fn accepted(&self, dialect: Dialect, name: &Username, sequence: u64, present: usize) -> Bytes {
-        let mut out = BytesMut::new();
-        match dialect {
-            Dialect::V1 => ServerFrame::JoinAnswer { accepted: true }.encode(&mut out),
-            Dialect::V2 => v2::ServerFrame::Welcome {
-                username: name.clone(),
-                now: self.now,
-                // That of the event before.
-                sequence: wire_sequence(sequence).saturating_sub(1),
-                server: self.server_name.clone(),
-                topic: topic_text(self.topic.as_ref()),
-                present: u32::try_from(present).unwrap_or(u32::MAX),
-            }
-            .encode(&mut out),
-        }
-        out.freeze()
     }
 
     /// What a member asked of others and was not handed out yet is void when it leaves: they would
@@ -435,12 +398,6 @@ impl Fanout {
             shard.written(now);
         }
     }
-}
-
-fn encoded(frame: &impl Encode) -> Bytes {
-    let mut out = BytesMut::new();
-    frame.encode(&mut out);
-    out.freeze()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod event;
 mod fair_queue;
 pub(crate) mod fanout;
+mod greeting;
 pub(crate) mod history;
 pub(crate) mod history_file;
 pub(crate) mod log;

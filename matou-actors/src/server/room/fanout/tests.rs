@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::*;
-use crate::protocol::Decode;
+use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::ConnectionId;
 use crate::server::room::batch::MAX_BATCH;
 use crate::server::room::event::Dialect;
