@@ -247,7 +247,7 @@ fn lies_about_a_file_end_that_file_with_a_reason_and_nothing_else() {
         (&[entry(1, 4), data(1, b"fives")], "more data"),
         (&[entry(1, 4), data(1, b"four"), end(1, b"fore")], "not what was sent"),
         (&[entry(1, 4), data(1, b"fo"), end(1, b"fo")], "not what was sent"),
-        (&[entry(1, 1 << 40)], "larger than the offer"),
+        (&[entry(1, 1 << 40)], "differs from the offer"),
         (&[data(1, b"four")], "data without an entry"),
         (&[end(1, b"four")], "did not begin"),
     ];
