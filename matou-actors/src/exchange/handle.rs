@@ -31,7 +31,7 @@ struct Orders {
     wake: Arc<UnixStream>,
 }
 
-/// An order, and the place that it takes up until it is carried out.
+/// An order, and the slot that it takes up until it is performed.
 pub(super) type Queued = (Order, Option<OwnedSemaphorePermit>);
 
 impl Exchange {

@@ -12,7 +12,7 @@ macro_rules! kinds {
     ($($code:literal $name:ident $doc:literal)*) => {
         /// The type of a frame; the discriminant is the `int` on the wire.
         ///
-        /// Variants carry the protocol's own names, so that logs and this document agree.
+        /// Variants have the protocol's own names, so that logs and this document agree.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
         #[allow(clippy::upper_case_acronyms)]

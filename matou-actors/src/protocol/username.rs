@@ -61,7 +61,7 @@ impl Username {
     /// UTS 39 skeletons of the compatibility form (which undoes full-width forms), taken before
     /// and after case folding: Cyrillic Н looks like H only as a capital, Cyrillic в like B only
     /// once folded back, so one of the two alone would miss half of the pairs.
-    pub(crate) fn looks(&self) -> [Box<str>; 2] {
+    pub(crate) fn skeletons(&self) -> [Box<str>; 2] {
         let compatible: String = self.0.nfkc().collect();
         let as_written: String = unicode_security::skeleton(&compatible).collect();
         let folded: String = unicode_security::skeleton(&fold(&compatible)).collect();
@@ -149,8 +149,8 @@ mod tests {
     }
 
     fn alike(a: &str, b: &str) -> bool {
-        let (a, b) = (name(a).looks(), name(b).looks());
-        a.iter().any(|look| b.contains(look))
+        let (a, b) = (name(a).skeletons(), name(b).skeletons());
+        a.iter().any(|skeleton| b.contains(skeleton))
     }
 
     #[test]

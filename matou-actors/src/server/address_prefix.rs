@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 in which one IPv6 host can have any address it likes.
+/// An IPv4 address, or the /64 in which one IPv6 host can have any address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct AddressPrefix(IpAddr);
 

@@ -1,4 +1,4 @@
-//! Log lines that a stranger can cause: the first at once, the others counted.
+//! Log lines that any client can cause: the first at once, the others counted.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -170,13 +170,13 @@ impl ServerSettings {
 
     fn check_motd(&self) -> Result<(), SettingError> {
         let mut lines = self.room.motd.lines().filter(|line| !line.is_empty());
-        let unspeakable = lines.clone().find(|line| MessageText::parse(line).is_err());
-        if unspeakable.is_none() && lines.nth(MOTD_LINES).is_none() {
+        let invalid = lines.clone().find(|line| MessageText::parse(line).is_err());
+        if invalid.is_none() && lines.nth(MOTD_LINES).is_none() {
             return Ok(());
         }
         Err(SettingError {
             key: "room.motd",
-            value: format!("{:?}", unspeakable.unwrap_or(&self.room.motd)),
+            value: format!("{:?}", invalid.unwrap_or(&self.room.motd)),
             allowed: "up to 16 lines of at most 512 bytes each, without control characters",
         })
     }

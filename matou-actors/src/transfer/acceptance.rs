@@ -1,7 +1,7 @@
 //! Whether the other side has begun to take a file that is sent to it.
 //!
 //! No frame of revision 1 says so, and bytes that have left prove nothing: the other side's kernel
-//! takes as many as it has room for before anybody there has decided. It says how many those are,
+//! takes as many as it has room for before the user there has decided. It says how many those are,
 //! in the window that it advertises; what is acknowledged beyond has been read.
 
 /// What buffers of the other side may grow by while they are not read.
@@ -18,7 +18,7 @@ pub(super) struct Window {
     pub(super) room: u64,
 }
 
-/// Decides from samples of one connection, the first of them taken before anybody can have
+/// Decides from samples of one connection, the first of them taken before the user can have
 /// answered, or soon after.
 #[derive(Debug, Default)]
 pub(super) struct Acceptance {

@@ -181,7 +181,7 @@ async fn a_window_that_an_earlier_file_has_widened_is_no_acceptance() {
 }
 
 #[actix_rt::test]
-async fn a_file_that_nobody_took_ends_without_a_count_of_bytes() {
+async fn a_file_that_was_not_taken_ends_without_a_count_of_bytes() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();
     let mut running = start(send(file.path()));

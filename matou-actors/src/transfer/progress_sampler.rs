@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The least time between two tellings: under 10 a second, the last one included.
+/// The least time between two reports: under 10 a second, the last one included.
 pub(super) const INTERVAL: Duration = Duration::from_millis(125);
 /// The rate is taken over this much of the past.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// What is worth telling about a transfer that moved.
+/// The progress of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes so far.
@@ -17,7 +17,7 @@ pub struct Moved {
     pub rate: u64,
 }
 
-/// Turns samples of a byte count into tellings.
+/// Turns samples of a byte count into reports.
 ///
 /// Times are those since the transfer began.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl ProgressSampler {
         Some(moved)
     }
 
-    /// The telling of a transfer that is whole: made unless it was made already.
+    /// The report of a transfer that is whole: made unless it was made already.
     pub fn finish(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
         if self.reported.is_some_and(|(_, reported)| reported.bytes == bytes) {
             return None;
@@ -80,49 +80,49 @@ mod tests {
 
     #[test]
     fn reports_at_most_ten_times_a_second_and_once_at_the_end() {
-        let mut pace = ProgressSampler::default();
+        let mut sampler = ProgressSampler::default();
         let mut reported: Vec<u64> = Vec::new();
         for at in 0..1000 {
-            reported.extend(pace.sample(ms(at), at * 1000).map(|moved| moved.bytes));
+            reported.extend(sampler.sample(ms(at), at * 1000).map(|moved| moved.bytes));
         }
-        reported.extend(pace.finish(ms(1000), 1_000_000).map(|moved| moved.bytes));
+        reported.extend(sampler.finish(ms(1000), 1_000_000).map(|moved| moved.bytes));
         assert!(reported.len() <= 10, "{reported:?}");
         assert_eq!(reported.last(), Some(&1_000_000));
-        assert_eq!(pace.finish(ms(1001), 1_000_000), None, "reported once");
+        assert_eq!(sampler.finish(ms(1001), 1_000_000), None, "reported once");
     }
 
     #[test]
     fn a_stalled_transfer_is_not_reported_again() {
-        let mut pace = ProgressSampler::default();
-        assert!(pace.sample(ms(200), 10).is_some());
-        assert_eq!(pace.sample(ms(400), 10), None);
-        assert!(pace.sample(ms(600), 11).is_some());
+        let mut sampler = ProgressSampler::default();
+        assert!(sampler.sample(ms(200), 10).is_some());
+        assert_eq!(sampler.sample(ms(400), 10), None);
+        assert!(sampler.sample(ms(600), 11).is_some());
     }
 
     #[test]
     fn a_stop_is_reported_once() {
-        let mut pace = ProgressSampler::default();
+        let mut sampler = ProgressSampler::default();
         for at in 1..=10 {
-            pace.sample(ms(at * 200), at * 1000);
+            sampler.sample(ms(at * 200), at * 1000);
         }
         let later: Vec<Moved> =
-            (11..100).filter_map(|at| pace.sample(ms(at * 200), 10_000)).collect();
+            (11..100).filter_map(|at| sampler.sample(ms(at * 200), 10_000)).collect();
         assert_eq!(later, [Moved { bytes: 10_000, rate: 0 }]);
-        assert!(pace.sample(ms(20_000), 30_000).is_some_and(|moved| moved.rate > 0));
-        assert_eq!(pace.finish(ms(21_000), 30_000), None);
+        assert!(sampler.sample(ms(20_000), 30_000).is_some_and(|moved| moved.rate > 0));
+        assert_eq!(sampler.finish(ms(21_000), 30_000), None);
     }
 
     #[test]
     fn the_rate_forgets_what_is_long_past() {
-        let mut pace = ProgressSampler::default();
+        let mut sampler = ProgressSampler::default();
         for second in 1..=10 {
-            pace.sample(ms(second * 1000), second * 1000);
+            sampler.sample(ms(second * 1000), second * 1000);
         }
-        assert_eq!(pace.sample(ms(11_000), 11_000).map(|moved| moved.rate), Some(1000));
+        assert_eq!(sampler.sample(ms(11_000), 11_000).map(|moved| moved.rate), Some(1000));
         for second in 12..=20 {
-            pace.sample(ms(second * 1000), 11_000 + (second - 11) * 5000);
+            sampler.sample(ms(second * 1000), 11_000 + (second - 11) * 5000);
         }
-        assert_eq!(pace.finish(ms(21_000), 61_000).map(|moved| moved.rate), Some(5000));
+        assert_eq!(sampler.finish(ms(21_000), 61_000).map(|moved| moved.rate), Some(5000));
     }
 
     #[test]

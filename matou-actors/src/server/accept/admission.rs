@@ -11,7 +11,7 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// The longest that a connection is delayed because its address connects too often. One that
 /// would have to wait longer is refused: programs give up on a server that says nothing.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
 /// One in so many places is kept for addresses that hold few, so that two or three addresses
 /// cannot shut everybody else out.
 const KEPT_FREE: usize = 4;
@@ -42,7 +42,7 @@ pub(crate) struct Admission {
     sweep_at: usize,
 }
 
-/// Why a connection was turned away.
+/// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the server is full")]
@@ -100,14 +100,13 @@ impl Admission {
         self.limits = limits;
     }
 
-    /// Connections that were let in and have not ended.
+    /// Connections that were admitted and have not ended.
     pub(crate) fn connected(&self) -> usize {
         self.all.connected
     }
 
-    /// Lets a connection from `address` in; it is to be heard only after the time that is
-    /// returned, so that one address does not fill everybody's screen with those who come and
-    /// go. `chance` is a random number from 0 to 1: between
+    /// Admits a connection from `address`; it is to be read only after the time that is returned, so
+    /// that one address does not fill everybody's screen with joins and leaves. `chance` is a random number from 0 to 1: between
     /// half of the limit of connections that have not joined and the whole of it, a growing
     /// share is refused (random early drop, as OpenSSH's `MaxStartups`), so that people get in
     /// although one address keeps the places filled.
@@ -139,7 +138,7 @@ impl Admission {
         let mut hold = Duration::ZERO;
         if let Some(rate) = limits.connects {
             hold = connects.pay(rate, 1, now);
-            if hold > PATIENCE {
+            if hold > LONGEST_HOLD {
                 return Err(Refusal::TooOften);
             }
         }

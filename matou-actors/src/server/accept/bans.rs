@@ -38,7 +38,7 @@ pub struct Ban {
     pub reason: String,
 }
 
-/// A moment on the clock on the wall, which is set now and then, and on the one that only ticks.
+/// A moment by the wall clock, which may be set, and by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) wall: Timestamp,
@@ -51,8 +51,8 @@ pub(crate) struct Bans {
     all: BTreeMap<Target, ActiveBan>,
     /// The prefix lengths of bans without a name, so that a look-up tries no others.
     lengths: BTreeSet<(bool, u8)>,
-    /// The bans with a name, by each look of it.
-    by_look: HashMap<Box<str>, Vec<Target>>,
+    /// The bans with a name, by each skeleton of it.
+    by_skeleton: HashMap<Box<str>, Vec<Target>>,
 }
 
 type Target = (Option<IpNet>, Option<FoldedName>, Option<Fingerprint>);
@@ -86,7 +86,7 @@ pub(crate) enum NotANetwork {
     )]
     Unknown(String),
     #[error("{0} matches every address")]
-    Everybody(IpNet),
+    AllAddresses(IpNet),
 }
 
 impl Bans {
@@ -145,12 +145,13 @@ impl Bans {
 
     /// Whether `name` may not be used from `address` at `now`, nor one that looks like it.
     pub(crate) fn is_name_banned(&self, name: &Username, address: IpAddr, now: Moment) -> bool {
-        if self.by_look.is_empty() {
+        if self.by_skeleton.is_empty() {
             return false;
         }
         let key = name.folded();
-        let looks = name.looks();
-        let targets = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
+        let skeletons = name.skeletons();
+        let targets =
+            skeletons.iter().filter_map(|skeleton| self.by_skeleton.get(skeleton)).flatten();
         targets.filter_map(|target| self.all.get(target)).any(|held| {
             let from = held.ban.network.is_none_or(|network| network.contains(&address));
             let same = held.ban.name.as_ref().is_some_and(|banned| {
@@ -179,10 +180,10 @@ impl Bans {
         let networks = self.all.keys().filter(|(_, name, _)| name.is_none());
         let networks = networks.filter_map(|(network, ..)| *network);
         self.lengths = networks.map(|net| (net.addr().is_ipv4(), net.prefix_len())).collect();
-        self.by_look.clear();
+        self.by_skeleton.clear();
         for (target, held) in &self.all {
-            for look in held.ban.name.iter().flat_map(Username::looks) {
-                self.by_look.entry(look).or_default().push(target.clone());
+            for skeleton in held.ban.name.iter().flat_map(Username::skeletons) {
+                self.by_skeleton.entry(skeleton).or_default().push(target.clone());
             }
         }
     }
@@ -248,7 +249,7 @@ pub(crate) fn named(text: &str) -> Result<BanTarget, NotANetwork> {
     }
 }
 
-/// The address alone, or the /64 in which one IPv6 host can have any address it likes.
+/// The address alone, or the /64 in which one IPv6 host can have any address.
 pub(crate) fn host(address: IpAddr) -> IpNet {
     let length = if address.is_ipv4() { 32 } else { 64 };
     IpNet::new(address, length).map_or_else(|_| address.into(), |network| network.trunc())
@@ -267,7 +268,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, NotANetwork> {
         }
         _ => network,
     };
-    if network.prefix_len() == 0 { Err(NotANetwork::Everybody(network)) } else { Ok(network) }
+    if network.prefix_len() == 0 { Err(NotANetwork::AllAddresses(network)) } else { Ok(network) }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::server::log_limiter::{LogLimiter, LogLimiters};
 use crate::server::messages::{Accept, Lifecycle, SetAdmission, SetBans, StopAccepting};
 use crate::server::metrics::meters::Meters;
 
-/// Refusals, for each reason, and failures are logged once in this time: strangers can cause any
+/// Refusals, for each reason, and failures are logged once in this time: clients can cause any
 /// number of them.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -71,12 +71,12 @@ impl Listener {
         Self { accepted: last, ..self }
     }
 
-    fn admit_or_turn_away(&mut self, accepted: Accepted, peer: SocketAddr) {
+    fn admit_or_refuse(&mut self, accepted: Accepted, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let hold = match self.admit(peer) {
             Ok(hold) => hold,
             Err(refusal) => {
-                accepted.turn_away();
+                accepted.refuse();
                 self.refused(refusal, 1, Some(peer));
                 return;
             }
@@ -137,8 +137,8 @@ impl Actor for Listener {
 impl StreamHandler<AcceptOutcome> for Listener {
     fn handle(&mut self, arrival: AcceptOutcome, _: &mut Context<Self>) {
         match arrival {
-            AcceptOutcome::Connected(accepted, peer) => self.admit_or_turn_away(accepted, peer),
-            AcceptOutcome::TurnedAway(times) => self.refused(Refusal::Descriptors, times, None),
+            AcceptOutcome::Connected(accepted, peer) => self.admit_or_refuse(accepted, peer),
+            AcceptOutcome::NoDescriptor(times) => self.refused(Refusal::Descriptors, times, None),
             AcceptOutcome::Failed(error) => {
                 if let Some(unlogged) = self.failures.permit(Instant::now()) {
                     warn!(self.logger, "accept failed";

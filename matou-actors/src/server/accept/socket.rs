@@ -11,22 +11,24 @@ use tokio::net::TcpListener;
 
 use crate::server::connection::socket::Accepted;
 
-/// How long to leave the kernel's queue alone after an accept that failed: the descriptors that
-/// it lacks will not come back sooner for asking.
+/// How long to leave the kernel's queue alone after an accept that failed: asking again
+/// at once frees no descriptor.
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// The most people turned away for want of a descriptor between two pauses.
-const TURNED_AWAY_AT_ONCE: u64 = 256;
+/// The most connections refused for lack of a descriptor between two pauses.
+const REFUSED_AT_ONCE: u64 = 256;
+
 /// What happened at a listening socket.
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
     Connected(Accepted, SocketAddr),
-    /// There was no descriptor for so many, who were let in by the spare one and out again.
-    TurnedAway(u64),
+    /// There was no descriptor for so many connections: they were accepted with the spare one and
+    /// closed.
+    NoDescriptor(u64),
     Failed(io::Error),
 }
 
-/// A listening socket with a descriptor in reserve: without it, those whom the process has no
-/// descriptor for would wait in the kernel's queue and never learn.
+/// A listening socket with a descriptor in reserve: without it, clients that the process has no
+/// descriptor for would wait in the kernel's queue without an answer.
 #[derive(Debug)]
 pub(crate) struct ListeningSocket {
     socket: TcpListener,
@@ -38,7 +40,7 @@ impl ListeningSocket {
         Self { socket, spare: spare() }
     }
 
-    /// Waits for the next arrival; after a failure, and after turning people away, only once the
+    /// Waits for the next arrival; after a failure, and after refusing clients, only once the
     /// kernel was left alone for a while.
     pub(crate) async fn next(&mut self) -> AcceptOutcome {
         match self.socket.accept().await {
@@ -48,7 +50,7 @@ impl ListeningSocket {
             },
             Err(error) => {
                 let arrival = if is_exhaustion(&error) && self.spare.is_some() {
-                    AcceptOutcome::TurnedAway(self.turn_away_waiting())
+                    AcceptOutcome::NoDescriptor(self.refuse_waiting())
                 } else {
                     AcceptOutcome::Failed(error)
                 };
@@ -64,18 +66,18 @@ impl ListeningSocket {
         }
     }
 
-    fn turn_away_waiting(&mut self) -> u64 {
+    fn refuse_waiting(&mut self) -> u64 {
         self.spare = None;
-        let mut turned_away = 0;
-        while turned_away < TURNED_AWAY_AT_ONCE {
+        let mut refused = 0;
+        while refused < REFUSED_AT_ONCE {
             let Some(Ok((stream, _))) = self.socket.accept().now_or_never() else { break };
             if let Ok(accepted) = Accepted::new(stream) {
-                accepted.turn_away();
+                accepted.refuse();
             }
-            turned_away += 1;
+            refused += 1;
         }
         self.spare = spare();
-        turned_away
+        refused
     }
 }
 

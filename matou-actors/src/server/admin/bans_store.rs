@@ -25,8 +25,8 @@ impl BansStore {
     }
 
     /// Replaces what the file holds by `bans`. An error says that they were not saved, or not
-    /// within `patience`, waiting for an earlier write included.
-    pub(super) async fn save(self, bans: Bans, patience: Duration) -> Result<(), String> {
+    /// within `time_limit`, waiting for an earlier write included.
+    pub(super) async fn save(self, bans: Bans, time_limit: Duration) -> Result<(), String> {
         if self.file.as_os_str().is_empty() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl BansStore {
             });
             written.await.map_err(|error| error.to_string())?
         };
-        let saved = tokio::time::timeout(patience, writing).await;
+        let saved = tokio::time::timeout(time_limit, writing).await;
         saved.unwrap_or_else(|_| Err("the disk takes too long".into())).map_err(|error| {
             format!(
                 "done, but not saved, so it only lasts until the server stops: {shown}: {error}; the next ban or unban that can be saved includes this one"
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::server::accept::bans::{self, Ban};
 
-    const PATIENCE: Duration = Duration::from_secs(8);
+    const TIME_LIMIT: Duration = Duration::from_secs(8);
 
     fn bans(text: &str) -> Bans {
         let network = bans::network(text).ok();
@@ -74,11 +74,11 @@ mod tests {
         let file = folder.path().join("bans.json");
         let store = BansStore::new(file.clone());
         let hangs = Arc::clone(&store.write_lock).lock_owned().await;
-        let error = store.clone().save(bans("192.0.2.1"), PATIENCE).await.unwrap_err();
+        let error = store.clone().save(bans("192.0.2.1"), TIME_LIMIT).await.unwrap_err();
         assert!(error.contains("bans.json: the disk takes too long"), "{error}");
         assert!(!file.exists());
         drop(hangs);
-        store.save(bans("192.0.2.2"), PATIENCE).await.unwrap();
+        store.save(bans("192.0.2.2"), TIME_LIMIT).await.unwrap();
         assert_eq!(bans_file::load(&file, Moment::now()).unwrap(), bans("192.0.2.2"));
     }
 }

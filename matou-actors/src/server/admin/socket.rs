@@ -21,9 +21,9 @@ use crate::server::messages::AdminRequest;
 pub const OPERATORS: usize = 8;
 /// The longest request in bytes.
 const LONGEST_REQUEST: usize = 16 * 1024;
-/// How long an operator has a seat, so that others get one too; a request that was heard is
-/// answered.
-const SEATED: Duration = Duration::from_secs(300);
+/// How long an operator may stay connected, so that others get their turn; a request that was
+/// read is answered.
+const SESSION_LIMIT: Duration = Duration::from_secs(300);
 /// How long an operator may think before the next request.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request may take.
@@ -46,16 +46,16 @@ pub(super) fn serve(
 }
 
 async fn accept(listener: UnixListener, admin: Recipient<AdminRequest>, logger: Logger) {
-    let seats = Arc::new(Semaphore::new(OPERATORS));
-    while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+    let slots = Arc::new(Semaphore::new(OPERATORS));
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (admin, logger) = (admin.clone(), logger.clone());
                 actix_rt::spawn(async move {
-                    if let Err(error) = converse(stream, &admin, &logger).await {
+                    if let Err(error) = serve_operator(stream, &admin, &logger).await {
                         warn!(logger, "operator disconnected"; "reason" => error);
                     }
-                    drop(seat);
+                    drop(slot);
                 });
             }
             Err(error) => {
@@ -66,7 +66,7 @@ async fn accept(listener: UnixListener, admin: Recipient<AdminRequest>, logger: 
     }
 }
 
-async fn converse(
+async fn serve_operator(
     stream: UnixStream,
     admin: &Recipient<AdminRequest>,
     logger: &Logger,
@@ -74,8 +74,8 @@ async fn converse(
     let uid = stream.peer_cred().map(|who| who.uid()).map_err(|error| error.to_string())?;
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_REQUEST));
     let start = Instant::now();
-    while let Some(patience) = patience(start.elapsed()) {
-        let Ok(Some(line)) = timeout(patience, lines.next()).await else { break };
+    while let Some(limit) = idle_limit(start.elapsed()) {
+        let Ok(Some(line)) = timeout(limit, lines.next()).await else { break };
         let line = match line {
             Ok(line) => line,
             Err(LinesCodecError::MaxLineLengthExceeded) => return refuse_long(lines).await,
@@ -97,8 +97,8 @@ async fn converse(
 }
 
 /// How long to wait for the next request of an operator while others queue.
-fn patience(seated: Duration) -> Option<Duration> {
-    let left = SEATED.saturating_sub(seated);
+fn idle_limit(connected: Duration) -> Option<Duration> {
+    let left = SESSION_LIMIT.saturating_sub(connected);
     (!left.is_zero()).then(|| left.min(IDLE))
 }
 
@@ -163,24 +163,24 @@ mod tests {
     }
 
     /// An operator's end of a conversation.
-    fn seated() -> Framed<UnixStream, LinesCodec> {
+    fn operator() -> Framed<UnixStream, LinesCodec> {
         let (operator, server) = UnixStream::pair().unwrap();
         actix_rt::spawn(async move {
             let logger = Logger::root(Discard, o!());
-            let _ = converse(server, &Yes.start().recipient(), &logger).await;
+            let _ = serve_operator(server, &Yes.start().recipient(), &logger).await;
         });
         Framed::new(operator, LinesCodec::new())
     }
 
     #[test]
-    fn an_operator_who_keeps_asking_gives_up_the_seat() {
-        let waits = |seconds| patience(Duration::from_secs(seconds)).map(|left| left.as_secs());
+    fn an_operator_who_keeps_asking_is_disconnected_in_the_end() {
+        let waits = |seconds| idle_limit(Duration::from_secs(seconds)).map(|left| left.as_secs());
         assert_eq!([0, 200, 290, 300, 301].map(waits), [Some(60), Some(60), Some(10), None, None]);
     }
 
     #[actix::test]
     async fn a_request_that_is_too_long_is_answered() {
-        let mut operator = seated();
+        let mut operator = operator();
         let long = format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(4 << 20));
         timeout(DEADLINE, operator.send(long)).await.unwrap().unwrap();
         let answer = timeout(DEADLINE, operator.next()).await.unwrap().unwrap().unwrap();

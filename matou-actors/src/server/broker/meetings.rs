@@ -158,7 +158,7 @@ impl Meetings {
     }
 
     /// What both sides are sent: once, when the asker has said where it is and either both sides
-    /// are seen or `has_waited`. The side that hears of it later comes first.
+    /// are seen or `has_waited`. The side that is informed later comes first.
     pub(crate) fn go(&mut self, session: SessionId, has_waited: bool) -> Option<[Go; 2]> {
         let meeting = self.by_session.get_mut(&session)?;
         let is_known = meeting.asker.is_seen() && meeting.asked.is_seen();
@@ -183,7 +183,7 @@ impl Meetings {
         Some(both)
     }
 
-    /// OUTCOME of one side; who is to hear of it. Once for each side.
+    /// OUTCOME of one side; who is to be informed. Once for each side.
     pub(crate) fn outcome(&mut self, by: MemberId, session: SessionId) -> Result<Member, Ignored> {
         let meeting = self.by_session.get_mut(&session).ok_or(Ignored::NotPending)?;
         let Meeting { asker, asked, .. } = meeting;

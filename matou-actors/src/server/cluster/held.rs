@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use crate::server::cluster::steps::{Content, NodeMessage};
 
 /// How long another node may take to have a step at its place; it is dropped then, and who took it
-/// hears that the other one cannot be reached now.
+/// learns that the other one cannot be reached now.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How many wait; more are dropped.
 const MOST: usize = 1_024;
 
 /// Steps and frames that wait for their places in the stream, in the order in which they came, each
-/// with the address that is to hear of it.
+/// with the address that is to be informed.
 #[derive(Debug)]
 pub(crate) struct Held<R>(VecDeque<(Instant, NodeMessage, R)>);
 

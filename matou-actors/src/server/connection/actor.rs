@@ -47,7 +47,7 @@ pub(crate) struct Connection {
     /// No whole frame is in `unread`: the socket has to be read.
     pub(super) starved: bool,
     /// Read on after this.
-    pub(super) pace: Option<Box<Pause>>,
+    pub(super) pause: Option<Box<Pause>>,
     /// It has had its turn to begin a handshake.
     pub(super) may_begin: bool,
     pub(super) deadlines: Deadlines,
@@ -99,7 +99,7 @@ impl Connection {
             gate: Gate::Open,
             state: State::Alive,
             starved: true,
-            pace: (!hold.is_zero()).then(|| Box::new(Pause::for_time(hold))),
+            pause: (!hold.is_zero()).then(|| Box::new(Pause::for_time(hold))),
             may_begin: false,
             deadlines: Deadlines::default(),
             discard: None,
@@ -151,7 +151,7 @@ impl Connection {
         }
     }
 
-    /// WHERE: who has no ticket only hears where the connection comes from.
+    /// WHERE: without a ticket the client only learns where its connection comes from.
     fn show(&mut self, ticket: Ticket, port: PrivatePort, ctx: &mut Context<Self>) {
         let Some(seen) = Endpoint::new(self.peer) else {
             return self.close(&Reason::BadTicket, ctx);
@@ -252,7 +252,7 @@ impl Actor for Connection {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let allowed = Duration::from_secs(self.shared.rules().limits.join_seconds);
         // A delayed client cannot join yet.
-        let held = self.pace.as_ref().map_or(Duration::ZERO, |pause| pause.left());
+        let held = self.pause.as_ref().map_or(Duration::ZERO, |pause| pause.left());
         let limit = held + allowed;
         let expired = |connection: &mut Self, ctx: &mut Context<Self>| {
             connection.close(&Reason::JoinTimeout, ctx);
@@ -305,7 +305,7 @@ impl Handler<Order> for Connection {
                 // The rate that a member waits for may be another one now. A client that has not joined
                 // waits because of its address.
                 if self.inbound.username().is_some() {
-                    self.pace = None;
+                    self.pause = None;
                 }
             }
             Order::Quiesce => self.gate = Gate::Quiet,

@@ -22,7 +22,7 @@ use crate::server::settings::Limits;
 /// The longest frame of either revision that a client may send.
 const LONGEST_FRAME: usize = v2::MAX_FRAME;
 
-/// Whom the connections speak to.
+/// The actors that connections send to.
 #[derive(Clone)]
 pub(crate) struct Uplinks {
     pub(crate) registry: Recipient<ToRegistry>,

@@ -28,7 +28,7 @@ impl Connection {
                 if let Some(turn) = turn {
                     self.unread = input.to_vec();
                     self.starved = false;
-                    self.pace = Some(Box::new(Pause::Queue(turn)));
+                    self.pause = Some(Box::new(Pause::Queue(turn)));
                     return false;
                 }
                 self.unread = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Closing a socket that holds unread bytes, or gets some afterwards, makes the kernel send a
 //! reset, and a reset destroys what is still on its way to the client: the reason of a kick, the
-//! last words before the server stops. So the stream towards the client is ended first, and what
+//! last message before the server stops. So the stream towards the client is ended first, and what
 //! still comes is read and thrown away until the client has ended its own.
 
 use std::io;

@@ -67,7 +67,7 @@ impl AfterMailbox for Connection {
 
 impl Connection {
     fn is_read(&self) -> bool {
-        self.gate == Gate::Open && self.state == State::Alive && self.pace.is_none()
+        self.gate == Gate::Open && self.state == State::Alive && self.pause.is_none()
     }
 
     /// Decodes what is there already, or reads once and decodes that; ends with an intent
@@ -163,18 +163,18 @@ impl Connection {
 
     /// Reads nothing for a while: the socket's own flow control reaches the client.
     pub(super) fn slow_down(&mut self, wait: Duration) {
-        self.pace = Some(Box::new(Pause::for_time(wait)));
+        self.pause = Some(Box::new(Pause::for_time(wait)));
     }
 
     /// Polled here and not by actix, whose timers do not wake what was polled before them.
     fn end_pause(&mut self, task: &mut Task<'_>) {
-        let ended = match self.pace.as_deref_mut() {
+        let ended = match self.pause.as_deref_mut() {
             None => return,
             Some(Pause::Time(pause)) => pause.as_mut().poll(task),
             Some(Pause::Queue(turn)) => turn.as_mut().poll(task).map(|()| self.may_begin = true),
         };
         if ended.is_ready() {
-            self.pace = None;
+            self.pause = None;
         }
     }
 

@@ -31,8 +31,8 @@ const USER_TIMEOUT: Duration = Duration::from_secs(110);
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
 
-/// The most bytes read from a client that is turned away.
-const TURN_AWAY_READ: usize = 1024;
+/// The most bytes read from a client that is refused.
+const REFUSED_READ: usize = 1024;
 
 /// An accepted connection that belongs to no event loop yet.
 #[derive(Debug)]
@@ -53,9 +53,9 @@ impl Accepted {
 
     /// Closes a connection that is not admitted. What has already come from it is read, since
     /// closing with unread bytes sends a reset, which looks like a network fault.
-    pub(crate) fn turn_away(mut self) {
+    pub(crate) fn refuse(mut self) {
         let _ = self.0.shutdown(Shutdown::Write);
-        let _ = self.0.read(&mut [0; TURN_AWAY_READ]);
+        let _ = self.0.read(&mut [0; REFUSED_READ]);
     }
 
     #[cfg(test)]

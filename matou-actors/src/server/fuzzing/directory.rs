@@ -73,10 +73,10 @@ fn judge(
     claimed: &ClaimedName,
 ) -> Result<Username, Refused> {
     let name = claimed.parse()?;
-    let looks = name.looks();
+    let skeletons = name.skeletons();
     let taken = here.iter().any(|(_, held)| {
         let some_are_not_ascii = !held.is_ascii() || !name.is_ascii();
-        let look_alike = || held.looks().iter().any(|look| looks.contains(look));
+        let look_alike = || held.skeletons().iter().any(|it| skeletons.contains(it));
         held.folded() == name.folded() || (some_are_not_ascii && look_alike())
     });
     if taken {

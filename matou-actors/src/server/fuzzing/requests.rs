@@ -1,4 +1,4 @@
-//! Private requests, step by step beside a list that anybody can follow.
+//! Private requests, step by step beside a plain list as a model.
 
 use std::time::{Duration, Instant};
 

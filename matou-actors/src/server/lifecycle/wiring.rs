@@ -1,4 +1,4 @@
-//! Creates the actors and lets each know those that it speaks to.
+//! Creates the actors and gives each the addresses that it sends to.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -10,7 +10,7 @@ use crate::server::reason::Reason;
 use crate::server::registry::refused::Refused;
 use crate::server::room::event::Dialect;
 
-/// Anybody to shard: an order for one of its connections; ignored when that one has ended.
+/// Any actor to shard: an order for one of its connections; ignored when that one has ended.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct ToConnection {
@@ -28,7 +28,7 @@ pub(crate) enum Order {
     Welcome { name: Username },
     /// The socket takes no more: write on when it does.
     AwaitWritable,
-    /// Send the last words before the end.
+    /// Send the last message before the end.
     SendLast(LastMessage),
     /// The same user has joined on another connection: say so and end.
     TakenOver,

@@ -125,7 +125,7 @@ pub(crate) struct SetTopic(pub(crate) Option<MessageText>);
 #[derive(Debug)]
 pub(crate) struct Purged {
     pub(crate) messages: usize,
-    /// Says whether the file is rid of them, too, if there is a file.
+    /// Says whether they were removed from the file, too, if there is a file.
     pub(crate) saved: Option<oneshot::Receiver<Result<(), String>>>,
 }
 

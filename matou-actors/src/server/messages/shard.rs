@@ -22,7 +22,7 @@ pub(crate) struct Accept {
     pub(crate) id: ConnectionId,
     pub(crate) accepted: Accepted,
     pub(crate) peer: SocketAddr,
-    /// It is heard only after this.
+    /// It is read only after this.
     pub(crate) hold: Duration,
 }
 

@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub users: u64,
     /// Connections that were let in.
     pub accepted: u64,
-    /// Connections that were let in and heard later, since their address connects too often.
+    /// Connections that were admitted and read later, since their address connects too often.
     pub delayed_connections: u64,
     /// Names that were accepted.
     pub joins: u64,

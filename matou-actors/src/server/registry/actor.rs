@@ -28,7 +28,7 @@ use crate::server::room::event::MemberKey;
 use crate::server::store::writer::StoreWriter;
 use crate::trust::Fingerprint;
 
-/// Refused names, for each reason, are logged once in this time: strangers can cause any number.
+/// Refused names, for each reason, are logged once in this time: clients can cause any number.
 pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Names whose time is over are looked for after this time; who asks for one finds it free before.

@@ -129,7 +129,7 @@ impl BoundNames {
             self.make_room(now);
         }
         if self.names.len() >= MOST {
-            // To join matters more than to own the name.
+            // Joining matters more than owning the name.
             return Ok(());
         }
         let (key, at) = (*key, now.wall);
@@ -199,7 +199,7 @@ impl BoundNames {
         self.changes.push(NameChange { name: name.folded(), binding: None });
     }
 
-    /// The server's own machine has no limit: its users are not strangers.
+    /// The server's own machine has no limit: its users are known.
     fn count_new_name(&mut self, from: IpAddr, now: Moment) -> Result<(), TooManyNewNames> {
         let Some(rate) = self.rules.new_names.filter(|_| !from.to_canonical().is_loopback()) else {
             return Ok(());
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_frees_its_likes_too() {
+    fn what_expires_frees_the_names_that_look_like_it_too() {
         let mut bound = bound();
         bound.joins("coco", &ANN, 0).unwrap();
         bound.take_changes();

@@ -252,7 +252,7 @@ mod tests {
     const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 
     #[test]
-    fn a_reserved_name_and_its_likes_are_nobodys() {
+    fn a_reserved_name_and_those_that_look_like_it_cannot_be_taken() {
         let mut directory =
             Directory::new(Some(&Username::parse("Server").unwrap()), BoundNames::default());
         for name in ["server", "SERVER", "Ѕerver", "ｓｅｒｖｅｒ"] {

@@ -12,7 +12,7 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 #[derive(Debug)]
 pub(crate) struct Names<H> {
     by_key: HashMap<FoldedName, H>,
-    by_look: HashMap<Box<str>, Look>,
+    by_skeleton: HashMap<Box<str>, SkeletonUse>,
 }
 
 /// What decides whether two names may stand side by side. It depends on the Unicode tables of the
@@ -20,7 +20,7 @@ pub(crate) struct Names<H> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NameForms {
     pub(crate) folded: FoldedName,
-    looks: Vec<Box<str>>,
+    skeletons: Vec<Box<str>>,
     is_ascii: bool,
 }
 
@@ -28,10 +28,10 @@ pub(crate) struct NameForms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken;
 
-/// Who shares one look. ASCII names may share it with each other (`l1` and `II`), a name with
-/// other letters has a look of its own.
+/// How many names have one skeleton (UTS 39). ASCII names may share it with each other (`l1` and
+/// `II`), a name with other letters with none.
 #[derive(Debug, Default)]
-struct Look {
+struct SkeletonUse {
     ascii: u32,
     other: u32,
 }
@@ -48,8 +48,8 @@ impl<H> Names<H> {
             return Err(Taken);
         }
         self.by_key.insert(name.folded.clone(), holder);
-        for look in &name.looks {
-            *self.by_look.entry(look.clone()).or_default().of(name) += 1;
+        for skeleton in &name.skeletons {
+            *self.by_skeleton.entry(skeleton.clone()).or_default().of(name) += 1;
         }
         Ok(())
     }
@@ -60,8 +60,8 @@ impl<H> Names<H> {
     }
 
     fn are_taken(&self, name: &NameForms) -> bool {
-        let mut held = name.looks.iter().filter_map(|look| self.by_look.get(look));
-        held.any(|look| look.other > 0 || (!name.is_ascii && look.ascii > 0))
+        let mut held = name.skeletons.iter().filter_map(|skeleton| self.by_skeleton.get(skeleton));
+        held.any(|used| used.other > 0 || (!name.is_ascii && used.ascii > 0))
             || self.by_key.contains_key(&name.folded)
     }
 
@@ -75,17 +75,17 @@ impl<H> Names<H> {
         if self.by_key.remove(&name.folded).is_none() {
             return;
         }
-        for look in &name.looks {
-            if let Some(held) = self.by_look.get_mut(look) {
+        for skeleton in &name.skeletons {
+            if let Some(held) = self.by_skeleton.get_mut(skeleton) {
                 let count = held.of(name);
                 *count = count.saturating_sub(1);
                 if held.ascii + held.other == 0 {
-                    self.by_look.remove(look);
+                    self.by_skeleton.remove(skeleton);
                 }
             }
         }
         self.by_key.shrink_sparse();
-        self.by_look.shrink_sparse();
+        self.by_skeleton.shrink_sparse();
     }
 
     /// Who holds `name`, without regard to case.
@@ -115,11 +115,11 @@ impl<H> Names<H> {
 
 impl<H> Default for Names<H> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), by_look: HashMap::new() }
+        Self { by_key: HashMap::new(), by_skeleton: HashMap::new() }
     }
 }
 
-impl Look {
+impl SkeletonUse {
     fn of(&mut self, name: &NameForms) -> &mut u32 {
         if name.is_ascii { &mut self.ascii } else { &mut self.other }
     }
@@ -127,9 +127,9 @@ impl Look {
 
 impl NameForms {
     pub(crate) fn of(name: &Username) -> Self {
-        let mut looks = Vec::from(name.looks());
-        looks.dedup();
-        Self { folded: name.folded(), looks, is_ascii: name.is_ascii() }
+        let mut skeletons = Vec::from(name.skeletons());
+        skeletons.dedup();
+        Self { folded: name.folded(), skeletons, is_ascii: name.is_ascii() }
     }
 }
 
@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_released_name_is_free_at_once_and_so_are_its_looks() {
+    fn a_released_name_is_free_at_once_and_so_are_those_that_look_like_it() {
         let mut names = Names::default();
         names.claim(ALICE, &name("Нarry")).unwrap();
         names.release(&name("Нarry"));
         assert_eq!(names.claim(BOB, &name("harry")), Ok(()));
         assert_eq!(names.holder(&name("HARRY")), Some(&BOB));
         names.release(&name("harry"));
-        assert!(names.by_key.is_empty() && names.by_look.is_empty());
+        assert!(names.by_key.is_empty() && names.by_skeleton.is_empty());
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::server::room::saving::Saving;
 use crate::server::room::shaper::Shaper;
 use crate::server::store::writer::StoreWriter;
 
-/// How often a file of the history is rid of what is too old.
+/// How often what is too old is removed from the file of the history.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Puts joins, leaves and messages in one order and hands them to the shards in batches.

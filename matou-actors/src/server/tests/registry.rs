@@ -199,7 +199,7 @@ async fn no_client_is_answered_and_asks_again_before_the_mailbox_is_empty() {
     let mut shards = [Probe::start()];
     let mut registry = registry(&room, broker.recipient(), &shards);
     let mut ctx = Context::new();
-    let step = PrivateStep::Request { to: claim("nobody") };
+    let step = PrivateStep::Request { to: claim("absent") };
     registry.handle(join(route(0, 1), "alice"), &mut ctx);
     registry.handle(ToRegistry::Private { route: route(0, 1), step }, &mut ctx);
     registry.handle(join(route(0, 2), "alice"), &mut ctx);

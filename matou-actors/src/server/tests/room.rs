@@ -92,23 +92,23 @@ impl Fixture {
     }
 
     /// What `shard` got from the room since it was last looked at.
-    async fn heard(&mut self, shard: usize) -> Vec<Heard> {
+    async fn received(&mut self, shard: usize) -> Vec<Received> {
         // Everything sent to the room before this has been handled once this is.
         self.room
             .send(ToRoom::Leave { id: id(0).into(), reason: LeaveReason::SignedOut })
             .await
             .unwrap();
-        self.shards[shard].take().await.into_iter().map(Heard::from).collect()
+        self.shards[shard].take().await.into_iter().map(Received::from).collect()
     }
 }
 
 #[derive(Debug, PartialEq)]
-enum Heard {
+enum Received {
     Admit { id: u64, first: Vec<String>, start: u64 },
     Batch { frames: Vec<String>, start: u64, published: Vec<u64> },
 }
 
-impl From<FromRoom> for Heard {
+impl From<FromRoom> for Received {
     fn from(message: FromRoom) -> Self {
         match message {
             FromRoom::Admit { id, welcome, .. } => {
@@ -158,17 +158,17 @@ async fn a_newcomer_is_admitted_by_its_own_shard_before_the_batch_with_its_arriv
     fixture.enters(ALICE, "alice");
     fixture.enters(BOB, "bob");
     let yes = || String::from("JoinAnswer { accepted: true }");
-    let batch = |published| Heard::Batch {
+    let batch = |published| Received::Batch {
         frames: vec!["+alice".into(), "+bob".into()],
         start: 0,
         published,
     };
-    let first = fixture.heard(0).await;
-    let admitted = Heard::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 1 };
+    let first = fixture.received(0).await;
+    let admitted = Received::Admit { id: 1, first: vec![yes(), "+alice".into()], start: 1 };
     assert_eq!(first, [admitted, batch(vec![])]);
-    let second = fixture.heard(1).await;
+    let second = fixture.received(1).await;
     let roster = vec![yes(), "+alice".into(), "+bob".into()];
-    assert_eq!(second, [Heard::Admit { id: 2, first: roster, start: 2 }, batch(vec![])]);
+    assert_eq!(second, [Received::Admit { id: 2, first: roster, start: 2 }, batch(vec![])]);
 }
 
 #[actix::test]
@@ -176,7 +176,7 @@ async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
     let mut fixture = Fixture::start();
     fixture.enters(ALICE, "alice");
     fixture.enters(BOB, "bob");
-    let mut heard = [Vec::new(), Vec::new()];
+    let mut received = [Vec::new(), Vec::new()];
     for round in 0..30 {
         fixture.says(ALICE, "alice", &format!("a{round}"));
         fixture.says(BOB, "bob", &format!("b{round}"));
@@ -185,20 +185,20 @@ async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
         if round % 7 == 0 {
             fixture.has_written(1);
         }
-        for (shard, heard) in heard.iter_mut().enumerate() {
-            heard.extend(fixture.heard(shard).await);
+        for (shard, received) in received.iter_mut().enumerate() {
+            received.extend(fixture.received(shard).await);
         }
     }
-    for (shard, heard) in heard.iter_mut().enumerate() {
+    for (shard, received) in received.iter_mut().enumerate() {
         fixture.has_written(shard);
-        heard.extend(fixture.heard(shard).await);
+        received.extend(fixture.received(shard).await);
         fixture.has_written(shard);
-        heard.extend(fixture.heard(shard).await);
+        received.extend(fixture.received(shard).await);
     }
-    let [first, second] = heard.map(|heard| {
-        let batches = heard.into_iter().filter_map(|heard| match heard {
-            Heard::Batch { frames, .. } => Some(frames),
-            Heard::Admit { .. } => None,
+    let [first, second] = received.map(|received| {
+        let batches = received.into_iter().filter_map(|received| match received {
+            Received::Batch { frames, .. } => Some(frames),
+            Received::Admit { .. } => None,
         });
         batches.collect::<Vec<_>>()
     });
@@ -215,40 +215,43 @@ async fn all_shards_get_all_frames_in_one_order_whatever_their_pace() {
 async fn a_shard_gets_one_batch_at_a_time_and_the_one_with_a_message_resumes_its_publisher() {
     let mut fixture = Fixture::start();
     fixture.says(ALICE, "alice", "one");
-    let one = fixture.heard(0).await;
-    assert!(matches!(&one[..], [Heard::Batch { published, .. }] if published == &[1]), "{one:?}");
+    let one = fixture.received(0).await;
+    assert!(
+        matches!(&one[..], [Received::Batch { published, .. }] if published == &[1]),
+        "{one:?}"
+    );
     fixture.says(ALICE, "alice", "two");
-    assert_eq!(fixture.heard(0).await, [], "the first batch is still being written");
+    assert_eq!(fixture.received(0).await, [], "the first batch is still being written");
     fixture.has_written(0);
-    let two = fixture.heard(0).await;
+    let two = fixture.received(0).await;
     match &two[..] {
-        [Heard::Batch { frames, published, .. }] => {
+        [Received::Batch { frames, published, .. }] => {
             assert_eq!((&frames[..], &published[..]), (&["alice: two".to_string()][..], &[1][..]));
         }
         other => panic!("{other:?}"),
     }
-    let other = fixture.heard(1).await;
-    assert!(matches!(&other[..], [Heard::Batch { published, .. }] if published.is_empty()));
+    let other = fixture.received(1).await;
+    assert!(matches!(&other[..], [Received::Batch { published, .. }] if published.is_empty()));
 }
 
 #[actix::test]
 async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
     let mut fixture = Fixture::start();
     fixture.enters(ALICE, "alice");
-    fixture.heard(0).await;
+    fixture.received(0).await;
     fixture.has_written(0);
     for _ in 0..2 {
         fixture.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     }
     fixture.room.do_send(ToRoom::Leave { id: BOB.id.into(), reason: LeaveReason::SignedOut });
-    let heard = fixture.heard(0).await;
-    assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["-alice"]));
+    let received = fixture.received(0).await;
+    assert!(matches!(&received[..], [Received::Batch { frames, .. }] if frames == &["-alice"]));
     fixture.enters(BOB, "bob");
     fixture.has_written(1);
-    let roster = fixture.heard(1).await;
-    let admitted = roster.iter().find_map(|heard| match heard {
-        Heard::Admit { first, .. } => Some(first.len()),
-        Heard::Batch { .. } => None,
+    let roster = fixture.received(1).await;
+    let admitted = roster.iter().find_map(|received| match received {
+        Received::Admit { first, .. } => Some(first.len()),
+        Received::Batch { .. } => None,
     });
     assert_eq!(admitted, Some(2), "CORES and its own name: alice is not in the roster");
 }
@@ -257,13 +260,13 @@ async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
 async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
     let mut fixture = Fixture::start();
     fixture.enters(ALICE, "alice");
-    fixture.heard(1).await;
+    fixture.received(1).await;
     fixture.says(ALICE, "alice", "bye");
     fixture.room.do_send(ToRoom::Leave { id: ALICE.id.into(), reason: LeaveReason::SignedOut });
     fixture.has_written(1);
-    let heard = fixture.heard(1).await;
+    let received = fixture.received(1).await;
     assert!(
-        matches!(&heard[..], [Heard::Batch { frames, .. }] if frames == &["alice: bye", "-alice"])
+        matches!(&received[..], [Received::Batch { frames, .. }] if frames == &["alice: bye", "-alice"])
     );
 }
 
@@ -271,14 +274,14 @@ async fn a_message_of_a_client_that_left_meanwhile_still_reaches_the_others() {
 async fn draining_ends_when_every_shard_has_written_everything() {
     let mut fixture = Fixture::start();
     fixture.says(ALICE, "alice", "last words");
-    fixture.heard(0).await;
+    fixture.received(0).await;
     let (done, mut drained) = oneshot::channel();
     fixture.room.send(Drain(done)).await.unwrap();
     fixture.has_written(0);
-    fixture.heard(0).await;
+    fixture.received(0).await;
     assert!(drained.try_recv().is_err(), "the second shard still writes");
     fixture.has_written(1);
-    fixture.heard(1).await;
+    fixture.received(1).await;
     assert_eq!(drained.try_recv(), Ok(()));
 }
 
@@ -288,8 +291,8 @@ async fn routes_to_unknown_shards_do_no_harm() {
     fixture.enters(route(7, 3), "carol");
     fixture.says(route(7, 3), "carol", "hello");
     fixture.has_written(7);
-    let heard = fixture.heard(0).await;
-    assert!(matches!(&heard[..], [Heard::Batch { frames, .. }] if frames.len() == 2));
+    let received = fixture.received(0).await;
+    assert!(matches!(&received[..], [Received::Batch { frames, .. }] if frames.len() == 2));
 }
 
 #[actix::test]
@@ -309,8 +312,8 @@ async fn what_waits_for_a_rate_is_dropped_with_its_author_and_let_in_by_a_stop()
     let (done, _drained) = oneshot::channel();
     fixture.room.do_send(Drain(done));
     let mut frames = Vec::new();
-    for heard in fixture.heard(0).await {
-        if let Heard::Batch { frames: more, .. } = heard {
+    for received in fixture.received(0).await {
+        if let Received::Batch { frames: more, .. } = received {
             frames.extend(more);
         }
     }

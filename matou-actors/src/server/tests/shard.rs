@@ -25,7 +25,7 @@ async fn a_client_that_shows_no_sign_of_life_is_gone() {
     let shard = Shard::new(0, uplinks, written.recipient(), Limits::default(), None);
     let shard = shard.with_sweep(sweep).start();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    // Nothing asks it before the patience is over, so it is as good as unplugged.
+    // Nothing asks it before the time is over, so it is as good as unplugged.
     let client = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     let (stream, peer) = socket.accept().unwrap();
     shard

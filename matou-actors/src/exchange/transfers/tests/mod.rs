@@ -117,7 +117,7 @@ fn a_file_that_fails_at_any_job_ends_its_transfer_once_on_each_side_and_no_other
         ended_once(&world, &format!("job {job}"));
         *ended.entry(world.sides[1].disk.whole.len()).or_insert(0) += 1;
     }
-    // One in vain, or none where the failure only meant that something was sent again.
+    // One that failed, or none where the failure only meant that something was sent again.
     assert!(ended.keys().all(|whole| [1, 2].contains(whole)), "{ended:?}");
     assert!(ended[&1] > 30, "{ended:?}");
 }

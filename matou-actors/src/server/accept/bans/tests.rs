@@ -78,7 +78,7 @@ fn name(text: &str) -> Username {
 }
 
 #[test]
-fn a_name_is_banned_with_its_likes_and_together_with_an_address_only_from_there() {
+fn a_name_is_banned_with_those_that_look_like_it_and_together_with_an_address_only_from_there() {
     let [home, away] = ["192.0.2.7", "198.51.100.1"].map(|text| text.parse().unwrap());
     let mut bans = Bans::default();
     bans.add(Ban { name: Some(name("Bob")), network: None, ..ban("", None) }, at(0)).unwrap();
@@ -93,7 +93,7 @@ fn a_name_is_banned_with_its_likes_and_together_with_an_address_only_from_there(
     assert!(!bans.is_banned(home, at(9)), "others from there may come");
     assert!(!bans.is_name_banned(&name("l1"), home, at(60)));
     assert!(bans.remove_name(&name("BOB")) && !bans.remove_name(&name("bob")));
-    assert!(bans.remove_name(&name("l1")) && bans.by_look.is_empty());
+    assert!(bans.remove_name(&name("l1")) && bans.by_skeleton.is_empty());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn networks_are_read_without_regard_to_how_they_are_written() {
     assert_eq!(read("::ffff:192.0.2.0/120"), "192.0.2.0/24");
     assert_eq!(read("2001:db8::1"), "2001:db8::1/128");
     assert!(matches!(network("alice"), Err(NotANetwork::Unknown(_))));
-    assert!(matches!(network("0.0.0.0/0"), Err(NotANetwork::Everybody(_))));
-    assert!(matches!(network("::/0"), Err(NotANetwork::Everybody(_))));
-    assert!(matches!(network("::ffff:0.0.0.0/96"), Err(NotANetwork::Everybody(_))));
+    assert!(matches!(network("0.0.0.0/0"), Err(NotANetwork::AllAddresses(_))));
+    assert!(matches!(network("::/0"), Err(NotANetwork::AllAddresses(_))));
+    assert!(matches!(network("::ffff:0.0.0.0/96"), Err(NotANetwork::AllAddresses(_))));
 }
