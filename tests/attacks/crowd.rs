@@ -23,6 +23,12 @@ fn talk(ada: &mut Client, bea: &mut Client) {
     ada.any("file_sent");
 }
 
+/// A hundred come to each port on which a client listens.
+fn comes(crowd: &mut Hostile, manner: &str, to: &Client) {
+    crowd.command(manner, &json!({ "process": to.process.0.id(), "count": 100 }));
+    assert_eq!(crowd.report("came"), 2, "ports");
+}
+
 /// A hundred come to each port of Bea, who was asked, before Ada has her address; and then to those
 /// of Ada, who has asked, before Bea can dial.
 fn comes_first(manner: &str) {
@@ -34,9 +40,12 @@ fn comes_first(manner: &str) {
     ada.process.signal(Signal::SIGSTOP);
     bea.say("/accept Ada");
     bea.wait("private_state", |event| event["state"] == "connecting");
-    crowd.command(manner, &json!({ "process": bea.process.0.id(), "count": 100 }));
-    assert_eq!(crowd.report("came"), 2, "ports");
+    comes(&mut crowd, manner, &bea);
+    bea.process.signal(Signal::SIGSTOP);
     ada.process.signal(Signal::SIGCONT);
+    ada.wait("private_state", |event| event["state"] == "connecting");
+    comes(&mut crowd, manner, &ada);
+    bea.process.signal(Signal::SIGCONT);
     talk(&mut ada, &mut bea);
     for client in [&ada, &bea] {
         let seen = client.seen();
