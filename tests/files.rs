@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use harness::client::{Client, open, private_pair};
+use harness::client::{Client, accepting_pair, open, private_pair};
 use harness::server::Server;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -168,9 +168,7 @@ fn a_refused_file_closes_the_file_connection_only() {
 #[test]
 fn a_sender_that_is_killed_leaves_a_part_and_a_failure() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = accepting_pair(server.address);
     let source = file(ada.home.path(), "source", 400_000_000, 5);
     send(&mut ada, "Bea", &source);
     bea.any("file_progress");
@@ -207,9 +205,7 @@ fn sending_a_file_requests_a_session_and_end_of_input_waits_for_it() {
 #[test]
 fn a_file_keeps_its_name_and_not_the_folders_before_it() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = accepting_pair(server.address);
     let source = ada.home.path().join("evil name.exe");
     std::fs::write(&source, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
     send(&mut ada, "Bea", &source);
@@ -220,9 +216,7 @@ fn a_file_keeps_its_name_and_not_the_folders_before_it() {
 #[test]
 fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = accepting_pair(server.address);
     let source = file(ada.home.path(), "source", 5000, 6);
     send(&mut ada, "Bea", &source);
     bea.any("file_received");

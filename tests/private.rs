@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::client::{Client, meet, open, pair, private_pair};
+use harness::client::{Client, accepting_pair, meet, open, pair, private_pair};
 use harness::server::Server;
 use harness::wire::{Peer, msgbc};
 
@@ -159,9 +159,7 @@ fn a_peer_that_is_killed_ends_the_session() {
 #[test]
 fn a_plain_file_is_named_after_its_sender_and_content_and_a_folder_is_to_be_packed() {
     let server = Server::start();
-    let mut ada = Client::join(server.address, "Ada");
-    let mut bea = Client::join_with(server.address, "Bea", &["--accept-files", "always"]);
-    open(&mut ada, &mut bea);
+    let (mut ada, mut bea) = accepting_pair(server.address);
     let source = ada.home.path().join("evil name.exe");
     std::fs::write(&source, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
     ada.say(&format!("/send Bea {}", source.display()));

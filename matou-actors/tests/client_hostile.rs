@@ -99,13 +99,7 @@ async fn a_server_cannot_move_the_next_session_for_a_file_unasked_either() {
     let path = ann.write("a", b"content");
     // A client that sees the end of the connection before the file requests another one at once.
     loop {
-        ann.send(Command::Send {
-            to: name("eve"),
-            path: path.clone(),
-            or: Vec::new(),
-            several: Vec::new(),
-        })
-        .await;
+        ann.send_file_to(&name("eve"), &path).await;
         let asked = tokio::time::timeout(Duration::from_millis(200), room.saw("PVCOREQ", asks));
         if asked.await.is_ok() {
             break;
@@ -178,13 +172,7 @@ async fn a_negative_file_size_is_a_violation_and_talk_goes_on() {
     let path = ann.write("file", b"x");
     loop {
         // The two connections race: the file connection is done with soon, if not yet.
-        ann.send(Command::Send {
-            to: name("eve"),
-            path: path.clone(),
-            or: Vec::new(),
-            several: Vec::new(),
-        })
-        .await;
+        ann.send_file_to(&name("eve"), &path).await;
         let end = ann
             .expect("an end", |event| {
                 matches!(
@@ -281,8 +269,7 @@ async fn a_stuck_peer_stops_neither_the_room_nor_quitting() {
     let mut ann = Person::join("ann", &room).await;
     let _eve = RawPeer::connect(&mut room, &mut ann).await;
     let big = ann.write("big", &vec![1; 20_000_000]);
-    ann.send(Command::Send { to: name("eve"), path: big, or: Vec::new(), several: Vec::new() })
-        .await;
+    ann.send_file_to(&name("eve"), &big).await;
     for _ in 0..500 {
         ann.send(Command::Tell { to: name("eve"), text: text(&"x".repeat(500)) }).await;
     }

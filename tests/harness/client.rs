@@ -172,6 +172,14 @@ pub(crate) fn private_pair(server: SocketAddr) -> (Client, Client) {
     (ada, bea)
 }
 
+/// The same, and Bea saves whatever file comes.
+pub(crate) fn accepting_pair(server: SocketAddr) -> (Client, Client) {
+    let mut ada = Client::join(server, "Ada");
+    let mut bea = Client::join_with(server, "Bea", &["--accept-files", "always"]);
+    open(&mut ada, &mut bea);
+    (ada, bea)
+}
+
 /// Waits until each of the two knows that the other one is there.
 pub(crate) fn meet(a: &mut Client, b: &mut Client) {
     let (one, other) = (a.name.clone(), b.name.clone());

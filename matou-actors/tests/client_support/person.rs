@@ -102,13 +102,12 @@ impl Person {
     }
 
     pub async fn send_file(&self, to: &Person, path: &Path) {
-        self.send(Command::Send {
-            to: to.name.clone(),
-            path: path.to_owned(),
-            or: Vec::new(),
-            several: Vec::new(),
-        })
-        .await;
+        self.send_file_to(&to.name, path).await;
+    }
+
+    pub async fn send_file_to(&self, to: &Username, path: &Path) {
+        let (to, path) = (to.clone(), path.to_owned());
+        self.send(Command::Send { to, path, or: Vec::new(), several: Vec::new() }).await;
     }
 
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {

@@ -135,8 +135,8 @@ impl Actor for Listener {
 }
 
 impl StreamHandler<AcceptOutcome> for Listener {
-    fn handle(&mut self, arrival: AcceptOutcome, _: &mut Context<Self>) {
-        match arrival {
+    fn handle(&mut self, outcome: AcceptOutcome, _: &mut Context<Self>) {
+        match outcome {
             AcceptOutcome::Connected(accepted, peer) => self.admit_or_refuse(accepted, peer),
             AcceptOutcome::NoDescriptor(times) => self.refused(Refusal::Descriptors, times, None),
             AcceptOutcome::Failed(error) => {

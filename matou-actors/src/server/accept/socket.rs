@@ -49,19 +49,19 @@ impl ListeningSocket {
                 Err(error) => AcceptOutcome::Failed(error),
             },
             Err(error) => {
-                let arrival = if is_exhaustion(&error) && self.spare.is_some() {
+                let outcome = if is_exhaustion(&error) && self.spare.is_some() {
                     AcceptOutcome::NoDescriptor(self.refuse_waiting())
                 } else {
                     AcceptOutcome::Failed(error)
                 };
-                if !matches!(&arrival, AcceptOutcome::Failed(error) if is_of_one_connection(error))
+                if !matches!(&outcome, AcceptOutcome::Failed(error) if is_of_one_connection(error))
                 {
                     tokio::time::sleep(BACK_OFF).await;
                 }
                 if self.spare.is_none() {
                     self.spare = spare();
                 }
-                arrival
+                outcome
             }
         }
     }

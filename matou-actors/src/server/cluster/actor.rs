@@ -332,17 +332,17 @@ impl Actor for NodeActor {
 }
 
 impl StreamHandler<NatsMessage> for NodeActor {
-    fn handle(&mut self, arrival: NatsMessage, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: NatsMessage, ctx: &mut Context<Self>) {
         let Some((_, node)) = &mut self.connection else { return };
-        match arrival {
+        match message {
             NatsMessage::Live(message) => {
                 if let Some((position, kind)) = republished(&message) {
                     node.received(position, kind, message.payload, Instant::now());
                 }
             }
             NatsMessage::FromNode(message) => {
-                let Ok(parcel) = decode::<NodeMessage>(&message.payload) else { return };
-                self.held.push(parcel, message.reply, Instant::now());
+                let Ok(received) = decode::<NodeMessage>(&message.payload) else { return };
+                self.held.push(received, message.reply, Instant::now());
             }
         }
         self.perform(ctx);

@@ -50,9 +50,9 @@ impl NodeActor {
         let Some(home) = node.replica().member(to).map(|resident| resident.node) else {
             return fail(&self.links, undone);
         };
-        let parcel = encode(&NodeMessage { position: node.replica().position(), content });
+        let payload = encode(&NodeMessage { position: node.replica().position(), content });
         let log = log.clone();
-        let sending = async move { log.send(home, parcel, ANSWER_WITHIN).await };
+        let sending = async move { log.send(home, payload, ANSWER_WITHIN).await };
         ctx.spawn(wrap_future(sending).map(move |has_come, actor: &mut Self, _| {
             if !has_come {
                 warn!(actor.links.logger, "another node does not answer";

@@ -23,17 +23,17 @@ impl<R> Default for Held<R> {
 }
 
 impl<R> Held<R> {
-    pub(crate) fn push(&mut self, parcel: NodeMessage, reply: R, now: Instant) {
+    pub(crate) fn push(&mut self, message: NodeMessage, reply: R, now: Instant) {
         if self.0.len() < MOST {
-            self.0.push_back((now, parcel, reply));
+            self.0.push_back((now, message, reply));
         }
     }
 
     /// The next one whose place has come for a node that has read up to `position`.
     pub(crate) fn due(&mut self, position: u64) -> Option<(Content, R)> {
-        let is_due = self.0.front().is_some_and(|(_, parcel, _)| parcel.position <= position);
-        let (_, parcel, reply) = is_due.then(|| self.0.pop_front())??;
-        Some((parcel.content, reply))
+        let is_due = self.0.front().is_some_and(|(_, message, _)| message.position <= position);
+        let (_, message, reply) = is_due.then(|| self.0.pop_front())??;
+        Some((message.content, reply))
     }
 
     /// Drops what has waited for too long.
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::server::ids::MemberId;
 
-    fn parcel(position: u64) -> NodeMessage {
+    fn message(position: u64) -> NodeMessage {
         let (from, to) = (MemberId(1), MemberId(2));
         NodeMessage { position, content: Content::Frame { from, to, frame: vec![] } }
     }
@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn each_waits_for_its_place_and_is_answered_only_then() {
         let (mut held, now) = (Held::default(), Instant::now());
-        held.push(parcel(5), "a", now);
-        held.push(parcel(4), "b", now);
+        held.push(message(5), "a", now);
+        held.push(message(4), "b", now);
         assert!(held.due(4).is_none(), "they keep their order");
         assert_eq!(held.due(5).map(|(_, reply)| reply), Some("a"));
         assert_eq!(held.due(5).map(|(_, reply)| reply), Some("b"));
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn what_has_waited_for_too_long_is_dropped_unanswered() {
         let (mut held, now) = (Held::default(), Instant::now());
-        held.push(parcel(9), "a", now);
+        held.push(message(9), "a", now);
         held.expire(now + ANSWER_WITHIN);
         assert!(held.due(9).is_none());
     }
@@ -79,7 +79,7 @@ mod tests {
     fn there_wait_so_many_and_no_more() {
         let (mut held, now) = (Held::default(), Instant::now());
         for _ in 0..=MOST {
-            held.push(parcel(1), (), now);
+            held.push(message(1), (), now);
         }
         assert_eq!(std::iter::from_fn(|| held.due(1)).count(), MOST);
     }

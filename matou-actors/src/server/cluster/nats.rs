@@ -139,8 +139,8 @@ impl NatsStream {
     }
 
     /// Sends something to another node; whether that has it.
-    pub(crate) async fn send(&self, to: Epoch, parcel: Bytes, within: Duration) -> bool {
-        let answer = self.client.request(self.address(to), parcel);
+    pub(crate) async fn send(&self, to: Epoch, payload: Bytes, within: Duration) -> bool {
+        let answer = self.client.request(self.address(to), payload);
         matches!(tokio::time::timeout(within, answer).await, Ok(Ok(_)))
     }
 

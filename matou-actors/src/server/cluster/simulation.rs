@@ -52,7 +52,7 @@ struct World {
     stream: Vec<(EntryKind, Bytes)>,
     deduplicate: HashMap<(Epoch, u64), u64>,
     stalled_until: Instant,
-    parcels: BTreeMap<(Instant, u64), InTransit>,
+    in_transit: BTreeMap<(Instant, u64), InTransit>,
     sent: u64,
     processes: Vec<Process>,
     /// What each node said, in its order, and what of it was acknowledged by coming back.
@@ -71,7 +71,7 @@ impl World {
             stream: Vec::new(),
             deduplicate: HashMap::new(),
             stalled_until: start,
-            parcels: BTreeMap::new(),
+            in_transit: BTreeMap::new(),
             sent: 0,
             processes: Vec::new(),
             own_order: HashMap::new(),
@@ -100,10 +100,10 @@ impl World {
         i64::try_from(self.now.duration_since(self.start).as_millis()).unwrap()
     }
 
-    fn send(&mut self, parcel: InTransit) {
+    fn send(&mut self, item: InTransit) {
         let delay = Duration::from_millis(self.rng.u64(1..40));
         self.sent += 1;
-        self.parcels.insert((self.now + delay, self.sent), parcel);
+        self.in_transit.insert((self.now + delay, self.sent), item);
     }
 
     fn is_cut(&self, node: usize) -> bool {
@@ -187,11 +187,11 @@ impl World {
 
     fn deliver(&mut self) {
         let mut later = Vec::new();
-        while let Some(entry) = self.parcels.first_entry().filter(|it| it.key().0 <= self.now) {
-            let (key, parcel) = entry.remove_entry();
-            match parcel {
+        while let Some(entry) = self.in_transit.first_entry().filter(|it| it.key().0 <= self.now) {
+            let (key, item) = entry.remove_entry();
+            match item {
                 InTransit::Publish { .. } if self.stalled_until > self.now => {
-                    later.push((key, parcel));
+                    later.push((key, item));
                 }
                 InTransit::Publish { epoch, number, payload } => {
                     self.append(epoch, number, payload);
@@ -203,7 +203,7 @@ impl World {
                 | InTransit::Answered { node }
                     if self.processes[node].frozen_until > self.now =>
                 {
-                    later.push((key, parcel));
+                    later.push((key, item));
                 }
                 InTransit::Acknowledge { node, epoch, number, position } => {
                     let now = self.now;
@@ -230,7 +230,7 @@ impl World {
                 }
             }
         }
-        self.parcels.extend(later);
+        self.in_transit.extend(later);
     }
 
     /// The stream takes a message, once whatever it is sent.
@@ -276,7 +276,7 @@ impl World {
                     // The message or the answer may be lost.
                     let fail = InTransit::Fail { node: index, epoch, number };
                     self.sent += 1;
-                    self.parcels.insert((self.now + Duration::from_secs(3), self.sent), fail);
+                    self.in_transit.insert((self.now + Duration::from_secs(3), self.sent), fail);
                 }
                 Output::Fetch { from, until } => {
                     self.send(InTransit::Ask { node: index, from, until });
