@@ -220,6 +220,7 @@ fn a_file_that_vanishes_before_its_turn_fails_alone() {
     two.bea.wait("file_received", |event| event["size"] == LARGE);
     assert!(reason(&two.ada.any("file_failed")).contains("second"));
     two.talk("and talk goes on");
+    two.close();
     two.end();
 }
 
@@ -374,5 +375,6 @@ fn a_full_disk_fails_that_file_only_and_keeps_the_part() {
     send(&mut two.bea, "Ada", &back);
     two.ada.wait("file_received", |event| event["size"] == 5000);
     drop(disk);
+    two.close();
     two.end();
 }

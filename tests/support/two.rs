@@ -45,7 +45,7 @@ impl Two {
         third
     }
 
-    /// What Ada sends next (down) or Bea (up) meets these faults.
+    /// What Ada sends next (down) or Bea (up) meets these faults. No session may be open: it is cut.
     pub(crate) fn faults(&mut self, messages: Faults, files: Faults) {
         self.between.set(messages, files);
         self.ada.forget();
