@@ -266,3 +266,14 @@ fn an_offer_of_unknown_size_is_checked_by_its_hash_and_is_never_a_folder() {
         pair.engines[1].file_came(entry("a", 0, 0, 0), Instant::now());
     }
 }
+
+#[test]
+fn the_size_of_a_folder_is_that_of_what_came_and_not_what_was_offered() {
+    let came = vec![entry("a", 3, 0, 0), data(b"abc"), end(b"abc")];
+    let pair = hostile(OfferKind::Folder, 1000, 1, came);
+    let size = pair.reports[1].iter().find_map(|report| match report {
+        Report::Received { size, .. } => Some(*size),
+        _ => None,
+    });
+    assert_eq!(size, Some(3), "{:?}", pair.reports);
+}

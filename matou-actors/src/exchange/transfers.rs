@@ -299,7 +299,8 @@ impl<C> Transfers<C> {
             Ok(Next::Whole { path, hash }) => {
                 self.last_progress(transfer, now);
                 let received = self.receiving.get(&transfer).map(|of| &of.transfer);
-                let size = received.map_or(0, |of| of.offer.size.unwrap_or(of.moved));
+                // Not what was offered: a folder may have become smaller since, or never was so large.
+                let size = received.map_or(0, |of| of.moved);
                 self.remove(transfer);
                 self.message(MessageFrame::Receipt { transfer, hash });
                 self.report(Report::Received { transfer, path, size });
