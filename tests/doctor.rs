@@ -65,7 +65,7 @@ fn without_a_name_it_says_where_the_server_sees_this_computer() {
         port.is_some_and(|port| line.ends_with(&format!("seen as 127.0.0.1:{port}")))
     };
     assert_eq!(text.lines().filter(seen).count(), 2, "{text}");
-    assert!(text.contains("The server is on this computer"), "{text}");
+    assert!(text.contains("The server runs on this computer"), "{text}");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nowhere = free.local_addr().unwrap();
     drop(free);
@@ -91,5 +91,5 @@ fn with_a_name_it_tries_a_session_and_prints_both_reports() {
     let absent = doctor(server.address, &["--wait", "1", "Carol"]);
     assert_eq!(absent.status.code(), Some(5), "{absent:?}");
     let network = String::from_utf8(absent.stdout).unwrap();
-    assert!(network.contains("The server is on this computer"), "{network}");
+    assert!(network.contains("The server runs on this computer"), "{network}");
 }

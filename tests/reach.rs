@@ -164,7 +164,7 @@ fn every_pair(family: Family) {
             [(KINDS[one], "Your".to_owned()), (KINDS[other], format!("{with}'s"))]
         {
             if matches!(router, Router::RandomPorts(_)) {
-                let verdict = format!("{whose} router gives each connection another port");
+                let verdict = format!("{whose} router uses a different port for each connection");
                 assert!(why.contains(&verdict), "{why}");
                 assert!(found["verdict"].to_string().contains(&verdict), "{found}");
             }

@@ -48,7 +48,7 @@ Exit codes:
   3   the server refused the name given with --username
   4   the person declined
   5   the person was not in the room, or did not answer in time
-  6   there is no way to the person as things are
+  6   the person cannot be reached as things are
   7   the server was not found or not reached";
 
 /// Server or client.
@@ -62,7 +62,7 @@ pub(crate) enum RoleArguments {
     Send(SendArguments),
     /// Receive files and folders without being asked.
     Receive(ReceiveArguments),
-    /// Say what is in the way of private sessions: of this computer, or with a person.
+    /// Find out what prevents private sessions: on this computer, or with a person.
     Doctor(DoctorArguments),
     /// List the servers of this machine and of the local network.
     Servers {
@@ -208,7 +208,7 @@ pub(crate) enum Order {
         /// The name, case-insensitive.
         name: String,
     },
-    /// Delete what was said under a name, or everything, from the history: newcomers do not read it any more.
+    /// Delete what was said under a name, or everything, from the history, so that newcomers no longer read it.
     Purge {
         /// The name, case-insensitive; everything by default.
         name: Option<String>,
@@ -301,7 +301,7 @@ pub(crate) struct JoinArguments {
 pub(crate) struct SendArguments {
     #[command(flatten)]
     pub(crate) join: JoinArguments,
-    /// How long NAME may take to come and to accept.
+    /// How long to wait for NAME to join and to accept.
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) wait: u64,
@@ -322,14 +322,14 @@ pub(crate) struct SendArguments {
 pub(crate) struct ReceiveArguments {
     #[command(flatten)]
     pub(crate) join: JoinArguments,
-    /// Accept files of this person only; without it, of everybody.
+    /// Accept files from this person only; by default from everyone.
     #[arg(long, value_name = "NAME", value_parser = username)]
     pub(crate) from: Option<Username>,
     /// Save files in this folder instead of the downloads folder of the settings; - receives one file
     /// and writes it to standard output once it is complete and checked.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<String>,
-    /// Exit after the first complete transfer, once its sender has no more.
+    /// Exit after the first complete transfer, once its sender has nothing more to send.
     #[arg(long)]
     pub(crate) once: bool,
 }
@@ -340,7 +340,7 @@ pub(crate) struct ReceiveArguments {
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) join: JoinArguments,
-    /// How long NAME may take to come and to accept.
+    /// How long to wait for NAME to join and to accept.
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) wait: u64,

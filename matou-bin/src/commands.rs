@@ -86,7 +86,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "me",
         aliases: &[],
         arguments: &[Argument::Text],
-        help: "say what you do: /me waves is shown as * Ada waves",
+        help: "describe what you do: /me waves is shown as * Ada waves",
         action: CommandAction::Act,
     },
     CommandSpec {
@@ -100,7 +100,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "send",
         aliases: &["file", "dcc send"],
         arguments: &[Argument::Peer, Argument::Paths],
-        help: "send files and folders: a path is the rest of the line; several need quotes where they have spaces",
+        help: "send files and folders: a path is the rest of the line; several need quotes where \
+               they have spaces",
         action: CommandAction::Send,
     },
     CommandSpec {
@@ -205,21 +206,21 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "whois",
         aliases: &[],
         arguments: &[Argument::Peer],
-        help: "show what is known of a person: key, since when, compared or not",
+        help: "show what is known about a person: key, since when, compared or not",
         action: CommandAction::Peer(Command::Whois),
     },
     CommandSpec {
         name: "doctor",
         aliases: &[],
         arguments: &[Argument::Peer],
-        help: "find out what is in the way of a private session with a person",
+        help: "find out what prevents a private session with a person",
         action: CommandAction::Peer(Command::Diagnose),
     },
     CommandSpec {
         name: "verify",
         aliases: &[],
         arguments: &[Argument::Peer, Argument::Yes],
-        help: "show the words that rule out interception; with yes: they were the same",
+        help: "show the words that rule out interception; with yes: they matched",
         action: CommandAction::Verify,
     },
     CommandSpec {

@@ -95,8 +95,7 @@ fn forget(server: &str) -> Result<(), Failure> {
     }
     replace(&file, &known.to_text())
         .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", file.display())))?;
-    let line =
-        format!("The key of {name} is forgotten: the next one that it presents is accepted.\n");
+    let line = format!("Forgot the key of {name}: the next one that it presents is accepted.\n");
     print(line.as_bytes())
 }
 
@@ -108,7 +107,7 @@ fn forget_the_person(name: &Username) -> Result<(), Failure> {
         return Err(Failure::Runtime(format!("no key of {name} is known in {}", file.display())));
     }
     let line = format!(
-        "The key of {name} is forgotten: the next one is accepted. Clients that are running still \
+        "Forgot the key of {name}: the next one is accepted. Clients that are running still \
          expect the old one.\n"
     );
     print(line.as_bytes())

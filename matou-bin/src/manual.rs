@@ -121,14 +121,19 @@ fn send(roff: &mut Roff) {
     );
     roff.entry(
         "tar -c trip | matou-bin send --name trip.tar Bea -",
-        "Send what another program writes. A pipe cannot be resumed: after an interruption it starts from the beginning.",
+        "Send what another program writes. A pipe cannot be resumed: after an interruption it \
+         starts from the beginning.",
     );
 }
 
 fn receive(roff: &mut Roff) {
     roff.title("OUTPUT");
-    roff.text("The path of each received file or folder on a line of standard output; with --to - the content of one \
-         file and nothing else, once it is complete and checked: until then it grows in the downloads folder.");
+    roff.text(
+        "The path of each received file or folder on a line of standard output; with --to - \
+               the content of one \
+         file and nothing else, once it is complete and checked: until then it grows in the \
+         downloads folder.",
+    );
     join(roff);
     roff.title("EXAMPLES");
     roff.entry("matou-bin receive --once", "Receive one file or folder from anyone.");
@@ -141,12 +146,17 @@ fn receive(roff: &mut Roff) {
 
 fn doctor(roff: &mut Roff) {
     roff.title("OUTPUT");
-    roff.text("A line for each address, from either side, with what became of it (reached, refused, silent), then what \
-         is in the way and what to do.");
+    roff.text(
+        "A line for each address, from either side, with what became of it (reached, \
+               refused, silent), then what prevents a connection and what to do.",
+    );
     join(roff);
     roff.title("EXAMPLES");
-    roff.entry("matou-bin doctor", "Say how the server sees this computer.");
-    roff.entry("matou-bin doctor --server 192.0.2.5 Bea", "Say what is in the way to Bea.");
+    roff.entry("matou-bin doctor", "Show how the server sees this computer.");
+    roff.entry(
+        "matou-bin doctor --server 192.0.2.5 Bea",
+        "Find out what prevents a private session with Bea.",
+    );
 }
 
 /// What the one-shot commands have in common with the client.

@@ -68,7 +68,8 @@ pub(crate) fn session_mark(security: &LinkSecurity) -> &'static str {
 /// What two users read to each other.
 pub(crate) fn describe_words(with: &Username, words: &str) -> String {
     format!(
-        "Ask {with}, by voice or face to face, which words /verify shows there. Yours: {words}. If they \
+        "Ask {with}, by voice or face to face, which words /verify shows on their side. Yours: \
+         {words}. If they \
          are the same, type /verify {with} yes; if not, the connection is being intercepted"
     )
 }
@@ -89,7 +90,7 @@ pub(crate) fn describe_user(event: &Event) -> Vec<String> {
     }
     match (known, since, compared) {
         (Some(known), Some(since), _) if *changed => lines.push(format!(
-            "this is NOT the key that is known since {since} ({known}); /trust {username} accepts it"
+            "this is NOT the key known since {since} ({known}); /trust {username} accepts it"
         )),
         (Some(_), Some(since), Some(compared)) => {
             lines.push(format!("known since {since}, compared on {compared}"));
@@ -97,10 +98,10 @@ pub(crate) fn describe_user(event: &Event) -> Vec<String> {
         (Some(known), Some(since), None) if key.is_none() => {
             lines.push(format!("known key: {known}, since {since}, never compared"));
         }
-        (Some(_), Some(since), None) => lines.push(format!(
-            "known since {since}, never compared; /verify {username} does"
-        )),
-        _ if key.is_some() => lines.push("never talked with in private".into()),
+        (Some(_), Some(since), None) => {
+            lines.push(format!("known since {since}, never compared; /verify {username} does"));
+        }
+        _ if key.is_some() => lines.push("no private session so far".into()),
         _ => {}
     }
     if let Some(address) = address {

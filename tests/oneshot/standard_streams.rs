@@ -130,5 +130,5 @@ fn standard_input_needs_a_program_that_takes_a_file_of_unknown_size() {
     drop(input);
     let (code, said) = send.ended();
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("has to know the size of a file"), "{said}");
+    assert!(said.contains("needs to know the size in advance"), "{said}");
 }

@@ -16,7 +16,7 @@ use crate::trust::{KnownPeople, Person};
 /// Reads the file; an error in words for the user.
 pub(super) fn load(file: &Path) -> Result<KnownPeople, String> {
     let text = key_list::read(file).map_err(|error| {
-        format!("cannot read the keys of people in {}: {error}", file.display())
+        format!("cannot read the known keys of people in {}: {error}", file.display())
     })?;
     Ok(text.map(|text| KnownPeople::parse(&text)).unwrap_or_default())
 }

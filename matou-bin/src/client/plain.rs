@@ -57,7 +57,8 @@ impl Plain {
             }
             Event::Refused { username } => {
                 format!(
-                    "! the server refused the name {username}: it is taken, too similar to a taken one, or not allowed"
+                    "! the server refused the name {username}: it is taken, too similar to a taken \
+                     one, or not allowed"
                 )
             }
             Event::Disconnected { reason } => {
@@ -167,8 +168,8 @@ impl Plain {
             Event::FileSent { id, to, size: bytes, path, received: false } => {
                 self.quarters.remove(id);
                 format!(
-                    "* file #{id} delivered to the computer of {to}, {}: {}; whether {to} takes it is \
-                     not known",
+                    "* file #{id} delivered to {to}'s computer, {}: {}; it is unknown whether {to} \
+                     accepts it",
                     size(*bytes),
                     shown(path)
                 )

@@ -77,7 +77,7 @@ impl Doctor {
             Ok(())
         } else {
             let with = &self.with;
-            Err(Failure::Cut(format!("there is no way to {with} as things are; see above")))
+            Err(Failure::Cut(format!("{with} cannot be reached as things are; see above")))
         };
         let mut effects = vec![TaskEffect::PrintText(text)];
         effects.extend(self.end(outcome));
@@ -96,7 +96,7 @@ impl Task for Doctor {
                 vec![TaskEffect::Command(Command::Diagnose(username.clone()))]
             }
             Event::PrivateState { with, state: RequestState::Asked } if self.is_meant(with) => {
-                vec![TaskEffect::Say(format!("{with} is here; waiting until they accept"))]
+                vec![TaskEffect::Say(format!("{with} is here; waiting for them to accept"))]
             }
             Event::Diagnosis(diagnosis) if self.is_meant(&diagnosis.with) => {
                 self.diagnosed(diagnosis)

@@ -67,7 +67,7 @@ impl Joining {
             }
             Event::Disconnected { reason } | Event::Reconnecting { reason, .. } if !self.joined => {
                 return JoinProgress::Failed(Failure::Unreachable(format!(
-                    "{reason}; check --server HOST[:PORT], or that the server runs"
+                    "{reason}; check --server HOST[:PORT], and that the server is running"
                 )));
             }
             _ => {}

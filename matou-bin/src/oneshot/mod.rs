@@ -88,7 +88,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<(), Failure> {
         return match network.address {
             Some(_) => Ok(()),
             None => Err(Failure::Unreachable(
-                "check --server HOST[:PORT], or that the server runs".into(),
+                "check --server HOST[:PORT], and that the server is running".into(),
             )),
         };
     };

@@ -62,7 +62,7 @@ impl Receiver {
     /// Answers a private request, which only comes if not everybody is accepted.
     fn asked(&self, by: &Username) -> Vec<TaskEffect> {
         let Some(from) = &self.from else {
-            return vec![TaskEffect::Say(format!("{by} asks for a private session"))];
+            return vec![TaskEffect::Say(format!("{by} requests a private session"))];
         };
         if by.folded() == from.folded() {
             vec![TaskEffect::Command(Command::Accept(by.clone()))]
@@ -160,7 +160,7 @@ impl Task for Receiver {
             }
             Event::FileFailed { id, .. } if !self.running.contains(id) => Vec::new(),
             Event::FileFailed { id, with, reason, .. } => {
-                let text = format!("a file of {with} was not received: {reason}");
+                let text = format!("a file from {with} was not received: {reason}");
                 self.over(*id, now, TaskEffect::Say(text))
             }
             _ => Vec::new(),

@@ -191,7 +191,7 @@ impl Task for Sender {
             Event::Joined { username, .. } => self.came(username),
             Event::PrivateState { with, state } if self.is_recipient(with) => match state {
                 RequestState::Asked => {
-                    vec![TaskEffect::Say(format!("{with} is here; waiting until they accept"))]
+                    vec![TaskEffect::Say(format!("{with} is here; waiting for them to accept"))]
                 }
                 RequestState::Connecting => {
                     self.stage = SendStage::Accepted;
@@ -218,7 +218,8 @@ impl Task for Sender {
             Event::FileSent { id, to, size: bytes, path, received: false } => {
                 let (path, bytes) = (name(path), size(*bytes));
                 let text = format!(
-                    "{path}, {bytes}, has reached the computer of {to}; their program cannot say whether they keep it"
+                    "{path}, {bytes}, has reached {to}'s computer; their program cannot say \
+                     whether they keep it"
                 );
                 self.sent(*id, text, now)
             }
@@ -250,7 +251,7 @@ impl Task for Sender {
                 format!("{to} did not accept within {seconds} s; ask {to}, and try again")
             }
             SendStage::Accepted => {
-                format!("{to} did not take the files within {seconds} s; ask {to}, and try again")
+                format!("{to} did not accept the files within {seconds} s; ask {to}, and try again")
             }
         };
         self.stopped = Some(Failure::Absent(reason + &so_far));

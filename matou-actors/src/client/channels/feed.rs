@@ -231,7 +231,9 @@ async fn ask_disk(
     });
     match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => vec![Err("the file system does not answer; try later".into())],
+        Ok(Err(_)) | Err(_) => {
+            vec![Err("the file system is not responding; try again later".into())]
+        }
     }
 }
 
@@ -247,7 +249,7 @@ fn meant(path: PathBuf, or: Vec<PathBuf>, several: Vec<PathBuf>) -> Result<Vec<P
         // As likely it is one path that is mistyped.
         _ if present.is_empty() => Ok(vec![one]),
         Some(missing) => {
-            Err(format!("nothing was sent: there is no file or folder {}", missing.display()))
+            Err(format!("nothing was sent: there is no such file or folder: {}", missing.display()))
         }
         None => Ok(several),
     }

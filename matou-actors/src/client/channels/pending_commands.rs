@@ -83,7 +83,7 @@ pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
         Command::Send { to, path, .. } | Command::SendPipe { to, name: path, .. } => {
             format!("{} was not sent to {to}: {reason}", path.display())
         }
-        Command::Open(name) => format!("{name} was not asked: {reason}"),
+        Command::Open(name) => format!("no request was sent to {name}: {reason}"),
         Command::Say(text) | Command::Act(text) => {
             format!("{:?} was not sent: {reason}", text.as_str())
         }

@@ -47,7 +47,7 @@ pub async fn examine_network(settings: &ClientSettings) -> NetworkReport {
         server: String::new(),
         address: None,
         ports: Vec::new(),
-        verdict: vec!["No server was named.".into()],
+        verdict: vec!["No server given; use --server HOST[:PORT].".into()],
     };
     for server in &settings.servers {
         report.server = server.to_string();
@@ -58,7 +58,9 @@ pub async fn examine_network(settings: &ClientSettings) -> NetworkReport {
                 report.verdict = verdict(&report.ports, &own_networks());
                 return report;
             }
-            Err(reason) => report.verdict = vec![format!("The server was not reached: {reason}.")],
+            Err(reason) => {
+                report.verdict = vec![format!("The server could not be reached: {reason}.")];
+            }
         }
     }
     report
@@ -91,14 +93,14 @@ async fn observe(
 fn verdict(ports: &[ObservedPort], networks: &[IpNet]) -> Vec<String> {
     if ports.is_empty() {
         let text =
-            "No two ports are free for private sessions: check private.listen and private.ports.";
+            "No two ports are free for private sessions; check private.listen and private.ports.";
         return vec![text.into()];
     }
     let seen: Vec<(u16, SocketAddr)> =
         ports.iter().filter_map(|port| Some((port.port, port.outside?))).collect();
     let Some((port, outside)) = seen.first().copied() else {
-        let text =
-            "The server does not say where it sees this computer: it is not encrypted, or older.";
+        let text = "The server does not report how it sees this computer: the connection is not \
+                    encrypted, or the server is an older version.";
         return vec![text.into()];
     };
     let is_own = networks.iter().any(|network| network.addr() == outside.ip().to_canonical());
@@ -106,29 +108,30 @@ fn verdict(ports: &[ObservedPort], networks: &[IpNet]) -> Vec<String> {
     let at = outside.ip();
     let first = match translation(is_own, keeps) {
         _ if Reach::of(at) == Reach::Loopback => {
-            "The server is on this computer: how others see it is not known.".to_owned()
+            "The server runs on this computer, so it is unknown how others see this computer."
+                .to_owned()
         }
         Translation::None if Reach::of(at) == Reach::Public => format!(
-            "This computer has the public address {at} itself: only firewalls can be in the way of others."
+            "This computer has the public address {at} itself: only a firewall can keep others out."
         ),
         Translation::None => format!(
-            "The server is in a network of this computer, which it sees at {at}: no router is between \
-             them, and how the rest of the internet sees this computer is not known."
+            "The server is in this computer's network and sees it at {at}: there is no router \
+             between them, and it is unknown how the rest of the internet sees this computer."
         ),
         Translation::ChangesPort => format!(
-            "Your router gives each connection another port (port {port} is {} outside): people outside can \
-             be dialled from here, but not dial this computer. Forward two TCP ports of the router to this \
-             computer and set private.ports to them and private.address to {at}, use IPv6, or use another \
-             network.",
+            "Your router uses a different port for each connection (port {port} is {} outside): \
+             this computer can connect to people outside, but they cannot connect to it. Forward \
+             two TCP ports of the router to this computer and set private.ports to them and \
+             private.address to {at}, use IPv6, or use another network.",
             outside.port()
         ),
         Translation::KeepsPort | Translation::Unknown => format!(
-            "A router is in front of this computer. It is {at} outside and keeps ports, so that private \
-             sessions can pass it from both sides at once."
+            "This computer is behind a router, with the address {at} outside. The router keeps \
+             ports, so private sessions work when both sides connect at the same time."
         ),
     };
-    let second = "Whether a firewall lets connections in, only another computer can find out: ask a person \
-                  in the room, and run doctor NAME.";
+    let second = "Only another computer can find out whether a firewall lets connections in: ask \
+                  someone in the room, and run doctor NAME.";
     vec![first, second.into()]
 }
 
@@ -143,12 +146,12 @@ mod tests {
         let at = |port, outside: &str| ObservedPort { port, outside: outside.parse().ok() };
         let cases = [
             (vec![], "private.ports"),
-            (vec![at(4000, ""), at(4001, "")], "does not say"),
-            (vec![at(4000, "127.0.0.1:4000")], "on this computer"),
-            (vec![at(4000, "192.168.1.7:4000")], "no router is between"),
+            (vec![at(4000, ""), at(4001, "")], "does not report"),
+            (vec![at(4000, "127.0.0.1:4000")], "runs on this computer"),
+            (vec![at(4000, "192.168.1.7:4000")], "no router between"),
             (vec![at(4000, "203.0.113.9:4000"), at(4001, "203.0.113.9:4001")], "public address"),
             (vec![at(4000, "198.51.100.1:4000"), at(4001, "198.51.100.1:4001")], "keeps ports"),
-            (vec![at(4000, "198.51.100.1:4000"), at(4001, "198.51.100.1:61000")], "another port"),
+            (vec![at(4000, "198.51.100.1:4000"), at(4001, "198.51.100.1:61000")], "different port"),
             (vec![at(4000, "198.51.100.1:60000")], "port 4000 is 60000 outside"),
         ];
         for (ports, expected) in cases {

@@ -32,11 +32,12 @@ fn words(finding: Finding, evidence: &Evidence) -> String {
             format!("{peer} reached this computer from {at}.")
         }
         Finding::FilesBlocked { own_port } => format!(
-            "Messages connected, but files did not. Allow incoming TCP connections on port {own_port} of \
-             this computer or on the second port of {peer}'s, too; private.ports sets which ports are used."
+            "The message connection works, but the file connection does not. Also allow incoming \
+             TCP connections on port {own_port} of this computer or on the second port of \
+             {peer}'s; private.ports sets which ports are used."
         ),
         Finding::NoAddresses => format!(
-            "The addresses of {peer} did not come: their connection to the server may be lost. Try again."
+            "No addresses came from {peer}: their connection to the server may be lost. Try again."
         ),
         Finding::Computer { whose: Whose::Peers, at, block } => format!(
             "{peer}'s computer at {} {}: a firewall on it is in the way. Allow incoming TCP \
@@ -54,10 +55,10 @@ fn words(finding: Finding, evidence: &Evidence) -> String {
         Finding::Apart { own, theirs } => {
             let own = own.map_or(evidence.report.ports.message.get(), |own| own.port());
             format!(
-                "Neither computer answers the other, although both are in one network: the firewalls of \
-                 both drop what comes in, or the network keeps its devices apart, as a guest Wi-Fi does. \
-                 Allow incoming TCP connections on port {own} of this computer or on port {} of {peer}'s, \
-                 or use another network.",
+                "Neither computer answers the other, although both are in the same network: both \
+                 firewalls drop incoming connections, or the network isolates its devices, as \
+                 guest Wi-Fi does. Allow incoming TCP connections on port {own} of this computer \
+                 or on port {} of {peer}'s, or use another network.",
                 theirs.port()
             )
         }
@@ -78,7 +79,7 @@ fn words(finding: Finding, evidence: &Evidence) -> String {
             let to_do = if translates { "Forward" } else { "Allow" };
             format!(
                 "{what} {} at {at}. {to_do} TCP port {} to {where_to}; private.ports sets which ports are \
-                 used. One side that lets connections in is enough.",
+                 used. It is enough if one side lets connections in.",
                 behaves(block),
                 at.port()
             )
@@ -86,8 +87,8 @@ fn words(finding: Finding, evidence: &Evidence) -> String {
         Finding::NoRoute { to } => {
             let (missing, other) = if to.is_ipv6() { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
             format!(
-                "This computer has no way to {to}: it has no {missing}, and {peer} offers no {other} that \
-                 can be reached. Use a network with {missing} on both sides."
+                "This computer cannot reach {to}: it has no {missing}, and {peer} offers no \
+                 {other} that can be reached. Use a network with {missing} on both sides."
             )
         }
         Finding::OtherProgram { at } => format!(
@@ -95,8 +96,9 @@ fn words(finding: Finding, evidence: &Evidence) -> String {
              private.address and the forwarded ports of {peer}."
         ),
         Finding::Nothing => format!(
-            "{peer} gave no address that this computer may dial, and did not connect. Set private.address \
-             and private.ports on one side to what its router forwards."
+            "{peer} gave no address that this computer may connect to, and did not connect \
+             either. Set private.address and private.ports on one side to what its router \
+             forwards."
         ),
     }
 }
@@ -108,9 +110,10 @@ fn changes_ports(whose: Whose, outside: Option<IpAddr>, peer: &Username) -> Stri
         Whose::Peers => (format!("{peer}'s router"), format!("{peer}'s computer")),
     };
     format!(
-        "{router} gives each connection another port, so that no one outside can dial {computer} through \
-         it. Forward two TCP ports of that router to {computer} and set private.ports to them and \
-         private.address to {outside} there, use IPv6 on both sides, or use another network."
+        "{router} uses a different port for each connection, so no one outside can connect to \
+         {computer} through it. Forward two TCP ports of that router to {computer} and set \
+         private.ports to them and private.address to {outside} there, use IPv6 on both sides, or \
+         use another network."
     )
 }
 
@@ -150,8 +153,8 @@ mod tests {
         let (block, translates) = (Block::Drops, true);
         let cases = [
             (Finding::Connected { by: Whose::Own, at }, "reached Bea", "198.51.100.9:5000"),
-            (Finding::FilesBlocked { own_port: 4001 }, "files did not", "port 4001"),
-            (Finding::NoAddresses, "Bea did not come", "Try again"),
+            (Finding::FilesBlocked { own_port: 4001 }, "file connection does not", "port 4001"),
+            (Finding::NoAddresses, "came from Bea", "Try again"),
             (
                 Finding::Computer { whose: Whose::Peers, at, block },
                 "Bea's computer",
@@ -161,12 +164,12 @@ mod tests {
             (Finding::Apart { own: None, theirs: at }, "guest Wi-Fi", "port 4000"),
             (
                 Finding::ChangesPorts { whose: Whose::Own, outside: Some(at.ip()) },
-                "Your router gives each connection another port",
+                "Your router uses a different port for each connection",
                 "private.address to 198.51.100.9",
             ),
             (
                 Finding::ChangesPorts { whose: Whose::Peers, outside: None },
-                "Bea's router gives",
+                "Bea's router uses",
                 "use IPv6 on both sides, or use another network",
             ),
             (

@@ -66,7 +66,7 @@ impl Hub {
 
     fn keep_pending(&mut self, command: Command, checked: Checked) {
         if let Err(command) = self.pending.keep(command, checked) {
-            self.emit(never_sent(command, "too much is queued before the sign-in; sign in first"));
+            self.emit(never_sent(command, "too much is already queued; sign in first"));
         }
     }
 }

@@ -43,7 +43,10 @@ impl ServerLink {
             Wish::Busy(asked) => {
                 self.error(
                     ErrorCode::Name,
-                    format!("the server has not answered yet whether it accepts the name {asked}"),
+                    format!(
+                        "the server has not yet accepted or refused the name {asked}; wait for \
+                             its answer"
+                    ),
                 );
             }
             Wish::SignedIn(own) => {
@@ -104,7 +107,7 @@ impl ServerLink {
     /// The user does not want to wait for the next attempt.
     pub(super) fn reconnect(&mut self) {
         if self.sign_in.is_joined() {
-            return self.notice("the server is connected");
+            return self.notice("already connected to the server");
         }
         self.retry = None;
         self.servers.reset();

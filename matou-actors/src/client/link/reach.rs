@@ -233,8 +233,9 @@ async fn encrypted(
         None => PasswordProof::None,
         Some(password) => {
             let exported = state.export_keying_material([0; 32], EXPORTER_LABEL, None);
-            let exported = exported
-                .map_err(|error| again(format!("cannot prove the password to {name}: {error}")))?;
+            let exported = exported.map_err(|error| {
+                again(format!("cannot sign in to {name} with the password: {error}"))
+            })?;
             PasswordProof::Hmac(PasswordKey::new(password.text(), &key).prove(&exported))
         }
     };

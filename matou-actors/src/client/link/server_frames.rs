@@ -129,7 +129,7 @@ impl ServerLink {
         let reason = if wrong {
             format!("{server} refused the password")
         } else {
-            format!("{server} asks for a password")
+            format!("{server} requires a password")
         };
         self.emit(Event::PasswordNeeded { server, wrong });
         self.cut_for_good(reason, now);

@@ -39,7 +39,7 @@ impl ServerLink {
                 }
                 Silence::Asked
             }
-            Silence::Asked => return self.cut("the server does not answer any more".into(), now),
+            Silence::Asked => return self.cut("the server stopped responding".into(), now),
         };
         self.await_speech(if self.silence == Silence::Asked { ANSWER } else { QUIET });
     }

@@ -145,7 +145,7 @@ pub(crate) async fn meet(
             .map_err(|error| format!("the connection broke: {error}"))
             .map(|()| Met { messages, files }),
         Err(_) if report.reached.is_some() => Err(format!(
-            "messages connected, but files did not within {} s: {}",
+            "the message connection works, but there was no file connection within {} s: {}",
             limit.as_secs(),
             file_dials.describe(now)
         )),

@@ -55,7 +55,7 @@ impl Peers {
         let Some(key) = self.reach(to, &so, at) else { return };
         if file.is_folder() && !self.talks_encrypted(&key, to, at) {
             let message = format!(
-                "{so}: it is a folder, and the program of {to} only takes files; pack it into one \
+                "{so}: it is a folder, and {to}'s program only accepts files; pack it into one \
                  file, such as with `tar -czf FILE.tar.gz FOLDER`, and send that"
             );
             self.error(ErrorCode::File, message);
@@ -63,8 +63,7 @@ impl Peers {
         }
         if file.is_pipe() && !self.talks_encrypted(&key, to, at) {
             let message = format!(
-                "{so}: the program of {to} has to know the size of a file before it comes; write it to \
-                 a file, and send that"
+                "{so}: {to}'s program needs to know the size in advance; write it to a file, and send that"
             );
             self.error(ErrorCode::File, message);
             return self.tidy(&key);
@@ -101,9 +100,11 @@ impl Peers {
     pub(crate) fn open(&mut self, name: &Username, at: &Situation<'_>) {
         let Some(key) = self.reach(name, "no private session was requested", at) else { return };
         match self.pursue(&key, at) {
-            Some(Pursuit::Open) => self.notice(format!("the private session with {name} is open")),
+            Some(Pursuit::Open) => {
+                self.notice(format!("the private session with {name} is already open"));
+            }
             Some(Pursuit::Pending) => {
-                self.notice(format!("a private session with {name} is under way already"));
+                self.notice(format!("a private session with {name} is already being opened"));
             }
             _ => {}
         }
@@ -144,7 +145,7 @@ impl Peers {
             }
             None => {
                 self.notice(format!(
-                    "the server did not say who was here before you, so {name} may or may not be: \
+                    "the server did not say who was here before you, so {name} may not be here; \
                      asking anyway"
                 ));
                 name.clone()
@@ -165,7 +166,7 @@ impl Peers {
 
     pub(crate) fn unignore(&mut self, name: &Username, at: &Situation<'_>) {
         if !self.ignored.remove(&name.folded()) {
-            return self.error(ErrorCode::User, format!("{name} was not ignored"));
+            return self.error(ErrorCode::User, format!("{name} had not been ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
         self.present_offers_of(&name.folded(), at);
@@ -175,7 +176,7 @@ impl Peers {
     pub(crate) fn allow(&mut self, name: &Username, at: &Situation<'_>) {
         let key = name.folded();
         if at.me.is_some_and(|me| me.folded() == key) {
-            return self.error(ErrorCode::User, format!("{name} is you; allow another person"));
+            return self.error(ErrorCode::User, format!("{name} is you; name another person"));
         }
         let Some(here) = at.roster.find(&key).cloned() else {
             let problem = format!("no user here is called {name}, so nothing was allowed");
@@ -188,7 +189,7 @@ impl Peers {
             ));
         }
         self.notice(format!(
-            "private requests and files of {here} are accepted without asking; /disallow {here} \
+            "private requests and files from {here} are accepted without asking; /disallow {here} \
              undoes it"
         ));
         self.allowed.insert(key.clone(), here);
@@ -202,8 +203,12 @@ impl Peers {
 
     pub(crate) fn disallow(&mut self, name: &Username) {
         match self.allowed.remove(&name.folded()) {
-            Some(name) => self.notice(format!("requests and files of {name} wait for you again")),
-            None => self.error(ErrorCode::User, format!("{name} was not allowed")),
+            Some(name) => {
+                self.notice(format!(
+                    "you will be asked about requests and files from {name} again"
+                ));
+            }
+            None => self.error(ErrorCode::User, format!("{name} had not been allowed")),
         }
     }
 }

@@ -19,8 +19,8 @@ impl Peers {
             return self.error(
                 ErrorCode::Session,
                 format!(
-                    "nothing can be said of the way to {name}: one of the two programs speaks revision 1, \
-                     in which the one who is asked connects to the one who asks"
+                    "the connection to {name} cannot be diagnosed: one of the two programs speaks \
+                     revision 1, in which the person asked connects to the person who asks"
                 ),
             );
         }

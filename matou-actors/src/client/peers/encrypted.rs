@@ -206,7 +206,7 @@ fn why_declined(by: &Username, reason: Declined) -> String {
         Declined::Left => format!("{by} left"),
         Declined::Expired => format!("{by} did not answer in time; /open {by} asks again"),
         Declined::TooMany => {
-            format!("too many requests are pending; /open {by} asks again in a while")
+            format!("too many requests are pending; try /open {by} again in a while")
         }
         Declined::EncryptionRequired => format!("{by} only accepts encrypted connections"),
         Declined::Other(code) => format!("{by} cannot be asked (reason {code})"),

@@ -91,7 +91,7 @@ impl Peers {
     /// take no files any more.
     pub(super) fn send_file(&mut self, key: &FoldedName, id: TransferId, at: &Situation<'_>) {
         let Some(with) = self.conversations.get(key) else {
-            return self.fail(id, "not sent: the private session is over".into());
+            return self.fail(id, "not sent: the private session has ended".into());
         };
         let usable = |session: &&SessionNumber| {
             self.sessions.get(session).is_some_and(|live| live.open.is_some() && live.takes_files)
@@ -278,7 +278,7 @@ impl Peers {
         });
         if changed {
             self.error(ErrorCode::Transfer, format!(
-                "{shown} was changed while it was sent, so the other side may have a mixture of \
+                "{shown} changed while it was being sent, so the other side may have a mixture of \
                  old and new; send it again"
             ));
         }

@@ -39,10 +39,10 @@ impl Peers {
         if shown != person.fingerprint {
             return Err(format!(
                 "{name} presented a different key than before ({shown}, before {}, known since \
-                 {}): {name} uses another computer or lost the key, someone else has the name now, \
-                 or the connection is being intercepted. Nothing was sent. Ask {name} in another \
-                 way; if the key is theirs, accept it: /trust {name} in the client, or matou-bin \
-                 identity forget --person {name} in a shell",
+                 {}): {name} uses another computer or lost the key, someone else has the name \
+                 now, or the connection is being intercepted. Nothing was sent. Ask {name} by \
+                 other means; if the key is theirs, accept it: /trust {name} in the client, or \
+                 matou-bin identity forget --person {name} in a shell",
                 person.fingerprint, person.since
             ));
         }
@@ -56,15 +56,15 @@ impl Peers {
     pub(super) fn may_be_plain(&self, name: &Username, at: &Situation<'_>) -> Result<(), String> {
         if let Some(person) = self.person(name, at) {
             return Err(format!(
-                "the server says that {name} cannot encrypt, but the key of {name} is known since {}: \
-                 {name} uses an old program, someone else has the name now, or the server lies. \
-                 Nothing was sent",
+                "the server says that {name} cannot encrypt, but the key of {name} has been known \
+                 since {}: {name} uses an old program, someone else has the name now, or the \
+                 server lies. Nothing was sent",
                 person.since
             ));
         }
         if self.settings.require_private_encryption {
             return Err(format!(
-                "{name} cannot encrypt, as private.encryption = \"require\" demands; nothing was sent"
+                "{name} cannot encrypt, which private.encryption = \"require\" demands; nothing was sent"
             ));
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Peers {
         };
         let standing = self.standing(name, &key, at);
         if matches!(standing, Ok(KeyStanding::Known | KeyStanding::Compared)) {
-            return self.notice(format!("the key of {name} is the known one already"));
+            return self.notice(format!("the key of {name} is already the known one"));
         }
         let fingerprint = Fingerprint::of(&key);
         self.remember(name, fingerprint, None, at);

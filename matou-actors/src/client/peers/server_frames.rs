@@ -72,9 +72,8 @@ impl Peers {
                 "username" => from.as_str());
         }
         if let Err(reason) = self.may_be_plain(&from, at) {
-            return self.notice(format!(
-                "{from} asked for a private session, and was not answered: {reason}"
-            ));
+            return self
+                .notice(format!("the private request from {from} was not answered: {reason}"));
         }
         self.encrypted.forget(&key);
         self.requested(from, at);
@@ -182,8 +181,8 @@ impl Peers {
         self.asked.remove(key);
         if let Some(name) = self.allowed.remove(key) {
             self.notice(format!(
-                "{name} left, and the next user of that name may be another person: requests and files \
-                 wait for you again"
+                "{name} left, and the next user of that name may be another person: you will be \
+                 asked about requests and files again"
             ));
         }
         self.end_requests(key, Conversation::unreachable, why);
@@ -193,8 +192,8 @@ impl Peers {
         self.asked.clear();
         if !std::mem::take(&mut self.allowed).is_empty() {
             self.notice(
-                "the names are free now: the requests and files of those whom you allowed wait for \
-                 you again",
+                "the names you allowed are free now: you will be asked about their requests and \
+                 files again",
             );
         }
         let keys: Vec<_> = self.conversations.keys().cloned().collect();

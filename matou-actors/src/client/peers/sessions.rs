@@ -176,7 +176,7 @@ impl Peers {
         if matches!(opened, Opened::Renewed { .. }) {
             self.notice(format!(
                 "{peer} or you left the server meanwhile, so that the name was free: this may be \
-                 another person, and what was open with {peer} before is closed"
+                 another person, and the earlier session with {peer} is closed"
             ));
         }
         for item in waiting {

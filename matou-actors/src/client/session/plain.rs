@@ -184,7 +184,9 @@ impl PlainSession {
             | SessionCommand::PeerSaw(_) => {}
             SessionCommand::SendFile(file) => self.on_files(|files| files.send(file)),
             SessionCommand::TakeFile { id, folder: Some(_), .. } => {
-                let reason = "revision 1 saves in the downloads folder (/downloads FOLDER)".into();
+                let reason = "files from a program of revision 1 go to the downloads folder; \
+                              change it with /downloads FOLDER"
+                    .into();
                 self.lifecycle.report(SessionEvent::File(FileEvent::NotTaken { id, reason }));
             }
             SessionCommand::TakeFile { id, unattended, folder: None } => {

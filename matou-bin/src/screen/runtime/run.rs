@@ -112,7 +112,9 @@ async fn show(
     let (closed, written) =
         tokio::join!(sign_out(&mut app, &handle, events), disk.finish(DISK_END));
     if !written {
-        print_line("the disk does not respond: the end of the history and chat log may be missing");
+        print_line(
+            "the disk is not responding: the end of the history and chat log may be missing",
+        );
     }
     let words = app.last_words(closed);
     if matches!(outcome, Ok(None)) && !words.is_empty() {

@@ -214,7 +214,7 @@ fn a_file_dropped_on_the_room_needs_a_name() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("file:///tmp/a%20b");
     looked_up(&mut scene, Some("/tmp/a b"));
-    assert!(scene.shows("which goes to one person"), "{}", scene.screen());
+    assert!(scene.shows("which can only be sent to one person"), "{}", scene.screen());
     scene.reads().key(KeyCode::Enter).types("alice");
     assert!(scene.shows("› /send alice file:///tmp/a%20b"), "{}", scene.screen());
     assert_eq!(scene.sent(), []);

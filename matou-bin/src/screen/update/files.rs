@@ -45,8 +45,8 @@ impl App {
             }
             Event::FileSent { id, to, size, path, received: false } => {
                 let text = format!(
-                    "File #{id} delivered to the computer of {to}, {}: {}. Whether {to} takes it is not \
-                     known.",
+                    "File #{id} delivered to {to}'s computer, {}: {}. It is unknown whether {to} \
+                     accepts it.",
                     bytes(size),
                     shown(&path)
                 );

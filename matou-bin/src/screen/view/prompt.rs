@@ -216,7 +216,7 @@ fn paste(app: &App, paste: &Paste) -> QuestionView {
         match app.tab().and_then(|tab| tab.peer()) {
             Some(peer) => format!(" That is a file. Send {name} to {peer}, or its path as text?"),
             None => format!(
-                " {name} is a file, which goes to one person. Send it, or its path as text?"
+                " {name} is a file, which can only be sent to one person. Send it, or its path as text?"
             ),
         }
     } else if text.len() > MAX_INPUT {
