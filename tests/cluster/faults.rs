@@ -142,7 +142,7 @@ fn faults_of_nodes_cost_their_clients_a_reconnect_and_the_others_nothing() {
     let frozen = Duration::from_secs(given("FROZEN_SECONDS").unwrap_or(0));
     std::thread::sleep(frozen.saturating_sub(at.elapsed()));
     cluster.nodes[2].server.process.signal(Signal::SIGCONT);
-    cluster.nodes[2].server.logged("the other nodes took this one for gone");
+    cluster.nodes[2].server.logged("the other nodes expelled this one");
     cluster.nodes[2].serves();
     talk.flows(2 * at_each());
     faults.push(Fault { what: "node frozen", began: at, ended: Instant::now(), node: Some(2) });

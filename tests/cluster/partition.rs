@@ -35,7 +35,7 @@ fn a_node_behind_a_cut_line_is_silent_before_the_other_one_gives_its_names_away(
     let mut heir = line.near.within(move || Peer::join(at_near, "Ada", &["Bea"]));
 
     line.near.runs("ip link set near up").unwrap();
-    far.server.logged("the other nodes took this one for gone");
+    far.server.logged("the other nodes expelled this one");
     // What it reads before is no matter: it is not in the room any more.
     ada.rest();
     far.serves();

@@ -1,4 +1,4 @@
-//! The file of the keys whose users are let in, when not everybody is.
+//! The file of admitted keys, where only some users are admitted.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,11 +11,11 @@ use crate::trust::Fingerprint;
 /// The most bytes that are read: some 100,000 keys.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// The keys whose users are let in.
+/// The keys whose users are admitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AdmittedKeys(HashSet<Fingerprint>);
 
-/// A file of keys that cannot be used: some would be kept out, or let in, by mistake.
+/// A file of keys that cannot be used: users would be refused, or admitted, by mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use the admitted keys in {}: {reason}", path.display())]
 pub struct AdmittedKeysError {

@@ -1,4 +1,4 @@
-//! Whom the operators do not want: by key, by address or network, by name, or by the last two together.
+//! Bans: by key, by address or network, by name, or by the last two together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Ban {
     /// From where; a single address is a /32 or a /128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<IpNet>,
-    /// Under which name, or one that looks like it.
+    /// The name, or one that looks like it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Username>,
     /// Whose key this is the fingerprint of, from wherever and under whatever name.

@@ -51,7 +51,7 @@ pub(crate) fn save(path: &Path, bans: &Bans, now: Moment) -> io::Result<()> {
     text.push(b'\n');
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // Under a name of its own: nothing that lies in the folder is written to.
+    // Under a new name: no existing file in the folder is written to.
     let mut file = tempfile::Builder::new().prefix(".bans-").tempfile_in(folder)?;
     file.write_all(&text)?;
     file.as_file().sync_all()?;
@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bans.json");
         let later = "9999-12-30T22:00:00.999999999Z".parse().unwrap();
-        // A quotation mark is two bytes in the file, as much as any character that is let in.
+        // A quotation mark is two bytes in the file, as much as any character that is allowed.
         let reason = "\"".repeat(LONGEST_REASON);
         let network = |number: usize| {
             let number = u128::try_from(number).unwrap();

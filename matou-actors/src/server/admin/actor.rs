@@ -151,7 +151,7 @@ impl AdminActor {
         Ok(Kick { whom, seconds, last_message, reason })
     }
 
-    /// Keeps out whom a kick found, before they are disconnected and can come back.
+    /// Bans the clients that a kick found, before they are disconnected and can come back.
     fn keep_out(
         &mut self,
         kick: Kick,

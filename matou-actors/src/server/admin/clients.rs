@@ -81,7 +81,7 @@ pub(super) async fn close(
     Ok(())
 }
 
-/// Disconnects everybody whom `ban` concerns; how many those are.
+/// Disconnects everybody whom `ban` concerns; returns how many those are.
 pub(super) async fn close_banned(
     actors: &Actors,
     ban: &Ban,

@@ -179,7 +179,7 @@ pub struct NodeReport {
     pub epoch: String,
     /// It is the one that answers.
     pub own: bool,
-    /// Signs of life of another node since its last one; it is taken for gone at 4.
+    /// Signs of life of another node since its last one; it counts as gone at 4.
     pub missed: u32,
     /// Its members.
     pub members: usize,
@@ -224,7 +224,7 @@ pub struct NameReport {
     pub fingerprint: Fingerprint,
     /// When it was used first.
     pub first_use: Timestamp,
-    /// When it was used last; of a user who is here, at the last full hour or later.
+    /// When it was used last; for a user who is here, the last full hour or later.
     pub last_use: Timestamp,
 }
 

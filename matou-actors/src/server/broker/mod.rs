@@ -1,4 +1,4 @@
-//! Private requests: who asked whom, and how far they have come.
+//! Private requests: who asked whom, and the state of each.
 
 pub(crate) mod actor;
 mod friends;

@@ -1,4 +1,4 @@
-//! Private requests: who asked whom, and how far they have come.
+//! Private requests: who asked whom, and the state of each.
 //!
 //! Each pair (asking, asked) goes through asked, accepted, ports relayed; each step works once,
 //! and a request dies with either client or after its time. Both may ask each other: those are
@@ -336,7 +336,7 @@ impl Requests {
         }
     }
 
-    /// `id` left: all its requests, in both directions, are gone.
+    /// `id` left: forgets all its requests, in both directions.
     pub(crate) fn forget(&mut self, id: MemberId) {
         self.rates.remove(&id);
         self.rates.shrink_sparse();

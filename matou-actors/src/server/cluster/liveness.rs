@@ -42,7 +42,7 @@ impl Nodes {
         }
     }
 
-    /// ALIVE of `epoch`; the nodes that are gone with it.
+    /// ALIVE of `epoch`; returns the nodes that are gone because of it.
     pub(crate) fn alive(&mut self, epoch: Epoch) -> Vec<Epoch> {
         let mut gone = Vec::new();
         for (other, node) in &mut self.0 {

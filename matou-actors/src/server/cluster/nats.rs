@@ -152,7 +152,7 @@ impl NatsStream {
 
     /// Says that what came from another node has come.
     pub(crate) async fn acknowledge(&self, reply: async_nats::Subject) {
-        // Who does not get it tries no more: the step is dropped there.
+        // The sender does not try again: the step is dropped there.
         let _ = self.client.publish(reply, Bytes::new()).await;
     }
 

@@ -13,12 +13,12 @@ use crate::server::ids::Epoch;
 
 /// From reading its own ALIVE a node waits that long before the next one.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// A node is silent so long after it first sent the last ALIVE that it has read. The others take it
-/// for gone 15 s after that at the earliest, which is three times [`ALIVE_EVERY`].
+/// A node is silent so long after it first sent the last ALIVE that it has read. The others count
+/// it as gone 15 s after that at the earliest, which is three times [`ALIVE_EVERY`].
 pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(12);
 /// Bytes of records that are gathered while the last message is on its way.
 const GATHER: usize = 64 * 1024;
-/// What is known to be in the stream is fetched when it has not come by itself for this long.
+/// What is known to be in the stream is fetched when it has not been delivered for this long.
 const FETCH_AFTER: Duration = Duration::from_millis(150);
 /// Without any sign of more it is asked for after this long.
 const PROBE_EVERY: Duration = Duration::from_secs(2);

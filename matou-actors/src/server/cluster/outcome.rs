@@ -7,7 +7,7 @@ use crate::server::messages::{FromNode, NodeEvent};
 use crate::server::room::event::MemberKey;
 use crate::server::room::sequencer::{self, Decision};
 
-/// For whom what is, each in its order.
+/// What is for room and registry, each in its order.
 #[derive(Debug, Default)]
 pub(crate) struct ActorMessages {
     pub(crate) room: Vec<FromNode>,

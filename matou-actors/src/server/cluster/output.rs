@@ -27,7 +27,7 @@ pub(crate) enum Output {
     Roster(Box<Roster>, Vec<RosterPart>),
     /// From now on the node may serve clients, or not.
     Serving(bool),
-    /// The others took this node for gone: its members have left. Go on with `Node::begin_again`.
+    /// The others count this node as gone: its members have left. Go on with `Node::begin_again`.
     Expelled,
     /// BYE has been read.
     Stopped,

@@ -16,7 +16,7 @@ pub(super) fn record(Proposal { change, .. }: Proposal, at: i64) -> Record {
             Record::Say { from, texts, action, at }
         }
         sequencer::Change::SetTopic(topic) => Record::Topic { topic, at },
-        // No one proposes it; it stands for a leave of one who is not here.
+        // It is never proposed; it stands for the leave of a member who is not here.
         sequencer::Change::Refuse { member } => {
             let reason = crate::protocol::v2::LeaveReason::Removed;
             Record::Leave { member, reason, at }

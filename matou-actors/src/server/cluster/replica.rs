@@ -56,7 +56,7 @@ pub(crate) enum Effect {
         sequence: u64,
         at: i64,
     },
-    /// A leave of one who is not here.
+    /// A leave of a member who is not here.
     NotHere {
         from: Epoch,
         member: MemberId,
@@ -118,7 +118,7 @@ impl Replica {
             ..Self::default()
         };
         for resident in parts.into_iter().flat_map(|part| part.members) {
-            // Those who are here together were let in beside each other.
+            // Those who are here were admitted together.
             let _ = replica.names.claim_forms(resident.member, &resident.forms);
             replica.members.insert(resident.member, resident);
         }

@@ -41,7 +41,7 @@ pub enum ReloadError {
     Password(#[from] PasswordFileError),
 }
 
-/// Reads who is let in.
+/// Reads the admitted keys.
 pub(crate) fn access(settings: &ServerSettings) -> Result<Access, AdmittedKeysError> {
     let admitted = &settings.security.admitted_keys;
     let is_set = !admitted.as_os_str().is_empty();

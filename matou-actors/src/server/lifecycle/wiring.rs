@@ -207,7 +207,7 @@ fn fanout(settings: &ServerSettings, shards: usize, topic: Option<MessageText>) 
 }
 
 /// The number that connections are counted from. Members of a cluster are numbered by their
-/// connections, so each process counts from a number of its own.
+/// connections, so each process counts from another number.
 fn first_connection(is_shared: bool) -> ConnectionId {
     ConnectionId(if is_shared { fastrand::u64(1..1 << 23) << 40 } else { 0 })
 }

@@ -58,7 +58,7 @@ pub(crate) enum NodeEvent {
     /// The name is taken.
     Refused(MemberId),
     Left(MemberId),
-    /// The other nodes have taken this one for gone.
+    /// The other nodes count this one as gone.
     Expelled,
     /// Whether clients may be served from now on.
     Serving(bool),
@@ -110,7 +110,7 @@ pub(crate) struct ListNames;
 #[rtype(result = "Option<Binding>")]
 pub(crate) struct ForgetName(pub(crate) Username);
 
-/// To the registry: who is let in from now on.
+/// To the registry: which users are admitted from now on.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct SetAccess(pub(crate) Access);

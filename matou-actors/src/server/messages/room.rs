@@ -95,7 +95,7 @@ pub(crate) enum FromNode {
     Begin { next: u64, members: Vec<Present>, topic: Option<MessageText> },
     /// These happened.
     Decided(Vec<Decision>),
-    /// The other nodes have taken this one for gone: what was proposed is void.
+    /// The other nodes count this one as gone: what was proposed is void.
     Expelled,
     /// Forget what was said under that name, or everything.
     Purge(Option<FoldedName>),

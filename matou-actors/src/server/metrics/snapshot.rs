@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub connection_actors: u64,
     /// Users in the room now.
     pub users: u64,
-    /// Connections that were let in.
+    /// Connections that were admitted.
     pub accepted: u64,
     /// Connections that were admitted and read later, since their address connects too often.
     pub delayed_connections: u64,
@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub joins: u64,
     /// Names that were refused.
     pub names_refused: u64,
-    /// Connections that were not let in, by reason.
+    /// Connections that were refused, by reason.
     pub refusals: Counts,
     /// Connections that ended, by reason; `queue_overflow`, `stalled` and `lagging` are slow readers.
     pub ends: Counts,

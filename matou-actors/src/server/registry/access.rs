@@ -1,4 +1,4 @@
-//! Who is let in, whatever the name.
+//! Which users are admitted, whatever their names.
 
 use crate::protocol::v2::PublicKey;
 use crate::server::accept::admitted_keys::AdmittedKeys;
@@ -31,7 +31,7 @@ impl PasswordCheck {
 }
 
 impl Access {
-    /// Whether the user with that key, or without one, is let in.
+    /// Whether the user with that key, or without one, is admitted.
     pub(crate) fn check(&self, key: Option<&PublicKey>) -> Result<(), Refused> {
         let is_admitted = match (&self.admitted, key) {
             (None, _) => true,

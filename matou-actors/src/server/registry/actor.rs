@@ -31,7 +31,7 @@ use crate::trust::Fingerprint;
 /// Refused names, for each reason, are logged once in this time: clients can cause any number.
 pub(crate) const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Names whose time is over are looked for after this time; who asks for one finds it free before.
+/// Names that have expired are removed after this time; a client that asks for one finds it free before.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Enforces unique names. Everything that depends on who is here passes through its mailbox, so
@@ -88,7 +88,7 @@ impl Handler<ToRegistry> for Registry {
         match message {
             ToRegistry::CloseStore(closed) => match self.names_writer.take() {
                 Some(writer) => writer.close(closed),
-                // Nothing is kept: who waits reads that from the end of the channel.
+                // Nothing is kept: the closed channel says so to whoever waits.
                 None => drop(closed),
             },
             // The password first of all: without it nothing is learned about names.

@@ -84,7 +84,7 @@ impl BoundNames {
         let mut bound = Self { rules, ..Self::default() };
         for binding in kept {
             let name = binding.name.clone();
-            // Names that look alike were not let in beside each other.
+            // Names that look alike were not admitted together.
             let _ = bound.names.claim(binding, &name);
         }
         bound
@@ -170,7 +170,7 @@ impl BoundNames {
         }
     }
 
-    /// Frees `name`; to whom it belonged.
+    /// Frees `name`; returns its binding.
     pub(crate) fn forget(&mut self, name: &Username) -> Option<Binding> {
         let binding = self.names.holder(name)?.clone();
         self.remove(&binding.name);

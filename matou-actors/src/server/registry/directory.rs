@@ -62,7 +62,7 @@ impl Directory {
         Self { names, bound, members: HashMap::new(), here: 0 }
     }
 
-    /// Lets a client in under the name that it claims.
+    /// Admits a client under the name that it claims.
     pub(crate) fn join(
         &mut self,
         route: Route,
@@ -84,7 +84,7 @@ impl Directory {
         Ok(self.members.entry(route.id.into()).insert_entry(member).into_mut())
     }
 
-    /// What is decided about a name that is not in use.
+    /// Checks a name that is not in use, and binds it to the key.
     fn admit(
         &mut self,
         name: &Username,
@@ -100,7 +100,7 @@ impl Directory {
         bound.map_err(|TooManyNewNames| Refused::TooManyNewNames)
     }
 
-    /// Lets a client out; its name is free at once, for others only if it belongs to no key.
+    /// Removes a client; its name is free at once, for others only if it belongs to no key.
     pub(crate) fn leave(&mut self, id: MemberId, now: Moment) -> Option<Member> {
         let member = self.members.remove(&id)?;
         self.members.shrink_sparse();
@@ -124,7 +124,7 @@ impl Directory {
         self.bound.expire(now);
     }
 
-    /// Who has exactly that name with that key: the same user on a connection that is lost, or on
+    /// The member with exactly that name and key: the same user on a connection that is lost, or on
     /// another machine.
     pub(crate) fn same_user(&self, claimed: &ClaimedName, key: &PublicKey) -> Option<MemberId> {
         let holder = self.find(claimed)?;
@@ -182,7 +182,7 @@ impl Directory {
         Ok(name)
     }
 
-    /// Adds a member whom all nodes have let in.
+    /// Adds a member whom all nodes have admitted.
     pub(crate) fn enter(&mut self, member: Member, now: Moment) {
         // Fails for a name that is reserved here and not on the node where it was claimed.
         let _ = self.names.claim(member.id(), &member.name);

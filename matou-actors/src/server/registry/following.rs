@@ -19,7 +19,7 @@ use crate::server::registry::shared::RemoteRequest;
 use crate::server::room::event::MemberKey;
 
 impl Registry {
-    /// A client asks for a name, of which nothing speaks against here; all nodes decide.
+    /// A client asks to join. Nothing on this node forbids the name; all nodes decide.
     pub(super) fn ask_to_join(&mut self, request: JoinRequest) {
         let Some(shared) = &mut self.shared else { return };
         let route = request.route;
@@ -84,7 +84,7 @@ impl Registry {
             }
             NodeEvent::Left(member) => self.taken_out(member, Order::Close(Reason::CutOff)),
             NodeEvent::Expelled => {
-                warn!(self.logger, "the other nodes took this one for gone";
+                warn!(self.logger, "the other nodes expelled this one";
                     "next" => "its clients are disconnected and can come back");
                 let Some(shared) = &mut self.shared else { return };
                 let pending = std::mem::take(&mut shared.pending);

@@ -1,4 +1,4 @@
-//! Why a client is not let in.
+//! Why a client is not admitted.
 
 use crate::protocol::UsernameError;
 use crate::protocol::v2::SignInRefusal;

@@ -18,7 +18,7 @@ const MOST_REQUESTS: usize = 10_000;
 pub(crate) struct SharedRoom {
     pub(super) node: Recipient<ToNode>,
     pub(super) relay: Recipient<Relay>,
-    /// Who has asked to join and is not decided yet.
+    /// Requests to join that are not decided yet.
     pub(super) pending: HashMap<MemberId, JoinRequest>,
     requests: HashMap<SessionId, RemoteRequest>,
     /// The oldest first; some are gone already.
@@ -51,7 +51,7 @@ impl SharedRoom {
         self.pending.remove(&id).is_some()
     }
 
-    /// Whom `by` has asked under that number, if that one is elsewhere.
+    /// The member elsewhere whom `by` has asked under that number.
     pub(super) fn asked_elsewhere(&self, session: SessionId, by: MemberId) -> Option<MemberId> {
         self.requests.get(&session).filter(|asked| asked.by == by).map(|asked| asked.whom)
     }

@@ -19,7 +19,7 @@ use crate::server::registry::bound_names::{Binding, MOST, NameChange};
 const GATHER: Duration = Duration::from_millis(200);
 /// When a write failed, the next try comes after this.
 const RETRY: Duration = Duration::from_secs(10);
-/// The most names of which changes wait for the disk: all that there can be, and as many gone.
+/// The most names of which changes wait for the disk: all that there can be, and as many removed ones.
 const MOST_WAITING: usize = 2 * MOST;
 
 /// Takes what is to be written. Clones share one thread.

@@ -177,7 +177,7 @@ fn a_node_is_silent_twelve_seconds_after_it_sent_the_last_sign_that_it_has_read(
 }
 
 #[test]
-fn a_node_that_was_taken_for_gone_goes_on_under_another_epoch() {
+fn a_node_that_was_expelled_goes_on_under_another_epoch() {
     let mut fixture = Fixture::serving();
     fixture.other_says(vec![Record::Hello { node: "m".into() }]);
     fixture.node.propose(say("lost"), fixture.now);
