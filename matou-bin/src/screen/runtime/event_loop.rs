@@ -20,9 +20,9 @@ use crate::screen::state::app::App;
 use crate::screen::state::event::{Now, UiEffect, UiEvent};
 
 /// At most 60 frames a second.
-pub const FRAME: Duration = Duration::from_nanos(16_666_667);
+pub(in crate::screen) const FRAME: Duration = Duration::from_nanos(16_666_667);
 /// Chat events that are taken in before keys are looked at again.
-pub const BATCH: usize = 256;
+pub(in crate::screen) const BATCH: usize = 256;
 #[cfg(feature = "testing")]
 /// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.
 const PANIC_SWITCH: &str = "MATOU_TEST_PANIC";

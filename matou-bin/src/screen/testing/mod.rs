@@ -4,6 +4,14 @@
 mod live_screen;
 pub(in crate::screen) mod test_screen;
 
-pub use super::runtime::event_loop::{BATCH, FRAME};
+use std::time::Duration;
+
+use super::runtime::event_loop;
+
 pub use live_screen::LiveScreen;
 pub use test_screen::{TestScreen, name, text};
+
+/// The least time between two frames.
+pub const FRAME: Duration = event_loop::FRAME;
+/// Events that are taken in before keys have their turn.
+pub const BATCH: usize = event_loop::BATCH;
