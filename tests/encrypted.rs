@@ -291,7 +291,7 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
     first.event("disconnected");
     let why = first.event("notice");
     let why = why["message"].as_str().unwrap();
-    assert!(why.contains("joined elsewhere") && why.contains("/reconnect"), "{why}");
+    assert!(why.contains("joined from another client") && why.contains("/reconnect"), "{why}");
     // Someone else cannot have the name.
     let other = TempDir::new().unwrap();
     let mut thief = ann(other.path(), &address, &[]);

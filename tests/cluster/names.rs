@@ -49,7 +49,9 @@ fn the_owner_of_a_key_takes_its_name_over_on_another_node_and_the_room_hears_not
     let at_second = cluster.nodes[1].address().to_string();
     let mut second = User::run(client(home.path(), &at_second, "Ada", &[]), "Ada again");
     second.event("connected");
-    let says_so = |event: &serde_json::Value| event["message"] == "the same user joined elsewhere";
+    let says_so = |event: &serde_json::Value| {
+        event["message"] == "You joined from another client with the same key."
+    };
     first.wait("notice", says_so);
     second.say("here now");
     watcher.expect(&msgbc("Ada", "here now"));

@@ -89,7 +89,7 @@ impl SentAway {
         match self {
             Self::ByOperator => "an operator disconnected you; /reconnect tries to come back",
             Self::TakenOver => {
-                "you joined elsewhere with the same key; /reconnect takes your name back here"
+                "you joined from another client with the same key; /reconnect takes your name back here"
             }
         }
     }

@@ -284,7 +284,8 @@ impl Handler<Order> for Connection {
                 self.send(frame, ctx);
             }
             Order::TakenOver => {
-                let text = Text::new("the same user joined elsewhere").unwrap_or_default();
+                let text = Text::new("You joined from another client with the same key.")
+                    .unwrap_or_default();
                 let (level, code) = (NoticeLevel::End, NoticeCode::TakenOver);
                 self.send_frame(&v2::ServerFrame::Notice { level, code, text }, ctx);
                 self.close(&Reason::TakenOver, ctx);
