@@ -1,16 +1,15 @@
 //! The command line arguments, uninterpreted.
 
+mod flags;
+mod values;
+
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use jiff::{Span, SpanRelativeTo};
 use matou_actors::protocol::Username;
 
-use crate::input::home;
-use crate::paths::expand_tilde;
-use crate::settings::Flag;
+use self::values::{path, seconds, username};
 
 /// Chat and file transfer for a LAN, a classroom, a ship or your own server.
 #[derive(Debug, Parser)]
@@ -372,78 +371,6 @@ impl Verbosity {
     }
 }
 
-/// Reads a path in which `~` is a home directory, as in the settings.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|path| expand_tilde(&path, home().as_deref()))
-}
-
-fn username(text: &str) -> Result<Username, String> {
-    Username::parse(text).map_err(|error| error.to_string())
-}
-
-/// `text` such as `7d` or `1h 30m` in seconds, days of 24 hours.
-fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a duration; examples: 30m, 12h, 7d");
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let days = SpanRelativeTo::days_are_24_hours();
-    let time = span.to_duration(days).map_err(|_| wrong())?;
-    u64::try_from(time.as_secs()).ok().filter(|&seconds| seconds > 0).ok_or_else(wrong)
-}
-
-impl ServerArguments {
-    /// The settings given by flags.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        flags([("--listen", "network.listen", self.listen.as_ref())])
-    }
-}
-
-impl ClientArguments {
-    /// The settings given by flags.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        flags([
-            ("--server", "client.server", list(&self.server).as_ref()),
-            ("--username", "client.username", self.username.as_ref()),
-            ("--downloads", "files.downloads", self.downloads.as_ref()),
-            ("--accept-files", "files.accept", self.accept_files.as_ref()),
-            ("--accept-private", "private.accept", self.accept_private.as_ref()),
-        ])
-    }
-}
-
-impl JoinArguments {
-    /// The settings given by flags.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        flags([("--server", "client.server", list(&self.server).as_ref())])
-    }
-}
-
-impl ReceiveArguments {
-    /// The settings given by flags.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        let to = self.to.as_ref().filter(|_| !self.is_to_output());
-        let mut flags = flags([("--to", "files.downloads", to)]);
-        flags.extend(self.join.flags());
-        flags
-    }
-
-    /// Whether a file is received for standard output.
-    pub(crate) fn is_to_output(&self) -> bool {
-        self.to.as_deref() == Some("-")
-    }
-}
-
-/// A list as the text that sets it.
-fn list(entries: &[String]) -> Option<String> {
-    (!entries.is_empty()).then(|| entries.join(","))
-}
-
-fn flags<'a>(
-    given: impl IntoIterator<Item = (&'static str, &'static str, Option<&'a String>)>,
-) -> Vec<Flag> {
-    let given = given.into_iter();
-    given.filter_map(|(name, key, value)| Some(Flag { name, key, value: value?.clone() })).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -453,16 +380,5 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(seconds("30m"), Ok(1800));
-        assert_eq!(seconds("7d"), Ok(7 * 86_400));
-        assert_eq!(seconds("1w"), Ok(7 * 86_400));
-        assert_eq!(seconds("1h 30m"), Ok(5400));
-        for wrong in ["", "7", "soon", "-1h", "0s", "1 month"] {
-            assert!(seconds(wrong).unwrap_err().contains("examples"), "{wrong}");
-        }
     }
 }

@@ -5,11 +5,12 @@ mod console_state;
 pub(crate) mod find;
 pub(crate) mod json;
 mod output;
-pub(crate) mod plain;
+mod plain;
 mod rows;
 pub(crate) mod sizes;
 mod typed;
 pub(crate) mod waits;
+pub(crate) mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;

@@ -2,7 +2,6 @@
 //! nothing repeated.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -13,6 +12,7 @@ use matou_actors::protocol::Username;
 
 use super::rows::rows;
 use super::sizes::{duration, moved, size, time_left, total};
+use super::words::{describe_file, describe_offer, describe_topic, shown};
 use crate::diagnosis::describe_diagnosis;
 use crate::sanitize::sanitize;
 use crate::security::password_needed;
@@ -226,29 +226,11 @@ fn time(event: &Event, now: &Zoned) -> String {
     sent.strftime(format).to_string()
 }
 
-/// The topic, as a sentence for the user.
-pub(crate) fn describe_topic(topic: &str, changed: bool) -> String {
-    match (topic, changed) {
-        ("", true) => "The topic was removed.".into(),
-        ("", false) => "The room has no topic.".into(),
-        (topic, true) => format!("The topic is now: {topic}"),
-        (topic, false) => format!("Topic: {topic}"),
-    }
-}
-
-/// What is offered, in front of its number.
-pub(crate) fn describe_offer(name: Option<&str>, entries: Option<u32>) -> String {
-    match (name, entries) {
-        (Some(name), None) => format!("file {name:?} "),
-        (Some(name), Some(1)) => format!("folder {name:?} (1 entry) "),
-        (Some(name), Some(entries)) => format!("folder {name:?} ({entries} entries) "),
-        (None, _) => "file ".into(),
-    }
-}
-
 fn private_closed(with: &Username, reason: &str) -> String {
     match reason {
-        "closed" => format!("* {with} closed the private session"),
+        "closed" | "the other side closed it" => {
+            format!("* {with} closed the private session")
+        }
         "you closed it" => format!("* you closed the private session with {with}"),
         reason => format!("* private session with {with} ended: {reason}"),
     }
@@ -274,26 +256,6 @@ fn listed(info: &TransferInfo) -> String {
         Direction::Outgoing => "to",
     };
     format!("#{} {way} {}: {}", info.id, info.with, moved(info.bytes, info.size))
-}
-
-/// What a file is called where it failed: its number, its peer and, if it has one, its name.
-pub(crate) fn describe_file(
-    id: TransferId,
-    direction: Direction,
-    with: &Username,
-    path: Option<&Path>,
-) -> String {
-    let way = match direction {
-        Direction::Incoming => "from",
-        Direction::Outgoing => "to",
-    };
-    let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy());
-    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-    format!("file #{id} {way} {with}{name}")
-}
-
-pub(crate) fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

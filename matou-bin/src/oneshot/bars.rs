@@ -8,8 +8,8 @@ use std::path::Path;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use matou_actors::client::{Event, TransferId};
 
-use crate::client::plain::shown;
 use crate::client::sizes::{duration, moved, size, time_left};
+use crate::client::words::shown;
 use crate::sanitize::sanitize;
 
 const TEMPLATE: &str = "{prefix} {wide_bar} {msg}";

@@ -9,8 +9,8 @@ use matou_actors::protocol::Username;
 use tokio::time::Instant;
 
 use super::task::{Task, TaskEffect};
-use crate::client::plain::describe_offer;
 use crate::client::sizes::total;
+use crate::client::words::describe_offer;
 use crate::exit::Failure;
 
 /// How long `--once` waits for more of the same sender, who may have more files than can be offered at

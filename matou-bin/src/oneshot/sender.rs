@@ -11,8 +11,8 @@ use matou_actors::protocol::Username;
 use tokio::time::Instant;
 
 use super::task::{Task, TaskEffect};
-use crate::client::plain::shown;
 use crate::client::sizes::size;
+use crate::client::words::shown;
 use crate::exit::Failure;
 
 /// The sender.

@@ -10,7 +10,8 @@ use slog::{Logger, warn};
 use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 
-use super::reach::{Alternatives, Reached, Trust, Unreachable, foreign_words, reach};
+use super::handshake::foreign_words;
+use super::reach::{Alternatives, Reached, Trust, Unreachable, reach};
 use crate::client::api::event::LinkSecurity;
 use crate::client::api::server_name::ServerName;
 use crate::client::connection::drive::drive_connection;

@@ -2,7 +2,7 @@
 //!
 //! - `actor`: owns all of this, and reports to the hub; [`view`]: what the hub knows of it.
 //! - `connection`: one connection, its socket and what waits to be written to it; `current`: the present one.
-//! - `reach`: making it, encrypted or not; `known_file`: the keys of servers that were seen.
+//! - `reach`: making it, encrypted (`handshake`) or not; `known_file`: the keys of servers that were seen.
 //! - [`server_link`]: the state across connections, pure; `commands`: what the user wants of the server;
 //!   `reports`: what happens on the connection; `server_frames`: what the server says; `attempts`: when
 //!   it is tried (again), and how long it may take; `silence`: whether it
@@ -21,6 +21,7 @@ mod connection;
 mod connection_tests;
 mod current;
 mod first_bytes;
+mod handshake;
 pub(super) mod known_file;
 mod loss;
 mod past;

@@ -5,15 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName as TlsName;
-use rustls::{CertificateError, Error as TlsFailure};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::first_bytes::FirstBytes;
+use super::handshake::{Handshake, failed, foreign, shake_hands};
 use super::known_file;
 use crate::client::api::event::{KeyStanding, LinkSecurity};
 use crate::client::api::password::Password;
@@ -22,8 +20,7 @@ use crate::client::api::settings::EncryptionPolicy;
 use crate::client::connection::sockets;
 use crate::protocol::v2::PasswordProof;
 use crate::trust::{
-    Alpn, EXPORTER_LABEL, ExpectedKey, Fingerprint, Identity, KeyExchange, PasswordKey,
-    client_config, peer_key,
+    Alpn, EXPORTER_LABEL, ExpectedKey, Fingerprint, Identity, KeyExchange, PasswordKey, peer_key,
 };
 
 /// The most addresses of one name that are tried.
@@ -79,15 +76,6 @@ pub(super) struct Reached {
 pub(super) struct Unreachable {
     pub(super) reason: String,
     pub(super) retry: bool,
-}
-
-/// How a handshake ended.
-enum Handshake {
-    Done(Box<TlsStream<FirstBytes>>),
-    /// The server closed the connection without a byte, as one does that knows no TLS.
-    Closed,
-    Silent,
-    Failed(io::Error),
 }
 
 /// What else there is beside the server that is tried.
@@ -178,14 +166,15 @@ async fn reach_at(
     let file = trust.known_servers.as_deref();
     let known = known_file::look_up(file, name).await.map_err(never)?;
     let expected = name.fingerprint.or(known).map_or(ExpectedKey::Any, ExpectedKey::Fingerprint);
-    let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid, patience).await;
+    let limit = patience.handshake_timeout();
+    let mut outcome = shake_hands(tcp, identity, expected, KeyExchange::Hybrid, limit).await;
     // Some networks drop large hellos: then no server answers, and the last one is tried with a small one.
     if let Ok(Handshake::Silent) = outcome
         && patience == Patience::Long
     {
         let tcp =
             connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
-        outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic, patience).await;
+        outcome = shake_hands(tcp, identity, expected, KeyExchange::Classic, limit).await;
     }
     match outcome.map_err(never)? {
         Handshake::Done(stream) => encrypted(name, stream, known, trust).await,
@@ -202,7 +191,10 @@ async fn reach_at(
                 connect_to(at, patience).await.map_err(|error| again(unreachable(name, &error)))?;
             plain(name, tcp)
         }
-        Handshake::Failed(error) => Err(failed(name, &error, expected)),
+        Handshake::Failed(error) => {
+            let (reason, retry) = failed(name, &error, expected);
+            Err(Unreachable { reason, retry })
+        }
     }
 }
 
@@ -255,79 +247,6 @@ fn plain(name: &ServerName, tcp: TcpStream) -> Result<Reached, Unreachable> {
     let local = tcp.local_addr().map_err(broken)?;
     let (stream, security) = (Either::Left(tcp), LinkSecurity::Plain);
     Ok(Reached { stream, local, server, addresses: 1, security, password: PasswordProof::None })
-}
-
-async fn shake_hands(
-    tcp: TcpStream,
-    identity: &Identity,
-    expected: ExpectedKey,
-    exchange: KeyExchange,
-    patience: Patience,
-) -> Result<Handshake, String> {
-    let config = client_config(identity, expected, Alpn::Server, exchange);
-    let config = config.map_err(|error| error.to_string())?;
-    // Never sent: the hello has no server name.
-    let name = TlsName::try_from("matou").map_err(|error| error.to_string())?;
-    let connector = TlsConnector::from(Arc::new(config));
-    let handshake = connector.connect(name, FirstBytes::new(tcp)).into_fallible();
-    Ok(match timeout(patience.handshake_timeout(), handshake).await {
-        Ok(Ok(stream)) => Handshake::Done(Box::new(stream)),
-        Ok(Err((error, socket))) if socket.has_received() || !is_end(&error) => {
-            Handshake::Failed(error)
-        }
-        Ok(Err(_)) => Handshake::Closed,
-        Err(_) => Handshake::Silent,
-    })
-}
-
-/// Whether a connection was ended by the other side.
-fn is_end(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
-}
-
-fn failed(name: &ServerName, error: &io::Error, expected: ExpectedKey) -> Unreachable {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsFailure>());
-    match cause {
-        Some(TlsFailure::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
-            never(other_key(name, expected))
-        }
-        Some(TlsFailure::InvalidMessage(_)) => never(foreign_words(name)),
-        _ => again(format!("cannot encrypt the connection to {name}: {error}")),
-    }
-}
-
-/// What another key than the expected one can mean, and what to do.
-fn other_key(name: &ServerName, expected: ExpectedKey) -> String {
-    if name.fingerprint.is_some() {
-        return format!(
-            "{name} presented a different key than the one in its address: a different server \
-             answers there, or the connection is being intercepted. Nothing was sent. Ask its \
-             operator for the current address"
-        );
-    }
-    let known = match expected {
-        ExpectedKey::Fingerprint(known) => format!(" ({known})"),
-        ExpectedKey::Any | ExpectedKey::Exactly(_) => String::new(),
-    };
-    format!(
-        "{name} presented a different key than before{known}: its key was replaced, a different \
-         server answers there, or the connection is being intercepted. Nothing was sent. Check \
-         with its operator; if the key was replaced, run matou-bin identity forget {name}, then \
-         /reconnect"
-    )
-}
-
-fn foreign(name: &ServerName, error: &impl std::fmt::Display) -> String {
-    format!("{} ({error})", foreign_words(name))
-}
-
-/// That something else answers.
-pub(super) fn foreign_words(name: &ServerName) -> String {
-    format!(
-        "{name} is not a Matou server; check the address and port (--server HOST:PORT), then \
-         /reconnect"
-    )
 }
 
 fn unreachable(name: &ServerName, error: &io::Error) -> String {

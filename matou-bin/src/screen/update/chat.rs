@@ -5,7 +5,7 @@ use std::time::Duration;
 use matou_actors::client::{ErrorCode, Event, LinkSecurity};
 use matou_actors::protocol::{MessageText, Username};
 
-use crate::client::plain::describe_topic;
+use crate::client::words::describe_topic;
 use crate::sanitize::sanitize;
 use crate::screen::state::app::{App, Older, ServerStatus};
 use crate::screen::state::buffer::RosterMove;

@@ -5,8 +5,8 @@ use std::path::Path;
 use matou_actors::client::{Direction, Event, TransferId};
 use matou_actors::protocol::Username;
 
-use crate::client::plain::{describe_file, describe_offer};
 use crate::client::sizes::{size as bytes, total};
+use crate::client::words::{describe_file, describe_offer};
 use crate::sanitize::sanitize;
 use crate::screen::state::app::App;
 use crate::screen::state::entry::Body;
