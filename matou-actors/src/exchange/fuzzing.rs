@@ -67,7 +67,7 @@ pub fn exchange(bytes: &[u8]) {
 pub fn part_names(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let name = safe_name(text);
-    assert!((1..=233).contains(&name.len()), "{name:?}");
+    assert!((1..=231).contains(&name.len()), "{name:?}");
     assert!(!name.starts_with('.') && !name.contains(['/', '\0', '\n', '\u{202e}']), "{name:?}");
     assert_eq!(safe_name(&name), name, "a safe name stays as it is");
     is_readable_meta(text);

@@ -4,6 +4,10 @@
 const LONGEST: usize = 255;
 /// Kept free behind a name, for `.part.meta` and ` (10000)`.
 const SPARE: usize = 24;
+/// The longest name from outside.
+const MOST: usize = LONGEST - SPARE;
+/// What may be added to it, so that it is not something else.
+const MARKS: usize = 2;
 /// The longest extension that is kept when a name is shortened.
 const LONGEST_EXTENSION: usize = 16;
 /// Names of devices on Windows, with or without an extension.
@@ -22,12 +26,16 @@ pub fn safe_name(name: &str) -> String {
     let kept: String = last.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
     let ends = |c: char| c == '.' || c.is_whitespace();
     let trimmed = kept.trim_start_matches(|c| ends(c) || c == '~').trim_end_matches(ends);
-    let mut safe = shorten(trimmed).trim_end_matches(ends).to_owned();
-    if is_device(&safe) {
-        safe.insert(0, '_');
-    }
-    if UNFINISHED.iter().any(|end| safe.to_lowercase().ends_with(end)) {
-        safe.push('_');
+    let fitting = |most| shorten(trimmed, most).trim_end_matches(ends).to_owned();
+    let mut safe = fitting(MOST);
+    if is_device(&safe) || is_unfinished(&safe) {
+        safe = fitting(MOST - MARKS);
+        if is_device(&safe) {
+            safe.insert(0, '_');
+        }
+        if is_unfinished(&safe) {
+            safe.push('_');
+        }
     }
     if safe.chars().all(|c| c == '_') { UNNAMED.to_owned() } else { safe }
 }
@@ -62,9 +70,13 @@ fn is_device(name: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
 
-/// Shortens to what a file system takes, with the extension kept.
-fn shorten(name: &str) -> String {
-    let most = LONGEST - SPARE;
+fn is_unfinished(name: &str) -> bool {
+    let name = name.to_lowercase();
+    UNFINISHED.iter().any(|end| name.ends_with(end))
+}
+
+/// Shortens to so many bytes, with the extension kept.
+fn shorten(name: &str, most: usize) -> String {
     if name.len() <= most {
         return name.to_owned();
     }
@@ -125,6 +137,9 @@ mod tests {
         let safe = safe_name(&format!("{}.tar.gz", "é".repeat(200)));
         assert_eq!(safe, format!("{}.gz", "é".repeat(114)));
         assert_eq!(safe_name(&"x".repeat(300)).len(), 231);
+        let safe = safe_name(&format!("{}.part", "x".repeat(226)));
+        assert_eq!(safe, format!("{}.part_", "x".repeat(224)));
+        assert_eq!(safe_name(&safe), safe);
     }
 
     #[test]

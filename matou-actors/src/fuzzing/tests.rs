@@ -181,3 +181,12 @@ fn a_key_that_is_read_from_a_file_can_be_written_and_read_again() {
     let pem = crate::trust::Identity::generate().expect("a key").to_pem();
     run(WALKS, key_files, |rng, bytes| mutated(&[pem.as_bytes().to_vec()], rng, bytes));
 }
+
+/// What fuzzers found, which has been mended.
+#[test]
+fn what_once_broke_a_target_does_not_any_more() {
+    part_names(include_bytes!("../../../fuzz/corpus/part_names/blank_name"));
+    part_names(include_bytes!("../../../fuzz/corpus/part_names/as_long_as_may_be_and_unfinished"));
+    key_lists(include_bytes!("../../../fuzz/corpus/key_lists/bracket_as_host"));
+    tls_hello(include_bytes!("../../../fuzz/corpus/tls_hello/impossible_length"));
+}
