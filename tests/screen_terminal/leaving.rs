@@ -168,7 +168,7 @@ fn a_hanging_disk_blocks_neither_the_terminal_nor_signing_out() {
     other.wait("left", |event| event["username"] == "bob");
     assert!(bob.exit().success());
     assert_eq!(bob.modes(), untouched());
-    bob.shows("the disk does not respond");
+    bob.shows("the disk is not responding");
 }
 
 #[test]
