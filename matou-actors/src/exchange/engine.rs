@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::source_files::SourceFiles;
 use super::target_files::TargetFiles;
 use super::transfers::Transfers;
 use super::transfers::effect::{Effect, SourceError, TargetDone, TargetJob};
+use super::yielding::Yielding;
 use crate::protocol::v2::FileFrame;
 use crate::transfer::ChosenFile;
 
@@ -22,6 +24,7 @@ pub(super) struct Engine {
     sources: BTreeMap<u64, SourceFiles>,
     targets: BTreeMap<u64, TargetFiles>,
     reports: Vec<Report>,
+    yielding: Rc<Yielding>,
 }
 
 impl Engine {
@@ -32,7 +35,13 @@ impl Engine {
             sources: BTreeMap::new(),
             targets: BTreeMap::new(),
             reports: Vec::new(),
+            yielding: Rc::default(),
         }
+    }
+
+    /// Lets other threads go first between two pieces of work.
+    pub(super) fn yielding(&self) -> Rc<Yielding> {
+        Rc::clone(&self.yielding)
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -153,7 +162,7 @@ impl Engine {
                 }
                 Effect::Frame(frame) => out.push(&frame),
                 Effect::Survey { key, chosen } => {
-                    let (manifest, files) = match SourceFiles::survey(&chosen) {
+                    let (manifest, files) = match SourceFiles::survey(&chosen, self.yielding()) {
                         Ok((manifest, files)) => (Ok(manifest), Some(files)),
                         Err(reason) => (Err(reason), None),
                     };
@@ -183,7 +192,8 @@ impl Engine {
         if let TargetJob::Prepare { offer, folder } = job {
             let elsewhere = folder.clone().map(|folder| self.settings.downloads.elsewhere(folder));
             let downloads = elsewhere.as_ref().unwrap_or(&self.settings.downloads);
-            let (files, done) = TargetFiles::prepare(offer, downloads, &self.settings.peer)?;
+            let (files, done) =
+                TargetFiles::prepare(offer, downloads, &self.settings.peer, self.yielding())?;
             self.targets.insert(transfer, files);
             return Ok(done);
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
@@ -15,6 +16,7 @@ use super::pipe::{PipeReader, PipeStep};
 use super::survey::{Origin, modified, survey, unreadable};
 use super::transfers::effect::{SourceDone, SourceError, SourceJob};
 use super::transfers::manifest::{Entry, Manifest};
+use super::yielding::Yielding;
 use crate::transfer::ChosenFile;
 
 /// Bytes that are hashed at once.
@@ -27,6 +29,7 @@ pub(super) struct SourceFiles {
     root: PathBuf,
     from: Input,
     current: Option<Current>,
+    yielding: Rc<Yielding>,
 }
 
 #[derive(Debug)]
@@ -43,11 +46,15 @@ struct Current {
     entry: Entry,
     file: File,
     hasher: blake3::Hasher,
+    yielding: Rc<Yielding>,
 }
 
 impl SourceFiles {
     /// Looks at what was chosen; an error for the user.
-    pub(super) fn survey(chosen: &Arc<ChosenFile>) -> Result<(Manifest, Self), String> {
+    pub(super) fn survey(
+        chosen: &Arc<ChosenFile>,
+        yielding: Rc<Yielding>,
+    ) -> Result<(Manifest, Self), String> {
         let (manifest, origin) = survey(chosen)?;
         let from = match origin {
             Origin::Folder => Input::Folder,
@@ -55,7 +62,7 @@ impl SourceFiles {
             Origin::Pipe(input) => Input::Pipe(Box::new(PipeReader::new(input))),
         };
         let root = manifest.root.clone();
-        Ok((manifest, Self { root, from, current: None }))
+        Ok((manifest, Self { root, from, current: None, yielding }))
     }
 
     /// Does a job; DATA is appended to `out`.
@@ -119,7 +126,12 @@ impl SourceFiles {
     /// Opens an entry, which is as it was.
     fn open(&mut self, entry: &Entry) -> Result<Current, SourceError> {
         let file = self.open_file(entry).map_err(SourceError::Unreadable)?;
-        let current = Current { entry: entry.clone(), file, hasher: blake3::Hasher::new() };
+        let current = Current {
+            entry: entry.clone(),
+            file,
+            hasher: blake3::Hasher::new(),
+            yielding: Rc::clone(&self.yielding),
+        };
         current.check()?;
         Ok(current)
     }
@@ -171,6 +183,7 @@ impl Current {
         self.begin_at(from);
         let read = out.push_data(transfer, count, |room| {
             self.file.read_exact_at(room, from)?;
+            self.yielding.give_way();
             self.hasher.update(room);
             Ok::<_, io::Error>(())
         });

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::digest::finish;
 use super::messages::Offer;
@@ -12,6 +13,7 @@ use super::source_files::hash_file;
 use super::transfers::effect::{TargetDone, TargetJob, There};
 use super::transfers::receiving::resumable;
 use super::tree::{Tree, set_mode_and_time};
+use super::yielding::Yielding;
 use crate::protocol::v2::{EntryPath, OfferKind, PublicKey, UnixMillis};
 use crate::transfer::{DownloadError, Downloads, ReservedSpace};
 
@@ -35,6 +37,7 @@ pub(super) struct TargetFiles {
     checked: u64,
     /// Room for bytes of the next entry.
     buffer: Vec<u8>,
+    yielding: Rc<Yielding>,
 }
 
 /// The file that grows.
@@ -46,6 +49,7 @@ struct Growing {
     /// The last bytes before `position`, which are not written or hashed yet.
     pending: Vec<u8>,
     pending_count: usize,
+    yielding: Rc<Yielding>,
 }
 
 impl TargetFiles {
@@ -54,6 +58,7 @@ impl TargetFiles {
         offer: &Offer,
         downloads: &Downloads,
         peer: &PublicKey,
+        yielding: Rc<Yielding>,
     ) -> Result<(Self, TargetDone), String> {
         let (folder, folder_path) = downloads.open().map_err(|error| error.to_string())?;
         let cannot = |error: io::Error| {
@@ -73,6 +78,7 @@ impl TargetFiles {
             present: None,
             checked: 0,
             buffer: Vec::new(),
+            yielding,
         };
         Ok((files, TargetDone::Prepared { path, there }))
     }
@@ -157,7 +163,9 @@ impl TargetFiles {
         let hasher = std::mem::take(&mut self.hasher);
         let hasher = if offset == 0 { blake3::Hasher::new() } else { hasher };
         let pending = std::mem::take(&mut self.buffer);
-        self.growing = Some(Growing { file, hasher, position: offset, pending, pending_count: 0 });
+        let yielding = Rc::clone(&self.yielding);
+        self.growing =
+            Some(Growing { file, hasher, position: offset, pending, pending_count: 0, yielding });
         Ok(())
     }
 
@@ -246,6 +254,7 @@ impl Growing {
         let count = std::mem::take(&mut self.pending_count);
         let pending = self.pending.get(..count).unwrap_or_default();
         self.file.write_all(pending)?;
+        self.yielding.give_way();
         self.hasher.update(pending);
         Ok(())
     }

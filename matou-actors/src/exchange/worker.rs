@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +48,7 @@ pub fn start(
     stream.socket.set_nonblocking(true)?;
     thread::Builder::new().name("files".into()).spawn(move || {
         let engine = Engine::new(settings, Instant::now());
+        let yielding = engine.yielding();
         let worker = Worker {
             stream,
             engine,
@@ -59,7 +61,7 @@ pub fn start(
             out: Output::default(),
             socket_full: false,
             ready: Ready { socket: true, orders: true },
-            yielding: Yielding::default(),
+            yielding,
         };
         worker.run(&report);
     })?;
@@ -83,7 +85,7 @@ struct Worker {
     out: Output,
     socket_full: bool,
     ready: Ready,
-    yielding: Yielding,
+    yielding: Rc<Yielding>,
 }
 
 /// What there is to read, as far as is known.

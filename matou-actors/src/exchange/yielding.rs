@@ -4,6 +4,7 @@
 //! milliseconds on Linux. A thread of files has always something to do, so it yields after each short piece
 //! of work.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,24 +16,24 @@ const PAUSE: u32 = 8;
 /// When a thread last gave way, and what that cost.
 #[derive(Debug, Default)]
 pub(super) struct Yielding {
-    paused_until: Option<Instant>,
+    paused_until: Cell<Option<Instant>>,
 }
 
 impl Yielding {
     /// Lets the threads that wait for this core go first, unless that took long a moment ago.
-    pub(super) fn give_way(&mut self) {
+    pub(super) fn give_way(&self) {
         self.give_way_by(Instant::now, thread::yield_now);
     }
 
-    fn give_way_by(&mut self, mut now: impl FnMut() -> Instant, give_way: impl FnOnce()) {
+    fn give_way_by(&self, mut now: impl FnMut() -> Instant, give_way: impl FnOnce()) {
         let before = now();
-        if self.paused_until.is_some_and(|until| before < until) {
+        if self.paused_until.get().is_some_and(|until| before < until) {
             return;
         }
         give_way();
         let after = now();
         let waited = after.saturating_duration_since(before);
-        self.paused_until = (waited > SHORT).then(|| after + waited * PAUSE);
+        self.paused_until.set((waited > SHORT).then(|| after + waited * PAUSE));
     }
 }
 
@@ -45,7 +46,7 @@ mod tests {
         const SLICE: Duration = Duration::from_millis(3);
         const PIECE: Duration = Duration::from_micros(50);
         let start = Instant::now();
-        let (time, mut yielding) = (std::cell::Cell::new(start), Yielding::default());
+        let (time, yielding) = (Cell::new(start), Yielding::default());
         let mut given = Duration::ZERO;
         while time.get() < start + Duration::from_secs(1) {
             time.set(time.get() + PIECE);
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn threads_that_need_little_get_the_core_after_each_piece_of_work() {
-        let (time, mut yielding) = (std::cell::Cell::new(Instant::now()), Yielding::default());
+        let (time, yielding) = (Cell::new(Instant::now()), Yielding::default());
         let mut times = 0;
         for _ in 0..100 {
             yielding.give_way_by(
