@@ -9,8 +9,6 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
-use std::sync::Arc;
-
 use aws_lc_rs::aead::{
     AES_128_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
 };
@@ -40,8 +38,6 @@ const KEY_UPDATE_REQUEST: [u8; 5] = [24, 0, 0, 1, 1];
 
 /// Records under one key: half of what is safe for AES-GCM (section 5.5).
 const MAX_RECORDS: u64 = 1 << 23;
-/// A connection that gets so many bytes at once gets more before long.
-const BUSY: usize = 8 * 1024;
 /// Records without data that may come in a row.
 const MAX_IDLE: u8 = 32;
 
@@ -60,14 +56,12 @@ struct Keys {
     key: AeadKey,
     iv: Iv,
     sequence: u64,
-    /// Kept while a lot is written at once.
-    ready: Option<Arc<LessSafeKey>>,
 }
 
 /// Encrypts one record after the other, with the cipher made ready once.
 pub(crate) struct Sealing<'a> {
     records: &'a mut Records,
-    cipher: Arc<LessSafeKey>,
+    cipher: LessSafeKey,
 }
 
 /// What is wrong with what came, as the client reads it and as the log does.
@@ -89,15 +83,9 @@ impl Records {
         self.has_ended
     }
 
-    /// Makes ready to encrypt `count` bytes.
-    pub(super) fn sealing(&mut self, count: usize) -> Result<Sealing<'_>, Error> {
-        let cipher = match self.sending.ready.take() {
-            Some(cipher) => cipher,
-            None => Arc::new(self.sending.cipher()?),
-        };
-        if count >= BUSY {
-            self.sending.ready = Some(Arc::clone(&cipher));
-        }
+    /// Makes ready to encrypt.
+    pub(super) fn sealing(&mut self) -> Result<Sealing<'_>, Error> {
+        let cipher = self.sending.cipher()?;
         Ok(Sealing { records: self, cipher })
     }
 
@@ -232,7 +220,7 @@ impl Sealing<'_> {
         let Records { connection, sending, .. } = &mut *self.records;
         let written = sending.seal(&self.cipher, HANDSHAKE, &KEY_UPDATE, room)?;
         *sending = Keys::new(connection.update_tx_secret()?)?;
-        self.cipher = Arc::new(sending.cipher()?);
+        self.cipher = sending.cipher()?;
         Ok(written)
     }
 }
@@ -244,7 +232,7 @@ impl Keys {
             ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (&CHACHA20_POLY1305, key, iv),
             _ => return Err(Error::General("a cipher suite that was never offered".into())),
         };
-        Ok(Self { algorithm, key, iv, sequence, ready: None })
+        Ok(Self { algorithm, key, iv, sequence })
     }
 
     /// What the cipher makes of the key, for as long as there is something to do.
@@ -337,6 +325,8 @@ fn internal(error: Error) -> Violation {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rustls::ClientConnection;
     use rustls::pki_types::ServerName;
 
@@ -403,12 +393,7 @@ mod tests {
         fn send(&mut self, plaintext: &[u8]) -> Vec<u8> {
             let records = plaintext.len().div_ceil(MAX_RECORD);
             let mut room = vec![0; plaintext.len() + records * RECORD_OVERHEAD];
-            let written = self
-                .records
-                .sealing(plaintext.len())
-                .unwrap()
-                .encrypt(plaintext, &mut room)
-                .unwrap();
+            let written = self.records.sealing().unwrap().encrypt(plaintext, &mut room).unwrap();
             read(&mut self.client, &room[..written]).unwrap()
         }
 
@@ -443,7 +428,7 @@ mod tests {
         pair.records.sending.sequence = MAX_RECORDS;
         let mut room = [0; 200];
         // The client has not seen so many, and reads nothing of it.
-        pair.records.sealing(5).unwrap().encrypt(b"again", &mut room).unwrap();
+        pair.records.sealing().unwrap().encrypt(b"again", &mut room).unwrap();
         assert_ne!(pair.records.sending.iv.as_ref(), before);
         assert_eq!(pair.records.sending.sequence, 1);
     }
@@ -505,7 +490,6 @@ mod tests {
                 key: AeadKey::from([7; 32]),
                 iv: Iv::from([1; 12]),
                 sequence: 0,
-                ready: None,
             };
             let mut bytes = Vec::new();
             keys().append(kind, content, &mut bytes).unwrap();

@@ -95,11 +95,11 @@ impl ServerTls {
         Ok(())
     }
 
-    /// Makes ready to encrypt `count` bytes, which come behind [`Self::outgoing`]. The room for it has
+    /// Makes ready to encrypt what comes behind [`Self::outgoing`]. The room for it has
     /// [`RECORD_OVERHEAD`] more bytes for each record of [`MAX_RECORD`].
-    pub(crate) fn sealing(&mut self, count: usize) -> Result<Sealing<'_>, Error> {
+    pub(crate) fn sealing(&mut self) -> Result<Sealing<'_>, Error> {
         match &mut self.state {
-            State::Open(records) => records.sealing(count),
+            State::Open(records) => records.sealing(),
             State::Handshake(_) | State::Broken => Err(Error::HandshakeNotComplete),
         }
     }

@@ -184,8 +184,7 @@ impl RecordBuffer {
         self.filled = 0;
         self.plain.clear();
         let mut taken = 0;
-        let count = slices.iter().map(|slice| slice.len()).sum();
-        let mut sealing = tls.sealing(count)?;
+        let mut sealing = tls.sealing()?;
         for slice in slices {
             let slice = slice.get(..slice.len().min(AHEAD - taken)).unwrap_or_default();
             taken += slice.len();
