@@ -38,9 +38,14 @@ struct StartRate {
     /// Limits those that begin without waiting.
     at_once: Option<Rate>,
     lately: TokenBucket,
-    /// Connections wait, or did when they were looked at last.
+    /// Connections that wait for their turn, whether they have been polled yet or not.
+    waiting: usize,
+    /// Turns are being given.
     has_queue: bool,
 }
+
+/// A connection that waits, until it has its turn or has given up.
+struct Waiting(Rc<RefCell<StartRate>>);
 
 impl Handshakes {
     /// Begins a handshake, or says what to wait for before that.
@@ -53,12 +58,14 @@ impl Handshakes {
             begun.has_queue = true;
             tokio::task::spawn_local(give_turns(Rc::clone(&self.begun), Arc::clone(&self.turns)));
         }
-        let turns = Arc::clone(&self.turns);
+        begun.waiting += 1;
+        let (waiting, turns) = (Waiting(Rc::clone(&self.begun)), Arc::clone(&self.turns));
         Some(Box::pin(async move {
             // It is never closed.
             if let Ok(turn) = turns.acquire_owned().await {
                 turn.forget();
             }
+            drop(waiting);
         }))
     }
 }
@@ -70,10 +77,18 @@ impl Default for Handshakes {
             bucket: TokenBucket::default(),
             at_once: Rate::new(AT_ONCE, LOOK, AT_ONCE),
             lately: TokenBucket::default(),
+            waiting: 0,
             has_queue: false,
         };
         let turns = Arc::new(Semaphore::new(0));
         Self { begun: Rc::new(RefCell::new(begun)), turns }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut begun = self.0.borrow_mut();
+        begun.waiting = begun.waiting.saturating_sub(1);
     }
 }
 
@@ -92,16 +107,16 @@ impl StartRate {
 /// Lets those who wait begin at the rate, a few in each turn of the event loop, until no one does.
 async fn give_turns(begun: Rc<RefCell<StartRate>>, turns: Arc<Semaphore>) {
     loop {
+        if begun.borrow().waiting == 0 {
+            // One may have been given to a connection that gave up.
+            turns.forget_permits(usize::MAX);
+            begun.borrow_mut().has_queue = false;
+            return;
+        }
         let (now, mut given) = (Instant::now(), 0);
         while given < AT_ONCE && turns.available_permits() == 0 && begun.borrow_mut().take(now) {
             turns.add_permits(1);
             given += 1;
-        }
-        if turns.available_permits() > 0 {
-            // It was given to no one.
-            turns.forget_permits(usize::MAX);
-            begun.borrow_mut().has_queue = false;
-            return;
         }
         if given < AT_ONCE {
             tokio::time::sleep(LOOK).await;
@@ -138,5 +153,18 @@ mod tests {
             tokio::time::sleep(LOOK).await;
         }
         assert!(handshakes.enter(Instant::now()).is_none(), "the crowd is gone");
+    }
+
+    #[actix::test]
+    async fn a_turn_waits_for_a_connection_that_looks_for_it_late() {
+        let (handshakes, start) = (Handshakes::default(), Instant::now());
+        let mut late = None;
+        for _ in 0..=AT_ONCE {
+            late = handshakes.enter(start);
+        }
+        let late = late.expect("one more than may begin at once");
+        // Meanwhile turns are given, and there is no one who takes one.
+        tokio::time::sleep(5 * LOOK).await;
+        tokio::time::timeout(Duration::from_secs(10), late).await.expect("its turn");
     }
 }
