@@ -183,11 +183,13 @@ impl Internet {
 
     /// What a router lets pass, and what it translates.
     fn rules(&self, kind: Router, addresses: &[Addresses]) -> String {
-        let (firewall, translation) = match kind {
+        let (firewall, translations) = match kind {
             Router::None => return String::new(),
-            Router::Routes(firewall) => (firewall, None),
-            Router::KeepsPorts(firewall) | Router::MovesPorts(firewall) => (firewall, Some("")),
-            Router::RandomPorts(firewall) => (firewall, Some("fully-random")),
+            Router::Routes(firewall) => (firewall, Vec::new()),
+            Router::KeepsPorts(firewall) | Router::MovesPorts(firewall) => {
+                (firewall, vec!["masquerade".to_owned()])
+            }
+            Router::RandomPorts(firewall) => (firewall, self.random_ports()),
         };
         let outside = addresses.iter().filter_map(|it| it.outside.as_ref());
         let moving = match kind {
@@ -199,9 +201,11 @@ impl Internet {
             Firewall::Resets => "reject with tcp reset",
         };
         let translated = if self.family == Family::V6 { "ipv6" } else { "ipv4" };
-        let translation = translation.map_or(String::new(), |how| {
-            format!("oifname wan meta nfproto {translated} masquerade {how}")
-        });
+        let translations: Vec<_> = translations
+            .iter()
+            .map(|how| format!("oifname wan meta nfproto {translated} {how}"))
+            .collect();
+        let translation = translations.join("\n");
         let refuse = format!("iifname wan meta l4proto tcp ct state != established {refuse}");
         format!(
             "table inet router {{
@@ -220,6 +224,20 @@ impl Internet {
                 }}
             }}\n"
         )
+    }
+
+    /// How a router translates that gives each connection another port: the port of a computer
+    /// (32768 and above), the one that the server sees and the one that a peer sees are never the
+    /// same. With one range for all, one dial in 64,000 would use the port that the other side dials,
+    /// and two people would connect that a test expects not to.
+    fn random_ports(&self) -> Vec<String> {
+        let server = self.server();
+        let ip = if server.is_ipv6() { "ip6" } else { "ip" };
+        let ranges =
+            [(format!("{ip} daddr {server}"), "1024-16383"), (String::new(), "16384-32767")];
+        ranges
+            .map(|(to, ports)| format!("{to} meta l4proto tcp masquerade to :{ports} fully-random"))
+            .into()
     }
 }
 
