@@ -14,7 +14,7 @@ use crate::client::api::server_name::ServerName;
 use crate::client::doctor::Evidence;
 use crate::client::files::HeaderSeen;
 use crate::client::ids::{MessageId, SessionNumber, TransferId};
-use crate::client::link::roster::RosterChange;
+use crate::client::link::roster::Roster;
 use crate::client::link::view::Standing;
 use crate::client::meeting::MeetingReport;
 use crate::exchange::Report;
@@ -33,14 +33,14 @@ pub(crate) struct RunCommand {
 /// For a command that sends a file: the file, or why it cannot be sent.
 pub(crate) type Checked = Option<Result<Arc<ChosenFile>, String>>;
 
-/// What happened to the link to the server, in order: `standing`, if it has changed, and the changes of
-/// the roster are what holds once all of `events` have happened. The answer comes once the next one may
+/// What happened to the link to the server, in order: `standing` and `roster`, each if it has changed, are
+/// what holds once all of `events` have happened. The answer comes once the next one may
 /// follow, and matters when the server brought it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct LinkReport {
     pub(crate) standing: Option<Standing>,
-    pub(crate) roster: Vec<RosterChange>,
+    pub(crate) roster: Option<Roster>,
     pub(crate) events: Vec<LinkEvent>,
     pub(crate) by_server: bool,
 }

@@ -81,11 +81,11 @@ impl LinkActor {
                 }
             }
         }
-        let roster = self.link.take_roster_changes();
+        let roster = self.link.changed_roster();
         let standing = Some(self.link.standing()).filter(|now| self.reported.as_ref() != Some(now));
         if standing.is_some() {
             self.reported.clone_from(&standing);
-        } else if events.is_empty() && roster.is_empty() {
+        } else if events.is_empty() && roster.is_none() {
             return None;
         }
         Some(LinkReport { standing, roster, events, by_server: false })

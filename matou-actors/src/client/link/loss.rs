@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::roster::RosterChange;
 use super::server_link::{Departure, ServerLink};
 use super::servers::NextServer;
 use crate::client::api::event::{ErrorCode, Event};
@@ -49,7 +48,7 @@ impl ServerLink {
         self.unwritten = 0;
         let was_joined = self.sign_in.lost();
         self.roster.clear();
-        self.roster_changes.push(RosterChange::Cleared);
+        self.roster_changed = true;
         self.past.lost();
         if self.departure == Departure::Leaving {
             return self.report_unacknowledged();

@@ -1,35 +1,29 @@
 //! Who is in the room.
 
-use std::collections::{BTreeMap, BTreeSet};
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::protocol::v2::{Member, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
-/// More names than any server holds; beyond it the server is not to be believed.
+/// More names than any server holds: one that announces more breaks the protocol.
 const MOST: usize = 100_000;
 
 /// The names that the server announced, the user's own included.
-#[derive(Debug, Default)]
+///
+/// Owned by the link, which alone changes it. A clone is a snapshot and costs nothing, however many
+/// names there are: both share all that does not change.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
-    present: BTreeMap<FoldedName, PresentUser>,
-    /// Names that spoke although they were not announced: a server need not announce who is here to
-    /// newcomers, and its own voice has no user.
-    heard: BTreeMap<FoldedName, Username>,
+    present: RedBlackTreeMapSync<FoldedName, PresentUser>,
+    /// Names that spoke without having been announced: a server need not announce to newcomers who is
+    /// here, and the name under which it speaks itself belongs to no user.
+    unannounced: RedBlackTreeMapSync<FoldedName, Username>,
     /// Names that left and did not come back.
-    departed: BTreeSet<FoldedName>,
+    departed: RedBlackTreeSetSync<FoldedName>,
     /// The user's own CONOTIF came: those announced from now on are new.
     settled: bool,
     /// Others were announced before: the server announces those present to newcomers.
     announces: bool,
-}
-
-/// What changed who is here; applied in order to another roster it becomes the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RosterChange {
-    Arrived { name: Username, member: Member, own: bool },
-    Spoke(Username),
-    Left(Username),
-    Cleared,
 }
 
 /// A user whom the server announced.
@@ -55,16 +49,13 @@ pub(crate) enum Arrival {
 impl Roster {
     /// CONOTIF, PRESENT or JOINED of `who`, while the user is called `me`.
     pub(crate) fn arrived(&mut self, who: &Username, member: Member, me: &Username) -> Arrival {
-        self.enter(who, member, who.folded() == me.folded())
-    }
-
-    fn enter(&mut self, who: &Username, member: Member, own: bool) -> Arrival {
         let key = who.folded();
-        if self.present.len() >= MOST && !self.present.contains_key(&key) {
+        let (known, own) = (self.present.contains_key(&key), key == me.folded());
+        if self.present.size() >= MOST && !known {
             return Arrival::TooMany;
         }
-        self.departed.remove(&key);
-        let known = self.present.insert(key, PresentUser { name: who.clone(), member }).is_some();
+        self.departed.remove_mut(&key);
+        self.present.insert_mut(key, PresentUser { name: who.clone(), member });
         if own {
             self.settled = true;
             return Arrival::Known;
@@ -89,20 +80,22 @@ impl Roster {
     /// A message of `who`; whether they were not known to be here.
     pub(crate) fn spoke(&mut self, who: &Username) -> bool {
         let key = who.folded();
-        if self.present.contains_key(&key) || self.heard.len() >= MOST {
+        let known = self.present.contains_key(&key) || self.unannounced.get(&key) == Some(who);
+        if known || self.unannounced.size() >= MOST {
             return false;
         }
-        self.departed.remove(&key);
-        self.heard.insert(key, who.clone()).as_ref() != Some(who)
+        self.departed.remove_mut(&key);
+        self.unannounced.insert_mut(key, who.clone());
+        true
     }
 
     /// DISCONOTIF of `who`; whether they were here.
     pub(crate) fn left(&mut self, who: &Username) -> bool {
         let key = who.folded();
-        let heard = self.heard.remove(&key).is_some();
-        let was_here = self.present.remove(&key).is_some() || heard;
-        if self.departed.len() < MOST {
-            self.departed.insert(key);
+        let spoke = self.unannounced.remove_mut(&key);
+        let was_here = self.present.remove_mut(&key) || spoke;
+        if self.departed.size() < MOST {
+            self.departed.insert_mut(key);
         }
         was_here
     }
@@ -112,30 +105,14 @@ impl Roster {
         *self = Self::default();
     }
 
-    /// Follows another roster.
-    pub(crate) fn apply(&mut self, change: RosterChange) {
-        match change {
-            RosterChange::Arrived { name, member, own } => {
-                self.enter(&name, member, own);
-            }
-            RosterChange::Spoke(name) => {
-                self.spoke(&name);
-            }
-            RosterChange::Left(name) => {
-                self.left(&name);
-            }
-            RosterChange::Cleared => self.clear(),
-        }
-    }
-
     /// Whether the server announced a user of that name.
     pub(crate) fn is_announced(&self, name: &Username) -> bool {
         self.present.contains_key(&name.folded())
     }
 
-    /// The name as its owner writes it, if they were announced or heard.
+    /// The name as its owner writes it, if they were announced or have spoken.
     pub(crate) fn find(&self, key: &FoldedName) -> Option<&Username> {
-        self.present.get(key).map(|present| &present.name).or_else(|| self.heard.get(key))
+        self.present.get(key).map(|present| &present.name).or_else(|| self.unannounced.get(key))
     }
 
     /// The key that the server announced for this user; `None` for one of revision 1.
@@ -146,7 +123,7 @@ impl Roster {
         }
     }
 
-    /// Everybody, by name without regard to case.
+    /// All who were announced, by name without regard to case.
     pub(crate) fn names(&self) -> Vec<Username> {
         self.present.values().map(|present| present.name.clone()).collect()
     }

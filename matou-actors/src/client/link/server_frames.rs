@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use slog::{debug, warn};
 
 use super::past::PastEnd;
-use super::roster::{Arrival, RosterChange};
+use super::roster::Arrival;
 use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::SignInAnswer;
@@ -183,7 +183,7 @@ impl ServerLink {
     fn arrived(&mut self, who: Username, member: Member, now: Instant) {
         let Some(me) = self.me().cloned() else { return };
         let own = who.folded() == me.folded();
-        self.roster_changes.push(RosterChange::Arrived { name: who.clone(), member, own });
+        self.roster_changed = true;
         match self.roster.arrived(&who, member, &me) {
             Arrival::Present => self.joined(who, true),
             Arrival::New => self.joined(who, false),
@@ -201,9 +201,7 @@ impl ServerLink {
     }
 
     fn message(&mut self, from: Username, text: MessageText) {
-        if self.roster.spoke(&from) {
-            self.roster_changes.push(RosterChange::Spoke(from.clone()));
-        }
+        self.roster_changed |= self.roster.spoke(&from);
         let own = self.me() == Some(&from);
         // No user can speak for the server.
         let by_server = !self.roster.is_announced(&from);
@@ -217,7 +215,7 @@ impl ServerLink {
 
     fn left(&mut self, who: Username) {
         let was_here = self.roster.left(&who);
-        self.roster_changes.push(RosterChange::Left(who.clone()));
+        self.roster_changed = true;
         self.report_event(LinkEvent::Left(who.clone()));
         if was_here {
             self.emit(Event::Left { username: who });

@@ -13,7 +13,7 @@ use slog::Logger;
 use super::action::LinkAction;
 use super::backoff::Backoff;
 use super::past::HistoryProgress;
-use super::roster::{Roster, RosterChange};
+use super::roster::Roster;
 use super::servers::Servers;
 use super::sign_in::SignIn;
 use super::view::{ServerRoute, SignInPhase, Standing};
@@ -45,8 +45,8 @@ pub(super) struct ServerLink {
     /// The server's password, as far as the user has given one.
     pub(super) password: Option<Password>,
     pub(super) roster: Roster,
-    /// What the hub does not know of it yet.
-    pub(super) roster_changes: Vec<RosterChange>,
+    /// The hub has an older snapshot of it.
+    pub(super) roster_changed: bool,
     pub(super) past: HistoryProgress,
     /// The topic of the room, as far as the server has said.
     pub(super) topic: String,
@@ -132,7 +132,7 @@ impl ServerLink {
             sign_in: SignIn::new(settings.username.clone()),
             password: settings.password.clone(),
             roster: Roster::default(),
-            roster_changes: Vec::new(),
+            roster_changed: false,
             past: HistoryProgress::default(),
             topic: String::new(),
             silence: Silence::default(),
@@ -154,9 +154,9 @@ impl ServerLink {
         std::mem::take(&mut self.actions)
     }
 
-    /// Takes how the roster has changed, in order.
-    pub(super) fn take_roster_changes(&mut self) -> Vec<RosterChange> {
-        std::mem::take(&mut self.roster_changes)
+    /// The roster, if it has changed since it was last asked for.
+    pub(super) fn changed_roster(&mut self) -> Option<Roster> {
+        std::mem::take(&mut self.roster_changed).then(|| self.roster.clone())
     }
 
     /// How things stand, for the hub.

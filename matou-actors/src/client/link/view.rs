@@ -1,8 +1,8 @@
-//! The server as the hub knows it: what its link reported last.
+//! The server as the hub sees it: what its link reported last.
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::roster::{Roster, RosterChange};
+use super::roster::Roster;
 use crate::protocol::Username;
 use crate::trust::Fingerprint;
 
@@ -42,6 +42,7 @@ pub(super) enum SignInPhase {
 #[derive(Debug)]
 pub(crate) struct ServerView {
     standing: Standing,
+    /// A snapshot; the link owns the roster.
     roster: Roster,
 }
 
@@ -60,12 +61,12 @@ impl ServerView {
         Self { standing, roster: Roster::default() }
     }
 
-    pub(crate) fn update(&mut self, standing: Option<Standing>, roster: Vec<RosterChange>) {
+    pub(crate) fn update(&mut self, standing: Option<Standing>, roster: Option<Roster>) {
         if let Some(standing) = standing {
             self.standing = standing;
         }
-        for change in roster {
-            self.roster.apply(change);
+        if let Some(roster) = roster {
+            self.roster = roster;
         }
     }
 

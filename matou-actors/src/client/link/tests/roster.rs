@@ -1,4 +1,4 @@
-//! Who is here, as the hub follows it.
+//! Who is here, as the hub sees it.
 
 use super::{Client, joined, message, name};
 use crate::client::api::event::Event;
@@ -6,10 +6,10 @@ use crate::client::link::view::ServerView;
 use crate::client::messages::ServerCommand;
 use crate::protocol::ServerFrame;
 
-/// What the hub knows once it has all reports.
-fn follow(view: &mut ServerView, client: &mut Client) {
+/// Reports everything to the hub.
+fn report(view: &mut ServerView, client: &mut Client) {
     client.actions();
-    view.update(Some(client.link.standing()), client.link.take_roster_changes());
+    view.update(Some(client.link.standing()), client.link.changed_roster());
 }
 
 fn finds(view: &ServerView, who: &str) -> Option<String> {
@@ -17,36 +17,39 @@ fn finds(view: &ServerView, who: &str) -> Option<String> {
 }
 
 #[test]
-fn the_hub_knows_who_is_here_as_the_link_does() {
+fn the_hub_sees_the_roster_of_the_link() {
     let (mut view, mut client) = (ServerView::new(), Client::signed_in());
-    follow(&mut view, &mut client);
+    report(&mut view, &mut client);
     assert_eq!((view.me(), view.is_joined(), view.is_ready()), (Some(&name("ann")), true, true));
-    assert!(view.roster().may_be_here(&name("bob").folded()), "it was not said who is here");
+    assert!(
+        view.roster().may_be_here(&name("bob").folded()),
+        "the server has not announced those present"
+    );
     client.frame(joined("Bob"));
     client.frame(message("eve", "hello"));
-    follow(&mut view, &mut client);
+    report(&mut view, &mut client);
     assert_eq!(finds(&view, "bob").as_deref(), Some("Bob"));
-    assert_eq!(finds(&view, "EVE").as_deref(), Some("eve"), "heard, if not announced");
+    assert_eq!(finds(&view, "EVE").as_deref(), Some("eve"), "has spoken, if not announced");
     client.frame(ServerFrame::Left(name("bob")));
-    follow(&mut view, &mut client);
+    report(&mut view, &mut client);
     assert_eq!(finds(&view, "bob"), None);
     assert!(!view.roster().may_be_here(&name("bob").folded()));
     client.lost();
-    follow(&mut view, &mut client);
+    report(&mut view, &mut client);
     assert_eq!((finds(&view, "eve"), view.is_joined()), (None, false));
     assert_eq!(view.me(), Some(&name("ann")), "private sessions outlive the server");
 }
 
 #[test]
-fn what_everyone_says_is_no_change_of_who_is_here() {
+fn messages_of_known_users_do_not_change_the_roster() {
     let mut client = Client::signed_in();
     client.frame(joined("bob"));
     client.frame(message("eve", "hello"));
-    client.link.take_roster_changes();
+    assert!(client.link.changed_roster().is_some());
     for from in ["bob", "eve", "ann"] {
         client.frame(message(from, "hello"));
     }
-    assert_eq!(client.link.take_roster_changes(), []);
+    assert!(client.link.changed_roster().is_none());
 }
 
 #[test]
