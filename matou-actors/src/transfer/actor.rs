@@ -139,6 +139,8 @@ impl Transfer {
             Job::Send(_) => Shutdown::Write,
             Job::Receive { .. } => Shutdown::Read,
         };
+        let mut sampler = ProgressSampler::default();
+        sampler.sample(Duration::ZERO, 0);
         Self {
             key,
             direction,
@@ -146,7 +148,7 @@ impl Transfer {
             socket,
             report,
             progress: Arc::default(),
-            sampler: ProgressSampler::default(),
+            sampler,
             acceptance: Acceptance::default(),
             size: None,
             reported: 0,

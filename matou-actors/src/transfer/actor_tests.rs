@@ -17,6 +17,8 @@ const KEY: u64 = 7;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// More than the buffers of a connection hold.
 const LARGE: usize = 32 * 1024 * 1024;
+/// More than the widest window.
+const WIDEST_WINDOW: u64 = 400_000_000;
 
 /// Forwards what a transfer reports.
 struct Probe(mpsc::UnboundedSender<TransferReport>);
@@ -133,14 +135,14 @@ async fn a_sent_file_is_whole_once_the_other_side_has_it() {
 #[actix_rt::test]
 async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(LARGE.try_into().unwrap()).unwrap();
+    file.as_file().set_len(WIDEST_WINDOW).unwrap();
     let mut running = start(send(file.path()));
     running.begun().await;
     assert!(!running.moved().await.1, "only the buffers took it");
     let mut peer = running.peer.try_clone().unwrap();
     let reader = std::thread::spawn(move || {
         let mut block = vec![0; 64 * 1024];
-        // More than whatever buffers there are, and not all of it.
+        // What is left is more than whatever buffers there are: it cannot be whole before it is seen.
         for _ in 0..LARGE / 2 / block.len() {
             peer.read_exact(&mut block).unwrap();
         }
@@ -151,7 +153,7 @@ async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
             break moved;
         }
     };
-    assert!(moved.rate > 0, "{moved:?}");
+    assert!(moved.bytes > 0, "{moved:?}");
     reader.join().unwrap();
     assert!(running.reason_of_the_end().await.contains("after"));
 }
@@ -159,17 +161,16 @@ async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
 #[actix_rt::test]
 async fn a_window_that_an_earlier_file_has_widened_is_no_acceptance() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    // More than the widest window.
-    file.as_file().set_len(400_000_000).unwrap();
+    file.as_file().set_len(WIDEST_WINDOW).unwrap();
     let mut first = start(send(file.path()));
     let mut peer = first.peer.try_clone().unwrap();
     let reader = std::thread::spawn(move || {
-        let whole = &mut (&mut peer).take(400_000_012);
+        let whole = &mut (&mut peer).take(WIDEST_WINDOW + 12);
         std::io::copy(whole, &mut std::io::sink()).unwrap()
     });
     first.begun().await;
     assert!(matches!(first.ended().await, Verdict::Whole { .. }));
-    assert_eq!(reader.join().unwrap(), 400_000_012);
+    assert_eq!(reader.join().unwrap(), WIDEST_WINDOW + 12);
     let mut second = start_over(first.socket, first.peer, send(file.path()));
     second.begun().await;
     let stalls = tokio::time::Instant::now() + Duration::from_secs(2);

@@ -7,19 +7,23 @@ use std::time::Duration;
 pub(super) const INTERVAL: Duration = Duration::from_millis(125);
 /// The rate is taken over this much of the past.
 const WINDOW: Duration = Duration::from_secs(3);
+/// Over less than this there is no rate: a small file, or the beginning of a large one, fills buffers
+/// alone.
+const LEAST: Duration = Duration::from_millis(500);
 
 /// The progress of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes so far.
     pub bytes: u64,
-    /// Bytes a second, over the last seconds.
-    pub rate: u64,
+    /// Bytes a second, over the last seconds, once that can be measured.
+    pub rate: Option<u64>,
 }
 
 /// Turns samples of a byte count into reports.
 ///
-/// Times are those since the transfer began.
+/// Times have one origin. The rate is that since the first count, which is not part of it: of a transfer
+/// that is resumed it is what was there before.
 #[derive(Debug, Default)]
 pub struct ProgressSampler {
     samples: VecDeque<(Duration, u64)>,
@@ -31,11 +35,15 @@ impl ProgressSampler {
     /// enough ago, and once more when it has stood still for the whole window: at a rate of 0.
     pub fn sample(&mut self, now: Duration, bytes: u64) -> Option<Moved> {
         let (reported_at, reported) = self.reported.unwrap_or_default();
-        if now.saturating_sub(reported_at) < INTERVAL {
+        if self.samples.is_empty() {
+            self.samples.push_back((now, bytes));
+        }
+        let since = now.saturating_sub(reported_at);
+        if since < INTERVAL {
             return None;
         }
         let moved = Moved { bytes, rate: self.rate(now, bytes) };
-        let stopped = reported.rate > 0 && now.saturating_sub(reported_at) >= WINDOW;
+        let stopped = self.reported.is_some() && reported.rate != Some(0) && since >= WINDOW;
         if bytes == reported.bytes && !stopped {
             return None;
         }
@@ -53,20 +61,20 @@ impl ProgressSampler {
         Some(moved)
     }
 
-    fn rate(&mut self, now: Duration, bytes: u64) -> u64 {
+    fn rate(&mut self, now: Duration, bytes: u64) -> Option<u64> {
         self.samples.push_back((now, bytes));
         while self.samples.len() > 2
             && self.samples.get(1).is_some_and(|&(at, _)| at + WINDOW <= now)
         {
             self.samples.pop_front();
         }
-        let (from, before) = match self.samples.front() {
-            Some(&(at, count)) if self.samples.len() > 1 => (at, count),
-            _ => (Duration::ZERO, 0),
-        };
-        let micros = now.saturating_sub(from).as_micros().max(1);
-        let rate = u128::from(bytes.saturating_sub(before)) * 1_000_000 / micros;
-        u64::try_from(rate).unwrap_or(u64::MAX)
+        let &(from, before) = self.samples.front()?;
+        let measured = now.saturating_sub(from);
+        if measured < LEAST {
+            return None;
+        }
+        let rate = u128::from(bytes.saturating_sub(before)) * 1_000_000 / measured.as_micros();
+        Some(u64::try_from(rate).unwrap_or(u64::MAX))
     }
 }
 
@@ -107,8 +115,8 @@ mod tests {
         }
         let later: Vec<Moved> =
             (11..100).filter_map(|at| sampler.sample(ms(at * 200), 10_000)).collect();
-        assert_eq!(later, [Moved { bytes: 10_000, rate: 0 }]);
-        assert!(sampler.sample(ms(20_000), 30_000).is_some_and(|moved| moved.rate > 0));
+        assert_eq!(later, [Moved { bytes: 10_000, rate: Some(0) }]);
+        assert!(sampler.sample(ms(20_000), 30_000).is_some_and(|moved| moved.rate > Some(0)));
         assert_eq!(sampler.finish(ms(21_000), 30_000), None);
     }
 
@@ -118,15 +126,38 @@ mod tests {
         for second in 1..=10 {
             sampler.sample(ms(second * 1000), second * 1000);
         }
-        assert_eq!(sampler.sample(ms(11_000), 11_000).map(|moved| moved.rate), Some(1000));
+        assert_eq!(sampler.sample(ms(11_000), 11_000).map(|moved| moved.rate), Some(Some(1000)));
         for second in 12..=20 {
             sampler.sample(ms(second * 1000), 11_000 + (second - 11) * 5000);
         }
-        assert_eq!(sampler.finish(ms(21_000), 61_000).map(|moved| moved.rate), Some(5000));
+        assert_eq!(sampler.finish(ms(21_000), 61_000).map(|moved| moved.rate), Some(Some(5000)));
+    }
+
+    #[test]
+    fn a_rate_needs_half_a_second() {
+        let mut small = ProgressSampler::default();
+        small.sample(ms(0), 0);
+        assert_eq!(small.finish(ms(2), 100_000), Some(Moved { bytes: 100_000, rate: None }));
+        let mut large = ProgressSampler::default();
+        large.sample(ms(0), 0);
+        assert_eq!(large.sample(ms(130), 2_500_000).unwrap().rate, None);
+        assert_eq!(large.sample(ms(500), 3_000_000).unwrap().rate, Some(6_000_000));
+        assert_eq!(large.finish(ms(501), 3_006_000).unwrap().rate, Some(6_000_000));
+    }
+
+    #[test]
+    fn what_was_there_before_is_no_part_of_the_rate() {
+        let mut resumed = ProgressSampler::default();
+        resumed.sample(ms(60_000), 500_000_000);
+        let moved = resumed.sample(ms(61_000), 500_010_000).unwrap();
+        assert_eq!(moved.rate, Some(10_000));
     }
 
     #[test]
     fn an_empty_file_is_reported_once() {
-        assert_eq!(ProgressSampler::default().finish(ms(1), 0), Some(Moved { bytes: 0, rate: 0 }));
+        assert_eq!(
+            ProgressSampler::default().finish(ms(1), 0),
+            Some(Moved { bytes: 0, rate: None })
+        );
     }
 }

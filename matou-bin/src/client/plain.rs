@@ -11,7 +11,7 @@ use matou_actors::client::{
 use matou_actors::protocol::Username;
 
 use super::rows::rows;
-use super::sizes::{duration, moved, size, time_left, total};
+use super::sizes::{moved, pace, size, total};
 use super::words::{describe_file, describe_offer, describe_topic, shown};
 use crate::diagnosis::describe_diagnosis;
 use crate::sanitize::sanitize;
@@ -201,7 +201,7 @@ impl Plain {
         id: TransferId,
         bytes: u64,
         all: Option<u64>,
-        rate: u64,
+        rate: Option<u64>,
     ) -> Option<String> {
         let whole = all?;
         let quarter = bytes / (whole / 4).max(1);
@@ -210,9 +210,7 @@ impl Plain {
             return None;
         }
         *reported = quarter;
-        let left = time_left(bytes, all, rate).map(|left| format!(", {} left", duration(left)));
-        let left = left.unwrap_or_default();
-        Some(format!("* file #{id}: {}, {}/s{left}", moved(bytes, all), size(rate)))
+        Some(format!("* file #{id}: {}{}", moved(bytes, all), pace(bytes, all, rate)))
     }
 }
 
@@ -379,7 +377,7 @@ mod tests {
                 let (id, bytes) = (TransferId(1), percent * 1_000);
                 rendered(
                     &mut plain,
-                    &Event::FileProgress { id, bytes, size: Some(100_000), rate: 1_000 },
+                    &Event::FileProgress { id, bytes, size: Some(100_000), rate: Some(1_000) },
                 )
             })
             .filter(|line| !line.is_empty())

@@ -43,6 +43,13 @@ pub(crate) fn moved(bytes: u64, all: Option<u64>) -> String {
     }
 }
 
+/// How fast it moves and how long it will still take, to end a line with, as far as that is known.
+pub(crate) fn pace(bytes: u64, all: Option<u64>, rate: Option<u64>) -> String {
+    let Some(rate) = rate else { return String::new() };
+    let left = time_left(bytes, all, rate).map(|left| format!(", {} left", duration(left)));
+    format!(", {}/s{}", size(rate), left.unwrap_or_default())
+}
+
 /// The time that `size - bytes` take at `rate` bytes per second; unknown at rate 0.
 pub(crate) fn time_left(bytes: u64, size: Option<u64>, rate: u64) -> Option<Duration> {
     size?.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs)
@@ -75,5 +82,7 @@ mod tests {
         assert_eq!(time_left(10, Some(30), 10), Some(Duration::from_secs(2)));
         assert_eq!(time_left(10, Some(30), 0), None);
         assert_eq!(time_left(10, None, 10), None);
+        assert_eq!(pace(10, Some(30), Some(10)), ", 10 B/s, 2 s left");
+        assert_eq!(pace(10, Some(30), None), "");
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use matou_actors::client::{Event, TransferId};
 
-use crate::client::sizes::{duration, moved, size, time_left};
+use crate::client::sizes::{moved, pace};
 use crate::client::words::shown;
 use crate::sanitize::sanitize;
 
@@ -54,7 +54,7 @@ impl Bars {
                 if let Some(bar) = self.bars.get(id) {
                     all.map(|all| bar.set_length(all));
                     bar.set_position(*bytes);
-                    bar.set_message(progress(*bytes, *all, *rate));
+                    bar.set_message(moved(*bytes, *all) + &pace(*bytes, *all, *rate));
                 }
             }
             Event::FileReceived { id, .. }
@@ -79,13 +79,6 @@ impl Bars {
 /// Of a pipe, whose size is not known, there is no bar, but what is behind it.
 fn new_bar(size: Option<u64>) -> ProgressBar {
     size.map_or_else(ProgressBar::no_length, ProgressBar::new)
-}
-
-/// What is behind a bar.
-fn progress(bytes: u64, all: Option<u64>, rate: u64) -> String {
-    let left = time_left(bytes, all, rate);
-    let left = left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
-    format!("{}, {}/s{left}", moved(bytes, all), size(rate))
 }
 
 /// What is in front of a bar: the name, without the ending of a file that is not complete.

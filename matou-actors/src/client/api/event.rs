@@ -303,8 +303,9 @@ pub enum Event {
         /// Bytes in all, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
-        /// Bytes a second, over the last seconds.
-        rate: u64,
+        /// Bytes a second, over the last seconds, once that can be measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate: Option<u64>,
     },
     /// A file is here, whole.
     FileReceived {

@@ -33,8 +33,8 @@ pub(crate) struct TransferRow {
     pub(crate) bytes: u64,
     /// Bytes in all, if known.
     pub(crate) size: Option<u64>,
-    /// Bytes a second; 0 unless it moves.
-    pub(crate) rate: u64,
+    /// Bytes a second, once that is measured.
+    pub(crate) rate: Option<u64>,
     /// Where the file is, when known.
     pub(crate) path: Option<PathBuf>,
     pub(crate) stage: TransferStage,
@@ -80,7 +80,7 @@ impl TransferList {
             }
             _ => TransferStage::Waiting,
         };
-        let rate = known.map_or(0, |transfer| transfer.rate);
+        let rate = known.and_then(|transfer| transfer.rate);
         self.put(TransferRow {
             id: info.id,
             direction: info.direction,
@@ -94,7 +94,13 @@ impl TransferList {
     }
 
     /// Bytes moved.
-    pub(crate) fn progress(&mut self, id: TransferId, bytes: u64, size: Option<u64>, rate: u64) {
+    pub(crate) fn progress(
+        &mut self,
+        id: TransferId,
+        bytes: u64,
+        size: Option<u64>,
+        rate: Option<u64>,
+    ) {
         if let Some(transfer) = self.all.get_mut(&id).filter(|transfer| !transfer.has_ended()) {
             (transfer.bytes, transfer.size, transfer.rate) = (bytes, size, rate);
             transfer.stage = TransferStage::Moving;
@@ -107,7 +113,7 @@ impl TransferList {
             if stage == TransferStage::Done {
                 transfer.bytes = *transfer.size.get_or_insert(transfer.bytes);
             }
-            transfer.rate = 0;
+            transfer.rate = None;
             transfer.stage = stage;
             transfer.path = path.or(transfer.path.take());
         }
@@ -144,7 +150,7 @@ impl TransferList {
     pub(crate) fn rates(&self) -> (u64, u64) {
         let sum = |direction| {
             let moving = self.all.values().filter(|t| t.direction == direction);
-            moving.fold(0u64, |sum, transfer| sum.saturating_add(transfer.rate))
+            moving.filter_map(|transfer| transfer.rate).fold(0u64, u64::saturating_add)
         };
         (sum(Direction::Incoming), sum(Direction::Outgoing))
     }
@@ -175,7 +181,7 @@ impl TransferRow {
 
     /// The time left at the present rate, when it moves.
     pub(crate) fn time_left(&self) -> Option<Duration> {
-        time_left(self.bytes, self.size, self.rate)
+        time_left(self.bytes, self.size, self.rate?)
     }
 }
 
@@ -201,7 +207,7 @@ mod tests {
             with: Username::parse("bob").unwrap(),
             bytes: 0,
             size: Some(1000),
-            rate: 0,
+            rate: None,
             path: None,
             stage,
         }
@@ -218,13 +224,13 @@ mod tests {
     fn a_transfer_moves_and_ends() {
         let mut transfers = TransferList::default();
         transfers.put(transfer(1, TransferStage::Waiting));
-        transfers.progress(TransferId(1), 500, Some(1000), 100);
+        transfers.progress(TransferId(1), 500, Some(1000), Some(100));
         assert_eq!((transfers.under_way(), transfers.rates()), ((1, 500), (100, 0)));
         assert_eq!(transfers.of(TransferId(1)).unwrap().time_left(), Some(Duration::from_secs(5)));
         transfers.end(TransferId(1), TransferStage::Done, Some("/x".into()));
         let ended = transfers.of(TransferId(1)).unwrap();
-        assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, 0, (0, 0)));
-        transfers.progress(TransferId(1), 500, Some(1000), 100);
+        assert_eq!((ended.bytes, ended.rate, transfers.under_way()), (1000, None, (0, 0)));
+        transfers.progress(TransferId(1), 500, Some(1000), Some(100));
         assert_eq!(transfers.rates(), (0, 0));
     }
 

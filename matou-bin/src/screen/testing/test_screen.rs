@@ -182,6 +182,7 @@ impl TestScreen {
         let (with, size, id) = (name("alice"), Some(700_000_000), TransferId(id));
         self.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
         if bytes > 0 {
+            let rate = Some(rate);
             self.chat(Event::FileProgress { id, bytes, size, rate });
         }
         self

@@ -85,7 +85,7 @@ impl App {
             with: from.clone(),
             bytes: 0,
             size,
-            rate: 0,
+            rate: None,
             path: None,
             stage: TransferStage::Offered { address },
         });

@@ -77,13 +77,14 @@ fn numbers(transfer: &TransferRow) -> String {
         TransferStage::Failed { .. } => format!("{moved}, failed"),
         // It stands still: what the buffers hold has left, and the peer takes nothing.
         TransferStage::Moving
-            if transfer.direction == Direction::Outgoing && transfer.rate == 0 =>
+            if transfer.direction == Direction::Outgoing && transfer.rate == Some(0) =>
         {
             format!("{moved}, waiting for {}", transfer.with)
         }
         TransferStage::Moving => {
+            let rate = transfer.rate.map(|rate| format!("  {}/s", bytes(rate)));
             let left = transfer.time_left().map(|left| format!("  {} left", clock(left)));
-            format!("{moved}  {}/s{}", bytes(transfer.rate), left.unwrap_or_default())
+            format!("{moved}{}{}", rate.unwrap_or_default(), left.unwrap_or_default())
         }
     }
 }
@@ -157,7 +158,7 @@ mod tests {
             with: Username::parse("Bea").unwrap(),
             bytes: 262_000,
             size: Some(3_400_000),
-            rate: 0,
+            rate: Some(0),
             path: None,
             stage: TransferStage::Moving,
         };
@@ -165,8 +166,10 @@ mod tests {
         transfer.stage = TransferStage::Waiting;
         assert_eq!(numbers(&transfer), "3.4 MB, waiting for Bea");
         transfer.stage = TransferStage::Moving;
-        transfer.rate = 1000;
+        transfer.rate = Some(1000);
         assert!(numbers(&transfer).contains("/s"), "{}", numbers(&transfer));
+        transfer.rate = None;
+        assert_eq!(numbers(&transfer), "262.0 kB of 3.4 MB");
     }
 
     #[test]
