@@ -4,7 +4,9 @@
 
 mod harness;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Stdio;
 
 use harness::lines::Lines;
@@ -67,6 +69,45 @@ fn a_server_ends_with_the_terminal_that_it_was_started_in() {
     terminal.shows("listening");
     terminal.hang_up();
     assert!(terminal.exit().success());
+}
+
+#[test]
+fn a_server_whose_terminal_is_closed_before_it_has_finished_starting_ends_too() {
+    let home = tempfile::tempdir().unwrap();
+    // A service manager that reads nothing: the server waits for it after it has begun to listen.
+    let path = home.path().join("manager");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    while fill(&path) > 0 {}
+    let arguments = ["server", "--listen", "127.0.0.1:0"];
+    let variables =
+        [("HOME", home.path().to_str().unwrap()), ("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let mut terminal =
+        Terminal::run((120, 24), env!("CARGO_BIN_EXE_matou-bin"), &arguments, &variables);
+    terminal.shows("listening");
+    terminal.hang_up();
+    manager.set_read_timeout(Some(harness::DEADLINE)).unwrap();
+    let mut datagram = [0; 64];
+    loop {
+        let count = manager.recv(&mut datagram).unwrap();
+        if datagram[..count].starts_with(b"READY=1") {
+            break;
+        }
+    }
+    assert!(terminal.exit().success());
+}
+
+/// Sends to the socket at `path` until it takes no more; how many it took.
+fn fill(path: &Path) -> usize {
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    loop {
+        match socket.send_to(b"full", path) {
+            Ok(_) => sent += 1,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return sent,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[test]

@@ -90,6 +90,8 @@ async fn serve(
     log: &Log,
 ) -> Result<(), Failure> {
     let logger = &log.logger;
+    // Before SIGHUP is caught: until then it ends the process, and later the terminal may be gone.
+    let had_terminal = io::stdin().is_terminal();
     // Signals are caught before the server is reachable.
     let mut signals = Signals::new()?;
     source.fit(&mut settings, logger);
@@ -118,7 +120,8 @@ async fn serve(
     let announcement =
         Announcement::start(&settings.discovery, cluster, running.addresses(), logger);
     notify::ready(logger);
-    let outcome = attend(source, &mut running, &mut signals, &mut controls, log).await;
+    let outcome =
+        attend(source, &mut running, &mut signals, had_terminal, &mut controls, log).await;
     // Stopped actors no longer answer the watchdog.
     feeder.abort();
     notify::stopping(logger);
@@ -135,10 +138,10 @@ async fn attend(
     source: &Source<'_>,
     running: &mut Running,
     signals: &mut Signals,
+    had_terminal: bool,
     controls: &mut mpsc::Receiver<ControlRequest>,
     log: &Log,
 ) -> Result<(), Failure> {
-    let had_terminal = io::stdin().is_terminal();
     loop {
         tokio::select! {
             name = signals.next() => match name {
