@@ -118,6 +118,21 @@ fn a_name_belongs_to_its_key_after_the_server_was_started_again() {
 }
 
 #[test]
+fn a_one_shot_command_under_the_name_of_another_key_gives_one_reason() {
+    let (ann, eve) = (Home::new(), Home::new());
+    let ship = Ship::start();
+    let _ann = ann.joins(&ship, "Ann");
+    let server = ship.server.address.to_string();
+    let mut send = matou(eve.0.path());
+    send.args(["send", "--server", &server, "--username", "Ann", "Bea", "/etc/hostname"]);
+    let output = send.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let reasons: Vec<_> = said.lines().filter(|line| line.contains("refused")).collect();
+    assert!(reasons.len() == 1 && reasons[0].contains("belongs to another key"), "{said}");
+}
+
+#[test]
 fn an_operator_sees_names_and_frees_one() {
     let (ann, eve) = (Home::new(), Home::new());
     let mut ship = Ship::start();

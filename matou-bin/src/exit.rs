@@ -21,11 +21,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// The server refused the name and the user cannot be prompted for another one: exit code 3.
-    #[error(
-        "the server refused the name {0}: it is taken, too similar to a taken one, or not \
-         allowed; choose another one with --username NAME"
-    )]
-    Refused(Username),
+    #[error("{0}")]
+    Refused(String),
     /// The other side refused a file or the private session: exit code 4.
     #[error("{0}")]
     Declined(String),
@@ -44,6 +41,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The server refused this name without a reason.
+    pub(crate) fn refused(name: &Username) -> Self {
+        Self::Refused(format!(
+            "the server refused the name {name}: it is taken, too similar to a taken one, or not \
+             allowed; choose another one with --username NAME"
+        ))
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Runtime(_) => 1,

@@ -115,7 +115,7 @@ impl Console {
             }
             (_, ConsoleEnding::Done) => Ok(()),
             (_, ConsoleEnding::Password(what_to_do)) => Err(Failure::Usage(what_to_do)),
-            (_, ConsoleEnding::Refused(username)) => Err(Failure::Refused(username)),
+            (_, ConsoleEnding::Refused(username)) => Err(Failure::refused(&username)),
             (_, ConsoleEnding::Unsent) => Err(Failure::Runtime(
                 "some messages were not sent because the server could not be reached; check \
                  --server HOST[:PORT] and send them again"

@@ -1,6 +1,6 @@
 //! Under which name a one-shot command joins.
 
-use matou_actors::client::{Command, Event};
+use matou_actors::client::{Command, ErrorCode, Event};
 use matou_actors::protocol::Username;
 
 use crate::exit::Failure;
@@ -20,6 +20,8 @@ pub(super) struct Joining {
     /// The name of the other side, which has to stay free.
     except: Option<Username>,
     joined: bool,
+    /// Why the name is refused that the next event is about.
+    reason: Option<String>,
 }
 
 /// What an event means for joining.
@@ -27,6 +29,8 @@ pub(super) struct Joining {
 pub(super) enum JoinProgress {
     /// It is another matter.
     Other,
+    /// It is said with what follows.
+    Pending,
     /// Try this.
     Retry(Command),
     /// Give up.
@@ -42,8 +46,14 @@ impl Joining {
     ) -> Self {
         let is_fixed = given.is_some();
         let base = given.or(usual).or_else(login).map_or(ANYBODY.into(), |name| name.to_string());
-        let mut joining =
-            Self { base, attempt: 1, is_fixed, except: except.cloned(), joined: false };
+        let mut joining = Self {
+            base,
+            attempt: 1,
+            is_fixed,
+            except: except.cloned(),
+            joined: false,
+            reason: None,
+        };
         joining.skip_excepted();
         joining
     }
@@ -57,9 +67,15 @@ impl Joining {
     pub(super) fn on_event(&mut self, event: &Event) -> JoinProgress {
         match event {
             Event::Connected { .. } => self.joined = true,
+            Event::Error { code: ErrorCode::Name, message } => {
+                self.reason = Some(message.clone());
+                return JoinProgress::Pending;
+            }
             Event::Refused { username } => {
+                let reason = self.reason.take();
                 if self.is_fixed || self.joined || self.attempt >= MOST_ATTEMPTS {
-                    return JoinProgress::Failed(Failure::Refused(username.clone()));
+                    let refused = || Failure::refused(username);
+                    return JoinProgress::Failed(reason.map_or_else(refused, Failure::Refused));
                 }
                 self.attempt += 1;
                 self.skip_excepted();
