@@ -14,7 +14,7 @@ use nix::sys::socket::sockopt::GetStruct;
 
 /// Whether a connection still takes what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum TcpState {
     /// It does.
     Sending,
     /// Its sending half was shut down.
@@ -26,7 +26,7 @@ pub(crate) enum State {
 /// Some of what the kernel knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Info {
-    pub(crate) state: State,
+    pub(crate) state: TcpState,
     /// Of a round trip, in microseconds.
     pub(crate) round_trip: u32,
     /// What waits to be sent, in bytes, or to be acknowledged, in segments: zero when nothing does.
@@ -42,9 +42,9 @@ pub(crate) fn tcp_info(socket: &impl AsFd) -> io::Result<Info> {
 
     let info = getsockopt(socket, Longer)?;
     let state = match info.beginning.state {
-        ESTABLISHED | CLOSE_WAIT => State::Sending,
-        CLOSE => State::Closed,
-        _ => State::ShutDown,
+        ESTABLISHED | CLOSE_WAIT => TcpState::Sending,
+        CLOSE => TcpState::Closed,
+        _ => TcpState::ShutDown,
     };
     let waiting = u64::from(info.notsent_bytes) + u64::from(info.beginning.unacked);
     Ok(Info { state, round_trip: info.beginning.rtt, waiting })
@@ -167,7 +167,7 @@ mod tests {
     fn a_connection_has_its_kernel_figures() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert_eq!(tcp_info(&stream).unwrap().state, State::Sending);
+        assert_eq!(tcp_info(&stream).unwrap().state, TcpState::Sending);
         assert!(silence(&stream).unwrap() < Duration::from_secs(60));
         // Of nothing but the handshake, and whatever an end has room for at first.
         if knows_window(&rustix::system::uname().release().to_string_lossy()) {
@@ -175,6 +175,6 @@ mod tests {
             assert!(acknowledged < 2 && room > 1000, "{acknowledged} {room}");
         }
         stream.shutdown(std::net::Shutdown::Write).unwrap();
-        assert_eq!(tcp_info(&stream).unwrap().state, State::ShutDown);
+        assert_eq!(tcp_info(&stream).unwrap().state, TcpState::ShutDown);
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use matou_actors::client::{Command, Event};
 use matou_actors::protocol::v2::{
-    Answer, Answered, Candidate, CandidateKind, Candidates, ClientFrame, Member, MessageFrame,
-    PublicKey, ServerFrame, SessionId, Text, UnixMillis,
+    Answer, Answered, Candidate, CandidateKind, Candidates, ClientFrame, MemberRevision,
+    MessageFrame, PublicKey, ServerFrame, SessionId, Text, UnixMillis,
 };
 use matou_actors::protocol::{Decode, Encode, PortPair};
 use matou_actors::trust::{
@@ -85,9 +85,9 @@ impl Liar {
             topic: Text::default(),
             present: 1,
         });
-        let member = Member::Revision2(bob);
+        let member = MemberRevision::Revision2(bob);
         link.send(&ServerFrame::Present { username: name("bob"), member });
-        let (username, member) = (name("ann"), Member::Revision2(victim.key));
+        let (username, member) = (name("ann"), MemberRevision::Revision2(victim.key));
         link.send(&ServerFrame::Joined { sequence: 1, time: NOW, username, member });
         victim.joined();
         drop(resume);

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use matou_actors::protocol::v2::{
     Answer, Answered, CancelReason, Candidate, CandidateKind, Candidates, ClientFrame, DataRun,
     Declined, DialReport, DialResult, Dialled, Digest, Endpoint, EntryPath, FileFrame, LeaveReason,
-    MeetingResult, Member, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
+    MeetingResult, MemberRevision, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
     PrivatePort, PublicKey, RefuseReason, ServerFrame, SessionId, SignInRefusal, Text, Ticket,
     UnixMillis,
 };
@@ -118,16 +118,18 @@ fn frame_18_refused() {
 
 #[test]
 fn frame_19_present() {
-    let frame = ServerFrame::Present { username: name("ann"), member: Member::Revision1 };
+    let frame = ServerFrame::Present { username: name("ann"), member: MemberRevision::Revision1 };
     golden(&frame, 19, &[b"\0\0\0\x03ann", &[0; 4]]);
-    let frame = ServerFrame::Present { username: name("ann"), member: Member::Revision2(KEY) };
+    let frame =
+        ServerFrame::Present { username: name("ann"), member: MemberRevision::Revision2(KEY) };
     golden(&frame, 19, &[b"\0\0\0\x03ann", b"\0\0\0\x01", &KEY.0]);
 }
 
 #[test]
 fn frame_20_joined() {
     let (sequence, time, username) = (9, NOON, name("ann"));
-    let frame = ServerFrame::Joined { sequence, time, username, member: Member::Revision2(KEY) };
+    let frame =
+        ServerFrame::Joined { sequence, time, username, member: MemberRevision::Revision2(KEY) };
     let head: &[u8] = b"\0\0\0\0\0\0\0\x09";
     golden(&frame, 20, &[head, NOON_BYTES, b"\0\0\0\x03ann", b"\0\0\0\x01", &KEY.0]);
 }

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 use matou_actors::protocol::v2::{
-    ClientFrame, DataRun, Digest, EntryPath, FileFrame, MAX_BODY, MAX_DATA, Member, MessageFrame,
-    PublicKey, ServerFrame, SessionId, Text, UnixMillis,
+    ClientFrame, DataRun, Digest, EntryPath, FileFrame, MAX_BODY, MAX_DATA, MemberRevision,
+    MessageFrame, PublicKey, ServerFrame, SessionId, Text, UnixMillis,
 };
 use matou_actors::protocol::{
     Decode, Encode, Field, FrameError, Kind, MessageText, Username, UsernameError,
@@ -20,8 +20,8 @@ fn usernames() -> impl Strategy<Value = Username> {
 
 fn server_frames() -> impl Strategy<Value = ServerFrame> {
     let member = prop_oneof![
-        Just(Member::Revision1),
-        any::<[u8; 32]>().prop_map(|key| Member::Revision2(PublicKey(key))),
+        Just(MemberRevision::Revision1),
+        any::<[u8; 32]>().prop_map(|key| MemberRevision::Revision2(PublicKey(key))),
     ];
     let said = (usernames(), "[a-z é]{1,200}", any::<i64>(), any::<u32>(), any::<i32>());
     prop_oneof![

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 
 use bytes::BytesMut;
 use matou_actors::protocol::v2::{
-    ClientFrame, LeaveReason, Member, NoticeCode, PasswordProof, ServerFrame, SignInRefusal,
+    ClientFrame, LeaveReason, MemberRevision, NoticeCode, PasswordProof, ServerFrame, SignInRefusal,
 };
 use matou_actors::protocol::{self as v1, Encode};
 use matou_actors::server::PlainClients;
@@ -28,18 +28,18 @@ fn both_revisions_talk_in_one_room() {
         panic!("{welcome:?}")
     };
     assert_eq!((username, called.as_str()), (name("first"), "Server"));
-    let present = ServerFrame::Present { username: name("old"), member: Member::Revision1 };
+    let present = ServerFrame::Present { username: name("old"), member: MemberRevision::Revision1 };
     assert_eq!(first.receive(), present);
     let own = first.receive();
     let ServerFrame::Joined { sequence: 2, username, member, .. } = own else { panic!("{own:?}") };
-    assert_eq!((username, member), (name("first"), Member::Revision2(first.key)));
+    assert_eq!((username, member), (name("first"), MemberRevision::Revision2(first.key)));
     assert_eq!(old.receive(), joined("first"));
 
     let mut second = Encrypted::connect(&server);
     second.hello("second");
     assert!(matches!(second.receive(), ServerFrame::Welcome { present: 2, sequence: 2, .. }));
     second.receive();
-    let member = Member::Revision2(first.key);
+    let member = MemberRevision::Revision2(first.key);
     assert_eq!(second.receive(), ServerFrame::Present { username: name("first"), member });
     second.receive();
     assert!(matches!(first.receive(), ServerFrame::Joined { sequence: 3, .. }));

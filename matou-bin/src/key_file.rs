@@ -12,7 +12,7 @@ use crate::paths;
 
 /// Whether a key was found or had to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum KeyOrigin {
     Found,
     Made,
 }
@@ -29,18 +29,18 @@ pub(crate) fn data_folder() -> Option<PathBuf> {
 }
 
 /// The key in the file at `path`, which is made if there is none.
-pub(crate) fn load_or_make(path: &Path) -> Result<(Identity, Origin), KeyError> {
+pub(crate) fn load_or_make(path: &Path) -> Result<(Identity, KeyOrigin), KeyError> {
     match load(path) {
-        Ok(identity) => return Ok((identity, Origin::Found)),
+        Ok(identity) => return Ok((identity, KeyOrigin::Found)),
         Err(Unusable::Missing) => {}
         Err(Unusable::Because(error)) => return Err(KeyError::Unusable(error)),
     }
     let identity = Identity::generate().map_err(|error| KeyError::NotMade(error.to_string()))?;
     match save(path, &identity) {
-        Ok(()) => Ok((identity, Origin::Made)),
+        Ok(()) => Ok((identity, KeyOrigin::Made)),
         // Another process was faster: its key is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match load(path) {
-            Ok(identity) => Ok((identity, Origin::Found)),
+            Ok(identity) => Ok((identity, KeyOrigin::Found)),
             Err(Unusable::Because(error)) => Err(KeyError::Unusable(error)),
             Err(Unusable::Missing) => Err(not_made(path, &error)),
         },
@@ -142,11 +142,11 @@ mod tests {
         let path = folder.path().join("a/b/server.key");
         check(&path).unwrap();
         let (made, origin) = load_or_make(&path).unwrap();
-        assert_eq!(origin, Origin::Made);
+        assert_eq!(origin, KeyOrigin::Made);
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         assert_eq!(folder.path().join("a").metadata().unwrap().mode() & 0o777, 0o700);
         let (found, origin) = load_or_make(&path).unwrap();
-        assert_eq!((found.public_key(), origin), (made.public_key(), Origin::Found));
+        assert_eq!((found.public_key(), origin), (made.public_key(), KeyOrigin::Found));
         let entries = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(entries, 1, "no temporary file is left");
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
 
-use matou_actors::exchange::{Exchange, Order, RateLimit, Report, Settings, start};
+use matou_actors::exchange::{Exchange, ExchangeOrder, RateLimit, Report, Settings, start};
 use matou_actors::transfer::{ChosenFile, Downloads};
 
 use super::bare_tls::{Bare, bare, pair, tar};
@@ -101,7 +101,7 @@ impl Pair {
         // Offers are looked at once: nothing has to be held open.
         let chosen = ChosenFile::choose_path(path)
             .map_err(|error| BenchError::Invalid(error.to_string()))?;
-        self.ada.order(Order::Offer { key: 1, chosen: Arc::new(chosen) });
+        self.ada.order(ExchangeOrder::Offer { key: 1, chosen: Arc::new(chosen) });
         Ok(())
     }
 
@@ -119,9 +119,9 @@ impl Pair {
             }
             let (own, other) = if sends { (&self.ada, &self.bea) } else { (&self.bea, &self.ada) };
             match report {
-                Report::Frame(frame) => other.order(Order::Frame(frame)),
+                Report::Frame(frame) => other.order(ExchangeOrder::Frame(frame)),
                 Report::Offered(offer) => {
-                    own.order(Order::Take { transfer: offer.transfer, folder: None });
+                    own.order(ExchangeOrder::Take { transfer: offer.transfer, folder: None });
                 }
                 Report::Failed { reason, .. } => return Err(BenchError::Invalid(reason)),
                 _ => {}
@@ -192,7 +192,7 @@ fn resume(ground: &Ground) -> Outcome<Figures> {
     first.until(|sends, report| {
         let reached = matches!(report, Report::Moved { moved, .. } if !sends && moved.bytes >= cut);
         if reached {
-            first.ada.order(Order::Close);
+            first.ada.order(ExchangeOrder::Close);
         }
         reached
     })?;

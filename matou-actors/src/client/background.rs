@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::client::api::event::{ErrorCode, Event};
 use crate::client::channels::feed::first_present;
-use crate::client::people_file::Changes;
+use crate::client::people_file::PeopleChanges;
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
 use crate::transfer::Downloads;
@@ -34,7 +34,7 @@ pub(super) fn move_downloads(
 
 /// Keeps the key of a person on that server in `file`.
 pub(super) fn remember(
-    changes: &Changes,
+    changes: &PeopleChanges,
     file: PathBuf,
     server: String,
     person: Person,

@@ -24,12 +24,12 @@ pub(super) fn load(file: &Path) -> Result<KnownPeople, String> {
 /// Changes that are still to be written, each with its server. Each one reads the file first, so they
 /// are written one after the other, in their order, by whichever thread.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct PeopleChanges {
     queue: Arc<Mutex<VecDeque<(String, Person)>>>,
     writing: Arc<Mutex<()>>,
 }
 
-impl Changes {
+impl PeopleChanges {
     pub(super) fn push(&self, server: String, person: Person) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back((server, person));
     }
@@ -97,7 +97,7 @@ mod tests {
             compared: compared.map(Into::into),
         };
         // Two clients of one user.
-        let clients = [Changes::default(), Changes::default()];
+        let clients = [PeopleChanges::default(), PeopleChanges::default()];
         for number in 0..10 {
             let client = &clients[number % 2];
             client.push("server".into(), person(number, None));

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::messages::{Order, Report, Settings};
-use super::output::Output;
+use super::messages::{ExchangeOrder, Report, Settings};
+use super::output::OutgoingFrames;
 use super::source_files::SourceFiles;
 use super::target_files::TargetFiles;
 use super::transfers::Transfers;
@@ -54,18 +54,18 @@ impl Engine {
     }
 
     /// The user wants something, or a frame came on the message connection.
-    pub(super) fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: ExchangeOrder) {
         let now = Instant::now();
         match order {
-            Order::Offer { key, chosen } => self.transfers.offer(key, chosen),
-            Order::Withdraw { key } => self.transfers.withdraw(key),
-            Order::Take { transfer, folder } => self.transfers.take(transfer, folder),
-            Order::Refuse { transfer } => self.transfers.refuse(transfer),
-            Order::Cancel { transfer } => self.transfers.cancel(transfer),
-            Order::Frame(frame) => self.transfers.message_came(frame, now),
-            Order::Close => {}
+            ExchangeOrder::Offer { key, chosen } => self.transfers.offer(key, chosen),
+            ExchangeOrder::Withdraw { key } => self.transfers.withdraw(key),
+            ExchangeOrder::Take { transfer, folder } => self.transfers.take(transfer, folder),
+            ExchangeOrder::Refuse { transfer } => self.transfers.refuse(transfer),
+            ExchangeOrder::Cancel { transfer } => self.transfers.cancel(transfer),
+            ExchangeOrder::Frame(frame) => self.transfers.message_came(frame, now),
+            ExchangeOrder::Close => {}
         }
-        self.perform(&mut Output::default(), now);
+        self.perform(&mut OutgoingFrames::default(), now);
     }
 
     /// A frame came on the file connection.
@@ -74,7 +74,7 @@ impl Engine {
             return self.data_came(*transfer, bytes.as_slice(), now);
         }
         self.transfers.file_came(frame, now);
-        self.perform(&mut Output::default(), now);
+        self.perform(&mut OutgoingFrames::default(), now);
     }
 
     /// DATA came, or a part of it.
@@ -93,7 +93,7 @@ impl Engine {
             return None;
         }
         if !self.transfers.takes_data(transfer, most) {
-            self.perform(&mut Output::default(), Instant::now());
+            self.perform(&mut OutgoingFrames::default(), Instant::now());
             return None;
         }
         self.targets.get_mut(&transfer)?.room(most)
@@ -107,7 +107,7 @@ impl Engine {
         {
             self.transfers.disk_failed(transfer, &error.to_string());
         }
-        self.perform(&mut Output::default(), now);
+        self.perform(&mut OutgoingFrames::default(), now);
     }
 
     #[cfg(test)]
@@ -136,7 +136,7 @@ impl Engine {
 
     /// Does a piece of work of the transfer whose turn it is: appends frames for the file
     /// connection to `out`, with at most `most` bytes of a file. False when there is nothing to do.
-    pub(super) fn work(&mut self, most: usize, out: &mut Output, now: Instant) -> bool {
+    pub(super) fn work(&mut self, most: usize, out: &mut OutgoingFrames, now: Instant) -> bool {
         let works = self.transfers.work(most, now);
         self.perform(out, now);
         works
@@ -145,11 +145,11 @@ impl Engine {
     /// The connection is gone, and with it all transfers; what is there of them is kept.
     pub(super) fn lost(&mut self, reason: &str) {
         self.transfers.lost(reason);
-        self.perform(&mut Output::default(), Instant::now());
+        self.perform(&mut OutgoingFrames::default(), Instant::now());
     }
 
     /// Does what was decided. Only work leads to frames for the file connection.
-    fn perform(&mut self, out: &mut Output, now: Instant) {
+    fn perform(&mut self, out: &mut OutgoingFrames, now: Instant) {
         while let Some(effect) = self.transfers.effect() {
             match effect {
                 Effect::Report(report) => self.reports.push(report),

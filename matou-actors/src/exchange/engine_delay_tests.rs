@@ -8,8 +8,8 @@ use std::time::Instant;
 use fastrand::Rng;
 
 use super::engine_pair::{Pair, content, listing, written};
-use super::messages::{Order, Report};
-use super::output::Output;
+use super::messages::{ExchangeOrder, Report};
+use super::output::OutgoingFrames;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{FileFrame, MAX_DATA, MessageFrame};
 
@@ -39,7 +39,7 @@ fn happens(pair: &mut Pair, ways: &mut Ways, side: usize, what: usize) -> bool {
                     Report::Frame(frame) => ways.messages[1 - side].push_back(frame),
                     Report::Offered(offer) => {
                         let transfer = offer.transfer;
-                        pair.engines[side].order(Order::Take { transfer, folder: None });
+                        pair.engines[side].order(ExchangeOrder::Take { transfer, folder: None });
                     }
                     other => pair.reports[side].push(other),
                 }
@@ -48,11 +48,11 @@ fn happens(pair: &mut Pair, ways: &mut Ways, side: usize, what: usize) -> bool {
         }
         1 => {
             let Some(frame) = ways.messages[side].pop_front() else { return false };
-            pair.engines[side].order(Order::Frame(frame));
+            pair.engines[side].order(ExchangeOrder::Frame(frame));
             true
         }
         2 if ways.files[1 - side].len() < MOST_ON_THE_WAY => {
-            let mut output = Output::default();
+            let mut output = OutgoingFrames::default();
             let any = pair.engines[side].work(MAX_DATA, &mut output, Instant::now());
             let mut out = written(&mut output);
             while let Some((frame, length)) = FileFrame::decode(&out).unwrap() {

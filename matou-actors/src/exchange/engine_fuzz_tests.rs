@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use fastrand::Rng;
 
 use super::fuzzing::{Sandbox, settle};
-use super::messages::Order;
+use super::messages::ExchangeOrder;
 use crate::fuzzing::mutated;
 use crate::protocol::v2::{
     CancelReason, DataRun, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, RefuseReason,
@@ -106,7 +106,7 @@ fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
                 if is_message {
                     decoded(&bytes, |frame: MessageFrame| {
                         frames += 1;
-                        engine.order(Order::Frame(frame));
+                        engine.order(ExchangeOrder::Frame(frame));
                     });
                 } else {
                     decoded(&bytes, |frame: FileFrame| {

@@ -7,8 +7,8 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::engine_pair::{ALL, Pair, listing};
-use super::messages::{Order, Report};
-use super::output::Output;
+use super::messages::{ExchangeOrder, Report};
+use super::output::OutgoingFrames;
 use crate::protocol::v2::{
     CancelReason, DataRun, Digest, EntryPath, FileFrame, MAX_DATA, MessageFrame, OfferKind, Text,
     UnixMillis,
@@ -32,7 +32,7 @@ fn hostile_to(
         files,
         modified: UnixMillis(0),
     };
-    pair.engines[1].order(Order::Frame(offer));
+    pair.engines[1].order(ExchangeOrder::Frame(offer));
     pair.run(ALL);
     for frame in frames {
         pair.engines[1].file_came(frame, Instant::now());
@@ -185,7 +185,7 @@ fn frames_of_transfers_that_are_not_there_change_nothing() {
         MessageFrame::Proof { transfer: 9, have: 1, hash: Digest([0; 32]) },
     ];
     for frame in strange {
-        pair.engines[1].order(Order::Frame(frame));
+        pair.engines[1].order(ExchangeOrder::Frame(frame));
     }
     for frame in [entry("x", 1, 0, 0), data(b"x"), end(b"x")] {
         pair.engines[1].file_came(frame, Instant::now());
@@ -200,13 +200,13 @@ fn a_receipt_for_something_else_is_none() {
     let path = pair.file("a", b"abc");
     pair.offer(0, &path);
     let take = MessageFrame::Take { transfer: 1, have: 0 };
-    pair.engines[0].order(Order::Frame(take));
-    let mut out = Output::default();
+    pair.engines[0].order(ExchangeOrder::Frame(take));
+    let mut out = OutgoingFrames::default();
     while pair.engines[0].work(MAX_DATA, &mut out, Instant::now()) {
         out.clear();
     }
     let receipt = MessageFrame::Receipt { transfer: 1, hash: Digest([0; 32]) };
-    pair.engines[0].order(Order::Frame(receipt));
+    pair.engines[0].order(ExchangeOrder::Frame(receipt));
     let failed = pair.engines[0].take_reports().into_iter().any(
         |report| matches!(report, Report::Failed { reason, .. } if reason.contains("a different file")),
     );
@@ -225,7 +225,7 @@ fn offers_are_bounded() {
             files: 1,
             modified: UnixMillis(0),
         };
-        pair.engines[1].order(Order::Frame(offer));
+        pair.engines[1].order(ExchangeOrder::Frame(offer));
     }
     let offered = pair.engines[1]
         .take_reports()
@@ -260,7 +260,7 @@ fn an_offer_of_unknown_size_is_checked_by_its_hash_and_is_never_a_folder() {
         let (transfer, files, modified) = (1, 1, UnixMillis(0));
         let name = Text::default();
         let offer = MessageFrame::Offer { transfer, kind, name, size, files, modified };
-        pair.engines[1].order(Order::Frame(offer));
+        pair.engines[1].order(ExchangeOrder::Frame(offer));
         let reports = pair.engines[1].take_reports();
         assert!(matches!(reports[..], [Report::Frame(MessageFrame::Refuse { .. })]), "{reports:?}");
         pair.engines[1].file_came(entry("a", 0, 0, 0), Instant::now());

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::engine::Engine;
-use super::messages::{Order, Report, Settings};
-use super::output::Output;
+use super::messages::{ExchangeOrder, Report, Settings};
+use super::output::OutgoingFrames;
 use super::rate::RateLimit;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{FileFrame, MAX_DATA, PublicKey};
@@ -42,7 +42,7 @@ fn engine(side: usize, folder: &Path, peer: u8) -> Engine {
 }
 
 /// Everything that goes out, in order.
-pub(super) fn written(output: &mut Output) -> BytesMut {
+pub(super) fn written(output: &mut OutgoingFrames) -> BytesMut {
     let mut bytes = BytesMut::new();
     let mut append = |parts: [IoSlice<'_>; 2]| {
         for part in &parts {
@@ -74,7 +74,7 @@ impl Pair {
     pub(super) fn offer(&mut self, side: usize, path: &Path) {
         let handles = Arc::new(Semaphore::new(10));
         let chosen = Arc::new(ChosenFile::choose(path.to_owned(), &handles).unwrap());
-        self.engines[side].order(Order::Offer { key: 7, chosen });
+        self.engines[side].order(ExchangeOrder::Offer { key: 7, chosen });
     }
 
     /// Lets everything happen until nothing does, or so many bytes of data went; Bea takes what is
@@ -86,11 +86,14 @@ impl Pair {
                 for report in self.engines[side].take_reports() {
                     idle = false;
                     match report {
-                        Report::Frame(frame) => self.engines[1 - side].order(Order::Frame(frame)),
+                        Report::Frame(frame) => {
+                            self.engines[1 - side].order(ExchangeOrder::Frame(frame))
+                        }
                         Report::Offered(offer) => {
                             let transfer = offer.transfer;
                             self.reports[side].push(Report::Offered(offer));
-                            self.engines[side].order(Order::Take { transfer, folder: None });
+                            self.engines[side]
+                                .order(ExchangeOrder::Take { transfer, folder: None });
                         }
                         other => self.reports[side].push(other),
                     }
@@ -98,7 +101,7 @@ impl Pair {
                 if self.data >= most {
                     return;
                 }
-                let mut output = Output::default();
+                let mut output = OutgoingFrames::default();
                 if self.engines[side].work(MAX_DATA, &mut output, Instant::now()) {
                     idle = false;
                 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::engine_pair::{ALL, Pair, content, listing, written};
-use super::messages::{Order, Report};
-use super::output::Output;
+use super::messages::{ExchangeOrder, Report};
+use super::output::OutgoingFrames;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{FileFrame, MAX_DATA, MessageFrame};
 
@@ -145,7 +145,7 @@ fn either_side_cancels_one_transfer_and_no_other() {
         pair.offer(0, &large);
         pair.offer(0, &other);
         pair.run(500_000);
-        pair.engines[side].order(Order::Cancel { transfer: 1 });
+        pair.engines[side].order(ExchangeOrder::Cancel { transfer: 1 });
         pair.run(ALL);
         assert_eq!(pair.received(1).len(), 1);
         assert_eq!((pair.failures(0).len(), pair.failures(1).len()), (1, 1));
@@ -285,8 +285,8 @@ fn data_that_is_read_at_once_goes_in_frames_that_fit() {
     let path = pair.file("a", &bytes);
     pair.offer(0, &path);
     let take = MessageFrame::Take { transfer: 1, have: 0 };
-    pair.engines[0].order(Order::Frame(take));
-    let (mut output, mut runs) = (Output::default(), Vec::new());
+    pair.engines[0].order(ExchangeOrder::Frame(take));
+    let (mut output, mut runs) = (OutgoingFrames::default(), Vec::new());
     while pair.engines[0].work(4 * MAX_DATA, &mut output, Instant::now()) {
         let mut out = written(&mut output);
         output.clear();

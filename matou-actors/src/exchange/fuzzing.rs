@@ -18,9 +18,9 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::engine::Engine;
-use super::messages::{Order, Report, Settings};
+use super::messages::{ExchangeOrder, Report, Settings};
 use super::names::safe_name;
-use super::output::Output;
+use super::output::OutgoingFrames;
 use super::part::is_readable_meta;
 use super::rate::RateLimit;
 use crate::fuzzing::Choices;
@@ -50,7 +50,7 @@ pub fn exchange(bytes: &[u8]) {
         while let Some(connection) = choices.byte() {
             let rest = choices.rest();
             let length = match connection % 5 {
-                0 => one::<MessageFrame>(rest, |frame| engine.order(Order::Frame(frame))),
+                0 => one::<MessageFrame>(rest, |frame| engine.order(ExchangeOrder::Frame(frame))),
                 _ => one::<FileFrame>(rest, |frame| engine.file_came(frame, Instant::now())),
             };
             let Some(length) = length else { break };
@@ -90,9 +90,9 @@ pub(super) fn settle(engine: &mut Engine) {
         }
         let idle = offered.is_empty();
         for transfer in offered {
-            engine.order(Order::Take { transfer, folder: None });
+            engine.order(ExchangeOrder::Take { transfer, folder: None });
         }
-        let worked = engine.work(MAX_DATA, &mut Output::default(), Instant::now());
+        let worked = engine.work(MAX_DATA, &mut OutgoingFrames::default(), Instant::now());
         if idle && !worked {
             return;
         }
@@ -134,7 +134,7 @@ impl Sandbox {
             rate: RateLimit::default(),
         };
         let mut engine = Engine::new(settings, Instant::now());
-        engine.order(Order::Offer { key: 1, chosen: Arc::clone(&self.chosen) });
+        engine.order(ExchangeOrder::Offer { key: 1, chosen: Arc::clone(&self.chosen) });
         engine
     }
 

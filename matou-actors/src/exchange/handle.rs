@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::messages::Order;
+use super::messages::ExchangeOrder;
 use crate::protocol::v2::MessageFrame;
 
 /// Frames of the message connection that may wait while the disk is busy: the other side decides how
@@ -32,11 +32,11 @@ struct Orders {
 }
 
 /// An order, and the slot that it takes up until it is performed.
-pub(super) type Queued = (Order, Option<OwnedSemaphorePermit>);
+pub(super) type Queued = (ExchangeOrder, Option<OwnedSemaphorePermit>);
 
 impl Exchange {
     /// Has the exchange do something; nothing happens once it has ended.
-    pub fn order(&self, order: Order) {
+    pub fn order(&self, order: ExchangeOrder) {
         self.0.push((order, None));
     }
 }
@@ -46,7 +46,7 @@ impl FrameSender {
     pub async fn send(&self, frame: MessageFrame) {
         // It is never closed.
         let place = Arc::clone(&self.room).acquire_owned().await.ok();
-        self.orders.push((Order::Frame(frame), place));
+        self.orders.push((ExchangeOrder::Frame(frame), place));
     }
 }
 
@@ -62,7 +62,7 @@ impl Orders {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.order(Order::Close);
+        self.order(ExchangeOrder::Close);
     }
 }
 

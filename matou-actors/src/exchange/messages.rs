@@ -22,7 +22,7 @@ pub struct Settings {
 
 /// What an exchange is to do. Own transfers have the numbers that [`Report::Numbered`] gives.
 #[derive(Debug)]
-pub enum Order {
+pub enum ExchangeOrder {
     /// Offer a file or folder; `key` is how the report of its number calls it.
     Offer {
         /// How [`Report::Numbered`] calls it.
@@ -32,7 +32,7 @@ pub enum Order {
     },
     /// Do not send this after all; nothing when it has a number already.
     Withdraw {
-        /// As in [`Order::Offer`].
+        /// As in [`ExchangeOrder::Offer`].
         key: u64,
     },
     /// Take what is offered, into the downloads folder or another one.
@@ -65,7 +65,7 @@ pub enum Report {
     Frame(MessageFrame),
     /// A file or folder that was to be offered has this number.
     Numbered {
-        /// As in [`Order::Offer`].
+        /// As in [`ExchangeOrder::Offer`].
         key: u64,
         /// The number of the transfer.
         transfer: u64,
@@ -117,7 +117,7 @@ pub enum Report {
     },
     /// A transfer ended otherwise.
     Failed {
-        /// The number of the transfer, or with `key` that of [`Order::Offer`].
+        /// The number of the transfer, or with `key` that of [`ExchangeOrder::Offer`].
         transfer: u64,
         /// It never got a number: `transfer` is the key.
         unnumbered: bool,

@@ -1,6 +1,6 @@
 //! Files and folders of a private session of revision 2, over one encrypted connection.
 //!
-//! [`start`] runs a thread that owns the file connection. It takes [`Order`]s, the frames about
+//! [`start`] runs a thread that owns the file connection. It takes [`ExchangeOrder`]s, the frames about
 //! files that came on the message connection among them, and gives [`Report`]s, the frames to send
 //! there among them. It knows no session and no server.
 //!
@@ -49,7 +49,7 @@ mod worker;
 mod yielding;
 
 pub use handle::{Exchange, FrameSender};
-pub use messages::{Offer, Order, Report, Settings};
+pub use messages::{ExchangeOrder, Offer, Report, Settings};
 pub use names::safe_name;
 pub use part::remove_old_parts;
 pub use rate::RateLimit;

@@ -16,7 +16,7 @@ pub(super) const MOST_DATA: usize = 4 * MAX_DATA;
 
 /// Frames that are about to be encrypted.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct OutgoingFrames {
     frames: BytesMut,
     transfer: u64,
     /// Bytes of a file; the room is kept, since clearing it costs as much as a copy.
@@ -27,7 +27,7 @@ pub(super) struct Output {
     frames_taken: bool,
 }
 
-impl Output {
+impl OutgoingFrames {
     /// Appends a frame; not behind DATA.
     pub(super) fn push(&mut self, frame: &impl Encode) {
         debug_assert_eq!(self.filled, 0, "DATA comes last");

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::digest::finish;
-use super::output::Output;
+use super::output::OutgoingFrames;
 use crate::protocol::v2::{Digest, MAX_DATA};
 
 /// All DATA but the last has a multiple of these.
@@ -57,7 +57,7 @@ impl PipeReader {
     }
 
     /// Reads what is there, without waiting for more, and appends it to `out`.
-    pub(super) fn step(&mut self, transfer: u64, out: &mut Output) -> io::Result<PipeStep> {
+    pub(super) fn step(&mut self, transfer: u64, out: &mut OutgoingFrames) -> io::Result<PipeStep> {
         if !self.ended {
             self.look();
             if !self.ready || !self.read()? {
@@ -89,7 +89,7 @@ impl PipeReader {
         }
     }
 
-    fn push(&mut self, transfer: u64, whole: usize, out: &mut Output) -> io::Result<()> {
+    fn push(&mut self, transfer: u64, whole: usize, out: &mut OutgoingFrames) -> io::Result<()> {
         let bytes = self.buffer.get(..whole).unwrap_or_default();
         self.hasher.update(bytes);
         out.push_data(transfer, whole, |room| {

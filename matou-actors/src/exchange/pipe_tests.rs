@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::engine_pair::{ALL, Pair, content};
-use super::messages::{Order, Report};
+use super::messages::{ExchangeOrder, Report};
 use crate::transfer::{ChosenFile, Pipe};
 
 /// A pipe that Ada sends, and its other end.
@@ -13,7 +13,7 @@ fn piped(pair: &mut Pair, name: &str) -> File {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let pipe = Arc::new(Pipe::from(File::from(read)));
     let chosen = Arc::new(ChosenFile::piped(name.into(), pipe));
-    pair.engines[0].order(Order::Offer { key: 7, chosen });
+    pair.engines[0].order(ExchangeOrder::Offer { key: 7, chosen });
     File::from(write)
 }
 
@@ -95,7 +95,7 @@ fn a_pipe_is_read_once() {
     let pipe = Arc::new(Pipe::from(File::open("/dev/null").unwrap()));
     for _ in 0..2 {
         let chosen = Arc::new(ChosenFile::piped("log".into(), Arc::clone(&pipe)));
-        pair.engines[0].order(Order::Offer { key: 7, chosen });
+        pair.engines[0].order(ExchangeOrder::Offer { key: 7, chosen });
     }
     pair.run(ALL);
     assert_eq!(pair.received(1).len(), 1);

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 
 use super::digest::finish;
-use super::output::Output;
+use super::output::OutgoingFrames;
 use super::pipe::{PipeReader, PipeStep};
-use super::survey::{Origin, modified, survey, unreadable};
+use super::survey::{SourceOrigin, modified, survey, unreadable};
 use super::transfers::effect::{SourceDone, SourceError, SourceJob};
 use super::transfers::manifest::{Entry, Manifest};
 use super::yielding::Yielding;
@@ -57,9 +57,9 @@ impl SourceFiles {
     ) -> Result<(Manifest, Self), String> {
         let (manifest, origin) = survey(chosen)?;
         let from = match origin {
-            Origin::Folder => Input::Folder,
-            Origin::File(chosen, opened) => Input::File(chosen, opened),
-            Origin::Pipe(input) => Input::Pipe(Box::new(PipeReader::new(input))),
+            SourceOrigin::Folder => Input::Folder,
+            SourceOrigin::File(chosen, opened) => Input::File(chosen, opened),
+            SourceOrigin::Pipe(input) => Input::Pipe(Box::new(PipeReader::new(input))),
         };
         let root = manifest.root.clone();
         Ok((manifest, Self { root, from, current: None, yielding }))
@@ -70,7 +70,7 @@ impl SourceFiles {
         &mut self,
         transfer: u64,
         job: &SourceJob,
-        out: &mut Output,
+        out: &mut OutgoingFrames,
     ) -> Result<SourceDone, SourceError> {
         match (job, &mut self.current) {
             (SourceJob::ReadPipe, _) => self.read_pipe(transfer, out),
@@ -111,7 +111,11 @@ impl SourceFiles {
         }
     }
 
-    fn read_pipe(&mut self, transfer: u64, out: &mut Output) -> Result<SourceDone, SourceError> {
+    fn read_pipe(
+        &mut self,
+        transfer: u64,
+        out: &mut OutgoingFrames,
+    ) -> Result<SourceDone, SourceError> {
         let Input::Pipe(pipe) = &mut self.from else {
             return Err(SourceError::Unreadable("it is no pipe".into()));
         };
@@ -178,7 +182,7 @@ impl Current {
         transfer: u64,
         from: u64,
         count: usize,
-        out: &mut Output,
+        out: &mut OutgoingFrames,
     ) -> Result<SourceDone, SourceError> {
         self.begin_at(from);
         let read = out.push_data(transfer, count, |room| {

@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = 1_000_000;
 
 /// Where the bytes of a transfer come from.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub(super) enum SourceOrigin {
     Folder,
     /// The chosen file, open at first: it may have moved by the time it is taken.
     File(Arc<ChosenFile>, Option<File>),
@@ -27,7 +27,7 @@ pub(super) enum Origin {
 }
 
 /// An error is for the user.
-type Surveyed = Result<(Manifest, Origin), String>;
+type Surveyed = Result<(Manifest, SourceOrigin), String>;
 
 /// Looks at what was chosen.
 pub(super) fn survey(chosen: &Arc<ChosenFile>) -> Surveyed {
@@ -52,7 +52,7 @@ fn of_pipe(chosen: &Arc<ChosenFile>) -> Surveyed {
         entries: vec![Entry { path, size: 0, modified, flags: 0 }],
         skipped: 0,
     };
-    Ok((manifest, Origin::Pipe(pipe)))
+    Ok((manifest, SourceOrigin::Pipe(pipe)))
 }
 
 fn of_file(chosen: &Arc<ChosenFile>) -> Surveyed {
@@ -77,7 +77,7 @@ fn of_file(chosen: &Arc<ChosenFile>) -> Surveyed {
         entries: vec![entry],
         skipped: 0,
     };
-    Ok((manifest, Origin::File(Arc::clone(chosen), Some(source.file))))
+    Ok((manifest, SourceOrigin::File(Arc::clone(chosen), Some(source.file))))
 }
 
 fn of_folder(path: &Path) -> Surveyed {
@@ -134,7 +134,7 @@ fn of_folder(path: &Path) -> Surveyed {
         modified: modified(&status),
         skipped,
     };
-    Ok((manifest, Origin::Folder))
+    Ok((manifest, SourceOrigin::Folder))
 }
 
 /// When something was modified.

@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use self::effect::{Effect, SourceDone, SourceError, SourceJob, TargetDone, TargetJob};
 use self::manifest::Manifest;
-use self::receiving::{Next, Receiving};
-use self::sending::{Follows, Sending};
+use self::receiving::{Receiving, ReceivingStep};
+use self::sending::{Sending, SendingStep};
 use super::messages::{End, Report};
 use crate::protocol::v2::{CancelReason, MessageFrame, RefuseReason};
 use crate::transfer::{Moved, ProgressSampler};
@@ -245,7 +245,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    fn sent(&mut self, transfer: u64, follows: Follows, now: Instant) {
+    fn sent(&mut self, transfer: u64, follows: SendingStep, now: Instant) {
         let since = now.saturating_duration_since(self.start);
         let Some(of) = self.sending.get_mut(&transfer) else { return };
         // Before a job nothing has moved yet.
@@ -253,7 +253,7 @@ impl<C> Transfers<C> {
         if let Some(moved) = moved.flatten() {
             self.report(Report::Moved { transfer, moved });
         }
-        let Follows { frames, message, job } = follows;
+        let SendingStep { frames, message, job } = follows;
         self.effects.extend(frames.into_iter().map(Effect::Frame));
         self.effects.extend(message.map(|frame| Effect::Report(Report::Frame(frame))));
         self.effects.extend(job.map(|job| Effect::Source { transfer, job }));
@@ -290,13 +290,13 @@ impl<C> Transfers<C> {
         }
     }
 
-    fn follow(&mut self, transfer: u64, next: Result<Next, End>, now: Instant) {
+    fn follow(&mut self, transfer: u64, next: Result<ReceivingStep, End>, now: Instant) {
         match next {
-            Ok(Next::Nothing) => {}
-            Ok(Next::Job(job)) => self.effects.push_back(Effect::Target { transfer, job }),
-            Ok(Next::Message(frame)) => self.message(frame),
-            Ok(Next::Frame(frame)) => self.effects.push_back(Effect::Frame(frame)),
-            Ok(Next::Whole { path, hash }) => {
+            Ok(ReceivingStep::Nothing) => {}
+            Ok(ReceivingStep::Job(job)) => self.effects.push_back(Effect::Target { transfer, job }),
+            Ok(ReceivingStep::Message(frame)) => self.message(frame),
+            Ok(ReceivingStep::Frame(frame)) => self.effects.push_back(Effect::Frame(frame)),
+            Ok(ReceivingStep::Whole { path, hash }) => {
                 self.last_progress(transfer, now);
                 let received = self.receiving.get(&transfer).map(|of| &of.transfer);
                 // Not what was offered: a folder may have become smaller since, or never was so large.

@@ -16,8 +16,8 @@ use rustls::{Connection, Writer};
 use super::engine::Engine;
 use super::front::{data_front, frame_length};
 use super::handle::{Exchange, FrameSender, Queued, handles};
-use super::messages::{Order, Report, Settings};
-use super::output::{MOST_DATA, Output};
+use super::messages::{ExchangeOrder, Report, Settings};
+use super::output::{MOST_DATA, OutgoingFrames};
 use super::yielding::Yielding;
 use crate::protocol::Decode as _;
 use crate::protocol::v2::{FileFrame, MAX_DATA};
@@ -58,7 +58,7 @@ pub fn start(
             unused: vec![0; READ],
             plain: BytesMut::new(),
             data: None,
-            out: Output::default(),
+            out: OutgoingFrames::default(),
             socket_full: false,
             ready: Ready { socket: true, orders: true },
             yielding,
@@ -82,7 +82,7 @@ struct Worker {
     /// The transfer whose DATA is being read, and how much of it is still to come.
     data: Option<(u64, usize)>,
     /// Frames for the other side.
-    out: Output,
+    out: OutgoingFrames,
     socket_full: bool,
     ready: Ready,
     yielding: Rc<Yielding>,
@@ -158,7 +158,7 @@ impl Worker {
         while (&self.woken).read(&mut wakes).is_ok_and(|read| read > 0) {}
         loop {
             match self.orders.try_recv() {
-                Ok((Order::Close, _)) | Err(TryRecvError::Disconnected) => {
+                Ok((ExchangeOrder::Close, _)) | Err(TryRecvError::Disconnected) => {
                     return Err(ConnectionEnd::Closed);
                 }
                 Ok((order, _place)) => self.engine.order(order),

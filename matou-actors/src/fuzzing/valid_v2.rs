@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::protocol::v2::{
     Answer, Answered, CancelReason, Candidate, CandidateKind, Candidates, ClientFrame, DataRun,
     Declined, DialReport, DialResult, Dialled, Digest, Endpoint, EntryPath, FileFrame, LeaveReason,
-    MeetingResult, Member, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
+    MeetingResult, MemberRevision, MessageFrame, NoticeCode, NoticeLevel, OfferKind, PasswordProof,
     PrivatePort, PublicKey, RefuseReason, ServerFrame, SessionId, SignInRefusal, Text, Ticket,
     UnixMillis,
 };
@@ -88,7 +88,7 @@ fn client_frames() -> Vec<ClientFrame> {
 }
 
 fn server_frames() -> Vec<ServerFrame> {
-    let (username, member) = (name("Иван"), Member::Revision2(KEY));
+    let (username, member) = (name("Иван"), MemberRevision::Revision2(KEY));
     let accepted = Answered::Accepted { by: name("bob"), key: KEY, candidates: candidates() };
     let declined = Answered::Declined { by: name("bob"), reason: Declined::Expired };
     vec![
@@ -101,7 +101,7 @@ fn server_frames() -> Vec<ServerFrame> {
             present: 2,
         },
         ServerFrame::Refused { reason: SignInRefusal::OtherKey, text: label("not yours") },
-        ServerFrame::Present { username: username.clone(), member: Member::Revision1 },
+        ServerFrame::Present { username: username.clone(), member: MemberRevision::Revision1 },
         ServerFrame::Joined { sequence: 4, time: NOON, username: username.clone(), member },
         ServerFrame::Left {
             sequence: 5,

@@ -49,7 +49,9 @@ pub use accept::bans_file::BansFileError;
 pub use accept::password_file::{PasswordFileError, read_password};
 pub use lifecycle::monitor::{Monitor, Unhealthy};
 pub use lifecycle::reload::ReloadError;
-pub use lifecycle::start::{Failure, Running, StartError, check_admitted_keys, check_bans, start};
+pub use lifecycle::start::{
+    CriticalFailure, RunningServer, StartError, check_admitted_keys, check_bans, start,
+};
 pub use metrics::snapshot::{Counts, Snapshot};
 pub use settings::{
     AdminSettings, ClusterSettings, DiscoverySettings, HistorySettings, Limits, LogFormat,

@@ -26,7 +26,7 @@ const ORPHAN_STALL: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Transfer {
     key: u64,
-    job: Option<Job>,
+    job: Option<TransferJob>,
     socket: Arc<TcpStream>,
     report: Recipient<TransferReport>,
     progress: Arc<Progress>,
@@ -45,7 +45,7 @@ pub struct Transfer {
 
 /// What is to be moved.
 #[derive(Debug)]
-pub enum Job {
+pub enum TransferJob {
     /// Send this file, header first.
     Send(Arc<ChosenFile>),
     /// Receive so many bytes, whose header was read already, into a new file.
@@ -131,13 +131,13 @@ impl Transfer {
     /// A transfer over `socket`, which must be in blocking mode, that reports to `report` under `key`.
     pub fn new(
         key: u64,
-        job: Job,
+        job: TransferJob,
         socket: Arc<TcpStream>,
         report: Recipient<TransferReport>,
     ) -> Self {
         let direction = match job {
-            Job::Send(_) => Shutdown::Write,
-            Job::Receive { .. } => Shutdown::Read,
+            TransferJob::Send(_) => Shutdown::Write,
+            TransferJob::Receive { .. } => Shutdown::Read,
         };
         let mut sampler = ProgressSampler::default();
         sampler.sample(Duration::ZERO, 0);
@@ -270,13 +270,13 @@ impl Handler<Orphan> for Transfer {
 type BegunSender = oneshot::Sender<(PathBuf, u64)>;
 
 /// The thread's whole work.
-fn run(job: Job, socket: &TcpStream, progress: &Progress, begun: BegunSender) -> Verdict {
+fn run(job: TransferJob, socket: &TcpStream, progress: &Progress, begun: BegunSender) -> Verdict {
     match job {
-        Job::Send(chosen) => match chosen.open() {
+        TransferJob::Send(chosen) => match chosen.open() {
             Ok(source) => send(chosen.path().to_owned(), &source, socket, progress, begun),
             Err(error) => Verdict::NotBegun(error.to_string()),
         },
-        Job::Receive { downloads, stamp, size } => match downloads.begin(stamp, size) {
+        TransferJob::Receive { downloads, stamp, size } => match downloads.begin(stamp, size) {
             Ok(part) => {
                 let _ = begun.send((part.path(), size));
                 let wrote = |left| part.wrote(left);

@@ -8,8 +8,8 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Cancel, ChosenFile, Downloads, FileStamp, Job, Moved, Transfer, TransferEvent, TransferReport,
-    Verdict,
+    Cancel, ChosenFile, Downloads, FileStamp, Moved, Transfer, TransferEvent, TransferJob,
+    TransferReport, Verdict,
 };
 use crate::protocol::Username;
 
@@ -44,29 +44,29 @@ struct Running {
     peer: TcpStream,
 }
 
-fn start(job: Job) -> Running {
+fn start(job: TransferJob) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     start_over(Arc::new(listener.accept().unwrap().0), peer, job)
 }
 
-fn start_over(socket: Arc<TcpStream>, peer: TcpStream, job: Job) -> Running {
+fn start_over(socket: Arc<TcpStream>, peer: TcpStream, job: TransferJob) -> Running {
     let (sender, reports) = mpsc::unbounded_channel();
     let report = Probe(sender).start().recipient();
     let transfer = Transfer::new(KEY, job, Arc::clone(&socket), report).start();
     Running { transfer, reports, socket, peer }
 }
 
-fn send(path: &Path) -> Job {
+fn send(path: &Path) -> TransferJob {
     let handles = Arc::new(Semaphore::new(1));
-    Job::Send(Arc::new(ChosenFile::choose(path.into(), &handles).unwrap()))
+    TransferJob::Send(Arc::new(ChosenFile::choose(path.into(), &handles).unwrap()))
 }
 
-fn receive(folder: &Path, size: u64) -> Job {
+fn receive(folder: &Path, size: u64) -> TransferJob {
     let downloads = Arc::new(Downloads::new(folder.into(), 0));
     let time = jiff::civil::date(2026, 11, 25).at(12, 0, 0, 0);
     let stamp = FileStamp::new(&Username::parse("bob").unwrap(), time);
-    Job::Receive { downloads, stamp, size }
+    TransferJob::Receive { downloads, stamp, size }
 }
 
 impl Running {

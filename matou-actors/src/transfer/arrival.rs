@@ -10,7 +10,7 @@ use std::net::TcpStream;
 pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
     use std::time::Duration;
 
-    use crate::tcp_info::{State, tcp_info};
+    use crate::tcp_info::{TcpState, tcp_info};
 
     // There is no event for it, so it is polled: at once, after a round trip, and then less often.
     const FIRST: Duration = Duration::from_micros(250);
@@ -22,10 +22,10 @@ pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
             return Err(error);
         }
         let info = tcp_info(socket)?;
-        if info.waiting == 0 && info.state != State::Closed {
+        if info.waiting == 0 && info.state != TcpState::Closed {
             return Ok(());
         }
-        if info.state != State::Sending {
+        if info.state != TcpState::Sending {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         std::thread::sleep(pause);

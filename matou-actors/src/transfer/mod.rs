@@ -25,7 +25,7 @@ mod round_trip;
 mod source;
 mod space;
 
-pub use actor::{Cancel, Job, Orphan, Transfer, TransferEvent, TransferReport, Verdict};
+pub use actor::{Cancel, Orphan, Transfer, TransferEvent, TransferJob, TransferReport, Verdict};
 pub use arrival::abort;
 pub use downloads::{DownloadError, Downloads, PartFile};
 pub(crate) use downloads::{ReservedSpace, rename_new};

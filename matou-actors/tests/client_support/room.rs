@@ -17,7 +17,7 @@ pub struct FakeRoom {
 }
 
 struct State {
-    members: Vec<Member>,
+    members: Vec<MemberRevision>,
     held: Vec<Username>,
     /// Frames of a private set-up are seen, and not passed on.
     deaf: bool,
@@ -25,7 +25,7 @@ struct State {
     accepting: Option<actix_rt::task::JoinHandle<()>>,
 }
 
-struct Member {
+struct MemberRevision {
     name: Username,
     out: mpsc::UnboundedSender<Bytes>,
 }
@@ -163,7 +163,7 @@ impl State {
                 for member in &self.members {
                     answer(ServerFrame::Joined(member.name.clone()));
                 }
-                self.members.push(Member { name: name.clone(), out: out.clone() });
+                self.members.push(MemberRevision { name: name.clone(), out: out.clone() });
                 self.send_all(&ServerFrame::Joined(name.clone()));
                 *me = Some(name);
             }

@@ -32,7 +32,7 @@ pub struct Server {
     pub key: PublicKey,
     pub monitor: Monitor,
     changes: mpsc::Sender<Change>,
-    failure: std::sync::mpsc::Receiver<server::Failure>,
+    failure: std::sync::mpsc::Receiver<server::CriticalFailure>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// Waits until a critical actor has failed.
-    pub fn failed(&self) -> server::Failure {
+    pub fn failed(&self) -> server::CriticalFailure {
         self.failure.recv_timeout(DEADLINE).unwrap()
     }
 

@@ -30,7 +30,7 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
     let listener = TcpListener::from_std(listener)?;
     actix_rt::spawn(exporter.clone().upkeep());
     actix_rt::spawn(async move {
-        let mut open = Open::default();
+        let mut open = OpenConnections::default();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => open.answer(stream, exporter.clone()).await,
@@ -47,7 +47,7 @@ pub(super) fn serve(listener: StdListener, exporter: Exporter, logger: Logger) -
 /// The requests under way, the oldest first. A new one takes the place of the oldest that has not
 /// said yet what it wants: slow connections, however many, do not keep out one that asks at once.
 #[derive(Default)]
-struct Open(VecDeque<Client>);
+struct OpenConnections(VecDeque<Client>);
 
 struct Client {
     task: JoinHandle<()>,
@@ -55,7 +55,7 @@ struct Client {
     asked: Rc<Cell<bool>>,
 }
 
-impl Open {
+impl OpenConnections {
     async fn answer(&mut self, stream: TcpStream, exporter: Exporter) {
         self.0.retain(|client| !client.task.is_finished());
         if self.0.len() >= MAX_CONCURRENT {

@@ -7,7 +7,7 @@ use matou_actors::trust::Identity;
 use slog::{Logger, info, warn};
 
 use crate::exit::Failure;
-use crate::key_file::{self, Origin, data_folder};
+use crate::key_file::{self, KeyOrigin, data_folder};
 
 /// The key, made at the first start; `None` when there is no place for one and none is asked for.
 pub(super) fn load(
@@ -22,7 +22,7 @@ pub(super) fn load(
     };
     match loaded {
         Ok(((identity, origin), path)) => {
-            let made = origin == Origin::Made;
+            let made = origin == KeyOrigin::Made;
             info!(logger, "{}", if made { "made the server's key" } else { "the server's key" };
                 "fingerprint" => %identity.fingerprint(), "path" => %path.display());
             Ok(Some(identity))

@@ -16,14 +16,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 
 use matou_actors::server::admin::ControlRequest;
-use matou_actors::server::{PlainClients, Running, SecuritySettings, ServerSettings, StartError};
+use matou_actors::server::{
+    PlainClients, RunningServer, SecuritySettings, ServerSettings, StartError,
+};
 use matou_actors::trust::Identity;
 use slog::{Logger, crit, info, warn};
 use tokio::sync::mpsc;
 
 use self::metrics::Exporter;
 use self::operators::SocketFile;
-use self::reload::Source;
+use self::reload::ReloadSource;
 use crate::arguments::ServerArguments;
 use crate::discovery::Announcement;
 use crate::exit::Failure;
@@ -33,7 +35,7 @@ use crate::stdout::print;
 
 /// Runs the server until a signal or an operator stops it.
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
-    let source = Source::new(arguments, descriptors::raise_limit());
+    let source = ReloadSource::new(arguments, descriptors::raise_limit());
     let settings = source.read()?;
     if arguments.check_config {
         bind::addresses(&settings.network).map_err(|failure| unusable(&failure))?;
@@ -84,7 +86,7 @@ impl Sockets {
 }
 
 async fn serve(
-    source: &Source<'_>,
+    source: &ReloadSource<'_>,
     mut settings: ServerSettings,
     sockets: Sockets,
     log: &Log,
@@ -135,8 +137,8 @@ async fn serve(
 
 /// Handles signals and operator requests until one of them, or a failure, stops the server.
 async fn attend(
-    source: &Source<'_>,
-    running: &mut Running,
+    source: &ReloadSource<'_>,
+    running: &mut RunningServer,
     signals: &mut Signals,
     had_terminal: bool,
     controls: &mut mpsc::Receiver<ControlRequest>,
@@ -177,7 +179,7 @@ async fn attend(
 
 fn publish_metrics(
     listener: TcpListener,
-    running: &Running,
+    running: &RunningServer,
     logger: &Logger,
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("cannot serve metrics: {error}"));
@@ -207,7 +209,7 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn log_addresses(running: &Running, identity: Option<&Identity>, logger: &Logger) {
+fn log_addresses(running: &RunningServer, identity: Option<&Identity>, logger: &Logger) {
     for address in running.addresses() {
         info!(logger, "listening"; "address" => %address);
     }

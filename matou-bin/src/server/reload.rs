@@ -1,6 +1,6 @@
 //! Reads the settings, at start and on reload.
 
-use matou_actors::server::{Running, ServerSettings};
+use matou_actors::server::{RunningServer, ServerSettings};
 use slog::{Logger, error, info, warn};
 
 use super::descriptors::{self, Descriptors};
@@ -11,12 +11,12 @@ use crate::logging::{Log, shifted};
 use crate::settings::{SettingsError, load_server};
 
 /// The sources of the settings: the same file, environment and flags each time.
-pub(super) struct Source<'a> {
+pub(super) struct ReloadSource<'a> {
     arguments: &'a ServerArguments,
     descriptors: Descriptors,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ReloadSource<'a> {
     /// `descriptors` is the state at process start.
     pub(super) fn new(arguments: &'a ServerArguments, descriptors: Descriptors) -> Self {
         Self { arguments, descriptors }
@@ -41,7 +41,7 @@ impl<'a> Source<'a> {
     /// invalid, nothing. Returns the changed keys that need a restart, or the error.
     pub(super) fn reload(
         &self,
-        running: &mut Running,
+        running: &mut RunningServer,
         log: &Log,
     ) -> Result<Vec<&'static str>, String> {
         notify::reloading(&log.logger);

@@ -13,8 +13,8 @@ use crate::client::ids::{TransferId, TransferIds};
 use crate::client::messages::{FileEvent, FileSeen, OutgoingFile};
 use crate::protocol::Username;
 use crate::transfer::{
-    Cancel, ChosenFile, Downloads, FileStamp, Job, Orphan, Transfer, TransferEvent, TransferReport,
-    Verdict, abort,
+    Cancel, ChosenFile, Downloads, FileStamp, Orphan, Transfer, TransferEvent, TransferJob,
+    TransferReport, Verdict, abort,
 };
 
 /// What the files of all sessions share.
@@ -165,13 +165,13 @@ impl FileConnection {
         match effect {
             FileEffect::Send(id) => {
                 if let Some(file) = self.files.get(&id) {
-                    self.start(id, Job::Send(Arc::clone(file)));
+                    self.start(id, TransferJob::Send(Arc::clone(file)));
                 }
             }
             FileEffect::Receive { id, size } => {
                 let stamp = FileStamp::new(&self.peer, jiff::Zoned::now().datetime());
                 let downloads = Arc::clone(&self.context.downloads);
-                self.start(id, Job::Receive { downloads, stamp, size });
+                self.start(id, TransferJob::Receive { downloads, stamp, size });
             }
             // Once for each request of the user, or once in the life of a connection.
             FileEffect::Stop { id, reason } => {
@@ -209,7 +209,7 @@ impl FileConnection {
         }
     }
 
-    fn start(&mut self, id: TransferId, job: Job) {
+    fn start(&mut self, id: TransferId, job: TransferJob) {
         let transfer = Transfer::new(id.0, job, Arc::clone(&self.socket), self.reports.clone());
         self.transfers.insert(id, transfer.start());
     }

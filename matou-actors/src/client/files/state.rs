@@ -102,7 +102,7 @@ pub(crate) struct Circumstances {
 #[derive(Debug, Default)]
 pub(crate) struct FileState {
     pub(super) queue: VecDeque<QueuedFile>,
-    pub(super) sending: Option<Sending>,
+    pub(super) sending: Option<SendingFile>,
     pub(super) incoming: Option<IncomingFile>,
     /// Why no file can be sent any more, if so.
     pub(super) sending_closed: Option<String>,
@@ -122,7 +122,7 @@ pub(super) struct QueuedFile {
 
 /// The file that is sent now.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct SendingFile {
     pub(super) id: TransferId,
     pub(super) bytes: u64,
     pub(super) resent: bool,
@@ -222,7 +222,7 @@ impl FileState {
             return;
         }
         if let Some(QueuedFile { id, resent }) = self.queue.pop_front() {
-            self.sending = Some(Sending { id, bytes: 0, resent, give_back: false });
+            self.sending = Some(SendingFile { id, bytes: 0, resent, give_back: false });
             self.effect(FileEffect::Send(id));
         }
     }

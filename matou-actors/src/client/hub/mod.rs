@@ -31,7 +31,7 @@ use crate::client::channels::pending_commands::PendingCommands;
 use crate::client::link::actor::LinkActor;
 use crate::client::link::view::ServerView;
 use crate::client::peers::Peers;
-use crate::client::people_file::{Changes, load};
+use crate::client::people_file::{PeopleChanges, load};
 use crate::client::session::running::Sessions;
 use crate::exchange::remove_old_parts;
 use crate::transfer::Downloads;
@@ -55,7 +55,7 @@ pub(crate) struct Hub {
     pending: PendingCommands,
 
     peers: Peers,
-    people_changes: Changes,
+    people_changes: PeopleChanges,
     sessions: Sessions,
     downloads: Arc<Downloads>,
 
@@ -94,7 +94,7 @@ impl Hub {
             logger,
             pending: PendingCommands::default(),
             peers,
-            people_changes: Changes::default(),
+            people_changes: PeopleChanges::default(),
             sessions,
             downloads,
             leaving: Leaving::No,

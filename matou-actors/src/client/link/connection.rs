@@ -31,7 +31,7 @@ const PROGRAM: &str = concat!("Matou ", env!("CARGO_PKG_VERSION"));
 
 /// The revision that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
+enum Revision {
     Revision1,
     Revision2,
 }
@@ -56,7 +56,7 @@ pub(crate) struct ServerConnection {
     setup: ConnectionSetup,
     queue: SendQueue,
     /// The revision that is spoken, once the server is reached.
-    revision: Rc<Cell<Dialect>>,
+    revision: Rc<Cell<Revision>>,
     /// What HELLO proves about the server's password.
     password: Rc<Cell<PasswordProof>>,
     /// Bytes that were last reported as not yet written.
@@ -66,7 +66,7 @@ pub(crate) struct ServerConnection {
 impl ServerConnection {
     pub(crate) fn new(setup: ConnectionSetup) -> Self {
         let queue = SendQueue::new(SEND_QUEUE, Pace::Progress);
-        let (revision, password) = (Dialect::Revision1, PasswordProof::None);
+        let (revision, password) = (Revision::Revision1, PasswordProof::None);
         let (revision, password) = (Rc::new(Cell::new(revision)), Rc::new(Cell::new(password)));
         Self { setup, queue, revision, password, unwritten: 0 }
     }
@@ -80,12 +80,12 @@ impl ServerConnection {
     /// Queues a frame in the revision that is spoken.
     fn push(&self, frame: &v2::ClientFrame) -> Result<(), Full> {
         match (self.revision.get(), frame) {
-            (Dialect::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
+            (Revision::Revision2, v2::ClientFrame::Revision1(ClientFrame::Join(username))) => {
                 self.queue.push(&hello(username, self.password.get(), self.setup.last_sequence))
             }
-            (Dialect::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.queue.push(frame),
+            (Revision::Revision2, _) | (_, v2::ClientFrame::Revision1(_)) => self.queue.push(frame),
             // Of users with keys only a server of revision 2 speaks.
-            (Dialect::Revision1, _) => Ok(()),
+            (Revision::Revision1, _) => Ok(()),
         }
     }
 
@@ -98,8 +98,8 @@ impl ServerConnection {
     ) {
         let pushed = match (action, self.revision.get()) {
             (false, _) => self.push(&ClientFrame::Say(text).into()),
-            (true, Dialect::Revision1) => self.push(&ClientFrame::Say(text.as_action()).into()),
-            (true, Dialect::Revision2) => {
+            (true, Revision::Revision1) => self.push(&ClientFrame::Say(text.as_action()).into()),
+            (true, Revision::Revision2) => {
                 self.queue.push(&v2::ClientFrame::Say { flags: v2::ACTION, text })
             }
         };
@@ -196,14 +196,14 @@ async fn live(
     generation: u64,
     name: &ServerName,
     reached: Reached,
-    revision: &Cell<Dialect>,
+    revision: &Cell<Revision>,
     queue: &SendQueue,
     reports: &Recipient<ConnectionReport>,
 ) -> (String, bool) {
     let Reached { stream, local, server, addresses, security, .. } = reached;
     let dialect = match &security {
-        LinkSecurity::Plain => Dialect::Revision1,
-        LinkSecurity::Encrypted { .. } => Dialect::Revision2,
+        LinkSecurity::Plain => Revision::Revision1,
+        LinkSecurity::Encrypted { .. } => Revision::Revision2,
     };
     revision.set(dialect);
     // Once in its life.
@@ -214,12 +214,12 @@ async fn live(
     let writing = queue.write_to(output);
     // How long the server may take to read all that was said is decided elsewhere.
     let reason = match dialect {
-        Dialect::Revision1 => {
+        Revision::Revision1 => {
             let input = Frames::<_, v1::ServerFrame>::new(input);
             let reading = read(generation, input, reports, &mut foreign);
             drive_connection(reading, writing, None).await
         }
-        Dialect::Revision2 => {
+        Revision::Revision2 => {
             let input = Frames::<_, v2::ServerFrame>::new(input);
             let reading = read(generation, input, reports, &mut foreign);
             drive_connection(reading, writing, None).await

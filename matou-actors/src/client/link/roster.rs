@@ -2,7 +2,7 @@
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
-use crate::protocol::v2::{Member, PublicKey};
+use crate::protocol::v2::{MemberRevision, PublicKey};
 use crate::protocol::{FoldedName, Username};
 
 /// More names than any server holds: one that announces more breaks the protocol.
@@ -30,7 +30,7 @@ pub(crate) struct Roster {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PresentUser {
     name: Username,
-    member: Member,
+    member: MemberRevision,
 }
 
 /// What an announcement means.
@@ -48,7 +48,12 @@ pub(crate) enum Arrival {
 
 impl Roster {
     /// CONOTIF, PRESENT or JOINED of `who`, while the user is called `me`.
-    pub(crate) fn arrived(&mut self, who: &Username, member: Member, me: &Username) -> Arrival {
+    pub(crate) fn arrived(
+        &mut self,
+        who: &Username,
+        member: MemberRevision,
+        me: &Username,
+    ) -> Arrival {
         let key = who.folded();
         let (known, own) = (self.present.contains_key(&key), key == me.folded());
         if self.present.size() >= MOST && !known {
@@ -118,8 +123,8 @@ impl Roster {
     /// The key that the server announced for this user; `None` for one of revision 1.
     pub(crate) fn key(&self, key: &FoldedName) -> Option<PublicKey> {
         match self.present.get(key)?.member {
-            Member::Revision1 => None,
-            Member::Revision2(public) => Some(public),
+            MemberRevision::Revision1 => None,
+            MemberRevision::Revision2(public) => Some(public),
         }
     }
 
@@ -141,11 +146,11 @@ mod tests {
     fn those_announced_before_the_own_name_were_here_before() {
         let (me, mut roster) = (name("Me"), Roster::default());
         assert!(roster.may_be_here(&name("Zoe").folded()));
-        assert_eq!(roster.arrived(&name("Ann"), Member::Revision1, &me), Arrival::Present);
+        assert_eq!(roster.arrived(&name("Ann"), MemberRevision::Revision1, &me), Arrival::Present);
         assert!(!roster.may_be_here(&name("Zoe").folded()));
-        assert_eq!(roster.arrived(&name("me"), Member::Revision1, &me), Arrival::Known);
-        assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::New);
-        assert_eq!(roster.arrived(&name("BOB"), Member::Revision1, &me), Arrival::Known);
+        assert_eq!(roster.arrived(&name("me"), MemberRevision::Revision1, &me), Arrival::Known);
+        assert_eq!(roster.arrived(&name("bob"), MemberRevision::Revision1, &me), Arrival::New);
+        assert_eq!(roster.arrived(&name("BOB"), MemberRevision::Revision1, &me), Arrival::Known);
         assert!(roster.left(&name("bOb")));
         assert!(!roster.left(&name("bob")));
         assert_eq!(roster.find(&name("ann").folded()), Some(&name("Ann")));
@@ -159,19 +164,19 @@ mod tests {
         assert!(roster.left(&name("EVE")));
         roster.clear();
         assert!(roster.may_be_here(&name("Zoe").folded()));
-        assert_eq!(roster.arrived(&name("bob"), Member::Revision1, &me), Arrival::Present);
+        assert_eq!(roster.arrived(&name("bob"), MemberRevision::Revision1, &me), Arrival::Present);
     }
 
     #[test]
     fn a_user_who_left_is_not_here_although_the_server_announces_no_one_to_newcomers() {
         let (me, bob, mut roster) = (name("Me"), name("Bob"), Roster::default());
-        roster.arrived(&me, Member::Revision1, &me);
+        roster.arrived(&me, MemberRevision::Revision1, &me);
         assert!(roster.may_be_here(&bob.folded()));
         roster.left(&bob);
         assert!(!roster.may_be_here(&bob.folded()) && roster.may_be_here(&name("Ann").folded()));
         roster.spoke(&name("BOB"));
         roster.left(&bob);
-        roster.arrived(&bob, Member::Revision1, &me);
+        roster.arrived(&bob, MemberRevision::Revision1, &me);
         assert_eq!(roster.find(&bob.folded()), Some(&bob));
         roster.clear();
         assert!(roster.may_be_here(&bob.folded()));

@@ -12,7 +12,7 @@ use super::server_link::{SentAway, ServerLink};
 use super::sign_in::SignInAnswer;
 use crate::client::api::event::{ErrorCode, Event, PastMessage};
 use crate::client::messages::LinkEvent;
-use crate::protocol::v2::{self, Member, NoticeCode, SignInRefusal, Text};
+use crate::protocol::v2::{self, MemberRevision, NoticeCode, SignInRefusal, Text};
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
 impl ServerLink {
@@ -85,7 +85,7 @@ impl ServerLink {
     fn frame_of_revision_1(&mut self, frame: ServerFrame, now: Instant) {
         match frame {
             ServerFrame::JoinAnswer { accepted } => self.answered(accepted, now),
-            ServerFrame::Joined(who) => self.arrived(who, Member::Revision1, now),
+            ServerFrame::Joined(who) => self.arrived(who, MemberRevision::Revision1, now),
             ServerFrame::Message { from, text } => self.message(from, text),
             ServerFrame::Left(who) => self.left(who),
             ServerFrame::PrivateRequested { .. }
@@ -180,7 +180,7 @@ impl ServerLink {
         self.emit(Event::Topic { topic: self.topic.clone(), changed });
     }
 
-    fn arrived(&mut self, who: Username, member: Member, now: Instant) {
+    fn arrived(&mut self, who: Username, member: MemberRevision, now: Instant) {
         let Some(me) = self.me().cloned() else { return };
         let own = who.folded() == me.folded();
         self.roster_changed = true;

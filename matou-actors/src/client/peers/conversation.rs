@@ -21,8 +21,8 @@ const MOST_UNASKED: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Conversation {
     name: Username,
-    asked: Option<Asked>,
-    answered: Option<Answered>,
+    asked: Option<OwnRequest>,
+    answered: Option<PeerRequest>,
     /// Open ones; the first is talked on.
     sessions: Vec<SessionNumber>,
     waiting: VecDeque<Item>,
@@ -39,14 +39,14 @@ pub(crate) struct Conversation {
 
 /// The user's own request.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum OwnRequest {
     Unanswered(RequestId),
     Connecting(SessionNumber),
 }
 
 /// The other one's request.
 #[derive(Debug, PartialEq, Eq)]
-enum Answered {
+enum PeerRequest {
     Undecided(RequestId),
     /// A further session that comes too soon behind the one before.
     Deferred(RequestId),
@@ -93,7 +93,7 @@ impl Conversation {
     pub(crate) fn is_pending(&self) -> bool {
         self.asked.is_some()
             || self.moving.is_some()
-            || matches!(self.answered, Some(Answered::Accepted(_) | Answered::Connecting(_)))
+            || matches!(self.answered, Some(PeerRequest::Accepted(_) | PeerRequest::Connecting(_)))
     }
 
     /// Whether the user is asked about another address.
@@ -103,12 +103,12 @@ impl Conversation {
 
     /// The user's own `request` was not answered or withdrawn yet.
     pub(crate) fn is_asking(&self, request: RequestId) -> bool {
-        self.asked == Some(Asked::Unanswered(request))
+        self.asked == Some(OwnRequest::Unanswered(request))
     }
 
     /// A request of the other one waits for the user.
     pub(crate) fn is_asked(&self) -> bool {
-        matches!(self.answered, Some(Answered::Undecided(_)))
+        matches!(self.answered, Some(PeerRequest::Undecided(_)))
     }
 
     /// The name was free for a time, so that its owner may be another than the peer.
@@ -151,7 +151,7 @@ impl Conversation {
         if self.accept(request) {
             return Pursuit::Accept;
         }
-        self.asked = Some(Asked::Unanswered(request));
+        self.asked = Some(OwnRequest::Unanswered(request));
         Pursuit::Ask
     }
 
@@ -160,7 +160,7 @@ impl Conversation {
         if self.is_pending() {
             return Pursuit::Pending;
         }
-        self.asked = Some(Asked::Unanswered(request));
+        self.asked = Some(OwnRequest::Unanswered(request));
         Pursuit::Ask
     }
 
@@ -172,10 +172,10 @@ impl Conversation {
         let talking = !self.sessions.is_empty() && self.sessions.len() < MOST_UNASKED;
         if (self.asked.is_some() || talking) && !self.is_given_up() {
             self.crossing = self.asked.is_some();
-            self.answered = Some(Answered::Accepted(request));
+            self.answered = Some(PeerRequest::Accepted(request));
             return Requested::Wanted;
         }
-        self.answered = Some(Answered::Undecided(request));
+        self.answered = Some(PeerRequest::Undecided(request));
         Requested::Undecided
     }
 
@@ -187,16 +187,16 @@ impl Conversation {
         }
         let wait = self.spacing.wait(now);
         if !wait.is_zero() {
-            self.answered = Some(Answered::Deferred(request));
+            self.answered = Some(PeerRequest::Deferred(request));
         }
         wait
     }
 
     /// The wait of a further session is over; whether to accept it.
     pub(crate) fn is_due(&mut self, request: RequestId) -> bool {
-        let due = self.answered == Some(Answered::Deferred(request));
+        let due = self.answered == Some(PeerRequest::Deferred(request));
         if due {
-            self.answered = Some(Answered::Accepted(request));
+            self.answered = Some(PeerRequest::Accepted(request));
         }
         due
     }
@@ -205,9 +205,10 @@ impl Conversation {
     /// to ask the user about it. An attempt that is not awaited, or a second question, is none.
     pub(crate) fn ask_to_move(&mut self, to: PendingMove) -> bool {
         let expected = if to.ports.is_some() {
-            matches!(self.answered, Some(Answered::Accepted(_))) && self.answered.take().is_some()
+            matches!(self.answered, Some(PeerRequest::Accepted(_)))
+                && self.answered.take().is_some()
         } else {
-            matches!(self.asked, Some(Asked::Unanswered(_))) && self.asked.take().is_some()
+            matches!(self.asked, Some(OwnRequest::Unanswered(_))) && self.asked.take().is_some()
         };
         let asks = expected && self.moving.is_none();
         if asks {
@@ -220,8 +221,8 @@ impl Conversation {
     pub(crate) fn accept_move(&mut self, session: SessionNumber) -> Option<PendingMove> {
         let to = self.moving.take()?;
         match to.ports {
-            Some(_) => self.answered = Some(Answered::Connecting(session)),
-            None => self.asked = Some(Asked::Connecting(session)),
+            Some(_) => self.answered = Some(PeerRequest::Connecting(session)),
+            None => self.asked = Some(OwnRequest::Connecting(session)),
         }
         self.crossing = false;
         Some(to)
@@ -236,9 +237,9 @@ impl Conversation {
     /// The user accepts; false when there is no request.
     pub(crate) fn accept(&mut self, request: RequestId) -> bool {
         let undecided =
-            matches!(self.answered, Some(Answered::Undecided(_) | Answered::Deferred(_)));
+            matches!(self.answered, Some(PeerRequest::Undecided(_) | PeerRequest::Deferred(_)));
         if undecided {
-            self.answered = Some(Answered::Accepted(request));
+            self.answered = Some(PeerRequest::Accepted(request));
         }
         undecided
     }
@@ -254,18 +255,18 @@ impl Conversation {
 
     /// PVCOESTASRC; whether the user asked, and so to listen for `session`.
     pub(crate) fn peer_accepted(&mut self, session: SessionNumber) -> bool {
-        let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
+        let asked = matches!(self.asked, Some(OwnRequest::Unanswered(_)));
         if asked {
-            self.asked = Some(Asked::Connecting(session));
+            self.asked = Some(OwnRequest::Connecting(session));
         }
         asked
     }
 
     /// PVCOESTADST; whether the user accepted, and so to connect for `session`.
     pub(crate) fn peer_listening(&mut self, session: SessionNumber) -> bool {
-        let accepted = matches!(self.answered, Some(Answered::Accepted(_)));
+        let accepted = matches!(self.answered, Some(PeerRequest::Accepted(_)));
         if accepted {
-            self.answered = Some(Answered::Connecting(session));
+            self.answered = Some(PeerRequest::Connecting(session));
         }
         accepted
     }
@@ -309,10 +310,10 @@ impl Conversation {
 
     /// The time limit of `request` is over.
     pub(crate) fn expired(&mut self, request: RequestId) -> Remains {
-        let asked = self.asked == Some(Asked::Unanswered(request));
+        let asked = self.asked == Some(OwnRequest::Unanswered(request));
         let answered = matches!(
             self.answered,
-            Some(Answered::Accepted(of) | Answered::Undecided(of)) if of == request
+            Some(PeerRequest::Accepted(of) | PeerRequest::Undecided(of)) if of == request
         );
         let moving = self.moving.is_some_and(|to| to.request == request);
         if moving {
@@ -329,10 +330,10 @@ impl Conversation {
 
     /// The other one left or the connection to the server was lost: no unfinished request can be answered.
     pub(crate) fn unreachable(&mut self) -> Remains {
-        let asked = matches!(self.asked, Some(Asked::Unanswered(_)));
+        let asked = matches!(self.asked, Some(OwnRequest::Unanswered(_)));
         let unfinished =
-            matches!(self.answered, Some(Answered::Accepted(_) | Answered::Undecided(_)));
-        if matches!(self.answered, Some(Answered::Deferred(_))) {
+            matches!(self.answered, Some(PeerRequest::Accepted(_) | PeerRequest::Undecided(_)));
+        if matches!(self.answered, Some(PeerRequest::Deferred(_))) {
             self.answered = None;
         }
         let moving = self.moving.take().is_some();
@@ -343,11 +344,11 @@ impl Conversation {
             self.answered = None;
         }
         let asking = match self.asked {
-            Some(Asked::Connecting(session)) => Some(session),
+            Some(OwnRequest::Connecting(session)) => Some(session),
             _ => None,
         };
         let answering = match self.answered {
-            Some(Answered::Connecting(session)) => Some(session),
+            Some(PeerRequest::Connecting(session)) => Some(session),
             _ => None,
         };
         let last = self.sessions.iter().copied().chain(asking).chain(answering).max();
@@ -362,24 +363,24 @@ impl Conversation {
             return None;
         }
         let mut sessions = std::mem::take(&mut self.sessions);
-        if let Some(Asked::Connecting(session)) = self.asked.take() {
+        if let Some(OwnRequest::Connecting(session)) = self.asked.take() {
             sessions.push(session);
         }
         match self.answered.take() {
-            Some(Answered::Connecting(session)) => sessions.push(session),
-            Some(undecided @ Answered::Undecided(_)) => self.answered = Some(undecided),
-            Some(Answered::Accepted(_) | Answered::Deferred(_)) | None => {}
+            Some(PeerRequest::Connecting(session)) => sessions.push(session),
+            Some(undecided @ PeerRequest::Undecided(_)) => self.answered = Some(undecided),
+            Some(PeerRequest::Accepted(_) | PeerRequest::Deferred(_)) | None => {}
         }
         (self.crossing, self.moving) = (false, None);
         Some((sessions, self.take_waiting()))
     }
 
     fn forget_attempt(&mut self, session: SessionNumber) -> bool {
-        if self.asked == Some(Asked::Connecting(session)) {
+        if self.asked == Some(OwnRequest::Connecting(session)) {
             self.asked = None;
             return true;
         }
-        if self.answered == Some(Answered::Connecting(session)) {
+        if self.answered == Some(PeerRequest::Connecting(session)) {
             self.answered = None;
             return true;
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use slog::debug;
 
 use super::outcome::Item;
-use super::transfers::{TransferEntry, TransferStage};
+use super::transfers::{PeerTransferStage, TransferEntry};
 use super::{PeerAction, Peers, Situation, Wake};
 use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};
 use crate::client::api::settings::Policy;
@@ -44,7 +44,7 @@ impl Peers {
                 format!("no file is offered under #{id}{what}; /transfers lists them"),
             );
         };
-        (entry.stage, entry.announced) = (TransferStage::InSession, true);
+        (entry.stage, entry.announced) = (PeerTransferStage::InSession, true);
         let session = entry.session;
         self.command(session, answer);
     }
@@ -59,10 +59,10 @@ impl Peers {
                 },
             );
         };
-        if matches!(entry.stage, TransferStage::Waiting(_)) {
+        if matches!(entry.stage, PeerTransferStage::Waiting(_)) {
             return self.fail(id, "you cancelled it".into());
         }
-        entry.stage = TransferStage::InSession;
+        entry.stage = PeerTransferStage::InSession;
         let session = entry.session;
         self.command(session, SessionCommand::CancelFile { id });
     }
@@ -100,8 +100,8 @@ impl Peers {
             return self.wait_for_connection(key, id, at);
         };
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        if let TransferStage::Waiting(file) =
-            std::mem::replace(&mut entry.stage, TransferStage::InSession)
+        if let PeerTransferStage::Waiting(file) =
+            std::mem::replace(&mut entry.stage, PeerTransferStage::InSession)
         {
             entry.session = Some(session);
             self.command(Some(session), SessionCommand::SendFile(file));
@@ -204,7 +204,7 @@ impl Peers {
             FileEvent::Whole { id, path, size, changed } => self.whole(id, path, size, changed),
             FileEvent::NotTaken { id, reason } => {
                 if let Some(entry) = self.transfers.get_mut(id) {
-                    entry.stage = TransferStage::Offered;
+                    entry.stage = PeerTransferStage::Offered;
                 }
                 self.error(
                     ErrorCode::Transfer,
@@ -302,7 +302,8 @@ impl Peers {
         }
         let id = file.id;
         let Some(entry) = self.transfers.get_mut(id) else { return };
-        (entry.stage, entry.session, entry.info.bytes) = (TransferStage::Waiting(file), None, 0);
+        (entry.stage, entry.session, entry.info.bytes) =
+            (PeerTransferStage::Waiting(file), None, 0);
         let key = entry.info.with.folded();
         if self.leaving {
             return self.fail(id, "not sent: you signed out".into());

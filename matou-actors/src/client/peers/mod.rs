@@ -54,7 +54,7 @@ use self::further::Allowance;
 use self::known_keys::KnownKeys;
 use self::numbered_requests::EncryptedRequests;
 use self::outcome::Item;
-use self::transfers::Transfers;
+use self::transfers::PeerTransfers;
 use self::undelivered::Undelivered;
 use crate::client::api::event::{ErrorCode, Event, KeyStanding};
 use crate::client::api::settings::{ClientSettings, Policy};
@@ -83,7 +83,7 @@ pub(crate) struct Peers {
     /// When users were asked last who have not accepted that.
     asked: HashMap<FoldedName, Instant>,
     numbers: u64,
-    transfers: Transfers,
+    transfers: PeerTransfers,
     accept_rate: AcceptRate,
     /// The client signs out: nothing new is begun.
     leaving: bool,
@@ -216,7 +216,7 @@ impl Peers {
             allowed: HashMap::new(),
             asked: HashMap::new(),
             numbers: 0,
-            transfers: Transfers::default(),
+            transfers: PeerTransfers::default(),
             accept_rate: AcceptRate::default(),
             leaving: false,
             encrypted: EncryptedRequests::default(),

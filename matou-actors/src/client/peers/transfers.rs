@@ -15,7 +15,7 @@ const MOST_ENDED: usize = 100;
 
 /// The offers, the files that wait, and those that move.
 #[derive(Debug, Default)]
-pub(crate) struct Transfers {
+pub(crate) struct PeerTransfers {
     entries: BTreeMap<TransferId, TransferEntry>,
     /// The last ones that are over.
     ended: VecDeque<TransferInfo>,
@@ -26,7 +26,7 @@ pub(crate) struct Transfers {
 #[derive(Debug)]
 pub(crate) struct TransferEntry {
     pub(crate) info: TransferInfo,
-    pub(crate) stage: TransferStage,
+    pub(crate) stage: PeerTransferStage,
     /// The session that it goes over, once there is one.
     pub(crate) session: Option<SessionNumber>,
     /// Free bytes in the downloads folder when it was offered, if known.
@@ -41,7 +41,7 @@ pub(crate) struct TransferEntry {
 
 /// How far one of them is.
 #[derive(Debug)]
-pub(crate) enum TransferStage {
+pub(crate) enum PeerTransferStage {
     /// For a session.
     Waiting(OutgoingFile),
     /// For the user.
@@ -53,11 +53,11 @@ pub(crate) enum TransferStage {
 impl TransferEntry {
     /// Whether the user has to answer it.
     pub(crate) fn is_offered(&self) -> bool {
-        matches!(self.stage, TransferStage::Offered)
+        matches!(self.stage, PeerTransferStage::Offered)
     }
 }
 
-impl Transfers {
+impl PeerTransfers {
     /// Where the numbers of offers come from.
     pub(crate) fn ids(&self) -> TransferIds {
         self.ids.clone()
@@ -79,7 +79,7 @@ impl Transfers {
             size,
             path: Some(path),
         };
-        let stage = TransferStage::Waiting(OutgoingFile { id, file, resent: false });
+        let stage = PeerTransferStage::Waiting(OutgoingFile { id, file, resent: false });
         let entry = TransferEntry {
             info: info.clone(),
             stage,
@@ -107,7 +107,7 @@ impl Transfers {
         let session = Some(session);
         let entry = TransferEntry {
             info,
-            stage: TransferStage::Offered,
+            stage: PeerTransferStage::Offered,
             session,
             free,
             named: None,
@@ -128,7 +128,8 @@ impl Transfers {
     /// The user `key` declined the session for which files wait.
     pub(crate) fn declined_by(&mut self, key: &FoldedName) {
         for entry in self.entries.values_mut() {
-            if matches!(entry.stage, TransferStage::Waiting(_)) && entry.info.with.folded() == *key
+            if matches!(entry.stage, PeerTransferStage::Waiting(_))
+                && entry.info.with.folded() == *key
             {
                 entry.refused = true;
             }
@@ -194,7 +195,7 @@ mod tests {
         let handles = Arc::new(tokio::sync::Semaphore::new(1));
         let file = ChosenFile::choose(file.path().into(), &handles).unwrap();
         let file = Arc::new(file);
-        let mut transfers = Transfers::default();
+        let mut transfers = PeerTransfers::default();
         let offer = transfers.ids().next();
         transfers.offered(offer, bob.clone(), Some(5), None, SessionNumber(1));
         assert!(!transfers.is_busy());

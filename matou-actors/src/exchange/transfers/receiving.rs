@@ -19,7 +19,7 @@ const PAGE: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Receiving {
     pub(super) offer: Offer,
-    state: State,
+    state: ReceivingState,
     /// Where it grows, once it was taken.
     path: Option<PathBuf>,
     entries: u32,
@@ -33,7 +33,7 @@ pub(super) struct Receiving {
 }
 
 #[derive(Debug)]
-enum State {
+enum ReceivingState {
     Offered,
     /// The user takes it.
     Preparing,
@@ -89,7 +89,7 @@ pub(super) struct EntryStart {
 
 /// What follows from a step.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum ReceivingStep {
     Nothing,
     Job(TargetJob),
     /// PROOF.
@@ -113,7 +113,7 @@ impl Receiving {
     pub(super) fn new(offer: Offer) -> Self {
         Self {
             offer,
-            state: State::Offered,
+            state: ReceivingState::Offered,
             path: None,
             entries: 0,
             begun: 0,
@@ -124,7 +124,7 @@ impl Receiving {
     }
 
     pub(super) fn is_offered(&self) -> bool {
-        matches!(self.state, State::Offered)
+        matches!(self.state, ReceivingState::Offered)
     }
 
     /// Where what is there of it stays.
@@ -140,13 +140,13 @@ impl Receiving {
 
     /// The user takes it, into this folder or the downloads folder.
     pub(super) fn take(&mut self, folder: Option<PathBuf>) -> TargetJob {
-        self.state = State::Preparing;
+        self.state = ReceivingState::Preparing;
         TargetJob::Prepare { offer: self.offer.clone(), folder }
     }
 
     /// It has no place: it is still offered.
     pub(super) fn not_prepared(&mut self) {
-        self.state = State::Offered;
+        self.state = ReceivingState::Offered;
     }
 
     /// It has a place: TAKE, and how many bytes are there already.
@@ -156,57 +156,57 @@ impl Receiving {
         (self.state, have, bytes) = match there {
             There::Files(left) => {
                 let have = u64::try_from(left.len()).unwrap_or(u64::MAX);
-                (State::Listing { left, current: None }, have, 0)
+                (ReceivingState::Listing { left, current: None }, have, 0)
             }
-            There::Bytes(0) => (State::Between { proved: None }, 0, 0),
-            There::Bytes(have) => (State::Proving { position: 0, have }, have, have),
+            There::Bytes(0) => (ReceivingState::Between { proved: None }, 0, 0),
+            There::Bytes(have) => (ReceivingState::Proving { position: 0, have }, have, have),
         };
         (MessageFrame::Take { transfer: self.offer.transfer, have }, bytes)
     }
 
     /// A folder without entries is whole at once.
-    pub(super) fn complete_if_empty(&mut self) -> Next {
+    pub(super) fn complete_if_empty(&mut self) -> ReceivingStep {
         if self.offer.entries > 0 || self.offer.kind != OfferKind::Folder {
-            return Next::Nothing;
+            return ReceivingStep::Nothing;
         }
         self.complete(finish(&blake3::Hasher::new()))
     }
 
     /// Whether something can be done without the other side.
     pub(super) fn has_work(&self) -> bool {
-        matches!(self.state, State::Proving { .. } | State::Listing { .. })
+        matches!(self.state, ReceivingState::Proving { .. } | ReceivingState::Listing { .. })
     }
 
     /// The next piece of work.
-    pub(super) fn work(&mut self) -> Next {
+    pub(super) fn work(&mut self) -> ReceivingStep {
         match &mut self.state {
-            State::Proving { position, have } => {
+            ReceivingState::Proving { position, have } => {
                 let until = position.saturating_add(HASH_STEP).min(*have);
-                Next::Job(TargetJob::HashPart { from: *position, until })
+                ReceivingStep::Job(TargetJob::HashPart { from: *position, until })
             }
-            State::Listing { left, current } => {
+            ReceivingState::Listing { left, current } => {
                 if current.is_none() {
                     *current = left.pop().map(|present| (present, 0));
                 }
                 let Some((present, position)) = current else {
-                    self.state = State::Between { proved: None };
-                    return Next::Nothing;
+                    self.state = ReceivingState::Between { proved: None };
+                    return ReceivingStep::Nothing;
                 };
                 let until = position.saturating_add(HASH_STEP).min(present.size);
                 let path = present.path.clone();
-                Next::Job(TargetJob::HashPresent { path, from: *position, until })
+                ReceivingStep::Job(TargetJob::HashPresent { path, from: *position, until })
             }
-            _ => Next::Nothing,
+            _ => ReceivingStep::Nothing,
         }
     }
 
     /// ENTRY.
-    pub(super) fn begin(&mut self, entry: EntryStart) -> Result<Next, End> {
+    pub(super) fn begin(&mut self, entry: EntryStart) -> Result<ReceivingStep, End> {
         let EntryStart { path, size, modified, flags, offset } = entry;
         // Entries may come while the list of what is there is still being sent; not of a file.
         let proved = match &self.state {
-            State::Between { proved } => *proved,
-            State::Listing { .. } | State::Proving { .. } => None,
+            ReceivingState::Between { proved } => *proved,
+            ReceivingState::Listing { .. } | ReceivingState::Proving { .. } => None,
             _ => return Err(lie("an entry begins inside another one")),
         };
         if self.entries >= self.offer.entries.max(1) {
@@ -241,13 +241,13 @@ impl Receiving {
         self.moved = self.moved.saturating_add(position);
         let size = self.offer.size.map(|_| size);
         let growing = Growing { path, size, modified, flags, position, takes_data, skipped };
-        self.state = State::Beginning(Box::new(growing));
-        Ok(Next::Job(job))
+        self.state = ReceivingState::Beginning(Box::new(growing));
+        Ok(ReceivingStep::Job(job))
     }
 
     /// Whether so many bytes of DATA may come now.
     pub(super) fn check_data(&self, count: usize) -> Result<(), End> {
-        let State::Growing(growing) = &self.state else {
+        let ReceivingState::Growing(growing) = &self.state else {
             return Err(lie("data without an entry"));
         };
         let left = growing.size.unwrap_or(u64::MAX).saturating_sub(growing.position);
@@ -261,7 +261,7 @@ impl Receiving {
     /// So many bytes of DATA, which fit, have come; how many are still to come of all.
     pub(super) fn filled(&mut self, count: usize) -> u64 {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        if let State::Growing(growing) = &mut self.state {
+        if let ReceivingState::Growing(growing) = &mut self.state {
             growing.position = growing.position.saturating_add(count);
             self.moved = self.moved.saturating_add(count);
         }
@@ -269,13 +269,13 @@ impl Receiving {
     }
 
     /// END.
-    pub(super) fn end(&mut self, hash: Digest) -> Result<Next, End> {
-        match std::mem::replace(&mut self.state, State::Preparing) {
-            State::Growing(growing) if growing.takes_data => {
-                self.state = State::Flushing(growing, hash);
-                Ok(Next::Job(TargetJob::Flush))
+    pub(super) fn end(&mut self, hash: Digest) -> Result<ReceivingStep, End> {
+        match std::mem::replace(&mut self.state, ReceivingState::Preparing) {
+            ReceivingState::Growing(growing) if growing.takes_data => {
+                self.state = ReceivingState::Flushing(growing, hash);
+                Ok(ReceivingStep::Job(TargetJob::Flush))
             }
-            State::Growing(growing) => {
+            ReceivingState::Growing(growing) => {
                 let there = growing.skipped.unwrap_or_else(|| finish(&blake3::Hasher::new()));
                 self.entry_came(&growing, there, hash)
             }
@@ -291,54 +291,58 @@ impl Receiving {
         &mut self,
         job: &TargetJob,
         done: Result<TargetDone, String>,
-    ) -> Result<Next, End> {
-        if let (State::Listing { .. }, TargetJob::HashPresent { until, .. }) = (&self.state, job) {
+    ) -> Result<ReceivingStep, End> {
+        if let (ReceivingState::Listing { .. }, TargetJob::HashPresent { until, .. }) =
+            (&self.state, job)
+        {
             return Ok(self.listed(*until, done.ok().as_ref()));
         }
         let done = done.map_err(|reason| End::disk(&reason))?;
-        match (std::mem::replace(&mut self.state, State::Preparing), job, done) {
+        match (std::mem::replace(&mut self.state, ReceivingState::Preparing), job, done) {
             (
-                State::Proving { have, .. },
+                ReceivingState::Proving { have, .. },
                 TargetJob::HashPart { until, .. },
                 TargetDone::Hashed(hash),
             ) => {
                 if *until < have {
-                    self.state = State::Proving { position: *until, have };
-                    return Ok(Next::Nothing);
+                    self.state = ReceivingState::Proving { position: *until, have };
+                    return Ok(ReceivingStep::Nothing);
                 }
-                self.state = State::Between { proved: Some(have) };
+                self.state = ReceivingState::Between { proved: Some(have) };
                 let transfer = self.offer.transfer;
-                Ok(Next::Message(MessageFrame::Proof { transfer, have, hash }))
+                Ok(ReceivingStep::Message(MessageFrame::Proof { transfer, have, hash }))
             }
-            (State::Beginning(_), _, TargetDone::Kept(false)) => {
+            (ReceivingState::Beginning(_), _, TargetDone::Kept(false)) => {
                 Err(lie("it skips a file that is there under another name"))
             }
-            (State::Beginning(growing), ..) => {
-                self.state = State::Growing(growing);
-                Ok(Next::Nothing)
+            (ReceivingState::Beginning(growing), ..) => {
+                self.state = ReceivingState::Growing(growing);
+                Ok(ReceivingStep::Nothing)
             }
-            (State::Flushing(growing, hash), _, TargetDone::Hashed(there)) => {
+            (ReceivingState::Flushing(growing, hash), _, TargetDone::Hashed(there)) => {
                 self.entry_came(&growing, there, hash)
             }
-            (State::Placing(hash), ..) => Ok(self.entry_placed(hash)),
-            (State::Completing(hash), _, TargetDone::Complete(path)) => {
-                Ok(Next::Whole { path, hash })
+            (ReceivingState::Placing(hash), ..) => Ok(self.entry_placed(hash)),
+            (ReceivingState::Completing(hash), _, TargetDone::Complete(path)) => {
+                Ok(ReceivingStep::Whole { path, hash })
             }
             (state, ..) => {
                 self.state = state;
-                Ok(Next::Nothing)
+                Ok(ReceivingStep::Nothing)
             }
         }
     }
 
     /// HAVE for a file that is hashed. One that cannot be read is sent again: its HAVE fits nothing.
-    fn listed(&mut self, until: u64, done: Option<&TargetDone>) -> Next {
-        let State::Listing { current, .. } = &mut self.state else { return Next::Nothing };
-        let Some((present, position)) = current else { return Next::Nothing };
+    fn listed(&mut self, until: u64, done: Option<&TargetDone>) -> ReceivingStep {
+        let ReceivingState::Listing { current, .. } = &mut self.state else {
+            return ReceivingStep::Nothing;
+        };
+        let Some((present, position)) = current else { return ReceivingStep::Nothing };
         let hash = match done {
             Some(TargetDone::Hashed(_)) if until < present.size => {
                 *position = until;
-                return Next::Nothing;
+                return ReceivingStep::Nothing;
             }
             Some(TargetDone::Hashed(hash)) => Some(*hash),
             _ => None,
@@ -350,11 +354,16 @@ impl Receiving {
         }
         let modified = if hash.is_some() { modified } else { UnixMillis(i64::MIN) };
         let (transfer, hash) = (self.offer.transfer, hash.unwrap_or(Digest([0; 32])));
-        Next::Frame(FileFrame::Have { transfer, path, size, modified, hash })
+        ReceivingStep::Frame(FileFrame::Have { transfer, path, size, modified, hash })
     }
 
     /// All bytes of an entry are here, and have the hash `there`; they were sent with `hash`.
-    fn entry_came(&mut self, entry: &Growing, there: Digest, hash: Digest) -> Result<Next, End> {
+    fn entry_came(
+        &mut self,
+        entry: &Growing,
+        there: Digest,
+        hash: Digest,
+    ) -> Result<ReceivingStep, End> {
         let size = entry.size.unwrap_or(entry.position);
         if entry.position != size || there != hash {
             let reason = "what arrived is not what was sent; it was removed";
@@ -368,28 +377,29 @@ impl Receiving {
         if !entry.takes_data {
             return Ok(self.entry_placed(hash));
         }
-        self.state = State::Placing(hash);
+        self.state = ReceivingState::Placing(hash);
         let (modified, executable) = (entry.modified, entry.flags & EXECUTABLE != 0);
         let path = entry.path.clone();
-        Ok(Next::Job(if is_folder {
+        Ok(ReceivingStep::Job(if is_folder {
             TargetJob::Place { path, modified, executable }
         } else {
             TargetJob::Sync { modified, executable }
         }))
     }
 
-    fn entry_placed(&mut self, hash: Digest) -> Next {
+    fn entry_placed(&mut self, hash: Digest) -> ReceivingStep {
         if self.entries < self.offer.entries {
-            self.state = State::Between { proved: None };
-            return Next::Nothing;
+            self.state = ReceivingState::Between { proved: None };
+            return ReceivingStep::Nothing;
         }
         self.complete(hash)
     }
 
-    fn complete(&mut self, last: Digest) -> Next {
+    fn complete(&mut self, last: Digest) -> ReceivingStep {
         let is_folder = self.offer.kind == OfferKind::Folder;
-        self.state = State::Completing(if is_folder { self.digest.finish() } else { last });
-        Next::Job(TargetJob::Complete { modified: UnixMillis(self.offer.modified) })
+        self.state =
+            ReceivingState::Completing(if is_folder { self.digest.finish() } else { last });
+        ReceivingStep::Job(TargetJob::Complete { modified: UnixMillis(self.offer.modified) })
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
 pub(super) struct Sending {
     transfer: u64,
     pub(super) manifest: Manifest,
-    state: State,
+    state: SendingState,
     next: usize,
     haves: HashMap<EntryPath, (u64, UnixMillis, Digest)>,
     /// HAVE that came before TAKE.
@@ -30,7 +30,7 @@ pub(super) struct Sending {
 }
 
 #[derive(Debug)]
-enum State {
+enum SendingState {
     Offered,
     /// Both sides hash what the other side has already.
     Proving(Box<Proof>),
@@ -70,7 +70,7 @@ struct Proof {
 
 /// What follows from a step, in this order.
 #[derive(Debug, Default)]
-pub(super) struct Follows {
+pub(super) struct SendingStep {
     /// On the file connection.
     pub(super) frames: Vec<FileFrame>,
     pub(super) message: Option<MessageFrame>,
@@ -82,7 +82,7 @@ impl Sending {
         Self {
             transfer,
             manifest,
-            state: State::Offered,
+            state: SendingState::Offered,
             next: 0,
             haves: HashMap::new(),
             had: 0,
@@ -105,7 +105,7 @@ impl Sending {
     }
 
     pub(super) fn is_offered(&self) -> bool {
-        matches!(self.state, State::Offered)
+        matches!(self.state, SendingState::Offered)
     }
 
     /// TAKE.
@@ -114,22 +114,29 @@ impl Sending {
             return;
         }
         self.state = match self.manifest.kind {
-            OfferKind::Folder if have > self.had => State::AwaitHaves(have - self.had),
+            OfferKind::Folder if have > self.had => SendingState::AwaitHaves(have - self.had),
             OfferKind::File if have > 0 && self.manifest.size.is_some_and(|size| have <= size) => {
                 let entry = self.manifest.entries.first().cloned();
                 self.next = 1;
-                entry.map_or(State::Between, |entry| {
+                entry.map_or(SendingState::Between, |entry| {
                     let (is_open, position, own, theirs) = (false, 0, None, None);
-                    State::Proving(Box::new(Proof { entry, is_open, position, have, own, theirs }))
+                    SendingState::Proving(Box::new(Proof {
+                        entry,
+                        is_open,
+                        position,
+                        have,
+                        own,
+                        theirs,
+                    }))
                 })
             }
-            _ => State::Between,
+            _ => SendingState::Between,
         };
     }
 
     /// PROOF of the other side.
     pub(super) fn proved(&mut self, have: u64, hash: Digest) {
-        if let State::Proving(proof) = &mut self.state
+        if let SendingState::Proving(proof) = &mut self.state
             && proof.have == have
         {
             proof.theirs = Some(hash);
@@ -140,9 +147,9 @@ impl Sending {
     /// HAVE, which may come before TAKE: that takes another connection.
     pub(super) fn has(&mut self, path: EntryPath, size: u64, modified: UnixMillis, hash: Digest) {
         match &mut self.state {
-            State::Offered => self.had += 1,
-            State::AwaitHaves(left) if *left > 1 => *left -= 1,
-            State::AwaitHaves(_) => self.state = State::Between,
+            SendingState::Offered => self.had += 1,
+            SendingState::AwaitHaves(left) if *left > 1 => *left -= 1,
+            SendingState::AwaitHaves(_) => self.state = SendingState::Between,
             _ => return,
         }
         // More than there are entries are of no use.
@@ -154,15 +161,15 @@ impl Sending {
     /// Whether RECEIPT with this hash is the right one.
     pub(super) fn is_receipt(&mut self, hash: Digest) -> bool {
         // The last entry has ended, and it may not have been this side's turn since.
-        if matches!(self.state, State::Between) && self.next >= self.manifest.entries.len() {
-            self.state = State::AwaitReceipt(self.whole());
+        if matches!(self.state, SendingState::Between) && self.next >= self.manifest.entries.len() {
+            self.state = SendingState::AwaitReceipt(self.whole());
         }
-        matches!(self.state, State::AwaitReceipt(expected) if expected == hash)
+        matches!(self.state, SendingState::AwaitReceipt(expected) if expected == hash)
     }
 
     /// There is something to read in the pipe.
     pub(super) fn pipe_ready(&mut self) {
-        if let State::Piping { ready, .. } = &mut self.state {
+        if let SendingState::Piping { ready, .. } = &mut self.state {
             *ready = true;
         }
     }
@@ -170,12 +177,16 @@ impl Sending {
     /// Whether something can be done without the other side.
     pub(super) fn has_work(&self) -> bool {
         match &self.state {
-            State::Proving(proof) => proof.own.is_none(),
-            State::Comparing { .. } | State::Between | State::Begun(..) | State::Moving(..) => true,
-            State::Piping { ready, .. } => *ready,
-            State::Offered | State::AwaitHaves(_) | State::Opening(..) | State::AwaitReceipt(_) => {
-                false
-            }
+            SendingState::Proving(proof) => proof.own.is_none(),
+            SendingState::Comparing { .. }
+            | SendingState::Between
+            | SendingState::Begun(..)
+            | SendingState::Moving(..) => true,
+            SendingState::Piping { ready, .. } => *ready,
+            SendingState::Offered
+            | SendingState::AwaitHaves(_)
+            | SendingState::Opening(..)
+            | SendingState::AwaitReceipt(_) => false,
         }
     }
 
@@ -188,46 +199,46 @@ impl Sending {
     }
 
     /// The next piece of work, with at most `most` bytes of a file.
-    pub(super) fn work(&mut self, most: usize) -> Follows {
-        let job = match std::mem::replace(&mut self.state, State::Between) {
-            State::Between => return self.begin_next(),
-            State::Begun(entry, offset) => {
+    pub(super) fn work(&mut self, most: usize) -> SendingStep {
+        let job = match std::mem::replace(&mut self.state, SendingState::Between) {
+            SendingState::Between => return self.begin_next(),
+            SendingState::Begun(entry, offset) => {
                 let frames = vec![self.entry_frame(&entry, offset)];
                 self.moved = self.moved.saturating_add(offset);
-                self.state = State::Moving(entry, offset);
-                return Follows { frames, ..Follows::default() };
+                self.state = SendingState::Moving(entry, offset);
+                return SendingStep { frames, ..SendingStep::default() };
             }
-            State::Proving(proof) if proof.own.is_none() => {
+            SendingState::Proving(proof) if proof.own.is_none() => {
                 let job = if proof.is_open {
                     let until = proof.position.saturating_add(HASH_STEP).min(proof.have);
                     SourceJob::Hash { from: proof.position, until }
                 } else {
                     SourceJob::Open(proof.entry.clone())
                 };
-                self.state = State::Proving(proof);
+                self.state = SendingState::Proving(proof);
                 job
             }
-            State::Comparing { entry, position, theirs } => {
+            SendingState::Comparing { entry, position, theirs } => {
                 let until = position.saturating_add(HASH_STEP).min(entry.size);
-                self.state = State::Comparing { entry, position, theirs };
+                self.state = SendingState::Comparing { entry, position, theirs };
                 SourceJob::Hash { from: position, until }
             }
-            State::Moving(entry, position) => {
+            SendingState::Moving(entry, position) => {
                 let left = entry.size.saturating_sub(position);
                 let count = usize::try_from(left).unwrap_or(usize::MAX).min(most);
-                self.state = State::Moving(entry, position);
+                self.state = SendingState::Moving(entry, position);
                 if left > 0 { SourceJob::Read { from: position, count } } else { SourceJob::Check }
             }
-            State::Piping { entry, ready } => {
-                self.state = State::Piping { entry, ready };
+            SendingState::Piping { entry, ready } => {
+                self.state = SendingState::Piping { entry, ready };
                 SourceJob::ReadPipe
             }
             waiting => {
                 self.state = waiting;
-                return Follows::default();
+                return SendingStep::default();
             }
         };
-        Follows { job: Some(job), ..Follows::default() }
+        SendingStep { job: Some(job), ..SendingStep::default() }
     }
 
     /// What came of the job that was asked for last.
@@ -235,16 +246,16 @@ impl Sending {
         &mut self,
         job: &SourceJob,
         done: Result<SourceDone, SourceError>,
-    ) -> Result<Follows, End> {
+    ) -> Result<SendingStep, End> {
         let done = done.map_err(|error| self.failed(error))?;
-        let mut follows = Follows::default();
-        match (std::mem::replace(&mut self.state, State::Between), job, done) {
-            (State::Proving(mut proof), _, SourceDone::Opened) => {
+        let mut follows = SendingStep::default();
+        match (std::mem::replace(&mut self.state, SendingState::Between), job, done) {
+            (SendingState::Proving(mut proof), _, SourceDone::Opened) => {
                 proof.is_open = true;
-                self.state = State::Proving(proof);
+                self.state = SendingState::Proving(proof);
             }
             (
-                State::Proving(mut proof),
+                SendingState::Proving(mut proof),
                 SourceJob::Hash { until, .. },
                 SourceDone::Hashed(hash),
             ) => {
@@ -254,45 +265,49 @@ impl Sending {
                     let (transfer, have) = (self.transfer, proof.have);
                     follows.message = Some(MessageFrame::Proof { transfer, have, hash });
                 }
-                self.state = State::Proving(proof);
+                self.state = SendingState::Proving(proof);
                 self.agree();
             }
-            (State::Opening(entry, None), _, SourceDone::Opened) => {
-                self.state = State::Begun(entry, 0);
+            (SendingState::Opening(entry, None), _, SourceDone::Opened) => {
+                self.state = SendingState::Begun(entry, 0);
             }
-            (State::Opening(entry, Some(theirs)), _, SourceDone::Opened) => {
-                self.state = State::Comparing { entry, position: 0, theirs };
+            (SendingState::Opening(entry, Some(theirs)), _, SourceDone::Opened) => {
+                self.state = SendingState::Comparing { entry, position: 0, theirs };
             }
             (
-                State::Comparing { entry, theirs, .. },
+                SendingState::Comparing { entry, theirs, .. },
                 SourceJob::Hash { until, .. },
                 SourceDone::Hashed(hash),
             ) => {
                 if *until < entry.size {
-                    self.state = State::Comparing { entry, position: *until, theirs };
+                    self.state = SendingState::Comparing { entry, position: *until, theirs };
                 } else if hash == theirs {
                     follows.frames.push(self.entry_frame(&entry, entry.size));
                     self.moved = self.moved.saturating_add(entry.size);
                     follows.frames.push(self.end(&entry, theirs));
                 } else {
-                    self.state = State::Begun(entry, 0);
+                    self.state = SendingState::Begun(entry, 0);
                 }
             }
-            (State::Moving(entry, position), SourceJob::Read { count, .. }, SourceDone::Read) => {
+            (
+                SendingState::Moving(entry, position),
+                SourceJob::Read { count, .. },
+                SourceDone::Read,
+            ) => {
                 let count = u64::try_from(*count).unwrap_or(0);
                 self.moved = self.moved.saturating_add(count);
-                self.state = State::Moving(entry, position.saturating_add(count));
+                self.state = SendingState::Moving(entry, position.saturating_add(count));
             }
-            (State::Moving(entry, _), _, SourceDone::Unchanged(hash))
-            | (State::Piping { entry, .. }, _, SourceDone::PipeEnded(hash)) => {
+            (SendingState::Moving(entry, _), _, SourceDone::Unchanged(hash))
+            | (SendingState::Piping { entry, .. }, _, SourceDone::PipeEnded(hash)) => {
                 follows.frames.push(self.end(&entry, hash));
             }
-            (State::Piping { entry, ready }, _, SourceDone::PipeRead(count)) => {
+            (SendingState::Piping { entry, ready }, _, SourceDone::PipeRead(count)) => {
                 self.moved = self.moved.saturating_add(count);
-                self.state = State::Piping { entry, ready };
+                self.state = SendingState::Piping { entry, ready };
             }
-            (State::Piping { entry, .. }, _, SourceDone::PipeDry { ready }) => {
-                self.state = State::Piping { entry, ready };
+            (SendingState::Piping { entry, .. }, _, SourceDone::PipeDry { ready }) => {
+                self.state = SendingState::Piping { entry, ready };
             }
             (state, ..) => self.state = state,
         }
@@ -301,24 +316,24 @@ impl Sending {
 
     /// Begins behind what the other side has, or at the first byte, once both proofs are there.
     fn agree(&mut self) {
-        if let State::Proving(proof) = &self.state
+        if let SendingState::Proving(proof) = &self.state
             && let (Some(own), Some(theirs)) = (proof.own, proof.theirs)
         {
             let offset = if own == theirs { proof.have } else { 0 };
-            self.state = State::Begun(Box::new(proof.entry.clone()), offset);
+            self.state = SendingState::Begun(Box::new(proof.entry.clone()), offset);
         }
     }
 
-    fn begin_next(&mut self) -> Follows {
-        let mut follows = Follows::default();
+    fn begin_next(&mut self) -> SendingStep {
+        let mut follows = SendingStep::default();
         let Some(entry) = self.manifest.entries.get(self.next).cloned() else {
-            self.state = State::AwaitReceipt(self.whole());
+            self.state = SendingState::AwaitReceipt(self.whole());
             return follows;
         };
         self.next += 1;
         if self.manifest.size.is_none() {
             follows.frames.push(self.entry_frame(&entry, 0));
-            self.state = State::Piping { entry: Box::new(entry), ready: true };
+            self.state = SendingState::Piping { entry: Box::new(entry), ready: true };
             return follows;
         }
         if entry.flags & FOLDER != 0 {
@@ -330,7 +345,7 @@ impl Sending {
         let theirs =
             theirs.filter(|(size, modified, _)| (*size, *modified) == (entry.size, entry.modified));
         follows.job = Some(SourceJob::Open(entry.clone()));
-        self.state = State::Opening(Box::new(entry), theirs.map(|(.., hash)| hash));
+        self.state = SendingState::Opening(Box::new(entry), theirs.map(|(.., hash)| hash));
         follows
     }
 
@@ -347,12 +362,12 @@ impl Sending {
             SourceError::Unreadable(reason) => End::new(CancelReason::CannotRead, reason),
             SourceError::Changed => {
                 let entry = match &self.state {
-                    State::Proving(proof) => Some(&proof.entry),
-                    State::Opening(entry, _)
-                    | State::Comparing { entry, .. }
-                    | State::Begun(entry, _)
-                    | State::Moving(entry, _)
-                    | State::Piping { entry, .. } => Some(&**entry),
+                    SendingState::Proving(proof) => Some(&proof.entry),
+                    SendingState::Opening(entry, _)
+                    | SendingState::Comparing { entry, .. }
+                    | SendingState::Begun(entry, _)
+                    | SendingState::Moving(entry, _)
+                    | SendingState::Piping { entry, .. } => Some(&**entry),
                     _ => None,
                 };
                 let root = self.manifest.root.clone();
@@ -369,7 +384,7 @@ impl Sending {
             self.folder.add(entry.path.as_str(), entry.size, hash);
         }
         self.last = Some(hash);
-        self.state = State::Between;
+        self.state = SendingState::Between;
         FileFrame::End { transfer: self.transfer, hash }
     }
 

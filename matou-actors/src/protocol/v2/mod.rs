@@ -38,6 +38,6 @@ pub use message_frame::MessageFrame;
 pub use outside::{DialReport, DialResult, Dialled, Endpoint, MeetingResult, PrivatePort, Ticket};
 pub use server_frame::{ServerFrame, encode_said};
 pub use values::{
-    Answer, Answered, Declined, Digest, Member, PasswordProof, PublicKey, SessionId, Text,
+    Answer, Answered, Declined, Digest, MemberRevision, PasswordProof, PublicKey, SessionId, Text,
     UnixMillis,
 };

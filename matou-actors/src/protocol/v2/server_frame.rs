@@ -6,7 +6,7 @@ use super::candidate::Candidates;
 use super::codes::{LeaveReason, NoticeCode, NoticeLevel, SignInRefusal};
 use super::dialect::{dialect, put_frame};
 use super::outside::{DialReport, Endpoint, MeetingResult, Ticket};
-use super::values::{Answered, Member, PublicKey, SessionId, Text, UnixMillis};
+use super::values::{Answered, MemberRevision, PublicKey, SessionId, Text, UnixMillis};
 use crate::protocol::kind::Kind;
 use crate::protocol::primitives::put_sized;
 use crate::protocol::text::MessageText;
@@ -44,7 +44,7 @@ dialect! {
         /// Who.
         username: Username,
         /// How they are connected.
-        member: Member,
+        member: MemberRevision,
     }
     /// JOINED (20): a user joined.
     JOINED Joined {
@@ -55,7 +55,7 @@ dialect! {
         /// Who.
         username: Username,
         /// How they are connected.
-        member: Member,
+        member: MemberRevision,
     }
     /// LEFT (21): a user left.
     LEFT Left {

@@ -44,7 +44,7 @@ pub enum PasswordProof {
 
 /// How a user in the room is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Member {
+pub enum MemberRevision {
     /// By revision 1, without a key.
     Revision1,
     /// By revision 2, with this key.
@@ -216,7 +216,7 @@ impl fmt::Debug for PasswordProof {
 }
 
 /// An `int` of flags; flag 1 says that a key follows.
-impl WireField for Member {
+impl WireField for MemberRevision {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, Stop> {
         if cursor.int()? & 1 == 0 {
             return Ok(Self::Revision1);

@@ -29,14 +29,14 @@ const KICK_SECONDS: u64 = 60;
 /// Serves operators. The one place where bans change.
 pub(super) struct AdminActor {
     actors: Actors,
-    settings: AdminSettings,
+    settings: AdminSetup,
     store: BansStore,
     controls: mpsc::Sender<ControlRequest>,
 }
 
 /// What the admin actor needs to know besides the other actors.
 #[derive(Debug)]
-pub(crate) struct AdminSettings {
+pub(crate) struct AdminSetup {
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) bans: Bans,
     /// Where bans are kept; empty is nowhere.
@@ -56,7 +56,7 @@ struct Kick {
 impl AdminActor {
     pub(super) fn new(
         actors: Actors,
-        settings: AdminSettings,
+        settings: AdminSetup,
         controls: mpsc::Sender<ControlRequest>,
     ) -> Self {
         let store = BansStore::new(settings.bans_file.clone());
@@ -266,7 +266,7 @@ mod tests {
             &failed,
             &logger,
         );
-        let settings = AdminSettings {
+        let settings = AdminSetup {
             listening: vec![],
             bans: Bans::default(),
             bans_file: file.clone(),

@@ -10,8 +10,8 @@ use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Ban;
 use crate::server::lifecycle::wiring::Actors;
 use crate::server::messages::{
-    CloseFrom, Find, FindKey, ForgetName, FoundMember, LastMessage, ListClients, ListNames, Order,
-    ToConnection,
+    CloseFrom, ConnectionOrder, Find, FindKey, ForgetName, FoundMember, LastMessage, ListClients,
+    ListNames, ToConnection,
 };
 use crate::server::reason::Reason;
 use crate::server::registry::bound_names::Binding;
@@ -74,7 +74,7 @@ pub(super) async fn close(
     reason: Reason,
 ) -> Result<(), String> {
     let shard = actors.shards.get(found.route.shard).ok_or("there is no such shard")?;
-    for order in [Order::SendLast(last_message), Order::Close(reason)] {
+    for order in [ConnectionOrder::SendLast(last_message), ConnectionOrder::Close(reason)] {
         let order = ToConnection { id: found.route.id, order };
         shard.send(order).await.map_err(stopping)?;
     }

@@ -18,7 +18,7 @@ use actix::prelude::Actor;
 use slog::Logger;
 use tokio::sync::mpsc;
 
-pub(crate) use self::actor::AdminSettings;
+pub(crate) use self::actor::AdminSetup;
 pub use self::control::ControlRequest;
 pub use self::socket::OPERATORS;
 pub use self::wire::{
@@ -35,7 +35,7 @@ const PENDING_CONTROLS: usize = 4;
 pub(crate) fn open(
     listener: UnixListener,
     actors: &Actors,
-    settings: AdminSettings,
+    settings: AdminSetup,
     logger: &Logger,
 ) -> io::Result<mpsc::Receiver<ControlRequest>> {
     let (controls, received) = mpsc::channel(PENDING_CONTROLS);

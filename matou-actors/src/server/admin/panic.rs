@@ -4,7 +4,7 @@ use super::clients::{Whom, find};
 use super::wire::Response;
 use crate::protocol::ClaimedName;
 use crate::server::lifecycle::wiring::Actors;
-use crate::server::messages::{FoundMember, Order, Panic, ToConnection};
+use crate::server::messages::{ConnectionOrder, FoundMember, Panic, ToConnection};
 
 /// Nothing is sent back by an actor that panics, so nothing is waited for.
 pub(super) async fn panic_actor(actors: &Actors, actor: &str) -> Result<Response, String> {
@@ -19,7 +19,7 @@ pub(super) async fn panic_actor(actors: &Actors, actor: &str) -> Result<Response
             let name = other.strip_prefix("session ").and_then(ClaimedName::unchecked);
             let name = name.ok_or_else(|| format!("there is no actor {other:?}"))?;
             for FoundMember { route, .. } in find(actors, &Whom::Name(name)).await? {
-                let order = ToConnection { id: route.id, order: Order::Panic };
+                let order = ToConnection { id: route.id, order: ConnectionOrder::Panic };
                 let shard = actors.shards.get(route.shard).ok_or("there is no such shard")?;
                 shard.do_send(order);
             }

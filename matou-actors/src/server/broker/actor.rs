@@ -17,8 +17,8 @@ use crate::server::broker::session_request::SessionRequest;
 use crate::server::ids::{MemberId, Route};
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
-    Order, PresentedTicket, Relay, SessionStep, SetRequestLimits, Step, ToBroker, ToConnection,
-    ToNode,
+    ConnectionOrder, PresentedTicket, Relay, SessionStep, SetRequestLimits, Step, ToBroker,
+    ToConnection, ToNode,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::reason::Reason;
@@ -112,7 +112,7 @@ impl Broker {
             self.send(asker.id(), &asker, &v2::ServerFrame::Answered { session, answer });
         }
         for route in self.meetings.take_over() {
-            self.order(route, Order::Close(Reason::Observed));
+            self.order(route, ConnectionOrder::Close(Reason::Observed));
         }
         let accepted = self.requests.accepted();
         self.meters.private.awaiting_answer.set(self.requests.pending().saturating_sub(accepted));
@@ -212,13 +212,13 @@ impl Broker {
     fn show(&mut self, shown: &PresentedTicket, ctx: &mut Context<Self>) {
         match self.meetings.show(shown, (self.clock)()) {
             Ok(session) => {
-                self.order(shown.route, Order::Here);
+                self.order(shown.route, ConnectionOrder::Here);
                 self.meet(session, false, ctx);
             }
             Err(ignored) => {
                 self.meters.private.ignored.add(1);
                 debug!(self.logger, "ticket refused"; "reason" => %ignored);
-                self.order(shown.route, Order::Close(Reason::BadTicket));
+                self.order(shown.route, ConnectionOrder::Close(Reason::BadTicket));
             }
         }
     }
@@ -241,7 +241,7 @@ impl Broker {
     }
 
     /// Cannot flood: each connection shows one ticket, and is closed once.
-    fn order(&self, Route { shard, id }: Route, order: Order) {
+    fn order(&self, Route { shard, id }: Route, order: ConnectionOrder) {
         if let Some(shard) = self.shards.get(shard) {
             shard.do_send(ToConnection { id, order });
         }

@@ -17,7 +17,7 @@ use crate::server::cluster::held::Held;
 use crate::server::cluster::nats::{Fetched, NatsStream, Start, republished};
 use crate::server::cluster::node::Node;
 use crate::server::cluster::outcome::ActorMessages;
-use crate::server::cluster::output::Output;
+use crate::server::cluster::output::NodeOutput;
 use crate::server::cluster::proposed::record;
 use crate::server::cluster::record::{Record, decode};
 use crate::server::cluster::replica::Effect;
@@ -170,11 +170,11 @@ impl NodeActor {
             && let Some(output) = node.output()
         {
             match output {
-                Output::Publish { epoch, number, payload } => {
+                NodeOutput::Publish { epoch, number, payload } => {
                     let log = log.clone();
                     Self::publish(log, epoch, number, payload, ctx);
                 }
-                Output::Fetch { from, until } => {
+                NodeOutput::Fetch { from, until } => {
                     let log = log.clone();
                     let fetching = async move { log.fetch(from, until).await };
                     ctx.spawn(wrap_future(fetching).map(|fetched, actor: &mut Self, ctx| {
@@ -182,19 +182,19 @@ impl NodeActor {
                         actor.perform(ctx);
                     }));
                 }
-                Output::Changes(changes) => {
+                NodeOutput::Changes(changes) => {
                     let own = node.epoch();
                     self.hand_on(changes, own);
                 }
-                Output::Roster(roster, parts) => {
+                NodeOutput::Roster(roster, parts) => {
                     let log = log.clone();
                     // The next one is due before long.
                     ctx.spawn(wrap_future(async move {
                         let _ = log.publish_roster(*roster, parts).await;
                     }));
                 }
-                Output::Serving(serving) => self.serving(serving),
-                Output::Expelled => {
+                NodeOutput::Serving(serving) => self.serving(serving),
+                NodeOutput::Expelled => {
                     node.begin_again(new_epoch(), Instant::now());
                     self.generation += 1;
                     self.held.clear();
@@ -202,12 +202,12 @@ impl NodeActor {
                     self.links.registry.do_send(ToRegistry::Node(NodeEvent::Expelled));
                     self.listen(ctx);
                 }
-                Output::Stopped => {
+                NodeOutput::Stopped => {
                     if let Some(stopped) = self.stopped.take() {
                         let _ = stopped.send(());
                     }
                 }
-                Output::Fatal(fatal) => {
+                NodeOutput::Fatal(fatal) => {
                     crit!(self.links.logger, "this node cannot go on"; "reason" => %fatal,
                         "next" => "start the server again; it reads the stream anew");
                     if let Some(critical) = &self.links.critical {

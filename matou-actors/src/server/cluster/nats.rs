@@ -15,7 +15,7 @@ use futures::{StreamExt as _, stream};
 use slog::{Logger, info, warn};
 
 use crate::server::cluster::output::EntryKind;
-use crate::server::cluster::record::{Roster, RosterPart, decode, encode};
+use crate::server::cluster::record::{ClusterRoster, RosterPart, decode, encode};
 use crate::server::cluster::replica::Replica;
 use crate::server::ids::Epoch;
 use crate::server::settings::{ClusterSettings, HistorySettings};
@@ -119,7 +119,7 @@ impl NatsStream {
     /// Publishes a roster: the parts first, whose positions it names.
     pub(crate) async fn publish_roster(
         &self,
-        mut roster: Roster,
+        mut roster: ClusterRoster,
         parts: Vec<RosterPart>,
     ) -> Result<(), String> {
         for part in parts {
@@ -214,7 +214,7 @@ impl NatsStream {
             Err(error) => return Err(words(error)),
         };
         let mut at = last.sequence;
-        let mut roster: Roster = decode(&last.payload).map_err(words)?;
+        let mut roster: ClusterRoster = decode(&last.payload).map_err(words)?;
         let wanted = u64::try_from(history.messages).unwrap_or(u64::MAX);
         let end = roster.events;
         for _ in 0..MOST_ROSTERS {
@@ -222,7 +222,7 @@ impl NatsStream {
                 break;
             }
             let Some((_, _, bytes)) = self.get(roster.previous).await? else { break };
-            let earlier: Roster = decode(&bytes).map_err(words)?;
+            let earlier: ClusterRoster = decode(&bytes).map_err(words)?;
             if earlier.position + 1 < first || self.get(earlier.position + 1).await?.is_none() {
                 break;
             }

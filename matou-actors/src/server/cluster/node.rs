@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::server::cluster::hash_log::{HashLog, Hashes};
-use crate::server::cluster::output::{EntryKind, Fatal, Output};
+use crate::server::cluster::output::{EntryKind, Fatal, NodeOutput};
 use crate::server::cluster::record::{Message, Record, decode, encode};
 use crate::server::cluster::replica::{Effect, Replica, first_of};
 use crate::server::ids::Epoch;
@@ -46,7 +46,7 @@ pub(crate) struct Node {
     fetching: bool,
     is_serving: bool,
     has_failed: bool,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<NodeOutput>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Node {
     }
 
     /// What is to be done next.
-    pub(crate) fn output(&mut self) -> Option<Output> {
+    pub(crate) fn output(&mut self) -> Option<NodeOutput> {
         self.outputs.pop_front()
     }
 
@@ -141,11 +141,11 @@ impl Node {
         if self.phase == Phase::In {
             self.propose(Record::Bye { at }, now);
         } else {
-            self.outputs.push_back(Output::Stopped);
+            self.outputs.push_back(NodeOutput::Stopped);
         }
     }
 
-    /// Goes on under another epoch, after [`Output::Expelled`].
+    /// Goes on under another epoch, after [`NodeOutput::Expelled`].
     pub(crate) fn begin_again(&mut self, epoch: Epoch, now: Instant) {
         self.epoch = epoch;
         self.outgoing.clear();
@@ -170,7 +170,7 @@ impl Node {
             && (epoch, number) == (self.epoch, in_flight.number)
         {
             let payload = in_flight.payload.clone();
-            self.outputs.push_back(Output::Publish { epoch, number, payload });
+            self.outputs.push_back(NodeOutput::Publish { epoch, number, payload });
         }
     }
 
@@ -247,7 +247,7 @@ impl Node {
         let serves = self.phase == Phase::In && self.alive.read.as_ref().is_some_and(is_heard);
         if serves != self.is_serving {
             self.is_serving = serves;
-            self.outputs.push_back(Output::Serving(serves));
+            self.outputs.push_back(NodeOutput::Serving(serves));
         }
     }
 
@@ -259,7 +259,7 @@ impl Node {
         let until = end.min(held).min(from + FETCH_AT_ONCE - 1);
         self.fetching = true;
         self.progress_at = now;
-        self.outputs.push_back(Output::Fetch { from, until: until.max(from) });
+        self.outputs.push_back(NodeOutput::Fetch { from, until: until.max(from) });
     }
 
     fn enter_if_read(&mut self, now: Instant) {
@@ -299,7 +299,7 @@ impl Node {
         }
         let payload = encode(&Message { from: epoch, number, records });
         self.in_flight = Some(InFlight { number, payload: payload.clone() });
-        self.outputs.push_back(Output::Publish { epoch, number, payload });
+        self.outputs.push_back(NodeOutput::Publish { epoch, number, payload });
     }
 
     fn settle(&mut self, number: u64, now: Instant) {
@@ -339,7 +339,7 @@ impl Node {
                 }
                 Effect::RosterDue { by } if *by == self.epoch => {
                     let (roster, parts) = self.replica.roster();
-                    self.outputs.push_back(Output::Roster(Box::new(roster), parts));
+                    self.outputs.push_back(NodeOutput::Roster(Box::new(roster), parts));
                 }
                 Effect::Hash { from, position, hash } if *from != self.epoch => {
                     let own = self.hashes.at(*position);
@@ -351,15 +351,15 @@ impl Node {
                 _ => {}
             }
         }
-        self.outputs.push_back(Output::Changes(changes));
+        self.outputs.push_back(NodeOutput::Changes(changes));
         if expelled {
             // Nothing goes out under this epoch any more.
             (self.phase, self.in_flight) = (Phase::Entering, None);
             self.judge(now);
-            self.outputs.push_back(Output::Expelled);
+            self.outputs.push_back(NodeOutput::Expelled);
         }
         if stopped {
-            self.outputs.push_back(Output::Stopped);
+            self.outputs.push_back(NodeOutput::Stopped);
         }
         if is_own {
             self.settle(number, now);
@@ -377,7 +377,7 @@ impl Node {
     fn fail(&mut self, fatal: Fatal) {
         if !self.has_failed {
             self.has_failed = true;
-            self.outputs.push_back(Output::Fatal(fatal));
+            self.outputs.push_back(NodeOutput::Fatal(fatal));
         }
     }
 }

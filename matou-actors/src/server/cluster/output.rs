@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::server::cluster::record::{DecodeError, Roster, RosterPart};
+use crate::server::cluster::record::{ClusterRoster, DecodeError, RosterPart};
 use crate::server::cluster::replica::Effect;
 use crate::server::ids::Epoch;
 
@@ -16,7 +16,7 @@ pub(crate) enum EntryKind {
 
 /// What is to be done.
 #[derive(Debug)]
-pub(crate) enum Output {
+pub(crate) enum NodeOutput {
     /// Publish these bytes under that number; again with the same if that failed.
     Publish { epoch: Epoch, number: u64, payload: Bytes },
     /// Ask for the messages from that position on, up to that one.
@@ -24,7 +24,7 @@ pub(crate) enum Output {
     /// This happened, in this order.
     Changes(Vec<Effect>),
     /// Publish this roster: the parts first.
-    Roster(Box<Roster>, Vec<RosterPart>),
+    Roster(Box<ClusterRoster>, Vec<RosterPart>),
     /// From now on the node may serve clients, or not.
     Serving(bool),
     /// The others count this node as gone: its members have left. Go on with `Node::begin_again`.

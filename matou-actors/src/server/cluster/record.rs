@@ -76,7 +76,7 @@ pub(crate) struct Join {
 /// What all nodes have in common behind the message at a position, so that a new node need not
 /// read the stream from its beginning. Its members are in the parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Roster {
+pub(crate) struct ClusterRoster {
     pub(crate) position: u64,
     pub(crate) hash: u64,
     /// The sequence of the next event.
@@ -204,7 +204,7 @@ mod tests {
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let framed = [&[FORMAT][..], &bytes].concat();
             let _ = decode::<Message>(&framed);
-            let _ = decode::<Roster>(&framed);
+            let _ = decode::<ClusterRoster>(&framed);
             let _ = decode::<RosterPart>(&framed);
         }
     }

@@ -7,7 +7,7 @@ use crate::protocol::v2::{LeaveReason, PublicKey};
 use crate::protocol::{FoldedName, MessageText, Username};
 use crate::server::cluster::liveness::Nodes;
 use crate::server::cluster::record::{
-    Join, Message, ROSTER_PART, Record, Resident, Roster, RosterPart,
+    ClusterRoster, Join, Message, ROSTER_PART, Record, Resident, RosterPart,
 };
 use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::Names;
@@ -107,7 +107,7 @@ impl Replica {
     }
 
     /// The state that a roster and its parts say, which was at that position of the stream.
-    pub(crate) fn restored(roster: Roster, parts: Vec<RosterPart>, roster_at: u64) -> Self {
+    pub(crate) fn restored(roster: ClusterRoster, parts: Vec<RosterPart>, roster_at: u64) -> Self {
         let mut replica = Self {
             position: roster.position,
             hash: roster.hash,
@@ -126,13 +126,13 @@ impl Replica {
     }
 
     /// The roster without its parts, and the parts.
-    pub(crate) fn roster(&self) -> (Roster, Vec<RosterPart>) {
+    pub(crate) fn roster(&self) -> (ClusterRoster, Vec<RosterPart>) {
         let members: Vec<&Resident> = self.members.values().collect();
         let part = |members: &[&Resident]| RosterPart {
             members: members.iter().map(|&resident| resident.clone()).collect(),
         };
         let parts = members.chunks(ROSTER_PART).map(part).collect();
-        let roster = Roster {
+        let roster = ClusterRoster {
             position: self.position,
             hash: self.hash,
             events: self.events,

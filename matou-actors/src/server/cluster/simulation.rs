@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::protocol::{MessageText, Username};
 use crate::server::cluster::node::Node;
-use crate::server::cluster::output::{EntryKind, Output};
+use crate::server::cluster::output::{EntryKind, NodeOutput};
 use crate::server::cluster::record::{Join, Record};
 use crate::server::cluster::replica::{Effect, Replica};
 use crate::server::ids::{Epoch, MemberId};
@@ -265,7 +265,7 @@ impl World {
         }
         for output in outputs {
             match output {
-                Output::Publish { epoch, number, payload } => {
+                NodeOutput::Publish { epoch, number, payload } => {
                     if !self.is_cut(index) && self.rng.u32(..30) != 0 {
                         if self.rng.u32(..20) == 0 {
                             let payload = payload.clone();
@@ -278,11 +278,11 @@ impl World {
                     self.sent += 1;
                     self.in_transit.insert((self.now + Duration::from_secs(3), self.sent), fail);
                 }
-                Output::Fetch { from, until } => {
+                NodeOutput::Fetch { from, until } => {
                     self.send(InTransit::Ask { node: index, from, until });
                 }
-                Output::Changes(changes) => self.show(index, changes),
-                Output::Expelled => {
+                NodeOutput::Changes(changes) => self.show(index, changes),
+                NodeOutput::Expelled => {
                     let epoch = Epoch(self.rng.u64(..));
                     let now = self.now;
                     let process = &mut self.processes[index];
@@ -292,8 +292,8 @@ impl World {
                     process.node.begin_again(epoch, now);
                     self.perform(index);
                 }
-                Output::Serving(_) | Output::Stopped | Output::Roster(..) => {}
-                Output::Fatal(fatal) => panic!("{fatal}"),
+                NodeOutput::Serving(_) | NodeOutput::Stopped | NodeOutput::Roster(..) => {}
+                NodeOutput::Fatal(fatal) => panic!("{fatal}"),
             }
         }
     }

@@ -18,7 +18,7 @@ use slog::{info, warn};
 use super::context::ShardContext;
 use super::deadlines::{Deadline, Deadlines};
 use super::inbound::{Inbound, Intent};
-use super::output::{Output, Progress};
+use super::output::{Output, WriteProgress};
 use super::pause::Pause;
 use super::socket::{Accepted, Socket};
 use crate::protocol::v2::{self, Endpoint, NoticeCode, NoticeLevel, PrivatePort, Text, Ticket};
@@ -27,7 +27,7 @@ use crate::server::after_mailbox::run_after_mailbox;
 use crate::server::broker::meetings::MEETING_LIFETIME;
 use crate::server::ids::{ConnectionId, Route};
 use crate::server::messages::{
-    JoinRequest, Lifecycle, Order, PresentedTicket, Publish, Recall, ToBroker, ToRegistry,
+    ConnectionOrder, JoinRequest, Lifecycle, PresentedTicket, Publish, Recall, ToBroker, ToRegistry,
 };
 use crate::server::reason::Reason;
 use crate::server::registry::directory::Addresses;
@@ -43,7 +43,7 @@ pub(crate) struct Connection {
     pub(super) inbound: Inbound,
     pub(super) unread: Vec<u8>,
     pub(super) gate: Gate,
-    pub(super) state: State,
+    pub(super) state: ConnectionState,
     /// No whole frame is in `unread`: the socket has to be read.
     pub(super) starved: bool,
     /// Read on after this.
@@ -66,7 +66,7 @@ pub(super) enum Gate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     Alive,
     /// The name is free, what is queued is still written.
     Draining,
@@ -97,7 +97,7 @@ impl Connection {
             inbound: Inbound::new(),
             unread: Vec::new(),
             gate: Gate::Open,
-            state: State::Alive,
+            state: ConnectionState::Alive,
             starved: true,
             pause: (!hold.is_zero()).then(|| Box::new(Pause::for_time(hold))),
             may_begin: false,
@@ -211,11 +211,11 @@ impl Connection {
         self.inbound.dialect().unwrap_or(Dialect::V1)
     }
 
-    pub(super) fn wrote(&mut self, progress: Progress, ctx: &mut Context<Self>) {
+    pub(super) fn wrote(&mut self, progress: WriteProgress, ctx: &mut Context<Self>) {
         match progress {
-            Progress::Done => self.caught_up(ctx),
-            Progress::Blocked => self.watch_progress(ctx),
-            Progress::Failed(reason) => {
+            WriteProgress::Done => self.caught_up(ctx),
+            WriteProgress::Blocked => self.watch_progress(ctx),
+            WriteProgress::Failed(reason) => {
                 self.close(&reason, ctx);
                 self.end(ctx);
             }
@@ -262,36 +262,36 @@ impl Actor for Connection {
     }
 }
 
-impl Handler<Order> for Connection {
+impl Handler<ConnectionOrder> for Connection {
     type Result = ();
 
-    fn handle(&mut self, order: Order, ctx: &mut Context<Self>) {
-        if self.state != State::Alive {
+    fn handle(&mut self, order: ConnectionOrder, ctx: &mut Context<Self>) {
+        if self.state != ConnectionState::Alive {
             return;
         }
         match order {
-            Order::Refuse(refused) => self.refuse(refused, ctx),
-            Order::Welcome { name } => {
+            ConnectionOrder::Refuse(refused) => self.refuse(refused, ctx),
+            ConnectionOrder::Welcome { name } => {
                 self.deadlines.cancel(Deadline::Join, ctx);
                 self.inbound.accepted(name);
                 self.output.borrow_mut().socket_mut().forget_exporter();
                 self.resume();
             }
-            Order::AwaitWritable => self.watch_progress(ctx),
-            Order::SendLast(message) => {
+            ConnectionOrder::AwaitWritable => self.watch_progress(ctx),
+            ConnectionOrder::SendLast(message) => {
                 let (frame, kind) = message.encode(self.dialect());
                 self.shared.meters.sent(kind, 1);
                 self.send(frame, ctx);
             }
-            Order::TakenOver => {
+            ConnectionOrder::TakenOver => {
                 let text = Text::new("You joined from another client with the same key.")
                     .unwrap_or_default();
                 let (level, code) = (NoticeLevel::End, NoticeCode::TakenOver);
                 self.send_frame(&v2::ServerFrame::Notice { level, code, text }, ctx);
                 self.close(&Reason::TakenOver, ctx);
             }
-            Order::Resume => self.resume(),
-            Order::Here => {
+            ConnectionOrder::Resume => self.resume(),
+            ConnectionOrder::Here => {
                 self.deadlines.cancel(Deadline::Join, ctx);
                 let over = |connection: &mut Self, ctx: &mut Context<Self>| {
                     connection.close(&Reason::Observed, ctx);
@@ -300,7 +300,7 @@ impl Handler<Order> for Connection {
                 self.say_where(ctx);
                 self.resume();
             }
-            Order::ApplyLimits => {
+            ConnectionOrder::ApplyLimits => {
                 let limit = self.shared.rules().limits.queue_bytes;
                 self.output.borrow_mut().set_limit(limit);
                 // The rate that a member waits for may be another one now. A client that has not joined
@@ -309,11 +309,11 @@ impl Handler<Order> for Connection {
                     self.pause = None;
                 }
             }
-            Order::Quiesce => self.gate = Gate::Quiet,
-            Order::Close(reason) => self.close(&reason, ctx),
+            ConnectionOrder::Quiesce => self.gate = Gate::Quiet,
+            ConnectionOrder::Close(reason) => self.close(&reason, ctx),
             #[cfg(feature = "testing")]
             #[allow(clippy::panic)]
-            Order::Panic => panic!("a test asked for this panic"),
+            ConnectionOrder::Panic => panic!("a test asked for this panic"),
         }
     }
 }
@@ -331,7 +331,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.meters.actors.lower(1);
-        if self.state == State::Alive {
+        if self.state == ConnectionState::Alive {
             let reason = if std::thread::panicking() { Reason::Panicked } else { Reason::Shutdown };
             self.log_end(&reason);
             self.leave(&reason);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix::prelude::{ActorContext, AsyncContext, Context};
 
-use super::actor::{Connection, State};
+use super::actor::{Connection, ConnectionState};
 use crate::server::reason::Reason;
 
 /// How long the end of a connection may take in all.
@@ -26,12 +26,12 @@ impl Connection {
     /// Frees the name at once, then ends: now, or when what is queued has been written and
     /// a client that kept the rules had the time to read it.
     pub(super) fn close(&mut self, reason: &Reason, ctx: &mut Context<Self>) {
-        if self.state != State::Alive {
+        if self.state != ConnectionState::Alive {
             return;
         }
         self.log_end(reason);
         self.leave(reason);
-        self.state = State::Draining;
+        self.state = ConnectionState::Draining;
         self.unread = Vec::new();
         self.output.borrow_mut().close();
         if !reason.drains() {
@@ -43,7 +43,7 @@ impl Connection {
         if self.output.borrow().queued() == 0 {
             self.all_written(ctx);
         }
-        if self.state != State::Ended {
+        if self.state != ConnectionState::Ended {
             ctx.run_later(CLOSE_TIMEOUT, Self::end);
         }
     }
@@ -55,7 +55,7 @@ impl Connection {
         if self.discard.is_none() {
             return self.end(ctx);
         }
-        self.state = State::Lingering;
+        self.state = ConnectionState::Lingering;
         ctx.run_later(DRAIN_TIMEOUT, Self::end);
     }
 
@@ -63,7 +63,7 @@ impl Connection {
     /// it is waited for no longer.
     pub(super) fn discard_input(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
         let shared = std::rc::Rc::clone(&self.shared);
-        while self.state != State::Ended
+        while self.state != ConnectionState::Ended
             && let Some(left) = self.discard.as_mut().filter(|left| **left > 0)
         {
             let read = {
@@ -80,7 +80,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(_) | Err(_) => {
                     self.discard = None;
-                    if self.state == State::Lingering {
+                    if self.state == ConnectionState::Lingering {
                         self.end(ctx);
                     }
                 }
@@ -89,7 +89,7 @@ impl Connection {
     }
 
     pub(super) fn end(&mut self, ctx: &mut Context<Self>) {
-        self.state = State::Ended;
+        self.state = ConnectionState::Ended;
         ctx.stop();
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Output {
 
 /// How a write went.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(crate) enum WriteProgress {
     /// Everything is written, or waits for a socket that is waited for already.
     Done,
     /// The socket takes no more: the connection waits until it does.
@@ -45,7 +45,7 @@ pub(crate) enum Progress {
 
 /// How much of what was queued has gone; when it is the same later on, the client took nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct BytesTaken {
     written: u64,
     /// The system calls a socket writable only when half of what it holds unsent has gone, which
     /// on a slow line takes longer than a client may be without progress.
@@ -102,8 +102,8 @@ impl Output {
     }
 
     /// How far the client is; a system call.
-    pub(super) fn taken(&self) -> Taken {
-        Taken { written: self.written, acknowledged: self.socket.acknowledged() }
+    pub(super) fn taken(&self) -> BytesTaken {
+        BytesTaken { written: self.written, acknowledged: self.socket.acknowledged() }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -125,12 +125,12 @@ impl Output {
     }
 
     /// Writes a frame for this client alone.
-    pub(crate) fn send(&mut self, frame: Bytes) -> Progress {
+    pub(crate) fn send(&mut self, frame: Bytes) -> WriteProgress {
         self.push(|outbox| outbox.push_frame(frame).is_err())
     }
 
     /// Writes what a newcomer gets before the log.
-    pub(crate) fn welcome(&mut self, welcome: Welcome) -> Progress {
+    pub(crate) fn welcome(&mut self, welcome: Welcome) -> WriteProgress {
         self.delivered = welcome.start;
         self.outbox.set_dialect(welcome.dialect);
         self.welcomed = !self.closed;
@@ -141,40 +141,41 @@ impl Output {
     }
 
     /// Writes the part of `span` that was not delivered yet.
-    pub(crate) fn deliver(&mut self, span: &Span) -> Progress {
+    pub(crate) fn deliver(&mut self, span: &Span) -> WriteProgress {
         let from = self.delivered;
         self.delivered = from.max(span.end);
         self.push(|outbox| outbox.push_span(span, from).is_err())
     }
 
     /// The socket is writable again, so they say.
-    pub(super) fn unblock(&mut self) -> Progress {
+    pub(super) fn unblock(&mut self) -> WriteProgress {
         self.blocked = false;
         self.meters.queue_high_water.raise(self.queued());
         self.write(Socket::try_write)
     }
 
     /// Sends what the handshake answers, unless the socket is waited for already.
-    pub(super) fn flush(&mut self) -> Progress {
-        if self.blocked { Progress::Done } else { self.write(Socket::send_now) }
+    pub(super) fn flush(&mut self) -> WriteProgress {
+        if self.blocked { WriteProgress::Done } else { self.write(Socket::send_now) }
     }
 
-    fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> Progress {
+    fn push(&mut self, queue: impl FnOnce(&mut Outbox) -> bool) -> WriteProgress {
         if self.closed {
-            return Progress::Done;
+            return WriteProgress::Done;
         }
         let overflow = queue(&mut self.outbox);
-        let progress = if self.blocked { Progress::Done } else { self.write(Socket::send_now) };
+        let progress =
+            if self.blocked { WriteProgress::Done } else { self.write(Socket::send_now) };
         if overflow && self.blocked {
             // Said once: from now on nothing is taken.
             self.closed = true;
             self.meters.queue_high_water.raise(self.queued());
-            return Progress::Failed(Reason::QueueOverflow(self.queued()));
+            return WriteProgress::Failed(Reason::QueueOverflow(self.queued()));
         }
         progress
     }
 
-    fn write(&mut self, one: fn(&mut Socket, &[u8]) -> io::Result<usize>) -> Progress {
+    fn write(&mut self, one: fn(&mut Socket, &[u8]) -> io::Result<usize>) -> WriteProgress {
         while !self.outbox.is_empty() || self.socket.unsent() > 0 {
             match self.write_once(one) {
                 Ok(written) => {
@@ -186,15 +187,15 @@ impl Output {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked = true;
                     self.meters.queue_high_water.raise(self.queued());
-                    return Progress::Blocked;
+                    return WriteProgress::Blocked;
                 }
                 Err(error) => {
                     self.closed = true;
-                    return Progress::Failed(Reason::Io(error));
+                    return WriteProgress::Failed(Reason::Io(error));
                 }
             }
         }
-        Progress::Done
+        WriteProgress::Done
     }
 
     fn write_once(
@@ -234,7 +235,7 @@ mod tests {
         let socket = Socket::register(Accepted::of(stream)).unwrap();
         std::future::poll_fn(|task| socket.poll_writable(task)).await.unwrap();
         let mut output = Output::new(socket, usize::MAX / 2, Arc::default());
-        assert!(matches!(output.send(vec![0; 4 << 20].into()), Progress::Blocked));
+        assert!(matches!(output.send(vec![0; 4 << 20].into()), WriteProgress::Blocked));
         let before = output.taken();
         (&client).read_exact(&mut [0; 16 * 1024]).unwrap();
         let taken = async {
@@ -243,7 +244,7 @@ mod tests {
             }
         };
         tokio::time::timeout(PATIENCE, taken).await.unwrap();
-        assert!(matches!(output.unblock(), Progress::Blocked));
+        assert!(matches!(output.unblock(), WriteProgress::Blocked));
         assert_eq!(output.taken().written, before.written, "the socket waits for more room");
     }
 }

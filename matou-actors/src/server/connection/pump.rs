@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{AsyncContext, Context};
 
-use super::actor::{Connection, Gate, State};
+use super::actor::{Connection, ConnectionState, Gate};
 use super::deadlines::Deadline;
 use super::inbound::Next;
-use super::output::Progress;
+use super::output::WriteProgress;
 use super::pause::Pause;
 use crate::server::after_mailbox::AfterMailbox;
 use crate::server::reason::Reason;
@@ -53,12 +53,12 @@ impl AfterMailbox for Connection {
             self.end_pause(task);
         }
         self.discard_input(ctx, task);
-        while self.output.borrow().is_blocked() && self.state != State::Ended {
+        while self.output.borrow().is_blocked() && self.state != ConnectionState::Ended {
             let ready = self.output.borrow().socket().poll_writable(task);
             let progress = match ready {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => self.output.borrow_mut().unblock(),
-                Poll::Ready(Err(error)) => Progress::Failed(Reason::Io(error)),
+                Poll::Ready(Err(error)) => WriteProgress::Failed(Reason::Io(error)),
             };
             self.wrote(progress, ctx);
         }
@@ -67,7 +67,7 @@ impl AfterMailbox for Connection {
 
 impl Connection {
     fn is_read(&self) -> bool {
-        self.gate == Gate::Open && self.state == State::Alive && self.pause.is_none()
+        self.gate == Gate::Open && self.state == ConnectionState::Alive && self.pause.is_none()
     }
 
     /// Decodes what is there already, or reads once and decodes that; ends with an intent
@@ -122,7 +122,7 @@ impl Connection {
         {
             self.deadlines.cancel(Deadline::Handshake, ctx);
         }
-        if self.state == State::Alive && self.output.borrow().socket().unsent() > 0 {
+        if self.state == ConnectionState::Alive && self.output.borrow().socket().unsent() > 0 {
             let progress = self.output.borrow_mut().flush();
             self.wrote(progress, ctx);
         }
@@ -184,7 +184,7 @@ impl Connection {
             return;
         }
         self.deadlines.cancel(Deadline::Stall, ctx);
-        if self.state == State::Draining {
+        if self.state == ConnectionState::Draining {
             self.all_written(ctx);
         }
     }
@@ -192,7 +192,7 @@ impl Connection {
     /// A client that takes nothing for too long while bytes wait is gone, and one that takes them
     /// too slowly falls behind without end.
     pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
-        if self.deadlines.is_set(Deadline::Stall) || self.state != State::Alive {
+        if self.deadlines.is_set(Deadline::Stall) || self.state != ConnectionState::Alive {
             return;
         }
         let limit = Duration::from_secs(self.shared.rules().limits.stall_seconds);

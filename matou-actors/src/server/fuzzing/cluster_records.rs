@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::server::cluster::record::{Message, Roster, RosterPart, decode, encode};
+use crate::server::cluster::record::{ClusterRoster, Message, RosterPart, decode, encode};
 
 /// The version of what is in the stream.
 const FORMAT: u8 = 1;
@@ -14,7 +14,7 @@ const FORMAT: u8 = 1;
 pub fn cluster_records(bytes: &[u8]) {
     let bytes = [&[FORMAT][..], bytes].concat();
     means_the_same::<Message>(&bytes);
-    means_the_same::<Roster>(&bytes);
+    means_the_same::<ClusterRoster>(&bytes);
     means_the_same::<RosterPart>(&bytes);
 }
 

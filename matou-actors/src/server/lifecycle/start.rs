@@ -17,7 +17,7 @@ use crate::server::accept::admitted_keys::AdmittedKeysError;
 use crate::server::accept::bans::{Bans, Moment};
 use crate::server::accept::bans_file::{self, BansFileError};
 use crate::server::accept::password_file::{PasswordFileError, read_password};
-use crate::server::admin::{self, AdminSettings, ControlRequest};
+use crate::server::admin::{self, AdminSetup, ControlRequest};
 use crate::server::connection::security::{Security, ServerPassword};
 use crate::server::lifecycle::monitor::Monitor;
 use crate::server::lifecycle::reload::{ReloadError, access};
@@ -31,7 +31,7 @@ use crate::server::store::database::Stored;
 use crate::server::store::writer::StoreWriter;
 use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
 
-/// How long the whole of [`Running::stop`] may take.
+/// How long the whole of [`RunningServer::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 /// How long the shards may take to stop reading. One that hangs must not keep the others from
 /// closing in order.
@@ -46,7 +46,7 @@ const SAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that runs. Dropping it does not stop it.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     addresses: Vec<SocketAddr>,
     settings: ServerSettings,
     /// As they were at the start.
@@ -62,7 +62,7 @@ pub struct Running {
 /// An actor without which the server cannot go on has panicked: the process should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {0} actor failed")]
-pub struct Failure(pub &'static str);
+pub struct CriticalFailure(pub &'static str);
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +96,7 @@ pub fn start(
     store: Option<Store>,
     listeners: Vec<StdListener>,
     logger: Logger,
-) -> Result<Running, StartError> {
+) -> Result<RunningServer, StartError> {
     settings.check()?;
     let kept = kept(settings, store, &logger)?;
     let bans = kept.bans.clone();
@@ -115,7 +115,17 @@ pub fn start(
     let history = kept.history.as_ref().map(|(_, writer)| writer.clone());
     let actors = Actors::start(settings, security, sockets, kept, &arbiters, &failed, &logger)?;
     let settings = settings.clone();
-    Ok(Running { addresses, settings, bans, password, actors, arbiters, history, failures, logger })
+    Ok(RunningServer {
+        addresses,
+        settings,
+        bans,
+        password,
+        actors,
+        arbiters,
+        history,
+        failures,
+        logger,
+    })
 }
 
 /// Checks the file of bans as [`start`] does.
@@ -171,7 +181,7 @@ fn security(
     Ok(Security { config, refuses_plain, password, exporters: None })
 }
 
-impl Running {
+impl RunningServer {
     /// The addresses on which the server listens, with the ports that were chosen.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -189,7 +199,7 @@ impl Running {
         &mut self,
         listener: UnixListener,
     ) -> Result<mpsc::Receiver<ControlRequest>, StartError> {
-        let settings = AdminSettings {
+        let settings = AdminSetup {
             listening: self.addresses.clone(),
             bans: std::mem::take(&mut self.bans),
             bans_file: self.settings.admin.bans.clone(),
@@ -199,9 +209,9 @@ impl Running {
     }
 
     /// Resolves when an actor without which the server cannot go on has panicked.
-    pub async fn failed(&mut self) -> Failure {
+    pub async fn failed(&mut self) -> CriticalFailure {
         match self.failures.recv().await {
-            Some(name) => Failure(name),
+            Some(name) => CriticalFailure(name),
             None => std::future::pending().await,
         }
     }

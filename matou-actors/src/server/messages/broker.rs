@@ -19,8 +19,8 @@ pub(crate) enum ToBroker {
     NotHere { from: Member, session: SessionId, name: Username, reason: Declined },
     /// `from` takes a step of the request with this number.
     Session { from: Member, session: SessionId, step: SessionStep },
-    /// A connection from a private port shows a ticket. Answered by `Order::Here`
-    /// or `Order::Close`.
+    /// A connection from a private port shows a ticket. Answered by `ConnectionOrder::Here`
+    /// or `ConnectionOrder::Close`.
     Show(PresentedTicket),
     /// A user left.
     Forget { id: MemberId },

@@ -15,13 +15,13 @@ use crate::server::room::event::Dialect;
 #[rtype(result = "()")]
 pub(crate) struct ToConnection {
     pub(crate) id: ConnectionId,
-    pub(crate) order: Order,
+    pub(crate) order: ConnectionOrder,
 }
 
 /// An order to a connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) enum Order {
+pub(crate) enum ConnectionOrder {
     /// Answer CORES 0 or REFUSED.
     Refuse(Refused),
     /// CORES 1 or WELCOME is written: take part in the room.

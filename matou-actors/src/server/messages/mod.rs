@@ -15,7 +15,7 @@ use crate::server::accept::bans::Bans;
 use crate::server::admin::wire::{Request, Response};
 
 pub(crate) use self::broker::{SetRequestLimits, ToBroker};
-pub(crate) use self::connection::{LastMessage, Order, ToConnection};
+pub(crate) use self::connection::{ConnectionOrder, LastMessage, ToConnection};
 pub(crate) use self::listener::{Lifecycle, SetAdmission, StopAccepting};
 pub(crate) use self::node::{ReportCluster, ToNode};
 pub(crate) use self::registry::{

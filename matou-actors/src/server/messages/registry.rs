@@ -20,9 +20,9 @@ use crate::trust::Fingerprint;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum ToRegistry {
-    /// COREQ or HELLO. Answered by `Order::Refuse`, or by the room with `FromRoom::Admit`.
+    /// COREQ or HELLO. Answered by `ConnectionOrder::Refuse`, or by the room with `FromRoom::Admit`.
     Join(JoinRequest),
-    /// A step of a private request. Answered by `Order::Resume`.
+    /// A step of a private request. Answered by `ConnectionOrder::Resume`.
     Private { route: Route, step: PrivateStep },
     /// The connection has ended, having joined or not.
     Leave { id: ConnectionId, reason: LeaveReason },

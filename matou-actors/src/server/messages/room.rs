@@ -61,7 +61,7 @@ impl Publish {
 }
 
 /// Connection to room: its client asks for what was said before the event with that sequence. One
-/// at a time: answered by frames and `Order::Resume`.
+/// at a time: answered by frames and `ConnectionOrder::Resume`.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Recall {

@@ -16,8 +16,8 @@ use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::log_limiter::LogLimiters;
 use crate::server::messages::{
-    Find, FindKey, ForgetName, FoundMember, JoinRequest, ListNames, Order, PrivateStep, RemoteStep,
-    SetAccess, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
+    ConnectionOrder, Find, FindKey, ForgetName, FoundMember, JoinRequest, ListNames, PrivateStep,
+    RemoteStep, SetAccess, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
 };
 use crate::server::metrics::meters::Meters;
 use crate::server::registry::access::Access;
@@ -47,7 +47,7 @@ pub(crate) struct Registry {
     pub(crate) broker: Recipient<ToBroker>,
     pub(crate) shards: Vec<Recipient<ToConnection>>,
     /// Orders that go out once the mailbox is empty.
-    pub(crate) answers: Vec<(Route, Order)>,
+    pub(crate) answers: Vec<(Route, ConnectionOrder)>,
     /// There if other servers share the room.
     pub(crate) shared: Option<SharedRoom>,
     pub(crate) meters: Arc<Meters>,
@@ -98,7 +98,7 @@ impl Handler<ToRegistry> for Registry {
             },
             ToRegistry::Private { route, step } => {
                 self.forward(route, step);
-                self.answers.push((route, Order::Resume));
+                self.answers.push((route, ConnectionOrder::Resume));
             }
             ToRegistry::Leave { id, reason } => {
                 let id = id.into();
@@ -187,7 +187,8 @@ impl Registry {
                 self.room.do_send(ToRoom::Enter { route, name, key, replaces, last_sequence });
                 if let Some(earlier) = earlier {
                     self.broker.do_send(ToBroker::Forget { id: earlier.id() });
-                    self.answers.extend(earlier.route().map(|route| (route, Order::TakenOver)));
+                    self.answers
+                        .extend(earlier.route().map(|route| (route, ConnectionOrder::TakenOver)));
                 }
                 self.meters.users.set(self.directory.here());
             }
@@ -207,7 +208,7 @@ impl Registry {
         let answer = if request.key.is_some() { Kind::REFUSED } else { Kind::CORES };
         self.meters.hub_sent(answer, 1);
         self.log_refusal(request.peer, &request.claimed, refused);
-        self.answers.push((request.route, Order::Refuse(refused)));
+        self.answers.push((request.route, ConnectionOrder::Refuse(refused)));
     }
 
     fn keep_names(&mut self) {

@@ -8,7 +8,7 @@ use crate::protocol::{ClaimedName, Username};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
 use crate::server::registry::bound_names::{BoundNames, OtherKey, TooManyNewNames};
-use crate::server::registry::names::{Names, Taken, is_of_one_script};
+use crate::server::registry::names::{NameTaken, Names, is_of_one_script};
 use crate::server::registry::refused::Refused;
 use crate::server::room::event::MemberKey;
 use crate::server::shrink_sparse::ShrinkSparse as _;
@@ -73,7 +73,7 @@ impl Directory {
     ) -> Result<&Member, Refused> {
         let name = claimed.parse()?;
         self.bound.check(&name, key.as_deref(), now).map_err(|OtherKey| Refused::OtherKey)?;
-        self.names.claim(route.id.into(), &name).map_err(|Taken| Refused::Taken)?;
+        self.names.claim(route.id.into(), &name).map_err(|NameTaken| Refused::Taken)?;
         let admitted = self.admit(&name, key.as_deref(), addresses, now);
         if let Err(refused) = admitted {
             self.names.release(&name);

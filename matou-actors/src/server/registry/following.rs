@@ -9,7 +9,8 @@ use crate::protocol::v2::{Declined, LeaveReason};
 use crate::server::accept::bans::Moment;
 use crate::server::ids::{MemberId, Route};
 use crate::server::messages::{
-    JoinRequest, NodeEvent, Order, PrivateStep, Relay, RemoteStep, Step, ToBroker, ToNode, ToRoom,
+    ConnectionOrder, JoinRequest, NodeEvent, PrivateStep, Relay, RemoteStep, Step, ToBroker,
+    ToNode, ToRoom,
 };
 use crate::server::reason::Reason;
 use crate::server::registry::actor::Registry;
@@ -25,7 +26,7 @@ impl Registry {
         let route = request.route;
         if !shared.is_serving {
             // The client tries another server, or this one again.
-            self.answers.push((route, Order::Close(Reason::CutOff)));
+            self.answers.push((route, ConnectionOrder::Close(Reason::CutOff)));
             return;
         }
         let JoinRequest { claimed, addresses, key, last_sequence, .. } = &request;
@@ -82,13 +83,16 @@ impl Registry {
                 let Some(pending) = self.take_pending(member) else { return };
                 self.refuse(&pending, Refused::Taken);
             }
-            NodeEvent::Left(member) => self.taken_out(member, Order::Close(Reason::CutOff)),
+            NodeEvent::Left(member) => {
+                self.taken_out(member, ConnectionOrder::Close(Reason::CutOff))
+            }
             NodeEvent::Expelled => {
                 warn!(self.logger, "the other nodes expelled this one";
                     "next" => "its clients are disconnected and can come back");
                 let Some(shared) = &mut self.shared else { return };
                 let pending = std::mem::take(&mut shared.pending);
-                let close = |pending: JoinRequest| (pending.route, Order::Close(Reason::CutOff));
+                let close =
+                    |pending: JoinRequest| (pending.route, ConnectionOrder::Close(Reason::CutOff));
                 self.answers.extend(pending.into_values().map(close));
             }
             NodeEvent::Serving(serving) => {
@@ -125,7 +129,7 @@ impl Registry {
         replaces: Option<MemberId>,
     ) {
         if let Some(replaced) = replaces {
-            self.taken_out(replaced, Order::TakenOver);
+            self.taken_out(replaced, ConnectionOrder::TakenOver);
         }
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let (place, addresses) = match self.take_pending(member) {
@@ -140,7 +144,7 @@ impl Registry {
     }
 
     /// A member is not here any more; its connection, if it is one of this process, gets `order`.
-    fn taken_out(&mut self, member: MemberId, order: Order) {
+    fn taken_out(&mut self, member: MemberId, order: ConnectionOrder) {
         let Some(left) = self.directory.leave(member, Moment::now()) else { return };
         self.broker.do_send(ToBroker::Forget { id: member });
         if let Some(route) = left.route() {

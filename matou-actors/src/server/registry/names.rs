@@ -26,7 +26,7 @@ pub(crate) struct NameForms {
 
 /// A name cannot be given away: it, or one that looks like it, is in use or reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken;
+pub(crate) struct NameTaken;
 
 /// How many names have one skeleton (UTS 39). ASCII names may share it with each other (`l1` and
 /// `II`), a name with other letters with none.
@@ -38,14 +38,14 @@ struct SkeletonUse {
 
 impl<H> Names<H> {
     /// Gives `name` to `holder` unless it is taken.
-    pub(crate) fn claim(&mut self, holder: H, name: &Username) -> Result<(), Taken> {
+    pub(crate) fn claim(&mut self, holder: H, name: &Username) -> Result<(), NameTaken> {
         self.claim_forms(holder, &NameForms::of(name))
     }
 
     /// As [`Names::claim`], with forms that another program may have computed.
-    pub(crate) fn claim_forms(&mut self, holder: H, name: &NameForms) -> Result<(), Taken> {
+    pub(crate) fn claim_forms(&mut self, holder: H, name: &NameForms) -> Result<(), NameTaken> {
         if self.are_taken(name) {
-            return Err(Taken);
+            return Err(NameTaken);
         }
         self.by_key.insert(name.folded.clone(), holder);
         for skeleton in &name.skeletons {
@@ -238,6 +238,6 @@ mod tests {
         let mut names = Names::default();
         names.claim(ALICE, &name("a")).unwrap();
         names.release(&name("b"));
-        assert_eq!(names.claim(BOB, &name("A")), Err(Taken));
+        assert_eq!(names.claim(BOB, &name("A")), Err(NameTaken));
     }
 }

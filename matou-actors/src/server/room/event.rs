@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use crate::protocol::v2::{
-    self, ACTION, FROM_HISTORY, LeaveReason, Member, PublicKey, Text, UnixMillis,
+    self, ACTION, FROM_HISTORY, LeaveReason, MemberRevision, PublicKey, Text, UnixMillis,
 };
 use crate::protocol::{
     Encode as _, Kind, MessageText, Username, encode_joined, encode_left, encode_message,
@@ -188,8 +188,8 @@ fn put_said(
     v2::encode_said(wire_sequence(event.sequence), event.at, from, text, flags, out);
 }
 
-fn member(key: Option<&PublicKey>) -> Member {
-    key.map_or(Member::Revision1, |key| Member::Revision2(*key))
+fn member(key: Option<&PublicKey>) -> MemberRevision {
+    key.map_or(MemberRevision::Revision1, |key| MemberRevision::Revision2(*key))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::server::room::greeting::{Greeting, encoded};
 use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::history_file::Saved;
 use crate::server::room::log::Log;
-use crate::server::room::roster::{Present, Roster};
+use crate::server::room::roster::{EncodedRoster, Present};
 use crate::server::room::sequencer::{Change, Committed, LocalSequencer, Proposal, Sequencer};
 use crate::server::room::shard_state::{Relayed, ShardState};
 
@@ -33,7 +33,7 @@ pub(crate) struct Fanout {
     /// Whose leave is proposed and not committed.
     leaving: HashSet<MemberId>,
     log: Log,
-    roster: Roster,
+    roster: EncodedRoster,
     replay_roster: bool,
     history: History,
     greeting: Greeting,
@@ -68,7 +68,7 @@ impl Fanout {
     ) -> Self {
         let log = Log::new();
         let shards = (0..shards).map(|_| ShardState::new(log.reader())).collect();
-        let (roster, frames) = (Roster::default(), FrameCounts::default());
+        let (roster, frames) = (EncodedRoster::default(), FrameCounts::default());
         Self {
             sequencer,
             joining: HashMap::new(),

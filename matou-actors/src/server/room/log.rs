@@ -19,7 +19,7 @@ const SEAL_AT: usize = 64 * 1024;
 /// The writing end.
 #[derive(Debug)]
 pub(crate) struct Log {
-    open: Open,
+    open: OpenSegment,
     /// There are readers of revision 2.
     has_v2: bool,
     /// The sequence behind the last message.
@@ -29,7 +29,7 @@ pub(crate) struct Log {
 
 /// The events that are not sealed yet.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenSegment {
     events: u64,
     encoded: PerDialect<Encoding>,
     said_at: Option<Instant>,
@@ -94,7 +94,7 @@ impl Log {
             encoded: PerDialect::default(),
             next: OnceLock::new(),
         };
-        Self { open: Open::default(), has_v2: false, said: 0, last: Arc::new(root) }
+        Self { open: OpenSegment::default(), has_v2: false, said: 0, last: Arc::new(root) }
     }
 
     /// The sequence behind the last event.
@@ -141,7 +141,7 @@ impl Log {
             return;
         }
         let (start, end) = (self.last.end(), self.end());
-        let Open { events, encoded, said_at, began_at } = &mut self.open;
+        let OpenSegment { events, encoded, said_at, began_at } = &mut self.open;
         *events = 0;
         let (began_at, said_at) = (began_at.take(), said_at.take());
         let encoded = PerDialect { v1: encoded.v1.seal(), v2: encoded.v2.seal() };

@@ -18,8 +18,8 @@ const RUN: usize = 1024;
 /// One run of all, encoded anew for each newcomer, would be fast enough (34 µs for 10,000 members);
 /// but each newcomer who reads slowly would hold 180 kB of its own, instead of shared ones.
 #[derive(Debug, Default)]
-pub(crate) struct Roster {
-    runs: Vec<Run>,
+pub(crate) struct EncodedRoster {
+    runs: Vec<MemberRun>,
 }
 
 /// A member of the room.
@@ -32,7 +32,7 @@ pub(crate) struct Present {
 
 /// Some members in a row, at least one.
 #[derive(Debug)]
-struct Run {
+struct MemberRun {
     members: Vec<Present>,
     /// All of them in their order, in pieces of which each has fewer than the one before; or none.
     encoded: PerDialect<Vec<Piece>>,
@@ -45,7 +45,7 @@ struct Piece {
     frames: Bytes,
 }
 
-impl Roster {
+impl EncodedRoster {
     /// Adds a user who is not in the room.
     pub(crate) fn enter(&mut self, present: Present) {
         let id = present.id;
@@ -58,7 +58,7 @@ impl Roster {
         }
         // Behind a run that is full there are many to come: no growing in steps.
         let many = if self.runs.is_empty() { 1 } else { RUN };
-        let mut run = Run::new(Vec::with_capacity(many));
+        let mut run = MemberRun::new(Vec::with_capacity(many));
         run.enter(present);
         self.runs.push(run);
     }
@@ -72,7 +72,7 @@ impl Roster {
         if !(comes_last && is_last_run) {
             let rest = run.members.split_off(RUN / 2);
             run.forget_encoded();
-            self.runs.insert(place + 1, Run::new(rest));
+            self.runs.insert(place + 1, MemberRun::new(rest));
             return self.place(id);
         }
         place + 1
@@ -109,7 +109,8 @@ impl Roster {
 
     /// The run where `id` is, or would be.
     fn place(&self, id: MemberId) -> usize {
-        let starts_before = |run: &Run| run.members.first().is_some_and(|first| first.id <= id);
+        let starts_before =
+            |run: &MemberRun| run.members.first().is_some_and(|first| first.id <= id);
         self.runs.partition_point(starts_before).saturating_sub(1)
     }
 
@@ -126,7 +127,7 @@ impl Roster {
     }
 }
 
-impl Run {
+impl MemberRun {
     fn new(members: Vec<Present>) -> Self {
         Self { members, encoded: PerDialect::default() }
     }
@@ -194,14 +195,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::protocol::v2::{self, Member, PublicKey};
+    use crate::protocol::v2::{self, MemberRevision, PublicKey};
     use crate::protocol::{Decode, ServerFrame};
 
     fn present(id: MemberId, name: &str) -> Present {
         Present { id, name: Username::parse(name).unwrap(), key: None }
     }
 
-    fn names(roster: &mut Roster) -> Vec<String> {
+    fn names(roster: &mut EncodedRoster) -> Vec<String> {
         let bytes: Vec<u8> = roster.replay(Dialect::V1).flat_map(|run| run.to_vec()).collect();
         let (mut rest, mut names) = (&bytes[..], Vec::new());
         while let Some((frame, taken)) = ServerFrame::decode(rest).unwrap() {
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn everybody_is_replayed_once_in_order_through_arrivals_and_departures() {
-        let mut roster = Roster::default();
+        let mut roster = EncodedRoster::default();
         let mut expected = Vec::new();
         for i in 0..500_u64 {
             let name = format!("user{i}");
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_of_revision_2_reads_who_has_which_key() {
-        let mut roster = Roster::default();
+        let mut roster = EncodedRoster::default();
         let key = PublicKey([7; 32]);
         roster.enter(present(MemberId(1), "old"));
         assert_eq!(roster.replay(Dialect::V2).count(), 1);
@@ -249,14 +250,14 @@ mod tests {
             let username = Username::parse(name).unwrap();
             v2::ServerFrame::Present { username, member }
         };
-        assert_eq!(first, expect("old", Member::Revision1));
-        assert_eq!(second, expect("new", Member::Revision2(key)));
+        assert_eq!(first, expect("old", MemberRevision::Revision1));
+        assert_eq!(second, expect("new", MemberRevision::Revision2(key)));
         assert_eq!(names(&mut roster), ["old", "new"]);
     }
 
     #[test]
     fn joins_and_leaves_do_not_change_the_bytes_of_the_others() {
-        let mut roster = Roster::default();
+        let mut roster = EncodedRoster::default();
         for i in 0..10_000 {
             roster.enter(present(MemberId(i), &format!("u{i}")));
         }
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn who_comes_last_is_added_in_few_pieces_and_copied_seldom() {
-        let mut roster = Roster::default();
+        let mut roster = EncodedRoster::default();
         let mut copied = 0;
         for i in 0..4096_usize {
             let before: Vec<Bytes> = roster.replay(Dialect::V1).collect();
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn whatever_the_order_everybody_is_in_place_and_the_runs_are_few() {
         let mut random = fastrand::Rng::with_seed(7);
-        let (mut roster, mut model) = (Roster::default(), BTreeMap::new());
+        let (mut roster, mut model) = (EncodedRoster::default(), BTreeMap::new());
         for crowd in [4000, 30, 2000, 0] {
             while model.len() < crowd {
                 let id = random.u64(0..100_000);
@@ -315,6 +316,6 @@ mod tests {
 
     #[test]
     fn who_was_not_here_does_not_leave() {
-        assert_eq!(Roster::default().leave(MemberId(1)), None);
+        assert_eq!(EncodedRoster::default().leave(MemberId(1)), None);
     }
 }

@@ -19,12 +19,12 @@ use crate::server::admin::wire::ClientReport;
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::connection::actor::Connection;
 use crate::server::connection::context::{ShardContext, Uplinks};
-use crate::server::connection::output::{Output, Progress};
+use crate::server::connection::output::{Output, WriteProgress};
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
 use crate::server::messages::{
-    Accept, BatchWritten, CloseAll, CloseFrom, FromRoom, Lifecycle, ListClients, Order, QuiesceAll,
-    SetLimits, ToConnection,
+    Accept, BatchWritten, CloseAll, CloseFrom, ConnectionOrder, FromRoom, Lifecycle, ListClients,
+    QuiesceAll, SetLimits, ToConnection,
 };
 use crate::server::metrics::meters::ShardMeters;
 use crate::server::reason::Reason;
@@ -122,7 +122,7 @@ impl Shard {
         if !seat.output.borrow().is_closed() {
             self.uplinks.listener.do_send(Lifecycle::Joined { peer: seat.peer });
         }
-        seat.connection.do_send(Order::Welcome { name });
+        seat.connection.do_send(ConnectionOrder::Welcome { name });
         let progress = seat.output.borrow_mut().welcome(welcome);
         seat.report(progress);
     }
@@ -158,14 +158,14 @@ impl Shard {
         // Cannot flood: the room sends the next batch only after this.
         self.written.do_send(BatchWritten { shard: self.index });
         for id in published {
-            self.order(id, Order::Resume);
+            self.order(id, ConnectionOrder::Resume);
         }
         true
     }
 
     /// Cannot flood: each order answers something that the connection forwarded, or is a step
     /// of a private request, or happens once.
-    fn order(&self, id: ConnectionId, order: Order) {
+    fn order(&self, id: ConnectionId, order: ConnectionOrder) {
         if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
             seat.connection.do_send(order);
         }
@@ -179,7 +179,7 @@ impl Shard {
             let silence = seat.output.borrow().silence();
             if let Some(silence) = silence.filter(|&silence| sweep.is_gone(silence)) {
                 // Cannot flood: once a round until the connection has ended.
-                seat.connection.do_send(Order::Close(Reason::TimedOut(silence)));
+                seat.connection.do_send(ConnectionOrder::Close(Reason::TimedOut(silence)));
             }
         }
     }
@@ -201,12 +201,14 @@ impl Seat {
     }
 
     /// Leaves what the socket did not take to the connection.
-    fn report(&self, progress: Progress) {
+    fn report(&self, progress: WriteProgress) {
         match progress {
-            Progress::Done => {}
+            WriteProgress::Done => {}
             // Neither can flood: said once until the connection has dealt with it.
-            Progress::Blocked => self.connection.do_send(Order::AwaitWritable),
-            Progress::Failed(reason) => self.connection.do_send(Order::Close(reason)),
+            WriteProgress::Blocked => self.connection.do_send(ConnectionOrder::AwaitWritable),
+            WriteProgress::Failed(reason) => {
+                self.connection.do_send(ConnectionOrder::Close(reason))
+            }
         }
     }
 }
@@ -314,7 +316,7 @@ impl Handler<SetLimits> for Shard {
         }
         for (_, seat) in &self.seats {
             // Cannot flood: an operator's doing, once in a while.
-            seat.connection.do_send(Order::ApplyLimits);
+            seat.connection.do_send(ConnectionOrder::ApplyLimits);
         }
     }
 }
@@ -348,9 +350,9 @@ impl Handler<CloseFrom> for Shard {
         for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
             // Cannot flood: an operator's doing, once in a while.
             if seat.name.is_some() {
-                seat.connection.do_send(Order::SendLast(last_message.clone()));
+                seat.connection.do_send(ConnectionOrder::SendLast(last_message.clone()));
             }
-            seat.connection.do_send(Order::Close(Reason::Banned));
+            seat.connection.do_send(ConnectionOrder::Close(Reason::Banned));
             closed += 1;
         }
         closed
@@ -364,7 +366,7 @@ impl Handler<QuiesceAll> for Shard {
         self.quiet = true;
         for (_, seat) in &self.seats {
             // Cannot flood: sent once.
-            seat.connection.do_send(Order::Quiesce);
+            seat.connection.do_send(ConnectionOrder::Quiesce);
         }
     }
 }
@@ -376,7 +378,7 @@ impl Handler<CloseAll> for Shard {
         self.closing = Some(closed);
         for (_, seat) in &self.seats {
             // Cannot flood: sent once.
-            seat.connection.do_send(Order::Close(Reason::Shutdown));
+            seat.connection.do_send(ConnectionOrder::Close(Reason::Shutdown));
         }
         self.say_when_closed();
     }

@@ -38,7 +38,7 @@ pub(crate) struct Stored {
 
 /// What is to be written.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct StoreChanges {
     pub(super) names: Vec<NameChange>,
     pub(super) topic: Option<NewTopic>,
 }
@@ -124,7 +124,7 @@ pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
 }
 
 /// Writes `changes`; after a crash at any moment all of them are there or none. Waits for the disk.
-pub(super) fn write(database: &Database, changes: &Changes) -> Result<(), redb::Error> {
+pub(super) fn write(database: &Database, changes: &StoreChanges) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     if let Some(NewTopic(topic)) = &changes.topic {
         let mut room = transaction.open_table(ROOM)?;
@@ -255,15 +255,17 @@ mod tests {
         let (ann, bob) = (binding("Ann", 1), binding("Боб", 2));
         let topic = MessageText::parse("Be kind.").ok();
         let names = vec![keep(&ann), keep(&bob)];
-        write(&store.database, &Changes { names, topic: Some(NewTopic(topic.clone())) }).unwrap();
+        write(&store.database, &StoreChanges { names, topic: Some(NewTopic(topic.clone())) })
+            .unwrap();
         let gone = NameChange { name: ann.name.folded(), binding: None };
-        write(&store.database, &Changes { names: vec![gone], topic: None }).unwrap();
+        write(&store.database, &StoreChanges { names: vec![gone], topic: None }).unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::InUse(_))));
         Store::check(&path).unwrap();
         drop(store);
         let store = Store::open(&path).unwrap();
         assert_eq!(store.stored, Stored { names: vec![bob], topic });
-        write(&store.database, &Changes { names: vec![], topic: Some(NewTopic(None)) }).unwrap();
+        write(&store.database, &StoreChanges { names: vec![], topic: Some(NewTopic(None)) })
+            .unwrap();
         drop(store);
         assert_eq!(Store::open(&path).unwrap().stored.topic, None);
         Store::check(&path).unwrap();
@@ -276,7 +278,7 @@ mod tests {
         let store = Store::open(&path).unwrap();
         let many: Vec<NameChange> =
             (0..1000).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
-        write(&store.database, &Changes { names: many, topic: None }).unwrap();
+        write(&store.database, &StoreChanges { names: many, topic: None }).unwrap();
         drop(store);
         let whole = fs::read(&path).unwrap();
         let mut torn = whole.clone();
@@ -301,7 +303,7 @@ mod tests {
         let store = Store::open(&path).unwrap();
         let many: Vec<NameChange> =
             (0..MOST).map(|number| keep(&binding(&format!("user{number}"), 1))).collect();
-        write(&store.database, &Changes { names: many, topic: None }).unwrap();
+        write(&store.database, &StoreChanges { names: many, topic: None }).unwrap();
         // As the file is when the process is killed.
         fs::copy(&path, &copy).unwrap();
         drop(store);

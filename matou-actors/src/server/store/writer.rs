@@ -11,7 +11,7 @@ use redb::Database;
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
-use super::database::{Changes, NewTopic, Store, Stored, open, write};
+use super::database::{NewTopic, Store, StoreChanges, Stored, open, write};
 use crate::protocol::{FoldedName, MessageText};
 use crate::server::registry::bound_names::{Binding, MOST, NameChange};
 
@@ -94,7 +94,7 @@ impl WriteQueue {
     }
 
     /// Waits until there is something to do, and then for more of it, or for the next try.
-    fn next(&self, pause: Duration) -> (Changes, Option<oneshot::Sender<()>>) {
+    fn next(&self, pause: Duration) -> (StoreChanges, Option<oneshot::Sender<()>>) {
         let idle = |waiting: &mut QueuedWrites| {
             waiting.names.is_empty() && waiting.topic.is_none() && waiting.closing.is_none()
         };
@@ -105,12 +105,12 @@ impl WriteQueue {
         let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         let names = std::mem::take(&mut waiting.names);
         let names = names.into_iter().map(|(name, binding)| NameChange { name, binding });
-        let changes = Changes { names: names.collect(), topic: waiting.topic.take() };
+        let changes = StoreChanges { names: names.collect(), topic: waiting.topic.take() };
         (changes, waiting.closing.take())
     }
 
     /// Puts back what could not be written, unless it has changed again.
-    fn put_back(&self, Changes { names, topic }: Changes) {
+    fn put_back(&self, StoreChanges { names, topic }: StoreChanges) {
         let mut waiting = self.lock();
         for NameChange { name, binding } in names {
             waiting.names.entry(name).or_insert(binding);
@@ -137,7 +137,7 @@ impl WriterThread {
     }
 
     /// Whether all of it was written.
-    fn write(&mut self, changes: &Changes) -> bool {
+    fn write(&mut self, changes: &StoreChanges) -> bool {
         if changes.names.is_empty() && changes.topic.is_none() {
             return true;
         }
@@ -162,7 +162,7 @@ impl WriterThread {
         written.is_ok()
     }
 
-    fn try_write(&mut self, changes: &Changes) -> Result<(), String> {
+    fn try_write(&mut self, changes: &StoreChanges) -> Result<(), String> {
         let database = match &mut self.database {
             Some(database) => database,
             closed => closed.insert(open(&self.path).map_err(|error| error.to_string())?),
@@ -189,8 +189,8 @@ mod tests {
         NameChange { name: folded, binding: Some(binding) }
     }
 
-    fn names(names: Vec<NameChange>) -> Changes {
-        Changes { names, topic: None }
+    fn names(names: Vec<NameChange>) -> StoreChanges {
+        StoreChanges { names, topic: None }
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use crate::server::connection::context::ShardContext;
 use crate::server::connection::output::Output;
 use crate::server::connection::security::Security;
 use crate::server::connection::socket::Accepted;
-use crate::server::messages::{Lifecycle, Order, Publish, ToRegistry};
+use crate::server::messages::{ConnectionOrder, Lifecycle, Publish, ToRegistry};
 use crate::server::room::batch::Welcome;
 use crate::server::room::event::Dialect;
 use crate::server::settings::Limits;
@@ -98,10 +98,10 @@ async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back
         said: 0,
     };
     fixture.output.borrow_mut().welcome(welcome);
-    fixture.connection.send(Order::Welcome { name: name("alice") }).await.unwrap();
+    fixture.connection.send(ConnectionOrder::Welcome { name: name("alice") }).await.unwrap();
     // As it is while a write is under way.
     std::mem::forget(fixture.output.borrow_mut());
-    fixture.connection.do_send(Order::Panic);
+    fixture.connection.do_send(ConnectionOrder::Panic);
     let ended =
         tokio::time::timeout(Duration::from_secs(30), fixture.listener.next()).await.unwrap();
     assert!(matches!(ended, Lifecycle::Ended { joined: true, .. }), "{ended:?}");

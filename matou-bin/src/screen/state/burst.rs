@@ -42,7 +42,7 @@ pub(crate) enum BurstKey {
 
 /// What to do with a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum KeyHandling {
     /// It is an ordinary one.
     No,
     /// It waits, or belongs to a paste.
@@ -64,7 +64,7 @@ pub(crate) enum Due {
 
 impl Burst {
     /// A key came at `now`.
-    pub(crate) fn key(&mut self, key: BurstKey, now: Duration) -> Taken {
+    pub(crate) fn key(&mut self, key: BurstKey, now: Duration) -> KeyHandling {
         let since = |then: Duration| now.saturating_sub(then);
         let is_fast = self.last_text.is_some_and(|last| since(last) <= PAUSE);
         self.last_text = (key != BurstKey::Other).then_some(now);
@@ -76,21 +76,21 @@ impl Burst {
         match (&mut self.state, c) {
             (State::Typing, _) if key == BurstKey::Enter && is_fast => {
                 self.state = State::Held(now);
-                Taken::Yes
+                KeyHandling::Yes
             }
-            (State::Typing, _) => Taken::No,
+            (State::Typing, _) => KeyHandling::No,
             (State::Held(_), Some(c)) => {
                 self.state = State::Pasting(format!("\n{c}"), now);
-                Taken::Begins
+                KeyHandling::Begins
             }
             (State::Held(_), None) => {
                 self.state = State::Typing;
-                Taken::AfterSubmit
+                KeyHandling::AfterSubmit
             }
             (State::Pasting(text, last), c) => {
                 text.extend(c);
                 *last = now;
-                Taken::Yes
+                KeyHandling::Yes
             }
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// The keys of `text`, each so many milliseconds after the one before; what was taken of them.
-    fn keys(burst: &mut Burst, text: &str, from: u64, pause: u64) -> Vec<Taken> {
+    fn keys(burst: &mut Burst, text: &str, from: u64, pause: u64) -> Vec<KeyHandling> {
         let at = |index: usize| ms(from + pause * u64::try_from(index).unwrap());
         let key = |c| if c == '\n' { BurstKey::Enter } else { BurstKey::Text(c) };
         text.chars().enumerate().map(|(index, c)| burst.key(key(c), at(index))).collect()
@@ -148,14 +148,17 @@ mod tests {
     fn typed_keys_are_ordinary_ones() {
         let mut burst = Burst::default();
         let taken = keys(&mut burst, "hi\nthere\n", 0, 11);
-        assert!(taken.iter().all(|taken| *taken == Taken::No), "{taken:?}");
+        assert!(taken.iter().all(|taken| *taken == KeyHandling::No), "{taken:?}");
         assert_eq!(burst.next(), None);
     }
 
     #[test]
     fn a_line_that_comes_at_once_is_sent_a_moment_later() {
         let mut burst = Burst::default();
-        assert_eq!(keys(&mut burst, "hi\n", 0, 0), [Taken::No, Taken::No, Taken::Yes]);
+        assert_eq!(
+            keys(&mut burst, "hi\n", 0, 0),
+            [KeyHandling::No, KeyHandling::No, KeyHandling::Yes]
+        );
         assert_eq!((burst.due(ms(29)), burst.due(ms(30))), (None, Some(Due::Submit)));
         assert_eq!(burst.due(ms(31)), None);
     }
@@ -164,9 +167,9 @@ mod tests {
     fn lines_that_come_at_once_are_a_paste() {
         let mut burst = Burst::default();
         let taken = keys(&mut burst, "a\nb\n\tc", 0, 1);
-        let held = [Taken::No, Taken::Yes, Taken::Begins];
+        let held = [KeyHandling::No, KeyHandling::Yes, KeyHandling::Begins];
         assert_eq!(taken[..3], held);
-        assert!(taken[3..].iter().all(|taken| *taken == Taken::Yes), "{taken:?}");
+        assert!(taken[3..].iter().all(|taken| *taken == KeyHandling::Yes), "{taken:?}");
         burst.begins_with("a");
         assert_eq!(burst.due(ms(5 + 59)), None);
         assert_eq!(burst.due(ms(5 + 60)), Some(Due::Paste("a\nb\n\tc".into())));
@@ -176,7 +179,7 @@ mod tests {
     fn another_key_behind_such_an_enter_comes_after_the_line_is_sent() {
         let mut burst = Burst::default();
         keys(&mut burst, "hi\n", 0, 0);
-        assert_eq!(burst.key(BurstKey::Other, ms(1)), Taken::AfterSubmit);
+        assert_eq!(burst.key(BurstKey::Other, ms(1)), KeyHandling::AfterSubmit);
         assert_eq!(burst.next(), None);
     }
 
@@ -184,6 +187,6 @@ mod tests {
     fn an_enter_that_is_held_down_is_not_a_paste() {
         let mut burst = Burst::default();
         let taken = keys(&mut burst, "\n\n\n", 0, 30);
-        assert_eq!(taken, [Taken::No, Taken::No, Taken::No]);
+        assert_eq!(taken, [KeyHandling::No, KeyHandling::No, KeyHandling::No]);
     }
 }

@@ -7,7 +7,7 @@ use matou_actors::client::Command;
 
 use crate::screen::config::keymap::KeyAction;
 use crate::screen::state::app::App;
-use crate::screen::state::burst::{BurstKey, Due, Taken};
+use crate::screen::state::burst::{BurstKey, Due, KeyHandling};
 use crate::screen::state::event::UiEffect;
 use crate::screen::state::modal::{Modal, Search};
 use crate::screen::state::tab::{PrivateState, Scroll};
@@ -77,14 +77,14 @@ impl App {
             _ => BurstKey::Other,
         };
         match self.burst.key(kind, self.now.elapsed) {
-            Taken::No => false,
-            Taken::Yes => true,
-            Taken::Begins => {
+            KeyHandling::No => false,
+            KeyHandling::Yes => true,
+            KeyHandling::Begins => {
                 let line = self.tab_mut().map(|tab| tab.input.take()).unwrap_or_default();
                 self.burst.begins_with(&line);
                 true
             }
-            Taken::AfterSubmit => {
+            KeyHandling::AfterSubmit => {
                 self.act(KeyAction::Submit);
                 false
             }

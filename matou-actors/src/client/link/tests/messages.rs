@@ -76,7 +76,7 @@ fn what_was_missed_is_asked_for_and_is_no_new_message() {
         sequence,
         time: v2::UnixMillis(0),
         username: name("ann"),
-        member: v2::Member::Revision1,
+        member: v2::MemberRevision::Revision1,
     };
     let mut client = Client::start(Some("ann"));
     client.reached();

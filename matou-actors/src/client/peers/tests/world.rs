@@ -21,7 +21,7 @@ use crate::client::messages::{FileEvent, OutgoingFile, SessionCommand, SessionEv
 use crate::client::peers::{PeerAction, Peers, ServerRoute, Situation, Wake};
 use crate::client::session::Way;
 use crate::client::session::plain::PlainRole;
-use crate::protocol::v2::{self, Member};
+use crate::protocol::v2::{self, MemberRevision};
 use crate::protocol::{ClientFrame, PortPair, ServerFrame, Username};
 use crate::transfer::ChosenFile;
 
@@ -85,7 +85,7 @@ impl World {
         let users = names.clone().map(|own| {
             let mut roster = Roster::default();
             for present in names.iter().rev().chain([&own]) {
-                roster.arrived(present, Member::Revision1, &own);
+                roster.arrived(present, MemberRevision::Revision1, &own);
             }
             let logger = slog::Logger::root(slog::Discard, slog::o!());
             User {

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::delivery::Delivery;
 use super::examination::{Conclusion, Examination};
-use super::files::{EncryptedFiles, Follows};
+use super::files::{EncryptedFiles, ReportOutcome};
 use super::incoming::IncomingFrames;
 use super::message_connection::{Came, drive, read};
 use super::setup::{EncryptedSetup, MeetingSetup};
@@ -178,15 +178,15 @@ impl EncryptedSession {
     fn files_report(&mut self, report: Report, ctx: &mut Context<Self>) {
         let Some(open) = &mut self.open else { return };
         match open.files.report(report) {
-            Follows::Nothing => {}
-            Follows::Event(event) => self.lifecycle.report(SessionEvent::File(event)),
-            Follows::Frame(frame) => {
+            ReportOutcome::Nothing => {}
+            ReportOutcome::Event(event) => self.lifecycle.report(SessionEvent::File(event)),
+            ReportOutcome::Frame(frame) => {
                 if open.writing.queue.push_control(&frame).is_err() {
                     // It asks for more than it reads: without this frame nothing about files holds.
                     self.end_talk("it does not read".into(), ctx);
                 }
             }
-            Follows::Ended(events) => {
+            ReportOutcome::Ended(events) => {
                 for event in events {
                     self.lifecycle.report(SessionEvent::File(event));
                 }

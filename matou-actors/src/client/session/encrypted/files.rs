@@ -10,7 +10,7 @@ use tokio_rustls::TlsStream;
 
 use crate::client::ids::{TransferId, TransferIds};
 use crate::client::messages::{ExchangeReport, FileEvent, Named, OutgoingFile};
-use crate::exchange::{self, Exchange, FrameSender, Order, RateLimit, Report};
+use crate::exchange::{self, Exchange, ExchangeOrder, FrameSender, RateLimit, Report};
 use crate::protocol::v2::{MessageFrame, OfferKind, PublicKey};
 use crate::transfer::Downloads;
 
@@ -41,7 +41,7 @@ pub(super) struct EncryptedFiles {
 
 /// What follows from a report.
 #[derive(Debug)]
-pub(super) enum Follows {
+pub(super) enum ReportOutcome {
     Nothing,
     Event(FileEvent),
     /// To be sent on the message connection.
@@ -92,9 +92,9 @@ impl EncryptedFiles {
         self.exchange.is_none()
     }
 
-    /// Ends the file connection; [`Follows::Ended`] comes behind everything else.
+    /// Ends the file connection; [`ReportOutcome::Ended`] comes behind everything else.
     pub(super) fn close(&self) {
-        self.order(Order::Close);
+        self.order(ExchangeOrder::Close);
     }
 
     pub(super) fn send(&mut self, file: OutgoingFile) -> Option<FileEvent> {
@@ -103,7 +103,7 @@ impl EncryptedFiles {
         }
         let (key, chosen) = (file.id.0, Arc::clone(&file.file));
         self.unnumbered.insert(file.id, file);
-        self.order(Order::Offer { key, chosen });
+        self.order(ExchangeOrder::Offer { key, chosen });
         None
     }
 
@@ -114,20 +114,20 @@ impl EncryptedFiles {
         folder: Option<std::path::PathBuf>,
     ) {
         self.unattended.insert(id, unattended);
-        self.with_number(id, |transfer| Order::Take { transfer, folder });
+        self.with_number(id, |transfer| ExchangeOrder::Take { transfer, folder });
     }
 
     pub(super) fn refuse(&self, id: TransferId) {
-        self.with_number(id, |transfer| Order::Refuse { transfer });
+        self.with_number(id, |transfer| ExchangeOrder::Refuse { transfer });
     }
 
     /// Stops a transfer, in either direction.
     pub(super) fn cancel(&mut self, id: TransferId) {
         if self.unnumbered.contains_key(&id) {
             self.withdrawn.insert(id);
-            return self.order(Order::Withdraw { key: id.0 });
+            return self.order(ExchangeOrder::Withdraw { key: id.0 });
         }
-        self.with_number(id, |transfer| Order::Cancel { transfer });
+        self.with_number(id, |transfer| ExchangeOrder::Cancel { transfer });
     }
 
     /// Takes the frames about files that come on the message connection.
@@ -135,9 +135,9 @@ impl EncryptedFiles {
         self.frames.clone()
     }
 
-    pub(super) fn report(&mut self, report: Report) -> Follows {
+    pub(super) fn report(&mut self, report: Report) -> ReportOutcome {
         match report {
-            Report::Frame(frame) => return Follows::Frame(frame),
+            Report::Frame(frame) => return ReportOutcome::Frame(frame),
             Report::Numbered { key, transfer } => {
                 let id = TransferId(key);
                 self.unnumbered.remove(&id);
@@ -146,7 +146,7 @@ impl EncryptedFiles {
                 if self.withdrawn.remove(&id) {
                     self.cancel(id);
                 }
-                return Follows::Nothing;
+                return ReportOutcome::Nothing;
             }
             Report::Offered(offer) => {
                 let id = self.shared.ids.next();
@@ -155,22 +155,27 @@ impl EncryptedFiles {
                 let entries = (offer.kind == OfferKind::Folder).then_some(offer.entries);
                 let named = Some(Named { name: offer.name, entries });
                 let free = self.shared.downloads.free();
-                return Follows::Event(FileEvent::Offered { id, size: offer.size, free, named });
+                return ReportOutcome::Event(FileEvent::Offered {
+                    id,
+                    size: offer.size,
+                    free,
+                    named,
+                });
             }
             Report::Ended { reason: _ } => {
                 self.exchange = None;
                 let waiting = std::mem::take(&mut self.unnumbered).into_values();
-                return Follows::Ended(waiting.map(FileEvent::GaveBack).collect());
+                return ReportOutcome::Ended(waiting.map(FileEvent::GaveBack).collect());
             }
             Report::Failed { transfer, unnumbered: true, refused, reason } => {
                 let id = TransferId(transfer);
                 self.unnumbered.remove(&id);
                 self.withdrawn.remove(&id);
-                return Follows::Event(FileEvent::Failed { id, refused, reason });
+                return ReportOutcome::Event(FileEvent::Failed { id, refused, reason });
             }
             _ => {}
         }
-        self.about_a_transfer(report).map_or(Follows::Nothing, Follows::Event)
+        self.about_a_transfer(report).map_or(ReportOutcome::Nothing, ReportOutcome::Event)
     }
 
     fn about_a_transfer(&mut self, report: Report) -> Option<FileEvent> {
@@ -212,13 +217,13 @@ impl EncryptedFiles {
         Some(id)
     }
 
-    fn with_number(&self, id: TransferId, order: impl FnOnce(u64) -> Order) {
+    fn with_number(&self, id: TransferId, order: impl FnOnce(u64) -> ExchangeOrder) {
         if let Some(transfer) = self.numbers.get(&id) {
             self.order(order(*transfer));
         }
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: ExchangeOrder) {
         if let Some(exchange) = &self.exchange {
             exchange.order(order);
         }

@@ -34,14 +34,14 @@ impl Fixture {
         fixture
     }
 
-    fn outputs(&mut self) -> Vec<Output> {
+    fn outputs(&mut self) -> Vec<NodeOutput> {
         std::iter::from_fn(|| self.node.output()).collect()
     }
 
     /// The messages that the node publishes.
     fn published(&mut self) -> Vec<Bytes> {
         let payload = |output| match output {
-            Output::Publish { payload, .. } => Some(payload),
+            NodeOutput::Publish { payload, .. } => Some(payload),
             _ => None,
         };
         self.outputs().into_iter().filter_map(payload).collect()
@@ -185,7 +185,7 @@ fn a_node_that_was_expelled_goes_on_under_another_epoch() {
         fixture.other_says(vec![alive(0, 0)]);
     }
     let outputs = fixture.outputs();
-    assert!(outputs.iter().any(|output| matches!(output, Output::Expelled)), "{outputs:?}");
+    assert!(outputs.iter().any(|output| matches!(output, NodeOutput::Expelled)), "{outputs:?}");
     assert!(!fixture.node.is_serving());
     fixture.node.begin_again(Epoch(9), fixture.now);
     let published = fixture.published();
@@ -204,7 +204,7 @@ fn what_is_missing_is_asked_for_and_read_in_order() {
     assert_eq!(fixture.node.replica().position(), 1);
     fixture.passes(1);
     let outputs = fixture.outputs();
-    assert!(matches!(outputs[..], [Output::Fetch { from: 2, until: 2 }]), "{outputs:?}");
+    assert!(matches!(outputs[..], [NodeOutput::Fetch { from: 2, until: 2 }]), "{outputs:?}");
     fixture.node.received(2, EntryKind::Message, missing, fixture.now);
     assert_eq!(fixture.node.replica().position(), 3);
 }
@@ -215,11 +215,14 @@ fn nodes_that_differ_end() {
     fixture.other_says(vec![Record::Hello { node: "m".into() }]);
     let hash = fixture.node.replica().hash();
     fixture.other_says(vec![alive(2, hash)]);
-    assert!(!fixture.outputs().iter().any(|output| matches!(output, Output::Fatal(_))));
+    assert!(!fixture.outputs().iter().any(|output| matches!(output, NodeOutput::Fatal(_))));
     fixture.other_says(vec![alive(2, hash ^ 1)]);
     let fatal = Fatal::Diverged { node: OTHER.0, position: 2 };
     assert!(
-        fixture.outputs().iter().any(|output| matches!(output, Output::Fatal(it) if *it == fatal))
+        fixture
+            .outputs()
+            .iter()
+            .any(|output| matches!(output, NodeOutput::Fatal(it) if *it == fatal))
     );
 }
 
@@ -229,11 +232,11 @@ fn a_stream_that_was_replaced_or_shortened_ends_the_node() {
     let other = fixture.of_other(vec![]);
     fixture.node.received(1, EntryKind::Message, other, fixture.now);
     let fatal = fixture.outputs();
-    assert!(matches!(fatal[..], [Output::Fatal(Fatal::Replaced { position: 1 })]), "{fatal:?}");
+    assert!(matches!(fatal[..], [NodeOutput::Fatal(Fatal::Replaced { position: 1 })]), "{fatal:?}");
     let mut fixture = Fixture::serving();
     fixture.node.stream_begins(7);
     let fatal = fixture.outputs();
-    assert!(matches!(fatal[..], [Output::Fatal(Fatal::Deleted { position: 2 })]), "{fatal:?}");
+    assert!(matches!(fatal[..], [NodeOutput::Fatal(Fatal::Deleted { position: 2 })]), "{fatal:?}");
 }
 
 #[test]
@@ -247,5 +250,5 @@ fn bye_is_the_last_record() {
     assert_eq!(records(&bye[0]), [Record::Bye { at: 0 }]);
     fixture.reads(&bye[0]);
     let outputs = fixture.outputs();
-    assert!(outputs.iter().any(|output| matches!(output, Output::Stopped)), "{outputs:?}");
+    assert!(outputs.iter().any(|output| matches!(output, NodeOutput::Stopped)), "{outputs:?}");
 }
