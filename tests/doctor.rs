@@ -37,7 +37,7 @@ fn the_doctor_asks_for_a_session_and_says_which_side_reached_the_other() {
 }
 
 #[test]
-fn nothing_is_said_of_the_way_to_a_program_of_revision_1() {
+fn no_route_is_reported_for_a_program_of_revision_1() {
     let server = Server::start();
     let mut ada = Client::join_with(server.address, "Ada", &ALWAYS);
     let settings = [("CLIENT__ENCRYPTION", "off")];

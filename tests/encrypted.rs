@@ -209,7 +209,7 @@ fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
 }
 
 #[test]
-fn what_is_recorded_on_the_wire_holds_no_name_and_no_word() {
+fn a_recording_of_the_wire_holds_no_name_and_no_word() {
     let server = Server::start();
     let (proxy, target) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.address);
     let address = proxy.local_addr().unwrap();

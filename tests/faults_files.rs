@@ -228,7 +228,7 @@ fn a_file_that_vanishes_before_its_turn_fails_alone() {
 type Swap = fn(part: &Path, outside: &Path) -> bool;
 
 #[test]
-fn what_takes_the_place_of_a_file_that_is_received_is_not_written_to() {
+fn a_replacement_of_a_file_being_received_is_not_written_to() {
     let swaps: [(&str, Swap); 4] = [
         ("a link", |part, outside| {
             std::os::unix::fs::symlink(outside.join("victim"), part).unwrap();

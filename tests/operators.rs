@@ -101,7 +101,7 @@ fn operators_reload_and_shut_down() {
 }
 
 #[test]
-fn what_one_person_said_is_purged_from_memory_and_file() {
+fn the_messages_of_one_user_are_purged_from_memory_and_file() {
     let stage = Stage::with("[history]\nfile = \"history\"\nreplay_plain = 10", &[]);
     let (mut alice, mut bob) = (stage.join("alice", &[]), stage.join("bob", &["alice"]));
     alice.expect(&conotif("bob"));

@@ -101,7 +101,7 @@ fn another_key_under_a_known_name_is_refused_until_the_user_accepts_it() {
 }
 
 #[test]
-fn what_was_not_confirmed_is_reported_and_sent_again() {
+fn unconfirmed_messages_are_reported_and_sent_again() {
     let server = Server::start();
     let (at_ada, at_bea) = (home(), home());
     let mut ada = User::start(at_ada.path(), server.address, "Ada", &[]);

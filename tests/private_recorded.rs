@@ -104,7 +104,7 @@ fn calls(trace: &str) -> Vec<Call> {
 }
 
 #[test]
-fn what_is_confirmed_was_synced_then_renamed_and_then_its_folder_was_synced() {
+fn a_confirmed_file_was_synced_renamed_and_its_folder_synced() {
     let server = Server::start();
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let options = ["-e", "trace=fsync,fdatasync,syncfs,renameat2,write,writev,sendto,sendmsg"];

@@ -168,7 +168,7 @@ fn more_than_one_read_takes_is_typed_without_waiting_for_another_key() {
 }
 
 #[test]
-fn what_others_send_never_reaches_the_terminal_as_it_is() {
+fn text_from_others_never_reaches_the_terminal_unescaped() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let screen = Screen::join(&server, "bob");

@@ -45,7 +45,7 @@ fn read(event: &Value) -> (&str, bool) {
 }
 
 #[test]
-fn everybody_reads_the_topic_until_it_is_removed_and_a_restart_keeps_it() {
+fn all_clients_read_the_topic_until_it_is_removed_and_a_restart_keeps_it() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let mut server = serve(folder);
@@ -85,7 +85,7 @@ fn clients_of_revision_1_get_nothing_of_it_and_lose_nothing() {
 }
 
 #[test]
-fn what_is_no_message_is_no_topic() {
+fn an_invalid_message_is_no_topic() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let _server = serve(folder);

@@ -7,7 +7,7 @@ use matou_actors::client::{Command, Event};
 use matou_actors::protocol::{ClientFrame, ServerFrame};
 
 #[actix_rt::test]
-async fn those_here_before_are_reported_after_connected_and_marked() {
+async fn present_users_are_reported_after_connected_and_marked() {
     let room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut bob = Person::start("Bob", room.address, |_| {});
@@ -43,7 +43,7 @@ async fn a_refused_name_waits_for_another_one() {
 }
 
 #[actix_rt::test]
-async fn what_is_typed_before_the_sign_in_goes_out_after_it_and_finish_waits() {
+async fn messages_typed_before_the_sign_in_are_sent_after_it_and_finish_waits() {
     let room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let bob = Person::start("bob", room.address, |_| {});

@@ -281,7 +281,7 @@ async fn files_behind_a_refused_one_that_are_here_are_offered() {
 }
 
 #[actix_rt::test]
-async fn what_cannot_be_taken_without_the_user_is_refused_and_the_next_goes_on() {
+async fn files_that_need_the_user_are_refused_when_unattended_and_the_next_continues() {
     let room = FakeRoom::open().await;
     let bob = Person::join_with("bob", &room, |settings| {
         settings.accept_private = Policy::Always;

@@ -231,7 +231,7 @@ async fn sessions_and_files_with_an_ignored_user_still_end() {
 }
 
 #[actix_rt::test]
-async fn what_runs_with_an_ignored_user_is_listed() {
+async fn transfers_with_an_ignored_user_are_listed() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;

@@ -94,7 +94,7 @@ async fn a_file_that_is_here_survives_the_failure_of_the_own_one() {
 }
 
 #[actix_rt::test]
-async fn what_waits_for_a_session_is_reported_when_the_user_leaves() {
+async fn items_waiting_for_a_session_are_reported_when_the_user_leaves() {
     let room = FakeRoom::open().await;
     let bob = Person::join("bob", &room).await;
     let mut ann = Person::join("ann", &room).await;

@@ -133,7 +133,7 @@ async fn unsolicited_tuples_are_ignored() {
 }
 
 #[actix_rt::test]
-async fn who_accepts_always_is_asked_once_very_many_sessions_are_open() {
+async fn automatic_acceptance_asks_once_very_many_sessions_are_open() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join_open("ann", &room).await;
     room.go_deaf();
@@ -157,7 +157,7 @@ async fn who_accepts_always_is_asked_once_very_many_sessions_are_open() {
 }
 
 #[actix_rt::test]
-async fn only_the_address_that_the_server_named_may_connect() {
+async fn only_the_address_named_by_the_server_may_connect() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     room.go_deaf();

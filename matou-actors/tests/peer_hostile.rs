@@ -196,7 +196,7 @@ fn frames_of_unknown_types_and_every_size_are_skipped_on_both_connections() {
 }
 
 #[test]
-fn what_breaks_the_protocol_of_messages_ends_that_session_with_a_reason_and_no_other() {
+fn a_violation_on_the_message_connection_ends_only_that_session_with_a_reason() {
     const BREAKS: &str = "breaks the protocol";
     let server = Server::start();
     let mut victim = Victim::join(&server);

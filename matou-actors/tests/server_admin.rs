@@ -162,7 +162,7 @@ fn a_ban_that_cannot_be_saved_holds_and_says_so() {
 }
 
 #[test]
-fn what_is_no_request_is_answered_and_too_long_a_one_ends_the_conversation() {
+fn invalid_requests_are_answered_and_one_that_is_too_long_ends_the_connection() {
     let stage = Stage::start();
     let mut operator = stage.operator();
     for line in ["", "{", "[1]", r#"{"command":"dance"}"#] {

@@ -240,7 +240,7 @@ fn a_handshake_in_single_bytes_works() {
 }
 
 #[test]
-fn what_waits_for_a_slow_reader_arrives_whole_and_in_order() {
+fn output_queued_for_a_slow_reader_arrives_whole_and_in_order() {
     const COUNT: u64 = 6000;
     let server = Server::with(|settings| {
         let limits = &mut settings.limits;

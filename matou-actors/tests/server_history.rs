@@ -60,7 +60,7 @@ fn a_newcomer_reads_the_last_messages_and_then_the_live_ones() {
 }
 
 #[test]
-fn who_comes_back_reads_all_that_was_missed_once() {
+fn a_returning_client_reads_every_missed_message_once() {
     let server = Server::with(|settings| settings.room.replay = 1);
     let identity = Identity::generate().unwrap();
     let mut ann = Encrypted::join(&server, "ann");

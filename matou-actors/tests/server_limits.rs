@@ -98,7 +98,7 @@ fn a_new_message_of_the_day_and_roster_hold_for_the_next_newcomer() {
 }
 
 #[test]
-fn what_cannot_work_changes_nothing_and_what_needs_a_restart_is_named() {
+fn invalid_settings_change_nothing_and_those_that_need_a_restart_are_named() {
     let server = Server::start();
     let impossible = settings(|settings| {
         settings.limits.clients = 1;
@@ -137,7 +137,7 @@ fn fast_typing_disconnects_no_one_and_all_of_it_arrives() {
 }
 
 #[test]
-fn who_does_not_join_and_who_does_not_end_a_frame_is_disconnected_in_time() {
+fn clients_that_do_not_join_or_do_not_complete_a_frame_are_disconnected() {
     let server = Server::with(|settings| {
         settings.limits.join_seconds = 1;
         settings.limits.frame_seconds = 1;

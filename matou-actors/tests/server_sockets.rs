@@ -25,7 +25,7 @@ fn a_newcomer_gets_the_answer_the_roster_its_own_name_and_then_the_room() {
 }
 
 #[test]
-fn what_was_said_before_a_violation_is_delivered() {
+fn messages_before_a_violation_are_delivered() {
     let server = Server::start();
     let mut alice = Client::join(&server, "alice");
     let mut bob = Client::join(&server, "bob");
@@ -36,7 +36,7 @@ fn what_was_said_before_a_violation_is_delivered() {
 }
 
 #[test]
-fn everybody_gets_everything_in_one_order() {
+fn all_clients_read_everything_in_one_order() {
     const CLIENTS: usize = 20;
     const MESSAGES: usize = 200;
     let server = Server::start();

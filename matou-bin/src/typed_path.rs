@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_terminals_paste_for_a_dropped_file_is_understood() {
+    fn a_dropped_file_is_recognized_in_every_terminals_paste() {
         let table: [(&str, &[u8]); 16] = [
             ("'/tmp/a b'", b"/tmp/a b"),
             ("\"/tmp/a b\"", b"/tmp/a b"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_a_dropped_file_is_looked_for() {
+    fn only_text_that_looks_like_a_dropped_file_is_looked_up() {
         let paths = |line| dropped_paths(line, Some(Path::new("/home/me")));
         for (line, path) in [
             (" /tmp/a ", "/tmp/a"),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_word_is_taken_as_it_stands() {
+    fn input_of_several_words_is_taken_literally() {
         for typed in
             ["it's", "a 'b' c", "\"open", "a\\", r"$'\u{d800}'", "file://host/a", "file://a"]
         {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_terminals_paste_for_several_dropped_files_is_understood() {
+    fn several_dropped_files_are_recognized_in_every_terminals_paste() {
         let read = |typed| several(typed, Some(Path::new("/home/me")));
         let table: [(&str, &[&str]); 6] = [
             ("'/tmp/a b' '/tmp/c' ", &["/tmp/a b", "/tmp/c"]),

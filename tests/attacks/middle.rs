@@ -89,7 +89,7 @@ fn say_until_heard(ada: &mut User, text: &str) {
 }
 
 #[test]
-fn whatever_bit_is_changed_on_the_way_to_the_server_nothing_wrong_is_read() {
+fn no_changed_bit_on_the_way_to_the_server_is_accepted() {
     // In both hellos, in the proofs of the keys, and in what is said.
     for (turn, at) in [0, 3, 50, 1300, 1600, 1900, 2000].into_iter().enumerate() {
         let mut between = Between::start();
@@ -113,7 +113,7 @@ fn whatever_bit_is_changed_on_the_way_to_the_server_nothing_wrong_is_read() {
 }
 
 #[test]
-fn what_was_recorded_reveals_nothing_and_is_worth_nothing_to_the_server() {
+fn a_recording_reveals_nothing_and_cannot_be_replayed_to_the_server() {
     let mut between = Between::start();
     for word in ["Ada", "Bea", "canary"] {
         between.middle.command("search", &json!(word));
@@ -288,7 +288,7 @@ fn a_reflection_opens_no_session() {
 }
 
 #[test]
-fn what_is_changed_on_the_way_to_a_peer_is_not_read() {
+fn changed_bytes_on_the_way_to_a_peer_are_not_read() {
     let Some(mut route) = Route::open(&[]) else { return };
     // Behind the handshakes, whoever dials whom.
     for attack in ["flip", "repeat", "cut"] {
@@ -313,7 +313,7 @@ fn what_is_changed_on_the_way_to_a_peer_is_not_read() {
 }
 
 #[test]
-fn what_was_recorded_of_one_session_does_not_disturb_the_next() {
+fn a_recording_of_one_session_does_not_disturb_the_next() {
     let Some(mut route) = Route::open(&[]) else { return };
     route.says("a Quokka");
     route.bea.heard_in_private("Ada", "Bea", "a Quokka");

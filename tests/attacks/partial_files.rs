@@ -38,7 +38,7 @@ fn again(scene: &mut Scene, name: &str) -> i64 {
 }
 
 #[test]
-fn what_one_key_began_another_key_does_not_go_on_with() {
+fn a_transfer_begun_with_one_key_is_not_resumed_with_another() {
     let (mut scene, whole) = (Scene::open(), content(SIZE, "e"));
     half(&mut scene, "film.mkv", &whole);
     let part = scene.downloads().join("film.mkv.part");

@@ -54,7 +54,7 @@ fn a_reload_lets_in_what_waits_for_a_rate() {
 }
 
 #[test]
-fn nothing_that_a_kicked_client_said_follows_its_departure() {
+fn no_message_of_a_kicked_client_follows_its_departure() {
     let (mut stage, mut alice, _bob) = rate_limited();
     stage.asked(&["kick", "bob"]);
     alice.expect(&disconotif("bob"));

@@ -53,7 +53,7 @@ fn a_file_waits_for_its_receiver_until_they_take_it() {
 }
 
 #[test]
-fn what_is_half_typed_at_ctrl_c_is_in_the_history_of_the_next_run() {
+fn half_typed_input_at_ctrl_c_is_in_the_history_of_the_next_run() {
     let server = Server::start();
     let mut bob = Screen::join(&server, "bob");
     bob.terminal.types("half a thought");

@@ -75,7 +75,7 @@ mod tests {
     use matou_actors::protocol::{ClientFrame, Decode, Encode, MessageText, ServerFrame, Username};
 
     #[test]
-    fn what_is_said_is_a_frame_of_the_protocol() {
+    fn a_message_is_a_frame_of_the_protocol() {
         let mut out = Vec::new();
         Matou.hello(7, &mut out);
         Matou.message(&[b'x'; MESSAGE_BYTES], &mut out);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::channels::feed::first_present;
+use crate::client::channels::file_check::first_present;
 use crate::client::people_file::PeopleChanges;
 use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;

@@ -138,7 +138,7 @@ fn run(seed: u64) -> usize {
 }
 
 #[test]
-fn whatever_is_delayed_or_lost_everything_arrives_whole_and_once() {
+fn everything_arrives_whole_and_once_despite_delays_and_losses() {
     let unfinished: usize = (0..RUNS).map(run).sum();
     assert!(unfinished > 50, "lost in the middle {unfinished} times");
 }

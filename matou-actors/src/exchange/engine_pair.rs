@@ -87,7 +87,7 @@ impl Pair {
                     idle = false;
                     match report {
                         Report::Frame(frame) => {
-                            self.engines[1 - side].order(ExchangeOrder::Frame(frame))
+                            self.engines[1 - side].order(ExchangeOrder::Frame(frame));
                         }
                         Report::Offered(offer) => {
                             let transfer = offer.transfer;

@@ -62,7 +62,7 @@ fn both_directions_and_several_transfers_take_turns() {
 }
 
 #[test]
-fn what_was_cut_goes_on_where_it_ended_after_a_restart() {
+fn an_interrupted_transfer_resumes_after_a_restart() {
     let mut pair = Pair::new();
     let path = pair.file("large.bin", &content(3_000_000));
     pair.offer(0, &path);
@@ -224,7 +224,7 @@ fn a_folder_that_was_cut_goes_on_without_what_is_whole() {
 }
 
 #[test]
-fn what_is_whole_by_size_and_time_but_has_other_bytes_is_sent_again() {
+fn a_file_of_equal_size_and_time_but_other_content_is_sent_again() {
     let mut pair = Pair::new();
     let root = pair.folders[0].path().join("many");
     fs::create_dir(&root).unwrap();

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_takes_long_gets_the_core_a_ninth_of_the_time_only() {
+    fn a_busy_thread_gets_a_ninth_of_the_core() {
         const SLICE: Duration = Duration::from_millis(3);
         const PIECE: Duration = Duration::from_micros(50);
         let start = Instant::now();

@@ -110,7 +110,7 @@ fn words(rng: &mut Rng, bytes: &mut Vec<u8>) {
 }
 
 #[test]
-fn whatever_a_file_is_called_its_name_here_is_safe() {
+fn every_received_file_name_becomes_safe() {
     run(FRAMES / 5, part_names, words);
 }
 
@@ -184,7 +184,7 @@ fn a_key_that_is_read_from_a_file_can_be_written_and_read_again() {
 
 /// What fuzzers found, which has been mended.
 #[test]
-fn what_once_broke_a_target_does_not_any_more() {
+fn former_crashes_of_the_fuzz_targets_stay_fixed() {
     part_names(include_bytes!("../../../fuzz/corpus/part_names/blank_name"));
     part_names(include_bytes!("../../../fuzz/corpus/part_names/as_long_as_may_be_and_unfinished"));
     key_lists(include_bytes!("../../../fuzz/corpus/key_lists/bracket_as_host"));

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_letter_or_cannot_be_seen_is_no_name() {
+    fn names_of_other_than_visible_letters_and_digits_are_refused() {
         let bad = [
             "a b",
             "a_b",

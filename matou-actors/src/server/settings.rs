@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused_by_its_key() {
+    fn an_invalid_setting_is_refused_by_key() {
         assert_eq!(refused(|s| s.limits.clients = 0), Some("limits.clients"));
         assert_eq!(refused(|s| s.limits.connect_burst = 0), Some("limits.connect_burst"));
         assert_eq!(refused(|s| s.limits.room_byte_burst = 0), Some("limits.room_byte_burst"));

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_into_the_window_is_not_taken_yet() {
+    fn bytes_that_fit_into_the_receive_window_are_not_accepted_yet() {
         let mut acceptance = Acceptance::default();
         assert!(!sample(&mut acceptance, 1_000, 6_000_000), "a window grown by an earlier file");
         assert!(!sample(&mut acceptance, 4_000_000, 2_001_000));

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_folder_is_to_be_packed() {
+    fn only_folders_need_packing() {
         let folder = tempfile::tempdir().unwrap();
         assert!(refusal(folder.path()).contains("is a folder; pack it"));
         let pipe = folder.path().join("pipe");

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_appended_is_found_and_what_a_user_wrote_is_kept() {
+    fn appended_servers_are_found_and_the_users_lines_are_kept() {
         let mut text = "# my servers\n\nship:7 of a friend\n".to_owned();
         let known = KnownServers::parse(&text);
         text += &known.line("ship:7", key(1), "2026-11-25").unwrap();

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_announce_is_bounded_and_safe_to_display() {
+    fn announcements_of_others_are_bounded_and_safe_to_display() {
         let mut collection = Collection::default();
         for number in 0..1000 {
             let addresses: Vec<Place> =

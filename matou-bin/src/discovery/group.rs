@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_servers_are_used_of_a_cluster_of_several_keys() {
+    fn only_known_servers_of_a_cluster_with_several_keys_are_used() {
         let known = [server(1, "a", Some(KEY)), server(2, "a", Some(OTHER))];
         let found = group([&known[..], &[server(3, "a", None)]].concat());
         assert_eq!(found[0].servers(None), [named("192.0.2.1:7"), named("192.0.2.2:7")]);

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_and_who_is_not_there_are_failures() {
+    fn obstacles_and_absent_users_are_failures() {
         let now = Instant::now();
         let mut blocked = doctor(false);
         blocked.on_event(&diagnosis(false), now);

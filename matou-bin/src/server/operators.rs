@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_server_left_is_replaced_and_what_others_put_there_is_not() {
+    fn a_stale_socket_is_replaced_and_foreign_files_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin");
         drop(UnixListener::bind(&path).unwrap());

@@ -2,6 +2,7 @@
 
 pub(super) mod command;
 pub(super) mod diagnosis;
+pub(super) mod error_code;
 pub(super) mod event;
 pub(super) mod handle;
 pub(super) mod password;

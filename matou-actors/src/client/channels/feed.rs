@@ -6,22 +6,18 @@
 //! waits there; how many may wait here is bounded by the room that the handle gives out.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::file_check::{Chosen, check_files};
 use crate::client::api::command::Command;
 use crate::client::api::handle::QueuedCommand;
 use crate::client::messages::{Checked, RunCommand};
 use crate::protocol::Username;
-use crate::transfer::ChosenFile;
 
-/// For a file system to say what is at a path.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Files that are kept open while they wait for their turn.
 const HELD_FILES: usize = 64;
 
@@ -190,85 +186,10 @@ async fn resolve<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-/// A file to send, or why it cannot be sent.
-type Chosen = Result<Arc<ChosenFile>, String>;
-
-/// The files that `command` sends, each or all of them with why they cannot be sent. The disk is
-/// asked off the event loop.
-fn check_files(
-    command: &Command,
-    handles: &Arc<Semaphore>,
-) -> impl Future<Output = Vec<Chosen>> + use<> {
-    let handles = Arc::clone(handles);
-    let paths = match command {
-        Command::Send { path, or, several, .. } => {
-            Some((path.clone(), or.clone(), several.clone()))
-        }
-        _ => None,
-    };
-    async move {
-        match paths {
-            Some((path, or, several)) => ask_disk(path, or, several, handles).await,
-            None => Vec::new(),
-        }
-    }
-}
-
-async fn ask_disk(
-    path: PathBuf,
-    or: Vec<PathBuf>,
-    several: Vec<PathBuf>,
-    handles: Arc<Semaphore>,
-) -> Vec<Chosen> {
-    let ask = tokio::task::spawn_blocking(move || {
-        let choose = |path| {
-            ChosenFile::choose(path, &handles).map(Arc::new).map_err(|error| error.to_string())
-        };
-        match meant(path, or, several) {
-            Ok(paths) => paths.into_iter().map(choose).collect(),
-            Err(reason) => vec![Err(reason)],
-        }
-    });
-    match tokio::time::timeout(CHECK_TIMEOUT, ask).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => {
-            vec![Err("the file system is not responding; try again later".into())]
-        }
-    }
-}
-
-/// The paths that the user means: the first reading as one path at which there is something, else
-/// `several` if there is something at each of them.
-fn meant(path: PathBuf, or: Vec<PathBuf>, several: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
-    let one = first_present(path, or);
-    if is_there(&one) {
-        return Ok(vec![one]);
-    }
-    let (present, missing): (Vec<_>, Vec<_>) = several.iter().partition(|path| is_there(path));
-    match missing.first() {
-        // As likely it is one path that is mistyped.
-        _ if present.is_empty() => Ok(vec![one]),
-        Some(missing) => {
-            Err(format!("nothing was sent: there is no such file or folder: {}", missing.display()))
-        }
-        None => Ok(several),
-    }
-}
-
-/// The first of the readings of a typed path at which there is something; the last one, which is
-/// what a terminal or a shell would have meant, when there is nothing at any of them.
-pub(crate) fn first_present(path: PathBuf, or: Vec<PathBuf>) -> PathBuf {
-    let last = or.last().cloned();
-    let found = std::iter::once(path.clone()).chain(or).find(|path| is_there(path));
-    found.or(last).unwrap_or(path)
-}
-
-fn is_there(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::FutureExt as _;
     use tokio::task::coop::unconstrained;
 
@@ -370,21 +291,6 @@ mod tests {
         assert!((1_000..2_000).contains(&sent), "{sent}");
         drop(commands.recv().await);
         assert!(send_at_once(&handle, tell("ann", "hi")));
-    }
-
-    #[test]
-    fn several_paths_are_meant_when_each_is_there_and_no_single_reading_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for name in ["a", "b", "a b"] {
-            std::fs::write(at(name), "content").unwrap();
-        }
-        let several = |names: [&str; 2]| names.map(at).to_vec();
-        let read = |one: &str, names| meant(at(one), Vec::new(), several(names));
-        assert_eq!(read("a b", ["a", "b"]), Ok(vec![at("a b")]), "spaces need no quotes");
-        assert_eq!(read("b a", ["b", "a"]), Ok(several(["b", "a"])));
-        assert_eq!(read("c d", ["c", "d"]), Ok(vec![at("c d")]), "none is there");
-        assert!(read("a d", ["a", "d"]).unwrap_err().ends_with("/d"));
     }
 
     #[cfg(unix)]

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_by_number_and_by_bytes() {
+    fn pending_commands_are_bounded_in_number_and_bytes() {
         let mut pending = PendingCommands::default();
         for _ in 0..MOST {
             pending.keep(say("a"), None).unwrap();

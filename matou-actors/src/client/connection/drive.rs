@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn what_the_other_side_sent_is_read_after_it_takes_nothing_more() {
+    async fn pending_input_is_read_after_the_peer_stops_reading() {
         let read = Cell::new(0);
         let reading = async {
             for _ in 0..10 {

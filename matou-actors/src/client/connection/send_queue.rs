@@ -222,7 +222,7 @@ mod tests {
     const CLOSE: usize = TYPE_LENGTH;
 
     #[actix_rt::test]
-    async fn what_is_queued_is_written_before_the_end() {
+    async fn queued_frames_are_written_before_the_end() {
         let (near, mut far) = tokio::io::duplex(2);
         let queue = SendQueue::new(10 * CLOSE, Pace::Once);
         for _ in 0..10 {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn it_takes_no_more_than_its_limit_and_signals_when_there_is_room() {
+    async fn the_send_queue_is_bounded_and_signals_when_there_is_room() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let queue = SendQueue::new(2 * CLOSE, Pace::Once);
         queue.push(&PeerFrame::Close).unwrap();

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_waits_while_something_moves_and_not_for_ever() {
+    fn the_drain_timeout_runs_from_the_last_progress() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let left = |unacknowledged| Outstanding { unacknowledged, unwritten: 0 };

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_that_lasted_makes_the_waits_short_again() {
+    fn only_a_lasting_connection_resets_the_backoff() {
         let mut backoff = Backoff::default();
         for _ in 0..3 {
             backoff.next(1.0);

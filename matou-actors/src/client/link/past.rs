@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replayed_at_the_first_sign_in_was_not_missed() {
+    fn messages_replayed_at_the_first_sign_in_were_not_missed() {
         let mut past = HistoryProgress::default();
         past.welcomed(9);
         assert_eq!(past.said(7, message(7)), Some((message(7), false)));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_behind_the_last_event_was_missed() {
+    fn replayed_messages_behind_the_last_event_were_missed() {
         let mut past = HistoryProgress::default();
         past.welcomed(3);
         past.live(4);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn those_announced_before_the_own_name_were_here_before() {
+    fn users_announced_before_the_own_name_were_present() {
         let (me, mut roster) = (name("Me"), Roster::default());
         assert!(roster.may_be_here(&name("Zoe").folded()));
         assert_eq!(roster.arrived(&name("Ann"), MemberRevision::Revision1, &me), Arrival::Present);

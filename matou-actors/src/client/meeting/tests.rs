@@ -78,7 +78,7 @@ async fn two_that_both_dial_agree_on_one_connection_of_each_kind() {
 }
 
 #[actix_rt::test]
-async fn it_is_enough_that_one_side_can_be_reached() {
+async fn one_reachable_side_is_enough() {
     for asked in [true, false] {
         let (ada, bea) = (identity(), identity());
         let (at_ada, at_bea) = (ports(), ports());

@@ -15,7 +15,7 @@ fn text(text: &str) -> Item {
 }
 
 #[test]
-fn what_was_typed_before_the_session_is_delivered_in_order_once_it_is_open() {
+fn waiting_items_are_delivered_in_order_once_the_session_opens() {
     let mut bob = bob();
     assert_eq!(bob.pursue(RequestId(1)), Pursuit::Ask);
     let items = [text("one"), Item::File(TransferId(1)), text("two")];
@@ -90,7 +90,7 @@ fn opening_a_session_with_a_user_who_asked_accepts_their_request() {
 }
 
 #[test]
-fn what_cannot_be_delivered_comes_back() {
+fn undeliverable_items_are_handed_back() {
     for end in [Conversation::unreachable, |bob: &mut Conversation| bob.expired(RequestId(1))] {
         let mut bob = bob();
         bob.pursue(RequestId(1));
@@ -151,7 +151,7 @@ fn closing_a_session_leaves_a_request_beside_it_to_the_user() {
 }
 
 #[test]
-fn what_waits_for_another_session_is_handed_back_when_none_comes() {
+fn items_for_a_further_session_are_handed_back_if_none_opens() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));

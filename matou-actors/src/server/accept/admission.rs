@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_addresses_that_are_gone() {
+    fn addresses_without_connections_are_forgotten() {
         let connects = Rate::new(60, 60 * SECOND, 3);
         let mut admission = Admission::new(AdmissionLimits { connects, ..LIMITS });
         let now = Instant::now();

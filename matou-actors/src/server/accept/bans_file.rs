@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_except_what_has_ended() {
+    fn saved_bans_are_loaded_except_expired_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bans.json");
         assert!(load(&path, now()).unwrap().is_empty(), "no file yet");

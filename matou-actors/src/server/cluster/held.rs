@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_waited_for_too_long_is_dropped_unanswered() {
+    fn a_frame_held_for_too_long_is_dropped_unanswered() {
         let (mut held, now) = (Held::default(), Instant::now());
         held.push(message(9), "a", now);
         held.expire(now + ANSWER_WITHIN);

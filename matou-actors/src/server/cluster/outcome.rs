@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_with_a_lost_node_decides_no_proposal_here() {
+    fn members_lost_with_their_node_decide_no_local_proposal() {
         let (member, reason) = (MemberId(7), LeaveReason::ConnectionLost);
         let left = Effect::Left { from: None, member, reason, sequence: 4, at: 0 };
         let outcome = ActorMessages::of(vec![left, Effect::Gone { node: OTHER }], OWN);

@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stays_small() {
+    fn a_connection_stays_small() {
         // There are thousands, and the runtime rounds what holds one up to 128 bytes: a little
         // more in here may cost that much in memory for each.
         let size = size_of::<Connection>();

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_a_name_is_logged_by_it() {
+    fn a_sign_in_is_logged_with_the_name_asked_for() {
         let limits = InboundLimits::new(&Limits::default());
         let mut inbound = Inbound::new();
         assert_eq!(inbound.called(), "");

@@ -280,7 +280,7 @@ mod tests {
 
     #[actix::test]
     #[cfg(target_os = "linux")]
-    async fn what_comes_from_the_other_end_ends_its_silence() {
+    async fn received_bytes_end_the_silence_of_the_peer() {
         use tokio::io::AsyncWriteExt as _;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

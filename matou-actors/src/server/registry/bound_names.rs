@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_frees_the_names_that_look_like_it_too() {
+    fn an_expired_name_also_frees_its_lookalikes() {
         let mut bound = bound();
         bound.joins("coco", &ANN, 0).unwrap();
         bound.take_changes();
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn when_there_are_too_many_the_oldest_of_those_of_one_day_give_way() {
+    fn the_oldest_names_used_on_one_day_only_are_evicted_first() {
         let kept = (0..MOST).map(|number| match number {
             0 => binding(0, 0, DAY),
             1 => binding(1, DAY, DAY),

@@ -84,7 +84,7 @@ impl Registry {
                 self.refuse(&pending, Refused::Taken);
             }
             NodeEvent::Left(member) => {
-                self.taken_out(member, ConnectionOrder::Close(Reason::CutOff))
+                self.taken_out(member, ConnectionOrder::Close(Reason::CutOff));
             }
             NodeEvent::Expelled => {
                 warn!(self.logger, "the other nodes expelled this one";

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_flows_that_have_had_no_more_than_the_others() {
+    fn flows_that_are_not_ahead_of_the_others_are_forgotten() {
         let mut queue = queue(&[]);
         for flow in 0..10_000 {
             queue.push(flow, 10, flow);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_removed_is_not_served() {
+    fn removed_items_are_not_served() {
         let mut queue = queue(&[]);
         let turn = queue.push(1, 1, 1);
         queue.push(2, 2, 2);

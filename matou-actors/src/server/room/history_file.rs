@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_is_read_again_and_sequences_go_on_far_behind_it() {
+    async fn a_history_file_is_read_back_and_sequences_continue_far_behind_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         let (saved, writer) = open(&path, &logger()).unwrap();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_slow_disk_is_bounded() {
+    fn messages_waiting_for_a_slow_disk_are_bounded() {
         let (jobs, receiver) = sync_channel(MAX_JOBS);
         let writer = HistoryWriter { jobs, state: Arc::default() };
         let frames = Bytes::from(vec![0; 64 * 1024]);

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sealed_is_not_read() {
+    fn unsealed_events_are_not_read() {
         let mut log = Log::new();
         let mut reader = log.reader();
         say(&mut log, "x");

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_replayed_once_in_order_through_arrivals_and_departures() {
+    fn each_member_is_replayed_once_in_order_through_arrivals_and_departures() {
         let mut roster = EncodedRoster::default();
         let mut expected = Vec::new();
         for i in 0..500_u64 {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_last_is_added_in_few_pieces_and_copied_seldom() {
+    fn newcomers_are_appended_in_few_pieces_and_seldom_copied() {
         let mut roster = EncodedRoster::default();
         let mut copied = 0;
         for i in 0..4096_usize {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_order_everybody_is_in_place_and_the_runs_are_few() {
+    fn all_members_are_in_place_and_runs_stay_few_in_any_order() {
         let mut random = fastrand::Rng::with_seed(7);
         let (mut roster, mut model) = (EncodedRoster::default(), BTreeMap::new());
         for crowd in [4000, 30, 2000, 0] {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_here_does_not_leave() {
+    fn an_unknown_member_does_not_leave() {
         assert_eq!(EncodedRoster::default().leave(MemberId(1)), None);
     }
 }

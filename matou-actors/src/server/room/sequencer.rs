@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_servers_decide_lets_its_own_publisher_go_on() {
+    fn a_decision_of_several_servers_resumes_its_own_publisher() {
         let (mut shared, now) = (SharedSequencer::default(), Instant::now());
         shared.propose(say(1));
         shared.propose(say(2));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_proposed_before_an_end_is_void() {
+    fn proposals_from_before_an_end_are_void() {
         let (mut shared, now) = (SharedSequencer::default(), Instant::now());
         shared.propose(say(1));
         assert_eq!(shared.take_proposed().0, 0);

@@ -207,7 +207,7 @@ impl Seat {
             // Neither can flood: said once until the connection has dealt with it.
             WriteProgress::Blocked => self.connection.do_send(ConnectionOrder::AwaitWritable),
             WriteProgress::Failed(reason) => {
-                self.connection.do_send(ConnectionOrder::Close(reason))
+                self.connection.do_send(ConnectionOrder::Close(reason));
             }
         }
     }

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_is_looked_at_once_a_round_and_in_time() {
+    fn each_connection_is_checked_once_a_round_and_in_time() {
         let mut sweep = LivenessSweep::default();
         let mut visits = [0; 25];
         for _ in 0..STEPS {

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_there_after_it_is_opened_again() {
+    fn changes_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/server.redb");
         Store::check(&path).unwrap();

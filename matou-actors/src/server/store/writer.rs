@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_written_before_the_database_is_closed() {
+    async fn pending_changes_are_written_before_closing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.redb");
         let logger = Logger::root(Discard, o!());
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_is_tried_again_unless_it_has_changed() {
+    fn failed_writes_are_retried_unless_superseded() {
         let shared = WriteQueue::default();
         shared.lock().names.insert(change("ann", 2).name, change("ann", 2).binding);
         shared.put_back(names(vec![change("ann", 1), change("bob", 1)]));

@@ -235,7 +235,7 @@ async fn a_shard_gets_one_batch_at_a_time_and_the_one_with_a_message_resumes_its
 }
 
 #[actix::test]
-async fn who_leaves_is_announced_once_and_who_was_never_here_is_not() {
+async fn a_leave_is_announced_once_and_that_of_an_unknown_member_never() {
     let mut fixture = Fixture::start();
     fixture.enters(ALICE, "alice");
     fixture.received(0).await;
@@ -296,7 +296,7 @@ async fn routes_to_unknown_shards_do_no_harm() {
 }
 
 #[actix::test]
-async fn what_waits_for_a_rate_is_dropped_with_its_author_and_let_in_by_a_stop() {
+async fn rate_limited_messages_are_dropped_with_their_author_and_published_at_shutdown() {
     let one_at_once = Limits { messages_per_second: 1, message_burst: 1, ..Limits::default() };
     let limits = Limits { rates_per_address: 1, ..one_at_once };
     let mut fixture = Fixture::with(RoomRates::new(&limits), Instant::now);

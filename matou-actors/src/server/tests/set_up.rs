@@ -113,7 +113,7 @@ async fn after_either_one_left_no_later_step_reaches_anyone() {
 }
 
 #[actix::test]
-async fn who_takes_the_name_of_one_that_left_inherits_no_request() {
+async fn a_new_owner_of_a_name_inherits_no_request() {
     for (leaver, called) in [(ALICE, "alice"), (BOB, "bob")] {
         for taken in 1..3 {
             let mut fixture = Fixture::start().await;

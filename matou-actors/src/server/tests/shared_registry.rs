@@ -173,7 +173,7 @@ async fn the_same_user_on_another_node_takes_over() {
 }
 
 #[actix::test]
-async fn who_was_taken_out_by_the_others_is_disconnected() {
+async fn a_member_removed_by_the_other_nodes_is_disconnected() {
     let mut fixture = Fixture::start().await;
     fixture.asks(1, "ann", None).await;
     fixture.joined(MemberId(1), "ann", None).await;

@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_in_a_batch_is_left_for_the_next() {
+    fn events_beyond_a_batch_are_left_for_the_next() {
         let mut waiting = 1..;
         let taken: Vec<_> = batch(0, || waiting.next()).collect();
         assert_eq!(taken, (0..BATCH).collect::<Vec<_>>());

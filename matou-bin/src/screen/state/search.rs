@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_through_a_large_scrollback_in_steps() {
+    fn a_large_scrollback_is_searched_in_steps() {
         let mut buffer = Buffer::new(BufferLimits { lines: 100_000, bytes: usize::MAX });
         let at = date(2026, 1, 1).at(0, 0, 0, 0);
         for n in 0..30_000 {

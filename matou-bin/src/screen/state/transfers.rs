@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_not_under_way_and_sizes_of_others_overflow_nothing() {
+    fn offers_are_not_under_way_and_announced_sizes_do_not_overflow() {
         let mut transfers = TransferList::default();
         let address = [127, 0, 0, 1].into();
         transfers.put(transfer(1, TransferStage::Waiting));

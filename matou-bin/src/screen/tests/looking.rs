@@ -60,7 +60,7 @@ fn the_help_page_has_an_end_and_other_keys_close_it() {
 }
 
 #[test]
-fn what_comes_while_scrolled_back_is_counted_and_moves_nothing() {
+fn messages_while_scrolled_back_are_counted_and_do_not_scroll() {
     let mut scene = TestScreen::signed_in(SIZE);
     for n in 0..100 {
         scene.says("carol", &format!("hay {n}"));
@@ -102,7 +102,7 @@ fn the_countdown_to_the_next_attempt_counts() {
 }
 
 #[test]
-fn nothing_is_drawn_again_while_nothing_happens() {
+fn an_idle_screen_is_not_redrawn() {
     let mut scene = TestScreen::signed_in(SIZE);
     assert!(scene.app.take_dirty());
     scene.wait(10);

@@ -29,7 +29,7 @@ fn fetched(scene: &mut TestScreen) -> usize {
 }
 
 #[test]
-fn it_is_shown_where_new_messages_begin() {
+fn the_beginning_of_new_messages_is_marked() {
     let mut scene = TestScreen::signed_in(SIZE);
     earlier(&mut scene, "long ago", false);
     scene.chat(Event::HistoryEnd { messages: 1, more: false }).says("carol", "new");
@@ -39,7 +39,7 @@ fn it_is_shown_where_new_messages_begin() {
 }
 
 #[test]
-fn only_what_was_missed_is_news() {
+fn only_missed_messages_are_unread() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.key(KeyCode::F(3));
     scene.says("alice", "x").opens("alice").alt('2');

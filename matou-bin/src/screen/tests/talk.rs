@@ -258,7 +258,7 @@ fn leaving_at_once_reports_unacknowledged_messages() {
 }
 
 #[test]
-fn what_is_typed_after_leaving_stays_in_the_line() {
+fn text_typed_while_leaving_stays_in_the_input_line() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/quit").sent();
     scene.enters("/msg alice psst").enters("");

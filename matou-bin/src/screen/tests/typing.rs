@@ -108,7 +108,7 @@ fn in_a_private_tab_a_command_without_a_name_means_its_peer() {
 }
 
 #[test]
-fn what_goes_to_another_tab_is_announced_where_it_was_typed() {
+fn output_in_another_tab_is_announced_where_the_command_was_typed() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('1').enters("/msg alice psst");
     assert!(scene.shows("Your message for alice is in their tab."), "{}", scene.screen());
@@ -117,7 +117,7 @@ fn what_goes_to_another_tab_is_announced_where_it_was_typed() {
 }
 
 #[test]
-fn what_is_half_typed_for_the_room_is_in_the_history_of_the_next_run() {
+fn half_typed_room_input_is_in_the_history_of_the_next_run() {
     for (typed, kept) in [("half a sent", true), ("/msg alice psst", false), ("  ", false)] {
         let mut scene = TestScreen::signed_in(SIZE);
         scene.types(typed).ctrl('c');
@@ -162,7 +162,7 @@ fn a_line_whose_enter_waits_is_sent_before_the_screen_is_left() {
 }
 
 #[test]
-fn what_was_pasted_so_far_is_kept_when_the_screen_is_left() {
+fn partial_pastes_are_kept_when_the_screen_closes() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.arrives_at_once("one\ntwo").ctrl('c');
     assert!(scene.effects.contains(&UiEffect::Remember("one\\ntwo".into())), "{:?}", scene.effects);
@@ -234,7 +234,7 @@ fn the_path_of_a_file_can_be_said_and_esc_keeps_it() {
 }
 
 #[test]
-fn what_is_no_file_is_sent_as_it_was_typed() {
+fn input_that_names_no_file_is_sent_as_typed() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("\"/quoted\" words");
     assert_eq!(scene.sent(), [Command::Say(text("\"/quoted\" words"))], "no single word");

@@ -40,7 +40,7 @@ fn typing_is_announced_now_and_then_and_no_more_once_the_line_is_empty() {
 }
 
 #[test]
-fn nothing_is_announced_of_commands_in_the_room_in_plain_sessions_or_when_it_is_off() {
+fn typing_is_not_announced_for_commands_the_room_plain_sessions_or_when_off() {
     let mut scene = with_alice();
     scene.types("/whois alice");
     assert!(announced(&mut scene).is_empty());
@@ -58,7 +58,7 @@ fn nothing_is_announced_of_commands_in_the_room_in_plain_sessions_or_when_it_is_
 }
 
 #[test]
-fn who_types_is_shown_until_they_stop_say_something_or_are_silent() {
+fn the_typing_notice_ends_with_a_stop_a_message_or_silence() {
     let typing = |active| Event::Typing { from: name("alice"), active };
     let mut scene = with_alice();
     scene.chat(typing(true));

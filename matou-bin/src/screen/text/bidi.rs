@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_from_right_to_left_are_isolated_by_themselves() {
+    fn only_right_to_left_names_are_isolated() {
         for name in ["bob", "Élodie", "猫", "Ωμέγα"] {
             assert_eq!(isolated(name), name);
         }

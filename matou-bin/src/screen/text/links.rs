@@ -167,7 +167,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_said_no_address_holds_anything_but_visible_ascii(
+        fn links_contain_visible_ascii_only(
             text in "(https?://|[a-z.é日/\\x00-\\x20;\\\\\u{9c}\u{202e}<>]){0,60}",
         ) {
             for link in find(&text) {

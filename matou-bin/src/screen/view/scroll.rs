@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_always_seen_from_its_end() {
+    fn content_that_fits_is_aligned_to_its_end() {
         let (buffer, theme) = (buffer(3), theme());
         let pane = pane(&buffer, &theme);
         assert_eq!(up(&pane, Scroll::Bottom, 50, 10), Scroll::Bottom);

@@ -141,7 +141,7 @@ fn routers_that_keep_ports_and_let_nothing_in_are_named_with_their_way_of_doing_
 }
 
 #[test]
-fn what_remains_is_said_as_it_is() {
+fn remaining_cases_are_described_as_they_are() {
     let mut evidence = evidence();
     assert_eq!(findings(&evidence), [Finding::Nothing]);
     evidence.report.dialled = dialled(&[("2001:db8::9", 5000, DialResult::NoRoute)]);

@@ -63,7 +63,7 @@ fn leaving_before_the_server_is_reached_waits_for_nothing() {
 }
 
 #[test]
-fn what_was_missed_is_asked_for_and_is_no_new_message() {
+fn missed_messages_are_requested_and_not_counted_as_new() {
     let welcome = |sequence| v2::ServerFrame::Welcome {
         username: name("ann"),
         now: v2::UnixMillis(0),

@@ -53,7 +53,7 @@ fn messages_of_known_users_do_not_change_the_roster() {
 }
 
 #[test]
-fn those_present_are_listed_by_name() {
+fn present_users_are_listed_by_name() {
     let mut client = Client::signed_in();
     for who in ["Zoe", "bob"] {
         client.frame(joined(who));

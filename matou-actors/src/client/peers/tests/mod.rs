@@ -54,7 +54,7 @@ fn say(world: &mut World, user: usize, to: &str, what: &str) {
 }
 
 #[test]
-fn what_is_typed_before_the_session_goes_out_in_order_once_it_is_open() {
+fn texts_typed_before_the_session_are_sent_in_order_once_it_opens() {
     let (mut world, file) = (world(Policy::Always), file());
     say(&mut world, ADA, "bea", "one");
     assert_eq!(words(&mut world, ADA), ["asked", "connecting", "opened", "text one"]);
@@ -141,7 +141,7 @@ fn an_own_file_that_stands_still_behind_a_refusal_is_offered_again() {
 }
 
 #[test]
-fn what_was_typed_before_a_close_is_reported_before_it() {
+fn texts_typed_before_a_close_are_reported_before_it() {
     let (mut world, file) = (world(Policy::Ask), file());
     say(&mut world, ADA, "bea", "hi");
     for _ in 0..2 {
@@ -173,7 +173,7 @@ fn what_was_typed_before_a_close_is_reported_before_it() {
 }
 
 #[test]
-fn nothing_of_an_ignored_user_is_shown_until_they_are_ignored_no_longer() {
+fn requests_of_an_ignored_user_are_hidden_until_unignored() {
     let (mut world, file) = (world(Policy::Ask), file());
     say(&mut world, ADA, "bea", "hi");
     world.act(BEA, |peers, at| peers.ignore(&name("ada"), at));

@@ -346,7 +346,7 @@ async fn a_file_that_is_offered_fails_with_the_session() {
 }
 
 #[actix_rt::test]
-async fn what_cannot_be_sent_yet_is_given_back() {
+async fn messages_that_cannot_be_sent_yet_are_given_back() {
     let bob = Identity::generate().unwrap();
     let (session, mut reports) = start(&bob, LIMIT);
     assert!(matches!(reports.next().await.event, SessionEvent::CandidatesReady(_)));
@@ -372,7 +372,7 @@ async fn a_meeting_to_which_the_peer_does_not_come_ends_in_time_with_what_is_kno
 }
 
 #[actix_rt::test]
-async fn what_the_peer_saw_is_part_of_the_diagnosis_and_waited_for_a_while() {
+async fn the_diagnosis_waits_a_while_for_the_peers_view() {
     for reports_back in [true, false] {
         let bob = Identity::generate().unwrap();
         let (session, mut reports) = start(&bob, Duration::from_millis(100));

@@ -109,7 +109,7 @@ fn run(seed: u64) {
 }
 
 #[test]
-fn whatever_is_delayed_or_lost_each_message_is_confirmed_once_and_read_in_order() {
+fn each_message_is_confirmed_once_and_read_in_order_despite_delays_and_losses() {
     for seed in 0..RUNS {
         run(seed);
     }

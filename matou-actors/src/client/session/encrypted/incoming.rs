@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_behind_the_end_counts() {
+    fn frames_behind_the_end_are_ignored() {
         let closed = MessageFrame::Revision1(PeerFrame::Close);
         let incoming =
             IncomingFrames::sort(vec![tell(1, 0), closed, tell(2, 0)], &mut Delivery::default());

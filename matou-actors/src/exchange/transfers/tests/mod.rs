@@ -55,7 +55,7 @@ fn everything_arrives_whatever_the_delays_of_the_two_connections() {
 }
 
 #[test]
-fn what_was_cut_goes_on_and_no_page_that_is_there_is_sent_again() {
+fn an_interrupted_transfer_resumes_without_resending_present_pages() {
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         let both = [Chosen::file("film", 400_000), Chosen::folder("trip", &[70_000; 9])];

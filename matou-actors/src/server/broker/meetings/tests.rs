@@ -124,7 +124,7 @@ fn after_the_wait_they_go_with_what_is_known() {
 }
 
 #[test]
-fn nothing_goes_before_the_asker_has_said_where_it_is() {
+fn candidates_are_held_until_the_asker_has_sent_its_own() {
     let mut meetings = Meetings::default();
     let tickets = meetings.begin(&ask(), given("10.0.0.2"), Instant::now()).unwrap();
     show_both(&mut meetings, tickets.asker, 1, 5000, 1);

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked_is_informed_of_every_end() {
+    fn the_asker_is_informed_of_every_end() {
         let (mut requests, now) = requests();
         let (ann, bob) = (member(0, 1, "ann"), member(0, 2, "bob"));
         let ends = |requests: &mut Requests| -> Vec<_> {

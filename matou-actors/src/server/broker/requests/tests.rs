@@ -204,7 +204,7 @@ fn a_shorter_lifetime_holds_for_requests_made_after_it_was_set() {
 }
 
 #[test]
-fn nothing_is_kept_of_requests_that_are_done_while_others_wait() {
+fn finished_requests_are_forgotten_while_others_wait() {
     let (mut requests, now) = requests(10, None);
     requests.ask(at(1, C), B, now).unwrap();
     for _ in 0..100 {

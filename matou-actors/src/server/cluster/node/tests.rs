@@ -131,7 +131,7 @@ fn a_message_holds_64_kib_of_records_at_most() {
 }
 
 #[test]
-fn what_may_be_lost_is_published_again_as_it_was() {
+fn a_possibly_lost_message_is_published_again_unchanged() {
     let mut fixture = Fixture::serving();
     fixture.node.propose(say("a"), fixture.now);
     let first = fixture.published();
@@ -196,7 +196,7 @@ fn a_node_that_was_expelled_goes_on_under_another_epoch() {
 }
 
 #[test]
-fn what_is_missing_is_asked_for_and_read_in_order() {
+fn missing_messages_are_fetched_and_read_in_order() {
     let mut fixture = Fixture::serving();
     let missing = fixture.of_other(vec![Record::Hello { node: "m".into() }]);
     let late = fixture.of_other(vec![say("x")]);

@@ -130,7 +130,7 @@ fn bye_lets_the_members_leave_at_once() {
 }
 
 #[test]
-fn what_was_published_twice_counts_once() {
+fn a_message_published_twice_counts_once() {
     let mut room = Room::new();
     room.publish(A, vec![join(1, "Ann", None)]);
     let message = Message { from: A, number: 2, records: vec![say("Ann", &["again"])] };

@@ -6,7 +6,9 @@ use super::*;
 use crate::protocol::{Decode, ServerFrame};
 use crate::server::ids::ConnectionId;
 use crate::server::room::batch::MAX_BATCH;
+use crate::server::room::batch::Welcome;
 use crate::server::room::event::Dialect;
+use crate::server::room::sequencer::Committed;
 use crate::server::room::shard_state::{GATHER, GATHER_ANNOUNCEMENTS, LONG_WRITE};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -153,7 +155,7 @@ fn without_replay_a_newcomer_gets_the_answer_only() {
 }
 
 #[test]
-fn who_was_not_here_leaves_in_silence() {
+fn the_leave_of_an_unknown_member_is_not_announced() {
     let now = Instant::now();
     let mut fanout = Fanout::new(1, true);
     leave(&mut fanout, ALICE);
@@ -217,7 +219,7 @@ fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
     assert!(batch.span.is_none() && batch.relayed.len() == 1);
 }
 #[test]
-fn who_leaves_takes_back_what_was_not_handed_out() {
+fn pending_requests_of_a_departed_member_are_not_delivered() {
     let start = Instant::now();
     let mut fanout = Fanout::new(1, true);
     enter(&mut fanout, ALICE, "alice");

@@ -61,7 +61,7 @@ fn a_newcomer_gets_the_last_messages() {
 }
 
 #[test]
-fn who_comes_back_gets_everything_that_was_missed() {
+fn a_returning_client_gets_every_missed_message() {
     let mut history = said(10, 0..6);
     // On the wire sequences begin at 1: the event 1 was seen.
     assert_eq!(replay(&mut history, 2, 6), [2, 3, 4, 5]);
@@ -143,7 +143,7 @@ fn many_newcomers_share_a_few_pieces() {
 }
 
 #[test]
-fn what_a_file_held_is_kept_as_far_as_the_limits_allow() {
+fn messages_read_from_a_file_are_kept_within_the_limits() {
     let frames = frames_of(&mut said(10, 0..6));
     let mut restored = history(4);
     restored.restore(&frames, NOW);
@@ -162,7 +162,7 @@ fn frames_of(history: &mut History) -> Bytes {
 }
 
 #[test]
-fn what_one_person_said_can_be_purged_and_everything_can() {
+fn the_messages_of_one_user_or_all_can_be_purged() {
     let mut history = said(10, 0..6);
     let from = Username::parse("Eve").unwrap();
     for sequence in 6..9 {
@@ -180,7 +180,7 @@ fn what_one_person_said_can_be_purged_and_everything_can() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_in_bytes() {
+fn history_is_bounded_in_bytes() {
     let mut history = history(usize::MAX);
     let (from, text) =
         (Username::parse("x").unwrap(), MessageText::parse(&"x".repeat(512)).unwrap());

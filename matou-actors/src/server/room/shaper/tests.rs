@@ -195,7 +195,7 @@ fn runs_that_wait_enter_piece_by_piece_in_turn_and_only_the_last_piece_resumes()
 }
 
 #[test]
-fn nothing_enters_of_a_member_that_has_left() {
+fn waiting_messages_of_a_departed_member_are_dropped() {
     let (mut shaper, now) = (shaper(ten_messages), Instant::now());
     for client in 0..14 {
         let _ = shaper.admit(run(1, client, 1), now);
@@ -232,7 +232,7 @@ fn new_rates_hold_for_what_waits() {
 }
 
 #[test]
-fn nothing_is_kept_of_addresses_that_have_used_up_nothing() {
+fn addresses_with_a_full_budget_are_forgotten() {
     let (mut shaper, now) = (shaper(ten_messages), Instant::now());
     for number in 0..10_000_u32 {
         let said = Publish {

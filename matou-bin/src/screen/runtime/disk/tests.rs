@@ -118,7 +118,7 @@ fn names_of_a_folder_are_listed_and_pasted_text_is_stored() {
 }
 
 #[test]
-fn what_a_killed_client_left_behind_is_removed() {
+fn leftovers_of_a_killed_client_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let mut ended = std::process::Command::new("true").spawn().unwrap();
     ended.wait().unwrap();

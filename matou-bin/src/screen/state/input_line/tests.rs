@@ -70,7 +70,7 @@ fn lines_are_walked_up_and_down() {
 }
 
 #[test]
-fn what_is_inserted_has_no_controls_and_has_an_end() {
+fn inserted_text_is_bounded_and_has_no_control_characters() {
     assert_eq!(
         after("|", |l| assert!(l.insert("a\tb\r\nc\rd\n\u{1b}[2Je"))),
         "a    b\nc\nd\n[2Je|"
