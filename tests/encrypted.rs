@@ -143,6 +143,29 @@ fn a_known_server_never_gets_a_plain_byte() {
 }
 
 #[test]
+fn a_known_server_that_answers_something_else_for_a_while_is_tried_again() {
+    let (server, home) = (Server::start(), TempDir::new().unwrap());
+    let address = server.address;
+    let mut user = ann(home.path(), &address.to_string(), &[]);
+    user.event("connected");
+    drop(server);
+    // A proxy whose server is being started again.
+    let listener = TcpListener::bind(address).unwrap();
+    user.event("disconnected");
+    for _ in 0..2 {
+        let (mut stream, first) = accept(&listener);
+        assert_eq!(first[0], HANDSHAKE);
+        stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").unwrap();
+        user.wait("reconnecting", |event| {
+            event["reason"].as_str().unwrap().contains("did not answer as a Matou server")
+        });
+    }
+    drop(listener);
+    let _server = Server::with(&address.to_string(), &[]);
+    user.event("connected");
+}
+
+#[test]
 fn an_answer_that_is_no_handshake_is_an_error_and_never_an_old_server() {
     for answer in
         [&b"\x15\x03\x03\0\x02\x02\x28"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03"]

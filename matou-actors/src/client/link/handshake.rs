@@ -65,6 +65,13 @@ pub(super) fn failed(
         Some(TlsFailure::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
             (other_key(name, expected), false)
         }
+        // A proxy answers so, too, while the server behind it is started again.
+        Some(TlsFailure::InvalidMessage(_)) if expected != ExpectedKey::Any => (
+            format!(
+                "{name} did not answer as a Matou server, although its key is known; nothing was sent"
+            ),
+            true,
+        ),
         Some(TlsFailure::InvalidMessage(_)) => (foreign_words(name), false),
         _ => (format!("cannot encrypt the connection to {name}: {error}"), true),
     }
