@@ -16,6 +16,7 @@ use super::json;
 use super::output::{LineOutput, reader_gone};
 use super::plain::Plain;
 use super::typed::{TypedLine, TypedLines};
+use super::waiting::WaitingCommands;
 use super::waits::{send, until};
 use crate::exit::Failure;
 use crate::signals::Signals;
@@ -28,6 +29,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long the disk may take to say whether a line is the path of a file.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many lines are read meanwhile.
+const LINES_BEHIND: usize = 64;
 
 /// Events rendered in one go before input lines and signals are polled again.
 const EVENT_BATCH: usize = 256;
@@ -72,7 +75,9 @@ struct Running {
     /// A person types: what they want waits behind nothing.
     typed: bool,
     /// Commands of a program that the client has no room for yet.
-    commands: VecDeque<Command>,
+    commands: WaitingCommands,
+    /// Lines, and the end of input, behind one that may be the path of a file.
+    behind: VecDeque<Option<TypedLine>>,
     /// Chunks not yet accepted by the output.
     unwritten: VecDeque<String>,
     /// Standard input has not ended.
@@ -100,7 +105,8 @@ impl Console {
             home,
             handle,
             typed: self.can_ask,
-            commands: VecDeque::new(),
+            commands: WaitingCommands::default(),
+            behind: VecDeque::new(),
             unwritten: VecDeque::new(),
             more_lines: true,
             output_closed: false,
@@ -151,18 +157,25 @@ impl Running {
                     Some(event) => self.on_event(event, &mut events),
                     None => break,
                 },
-                line = lines.next(), if looking_up.is_none() && self.wants_lines() => {
-                    looking_up = self.look_up(line.as_ref());
-                    if looking_up.is_none() {
+                line = lines.next(), if self.wants_lines() => {
+                    self.more_lines &= line.is_some();
+                    if looking_up.is_some() && !self.state.passes_others(line.as_ref()) {
+                        self.behind.push_back(line);
+                    } else if looking_up.is_some() {
                         self.on_line(line);
+                    } else {
+                        looking_up = self.look_up_or_run(line);
                     }
                 }
                 (line, is_file) = found(&mut looking_up), if looking_up.is_some() => {
                     looking_up = None;
                     self.on_looked_up(line, is_file);
+                    while looking_up.is_none() && let Some(line) = self.behind.pop_front() {
+                        looking_up = self.look_up_or_run(line);
+                    }
                 }
-                sent = send(&handle, command), if !self.commands.is_empty() => {
-                    self.commands.pop_front();
+                sent = send(&handle, command), if self.commands.front().is_some() => {
+                    self.commands.pop();
                     if sent.is_err() {
                         self.commands.clear();
                     }
@@ -199,7 +212,19 @@ impl Running {
     }
 
     fn wants_lines(&self) -> bool {
-        self.more_lines && self.commands.is_empty() && self.state.accepts_lines()
+        self.more_lines
+            && self.behind.len() < LINES_BEHIND
+            && self.commands.has_room()
+            && self.state.accepts_lines()
+    }
+
+    /// Handles a line, unless the disk has to be asked about it first.
+    fn look_up_or_run(&mut self, line: Option<TypedLine>) -> Option<LookUp> {
+        let looking_up = self.look_up(line.as_ref());
+        if looking_up.is_none() {
+            self.on_line(line);
+        }
+        looking_up
     }
 
     /// Asks the disk about a line that looks like the path of a file; what a program writes is
@@ -232,10 +257,7 @@ impl Running {
                 self.state.on_line(&line, pasted)
             }
             Some(TypedLine { text: Err(reason), .. }) => ConsoleState::on_unreadable_line(&reason),
-            None => {
-                self.more_lines = false;
-                self.state.on_end_of_input()
-            }
+            None => self.state.on_end_of_input(),
         };
         self.perform(effects);
     }
@@ -247,7 +269,11 @@ impl Running {
                 ConsoleEffect::Command(command) if self.typed => {
                     let _ = self.handle.send_now(command);
                 }
-                ConsoleEffect::Command(command) => self.commands.push_back(command),
+                ConsoleEffect::Command(command) => {
+                    for first in self.commands.push(command) {
+                        let _ = self.handle.send_now(first);
+                    }
+                }
                 ConsoleEffect::Show(event) => {
                     let lines = self.rendering.lines(&event);
                     if !self.output_closed {
@@ -278,6 +304,7 @@ impl Running {
         self.state.on_interrupt();
         self.more_lines = false;
         self.commands.clear();
+        self.behind.clear();
         // An error is the end of the client, which the events report.
         let _ = self.handle.send_now(Command::Quit);
         self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use matou_actors::client::{Command, ErrorCode, Event};
 use matou_actors::protocol::Username;
 
+use super::typed::TypedLine;
+use super::waiting::passes_others;
 use crate::commands::{help, help_about};
 use crate::input::{Input, InputContext, InputError, begins_command, blank, parse};
 use crate::security::password_needed;
@@ -120,6 +122,18 @@ impl ConsoleState {
     pub(super) fn accepts_lines(&self) -> bool {
         self.input != InputSource::Program
             || !matches!(self.sign_in, SignInStep::Starting | SignInStep::Nameless)
+    }
+
+    /// Whether `line` is a command that waits behind nothing.
+    pub(super) fn passes_others(&self, line: Option<&TypedLine>) -> bool {
+        let Some(TypedLine { text: Ok(line), .. }) = line else { return false };
+        let context = InputContext { home: self.home.as_deref(), ..InputContext::default() };
+        begins_command(line)
+            && parse(line, context).is_ok_and(|inputs| {
+                inputs
+                    .iter()
+                    .any(|input| matches!(input, Input::Command(command) if passes_others(command)))
+            })
     }
 
     /// Handles an input line. `pasted` is whether it came at once behind the one before: blank

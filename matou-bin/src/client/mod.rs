@@ -9,6 +9,7 @@ mod plain;
 mod rows;
 pub(crate) mod sizes;
 mod typed;
+mod waiting;
 pub(crate) mod waits;
 pub(crate) mod words;
 
