@@ -275,7 +275,7 @@ fn one_of_several_servers_is_chosen() {
     let mut terminal = client_in_a_terminal(&line.far, home.path(), &[] as &[&str]);
     terminal.shows("not known yet");
     terminal.types("\r");
-    terminal.shows(&format!("Connected to {beta} as Ada"));
+    terminal.shows(&format!("Connected to Beta ({beta}) as Ada"));
 }
 
 fn client_in_a_terminal(network: &Network, home: &Path, more: &[&'static str]) -> Terminal {

@@ -24,8 +24,8 @@ pub(crate) enum Asks {
 
 /// What a search leads to.
 pub(crate) enum SearchOutcome {
-    /// The servers of the room that is to be joined.
-    Servers(Vec<ServerName>),
+    /// The servers of the room that is to be joined, and the name under which it was found.
+    Servers(Vec<ServerName>, Option<String>),
     /// The user has to choose, on the screen.
     Choose(Vec<FoundServer>),
 }
@@ -45,7 +45,9 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Search
             Asks::OnScreen => return Ok(SearchOutcome::Choose(found)),
             Asks::InLines => match ask(&found)? {
                 ServerAnswer::Number(index) => index,
-                ServerAnswer::Addresses(servers) => return Ok(SearchOutcome::Servers(servers)),
+                ServerAnswer::Addresses(servers) => {
+                    return Ok(SearchOutcome::Servers(servers, None));
+                }
             },
         },
     };
@@ -57,7 +59,8 @@ pub(crate) fn find(asks: Asks, is_quiet: bool, logger: &Logger) -> Result<Search
                 if !is_quiet {
                     say(&format!("joining {} at {place}", member.name));
                 }
-                return Ok(SearchOutcome::Servers(server.servers(Some((member, &place)))));
+                let servers = server.servers(Some((member, &place)));
+                return Ok(SearchOutcome::Servers(servers, Some(server.name.clone())));
             }
             Err(error) => failure = failure.or(Some(error)),
         }

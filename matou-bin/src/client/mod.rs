@@ -24,7 +24,7 @@ use crate::exit::Failure;
 use crate::identity;
 use crate::input::home;
 use crate::logging::{Log, LogTarget, shifted};
-use crate::screen::{self, ScreenError, ServerChoice, TerminalHints};
+use crate::screen::{self, ScreenError, ServerChoice, ServerLabels, TerminalHints};
 use crate::settings::{ClientFile, load_client};
 use console::{Console, Rendering};
 use find::{Asks, SearchOutcome};
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
     // Log lines would garble the screen.
     let target = if mode == Mode::Screen { LogTarget::Nowhere } else { LogTarget::PlainStderr };
     let log = start_log(&file, target)?;
-    let mut servers = Vec::new();
+    let (mut servers, mut found_as) = (Vec::new(), None);
     if settings.servers.is_empty() {
         let asks = match mode {
             Mode::Screen => Asks::OnScreen,
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
             Mode::Plain | Mode::Json => Asks::Never,
         };
         match find::find(asks, mode == Mode::Json, &log.logger) {
-            Ok(SearchOutcome::Servers(found)) => settings.servers = found,
+            Ok(SearchOutcome::Servers(found, name)) => (settings.servers, found_as) = (found, name),
             Ok(SearchOutcome::Choose(found)) => servers = found.iter().map(choice).collect(),
             Err(failure) => {
                 log.finish();
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<(), Failure> {
         return Err(failure);
     }
     let outcome = match rendering(mode) {
-        None => run_to_completion(show(file.screen, settings, servers, &log, home)),
+        None => run_to_completion(show(file.screen, settings, (found_as, servers), &log, home)),
         Some(rendering) => {
             run_to_completion(talk(settings, &log, Console { rendering, can_ask, home }))
         }
@@ -109,13 +109,20 @@ async fn talk(settings: ClientSettings, log: &Log, console: Console) -> Result<(
 async fn show(
     screen: screen::ScreenSettings,
     settings: ClientSettings,
-    servers: Vec<ServerChoice>,
+    (found_as, servers): (Option<String>, Vec<ServerChoice>),
     log: &Log,
     home: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let username = settings.username.clone();
     let server = screen::server_names(&settings.servers);
-    let options = screen::Options { settings: screen, username, server, servers, home };
+    let mut named = ServerLabels::default();
+    if let Some(name) = found_as {
+        named.add(&settings.servers, &name);
+    }
+    for choice in &servers {
+        named.add(&choice.servers, &choice.name);
+    }
+    let options = screen::Options { settings: screen, username, server, servers, named, home };
     let client = matou_actors::client::start(settings, log.logger.clone());
     match screen::run(options, client).await {
         Ok(None) => Ok(()),

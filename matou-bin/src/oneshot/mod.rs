@@ -151,7 +151,7 @@ fn add_server(settings: &mut ClientSettings, reads_input: bool, log: &Log) -> Re
     let may_ask = !reads_input && io::stdin().is_terminal();
     let asks = if may_ask { Asks::InLines } else { Asks::Never };
     match find::find(asks, false, &log.logger) {
-        Ok(SearchOutcome::Servers(servers)) => settings.servers = servers,
+        Ok(SearchOutcome::Servers(servers, _)) => settings.servers = servers,
         // Only the screen is given the choice.
         Ok(SearchOutcome::Choose(_)) => {}
         Err(Failure::Runtime(reason)) => return Err(Failure::Unreachable(reason)),

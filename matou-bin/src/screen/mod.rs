@@ -20,6 +20,7 @@ pub(crate) use config::theme::TerminalHints;
 pub(crate) use runtime::error::ScreenError;
 pub(crate) use runtime::run::{Options, run};
 pub(crate) use state::modal::{ServerChoice, server_names};
+pub(crate) use state::server_labels::ServerLabels;
 
 #[cfg(test)]
 mod tests;

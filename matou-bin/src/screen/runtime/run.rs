@@ -24,6 +24,7 @@ use crate::screen::runtime::terminal::{Screen, restore};
 use crate::screen::state::app::{App, AppStart};
 use crate::screen::state::event::UiEvent;
 use crate::screen::state::modal::ServerChoice;
+use crate::screen::state::server_labels::ServerLabels;
 use crate::screen::text::short_names::ShortNames;
 
 /// How long the client may take to sign out after the screen is gone.
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) server: String,
     /// What there is to choose from then.
     pub(crate) servers: Vec<ServerChoice>,
+    /// Under which names servers were found.
+    pub(crate) named: ServerLabels,
     /// What `~` is.
     pub(crate) home: Option<PathBuf>,
 }
@@ -93,6 +96,7 @@ async fn show(
         username: options.username,
         server: options.server,
         servers: options.servers,
+        named: options.named,
         home: options.home,
         history: history.unwrap_or_default(),
     })?;

@@ -24,6 +24,7 @@ use crate::screen::state::notify::Notifier;
 use crate::screen::state::people::People;
 use crate::screen::state::prompts::Prompts;
 use crate::screen::state::question::Question;
+use crate::screen::state::server_labels::ServerLabels;
 use crate::screen::state::tab::{PrivateState, Tab, TabKind};
 use crate::screen::state::transfers::TransferList;
 use crate::screen::text::short_names::ShortNames;
@@ -53,6 +54,8 @@ pub(crate) struct App {
     pub(in crate::screen) me: Option<Username>,
     /// The server as the user named it.
     pub(in crate::screen) server: String,
+    /// Under which names servers were found.
+    pub(in crate::screen) named: ServerLabels,
     pub(in crate::screen) link: ServerStatus,
     /// What protects the connection to the server, once it was reached.
     pub(in crate::screen) security: Option<LinkSecurity>,
@@ -158,6 +161,8 @@ pub(crate) struct AppStart {
     pub(crate) server: String,
     /// What there is to choose from then.
     pub(crate) servers: Vec<ServerChoice>,
+    /// Under which names servers were found.
+    pub(crate) named: ServerLabels,
     /// What `~` is.
     pub(crate) home: Option<PathBuf>,
     /// What was typed in earlier runs, oldest first.
@@ -176,6 +181,7 @@ impl App {
             username,
             server,
             servers,
+            named,
             home,
             history,
         } = start;
@@ -202,6 +208,7 @@ impl App {
             size,
             me: username,
             server,
+            named,
             link: ServerStatus::Connecting,
             security: None,
             stated_reason: String::new(),
@@ -244,7 +251,8 @@ impl App {
     /// Says what begins now.
     pub(in crate::screen) fn greet(&mut self) {
         let help = self.keys.keys(crate::screen::config::keymap::KeyAction::Help).join(", ");
-        let text = format!("Connecting to {}. {help} shows all keys and commands.", self.server);
+        let server = self.named.label(&self.server);
+        let text = format!("Connecting to {server}. {help} shows all keys and commands.");
         self.notice_in(0, &text);
     }
 

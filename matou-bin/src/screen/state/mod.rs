@@ -15,6 +15,7 @@ pub(super) mod people;
 pub(super) mod prompts;
 pub(super) mod question;
 pub(super) mod search;
+pub(super) mod server_labels;
 pub(super) mod tab;
 pub(super) mod tabs;
 pub(super) mod transfers;

@@ -25,6 +25,7 @@ use crate::screen::config::theme::{TerminalHints, ThemeName};
 use crate::screen::state::app::{App, AppStart};
 use crate::screen::state::event::{Now, UiEffect, UiEvent};
 use crate::screen::state::modal::ServerChoice;
+use crate::screen::state::server_labels::ServerLabels;
 use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
 
@@ -90,6 +91,10 @@ impl TestScreen {
         server: &str,
         servers: Vec<ServerChoice>,
     ) -> Self {
+        let mut named = ServerLabels::default();
+        for choice in &servers {
+            named.add(&choice.servers, &choice.name);
+        }
         let app = App::new(AppStart {
             settings,
             hints: TerminalHints {
@@ -103,6 +108,7 @@ impl TestScreen {
             username: username.map(name),
             server: server.into(),
             servers,
+            named,
             home: Some("/home/me".into()),
             history: Vec::new(),
         });

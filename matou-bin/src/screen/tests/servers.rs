@@ -30,7 +30,7 @@ fn the_selected_server_is_joined() {
     assert!(scene.shows("not known yet") && scene.shows("no server chosen"));
     scene.key(KeyCode::Down).key(KeyCode::Down).key(KeyCode::Enter).wait(1);
     assert_eq!(scene.sent(), uses("192.0.2.2:7000"));
-    assert!(scene.shows("Connecting to 192.0.2.2:7000") && !scene.shows("Join which"));
+    assert!(scene.shows("Connecting to Kitchen (192.0.2.2:7000)") && !scene.shows("Join which"));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_server_is_joined_by_its_number_or_another_one_by_its_address() {
     assert!(scene.shows("There is no server 3"), "{}", scene.screen());
     scene.key(KeyCode::Backspace).types("2").key(KeyCode::Enter).wait(1);
     assert_eq!(scene.sent(), uses("192.0.2.2:7000"));
-    assert!(scene.shows("Connecting to 192.0.2.2:7000…"), "the name is asked for next");
+    assert!(scene.shows("Connecting to Kitchen (192.0.2.2:7000)…"), "the name is asked for next");
 
     let mut scene = choosing(None);
     scene.types("chat.example").key(KeyCode::Enter).wait(1);

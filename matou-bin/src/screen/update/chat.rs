@@ -87,7 +87,7 @@ impl App {
         self.people.clear();
         self.topic.clear();
         self.people.add(username.clone());
-        self.notice_in(ROOM, &format!("Connected to {server} as {username}."));
+        self.notice_in(ROOM, &format!("Connected to {} as {username}.", self.named.label(&server)));
         self.server = server;
         self.me = Some(username);
         self.link = ServerStatus::Up;
@@ -125,7 +125,7 @@ impl App {
 
     fn disconnected(&mut self, reason: String) {
         self.people.clear();
-        let server = &self.server;
+        let server = self.named.label(&self.server);
         let text = match self.link {
             ServerStatus::Up => format!("Connection to {server} lost: {reason}"),
             ServerStatus::Connecting | ServerStatus::Down { .. } => {
@@ -148,10 +148,11 @@ impl App {
     }
 
     fn failover(&mut self, from: &str, server: String, reason: &str) {
+        let (from, to) = (self.named.label(from), self.named.label(&server));
         let text = if self.stated_reason == reason {
-            format!("Trying {server} instead of {from}.")
+            format!("Trying {to} instead of {from}.")
         } else {
-            format!("Trying {server} instead of {from}: {reason}")
+            format!("Trying {to} instead of {from}: {reason}")
         };
         self.notice_in(ROOM, &text);
         if let Some(Modal::SignIn(form)) = &mut self.modal

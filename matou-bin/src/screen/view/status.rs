@@ -39,7 +39,8 @@ fn left(app: &App) -> (String, StyleRole) {
     if let Some((text, _)) = &app.flash {
         return (format!(" {}", sanitize(text)), StyleRole::StatusWarning);
     }
-    let server = sanitize(&app.server);
+    let server = app.named.label(&app.server);
+    let server = sanitize(&server);
     match &app.link {
         ServerStatus::Connecting if server.is_empty() => {
             (" Not connected: no server chosen".into(), StyleRole::StatusWarning)
