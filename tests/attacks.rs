@@ -1,4 +1,4 @@
-//! A hostile server, a hostile peer and somebody in the middle, each as a process of its own,
+//! A hostile server, a hostile peer and a man in the middle, each as a process of its own,
 //! against the real program: what its users see, and that nothing is lost, written or leaked.
 
 #![cfg(target_os = "linux")]

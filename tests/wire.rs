@@ -69,7 +69,7 @@ fn content() -> String {
     CONTENT.repeat(10_000)
 }
 
-/// Everything that nobody else may read.
+/// Everything that only the two may read.
 fn words() -> impl Iterator<Item = &'static str> {
     USERS.into_iter().chain(TALK).chain(NAMES).chain([CONTENT])
 }

@@ -133,7 +133,7 @@ async fn a_server_cannot_have_a_client_dial_in_a_loop() {
         room.saw("PVCOACC", |frame| matches!(frame, ClientFrame::AcceptPrivate { .. })).await;
         room.inject(&ann.name, &ServerFrame::PeerListening { who: name("eve"), address, ports });
         // The attempt is over before the next one is asked for.
-        ann.expect_log("a private session is over").await;
+        ann.expect_log("a private session ended").await;
     }
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }

@@ -47,7 +47,7 @@ Exit codes:
   3   the server refused the name given with --username
   4   the person declined
   5   the person was not in the room, or did not answer in time
-  6   the person cannot be reached as things are
+  6   the person cannot be reached at the moment
   7   the server was not found or not reached";
 
 /// Server or client.
@@ -94,7 +94,7 @@ pub(crate) enum RoleArguments {
 pub(crate) enum IdentityOrder {
     /// Print the fingerprint of your key, where it is, and the servers that you know.
     Show,
-    /// Print your private key, to be imported elsewhere; whoever has it is you.
+    /// Print your private key, to be imported elsewhere; anyone who has it can act as you.
     Export,
     /// Take a private key that was exported elsewhere, unless there is one already.
     Import {

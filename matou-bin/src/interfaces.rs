@@ -6,7 +6,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
 /// Prefixes of the names of interfaces between this machine and its own containers and virtual
-/// machines. Other machines have the same addresses, so that whoever connects to one of these
+/// machines. Other machines have the same addresses, so that a client connecting to one of these
 /// reaches itself.
 const VIRTUAL: [&str; 5] = ["docker", "br-", "veth", "virbr", "cni"];
 

@@ -51,7 +51,7 @@ fn server(roff: &mut Roff) {
     roff.title("FILES");
     roff.entry("admin.socket", "The operators' socket of matou-bin-admin(1), if configured.");
     roff.entry("admin.bans", "The bans, if configured.");
-    roff.entry("security.key", "The private key; made at the first start.");
+    roff.entry("security.key", "The private key; generated at the first start.");
     roff.title("SIGNALS");
     roff.entry("SIGINT, SIGTERM", "Shut down cleanly.");
     roff.entry("SIGHUP", "Reload the settings; shut down if the terminal was closed.");
@@ -98,7 +98,10 @@ fn client(roff: &mut Roff) {
     }
     roff.title("FILES");
     roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
-    roff.entry("~/.local/share/matou/identity.key", "Your private key; made at the first start.");
+    roff.entry(
+        "~/.local/share/matou/identity.key",
+        "Your private key; generated at the first start.",
+    );
     roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
     roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
     roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
@@ -168,7 +171,10 @@ fn join(roff: &mut Roff) {
     );
     roff.title("FILES");
     roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
-    roff.entry("~/.local/share/matou/identity.key", "Your private key; made at the first start.");
+    roff.entry(
+        "~/.local/share/matou/identity.key",
+        "Your private key; generated at the first start.",
+    );
     roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
     roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
 }

@@ -1,4 +1,4 @@
-//! Somebody in the middle.
+//! A man in the middle.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -290,7 +290,7 @@ fn a_reflection_opens_no_session() {
 #[test]
 fn changed_bytes_on_the_way_to_a_peer_are_not_read() {
     let Some(mut route) = Route::open(&[]) else { return };
-    // Behind the handshakes, whoever dials whom.
+    // Behind the handshakes, whichever side dials.
     for attack in ["flip", "repeat", "cut"] {
         route.ada.forget();
         route.bea.forget();

@@ -1,4 +1,4 @@
-//! What is there of a file or a folder, and what a hostile peer or somebody here does to it.
+//! What is there of a file or a folder, and what a hostile peer or a local user does to it.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};

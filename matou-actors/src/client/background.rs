@@ -1,4 +1,5 @@
-//! Work that waits for the disk or takes the processor a while, off the event loop. What it comes to is an event, if anything.
+//! Work that waits for the disk or takes the processor a while, off the event loop. Its outcome, if
+//! any, is an event.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -19,11 +19,11 @@ pub struct TransferId(pub u64);
 #[serde(transparent)]
 pub struct MessageId(pub u64);
 
-/// Gives out the numbers of messages; clones give out the same ones.
+/// Allocates the numbers of messages; clones share the sequence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MessageIds(Arc<AtomicU64>);
 
-/// Gives out the numbers of offers and transfers; clones give out the same ones.
+/// Allocates the numbers of offers and transfers; clones share the sequence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransferIds(Arc<AtomicU64>);
 

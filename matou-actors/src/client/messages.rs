@@ -22,7 +22,7 @@ use crate::protocol::v2::{self, Candidates, DialReport, Ticket};
 use crate::protocol::{MessageText, PortPair, Username};
 use crate::transfer::{ChosenFile, Moved};
 
-/// A command of the user. The answer comes once the next one may follow.
+/// A command of the user. Answered once the next one may follow.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct RunCommand {
@@ -33,9 +33,9 @@ pub(crate) struct RunCommand {
 /// For a command that sends a file: the file, or why it cannot be sent.
 pub(crate) type Checked = Option<Result<Arc<ChosenFile>, String>>;
 
-/// What happened to the link to the server, in order: `standing` and `roster`, each if it has changed, are
-/// what holds once all of `events` have happened. The answer comes once the next one may
-/// follow, and matters when the server brought it.
+/// What happened to the link to the server, in order: `standing` and `roster`, each if it has
+/// changed, are what holds once all of `events` have happened. Answered once the next one may
+/// follow, which matters when the server caused it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct LinkReport {
@@ -48,7 +48,7 @@ pub(crate) struct LinkReport {
 /// What can happen to the link to the server.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
-    /// What was said is not shown when the user ignores its sender.
+    /// Not shown when the user ignores its author.
     Emit(Event),
     /// A frame about a private session.
     Private(v2::ServerFrame),
@@ -129,11 +129,11 @@ pub(crate) enum ConnectionEvent {
         addresses: usize,
         security: LinkSecurity,
     },
-    /// Frames came. The answer comes once the next ones may follow.
+    /// Received frames. Answered once the next ones may follow.
     Frames(Vec<v2::ServerFrame>),
     /// There was no room for a text of the user's.
     NotSaid,
-    /// So many bytes are not written yet, after [`ConnectionCommand::Close`].
+    /// This many bytes are not written yet, after [`ConnectionCommand::Close`].
     Unwritten(usize),
     /// It could not be reached, or is lost; its actor has stopped. With `retry` off it is not a
     /// Matou server, and another attempt would end in the same way.
@@ -148,9 +148,9 @@ pub(crate) enum ConnectionCommand {
     Say { text: MessageText, action: bool, room: oneshot::Sender<()> },
     /// Send a frame.
     Send(v2::ClientFrame),
-    /// Ask a server of revision 2 for what was said before the event with that sequence.
+    /// Ask a server of revision 2 for the messages before the event with that sequence.
     Recall { before: u64, count: u32 },
-    /// Close behind what was sent so far.
+    /// Close after what was sent so far.
     Close,
     /// Give up at once.
     HangUp,
@@ -176,9 +176,9 @@ pub(crate) enum SessionEvent {
     Met(Box<MeetingReport>),
     /// The same with what the peer saw, if it has said so in time.
     Diagnosed(Box<Evidence>),
-    /// Both connections are there.
+    /// Both connections are established.
     Up { peer: SocketAddr },
-    /// Texts came. The answer comes once the next ones may follow.
+    /// Received texts. Answered once the next ones may follow.
     Texts(Vec<MessageText>),
     /// A text of the user's is on its way. With a number the peer confirms that it has it.
     Sent { text: MessageText, id: Option<MessageId> },
@@ -188,19 +188,19 @@ pub(crate) enum SessionEvent {
     Confirmed(Vec<MessageId>),
     /// The session is over, and the peer has not confirmed these texts.
     Unconfirmed(Vec<MessageText>),
-    /// A text of the user's will not arrive: the peer reads too slowly, or is gone.
+    /// A text of the user will not arrive: the peer reads too slowly, or is gone.
     NotSent { to: Username, text: MessageText },
     /// Something happened to a file.
     File(FileEvent),
     /// The session is closed from here: no text or file of the user's is reported after it, but
     /// the end of transfers that were cut.
     Closing,
-    /// So many bytes of texts are not written yet, after [`SessionCommand::Close`].
+    /// This many bytes of texts are not written yet, after [`SessionCommand::Close`].
     Unwritten(usize),
     /// Not all texts were written, and why.
     Unsent { reason: String },
-    /// The message connection ended by itself, and so the session. Files that were sent before
-    /// the end may still come.
+    /// The message connection ended by itself, and so the session. Files that were sent before the
+    /// end may still arrive.
     TalkOver { reason: String },
     /// The attempt to open the session failed, or both its connections are done with; its actor
     /// has stopped.
@@ -210,7 +210,7 @@ pub(crate) enum SessionEvent {
 /// What can happen to a file in a private session.
 #[derive(Debug)]
 pub(crate) enum FileEvent {
-    /// One is offered, while so many bytes were `free` in the downloads folder.
+    /// One is offered, with this many bytes `free` in the downloads folder.
     Offered { id: TransferId, size: Option<u64>, free: Option<u64>, named: Option<Named> },
     /// Bytes of it are about to move; `path` is where from or to.
     Begun { id: TransferId, path: PathBuf, size: Option<u64> },
@@ -218,7 +218,7 @@ pub(crate) enum FileEvent {
     Moved { id: TransferId, moved: Moved },
     /// It is whole. `changed`: it was written to while it was sent.
     Whole { id: TransferId, path: PathBuf, size: u64, changed: bool },
-    /// It is on the disk of the other side, checked; so many links and special files of a folder
+    /// It is on the disk of the other side, checked; this many links and special files of a folder
     /// were left out.
     Received { id: TransferId, size: u64, skipped: u64 },
     /// It was not taken, and is still offered.
@@ -227,7 +227,7 @@ pub(crate) enum FileEvent {
     Failed { id: TransferId, refused: bool, reason: String },
     /// This session cannot send it, nor any other one.
     GaveBack(OutgoingFile),
-    /// The peer broke the protocol: no more files come.
+    /// The peer broke the protocol: no more files are received.
     Violation { reason: String },
 }
 
@@ -272,7 +272,7 @@ pub(crate) enum SessionCommand {
     RefuseFile { id: TransferId, reason: String },
     /// Stop a file, however far it is.
     CancelFile { id: TransferId },
-    /// Say goodbye behind the texts sent so far; files are cut.
+    /// Say goodbye after the texts sent so far; files are aborted.
     Close { reason: String, give_up: GiveUp },
     /// Give up at once.
     HangUp,
@@ -281,14 +281,14 @@ pub(crate) enum SessionCommand {
 /// How long a session that was closed waits for its peer to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GiveUp {
-    /// Until the peer takes nothing any more.
+    /// Until the peer stops taking anything.
     WhenStalled,
     /// Until it is hung up.
     WhenHungUp,
 }
 
-/// To a session: what the watch with this number saw on its file connection, while so many bytes
-/// were `free` in the downloads folder. The answer comes once an offer has been dealt with.
+/// To a session: what the watch with this number saw on its file connection, with this many bytes
+/// `free` in the downloads folder. Answered once an offer has been handled.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct FileSeen {

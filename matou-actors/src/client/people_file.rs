@@ -42,8 +42,7 @@ impl PeopleChanges {
     }
 }
 
-/// Forgets the keys of everybody of this name, on all servers; how many there were, or an error in
-/// words for the user.
+/// Forgets all keys of this name, on all servers; how many there were, or an error for the user.
 pub fn forget(file: &Path, name: &Username) -> Result<usize, String> {
     let mut forgotten = 0;
     change(file, |people| forgotten = people.forget(&name.folded())).map_err(|error| {

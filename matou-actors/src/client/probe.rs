@@ -1,4 +1,4 @@
-//! A hub for the tests of one actor: hands on what is reported to it.
+//! Stands in for the hub in the tests of one actor: passes on its reports.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::protocol::v2::Digest;
 
-/// The BLAKE3 hash of what was fed.
+/// The BLAKE3 hash of the input so far.
 pub(super) fn finish(hasher: &blake3::Hasher) -> Digest {
     Digest(*hasher.finalize().as_bytes())
 }

@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Lets other threads go first between two pieces of work.
+    /// Yields to other threads between two pieces of work.
     pub(super) fn yielding(&self) -> Rc<Yielding> {
         Rc::clone(&self.yielding)
     }
@@ -53,7 +53,7 @@ impl Engine {
         std::mem::take(&mut self.reports)
     }
 
-    /// The user wants something, or a frame came on the message connection.
+    /// The user wants something, or a frame was received on the message connection.
     pub(super) fn order(&mut self, order: ExchangeOrder) {
         let now = Instant::now();
         match order {
@@ -68,7 +68,7 @@ impl Engine {
         self.perform(&mut OutgoingFrames::default(), now);
     }
 
-    /// A frame came on the file connection.
+    /// A frame was received on the file connection.
     pub(super) fn file_came(&mut self, frame: FileFrame, now: Instant) {
         if let FileFrame::Data { transfer, bytes } = &frame {
             return self.data_came(*transfer, bytes.as_slice(), now);
@@ -77,7 +77,7 @@ impl Engine {
         self.perform(&mut OutgoingFrames::default(), now);
     }
 
-    /// DATA came, or a part of it.
+    /// DATA was received, or a part of it.
     fn data_came(&mut self, transfer: u64, mut bytes: &[u8], now: Instant) {
         while let Some(room) = self.data_room(transfer, bytes.len()) {
             let (part, rest) = bytes.split_at(room.len());
@@ -87,7 +87,8 @@ impl Engine {
         }
     }
 
-    /// Where the next bytes of DATA belong, at most so many; `None` when they are of no use.
+    /// Where the next bytes of DATA belong, at most `most` of them; `None` when they are to be
+    /// dropped.
     pub(super) fn data_room(&mut self, transfer: u64, most: usize) -> Option<&mut [u8]> {
         if most == 0 {
             return None;
@@ -99,7 +100,7 @@ impl Engine {
         self.targets.get_mut(&transfer)?.room(most)
     }
 
-    /// So many bytes were put where [`Self::data_room`] said.
+    /// This many bytes were put where [`Self::data_room`] said.
     pub(super) fn data_filled(&mut self, transfer: u64, count: usize, now: Instant) {
         let left = self.transfers.data_came(transfer, count, now);
         if let Some(files) = self.targets.get_mut(&transfer)
@@ -142,7 +143,7 @@ impl Engine {
         works
     }
 
-    /// The connection is gone, and with it all transfers; what is there of them is kept.
+    /// The connection is gone, and with it all transfers; what they have received is kept.
     pub(super) fn lost(&mut self, reason: &str) {
         self.transfers.lost(reason);
         self.perform(&mut OutgoingFrames::default(), Instant::now());

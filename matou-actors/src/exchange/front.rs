@@ -1,4 +1,4 @@
-//! The front of a frame on the file connection, before the whole of it is there.
+//! The front of a frame on the file connection, before it is complete.
 
 use super::output::DATA_FRONT;
 use crate::protocol::Kind;
@@ -7,8 +7,8 @@ use crate::protocol::v2::MAX_DATA;
 /// Type and size of a frame.
 const FRONT: usize = 8;
 
-/// Bytes of the frame that `bytes` begin with, as far as its front says; of DATA those of its own
-/// front.
+/// The length of the frame that `bytes` begin with, as far as its front says; of DATA only that of
+/// its own front.
 pub(super) fn frame_length(bytes: &[u8]) -> usize {
     let Some([t0, t1, t2, t3, s0, s1, s2, s3]) = bytes.first_chunk::<FRONT>() else {
         return FRONT;

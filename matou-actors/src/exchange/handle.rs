@@ -10,15 +10,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::messages::ExchangeOrder;
 use crate::protocol::v2::MessageFrame;
 
-/// Frames of the message connection that may wait while the disk is busy: the other side decides how
-/// many come.
+/// Frames of the message connection that may wait while the disk is busy: the other side decides
+/// how many there are.
 const MOST_FRAMES: usize = 256;
 
 /// Sends orders to the thread of a file connection; the connection is closed when it is dropped.
 #[derive(Debug)]
 pub struct Exchange(Orders);
 
-/// Hands the frames that come on the message connection to the exchange.
+/// Hands the frames received on the message connection to the exchange.
 #[derive(Clone, Debug)]
 pub struct FrameSender {
     orders: Orders,

@@ -1,4 +1,4 @@
-//! What goes into and comes out of an exchange, and what a transfer ends with.
+//! Orders to an exchange and its reports, and how a transfer ends.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::transfer::{ChosenFile, Downloads, Moved};
 pub struct Settings {
     /// The user asked for the session: own transfers have odd numbers, else even ones.
     pub asked: bool,
-    /// The key of the other side: only it goes on with what it began.
+    /// The key of the other side: only it can resume what it began.
     pub peer: PublicKey,
     /// Where files go.
     pub downloads: Arc<Downloads>,
@@ -20,7 +20,7 @@ pub struct Settings {
     pub rate: RateLimit,
 }
 
-/// What an exchange is to do. Own transfers have the numbers that [`Report::Numbered`] gives.
+/// What an exchange is to do. Own transfers have the numbers that [`Report::Numbered`] reports.
 #[derive(Debug)]
 pub enum ExchangeOrder {
     /// Offer a file or folder; `key` is how the report of its number calls it.
@@ -35,14 +35,14 @@ pub enum ExchangeOrder {
         /// As in [`ExchangeOrder::Offer`].
         key: u64,
     },
-    /// Take what is offered, into the downloads folder or another one.
+    /// Accept an offer, into the downloads folder or another one.
     Take {
         /// The number of the transfer.
         transfer: u64,
         /// Another folder than the downloads folder.
         folder: Option<PathBuf>,
     },
-    /// Refuse what is offered.
+    /// Refuse an offer.
     Refuse {
         /// The number of the transfer.
         transfer: u64,
@@ -52,7 +52,7 @@ pub enum ExchangeOrder {
         /// The number of the transfer.
         transfer: u64,
     },
-    /// A frame about a transfer came on the message connection.
+    /// A frame about a transfer was received on the message connection.
     Frame(MessageFrame),
     /// End all transfers and the connection.
     Close,
@@ -80,7 +80,7 @@ pub enum Report {
         path: PathBuf,
         /// Bytes in all, if known.
         size: Option<u64>,
-        /// Bytes that are there already.
+        /// Bytes that are present already.
         have: u64,
     },
     /// Bytes have moved.
@@ -108,7 +108,7 @@ pub enum Report {
         /// What of a folder was left out: links and special files.
         skipped: u64,
     },
-    /// What is offered cannot be taken now, and is still offered.
+    /// The offer cannot be accepted now, and still stands.
     NotTaken {
         /// The number of the transfer.
         transfer: u64,
@@ -126,7 +126,7 @@ pub enum Report {
         /// Why, for the user.
         reason: String,
     },
-    /// The connection has ended; nothing else comes.
+    /// The connection has ended; the last report.
     Ended {
         /// Why, for the user.
         reason: String,
@@ -155,7 +155,7 @@ pub struct Offer {
 pub(super) struct End {
     pub(super) code: CancelReason,
     pub(super) reason: String,
-    /// What is there is of no use.
+    /// What was received is useless.
     pub(super) discards: bool,
 }
 
@@ -164,12 +164,12 @@ impl End {
         Self { code, reason: reason.into(), discards: false }
     }
 
-    /// The disk of this side does not take it.
+    /// The disk of this side failed.
     pub(super) fn disk(reason: &str) -> Self {
         Self::new(CancelReason::Disk, format!("cannot write it: {reason}"))
     }
 
-    /// The same; what is there is of no use.
+    /// The same; what was received is useless.
     pub(super) fn discarding(self) -> Self {
         Self { discards: true, ..self }
     }

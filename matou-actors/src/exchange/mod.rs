@@ -1,19 +1,20 @@
 //! Files and folders of a private session of revision 2, over one encrypted connection.
 //!
-//! [`start`] runs a thread that owns the file connection. It takes [`ExchangeOrder`]s, the frames about
-//! files that came on the message connection among them, and gives [`Report`]s, the frames to send
-//! there among them. It knows no session and no server.
+//! [`start`] runs a thread that owns the file connection. It accepts [`ExchangeOrder`]s, among them
+//! the frames about files received on the message connection, and emits [`Report`]s, among them the
+//! frames to send there. It knows no session and no server.
 //!
-//! - `transfers`: decides about all transfers of one connection; knows no socket, file or clock. What
-//!   is to be done are its effects: frames, reports, and jobs for files.
-//! - `engine`: performs them. `source_files` reads: `survey` sees what was chosen, `pipe` reads what has no
-//!   known size. `target_files` writes: `part` is where a file or folder grows, and how it is found again,
-//!   `tree` writes a folder so that nothing leaves it, `names` are safe here.
-//! - `messages`: orders and reports; `handle`: who gives and gets them. `output`: frames that go out.
-//!   `digest`: hashes. `rate`: the limit of speed. `worker`: the thread, the socket and TLS; `front`: where
-//!   a frame ends that is being read.
+//! - `transfers`: decides about all transfers of one connection; knows no socket, file or clock.
+//!   Its effects are frames, reports, and jobs for files.
+//! - `engine`: performs them. `source_files` reads: `survey` lists what was chosen, `pipe` reads
+//!   input of unknown size. `target_files` writes: `part` is an incomplete file or folder, and how
+//!   it is found again, `tree` writes a folder so that nothing escapes it, `names` makes names safe
+//!   here.
+//! - `messages`: orders and reports; `handle`: sends and receives them. `output`: outgoing frames.
+//!   `digest`: hashes. `rate`: the speed limit. `worker`: the thread, the socket and TLS; `front`:
+//!   the length of a frame that is being read.
 //!
-//! Everything but `worker` knows no socket: in the tests two `Transfers` are joined in memory without any
+//! Only `worker` knows a socket: in the tests two `Transfers` are joined in memory without any
 //! file, with delays, cuts and a clock, and two engines with real files.
 
 mod digest;

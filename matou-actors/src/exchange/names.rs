@@ -1,4 +1,4 @@
-//! Names that are safe on this machine, whoever chose them.
+//! Makes names from outside safe on this machine.
 
 /// The longest name of a file, in bytes.
 const LONGEST: usize = 255;
@@ -16,7 +16,7 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 const PORTS: &str = "0123456789\u{b9}\u{b2}\u{b3}";
 /// How unfinished files end here: nothing from outside may look like one.
 const UNFINISHED: [&str; 2] = [".part", ".part.meta"];
-/// The name of what has no usable one.
+/// The name of an entry without a usable one.
 const UNNAMED: &str = "unnamed";
 
 /// `name` as it may be written here: its last part only, without control, direction and reserved
@@ -75,7 +75,7 @@ fn is_unfinished(name: &str) -> bool {
     UNFINISHED.iter().any(|end| name.ends_with(end))
 }
 
-/// Shortens to so many bytes, with the extension kept.
+/// Shortens to this many bytes, keeping the extension.
 fn shorten(name: &str, most: usize) -> String {
     if name.len() <= most {
         return name.to_owned();

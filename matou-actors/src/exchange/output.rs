@@ -1,5 +1,5 @@
-//! What goes out on the file connection: frames, and behind them DATA of one transfer, which is read
-//! from its file to where it is encrypted from.
+//! Output of the file connection: frames, followed by DATA of one transfer, which is read from its
+//! file into the buffer that it is encrypted from.
 
 use std::io::IoSlice;
 
@@ -28,14 +28,14 @@ pub(super) struct OutgoingFrames {
 }
 
 impl OutgoingFrames {
-    /// Appends a frame; not behind DATA.
+    /// Appends a frame; not after DATA.
     pub(super) fn push(&mut self, frame: &impl Encode) {
         debug_assert_eq!(self.filled, 0, "DATA comes last");
         frame.encode(&mut self.frames);
     }
 
-    /// Appends DATA of so many bytes, which `fill` writes, as several frames if need be; nothing if
-    /// it fails.
+    /// Appends DATA of this many bytes, which `fill` writes, as several frames if need be; nothing
+    /// if it fails.
     pub(super) fn push_data<E>(
         &mut self,
         transfer: u64,
@@ -81,7 +81,7 @@ impl OutgoingFrames {
     }
 }
 
-/// The front of DATA with so many bytes of a file.
+/// The front of DATA with this many bytes of a file.
 fn data_front(transfer: u64, count: usize) -> [u8; DATA_FRONT] {
     let size = i32::try_from(count + size_of::<u64>()).unwrap_or(i32::MAX);
     let (kind, size) = (Kind::DATA.code().to_be_bytes(), size.to_be_bytes());

@@ -1,5 +1,5 @@
-//! Where a file or folder grows: `NAME.part`, and beside it `NAME.part.meta`, which says whose it is,
-//! so that the same offer goes on there after a cut, a cancel or a restart.
+//! An incomplete file or folder: `NAME.part`, and beside it `NAME.part.meta`, which identifies its
+//! offer, so that the same offer resumes there after a cut, a cancel or a restart.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -26,7 +26,7 @@ const MAX_PARTS: u32 = 100;
 /// The largest file of this kind.
 const MAX_META: u64 = 4096;
 
-/// What is offered, as it is written down beside what is there of it.
+/// The offer, as it is recorded beside its part.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Meta {
     key: String,
@@ -37,7 +37,7 @@ struct Meta {
     folder: bool,
 }
 
-/// Something that grows. While it lives no one else goes on with it.
+/// An incomplete file or folder, locked: while this lives no other transfer resumes it.
 #[derive(Debug)]
 pub(super) struct Part {
     folder: OwnedFd,
@@ -54,7 +54,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Finds what is there of this offer, or begins it.
+    /// Finds the part of this offer, or creates it.
     pub(super) fn open(
         folder: OwnedFd,
         folder_path: PathBuf,
@@ -69,7 +69,7 @@ impl Part {
             modified: offer.modified,
             folder: is_folder,
         };
-        // The bytes of a pipe come once.
+        // The bytes of a pipe are available once.
         let may_go_on = |tries| tries < MAX_PARTS && offer.size.is_some();
         for tries in 0..MAX_NAMES {
             let stem = numbered(&offer.name, tries);
@@ -102,8 +102,8 @@ impl Part {
         self.folder_path.join(&self.growing)
     }
 
-    /// Gives what is whole and synced its name, overwriting nothing, and syncs the folder; where it
-    /// is now.
+    /// Renames a complete and synced part, overwriting nothing, and syncs the folder; returns its
+    /// path.
     pub(super) fn finish(&self) -> io::Result<PathBuf> {
         self.check_place()?;
         for tries in 0..MAX_NAMES {
@@ -122,7 +122,7 @@ impl Part {
         Err(io::Error::other("too many files of that name"))
     }
 
-    /// Removes it: what is there is of no use.
+    /// Removes it: the content is useless.
     pub(super) fn remove(&self) {
         if self.check_place().is_err() {
             return;
@@ -143,7 +143,7 @@ impl Part {
     }
 }
 
-/// Goes on with a part if it is of the same offer and no one goes on with it.
+/// Resumes a part if it is of the same offer and not in use.
 fn reopen(folder: &OwnedFd, part: &str, meta: &str, wanted: &Meta) -> Option<(OwnedFd, File)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let lock = File::from(rustix::fs::openat(folder, meta, flags, Mode::empty()).ok()?);
@@ -192,7 +192,7 @@ fn part_flags(is_folder: bool) -> OFlags {
     if is_folder { OFlags::RDONLY | OFlags::DIRECTORY | safe } else { OFlags::RDWR | safe }
 }
 
-/// Removes what was left unfinished in `folder` and not touched for `days`.
+/// Removes parts in `folder` that were not touched for `days`.
 pub fn remove_old_parts(folder: &Path, days: u64) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let keep = Duration::from_secs(days.saturating_mul(24 * 60 * 60));
@@ -213,7 +213,7 @@ pub fn remove_old_parts(folder: &Path, days: u64) {
     }
 }
 
-/// Whether a file says what is written beside parts, and no one goes on with it.
+/// Whether a file is a record as written beside parts, and not in use.
 fn is_ours(meta: &Path) -> bool {
     let read = || -> Option<Meta> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -226,7 +226,7 @@ fn is_ours(meta: &Path) -> bool {
     read().is_some()
 }
 
-/// Whether `text` says what is written beside parts.
+/// Whether `text` is a record as written beside parts.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn is_readable_meta(text: &str) -> bool {
     serde_json::from_str::<Meta>(text).is_ok()

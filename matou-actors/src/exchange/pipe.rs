@@ -1,4 +1,4 @@
-//! Sending what is read from a pipe: its size is not known before its end.
+//! Sends the content of a pipe: its size is not known before its end.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -24,10 +24,10 @@ pub(super) struct PipeReader {
     ready: bool,
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PipeStep {
-    /// DATA with so many bytes.
+    /// DATA with this many bytes.
     Data(u64),
     /// There is nothing to read now.
     Dry,
@@ -56,7 +56,7 @@ impl PipeReader {
         self.input.as_fd()
     }
 
-    /// Reads what is there, without waiting for more, and appends it to `out`.
+    /// Reads what is available, without waiting for more, and appends it to `out`.
     pub(super) fn step(&mut self, transfer: u64, out: &mut OutgoingFrames) -> io::Result<PipeStep> {
         if !self.ended {
             self.look();

@@ -37,7 +37,7 @@ impl RateLimit {
         paid.unwrap_or_default()
     }
 
-    /// So many bytes are going.
+    /// This many bytes are being sent.
     pub(super) fn pay(&self, bytes: usize, now: Instant) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(rate) = state.bytes_per_second else { return };

@@ -22,7 +22,7 @@ use crate::transfer::ChosenFile;
 /// Bytes that are hashed at once.
 const HASH_RUN: usize = 256 * 1024;
 
-/// What is read of one outgoing transfer.
+/// The source of one outgoing transfer.
 #[derive(Debug)]
 pub(super) struct SourceFiles {
     /// The file, or the folder.
@@ -50,7 +50,7 @@ struct Current {
 }
 
 impl SourceFiles {
-    /// Looks at what was chosen; an error for the user.
+    /// Lists what was chosen; an error for the user.
     pub(super) fn survey(
         chosen: &Arc<ChosenFile>,
         yielding: Rc<Yielding>,
@@ -117,7 +117,7 @@ impl SourceFiles {
         out: &mut OutgoingFrames,
     ) -> Result<SourceDone, SourceError> {
         let Input::Pipe(pipe) = &mut self.from else {
-            return Err(SourceError::Unreadable("it is no pipe".into()));
+            return Err(SourceError::Unreadable("it is not a pipe".into()));
         };
         match pipe.step(transfer, out) {
             Ok(PipeStep::Data(count)) => Ok(SourceDone::PipeRead(count)),
@@ -127,7 +127,7 @@ impl SourceFiles {
         }
     }
 
-    /// Opens an entry, which is as it was.
+    /// Opens an entry, which must be unchanged.
     fn open(&mut self, entry: &Entry) -> Result<Current, SourceError> {
         let file = self.open_file(entry).map_err(SourceError::Unreadable)?;
         let current = Current {
@@ -148,7 +148,7 @@ impl SourceFiles {
             return opened.unwrap_or_else(again).map_err(|error| error.to_string());
         }
         let path = self.root.join(entry.path.as_str());
-        // NONBLOCK: what was a file may be a FIFO by now.
+        // NONBLOCK: the file may have become a FIFO.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let opened = rustix::fs::open(&path, flags, Mode::empty());
         let file = opened.map(File::from).map_err(|errno| unreadable(&path, &errno.into()))?;
@@ -158,7 +158,7 @@ impl SourceFiles {
 }
 
 impl Current {
-    /// That it is as it was offered.
+    /// Checks that it is as offered.
     fn check(&self) -> Result<(), SourceError> {
         let status = self.file.metadata().map_err(|error| unreadable_now(&error))?;
         let is_same = (status.len(), modified(&status)) == (self.entry.size, self.entry.modified);

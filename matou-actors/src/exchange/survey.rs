@@ -29,7 +29,7 @@ pub(super) enum SourceOrigin {
 /// An error is for the user.
 type Surveyed = Result<(Manifest, SourceOrigin), String>;
 
-/// Looks at what was chosen.
+/// Lists what was chosen.
 pub(super) fn survey(chosen: &Arc<ChosenFile>) -> Surveyed {
     if chosen.is_pipe() {
         return of_pipe(chosen);

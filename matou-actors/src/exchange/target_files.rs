@@ -31,7 +31,7 @@ pub(super) struct TargetFiles {
     /// Of a folder.
     tree: Option<Tree>,
     growing: Option<Growing>,
-    /// Of what is there of a file, or of a file that is there.
+    /// The hash of the received part, or of a file that is present.
     hasher: blake3::Hasher,
     present: Option<(EntryPath, File)>,
     checked: u64,
@@ -53,7 +53,7 @@ struct Growing {
 }
 
 impl TargetFiles {
-    /// Finds what is there of an offer, or begins it; an error for the user.
+    /// Finds the part of an offer, or creates it; an error for the user.
     pub(super) fn prepare(
         offer: &Offer,
         downloads: &Downloads,
@@ -127,7 +127,7 @@ impl TargetFiles {
         self.growing.as_mut().map(|growing| growing.room(most))
     }
 
-    /// So many bytes were put there, and `left` are still to come.
+    /// This many bytes were put there, and `left` are still to come.
     pub(super) fn filled(&mut self, count: usize, left: u64) -> io::Result<()> {
         self.growing()?.filled(count)?;
         self.checked += u64::try_from(count).unwrap_or(u64::MAX);
@@ -186,7 +186,7 @@ impl TargetFiles {
     }
 
     fn tree(&mut self) -> io::Result<&mut Tree> {
-        self.tree.as_mut().ok_or_else(|| io::Error::other("it is no folder"))
+        self.tree.as_mut().ok_or_else(|| io::Error::other("it is not a folder"))
     }
 
     fn growing(&mut self) -> io::Result<&mut Growing> {
@@ -198,7 +198,7 @@ fn no_entry() -> io::Error {
     io::Error::other("no entry has begun")
 }
 
-/// What is there of an offer.
+/// What is present of an offer.
 fn look(part: &Part, offer: &Offer) -> io::Result<(Option<Tree>, There)> {
     if offer.kind != OfferKind::Folder {
         return Ok((None, There::Bytes(resumable(length(&part.handle)?, offer.size))));
@@ -208,7 +208,7 @@ fn look(part: &Part, offer: &Offer) -> io::Result<(Option<Tree>, There)> {
     Ok((Some(tree), There::Files(files)))
 }
 
-/// Sets space aside for what is still to come; what was begun for nothing is removed.
+/// Reserves space for the remainder; a part created in vain is removed.
 fn reserve(
     part: &Part,
     offer: &Offer,
@@ -249,7 +249,7 @@ impl Growing {
         if self.position.is_multiple_of(RUN) { self.write_pending() } else { Ok(()) }
     }
 
-    /// Writes and hashes what came.
+    /// Writes and hashes received bytes.
     fn write_pending(&mut self) -> io::Result<()> {
         let count = std::mem::take(&mut self.pending_count);
         let pending = self.pending.get(..count).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! All transfers of one file connection: which frame belongs to which, whose turn it is, and what
-//! follows. Knows no socket, file or clock: what is to be done are [`Effect`]s.
+//! follows. Knows no socket, file or clock: it yields [`Effect`]s.
 //!
-//! - `frames`: what follows from the frames of the other side.
+//! - `frames`: handles the frames of the other side.
 //! - `sending`: one outgoing transfer; `manifest`: what it consists of.
 //! - `receiving`: one incoming transfer.
-//! - `effect`: what they want done with files, and what came of it.
+//! - `effect`: what they want done with files, and the outcome.
 
 pub(super) mod effect;
 mod frames;
@@ -28,17 +28,17 @@ use crate::transfer::{Moved, ProgressSampler};
 
 /// Transfers in one direction, offers among them: each costs the receiver some descriptors.
 const MOST_AT_ONCE: usize = 64;
-/// Own transfers that may wait behind those.
+/// Own transfers that may be queued after those.
 const MOST_QUEUED: usize = 1_000;
 
 /// The transfers of one connection. `C` is what the user chose to send.
 #[derive(Debug)]
 pub(super) struct Transfers<C> {
-    /// Who asked for the session has odd numbers for own transfers, else they are even.
+    /// The side that asked for the session numbers its transfers odd, the other even.
     asked: bool,
     next: u64,
     sending: BTreeMap<u64, Timed<Sending>>,
-    /// Behind them, with the keys of their orders.
+    /// Queued after them, with the keys of their orders.
     queued: VecDeque<(u64, C)>,
     /// How many are being surveyed.
     surveys: usize,
@@ -77,7 +77,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// What is to be done next, before anything else is put in.
+    /// The next effect, to be performed before any further input.
     pub(super) fn effect(&mut self) -> Option<Effect<C>> {
         if self.effects.is_empty() && self.sending.len() + self.surveys < MOST_AT_ONCE {
             let (key, chosen) = self.queued.pop_front()?;
@@ -104,7 +104,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// What was chosen consists of this; the number of its transfer.
+    /// The chosen file or folder consists of this; returns the number of its transfer.
     pub(super) fn surveyed(&mut self, key: u64, manifest: Result<Manifest, String>) -> Option<u64> {
         self.surveys = self.surveys.saturating_sub(1);
         match manifest {
@@ -124,7 +124,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// The user takes what is offered.
+    /// The user accepts an offer.
     pub(super) fn take(&mut self, transfer: u64, folder: Option<PathBuf>) {
         if let Some(of) = self.offered_transfer(transfer) {
             let job = of.take(folder);
@@ -132,7 +132,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// The user refuses what is offered.
+    /// The user refuses an offer.
     pub(super) fn refuse(&mut self, transfer: u64) {
         if self.offered_transfer(transfer).is_some() {
             self.remove(transfer);
@@ -152,7 +152,7 @@ impl<C> Transfers<C> {
         of.filter(|of| of.is_offered())
     }
 
-    /// Whether so many bytes of DATA may come now; if not, they are of no use.
+    /// Whether this many bytes of DATA are expected; if not, they are dropped.
     pub(super) fn takes_data(&mut self, transfer: u64, count: usize) -> bool {
         let Some(of) = self.receiving.get(&transfer) else { return false };
         match of.transfer.check_data(count) {
@@ -164,7 +164,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// So many bytes of DATA, which may come, are here; how many are still to come of all.
+    /// This many bytes of expected DATA were received; returns how many are still to come.
     pub(super) fn data_came(&mut self, transfer: u64, count: usize, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.start);
         let Some(of) = self.receiving.get_mut(&transfer) else { return 0 };
@@ -175,7 +175,7 @@ impl<C> Transfers<C> {
         left
     }
 
-    /// The disk did not take what came.
+    /// The disk failed for received DATA.
     pub(super) fn disk_failed(&mut self, transfer: u64, reason: &str) {
         self.end(transfer, End::disk(reason));
     }
@@ -193,7 +193,7 @@ impl<C> Transfers<C> {
         self.turns.len()
     }
 
-    /// Gives a transfer its turn behind the others, once however often it is asked for.
+    /// Queues a transfer for its turn, once however often it is asked for.
     fn schedule(&mut self, transfer: u64) {
         if !self.turns.contains(&transfer) {
             self.turns.push_back(transfer);
@@ -230,7 +230,7 @@ impl<C> Transfers<C> {
         false
     }
 
-    /// What came of a job for an outgoing transfer.
+    /// The outcome of a job for an outgoing transfer.
     pub(super) fn source_done(
         &mut self,
         transfer: u64,
@@ -259,7 +259,7 @@ impl<C> Transfers<C> {
         self.effects.extend(job.map(|job| Effect::Source { transfer, job }));
     }
 
-    /// What came of a job for an incoming transfer; an error is why, for the user.
+    /// The outcome of a job for an incoming transfer; an error is for the user.
     pub(super) fn target_done(
         &mut self,
         transfer: u64,
@@ -299,7 +299,7 @@ impl<C> Transfers<C> {
             Ok(ReceivingStep::Whole { path, hash }) => {
                 self.last_progress(transfer, now);
                 let received = self.receiving.get(&transfer).map(|of| &of.transfer);
-                // Not what was offered: a folder may have become smaller since, or never was so large.
+                // Not as offered: a folder may have shrunk since, or was never that large.
                 let size = received.map_or(0, |of| of.moved);
                 self.remove(transfer);
                 self.message(MessageFrame::Receipt { transfer, hash });
@@ -309,7 +309,7 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// The connection is gone, and with it all transfers; what is there of them is kept.
+    /// The connection is gone, and with it all transfers; what they have received is kept.
     pub(super) fn lost(&mut self, reason: &str) {
         self.queued.clear();
         let incoming: Vec<_> = self.receiving.keys().copied().collect();

@@ -18,7 +18,7 @@ use crate::protocol::v2::{EntryPath, UnixMillis};
 const GROWING: &str = ".part";
 /// The deepest folder.
 const MAX_DEPTH: usize = 64;
-/// The most entries that are looked at when a folder is gone on with.
+/// The most entries that are examined when a folder is resumed.
 const MAX_ENTRIES: usize = 1_000_000;
 /// Bytes of all names that are remembered, those of folders with the path to them.
 const MAX_NAME_BYTES: usize = 256 * 1024 * 1024;
@@ -52,7 +52,7 @@ impl Tree {
         }
     }
 
-    /// The whole files that are there from an earlier attempt.
+    /// The whole files that are present from an earlier attempt.
     pub(super) fn present(&self) -> io::Result<Vec<PresentFile>> {
         let mut found = Vec::new();
         let root = self.root.try_clone()?;
@@ -60,7 +60,7 @@ impl Tree {
         Ok(found)
     }
 
-    /// Opens a file that is there.
+    /// Opens a file that is present.
     pub(super) fn open_present(&self, path: &EntryPath) -> io::Result<File> {
         let (folder, name) = match path.as_str().rsplit_once('/') {
             Some((folder, name)) => (open_below(&self.root, folder, false)?, name),
@@ -107,18 +107,18 @@ impl Tree {
         Ok(rustix::fs::renameat(&self.root, GROWING, &*parent, &*name)?)
     }
 
-    /// An entry that is there already: its name is in use. False when it would have another name
-    /// here than the sender calls it by.
+    /// An entry that is already present: its name is in use. False when its name here would differ
+    /// from the sender's.
     pub(super) fn keep(&mut self, path: &EntryPath) -> io::Result<bool> {
         let (folder, name) = self.local(path)?;
         let sent = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
         Ok((&*folder, &*name) == sent)
     }
 
-    /// All entries are there: folders get their times, and all of it is synced.
+    /// All entries are complete: folders get their times, and everything is synced.
     pub(super) fn finish(&mut self, modified: UnixMillis) -> io::Result<()> {
         self.last = None;
-        // Not there any more, unless an entry was cut.
+        // Already gone, unless an entry was cut.
         let _ = rustix::fs::unlinkat(&self.root, GROWING, AtFlags::empty());
         while let Some((path, modified)) = self.times.pop() {
             let folder = open_below(&self.root, &path, false)?;

@@ -24,7 +24,7 @@ use crate::protocol::v2::{FileFrame, MAX_DATA};
 
 /// Bytes taken from the socket at once.
 const READ: usize = 64 * 1024;
-/// Bytes that are read before writing has its turn.
+/// Bytes to read before writing gets its turn.
 const READ_TURN: usize = 1024 * 1024;
 /// For the last bytes of a connection that is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -34,7 +34,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub struct EncryptedStream {
     /// The socket.
     pub socket: TcpStream,
-    /// Behind the handshake.
+    /// After the handshake.
     pub tls: Connection,
 }
 
@@ -77,7 +77,7 @@ struct Worker {
     buffer: Vec<u8>,
     /// For DATA of transfers that are over.
     unused: Vec<u8>,
-    /// Bytes that are no whole frame yet.
+    /// Bytes that are not a whole frame yet.
     plain: BytesMut,
     /// The transfer whose DATA is being read, and how much of it is still to come.
     data: Option<(u64, usize)>,
@@ -167,7 +167,7 @@ impl Worker {
         }
     }
 
-    /// Deals with what was decrypted together with the greeting.
+    /// Handles what was decrypted together with the greeting.
     fn take_leftovers(&mut self) -> Result<(), ConnectionEnd> {
         let state = self.stream.tls.process_new_packets();
         let state = state.map_err(|error| io::Error::other(error.to_string()))?;
@@ -213,7 +213,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Deals with so many decrypted bytes.
+    /// Handles this many decrypted bytes.
     fn take_plain(&mut self, mut count: usize) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         while count > 0 {
@@ -271,7 +271,7 @@ impl Worker {
         Ok(taken)
     }
 
-    /// Writes until the socket takes no more, or there is nothing more to send.
+    /// Writes until the socket is full, or there is nothing more to send.
     fn write(&mut self) -> Result<(), ConnectionEnd> {
         let mut turn = 0;
         loop {
@@ -355,7 +355,7 @@ impl Worker {
     /// Ends the connection in the way that TLS wants.
     fn close(&mut self) {
         self.stream.tls.send_close_notify();
-        // What the other side does not take any more is lost with the connection.
+        // What the other side no longer reads is lost with the connection.
         let _ = self.stream.socket.set_nonblocking(false);
         let _ = self.stream.socket.set_write_timeout(Some(LAST_WORDS));
         while self.stream.tls.wants_write() {

@@ -8,9 +8,9 @@ use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Messages are dealt with in less: whoever had the core for longer computes.
+/// Messages take less: a thread that had the core for longer is computing.
 const SHORT: Duration = Duration::from_micros(500);
-/// A program that computes gets one slice more than its fair share in so many of its slices.
+/// A computing thread gets one slice more than its fair share in this many of its slices.
 const PAUSE: u32 = 8;
 
 /// When a thread last gave way, and what that cost.
@@ -20,7 +20,7 @@ pub(super) struct Yielding {
 }
 
 impl Yielding {
-    /// Lets the threads that wait for this core go first, unless that took long a moment ago.
+    /// Yields to the threads that wait for this core, unless that took long a moment ago.
     pub(super) fn give_way(&self) {
         self.give_way_by(Instant::now, thread::yield_now);
     }

@@ -1,5 +1,5 @@
 //! The exporter of a server's connection (RFC 8446, section 7.5), which `rustls` does not offer for
-//! connections without buffers: from the secret that it hands to whoever logs keys.
+//! connections without buffers: from the secret that it hands to the key log.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -55,7 +55,7 @@ impl KnownPeople {
         })
     }
 
-    /// Remembers a person, in the place of whoever had that name before.
+    /// Remembers a person, replacing an earlier owner of that name.
     pub fn set(&mut self, server: &str, person: Person) {
         let name = person.name.folded();
         self.lines.retain(|line| line.person_at(server, &name).is_none());

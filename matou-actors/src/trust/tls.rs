@@ -1,7 +1,7 @@
 //! TLS 1.3 with raw public keys on both sides (RFC 8446, RFC 7250), as revision 2 wants it.
 //!
 //! No certificate, no server name, no tickets, no resumption, no early data. A key that must not
-//! be trusted is refused by the verifier, before the own key is shown to whoever holds it.
+//! be trusted is refused by the verifier, before the own key is shown to its holder.
 
 use std::sync::Arc;
 

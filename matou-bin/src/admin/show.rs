@@ -21,7 +21,7 @@ pub(super) fn text(response: &Response) -> String {
         Response::Unbanned { target } => format!("{} is no longer banned.\n", sanitize(target)),
         Response::Bans(bans) if bans.is_empty() => "No bans.\n".into(),
         Response::Bans(bans) => bans.iter().map(|ban| of_ban(ban) + "\n").collect(),
-        Response::Names(names) if names.is_empty() => "No names that belong to keys.\n".into(),
+        Response::Names(names) if names.is_empty() => "No names are bound to keys.\n".into(),
         Response::Names(names) => of_names(names),
         Response::Forgotten(NameReport { name, fingerprint, .. }) => {
             format!("{} no longer belongs to {fingerprint}.\n", sanitize(name))

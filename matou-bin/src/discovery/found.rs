@@ -42,7 +42,7 @@ pub(crate) struct Place {
     pub(crate) interface: Option<String>,
 }
 
-/// What has been heard of servers, one packet after another.
+/// What was received about servers, packet by packet.
 #[derive(Debug, Default)]
 pub(super) struct Collection(BTreeMap<String, FoundServer>);
 
@@ -96,7 +96,7 @@ impl fmt::Display for Place {
 }
 
 impl Collection {
-    /// Adds what was heard of the server with that full name.
+    /// Adds what was received about the server with that full name.
     pub(super) fn add(
         &mut self,
         full_name: &str,

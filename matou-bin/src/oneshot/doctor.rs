@@ -77,7 +77,7 @@ impl Doctor {
             Ok(())
         } else {
             let with = &self.with;
-            Err(Failure::Cut(format!("{with} cannot be reached as things are; see above")))
+            Err(Failure::Cut(format!("{with} cannot be reached at the moment; see above")))
         };
         let mut effects = vec![TaskEffect::PrintText(text)];
         effects.extend(self.end(outcome));
@@ -133,7 +133,8 @@ impl Task for Doctor {
     }
 
     fn outcome(self) -> Result<(), Failure> {
-        self.outcome.unwrap_or_else(|| Err(Failure::Runtime("the client ended before".into())))
+        self.outcome
+            .unwrap_or_else(|| Err(Failure::Runtime("the client ended unexpectedly".into())))
     }
 }
 

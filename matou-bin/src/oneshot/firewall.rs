@@ -1,4 +1,4 @@
-//! What the firewall of this computer, if it is one of the usual ones, wants to be told.
+//! The command that opens the firewall of this computer, if it is one of the common ones.
 
 use std::fs;
 use std::ops::RangeInclusive;

@@ -184,7 +184,7 @@ impl Task for Receiver {
     }
 
     fn outcome(self) -> Result<(), Failure> {
-        let signal = self.stopped.as_deref().unwrap_or("the end of the client");
+        let signal = self.stopped.as_deref().unwrap_or("the client ended");
         let is_cut = !self.running.is_empty() || (self.amount != Amount::Any && !self.complete);
         if is_cut {
             return Err(Failure::Cut(format!(

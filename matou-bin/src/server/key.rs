@@ -23,7 +23,7 @@ pub(super) fn load(
     match loaded {
         Ok(((identity, origin), path)) => {
             let made = origin == KeyOrigin::Made;
-            info!(logger, "{}", if made { "made the server's key" } else { "the server's key" };
+            info!(logger, "{}", if made { "generated the server's key" } else { "the server's key" };
                 "fingerprint" => %identity.fingerprint(), "path" => %path.display());
             Ok(Some(identity))
         }

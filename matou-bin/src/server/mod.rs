@@ -100,7 +100,7 @@ async fn serve(
     let identity = key::load(&settings.security, logger)?;
     if refuses_plain_unasked(&settings.security) {
         warn!(logger, "clients that are not encrypted are refused: they can prove neither a key nor a password";
-            "next" => "set security.plain to \"refuse\", which says the same");
+            "next" => "set security.plain to \"refuse\" explicitly");
     }
     let store = store::open(&settings.names, logger)?;
     let (clients, logger_of_server) = (sockets.clients, logger.clone());

@@ -1,4 +1,4 @@
-//! Somebody in the middle: passes connections on to where they were going, records them, and does
+//! A man in the middle: forwards connections to their destination, records them, and does
 //! to the next one what it is commanded to.
 
 use std::collections::VecDeque;

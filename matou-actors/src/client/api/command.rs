@@ -10,7 +10,7 @@ use crate::client::ids::TransferId;
 use crate::protocol::{MessageText, Username};
 use crate::transfer::Pipe;
 
-/// One request of the user. Whatever comes of it is reported as [`crate::client::Event`]s, never as a return
+/// One request of the user. The outcome is reported as [`crate::client::Event`]s, never as a return
 /// value, so that a terminal, a script and a test drive the client alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -44,7 +44,7 @@ pub enum Command {
         /// them and nothing at any of the others.
         several: Vec<PathBuf>,
     },
-    /// What is read from a pipe, to its end, as a file; only to people of revision 2.
+    /// The content of a pipe, read to its end, sent as a file; only to users of revision 2.
     SendPipe {
         /// To whom.
         to: Username,
@@ -70,7 +70,7 @@ pub enum Command {
         /// Into which folder.
         folder: PathBuf,
     },
-    /// Limit the speed of files of revision 2 to so many bytes a second; 0 is no limit.
+    /// Limit the speed of files of revision 2 to this many bytes a second; 0 means no limit.
     SetRate(u64),
     /// Refuse the file that was offered under this number: closes the file connection only.
     Refuse(TransferId),
@@ -115,10 +115,10 @@ pub enum Command {
     Verify(Username),
     /// The words were the same: the key of this user is compared.
     Compared(Username),
-    /// Accept the key that this user has now in the place of the known one.
+    /// Accept the key that this user has now instead of the known one.
     Trust(Username),
-    /// Say what is in the way between the user and this one, as [`crate::client::Event::Diagnosis`]. Without
-    /// a session, one is asked for first.
+    /// Report what prevents a connection between the user and this one, as
+    /// [`crate::client::Event::Diagnosis`]. Without a session, one is requested first.
     Diagnose(Username),
     /// Send the private messages to this user that did not arrive again.
     Resend(Username),
@@ -126,10 +126,10 @@ pub enum Command {
     Reconnect,
     /// Use another server, or others of one room, before the first sign-in.
     UseServers(Vec<ServerName>),
-    /// Sign out once the messages typed so far have gone out; transfers are cut.
+    /// Sign out once the messages typed so far are sent; transfers are aborted.
     Quit,
-    /// Sign out once everything has gone out: messages, and files in progress or still waiting
-    /// for their private session.
+    /// Sign out once everything is sent: messages, and files in progress or still waiting for their
+    /// private session.
     Finish,
 }
 

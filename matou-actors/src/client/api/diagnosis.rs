@@ -1,4 +1,4 @@
-//! What is in the way between two computers.
+//! What prevents a connection between two computers.
 
 use std::net::SocketAddr;
 
@@ -43,7 +43,7 @@ pub enum AttemptResult {
     Silent,
     /// There is no route to it.
     NoRoute,
-    /// It was not dialled: another way was found first, or it is no address to dial.
+    /// It was not dialled: another way was found first, or it is not an address to dial.
     NotTried,
     /// Something else answered.
     OtherProgram,

@@ -63,8 +63,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A server of the room cannot be reached or is lost (then this comes behind [`Event::Disconnected`]), and
-    /// another one is tried at once.
+    /// A server of the room cannot be reached or is lost (then this follows
+    /// [`Event::Disconnected`]), and another one is tried at once.
     Failover {
         /// The former one as `host:port`, as the user named it.
         from: String,
@@ -102,16 +102,16 @@ pub enum Event {
         /// What was said.
         text: MessageText,
     },
-    /// A public message from before the user joined, or from while they were away. These come between
-    /// [`Event::Connected`] and whatever happens from then on, the oldest first.
+    /// A public message from before the user joined, or from while they were away. These come
+    /// between [`Event::Connected`] and all new messages, the oldest first.
     HistoryMessage {
-        /// What was said, by whom and when.
+        /// The message, with its author and time.
         #[serde(flatten)]
         message: PastMessage,
         /// It was said while the user was away, and not before they first joined.
         missed: bool,
     },
-    /// What was said before is complete: what follows is new.
+    /// The history is complete: everything after this is new.
     HistoryEnd {
         /// How many messages there were.
         messages: u64,
@@ -126,8 +126,8 @@ pub enum Event {
         /// Whether the server has older ones.
         more: bool,
     },
-    /// The topic of the room: behind [`Event::Connected`] if there is one, when an operator has set another,
-    /// and as answer to [`crate::client::Command::ShowTopic`].
+    /// The topic of the room: sent after [`Event::Connected`] if there is one, when an operator
+    /// sets another, and as the answer to [`crate::client::Command::ShowTopic`].
     Topic {
         /// The topic; empty when there is none.
         topic: String,
@@ -143,7 +143,8 @@ pub enum Event {
         /// Whether they are.
         active: bool,
     },
-    /// Answer to [`crate::client::Command::ListPresent`]: everybody here, the user included, by name.
+    /// Answer to [`crate::client::Command::ListPresent`]: all users here, the user included, by
+    /// name.
     Present {
         /// The names.
         usernames: Vec<Username>,
@@ -181,7 +182,8 @@ pub enum Event {
         /// The fingerprint of their key.
         fingerprint: String,
     },
-    /// Answer to [`crate::client::Command::Diagnose`]: what is in the way between two computers.
+    /// Answer to [`crate::client::Command::Diagnose`]: what prevents a connection between two
+    /// computers.
     Diagnosis(Diagnosis),
     /// How far the key of a user is known has changed.
     KeyStanding {
@@ -209,8 +211,8 @@ pub enum Event {
         /// Where the open session goes.
         open: IpAddr,
     },
-    /// A private request that waited for the user is void, while something else goes on with
-    /// the one who asked; otherwise [`Event::PrivateClosed`] says so.
+    /// A pending private request is void, while another request or session with the same user
+    /// continues; otherwise [`Event::PrivateClosed`] reports it.
     PrivateRequestOver {
         /// Who asked.
         from: Username,
@@ -339,11 +341,11 @@ pub enum Event {
     FileFailed {
         /// Its number.
         id: TransferId,
-        /// Whether it came or went.
+        /// Sent or received.
         direction: Direction,
         /// With whom.
         with: Username,
-        /// The file that was to be sent; what was received has no name of its own.
+        /// The file that was to be sent; a received one has no path yet.
         #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_if_any")]
         path: Option<PathBuf>,
         /// The other side refused it, or declined the private session that it needs. Revision 1 cannot
@@ -358,7 +360,7 @@ pub enum Event {
         /// The transfers.
         transfers: Vec<TransferInfo>,
     },
-    /// Something that the user should know and that is no error.
+    /// Something that the user should know and that is not an error.
     Notice {
         /// What.
         message: String,

@@ -12,7 +12,7 @@ const EVENTS: usize = 1024;
 /// How many commands may wait before [`Handle::send`] waits: texts for which an send queue has room when
 /// the user signs out.
 const COMMANDS: usize = 1024;
-/// The same for those that wait behind nothing.
+/// The same for those that need no permit.
 const URGENT: usize = 64;
 
 /// Takes [`Command`]s. Clones drive the same client; when the last one is dropped the client
@@ -24,12 +24,12 @@ pub struct Handle {
     urgent: Arc<Semaphore>,
 }
 
-/// Yields [`Event`]s until the client has closed. A reader that falls behind slows the client's
-/// reading from the server down; it loses nothing.
+/// Yields [`Event`]s until the client has closed. A reader that falls behind slows down what the
+/// client reads from the server; it loses nothing.
 #[derive(Debug)]
 pub struct Events(mpsc::Receiver<Event>);
 
-/// The client has closed and takes no commands any more.
+/// The client has closed and accepts no more commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has closed")]
 pub struct Closed;

@@ -29,7 +29,7 @@ pub struct ClientSettings {
     pub accept_limit: u64,
     /// The limit of speed for files of revision 2, in bytes a second.
     pub rate: Option<u64>,
-    /// For how many days what is there of a file that was cut is kept.
+    /// For how many days an incomplete file is kept.
     pub keep_partial_days: u64,
     /// What to do with private requests.
     pub accept_private: Policy,

@@ -12,7 +12,7 @@ use crate::protocol::Username;
 pub struct TransferInfo {
     /// Its number.
     pub id: TransferId,
-    /// Whether it comes or goes.
+    /// Sent or received.
     pub direction: Direction,
     /// With whom.
     pub with: Username,
@@ -43,7 +43,7 @@ pub(super) fn lossy_if_any<S: Serializer>(
     }
 }
 
-/// Whether a file comes or goes.
+/// The direction of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {

@@ -1,4 +1,4 @@
-//! Where events go out, and what makes a slow reader of them slow the client down.
+//! Where events leave the client, with backpressure from their reader.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::api::event::Event;
 
-/// The events on their way out. What does not fit into the channel waits here, and the connection that
-/// brought it waits too: one batch for each connection, so this is bounded by their number.
+/// The outgoing events. What does not fit into the channel waits here, and the connection that
+/// caused it waits too: one batch for each connection, so this is bounded by their number.
 #[derive(Debug)]
 pub(crate) struct EventSender {
     sender: mpsc::Sender<Event>,
@@ -55,8 +55,8 @@ impl EventSender {
         })
     }
 
-    /// What has to be awaited for [`EventSender::resume`]; `None` when nothing waits or it is awaited
-    /// already.
+    /// What has to be awaited for [`EventSender::resume`]; `None` when nothing is queued or it is
+    /// awaited already.
     pub(crate) fn permit(&mut self) -> Option<impl Future<Output = Permit> + use<>> {
         if self.flushing || !self.is_full() {
             return None;
@@ -65,7 +65,7 @@ impl EventSender {
         Some(self.sender.clone().reserve_owned())
     }
 
-    /// Puts what waits where there is room now.
+    /// Sends queued events, now that there is room.
     pub(crate) fn resume(&mut self, permit: Permit) {
         self.flushing = false;
         match permit {
@@ -84,7 +84,7 @@ impl EventSender {
         }
         if self.waiting.is_empty() {
             for holder in self.holding.drain(..) {
-                // A receiver that is gone waits no more.
+                // A receiver that is gone is not waited for.
                 let _ = holder.send(());
             }
         }

@@ -1,9 +1,9 @@
 //! The user's commands on their way to the hub.
 //!
-//! A text waits until its connection has room, a file until the disk has been asked about it, and
-//! whatever else the user wants passes them: `/quit`, `/close` and `/cancel` work at once. Texts
-//! keep their order, and so do files. Everything is taken from the channel at once, so that nothing
-//! waits there; how many may wait here is bounded by the room that the handle gives out.
+//! A text waits until its connection has room, a file until the disk was consulted, and all other
+//! commands overtake them: `/quit`, `/close` and `/cancel` work at once. Texts keep their order,
+//! and so do files. Commands are taken from the channel at once, so that nothing waits there; the
+//! permits of the handle bound how many may wait here.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -135,8 +135,8 @@ impl Feed {
         true
     }
 
-    /// What was typed for `name` before goes first, without a wait for room; files that were not
-    /// begun are not sent.
+    /// Texts typed for `name` before are sent first, without waiting for room; queued files are
+    /// dropped.
     async fn close(&mut self, name: Username) -> bool {
         let key = name.folded();
         let theirs = |queued: &QueuedCommand| matches!(&queued.command, Command::Tell { to, .. } if to.folded() == key);

@@ -1,4 +1,4 @@
-//! What was typed before the first sign-in, which it waits for.
+//! Commands typed before the first sign-in, which wait for it.
 
 use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
@@ -9,7 +9,7 @@ const MOST: usize = 10_000;
 /// Bytes of text in them: as much as goes to the server at once.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// Commands in the order in which they came.
+/// Commands in order.
 #[derive(Debug, Default)]
 pub(crate) struct PendingCommands {
     commands: Vec<(Command, Checked)>,
@@ -56,7 +56,7 @@ impl PendingCommands {
     }
 }
 
-/// Whether nothing comes of `command` without the server.
+/// Whether `command` needs the server.
 pub(crate) fn needs_server(command: &Command) -> bool {
     matches!(
         command,
@@ -74,7 +74,7 @@ pub(crate) fn needs_server(command: &Command) -> bool {
     )
 }
 
-/// Says that `command`, which needs the server, comes to nothing.
+/// The error for `command`, which needs the server and was not sent.
 pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
     let message = match command {
         Command::Tell { to, text } => {

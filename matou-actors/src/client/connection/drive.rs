@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Reads and writes until the connection has ended, which `reading` returns the reason of, and
-/// `writing` with `Ok` when everything was written and the connection is closed from here.
+/// Reads and writes until the connection has ended: `reading` returns the reason, `writing` returns
+/// `Ok` when everything is written and this side has closed.
 ///
-/// The other side closes when it has read all: closing first, with something of it unread, would
-/// cut off what is still on its way there. So after `Ok` it is waited for, `patience` long.
+/// The other side closes once it has read everything: closing first, with unread bytes, would cut
+/// off what is still in flight. So after `Ok` it is waited for, up to `patience`.
 pub(crate) async fn drive_connection(
     reading: impl Future<Output = String>,
     writing: impl Future<Output = io::Result<()>>,
@@ -26,7 +26,8 @@ pub(crate) async fn drive_connection(
             timeout(patience, reading).await.unwrap_or_else(|_| "closed".into())
         }
         (Err(error), _) => {
-            // What came before is still delivered. A connection that cannot be written to has an end.
+            // What was received before is still delivered. A connection that cannot be written to
+            // will end.
             reading.await;
             format!("the connection broke: {error}")
         }

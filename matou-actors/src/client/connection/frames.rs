@@ -23,7 +23,7 @@ impl<R: AsyncRead + Unpin, F: Decode> Frames<R, F> {
         Self { batches: frames.ready_chunks(BATCH), failed: None }
     }
 
-    /// At least one frame, and as many as were there; none at the end of the stream. Frames
+    /// At least one frame, and as many as are available; none at the end of the stream. Frames
     /// before a violation come first.
     pub(crate) async fn next(&mut self) -> Result<Vec<F>, CodecError> {
         if let Some(error) = self.failed.take() {

@@ -15,19 +15,19 @@ use tokio::time::timeout;
 
 use crate::protocol::Encode;
 
-/// From so many waiting bytes on, the sender is slowed down.
+/// From this many waiting bytes on, the sender is slowed down.
 const HIGH: usize = 256 * 1024;
-/// For a socket to take something before it is no longer waited for. A server that reads twenty
-/// messages a second frees what the kernel calls room every few seconds only.
+/// How long a socket may take nothing before it is given up. A server that reads twenty messages a
+/// second frees what the kernel considers room only every few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a sender is held up by the socket of an send queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// As long as it takes something: a server reads slowly what was said fast.
+    /// As long as there is progress: a server reads slowly what was typed fast.
     Progress,
-    /// Once, whatever it takes meanwhile, until it has caught up or taken much: a peer decides how
-    /// little it takes, and everything else that the user wants waits behind.
+    /// Once, regardless of progress, until it has caught up or taken much: the peer decides how
+    /// little it takes, and all other commands of the user wait.
     Once,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Pace {
 #[derive(Clone, Debug)]
 pub(crate) struct SendQueue(Arc<Shared>);
 
-/// The send queue holds all it may, or its socket is gone.
+/// The send queue is full, or its socket is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -100,7 +100,7 @@ impl SendQueue {
         self.state().waiting()
     }
 
-    /// Takes nothing more; what is queued is still written, then the socket is shut down.
+    /// Accepts nothing more; what is queued is still written, then the socket is shut down.
     pub(crate) fn close(&self) {
         self.state().closing = true;
         self.0.work.notify_one();
@@ -137,8 +137,8 @@ impl SendQueue {
         }
     }
 
-    /// Writes whatever is queued, in as few calls as there are waits, until it is closed and
-    /// empty; then shuts `socket` down. When the future is dropped the socket is gone.
+    /// Writes what is queued, in as few calls as possible, until it is closed and empty; then shuts
+    /// `socket` down. When the future is dropped the socket is gone.
     pub(crate) async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
         let _gone = Gone(self);
         self.write_all(&mut socket).await

@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::protocol::PortPair;
 
-/// How long a connection may be silent before the kernel asks whether the other side is there.
+/// How long a connection may be silent before the kernel probes the other side.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Asked again so often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Gone after so many questions without answer.
+/// Lost after this many unanswered probes.
 const KEEPALIVE_PROBES: u32 = 6;
 /// The same where another one takes its place: 25 s in all.
 const REPLACEABLE_KEEPALIVE: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ impl SocketPair {
     }
 }
 
-/// Sends small frames at once, and notices a peer that is gone without a word.
+/// Sends small frames at once, and detects a peer that has vanished.
 pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
@@ -74,7 +74,8 @@ pub(crate) fn round_trip(_socket: &impl AsFd) -> Option<Duration> {
     None
 }
 
-/// Notices sooner that the other side is gone without a word: another one can take its place.
+/// Detects sooner that the other side has vanished, so that another connection can replace this
+/// one.
 pub(crate) fn notice_loss_soon(socket: &impl AsFd) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(REPLACEABLE_KEEPALIVE)
@@ -83,7 +84,7 @@ pub(crate) fn notice_loss_soon(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
-/// The same for a connection that carries messages. What the other side reads slowly waits in the
+/// The same for a message connection. What the other side reads slowly waits in the
 /// send queue: the kernel says that a large buffer takes more only once a third of it is free, and
 /// until then a slow reader looks like one that does not read.
 pub(crate) fn tune_for_messages(socket: &impl AsFd) -> io::Result<()> {
@@ -119,7 +120,7 @@ impl Listeners {
         Ok(Self { messages, files, ports })
     }
 
-    /// Accepts one connection on each, from `peer` only; the listeners close behind them.
+    /// Accepts one connection on each, from `peer` only; the listeners close afterwards.
     pub(crate) async fn accept(self, peer: IpAddr, logger: &Logger) -> io::Result<SocketPair> {
         let messages = accept_from(self.messages, peer, logger);
         let files = accept_from(self.files, peer, logger);
@@ -128,8 +129,8 @@ impl Listeners {
     }
 }
 
-/// Connects to a peer, messages first; one attempt for each. `source` is the address by which
-/// the server knows this client, and so the only one that the peer lets in.
+/// Connects to a peer, messages first; one attempt for each. `source` is the address by which the
+/// server knows this client, and so the only one that the peer accepts.
 pub(crate) async fn dial(
     address: IpAddr,
     ports: PortPair,
@@ -148,7 +149,7 @@ async fn dial_one(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStrea
         .filter(|source| source.is_ipv4() == to.is_ipv4())
         .filter(|source| source.is_loopback() == to.ip().is_loopback());
     if let Some(source) = source {
-        // Without it the kernel chooses; the peer may then close, and says so.
+        // Without it the kernel chooses; the peer may then close the connection.
         let _ = socket.bind(SocketAddr::new(source, 0));
     }
     socket.connect(to).await

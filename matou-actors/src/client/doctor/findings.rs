@@ -6,7 +6,7 @@ use super::evidence::{Evidence, Translation};
 use crate::client::api::diagnosis::{Attempt, AttemptResult};
 use crate::client::api::event::Direction;
 
-/// Who is meant.
+/// The other user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
     /// The user of this client.
@@ -29,17 +29,17 @@ pub(super) enum Finding {
     Connected { by: Whose, at: SocketAddr },
     /// Messages found a way and files did not.
     FilesBlocked { own_port: u16 },
-    /// The addresses of the other side never came.
+    /// The addresses of the other side were never received.
     NoAddresses,
-    /// A computer of the own network does not let connections in.
+    /// A computer of the own network blocks incoming connections.
     Computer { whose: Whose, at: SocketAddr, block: Block },
     /// Two computers of one network do not hear each other.
     Apart { own: Option<SocketAddr>, theirs: SocketAddr },
-    /// A router gives each connection another port.
+    /// A router uses another port for each connection.
     ChangesPorts { whose: Whose, outside: Option<IpAddr> },
-    /// A router, or a firewall if nothing is translated, does not let connections in.
+    /// A router, or a firewall if nothing is translated, blocks incoming connections.
     Border { whose: Whose, at: SocketAddr, block: Block, translates: bool },
-    /// There is no protocol that both have.
+    /// The two have no IP version in common.
     NoRoute { to: SocketAddr },
     /// Something else has the address of the other side.
     OtherProgram { at: SocketAddr },
@@ -122,7 +122,7 @@ fn translated(evidence: &Evidence) -> Vec<Finding> {
     found
 }
 
-/// What does not let connections in at the border of the network of one side.
+/// What blocks incoming connections at the border of the network of one side.
 fn border(evidence: &Evidence, attempts: &[Attempt], direction: Direction) -> Option<Finding> {
     let mut tried = attempts.iter().filter(|attempt| attempt.direction == direction);
     let (at, block) = tried.find_map(|attempt| Some((attempt.address, block(attempt.result)?)))?;

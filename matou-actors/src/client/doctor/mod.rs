@@ -1,4 +1,4 @@
-//! What is in the way between two clients, in words. Pure, but for `network`.
+//! What prevents a connection between two clients, in words. Pure, but for `network`.
 //!
 //! - `evidence`: what both sides saw. `findings`: what that means. `words`: the same for the user.
 //! - `network`: what the server alone can show.

@@ -1,4 +1,4 @@
-//! What is in the way between this computer and everybody else, as far as the server can show it.
+//! What prevents connections to this computer, as far as the server can show it.
 
 use std::net::SocketAddr;
 
@@ -31,11 +31,11 @@ pub struct NetworkReport {
 pub struct ObservedPort {
     /// Its number.
     pub port: u16,
-    /// The address and port that the server sees, if it says so.
+    /// The address and port that the server sees, if it reports them.
     pub outside: Option<SocketAddr>,
 }
 
-/// Reaches the first server that answers, and lets it say where it sees two private ports.
+/// Reaches the first server that answers, and asks it where it sees two private ports.
 pub async fn examine_network(settings: &ClientSettings) -> NetworkReport {
     let trust = Trust {
         identity: settings.identity.clone(),

@@ -1,8 +1,8 @@
-//! Waiting for what comes on a file connection, without taking more than a header from it.
+//! Waits for input on a file connection, without reading more than a header.
 //!
 //! The connection is in blocking mode for the threads that move files, so it is watched from a
-//! thread as well: it sleeps in `poll`, and unlike an event loop is not woken by the packets of
-//! the file that goes the other way.
+//! thread as well: it sleeps in `poll`, and unlike an event loop is not woken by the packets of a
+//! file in the other direction.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
@@ -31,11 +31,11 @@ const CLOSED: &str = "the other side closed the file connection";
 /// What a watch reports.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeaderSeen {
-    /// A header, of a file of so many bytes. The watch goes on for the end of the connection.
+    /// A header, of a file of this many bytes. The watch continues for the end of the connection.
     Header(u64),
-    /// No file can come any more, and why; the last one.
+    /// No more files can arrive, and why; the last one.
     Down(String),
-    /// The same, since what came is no header.
+    /// The same, since the bytes are not a header.
     Violation(String),
 }
 
@@ -64,12 +64,12 @@ impl HeaderWatch {
     }
 }
 
-/// Bytes that wait in the socket: a file whose sender is gone can still be taken.
+/// Bytes that wait in the socket: a file whose sender is gone can still be received.
 pub(super) fn unread(files: &TcpStream) -> u64 {
     rustix::io::ioctl_fionread(files.as_fd()).unwrap_or_default()
 }
 
-/// Why no file can come any more; `None` when the watch was dropped.
+/// Why no more files can arrive; `None` when the watch was dropped.
 fn watch(
     files: &TcpStream,
     from: WatchFrom,
@@ -124,7 +124,7 @@ fn header(files: &TcpStream, dropped: &OwnedFd) -> io::Result<Header> {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-        // Judged as it comes: a wrong type shows before the size.
+        // Judged as it arrives: a wrong type shows before the size.
         match FileHeader::decode(header.get(..length).unwrap_or_default()) {
             Ok(Some((header, _))) => return Ok(Header::Of(header.size())),
             Ok(None) => {}

@@ -36,7 +36,7 @@ pub(crate) struct FileConnection {
     watch: Option<HeaderWatch>,
     /// The number of the watch that is listened to; what an older one saw is of no interest.
     watched: u64,
-    /// Free bytes in the downloads folder when the last header came.
+    /// Free bytes in the downloads folder when the last header arrived.
     free: Option<u64>,
     /// Files that wait for their turn, and the one that is sent.
     files: HashMap<TransferId, Arc<ChosenFile>>,
@@ -78,7 +78,7 @@ impl FileConnection {
         Ok(connection)
     }
 
-    /// Deals with something that happened or is wanted; returns what there is to report.
+    /// Handles an input; returns what there is to report.
     pub(crate) fn handle(&mut self, input: FileInput) -> Vec<FileEvent> {
         let moment = Circumstances { now: Instant::now(), unread: unread(&self.socket) };
         for effect in self.state.handle(input, moment) {
@@ -94,7 +94,7 @@ impl FileConnection {
         self.handle(FileInput::Enqueue { id, resent })
     }
 
-    /// Deals with what the watch saw.
+    /// Handles what the watch saw.
     pub(crate) fn seen(&mut self, FileSeen { watch, seen, free }: FileSeen) -> Vec<FileEvent> {
         if watch != self.watched {
             return Vec::new();
@@ -113,7 +113,7 @@ impl FileConnection {
         }
     }
 
-    /// Deals with what a transfer reports.
+    /// Handles a report of a transfer.
     pub(crate) fn report(
         &mut self,
         TransferReport { key, outcome }: TransferReport,
@@ -156,7 +156,7 @@ impl FileConnection {
         self.state.deadline()
     }
 
-    /// Whether the session is over and nothing can come of its files any more.
+    /// Whether the session is over and its files can have no further outcome.
     pub(crate) fn is_done(&self) -> bool {
         self.state.is_done() && self.transfers.is_empty()
     }

@@ -27,7 +27,7 @@ use crate::client::ids::TransferId;
 
 /// For a sender to see that a file has arrived, which it looks for every 50 ms.
 const SEEN: Duration = Duration::from_millis(500);
-/// For what was sent before a session ended, and for an own file to be taken.
+/// How long to wait for what was sent before a session ended, and for an own file to be accepted.
 const GRACE: Duration = Duration::from_secs(5);
 const CLOSED: &str = "the file connection is closed";
 
@@ -39,8 +39,8 @@ impl FileState {
         [*unused, release, *linger].into_iter().flatten().min()
     }
 
-    /// Whether the session is over and nothing more can come of the connection but the end of
-    /// transfers that run.
+    /// Whether the session is over and only the end of running transfers is still expected of the
+    /// connection.
     pub(crate) fn is_done(&self) -> bool {
         self.phase == SessionPhase::Closed || self.ends.done
     }
@@ -103,13 +103,13 @@ impl FileState {
             self.fail(offer.id, reason);
         }
         self.close_receiving(reason);
-        // A sender that breaks the protocol is not left to send what is never read.
+        // A sender that breaks the protocol is not left sending what is never read.
         self.end_unused();
         self.ends.done |= self.phase == SessionPhase::Over;
     }
 
-    /// The session ended by itself: what moves comes to its own end, and an offer stands until the
-    /// connection says that it cannot be taken.
+    /// The session ended by itself: running transfers finish, and an offer stands until the
+    /// connection shows that it cannot be taken.
     pub(super) fn talk_over(&mut self, reason: &str, now: Instant) {
         if self.phase != SessionPhase::Open {
             return;
@@ -171,16 +171,16 @@ impl FileState {
         }
     }
 
-    /// No file can come in any more, and so none is sent any more either: the other side has to
-    /// find a connection that works in both directions.
+    /// No more files can be received, so none are sent either: the other side has to find a
+    /// connection that works in both directions.
     fn close_receiving(&mut self, reason: &str) {
         self.effect(FileEffect::StopWatching);
         self.receiving_closed = true;
         self.close_sending(reason);
     }
 
-    /// Ends a connection that is of no more use in either direction. What was sent over it
-    /// has arrived; what comes in is not wanted, and who sends it has to learn that at once.
+    /// Ends a connection that is no longer useful in either direction. What was sent over it has
+    /// arrived; what is received is not wanted, and its sender has to learn that at once.
     fn end_unused(&mut self) {
         let idle = self.sending.is_none() && self.incoming.is_none();
         let closed = self.receiving_closed && self.sending_closed.is_some();
@@ -189,7 +189,7 @@ impl FileState {
         }
     }
 
-    /// Ends a connection in which the own file was cut, once nothing comes in over it.
+    /// Ends a connection in which the own file was cut, once nothing is received over it.
     fn end_cut(&mut self) -> bool {
         let ends = self.ends.cut && self.incoming.is_none() && !self.receiving_closed;
         if ends {

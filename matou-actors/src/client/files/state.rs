@@ -1,7 +1,7 @@
-//! What goes on over one file connection: one file at a time in each direction, others wait.
+//! The state of one file connection: one file at a time in each direction, others wait.
 //!
-//! No socket, file or clock is known here: whatever happens is an [`FileInput`], what is to be done
-//! about it are [`FileEffect`]s, and the time is handed in.
+//! Knows no socket, file or clock: each occurrence is a [`FileInput`], each consequence a
+//! [`FileEffect`], and the time is passed in.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,9 +13,9 @@ use crate::client::ids::TransferId;
 pub(crate) enum FileInput {
     /// A file to send. `resent`: it broke off on another connection only to be sent again.
     Enqueue { id: TransferId, resent: bool },
-    /// The header of a file came.
+    /// The header of a file was received.
     HeaderSeen { id: TransferId, size: u64 },
-    /// No file can come in any more.
+    /// No more files can be received.
     ReceivingEnded { reason: String },
     /// The user takes an offer. `unattended`: no user is there who could take it again later.
     Take { id: TransferId, unattended: bool },
@@ -23,15 +23,15 @@ pub(crate) enum FileInput {
     Refuse { id: TransferId, reason: String },
     /// The user stops a transfer, in whichever state.
     Cancel { id: TransferId },
-    /// So many bytes of a transfer have moved.
+    /// This many bytes of a transfer have moved.
     Progress { id: TransferId, bytes: u64 },
     /// A transfer is over.
     Ended { id: TransferId, ending: TransferEnding },
-    /// The private session ended by itself: what was sent before may still come.
+    /// The private session ended by itself: files sent before may still arrive.
     TalkOver { reason: String },
     /// The user closed the private session.
     Close { reason: String },
-    /// The time of [`FileState::deadline`] has come.
+    /// The time of [`FileState::deadline`] is reached.
     Tick,
 }
 
@@ -57,17 +57,17 @@ pub(crate) enum FileEffect {
     Receive { id: TransferId, size: u64 },
     /// Stop a transfer, and with it the socket in its direction.
     Stop { id: TransferId, reason: String },
-    /// Do not let a transfer stand still for long.
+    /// Do not let a transfer stall for long.
     Orphan(TransferId),
-    /// Watch the socket, in place of what was watched for before.
+    /// Watch the socket, instead of what was watched before.
     Watch(WatchFrom),
     /// Leave the socket to a transfer, or to its end.
     StopWatching,
-    /// End the connection in the own direction, behind what was sent.
+    /// End the connection in the own direction, after what was sent.
     ShutdownWrite,
     /// End the connection in both directions.
     Shutdown,
-    /// End the connection even if the other side takes nothing.
+    /// End the connection even if the other side reads nothing.
     Abort,
     /// Report an offer.
     Offer { id: TransferId, size: u64 },
@@ -84,17 +84,17 @@ pub(crate) enum FileEffect {
 pub(crate) enum WatchFrom {
     /// A header.
     Header,
-    /// So many bytes of a file whose header was read, and which may be taken.
+    /// This many bytes of a file whose header was read, and which may be taken.
     Offer(u64),
-    /// So many bytes of a file that was refused, all of which are here; then a header.
+    /// This many bytes of a refused file, all of which are here; then a header.
     Refused(u64),
 }
 
-/// What decisions depend on beside what happened.
+/// What decisions depend on besides the input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances {
     pub(crate) now: Instant,
-    /// Bytes that have come and were not read.
+    /// Bytes received and not read.
     pub(crate) unread: u64,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct FileState {
     pub(super) incoming: Option<IncomingFile>,
     /// Why no file can be sent any more, if so.
     pub(super) sending_closed: Option<String>,
-    /// What comes in is not understood any more: inside a file that is not taken, or at its end.
+    /// The input is no longer understood: inside a file that is not taken, or at its end.
     pub(super) receiving_closed: bool,
     pub(super) phase: SessionPhase,
     pub(super) ends: Ends,
@@ -162,7 +162,7 @@ pub(super) struct Ends {
     pub(super) release: Option<Release>,
     /// When to be done, since the session is over.
     pub(super) linger: Option<Instant>,
-    /// The session is over, and nothing more can come of the connection.
+    /// The session is over, and nothing more is expected of the connection.
     pub(super) done: bool,
 }
 
@@ -175,7 +175,7 @@ pub(super) struct Release {
 }
 
 impl FileState {
-    /// What has to be done since `input` happened, in order.
+    /// What has to be done after `input`, in order.
     pub(crate) fn handle(&mut self, input: FileInput, moment: Circumstances) -> Vec<FileEffect> {
         match input {
             FileInput::Enqueue { id, resent } => self.enqueue(QueuedFile { id, resent }),

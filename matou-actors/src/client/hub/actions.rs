@@ -22,7 +22,7 @@ impl Hub {
         result
     }
 
-    /// Has the link to the server do something. It is there as long as this actor is.
+    /// Sends the link to the server a command. It lives as long as this actor.
     pub(super) fn command_link(&self, command: LinkCommand) {
         if let Some(link) = &self.link {
             // Bounded: the user's commands wait for it, and the set-up of sessions by what they do.
@@ -84,7 +84,7 @@ impl Hub {
         }
     }
 
-    /// A session is not there any more, and need not have reported its end.
+    /// A session has gone, and may not have reported its end.
     fn session_lost(&mut self, id: SessionNumber, ctx: &mut Context<Self>) {
         let event = SessionEvent::Over { reason: "closed".into() };
         self.with_peers(ctx, |peers, at| peers.session_event(id, event, at));

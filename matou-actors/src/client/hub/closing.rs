@@ -30,7 +30,7 @@ impl Hub {
         }
     }
 
-    /// Goes on with signing out if that waited for what has just come to its end.
+    /// Continues signing out if that waited for something that has just ended.
     pub(super) fn leave_if_done(&mut self, ctx: &mut Context<Self>) {
         self.close_if_empty();
         let busy = self.server.is_signing_in() || self.peers.is_busy();

@@ -1,8 +1,8 @@
-//! How long signing out waits for what is still on its way.
+//! How long signing out waits for outstanding output.
 
 use std::time::{Duration, Instant};
 
-/// What is not where it belongs yet.
+/// What is not yet delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outstanding {
     /// Messages of the user that have not come back from the server.
@@ -20,7 +20,7 @@ pub(super) struct DrainTimeout {
 }
 
 impl DrainTimeout {
-    /// Begins to wait; gives up after `patience` in which nothing moved.
+    /// Begins to wait; gives up after `patience` without progress.
     pub(super) fn new(patience: Duration, now: Instant, left: Outstanding) -> Self {
         Self { patience, since: now, left }
     }

@@ -1,7 +1,7 @@
-//! What happens behind each message to the hub, whatever it was.
+//! What happens after each message to the hub.
 //!
-//! Every message is an [`Apply`], every timer a [`Hub::later`]: events that wait go out, and
-//! signing out goes on, without a handler that has to remember it.
+//! Every message is an [`Apply`], every timer a [`Hub::later`]: waiting events are sent, and
+//! signing out continues, without a handler that has to remember it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::client::messages::{FileEvent, LinkReport, RunCommand, SessionEvent, S
 
 /// A message to the hub.
 pub(super) trait Apply: Message<Result = ()> {
-    /// Does what the message says; what its sender has to wait for before it sends another.
+    /// Applies the message; returns what its sender has to wait for before it sends another.
     fn apply(self, hub: &mut Hub, ctx: &mut Context<Hub>) -> Wait;
 }
 
@@ -49,7 +49,7 @@ impl<M: Apply> Handler<M> for Hub {
                 let _ = room.await;
             }
             if let Some(events) = events {
-                // The hub is gone: so is the wait for it.
+                // The hub is gone, and with it the wait.
                 let _ = events.await;
             }
         })
@@ -69,7 +69,7 @@ impl Hub {
         })
     }
 
-    /// Emits what `work`, done elsewhere, comes to.
+    /// Emits the outcome of `work`, done elsewhere.
     pub(super) fn emit_later(
         &self,
         work: impl Future<Output = Option<Event>> + 'static,
@@ -83,7 +83,7 @@ impl Hub {
         }));
     }
 
-    /// Goes on with signing out, and with the events that wait.
+    /// Continues with signing out, and with the events that wait.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
         self.leave_if_done(ctx);
         if let Some(permit) = self.events.permit() {

@@ -42,7 +42,7 @@ pub(super) enum LinkWake {
     Answer { generation: u64, asked: u64 },
     /// Whether the server announced the user's arrival.
     Arrival { generation: u64 },
-    /// Whether the server still says something.
+    /// Whether the server is still responding.
     Quiet { generation: u64 },
     /// It is time for the next attempt.
     Retry(u64),

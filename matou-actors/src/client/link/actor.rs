@@ -1,8 +1,8 @@
-//! The actor of the link to the server: it owns the state across connections, the present connection
-//! and its timers, and reports to the hub, in one order.
+//! The actor of the link to the server: it owns the state across connections, the present
+//! connection and its timers, and reports to the hub, in one order.
 //!
-//! Whatever it does is a [`LinkActor::turn`]: behind each, what [`ServerLink`] decided is performed, and
-//! what the hub has to know becomes one report.
+//! Everything it does is a [`LinkActor::turn`]: after each, the decisions of [`ServerLink`] are
+//! performed, and what concerns the hub becomes one report.
 
 use std::time::Instant;
 
@@ -52,12 +52,12 @@ impl LinkActor {
     fn turn(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut ServerLink)) {
         act(&mut self.link);
         if let Some(report) = self.settle(ctx) {
-            // Bounded: by what the user does and by timers; it comes once for each connection.
+            // Bounded by the user's commands, by timers and by the number of connections.
             self.hub.do_send(report);
         }
     }
 
-    /// Performs what was decided; what the hub has to know of it.
+    /// Performs what was decided; returns what concerns the hub.
     fn settle(&mut self, ctx: &mut Context<Self>) -> Option<LinkReport> {
         let mut events = Vec::new();
         for action in self.link.take_actions() {
@@ -69,11 +69,11 @@ impl LinkActor {
                 LinkAction::Command(command) => self.connection.command(command),
                 LinkAction::Wake(delay, wake) => {
                     ctx.run_later(delay, move |actor, ctx| {
-                        // Then nothing that comes is read.
+                        // While reports wait, nothing is read, so the silence is not the server's.
                         let is_behind = actor.unanswered > 0;
                         actor.turn(ctx, |link| {
                             if is_behind {
-                                link.heard();
+                                link.traffic_seen();
                             }
                             link.wake(wake, Instant::now());
                         });

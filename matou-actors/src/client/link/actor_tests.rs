@@ -69,7 +69,7 @@ async fn welcome(server: &mut TcpStream) {
     write(server, &[ServerFrame::JoinAnswer { accepted: true }, arrival]).await;
 }
 
-/// What the hub is told until `last`, that included.
+/// Awaits the report `last`.
 async fn until(
     reports: &mut Reports<LinkReport>,
     last: impl Fn(&LinkReport) -> bool,

@@ -11,7 +11,7 @@ use crate::protocol::{ClientFrame, Username};
 const SILENCE_NOTICE: Duration = Duration::from_secs(3);
 
 impl ServerLink {
-    /// The time of a [`LinkAction::Wake`] has come.
+    /// The time of a [`LinkAction::Wake`] is reached.
     pub(crate) fn wake(&mut self, wake: LinkWake, now: Instant) {
         match wake {
             LinkWake::Reached { generation } => {
@@ -34,7 +34,7 @@ impl ServerLink {
             }
             LinkWake::Arrival { generation } => {
                 if self.is_current(generation) && self.is_joined() && !self.ready {
-                    // What waits must not wait for ever.
+                    // Pending commands must not wait for ever.
                     self.enter_room();
                 }
             }

@@ -77,7 +77,7 @@ impl ServerLink {
         self.connect();
     }
 
-    /// The user says something to everybody, or says what they do.
+    /// The user says something to the room, or says what they do.
     pub(super) fn say(&mut self, text: MessageText, action: bool, room: oneshot::Sender<()>) {
         if !self.sign_in.is_joined() {
             return self.error(
@@ -89,7 +89,7 @@ impl ServerLink {
         self.command(ConnectionCommand::Say { text, action, room });
     }
 
-    /// The user wants to read what was said before the oldest message that was shown.
+    /// The user wants to read the messages before the oldest one shown.
     pub(super) fn fetch_history(&mut self) {
         let before = if self.sign_in.is_joined() { self.past.fetch() } else { None };
         match before {

@@ -71,8 +71,8 @@ impl ServerConnection {
         Self { setup, queue, revision, password, unwritten: 0 }
     }
 
-    /// By `do_send`: what is reported so is bounded by what the link asked for. Frames, which the
-    /// server sends, wait for an answer.
+    /// By `do_send`: these reports are bounded by what the link asked for. Frames, whose number the
+    /// server decides, wait for an answer.
     fn report(&self, event: ConnectionEvent) {
         self.setup.reports.do_send(ConnectionReport { generation: self.setup.generation, event });
     }
@@ -117,13 +117,13 @@ impl ServerConnection {
     fn send(&self, frame: &v2::ClientFrame) {
         if self.push(frame).is_err() {
             let frame = frame.kind().map(Kind::name);
-            warn!(self.setup.logger, "the server takes no more frames"; "frame" => frame);
+            warn!(self.setup.logger, "the server accepts no more frames"; "frame" => frame);
         }
     }
 
     fn recall(&self, before: u64, count: u32) {
         if self.queue.push(&v2::ClientFrame::History { before, count }).is_err() {
-            warn!(self.setup.logger, "the server takes no more frames"; "frame" => "HISTORY");
+            warn!(self.setup.logger, "the server accepts no more frames"; "frame" => "HISTORY");
         }
     }
 
@@ -228,7 +228,7 @@ async fn live(
     if foreign { (foreign_words(name), false) } else { (reason, true) }
 }
 
-/// Reports frames until the connection ends. `foreign` is set when the first bytes are no frame.
+/// Reports frames until the connection ends. `foreign` is set when the first bytes are not a frame.
 async fn read<F: Decode + Into<v2::ServerFrame>>(
     generation: u64,
     mut input: Frames<impl AsyncRead + Unpin, F>,

@@ -59,7 +59,7 @@ fn append(file: &Path, name: &str, key: Fingerprint) -> Result<(), String> {
     let known = load(file)?;
     let today = jiff::Zoned::now().date().to_string();
     let line = known.line(name, key, &today);
-    let line = line.ok_or_else(|| failed(io::Error::other("it holds too many servers")))?;
+    let line = line.ok_or_else(|| failed(io::Error::other("it lists too many servers")))?;
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }

@@ -1,24 +1,24 @@
-//! What was said while the client was not there, and how far the client has read.
+//! Messages sent while the client was away, and how far the client has read.
 
 use crate::client::api::event::PastMessage;
 use crate::protocol::v2::MAX_HISTORY;
 
-/// How far the events of one server were read, and what is fetched of those before.
+/// How far the events of one server were read, and which earlier ones are being fetched.
 #[derive(Debug, Default)]
 pub(crate) struct HistoryProgress {
     /// The last event that was read, in this run of the server.
     last: u64,
     /// The oldest message that was shown.
     oldest: Option<u64>,
-    /// What was read so far of the messages that the user has asked for.
+    /// How many of the earlier messages that the user asked for were read so far.
     fetched: Option<Vec<PastMessage>>,
     /// Something was asked for, only to see whether the server answers.
     probing: bool,
-    /// The messages that come with the sign-in have not all come.
+    /// The messages replayed at sign-in are not complete.
     replaying: bool,
-    /// How many of them came.
+    /// How many of them were received.
     replayed: u64,
-    /// The replay has what was missed, and not what was said before the first sign-in.
+    /// The replay contains missed messages, not those from before the first sign-in.
     resumes: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum PastEnd {
     Fetched { messages: Vec<PastMessage>, more: bool },
     /// Nothing that the user has asked for.
     Probed,
-    /// The messages that come with the sign-in.
+    /// The messages replayed at sign-in.
     Replayed { messages: u64, more: bool },
 }
 
@@ -77,9 +77,9 @@ impl HistoryProgress {
         None
     }
 
-    /// All have come; `oldest` is what the server still has.
+    /// All were received; `oldest` is the oldest that the server still has.
     pub(super) fn end(&mut self, oldest: u64) -> PastEnd {
-        // Answers come in the order of the questions.
+        // Answers arrive in the order of the requests.
         if std::mem::take(&mut self.probing) {
             return PastEnd::Probed;
         }
@@ -153,7 +153,7 @@ mod tests {
         past.welcomed(6);
         assert_eq!(past.said(6, message(6)), Some((message(6), true)));
         assert_eq!(past.end(4), replayed(1, false));
-        // A connection that is lost again goes on behind what was read.
+        // A connection that is lost again continues after what was read.
         assert_eq!(past.last_sequence(), 6);
     }
 

@@ -49,7 +49,7 @@ impl ServerLink {
         }
     }
 
-    /// So many bytes are not written yet.
+    /// This many bytes are not written yet.
     pub(super) fn unwritten(&mut self, generation: u64, bytes: usize) {
         if self.is_current(generation) {
             self.unwritten = bytes;

@@ -18,9 +18,9 @@ pub(crate) struct Roster {
     /// Names that spoke without having been announced: a server need not announce to newcomers who is
     /// here, and the name under which it speaks itself belongs to no user.
     unannounced: RedBlackTreeMapSync<FoldedName, Username>,
-    /// Names that left and did not come back.
+    /// Names that left and have not returned.
     departed: RedBlackTreeSetSync<FoldedName>,
-    /// The user's own CONOTIF came: those announced from now on are new.
+    /// The user's own CONOTIF was received: those announced from now on are new.
     settled: bool,
     /// Others were announced before: the server announces those present to newcomers.
     announces: bool,
@@ -36,7 +36,7 @@ struct PresentUser {
 /// What an announcement means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// A user who was here before.
+    /// A user who was present before.
     Present,
     /// A new user.
     New,
@@ -75,9 +75,9 @@ impl Roster {
         }
     }
 
-    /// Whether a user of that name may be here who was not announced. A server that has not shown that it
-    /// announces those present to newcomers may be one that never does, or the user came into an empty
-    /// room; but whoever left since then would have been announced again.
+    /// Whether a user of that name may be here without having been announced. A server that has not
+    /// shown that it announces present users to newcomers may be one that never does, or the room
+    /// was empty; but a user who has left since would have been announced again.
     pub(crate) fn may_be_here(&self, key: &FoldedName) -> bool {
         !self.announces && !self.departed.contains(key)
     }
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(
             roster.find(&name("eve").folded()),
             Some(&name("Eve")),
-            "heard, if not announced"
+            "has spoken, if not announced"
         );
         assert!(!roster.names().contains(&name("Eve")));
         assert!(roster.left(&name("EVE")));

@@ -16,12 +16,12 @@ use crate::protocol::v2::{self, MemberRevision, NoticeCode, SignInRefusal, Text}
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
 
 impl ServerLink {
-    /// A frame came on the connection of that generation.
+    /// A frame was received on the connection of that generation.
     pub(super) fn frame(&mut self, generation: u64, frame: v2::ServerFrame, now: Instant) {
         if !self.is_current(generation) {
             return;
         }
-        self.heard();
+        self.traffic_seen();
         if !self.is_joined() && !is_answer(&frame) {
             debug!(self.logger, "ignored a frame before signing in");
             return;
@@ -135,7 +135,7 @@ impl ServerLink {
         self.cut_for_good(reason, now);
     }
 
-    /// NOTICE. After these ends the client does not come back by itself.
+    /// NOTICE. After these reasons the client does not reconnect by itself.
     fn notified(&mut self, code: NoticeCode, text: &Text<512>) {
         self.sent_away = match code {
             NoticeCode::Kicked | NoticeCode::Banned => Some(SentAway::ByOperator),
@@ -154,7 +154,7 @@ impl ServerLink {
         self.sign_in_answered(answer, held.unwrap_or_default(), now);
     }
 
-    /// What follows from an answer; `held` is why the own name is not given back yet.
+    /// Handles an answer; `held` is why the own name is not given back yet.
     fn sign_in_answered(&mut self, answer: SignInAnswer, held: String, now: Instant) {
         match answer {
             SignInAnswer::Joined(username) => {

@@ -53,7 +53,7 @@ pub(super) struct ServerLink {
     pub(super) silence: Silence,
     /// The user's own messages that have not come back from the server yet.
     pub(super) unacknowledged: u64,
-    /// The last message said that the user is disconnected and should not come back by itself.
+    /// The last message said that the user was disconnected and should not reconnect automatically.
     pub(super) sent_away: Option<SentAway>,
     pub(super) backoff: Backoff,
     /// The next attempt, to reach the server or to take the name back, by its number.

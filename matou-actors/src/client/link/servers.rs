@@ -90,7 +90,7 @@ impl Servers {
         entry.reached.map(|(address, _)| address)
     }
 
-    /// The current one is reached, at one of so many addresses of that family.
+    /// The current one is reached, at one of this many addresses of that family.
     pub(super) fn reach(&mut self, address: SocketAddr, addresses: usize) {
         if let Some(entry) = self.entries.get_mut(self.current) {
             (entry.reached, entry.is_reached) = (Some((address, addresses)), true);

@@ -6,7 +6,8 @@ use super::action::LinkWake;
 use super::server_link::{ServerLink, Silence};
 use crate::client::messages::ConnectionCommand;
 
-/// How often it is looked whether a server says something; after twice that it is asked for something.
+/// How often to check whether the server has sent anything; after two silent checks it is asked for
+/// something.
 const QUIET: Duration = Duration::from_secs(5);
 /// How long its answer may take. Slow lines hold up more than one message.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -14,7 +15,7 @@ const ANSWER: Duration = Duration::from_secs(8);
 impl ServerLink {
     /// The server has accepted the user. One that no other can replace is waited for, however long that is.
     pub(super) fn watch(&mut self) {
-        // Only revision 2 has a question that nobody else hears of.
+        // Only revision 2 has a request that other users do not see.
         if self.servers.is_replaceable() && self.server_key.is_some() {
             self.silence = Silence::None;
             self.await_speech(QUIET);
@@ -22,11 +23,11 @@ impl ServerLink {
     }
 
     /// The server has said something, or what it says cannot be read at the moment.
-    pub(crate) fn heard(&mut self) {
+    pub(crate) fn traffic_seen(&mut self) {
         self.silence = Silence::None;
     }
 
-    /// It is time to look whether the server says something.
+    /// It is time to check whether the server has sent anything.
     pub(super) fn check_silence(&mut self, generation: u64, now: Instant) {
         if !self.is_current(generation) || !self.is_joined() {
             return;

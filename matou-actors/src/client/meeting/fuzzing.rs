@@ -1,4 +1,4 @@
-//! The first frame of a connection between two clients, whoever sends it.
+//! The first frame of a connection between two clients, from an arbitrary sender.
 
 #![allow(
     clippy::unwrap_used,

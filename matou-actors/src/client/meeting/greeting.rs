@@ -48,8 +48,8 @@ pub(crate) struct MeetingSide {
     pub(crate) peer_key: PublicKey,
 }
 
-/// Greets whoever is at the other end: an error unless it proves the right key and speaks of the same
-/// session from the other side.
+/// Greets the other end: an error unless it proves the right key and names the same session from
+/// the other side.
 pub(super) async fn greet(side: &MeetingSide, alpn: Alpn, tcp: TcpStream) -> io::Result<Secure> {
     let peer = tcp.peer_addr()?;
     let greeting = async {
@@ -105,7 +105,7 @@ pub(crate) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io
     stream.read_exact(&mut bytes).await?;
     let kind = bytes.first_chunk().map(|kind| i32::from_be_bytes(*kind));
     if kind.is_none_or(|kind| kind < FIRST_WITH_SIZE) {
-        return Err(io::Error::other("a frame of revision 1 came"));
+        return Err(io::Error::other("received a frame of revision 1"));
     }
     let size = bytes.get(4..).and_then(|size| Some(i32::from_be_bytes(size.try_into().ok()?)));
     let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= MAX_BODY);
@@ -113,7 +113,7 @@ pub(crate) async fn read<F: Decode>(stream: &mut (impl AsyncRead + Unpin)) -> io
     bytes.resize(FRONT + size, 0);
     stream.read_exact(bytes.get_mut(FRONT..).unwrap_or_default()).await?;
     let frame = F::decode(&bytes).map_err(io::Error::other)?;
-    Ok(frame.ok_or_else(|| io::Error::other("a frame is not whole"))?.0)
+    Ok(frame.ok_or_else(|| io::Error::other("a frame is incomplete"))?.0)
 }
 
 pub(crate) async fn write(

@@ -69,7 +69,7 @@ fn bind(address: IpAddr, port: u16) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Lets dials leave from the port that is listened on, so that routers let the peer's dials in.
+/// Dials from the port that is listened on, so that routers let the peer's dials in.
 fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)?;
     #[cfg(unix)]

@@ -19,8 +19,8 @@ use crate::protocol::PortPair;
 use crate::protocol::v2::{Candidates, DialReport, Endpoint, PrivatePort, Ticket};
 use crate::trust::Alpn;
 
-/// A server that gives tickets has given one so long after the addresses of the other side; without
-/// one there will be no word to go.
+/// How long after the addresses of the other side a server that issues tickets sends one; without a
+/// ticket there will be no signal to dial.
 const TICKET_GRACE: Duration = Duration::from_millis(150);
 /// How long the word to go is waited for.
 const GO_TIMEOUT: Duration = Duration::from_secs(3);
@@ -73,7 +73,7 @@ pub(crate) struct MeetingReport {
     pub(crate) has_files: bool,
 }
 
-/// What becomes known while the meeting goes on.
+/// What becomes known during the meeting.
 #[derive(Default)]
 struct MeetingProgress {
     reached: Cell<Option<(SocketAddr, bool)>>,
@@ -124,7 +124,7 @@ pub(crate) async fn meet(
     let met = timeout(limit, async {
         tokio::select! {
             met = async { tokio::join!(messages, files) } => met,
-            () = async { tokio::join!(dialling, showing); } => unreachable!("they never end"),
+            () = async { tokio::join!(dialling, showing); } => unreachable!("neither future resolves"),
         }
     })
     .await;
@@ -297,7 +297,7 @@ mod tests {
         };
         tokio::select! {
             held = watching => held,
-            () = async { tokio::join!(dialling, go); } => unreachable!("they never end"),
+            () = async { tokio::join!(dialling, go); } => unreachable!("neither future resolves"),
         }
     }
 

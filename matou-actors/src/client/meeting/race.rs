@@ -27,7 +27,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// listen yet, or its router learns of the dial only by the own one.
 const RETRY: Duration = Duration::from_millis(150);
 const JITTER_MS: u64 = 100;
-/// So long it is tried again after [`SOON_MS`] only: a router that refuses lets the dial in only
+/// For this long a dial is repeated after only [`SOON_MS`]: a router that refuses lets it in only
 /// while the dial from behind it is under way, which is a moment if the two are near each other.
 const SOON: Duration = Duration::from_secs(1);
 const SOON_MS: RangeInclusive<u64> = 20..=50;
@@ -43,10 +43,10 @@ pub(super) struct Entrant {
     pub(super) dialled: bool,
 }
 
-/// Where the addresses of the peer come from, as they become known.
+/// The addresses of the peer, as they become known.
 pub(super) type Targets = watch::Receiver<Vec<SocketAddr>>;
 
-/// Resolves with the connection that both sides use; goes on until then.
+/// Resolves with the connection that both sides use; continues until then.
 pub(super) async fn race(
     side: &MeetingSide,
     alpn: Alpn,
@@ -83,7 +83,7 @@ pub(super) async fn race(
                         debug!(logger, "closed a connection: too many at once"; "from" => %from);
                     }
                 }
-                // Out of descriptors, or a connection that was gone at once.
+                // Out of descriptors, or a connection that was closed at once.
                 Err(_) => sleep(RETRY).await,
             },
             Some((to, greeted)) = greetings.next(), if !greetings.is_empty() => match greeted {

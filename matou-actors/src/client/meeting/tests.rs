@@ -124,7 +124,7 @@ async fn someone_with_another_key_or_of_another_session_is_not_met() {
     let cases = [
         // Eve pretends to be Bea.
         (side(true, &ada, &bea, 1), side(false, &eve, &ada, 1)),
-        // Bea expects somebody else.
+        // Bea expects another user.
         (side(true, &ada, &bea, 1), side(false, &bea, &eve, 1)),
         (side(true, &ada, &bea, 1), side(false, &bea, &ada, 2)),
         // A reflection: one user on two machines, both of whom asked, or were asked.
@@ -193,7 +193,7 @@ async fn the_ticket_is_shown_to_the_server_from_both_ports() {
         logger: slog::Logger::root(slog::Discard, slog::o!()),
     };
     let ((met, report), seen) = tokio::join!(meet(plan, news), observe(listener, server));
-    assert!(met.is_err(), "nobody else is there");
+    assert!(met.is_err(), "there is no one else");
     let expected = [
         (own.message.get(), ticket, PrivatePort::Messages),
         (own.file.get(), ticket, PrivatePort::Files),

@@ -12,8 +12,8 @@ use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
 impl Peers {
-    /// Does what the user wants of another user; the next command may follow once the other end of
-    /// what is returned is dropped.
+    /// Runs a command about another user; the next command may follow once the other end of the
+    /// returned channel is dropped.
     pub(crate) fn run(
         &mut self,
         command: Command,
@@ -69,7 +69,7 @@ impl Peers {
         None
     }
 
-    /// What the user sees of `event`, which says what others said: nothing of those whom they ignore.
+    /// What the user sees of `event`: nothing from those whom they ignore.
     pub(crate) fn shown(&self, event: Event, me: Option<&Username>) -> Option<Event> {
         let is_shown = |from: &Username| me == Some(from) || !self.ignores(from);
         match event {

@@ -1,7 +1,7 @@
-//! What goes on with one other user: requests both ways, sessions, and what waits for one.
+//! The relation with one other user: requests both ways, sessions, and what waits for one.
 //!
 //! Either side may ask, both may ask at once, and each request stands alone: two that cross both
-//! lead to a session. All of them are listened to, and one is talked on.
+//! lead to a session. All sessions are read, and one is written to.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ enum OwnRequest {
 #[derive(Debug, PartialEq, Eq)]
 enum PeerRequest {
     Undecided(RequestId),
-    /// A further session that comes too soon behind the one before.
+    /// A further session requested too soon after the one before.
     Deferred(RequestId),
     Accepted(RequestId),
     Connecting(SessionNumber),
@@ -81,7 +81,7 @@ impl Conversation {
         &self.sessions
     }
 
-    /// Nothing goes on: it may be forgotten.
+    /// There is no request and no session: it may be forgotten.
     pub(crate) fn is_idle(&self) -> bool {
         self.sessions.is_empty()
             && self.asked.is_none()
@@ -116,7 +116,7 @@ impl Conversation {
         !self.given_up.is_empty()
     }
 
-    /// Whoever has the name now has the key of the peer until now: the name never changed hands.
+    /// The present owner of the name has the key of the peer so far: the name never changed hands.
     pub(crate) fn keeps_name(&mut self) {
         self.given_up.clear();
     }
@@ -357,7 +357,7 @@ impl Conversation {
     }
 
     /// The user ends everything; the sessions and attempts to close, and what was not delivered.
-    /// `None` when there is neither. A request that waits for the user is left to them.
+    /// `None` when there is neither. A request that waits for the user remains.
     pub(crate) fn close(&mut self) -> Option<(Vec<SessionNumber>, Vec<Item>)> {
         if self.sessions.is_empty() && !self.is_pending() {
             return None;

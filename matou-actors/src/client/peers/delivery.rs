@@ -79,7 +79,7 @@ impl Peers {
         }
     }
 
-    /// Whether what is sent to this user goes over a session of revision 2.
+    /// Whether this user is reached over a session of revision 2.
     fn talks_encrypted(&self, key: &FoldedName, name: &Username, at: &Situation<'_>) -> bool {
         let open = self.conversation(key).and_then(|with| with.sessions().first());
         match open.and_then(|id| self.sessions.get(id)) {
@@ -166,7 +166,7 @@ impl Peers {
 
     pub(crate) fn unignore(&mut self, name: &Username, at: &Situation<'_>) {
         if !self.ignored.remove(&name.folded()) {
-            return self.error(ErrorCode::User, format!("{name} had not been ignored"));
+            return self.error(ErrorCode::User, format!("{name} is not ignored"));
         }
         self.notice(format!("{name} is no longer ignored"));
         self.present_offers_of(&name.folded(), at);
@@ -208,7 +208,7 @@ impl Peers {
                     "you will be asked about requests and files from {name} again"
                 ));
             }
-            None => self.error(ErrorCode::User, format!("{name} had not been allowed")),
+            None => self.error(ErrorCode::User, format!("{name} is not on your allow list")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was in the way between the user and others when they met last.
+//! What prevented connections between the user and others when they last met.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,12 +16,12 @@ pub(super) struct Diagnoses {
 }
 
 impl Diagnoses {
-    /// Nothing more comes of the meeting that is waited for.
+    /// The meeting that is waited for has no further outcome.
     pub(super) fn give_up(&mut self, key: &FoldedName) {
         self.wanted.remove(key);
     }
 
-    /// What was found when the user met this one last.
+    /// What was found at the last meeting with this user.
     pub(super) fn last(&self, key: &FoldedName) -> Option<&Diagnosis> {
         self.last.get(key)
     }

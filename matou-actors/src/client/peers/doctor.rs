@@ -1,4 +1,4 @@
-//! Saying what is in the way between the user and others.
+//! Reports what prevents connections between the user and others.
 
 use super::encrypted::Road;
 use super::{Peers, Situation};
@@ -8,7 +8,7 @@ use crate::client::ids::SessionNumber;
 use crate::protocol::{FoldedName, Username};
 
 impl Peers {
-    /// Says how the open session with this user came about, or asks for one to find out.
+    /// Reports how the open session with this user was established, or requests one to find out.
     pub(super) fn diagnose(&mut self, name: &Username, at: &Situation<'_>) {
         let key = name.folded();
         let last = self.doctor.last(&key).filter(|_| self.is_open_with(&key));

@@ -67,7 +67,7 @@ impl Peers {
         self.command(session, SessionCommand::CancelFile { id });
     }
 
-    /// Takes what this user offers.
+    /// Accepts what this user offers.
     pub(super) fn take_offers_of(&mut self, key: &FoldedName, at: &Situation<'_>) {
         for id in self.offers_of(key) {
             self.take_soon(id, at);
@@ -108,8 +108,8 @@ impl Peers {
         }
     }
 
-    /// The open sessions take no files any more, since one was refused or broke: another session
-    /// does, and a peer who talks with the user accepts it without being asked.
+    /// The open sessions take no more files, since one was refused or broke: another session does,
+    /// and a peer who talks with the user accepts it without being asked.
     fn wait_for_connection(&mut self, key: &FoldedName, id: TransferId, at: &Situation<'_>) {
         let Some(with) = self.conversations.get_mut(key) else { return };
         let name = with.name().clone();
@@ -134,7 +134,7 @@ impl Peers {
         self.pursue_another(key, at);
     }
 
-    /// Ends a file that did not come over whole.
+    /// Ends a file that did not arrive whole.
     pub(super) fn fail(&mut self, id: TransferId, reason: String) {
         let Some(entry) = self.transfers.remove(id) else { return };
         if let Some(with) = self.conversations.get_mut(&entry.info.with.folded()) {
@@ -263,7 +263,7 @@ impl Peers {
         entry.info.bytes = bytes;
         let size = entry.info.size;
         let progress = Event::FileProgress { id, bytes, size, rate };
-        // A reader that is behind needs no news of the middle.
+        // A reader that is behind does not need intermediate progress.
         let news =
             if Some(bytes) == size { PeerAction::Emit } else { PeerAction::EmitUnlessBehind };
         self.actions.push(news(progress));
@@ -284,7 +284,7 @@ impl Peers {
         }
     }
 
-    /// RECEIPT came.
+    /// RECEIPT was received.
     fn received(&mut self, id: TransferId, size: u64, skipped: u64) {
         let Some(entry) = self.transfers.remove(id) else { return };
         let (to, path) = (entry.info.with, entry.info.path.unwrap_or_default());
@@ -295,7 +295,7 @@ impl Peers {
         }
     }
 
-    /// A session does not take files any more: this one goes over another.
+    /// A session takes no more files: this one goes over another.
     fn gave_back(&mut self, session: SessionNumber, file: OutgoingFile, at: &Situation<'_>) {
         if let Some(live) = self.sessions.get_mut(&session) {
             live.takes_files = false;

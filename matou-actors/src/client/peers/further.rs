@@ -1,6 +1,7 @@
-//! Further sessions beside an open one, which come about without the user: how often, and where.
+//! Further sessions beside an open one, which are established without the user: how often, and
+//! where.
 //!
-//! A server that lies can ask for them in the name of the peer, and name any address.
+//! A server that lies can request them in the name of the peer, and name any address.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

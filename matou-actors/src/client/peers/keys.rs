@@ -17,7 +17,7 @@ impl Peers {
         self
     }
 
-    /// What is known of whoever has this name.
+    /// What is known of the present owner of this name.
     fn person(&self, name: &Username, at: &Situation<'_>) -> Option<&Person> {
         let server = at.server_key?.to_string();
         self.keys.people.get(&server, &name.folded())
@@ -92,7 +92,7 @@ impl Peers {
         compared: Option<String>,
         at: &Situation<'_>,
     ) {
-        // Without it the session came about on another server than this one.
+        // Without it the session was established on another server than this one.
         let Some(server) = at.server_key.map(|key| key.to_string()) else { return };
         let known = self.keys.people.get(&server, &name.folded());
         let same = known.filter(|person| person.fingerprint == fingerprint);

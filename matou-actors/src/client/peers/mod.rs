@@ -287,7 +287,7 @@ impl Peers {
         for id in self.session_ids() {
             self.command(Some(id), SessionCommand::HangUp);
             if self.sessions.get(&id).is_some_and(|live| live.unwritten > 0) {
-                self.texts_unsent(id, "it does not read");
+                self.texts_unsent(id, "the other side stopped reading");
             }
         }
         self.sessions.clear();

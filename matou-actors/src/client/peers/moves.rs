@@ -16,7 +16,7 @@ use crate::client::session::plain::PlainRole;
 use crate::protocol::{FoldedName, PortPair, Username};
 
 impl Peers {
-    /// Where what is written to this user goes.
+    /// Where messages to this user go.
     pub(super) fn talk_address(&self, key: &FoldedName) -> Option<IpAddr> {
         let first = self.conversations.get(key)?.sessions().first()?;
         Some(self.sessions.get(first)?.address)
@@ -49,7 +49,7 @@ impl Peers {
         let Some(with) = self.conversations.get_mut(key) else { return false };
         if with.ask_to_move(PendingMove { request, address, ports }) {
             let from = with.name().clone();
-            // Behind it the peer does not wait any more either.
+            // After it the peer does not wait either.
             self.limit(key, request, self.settings.connect_timeout);
             self.emit(Event::PrivateMoveRequest { from, address, open });
         }

@@ -40,13 +40,13 @@ impl EncryptedRequests {
         v2::SessionId(id)
     }
 
-    /// Nothing goes on with this user any more.
+    /// Nothing is pending with this user.
     pub(super) fn forget(&mut self, key: &FoldedName) {
         self.incoming.remove(key);
         self.outgoing.retain(|_, outgoing| outgoing.to != *key);
     }
 
-    /// The key of whoever asks under this name.
+    /// The key of the user who asks under this name.
     pub(super) fn asking_key(&self, key: &FoldedName) -> Option<PublicKey> {
         self.incoming.get(key).map(|incoming| incoming.key)
     }

@@ -1,4 +1,4 @@
-//! What comes of something that happened to a [`Conversation`](super::conversation::Conversation).
+//! The outcome of something that happened to a [`Conversation`](super::conversation::Conversation).
 
 use crate::client::ids::{SessionNumber, TransferId};
 use crate::protocol::MessageText;
@@ -10,7 +10,7 @@ pub(crate) enum Item {
     File(TransferId),
 }
 
-/// How a session comes about that the user wants.
+/// How a session is established that the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pursuit {
     /// There is one.
@@ -23,7 +23,7 @@ pub(crate) enum Pursuit {
     Ask,
 }
 
-/// What a request of the other one comes to.
+/// The outcome of a request of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requested {
     /// It is known already.
@@ -53,9 +53,9 @@ pub(crate) enum Opened {
 pub(crate) enum Remains {
     /// Nothing that the user had to do with has ended.
     Nothing,
-    /// Another session or attempt goes on.
+    /// Another session or attempt continues.
     More,
-    /// Another session goes on, and does not take this.
+    /// Another session continues, and does not take this.
     Undelivered(Vec<Item>),
     /// It was the last one; this can not be delivered.
     Over(Vec<Item>),

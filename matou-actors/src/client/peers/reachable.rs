@@ -1,4 +1,4 @@
-//! Which addresses a client connects to because a server says so.
+//! Which addresses a client connects to when a server names them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -78,7 +78,7 @@ impl Reach {
         }
         match address.segments() {
             [0, 0, 0, 0, 0, 0, 0, 0] => Self::Never("unspecified"),
-            // What is only a road to an IPv4 address is judged as that address.
+            // An address that only leads to an IPv4 address is judged as that address.
             [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => {
                 Self::of_v4(embedded(high, low))
             }

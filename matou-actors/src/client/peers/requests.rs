@@ -22,12 +22,12 @@ impl Peers {
         self.conversations.get(key)
     }
 
-    /// Sees to it that a session comes about.
+    /// Makes sure that a session is established.
     pub(super) fn pursue(&mut self, key: &FoldedName, at: &Situation<'_>) -> Option<Pursuit> {
         self.pursue_as(key, Conversation::pursue, at)
     }
 
-    /// Sees to it that another session comes about, beside those that are open.
+    /// Makes sure that another session is established, beside those that are open.
     pub(super) fn pursue_another(&mut self, key: &FoldedName, at: &Situation<'_>) {
         self.pursue_as(key, Conversation::pursue_another, at);
     }
@@ -50,7 +50,7 @@ impl Peers {
         Some(pursuit)
     }
 
-    /// Asks now, or once the server does not take it for a repeat of a request that was withdrawn.
+    /// Asks now, or once the server would not take it for a repeat of a withdrawn request.
     fn ask_in_turn(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
         self.asked.retain(|_, asked| at.now < *asked + ASK_AGAIN_AFTER);
         let Some(asked) = self.asked.get(&name.folded()) else {
@@ -62,7 +62,7 @@ impl Peers {
         self.wake_in(wait, Wake::Ask { name, request });
     }
 
-    /// The time to ask again has come.
+    /// It is time to ask again.
     pub(super) fn ask_if_wanted(&mut self, name: Username, request: RequestId, at: &Situation<'_>) {
         if self.conversation(&name.folded()).is_some_and(|with| with.is_asking(request)) {
             self.ask(name, request, at);
@@ -120,7 +120,7 @@ impl Peers {
         self.tidy(&name.folded());
     }
 
-    /// Closes all sessions with a user; what is returned is done once that has been reported.
+    /// Closes all sessions with a user; the returned future resolves once that has been reported.
     pub(crate) fn close(&mut self, name: &Username) -> Option<oneshot::Receiver<()>> {
         let key = name.folded();
         let with = self.conversations.get_mut(&key);
@@ -179,7 +179,7 @@ impl Peers {
         self.wake_in(limit, Wake::Limit { key: key.clone(), request });
     }
 
-    /// Has `end` end requests with a user, and reports what comes of it.
+    /// Has `end` end requests with a user, and reports the outcome.
     pub(super) fn end_requests(
         &mut self,
         key: &FoldedName,
@@ -214,8 +214,8 @@ impl Peers {
         self.tidy(key);
     }
 
-    /// Asks the user again when a request waits for them beside what was just reported,
-    /// which sounds as if none did.
+    /// Asks the user again when a request is pending beside what was just reported, which sounds as
+    /// if there were none.
     pub(super) fn still_asked(&mut self, key: &FoldedName) {
         let with = self.conversations.get(key).filter(|with| with.is_asked());
         if let Some(from) = with.map(|with| with.name().clone()) {
@@ -223,7 +223,7 @@ impl Peers {
         }
     }
 
-    /// Forgets a conversation in which nothing goes on.
+    /// Forgets an idle conversation.
     pub(super) fn tidy(&mut self, key: &FoldedName) {
         if self.conversations.get(key).is_some_and(Conversation::is_idle) {
             self.conversations.remove(key);

@@ -24,7 +24,7 @@ const MOST_REQUESTS: usize = 1_000;
 const MOST_UNASKED: usize = 64;
 
 impl Peers {
-    /// Deals with a frame of the set-up of a private session; other frames are none.
+    /// Handles a frame of the set-up of a private session; there are no others.
     pub(crate) fn frame(&mut self, frame: v2::ServerFrame, at: &Situation<'_>) {
         match frame {
             v2::ServerFrame::Revision1(frame) => self.plain_frame(frame, at),
@@ -128,7 +128,7 @@ impl Peers {
 
     /// PVCOESTASRC: listens, if it was the user who asked.
     fn peer_accepted(&mut self, by: &Username, address: IpAddr, at: &Situation<'_>) {
-        // It is answered: the next one is no repeat.
+        // The request is answered: the next one is not a repeat.
         self.asked.remove(&by.folded());
         if self.asks_to_move(&by.folded(), address, None) {
             return;

@@ -43,7 +43,8 @@ impl Peers {
         self.sessions.insert(id, live);
     }
 
-    /// Whether the one who asks for a session has proved the key that the peers of all open ones have.
+    /// Whether the user who requests a session has proved the key that the peers of all open ones
+    /// have.
     pub(super) fn is_same_person(&self, key: &FoldedName) -> bool {
         let Some(asking) = self.encrypted.asking_key(key) else { return false };
         self.talks_with(key, asking)
@@ -70,7 +71,7 @@ impl Peers {
         }
     }
 
-    /// Hands a text to a session; what is returned is done once the next one may follow.
+    /// Hands a text to a session; the returned future resolves once the next one may follow.
     pub(super) fn send_text(
         &mut self,
         id: SessionNumber,
@@ -85,7 +86,7 @@ impl Peers {
         let before = self.talk_address(key);
         if let Some(with) = self.conversations.get_mut(key) {
             let remains = with.ended(id);
-            debug!(self.logger, "a private session is over";
+            debug!(self.logger, "a private session ended";
                 "session" => ?id, "reason" => reason);
             self.announce_move(key, before);
             self.remains(key, remains, reason);
@@ -94,7 +95,7 @@ impl Peers {
 }
 
 impl Peers {
-    /// Deals with what `session` reports.
+    /// Handles a report of `session`.
     pub(crate) fn session_event(
         &mut self,
         session: SessionNumber,

@@ -31,7 +31,7 @@ pub(crate) struct TransferEntry {
     pub(crate) session: Option<SessionNumber>,
     /// Free bytes in the downloads folder when it was offered, if known.
     pub(crate) free: Option<u64>,
-    /// What is offered is called, in revision 2.
+    /// The name of the offer, in revision 2.
     pub(crate) named: Option<Named>,
     /// The user knows of it, and so has to learn of its end.
     pub(crate) announced: bool,
@@ -58,7 +58,7 @@ impl TransferEntry {
 }
 
 impl PeerTransfers {
-    /// Where the numbers of offers come from.
+    /// The source of the numbers of offers.
     pub(crate) fn ids(&self) -> TransferIds {
         self.ids.clone()
     }

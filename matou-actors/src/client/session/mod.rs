@@ -14,7 +14,7 @@ pub(super) mod running;
 use self::encrypted::MeetingSetup;
 use self::plain::PlainRole;
 
-/// How a session comes about.
+/// How a session is established.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
     /// By frames 7 to 12, and plain.

@@ -27,7 +27,7 @@ use crate::client::messages::{
 use crate::protocol::{CodecError, MessageText, PeerFrame, PortPair, Username};
 use crate::transfer::TransferReport;
 
-/// How the two connections come about.
+/// How the two connections are established.
 #[derive(Clone, Debug)]
 pub(crate) enum PlainRole {
     /// Src: wait for the peer, and for no one else.
@@ -108,7 +108,7 @@ impl PlainSession {
         }));
     }
 
-    /// Both connections are there, or `Err` after the time limit.
+    /// Both connections are established, or `Err` after the time limit.
     fn connected(
         &mut self,
         pair: Result<io::Result<SocketPair>, Elapsed>,
@@ -241,7 +241,9 @@ impl PrivateSession for PlainSession {
         if let Some(talk) = open.talk.take() {
             ctx.cancel_future(talk);
             if open.writing.queue.waiting() > 0 {
-                self.lifecycle.report(SessionEvent::Unsent { reason: "it does not read".into() });
+                self.lifecycle.report(SessionEvent::Unsent {
+                    reason: "the other side stopped reading".into(),
+                });
             }
         }
     }

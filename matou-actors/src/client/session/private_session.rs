@@ -1,5 +1,5 @@
-//! What sessions of both revisions do alike: settle behind everything that happens, report, slow
-//! their user down, and close behind what was said.
+//! What sessions of both revisions have in common: they settle after each event, report, slow their
+//! user down, and close after what was sent.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::protocol::Encode;
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// Bytes that may wait for a peer: some two thousand messages of the longest kind.
 const SEND_QUEUE: usize = 1024 * 1024;
-/// For the peer of a closed session to take something more of what was said before.
+/// How long the peer of a closed session may take nothing of what is still queued.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often it is reported how much a closed session has still to write.
 const LOOK: Duration = Duration::from_millis(250);
@@ -32,9 +32,9 @@ impl ReportSender {
         Self { session, hub }
     }
 
-    /// By `do_send`: what is reported so is bounded by what the hub asked for, by the number of
-    /// files, or comes once in the session's life. Texts and offers, which the peer sends, are
-    /// delivered.
+    /// By `do_send`: these reports are bounded by what the hub asked for, by the number of files,
+    /// or sent once in the session's life. Texts and offers, whose number the peer decides, are
+    /// delivered with an answer.
     pub(super) fn report(&self, event: SessionEvent) {
         self.hub.do_send(SessionReport { session: self.session, event });
     }
@@ -68,7 +68,7 @@ impl SessionOutput {
     }
 }
 
-/// What follows from a goodbye.
+/// The outcome of a goodbye.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Goodbye {
     first: bool,
@@ -82,7 +82,7 @@ pub(super) struct SessionLifecycle {
     pub(super) reports: ReportSender,
     /// It failed: nothing else has to be waited for before it ends.
     pub(super) failed: Option<String>,
-    /// When it has to be looked at without anything having happened.
+    /// When it has to be checked although nothing happens.
     wake: Option<(Instant, SpawnHandle)>,
     /// The hub knows, or will, that it is over.
     ended: bool,
@@ -101,7 +101,7 @@ impl SessionLifecycle {
         self.reports.report(event);
     }
 
-    /// Ends the session behind what is done now; the first reason counts.
+    /// Ends the session after what is done now; the first reason counts.
     pub(super) fn fail(&mut self, reason: String) {
         self.failed.get_or_insert(reason);
     }
@@ -116,13 +116,13 @@ pub(super) trait PrivateSession:
     /// While both connections are there.
     fn writing(&mut self) -> Option<&mut SessionOutput>;
 
-    /// Closes both connections, and forgets what was waited for.
+    /// Closes both connections, and stops waiting.
     fn drop_connections(&mut self);
 
-    /// Ends the message connection of a closed session: its peer takes nothing more.
+    /// Ends the message connection of a closed session: its peer reads nothing more.
     fn give_up(&mut self, ctx: &mut Context<Self>);
 
-    /// Why nothing can come any more, if that is so at `now`.
+    /// Why nothing more can happen, if that is so at `now`.
     fn over(&self, now: Instant) -> Option<String>;
 
     /// When something has to be done without anything having happened.
@@ -142,7 +142,7 @@ pub(super) trait PrivateSession:
         result
     }
 
-    /// Ends if nothing can happen any more, and sees to it that what is due is done in time.
+    /// Ends if nothing more can happen, and otherwise makes sure that due work is done in time.
     fn settle(&mut self, ctx: &mut Context<Self>) {
         if self.lifecycle().ended {
             return;
@@ -170,7 +170,7 @@ pub(super) trait PrivateSession:
         });
     }
 
-    /// Closes what is open, and stops once the hub knows: what it has sent until then is answered.
+    /// Closes what is open, and stops once the hub knows: its messages until then are answered.
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
         self.lifecycle().ended = true;
         self.drop_connections();
@@ -178,7 +178,7 @@ pub(super) trait PrivateSession:
         let session = ctx.address();
         let stop = async move {
             known.await;
-            // Behind everything else that was sent.
+            // After everything else that was sent.
             session.do_send(SessionCommand::HangUp);
         };
         ctx.spawn(stop.into_actor(self));
@@ -195,7 +195,7 @@ pub(super) trait PrivateSession:
         ctx.spawn(wait.into_actor(self));
     }
 
-    /// Says goodbye behind what is queued; `None` if there is no connection.
+    /// Says goodbye after what is queued; `None` if there is no connection.
     fn say_goodbye(&mut self, frame: &impl Encode, give_up: GiveUp) -> Option<Goodbye> {
         let writing = self.writing()?;
         let first = writing.give_up.replace(give_up).is_none();
@@ -205,7 +205,7 @@ pub(super) trait PrivateSession:
         Some(Goodbye { first, waiting: writing.queue.waiting(), give_up })
     }
 
-    /// Waits for the peer to take what was said before the goodbye.
+    /// Waits for the peer to take what was sent before the goodbye.
     fn await_end(&mut self, goodbye: Goodbye, ctx: &mut Context<Self>) {
         if goodbye.first {
             self.lifecycle().report(SessionEvent::Closing);

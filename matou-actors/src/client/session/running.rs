@@ -83,7 +83,7 @@ impl Sessions {
         true
     }
 
-    /// Has one do something; false if it is gone.
+    /// Sends one a command; false if it is gone.
     pub(crate) fn command(&self, id: SessionNumber, command: SessionCommand) -> bool {
         match self.running.get(&id).filter(|session| session.connected()) {
             Some(session) => {

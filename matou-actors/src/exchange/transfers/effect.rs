@@ -1,4 +1,4 @@
-//! What transfers want done, and what came of it.
+//! What transfers want done, and the outcome.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub(in crate::exchange) enum Effect<C> {
     Close { transfer: u64 },
 }
 
-/// What stays of a transfer that failed.
+/// What remains of a failed transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) struct Kept {
     pub(in crate::exchange) path: PathBuf,
@@ -38,7 +38,7 @@ pub(in crate::exchange) struct Kept {
 /// the hash of the open file anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum SourceJob {
-    /// Open an entry, which has to be as it was offered.
+    /// Open an entry, which must be as offered.
     Open(Entry),
     /// Hash the open file up to a position.
     Hash { from: u64, until: u64 },
@@ -46,11 +46,11 @@ pub(in crate::exchange) enum SourceJob {
     Read { from: u64, count: usize },
     /// Check that the open file has not been changed since it was opened.
     Check,
-    /// Read what is in the pipe, and send it as DATA.
+    /// Read what is available in the pipe, and send it as DATA.
     ReadPipe,
 }
 
-/// What came of a [`SourceJob`].
+/// The outcome of a [`SourceJob`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum SourceDone {
     Opened,
@@ -70,7 +70,7 @@ pub(in crate::exchange) enum SourceDone {
 /// Why a [`SourceJob`] was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum SourceError {
-    /// The file differs from what was offered.
+    /// The file differs from the offer.
     Changed,
     /// Why, for the user.
     Unreadable(String),
@@ -79,32 +79,32 @@ pub(in crate::exchange) enum SourceError {
 /// Something to be done with the files of an incoming transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum TargetJob {
-    /// Find what is there of an offer, or begin it, in this folder or the downloads folder.
+    /// Find the part of an offer, or create it, in this folder or the downloads folder.
     Prepare { offer: Offer, folder: Option<PathBuf> },
-    /// Hash what is there of a file, up to a position.
+    /// Hash the part of a file, up to a position.
     HashPart { from: u64, until: u64 },
-    /// Hash a file that is there in a folder, up to a position.
+    /// Hash a file that is present in a folder, up to a position.
     HashPresent { path: EntryPath, from: u64, until: u64 },
     /// Make a folder in the folder that is received.
     MakeFolder { path: EntryPath, modified: UnixMillis },
-    /// Keep a file that is there already in the folder that is received.
+    /// Keep a file that is already present in the received folder.
     Keep { path: EntryPath },
-    /// Let a file grow from this position on: what follows it is cut off. At 0 its hash begins anew,
-    /// else it goes on behind [`TargetJob::HashPart`].
+    /// Let a file grow from this position on; what follows it is cut off. At 0 its hash begins
+    /// anew, otherwise it continues after [`TargetJob::HashPart`].
     Grow { offset: u64 },
-    /// Write what has come of the file that grows.
+    /// Write the buffered bytes of the growing file.
     Flush,
     /// Put the file that has grown at its place in the folder.
     Place { path: EntryPath, modified: UnixMillis, executable: bool },
     /// Put the file that has grown on the disk.
     Sync { modified: UnixMillis, executable: bool },
-    /// All of it is there: give it its name.
+    /// The transfer is complete: rename it to its final name.
     Complete { modified: UnixMillis },
-    /// Remove what is there: it is of no use.
+    /// Remove the part: it is useless.
     Discard,
 }
 
-/// What came of a [`TargetJob`].
+/// The outcome of a [`TargetJob`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum TargetDone {
     Prepared {
@@ -112,7 +112,7 @@ pub(in crate::exchange) enum TargetDone {
         path: PathBuf,
         there: There,
     },
-    /// The hash of all bytes up to that position; behind [`TargetJob::Flush`] of all of the file.
+    /// The hash of all bytes up to that position; after [`TargetJob::Flush`] of the whole file.
     Hashed(Digest),
     /// Whether it has the name here by which the sender calls it.
     Kept(bool),
@@ -121,16 +121,16 @@ pub(in crate::exchange) enum TargetDone {
     Complete(PathBuf),
 }
 
-/// What is there of an offer from an earlier attempt.
+/// What is present of an offer from an earlier attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) enum There {
-    /// Bytes of a file to go on behind.
+    /// Bytes of a file to resume after.
     Bytes(u64),
     /// Whole files of a folder.
     Files(Vec<PresentFile>),
 }
 
-/// A whole file that is there already.
+/// A whole file that is already present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::exchange) struct PresentFile {
     pub(in crate::exchange) path: EntryPath,

@@ -1,4 +1,4 @@
-//! What follows from the frames of the other side.
+//! Handles the frames of the other side.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ const MOST_ENTRIES: u32 = 1_000_000;
 const UNKNOWN: i64 = -1;
 
 impl<C> Transfers<C> {
-    /// A frame came on the message connection.
+    /// A frame was received on the message connection.
     pub(in crate::exchange) fn message_came(&mut self, frame: MessageFrame, now: Instant) {
         match frame {
             MessageFrame::Offer { transfer, kind, name, size, files, modified } => {
@@ -101,8 +101,8 @@ impl<C> Transfers<C> {
         }
     }
 
-    /// A frame other than DATA came on the file connection; of a transfer that is over it is of no
-    /// interest.
+    /// A frame other than DATA was received on the file connection; for a transfer that is over it
+    /// is ignored.
     pub(in crate::exchange) fn file_came(&mut self, frame: FileFrame, now: Instant) {
         match frame {
             FileFrame::Entry { transfer, path, size, modified, flags, offset } => {

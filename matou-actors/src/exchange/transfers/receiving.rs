@@ -12,7 +12,7 @@ use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
 };
 
-/// What is there already counts in pages.
+/// Bytes that are present already count in whole pages of this size.
 const PAGE: u64 = 4096;
 
 /// A file or folder on its way to this side.
@@ -37,17 +37,17 @@ enum ReceivingState {
     Offered,
     /// The user takes it.
     Preparing,
-    /// What is there of a file is being hashed.
+    /// The part of a file is being hashed.
     Proving {
         position: u64,
         have: u64,
     },
-    /// What is there of a folder is being hashed, file by file, the current one up to a position.
+    /// The part of a folder is being hashed, file by file, the current one up to a position.
     Listing {
         left: Vec<PresentFile>,
         current: Option<(PresentFile, u64)>,
     },
-    /// ENTRY is awaited; a file may go on behind so many bytes, which both sides have hashed.
+    /// ENTRY is awaited; a file may resume after this many bytes, which both sides have hashed.
     Between {
         proved: Option<u64>,
     },
@@ -55,7 +55,7 @@ enum ReceivingState {
     Beginning(Box<Growing>),
     /// DATA or END is awaited.
     Growing(Box<Growing>),
-    /// The last bytes of an entry are being written; it has to have this hash.
+    /// The last bytes of an entry are being written; it must have this hash.
     Flushing(Box<Growing>, Digest),
     /// An entry, which has this hash, gets its place.
     Placing(Digest),
@@ -73,7 +73,7 @@ struct Growing {
     flags: i32,
     position: u64,
     takes_data: bool,
-    /// The sender skips it: it is there already, with this hash.
+    /// The sender skips it: it is already present, with this hash.
     skipped: Option<Digest>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct EntryStart {
     pub(super) offset: u64,
 }
 
-/// What follows from a step.
+/// The outcome of a step.
 #[derive(Debug)]
 pub(super) enum ReceivingStep {
     Nothing,
@@ -103,7 +103,7 @@ pub(super) enum ReceivingStep {
     },
 }
 
-/// How many bytes of a file that is there of an offer of that size are gone on behind.
+/// How many present bytes of a file of that size are kept and resumed after.
 pub(in crate::exchange) fn resumable(there: u64, size: Option<u64>) -> u64 {
     let there = there.min(size.unwrap_or(0));
     there - there % PAGE
@@ -127,13 +127,13 @@ impl Receiving {
         matches!(self.state, ReceivingState::Offered)
     }
 
-    /// Where what is there of it stays.
+    /// Where its part remains.
     pub(super) fn kept(&self) -> Option<Kept> {
         let path = self.path.clone()?;
         let shown = path.display();
         let words = match self.offer.size {
             Some(_) => format!("; {shown} resumes when it is offered again"),
-            None => format!("; {shown} has what came so far, and cannot go on"),
+            None => format!("; {shown} keeps what was received, and cannot be resumed"),
         };
         Some(Kept { path, words })
     }
@@ -149,7 +149,7 @@ impl Receiving {
         self.state = ReceivingState::Offered;
     }
 
-    /// It has a place: TAKE, and how many bytes are there already.
+    /// It has a place: TAKE, with how many bytes are already present.
     pub(super) fn prepared(&mut self, path: PathBuf, there: There) -> (MessageFrame, u64) {
         self.path = Some(path);
         let (have, bytes);
@@ -203,7 +203,8 @@ impl Receiving {
     /// ENTRY.
     pub(super) fn begin(&mut self, entry: EntryStart) -> Result<ReceivingStep, End> {
         let EntryStart { path, size, modified, flags, offset } = entry;
-        // Entries may come while the list of what is there is still being sent; not of a file.
+        // Entries may arrive while the list of present files is still being sent; not those of a
+        // file.
         let proved = match &self.state {
             ReceivingState::Between { proved } => *proved,
             ReceivingState::Listing { .. } | ReceivingState::Proving { .. } => None,
@@ -245,7 +246,7 @@ impl Receiving {
         Ok(ReceivingStep::Job(job))
     }
 
-    /// Whether so many bytes of DATA may come now.
+    /// Whether this many bytes of DATA are expected now.
     pub(super) fn check_data(&self, count: usize) -> Result<(), End> {
         let ReceivingState::Growing(growing) = &self.state else {
             return Err(lie("data without an entry"));
@@ -258,7 +259,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// So many bytes of DATA, which fit, have come; how many are still to come of all.
+    /// This many bytes of expected DATA were received; returns how many are still to come.
     pub(super) fn filled(&mut self, count: usize) -> u64 {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         if let ReceivingState::Growing(growing) = &mut self.state {
@@ -286,7 +287,7 @@ impl Receiving {
         }
     }
 
-    /// What came of the job that was asked for last, but for [`TargetJob::Prepare`].
+    /// The outcome of the last job, except [`TargetJob::Prepare`].
     pub(super) fn done(
         &mut self,
         job: &TargetJob,

@@ -10,7 +10,7 @@ use crate::protocol::v2::{
     CancelReason, Digest, EntryPath, FileFrame, MessageFrame, OfferKind, UnixMillis,
 };
 
-/// Bytes hashed in one go before other transfers have their turn.
+/// Bytes hashed in one go before other transfers get their turn.
 pub(super) const HASH_STEP: u64 = 4 * 1024 * 1024;
 
 /// A file or folder on its way to the other side.
@@ -21,7 +21,7 @@ pub(super) struct Sending {
     state: SendingState,
     next: usize,
     haves: HashMap<EntryPath, (u64, UnixMillis, Digest)>,
-    /// HAVE that came before TAKE.
+    /// HAVE received before TAKE.
     had: u64,
     folder: FolderDigest,
     last: Option<Digest>,
@@ -34,13 +34,14 @@ enum SendingState {
     Offered,
     /// Both sides hash what the other side has already.
     Proving(Box<Proof>),
-    /// So many HAVE are still to come.
+    /// This many HAVE are still to come.
     AwaitHaves(u64),
     /// The next entry is due.
     Between,
     /// An entry is being opened; with the hash that the other side has of it, it may be skipped.
     Opening(Box<Entry>, Option<Digest>),
-    /// What the other side has whole is compared with the file here, whose hash it has to have.
+    /// A file that the other side has whole is compared with the local one, whose hash it must
+    /// have.
     Comparing {
         entry: Box<Entry>,
         position: u64,
@@ -68,7 +69,7 @@ struct Proof {
     theirs: Option<Digest>,
 }
 
-/// What follows from a step, in this order.
+/// The outcome of a step, in this order.
 #[derive(Debug, Default)]
 pub(super) struct SendingStep {
     /// On the file connection.
@@ -144,7 +145,7 @@ impl Sending {
         self.agree();
     }
 
-    /// HAVE, which may come before TAKE: that takes another connection.
+    /// HAVE, which may arrive before TAKE, on another connection.
     pub(super) fn has(&mut self, path: EntryPath, size: u64, modified: UnixMillis, hash: Digest) {
         match &mut self.state {
             SendingState::Offered => self.had += 1,
@@ -190,7 +191,7 @@ impl Sending {
         }
     }
 
-    /// What a loss means for what is sent, to end a sentence with.
+    /// What a loss means for the transfer, to end a sentence with.
     pub(super) fn after_loss(&self) -> &'static str {
         match self.manifest.size {
             Some(_) => "send it again to resume it",
@@ -241,7 +242,7 @@ impl Sending {
         SendingStep { job: Some(job), ..SendingStep::default() }
     }
 
-    /// What came of the job that was asked for last.
+    /// The outcome of the last job.
     pub(super) fn done(
         &mut self,
         job: &SourceJob,
@@ -314,7 +315,7 @@ impl Sending {
         Ok(follows)
     }
 
-    /// Begins behind what the other side has, or at the first byte, once both proofs are there.
+    /// Begins after what the other side has, or at the first byte, once both proofs are known.
     fn agree(&mut self) {
         if let SendingState::Proving(proof) = &self.state
             && let (Some(own), Some(theirs)) = (proof.own, proof.theirs)

@@ -8,7 +8,7 @@ use crate::protocol::primitives::{Cursor, Stop, put_sized};
 
 /// A relative path: parts with `/` between, none of them empty, `.` or `..`; at most 4,096 bytes.
 ///
-/// It cannot lead out of the folder that it is taken in, as far as text can tell. Each part is
+/// It cannot lead out of the folder that it is taken in, as far as text can show. Each part is
 /// still to be made a safe name before it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryPath(Box<str>);

@@ -72,7 +72,7 @@ impl AdminActor {
             Request::Bans => {
                 Work::Done(Response::Bans(self.settings.bans.in_force(now).cloned().collect()))
             }
-            Request::Kick { .. } => return Err("a kick is dealt with elsewhere".into()),
+            Request::Kick { .. } => return Err("a kick is handled before".into()),
             Request::Ban { target, seconds, reason } => {
                 let ban = new_ban(&target, seconds, reason, now)?;
                 let last_message = self.last_message(&banned_words(&ban), NoticeCode::Banned)?;

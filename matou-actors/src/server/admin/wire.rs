@@ -146,7 +146,7 @@ pub enum Response {
     /// The actor is about to panic.
     #[cfg(feature = "testing")]
     Panicking,
-    /// The request was not carried out, or not in full.
+    /// The request failed, or was fulfilled only in part.
     Error {
         /// What happened, and what to do next.
         message: String,

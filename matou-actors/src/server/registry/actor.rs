@@ -88,7 +88,7 @@ impl Handler<ToRegistry> for Registry {
         match message {
             ToRegistry::CloseStore(closed) => match self.names_writer.take() {
                 Some(writer) => writer.close(closed),
-                // Nothing is kept: the closed channel says so to whoever waits.
+                // Nothing is kept: the closed channel ends every wait.
                 None => drop(closed),
             },
             // The password first of all: without it nothing is learned about names.

@@ -18,7 +18,7 @@ use crate::trust::Fingerprint;
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     names: Names<MemberId>,
-    /// Those that belong to keys, whoever is here.
+    /// Those that belong to keys, whether their owners are here or not.
     pub(crate) bound: BoundNames,
     members: HashMap<MemberId, Member>,
     /// How many of them are connected to this process.

@@ -51,7 +51,7 @@ pub struct HistorySettings {
     pub hours: u64,
     /// The file that keeps them over a restart; empty is none.
     pub file: PathBuf,
-    /// Messages from before that a newcomer of revision 1 gets, who cannot tell them from new ones.
+    /// How many earlier messages a newcomer of revision 1 gets, which it cannot distinguish from new ones.
     pub replay_plain: usize,
 }
 

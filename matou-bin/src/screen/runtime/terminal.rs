@@ -138,7 +138,10 @@ impl Screen {
     }
 
     /// Gives the terminal back for a while.
-    #[allow(clippy::unused_self, reason = "who has it gives it back")]
+    #[allow(
+        clippy::unused_self,
+        reason = "a method, so that only the owner of the terminal can restore it"
+    )]
     pub(in crate::screen) fn leave(&mut self) {
         restore();
     }

@@ -80,7 +80,7 @@ impl PasteChoice {
             Self::Edit => "edit",
             Self::File => "file",
             Self::Path => "send the file",
-            Self::Address => "choose who gets it",
+            Self::Address => "choose the recipient",
         }
     }
 }

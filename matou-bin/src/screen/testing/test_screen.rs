@@ -36,7 +36,7 @@ pub struct TestScreen {
     pub(crate) app: App,
     /// What it wanted done.
     pub(crate) effects: Vec<UiEffect>,
-    /// Whom it told of typing, and whether it goes on: apart from the effects, since keys bring it about
+    /// The recipients of typing notices, and whether typing continues: apart from the effects, since keys bring it about
     /// that are about something else.
     pub(crate) typing: Vec<(Username, bool)>,
     milliseconds: u64,

@@ -10,7 +10,7 @@ use crate::screen::state::event::UiEffect;
 
 /// Between two announcements while the user goes on typing.
 const EVERY: Duration = Duration::from_secs(3);
-/// A peer of whom nothing more is heard has stopped typing.
+/// A peer that sends no further notice has stopped typing.
 const UNTIL: Duration = Duration::from_secs(6);
 
 impl App {

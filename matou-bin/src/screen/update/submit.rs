@@ -175,7 +175,7 @@ impl App {
             tab.input.home();
             COMMAND.chars().for_each(|_| tab.input.right());
         }
-        self.flash("Write the name of the user who gets the file.");
+        self.flash("Enter the name of the recipient.");
     }
 
     /// Does what was typed, and says where it went when that is another tab.

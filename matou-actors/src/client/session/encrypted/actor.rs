@@ -55,7 +55,7 @@ struct Open {
 enum Talk {
     /// What reads and writes it.
     Running(SpawnHandle),
-    /// It has ended. What the files come to is reported first, but not waited for longer than this: a
+    /// It has ended. The outcome of files is reported first, but not waited for longer than this: a
     /// disk may hold them up for ever.
     Over { reason: String, files_until: Instant },
 }
@@ -183,7 +183,7 @@ impl EncryptedSession {
             ReportOutcome::Frame(frame) => {
                 if open.writing.queue.push_control(&frame).is_err() {
                     // It asks for more than it reads: without this frame nothing about files holds.
-                    self.end_talk("it does not read".into(), ctx);
+                    self.end_talk("the other side stopped reading".into(), ctx);
                 }
             }
             ReportOutcome::Ended(events) => {
@@ -265,7 +265,7 @@ impl EncryptedSession {
         }
     }
 
-    /// Deals with what came, but what is for others; resolves once more may come.
+    /// Handles received frames, except those for others; resolves once more may follow.
     fn receive(&mut self, frames: Vec<MessageFrame>) -> ResponseFuture<Option<String>> {
         let Some(open) = &mut self.open else { return Box::pin(async { None }) };
         let incoming = IncomingFrames::sort(frames, &mut open.delivery);
@@ -289,7 +289,7 @@ impl EncryptedSession {
         }
         let (queue, files) = (open.writing.queue.clone(), open.files.frames());
         let confirmation = (!texts.is_empty()).then(|| open.delivery.confirmation());
-        // Without a text too: what frames about files lead to is read no faster than the user reads.
+        // Even without a text: frames about files are read no faster than the user reads events.
         let shown = self.lifecycle.reports.deliver(SessionEvent::Texts(texts));
         Box::pin(async move {
             if !shown.await {
@@ -321,7 +321,7 @@ impl PrivateSession for EncryptedSession {
     }
 
     fn give_up(&mut self, ctx: &mut Context<Self>) {
-        self.end_talk("it does not read".into(), ctx);
+        self.end_talk("the other side stopped reading".into(), ctx);
     }
 
     fn over(&self, now: Instant) -> Option<String> {

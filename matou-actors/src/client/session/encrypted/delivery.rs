@@ -43,13 +43,13 @@ impl Delivery {
         })
     }
 
-    /// The last TELL is on its way.
+    /// The last TELL is in flight.
     pub(super) fn sent(&mut self, id: MessageId, text: MessageText) {
         self.sent += 1;
         self.unconfirmed.push_back(Unconfirmed { number: self.sent, id, text });
     }
 
-    /// TELL came.
+    /// TELL was received.
     pub(super) fn received(&mut self, number: u64) -> Result<(), DeliveryViolation> {
         let expected = self.received + 1;
         if number != expected {
@@ -64,7 +64,7 @@ impl Delivery {
         MessageFrame::Told { number: self.received }
     }
 
-    /// TOLD came: which messages it confirms.
+    /// TOLD was received: which messages it confirms.
     pub(super) fn confirmed(&mut self, number: u64) -> Result<Vec<MessageId>, DeliveryViolation> {
         if number > self.sent {
             return Err(DeliveryViolation::Confirmation(number));

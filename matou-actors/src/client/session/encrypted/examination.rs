@@ -1,5 +1,5 @@
-//! What is known of the ways to the peer: from the own meeting, and from the peer if it reports its
-//! own in time. Pure.
+//! What is known of the ways to the peer: from the own meeting, and from the peer if its report
+//! arrives in time. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const PEER_REPORT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How far it is.
 #[derive(Debug)]
 pub(super) enum Examination {
-    /// The meeting goes on; what the peer reported, if its own is over.
+    /// The meeting continues; what the peer reported, if its own is over.
     Meeting(Option<DialReport>),
     /// What the peer reports is waited for.
     Waiting { evidence: Box<Evidence>, failure: Option<String>, until: Instant },
@@ -83,7 +83,7 @@ impl Examination {
 }
 
 impl Conclusion {
-    /// Why there is no session, if there is none, and what stands in the way.
+    /// Why there is no session, if there is none, and what prevents it.
     pub(super) fn failure(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
         Some(format!("{failure}. {}", verdict(&self.evidence).join(" ")))

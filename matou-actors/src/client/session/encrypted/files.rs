@@ -39,7 +39,7 @@ pub(super) struct EncryptedFiles {
     unattended: HashMap<TransferId, bool>,
 }
 
-/// What follows from a report.
+/// The outcome of a report.
 #[derive(Debug)]
 pub(super) enum ReportOutcome {
     Nothing,
@@ -51,7 +51,7 @@ pub(super) enum ReportOutcome {
 }
 
 impl EncryptedFiles {
-    /// Takes the file connection over; what happens is reported to `reports`.
+    /// Takes the file connection over; it reports to `reports`.
     pub(super) fn start(
         stream: TlsStream<TcpStream>,
         asked: bool,
@@ -92,7 +92,7 @@ impl EncryptedFiles {
         self.exchange.is_none()
     }
 
-    /// Ends the file connection; [`ReportOutcome::Ended`] comes behind everything else.
+    /// Ends the file connection; [`ReportOutcome::Ended`] is the last outcome.
     pub(super) fn close(&self) {
         self.order(ExchangeOrder::Close);
     }
@@ -130,7 +130,7 @@ impl EncryptedFiles {
         self.with_number(id, |transfer| ExchangeOrder::Cancel { transfer });
     }
 
-    /// Takes the frames about files that come on the message connection.
+    /// Handles the frames about files on the message connection.
     pub(super) fn frames(&self) -> FrameSender {
         self.frames.clone()
     }

@@ -1,4 +1,4 @@
-//! What a batch of frames on the message connection comes to. Pure.
+//! What a batch of frames on the message connection means. Pure.
 
 use std::fmt::Display;
 
@@ -7,17 +7,17 @@ use crate::client::ids::MessageId;
 use crate::protocol::v2::{ACTION, MessageFrame};
 use crate::protocol::{MessageText, PeerFrame};
 
-/// Frames that came at once, by what is done with them.
+/// Frames received at once, by how they are handled.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct IncomingFrames {
     pub(super) texts: Vec<MessageText>,
     /// Messages of the user's that the peer has.
     pub(super) confirmed: Vec<MessageId>,
     pub(super) pings: usize,
-    /// Whether the peer's user is typing, as it was said last.
+    /// Whether the peer's user is typing, by the last report.
     pub(super) typing: Option<bool>,
     pub(super) about_files: Vec<MessageFrame>,
-    /// The peer ended the session, or broke the protocol: nothing behind that counts.
+    /// The peer ended the session, or broke the protocol: later frames are ignored.
     pub(super) end: Option<String>,
 }
 

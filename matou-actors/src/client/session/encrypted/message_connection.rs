@@ -12,8 +12,8 @@ use crate::client::session::private_session::LINGER;
 use crate::protocol::CodecError;
 use crate::protocol::v2::MessageFrame;
 
-/// Frames came on the message connection. The answer comes once the next ones may follow: it says
-/// whether the peer ended the session, or broke the protocol.
+/// Frames received on the message connection. Answered once the next ones may follow, with why the
+/// peer's side is over, if it is: it ended the session, or broke the protocol.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<String>")]
 pub(super) struct Came(pub(super) Vec<MessageFrame>);
@@ -44,8 +44,8 @@ pub(super) async fn read(
     }
 }
 
-/// Reads and writes until the connection has ended; returns why. Behind the end of either direction
-/// the other one gets a moment: the last confirmations are still on their way.
+/// Reads and writes until the connection has ended; returns why. After the end of either direction
+/// the other one gets a moment: the last confirmations are still in flight.
 pub(super) async fn drive(
     reading: impl Future<Output = String>,
     queue: &SendQueue,
@@ -56,7 +56,7 @@ pub(super) async fn drive(
     let written = tokio::select! {
         reason = &mut reading => {
             queue.close();
-            // What the other side does not take any more is lost with it.
+            // What the other side no longer reads is lost with it.
             let _ = timeout(LINGER, writing).await;
             return reason;
         }
@@ -65,7 +65,7 @@ pub(super) async fn drive(
     match written {
         Ok(()) => timeout(LINGER, reading).await.unwrap_or_else(|_| "closed".into()),
         Err(error) => {
-            // What came before is still delivered.
+            // What was received before is still delivered.
             reading.await;
             format!("the connection broke: {error}")
         }

@@ -267,7 +267,7 @@ impl World {
         }
     }
 
-    /// Whoever is offered something takes it, and again if the disk did not allow it.
+    /// Every offer is accepted, and again if the disk failed.
     fn report(&mut self, index: usize, report: Report) {
         let offered = match &report {
             Report::Offered(offer) => Some(offer.transfer),

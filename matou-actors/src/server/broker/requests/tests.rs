@@ -104,13 +104,13 @@ fn asking_again_after_a_while_is_a_new_request() {
 fn joining_asking_and_leaving_does_not_get_around_the_rate_of_the_address() {
     let mut requests = Requests::new(RequestLimits::new(&PrivateSettings::default()));
     let start = Instant::now();
-    let mut heard = 0;
+    let mut admitted = 0;
     for number in 100..4600 {
         let now = start + Duration::from_millis(number * 10 / 45);
-        heard += u32::from(requests.ask(at(1, MemberId(number)), B, now).is_ok());
+        admitted += u32::from(requests.ask(at(1, MemberId(number)), B, now).is_ok());
         requests.forget(MemberId(number));
     }
-    assert!(heard <= 11, "{heard} requests in a second");
+    assert!(admitted <= 11, "{admitted} requests in a second");
     assert_eq!(requests.ask(at(2, A), B, start), Ok(()), "others may ask");
     assert!(requests.pair_rates.len() <= 2 && requests.address_rates.len() <= 2);
 }
