@@ -10,8 +10,8 @@ use super::error::FrameError;
 
 /// A frame that can be read from the front of some bytes.
 pub trait Decode: Sized {
-    /// The first frame of `input` and the bytes it takes; `Ok(None)` when its end is not there
-    /// yet. A violation is reported as soon as the byte that makes it one is there.
+    /// The first frame of `input` and its length in bytes; `Ok(None)` when it is incomplete. A
+    /// violation is reported as soon as the byte that causes it is there.
     fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, FrameError>;
 }
 

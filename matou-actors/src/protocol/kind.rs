@@ -5,7 +5,7 @@ use std::fmt;
 /// The bytes of a frame's type: an `int`.
 pub const TYPE_LENGTH: usize = 4;
 
-/// From this code on a frame has the size of its body behind the type.
+/// From this code on a frame has the size of its body after the type.
 pub(in crate::protocol) const FIRST_OF_REVISION_2: i32 = 16;
 
 macro_rules! kinds {

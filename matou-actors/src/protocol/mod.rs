@@ -31,6 +31,6 @@ pub use v1::{
     encode_left, encode_message, message_length,
 };
 
-/// How the last message of the server begins to a client that an operator disconnects, which does
-/// not come back by itself then. Revision 1 has no frame for it.
+/// The beginning of the server's last message to a client that an operator disconnects; such a
+/// client does not reconnect by itself. Revision 1 has no frame for it.
 pub(crate) const DISCONNECTED_BY_OPERATOR: &str = "You were disconnected by an operator";

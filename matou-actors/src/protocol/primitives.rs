@@ -68,8 +68,8 @@ impl<'a> Cursor<'a> {
         self.text(Field::Message, MAX_MESSAGE)
     }
 
-    /// A run of bytes behind its size. The size is judged as soon as it is there, before the
-    /// run itself is waited for.
+    /// A run of bytes after its size. The size is checked as soon as it is there, before the run
+    /// itself is waited for.
     pub(in crate::protocol) fn sized(
         &mut self,
         field: Field,
@@ -99,7 +99,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Appends a run of bytes behind its size. Every caller passes a bounded type, so the size fits.
+/// Appends a run of bytes after its size. Every caller passes a bounded type, so the size fits.
 pub(in crate::protocol) fn put_sized(out: &mut BytesMut, run: &[u8]) {
     out.put_i32(i32::try_from(run.len()).unwrap_or(i32::MAX));
     out.put_slice(run);

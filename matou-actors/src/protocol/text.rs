@@ -44,7 +44,7 @@ impl MessageText {
         Self(words.into())
     }
 
-    /// Checks text that came in a frame (its size and UTF-8 are checked already).
+    /// Checks text from a frame (its size and UTF-8 are checked already).
     pub(in crate::protocol) fn from_wire(text: &str) -> Result<Self, FrameError> {
         check(text).map_err(|_| FrameError::ControlCharacter)?;
         Ok(Self(text.into()))

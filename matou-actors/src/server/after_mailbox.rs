@@ -8,8 +8,8 @@ use actix::prelude::{Actor, AsyncContext, Context};
 
 /// An actor that handles everything in its mailbox before it acts on it.
 ///
-/// actix empties a mailbox without a pause: answering in between would let clients refill it
-/// faster than it empties, and starve what shares the event loop.
+/// actix empties a mailbox without a pause: answering in between would let clients refill it faster
+/// than it empties, and starve the rest of the event loop.
 pub(crate) trait AfterMailbox: Actor<Context = Context<Self>> + Sized {
     /// Runs each time the actor was woken and its mailbox is empty: after messages, timers and
     /// whatever `task` was registered with.

@@ -30,6 +30,6 @@ pub(crate) struct Route {
 }
 
 /// One run of a server, as part of a cluster: a random number. A server that was away for too long
-/// goes on under another one.
+/// continues under another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Epoch(pub(crate) u64);

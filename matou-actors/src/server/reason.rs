@@ -64,7 +64,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// Why a read failed: the socket, or what came through it.
+    /// Why a read failed: the socket, or its content.
     pub(crate) fn of_read(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::InvalidData {
             Self::Encryption(error)
@@ -139,7 +139,7 @@ impl Reason {
         }
     }
 
-    /// Whether what is queued should still be written: not to a client that does not read.
+    /// Whether queued output should still be written: not to a client that does not read.
     pub(crate) fn drains(&self) -> bool {
         !matches!(
             self,
@@ -153,8 +153,8 @@ impl Reason {
         )
     }
 
-    /// Whether the client gets the time to read what was written: not when its stream has ended,
-    /// nor when it broke the rules.
+    /// Whether the client gets the time to read the output: not when its stream has ended, nor when
+    /// it broke the rules.
     pub(crate) fn lingers(&self) -> bool {
         matches!(
             self,

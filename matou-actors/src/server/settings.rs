@@ -35,7 +35,7 @@ pub struct ServerSettings {
     pub discovery: DiscoverySettings,
     /// The public room.
     pub room: RoomSettings,
-    /// What was said before.
+    /// The history.
     pub history: HistorySettings,
     /// Other servers that share the room.
     pub cluster: ClusterSettings,
@@ -56,7 +56,7 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Checks what types cannot say.
+    /// Checks what types cannot express.
     pub fn check(&self) -> Result<(), SettingError> {
         let limits = &self.limits;
         let at_least_one: [(&'static str, u64); 12] = [

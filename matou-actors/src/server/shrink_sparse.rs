@@ -1,17 +1,18 @@
-//! Giving back the room that a crowd took, once it is gone.
+//! Returns the memory that a crowd took, once it is gone.
 //!
-//! A table grows with the most that it ever held and keeps that size by itself: ten thousand who
-//! came once would be paid for until the end, in memory, and where a table is walked in time too.
+//! A table grows with the most that it ever held and keeps that size by itself: ten thousand
+//! clients that joined once would be paid for until the end, in memory, and where a table is walked
+//! in time too.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use slab::Slab;
 
-/// A table with less room than this is left as it is: there is little to win.
+/// A table with less capacity than this is left alone: there is little to win.
 const SMALL: usize = 64;
-/// A table is shrunk when it holds less than one in so many of what it has room for. Growing
-/// doubles it, so no client can make it grow and shrink with every step.
+/// A table is shrunk when it holds less than one in this many of its capacity. Growing doubles it,
+/// so no client can make it grow and shrink with every step.
 const SPARSE: usize = 8;
 
 /// A table that can give back room.
@@ -31,7 +32,7 @@ impl<K: Eq + Hash, V> ShrinkSparse for HashMap<K, V> {
 impl<T> ShrinkSparse for Slab<T> {
     fn shrink_sparse(&mut self) {
         if is_sparse(self.len(), self.capacity()) {
-            // Only behind the last slot in use, since slots keep their numbers.
+            // Only after the last slot in use, since slots keep their numbers.
             self.shrink_to_fit();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A rate with a burst; no rate at all is no limit.
+/// A rate with a burst; without a rate there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
     interval: Duration,
@@ -10,7 +10,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// `count` in each `period` on average and `burst` at once; a count of 0 is no limit.
+    /// `count` in each `period` on average and `burst` at once; a count of 0 means no limit.
     pub(crate) fn new(count: u32, period: Duration, burst: u32) -> Option<Self> {
         Some(Self { interval: period.checked_div(count)?, burst })
     }
@@ -47,7 +47,7 @@ impl TokenBucket {
         self.debt(rate, now)
     }
 
-    /// Goes on under another rate from `now` on, and not only from the next use.
+    /// Continues under another rate from `now` on, and not only from the next use.
     pub(crate) fn adopt(&mut self, rate: Rate, now: Instant) {
         if self.used.is_some() {
             self.used = Some((now + self.left(rate, now), Basis::of(rate)));
@@ -59,9 +59,9 @@ impl TokenBucket {
         self.left(rate, now).saturating_sub(rate.burst())
     }
 
-    /// The time until nothing will be used up. Under another rate than the last one that is for
-    /// as many uses, but for no larger a share of the burst: a time that was taken over as it is
-    /// would lock people out when a rate is raised, and too many uses when a burst is reduced.
+    /// The time until the budget is full again. Under another rate than the last one that is for as
+    /// many uses, but for no larger a share of the burst: a time taken over unchanged would lock
+    /// users out when a rate is raised, and allow too many uses when a burst is reduced.
     fn left(&self, rate: Rate, now: Instant) -> Duration {
         let Some((full_at, paid)) = self.used else { return Duration::ZERO };
         let left = full_at.saturating_duration_since(now);
@@ -73,7 +73,7 @@ impl TokenBucket {
         same_uses.min(scale(left, basis.full(), paid.full()))
     }
 
-    /// Whether nothing of it is used up.
+    /// Whether the budget is full.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.used.is_none_or(|(full_at, _)| full_at <= now)
     }

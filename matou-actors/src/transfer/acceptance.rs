@@ -1,8 +1,8 @@
-//! Whether the other side has begun to take a file that is sent to it.
+//! Whether the other side has begun to accept a file that is sent to it.
 //!
-//! No frame of revision 1 says so, and bytes that have left prove nothing: the other side's kernel
-//! takes as many as it has room for before the user there has decided. It says how many those are,
-//! in the window that it advertises; what is acknowledged beyond has been read.
+//! No frame of revision 1 reports it, and bytes that have left prove nothing: the other side's
+//! kernel accepts as many as it has room for before the user there has decided. It reports how many
+//! those are, in the window that it advertises; what is acknowledged beyond has been read.
 
 /// What buffers of the other side may grow by while they are not read.
 const SLACK: u64 = 256 * 1024;

@@ -39,7 +39,8 @@ pub struct Transfer {
     began: Instant,
     cancelled: Option<String>,
     orphan: Option<(Instant, u64)>,
-    /// What is shut down to wake the thread, and no more: a file may go the other way.
+    /// The direction that is shut down to wake the thread, and no more: a file may go the other
+    /// way.
     direction: Shutdown,
 }
 
@@ -48,7 +49,7 @@ pub struct Transfer {
 pub enum TransferJob {
     /// Send this file, header first.
     Send(Arc<ChosenFile>),
-    /// Receive so many bytes, whose header was read already, into a new file.
+    /// Receive this many bytes, whose header was read already, into a new file.
     Receive {
         /// The folder.
         downloads: Arc<Downloads>,
@@ -109,7 +110,7 @@ pub enum Verdict {
     Broken {
         /// Why.
         reason: String,
-        /// What became of the part that had come.
+        /// What became of the received part.
         kept: Option<String>,
         /// The connection has ended, as far as this direction goes. Otherwise the other side does
         /// not know yet.
@@ -203,7 +204,7 @@ impl Transfer {
         let verdict = match (verdict.unwrap_or_else(died), self.cancelled.take()) {
             (Verdict::Broken { kept, .. }, Some(reason)) => Verdict::Broken { reason, kept, ended },
             (Verdict::NotBegun(_), Some(reason)) => Verdict::Broken { reason, kept: None, ended },
-            // It came too late, and yet nothing can be sent behind it.
+            // It arrived too late, and yet nothing can be sent after it.
             (Verdict::Whole { .. }, Some(reason)) if self.direction == Shutdown::Write => {
                 let reason = format!("{reason}, after all of it had been sent");
                 Verdict::Broken { reason, kept: None, ended }
@@ -341,14 +342,14 @@ fn send_with_header(
     let _ = hold_send_buffer(socket);
     std::io::Write::write_all(&mut socket, &header).map_err(MoveError::Socket)?;
     send_file(file, size, socket, progress)?;
-    // Before it is there an end of the connection would still take it away.
+    // Before all of it has arrived an end of the connection could still lose it.
     arrive(socket).map_err(MoveError::Socket)
 }
 
 fn finish(part: PartFile, size: u64) -> Verdict {
     match part.finish() {
         Ok(path) => Verdict::Whole { path, size, changed: false },
-        // The connection stands behind the file.
+        // The connection is in order after the file.
         Err(error) => Verdict::Broken { reason: error.to_string(), kept: None, ended: false },
     }
 }

@@ -7,7 +7,7 @@ use super::mover::wide;
 
 /// The end record with the longest comment.
 const LONGEST_END: u64 = 22 + 65_535;
-/// How much of a directory is read: the parts that decide come early in it.
+/// How much of a directory is read: the decisive parts are early in it.
 const LONGEST_DIRECTORY: u64 = 1024 * 1024;
 
 /// What the `mimetype` entry of `OpenDocument` and EPUB begins with; longer ones first.
@@ -31,8 +31,8 @@ const OFFICE: [(&str, &str, &str); 4] = [
     ("visio/", "vsdx", "vsdm"),
 ];
 
-/// The extension of the archive `file`, which begins with `sample`; `None` when it is no archive
-/// or its directory cannot be read.
+/// The extension of the archive `file`, which begins with `sample`; `None` when it is not an
+/// archive or its directory cannot be read.
 pub(super) fn kind(sample: &[u8], file: &File) -> Option<&'static str> {
     if !sample.starts_with(b"PK\x03\x04") {
         return None;

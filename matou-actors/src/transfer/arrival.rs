@@ -3,9 +3,9 @@
 use std::io;
 use std::net::TcpStream;
 
-/// Waits until the other side's kernel has all that was sent, or the connection has ended before
-/// that, which is an error. Until then the end of the connection, from either side, could take
-/// back what seems to be sent. Blocks, for as long as the other side takes nothing.
+/// Waits until the other side's kernel has received everything sent, or the connection has ended
+/// before that, which is an error. Until then the end of the connection, from either side, could
+/// lose what seems to be sent. Blocks, for as long as the other side reads nothing.
 #[cfg(target_os = "linux")]
 pub(super) fn arrive(socket: &TcpStream) -> io::Result<()> {
     use std::time::Duration;
@@ -39,9 +39,8 @@ pub(super) fn arrive(_: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the connection even if the other side takes nothing: behind a closed window the end that
-/// `shutdown` queues would only be seen when the file is taken. What came in and was not read is
-/// lost by it.
+/// Ends the connection even if the other side reads nothing: behind a closed window the end that
+/// `shutdown` queues would only be seen when the file is read. Unread input is lost by it.
 pub fn abort(socket: &TcpStream) {
     #[cfg(target_os = "linux")]
     {

@@ -27,8 +27,8 @@ pub struct Downloads {
 #[derive(Clone, Debug)]
 struct Folder {
     given: PathBuf,
-    /// The folder without any link on the way to it, as it was when first used: whatever takes
-    /// its place later is not followed.
+    /// The folder without any link on the way to it, as it was when first used: a later replacement
+    /// is not followed.
     resolved: Option<PathBuf>,
 }
 
@@ -228,8 +228,8 @@ impl PartFile {
         Ok(rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?)
     }
 
-    /// Gives the whole file its name, with the extension that its content shows, overwriting
-    /// nothing; returns where it is now.
+    /// Renames the whole file, with the extension that its content shows, overwriting nothing;
+    /// returns its path.
     pub fn finish(self) -> Result<PathBuf, DownloadError> {
         let name = self.rename(extension::of_file(&self.file));
         name.map(|name| self.folder_path.join(name)).map_err(|error| {
@@ -259,7 +259,7 @@ impl PartFile {
     }
 }
 
-/// What is said of files on their way, when there are some.
+/// The note about files under way, when there are some.
 fn others(owed: u64) -> String {
     if owed == 0 { String::new() } else { format!(" and transfers under way need {owed}") }
 }

@@ -79,7 +79,7 @@ fn script(sample: &[u8]) -> Option<&'static str> {
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let mut program = file_name(words.next()?);
     if program == "env" {
-        // Options and variables come before the program.
+        // Options and variables precede the program.
         program = file_name(words.find(|word| !word.starts_with('-') && !word.contains('='))?);
     }
     let name = program.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
@@ -98,7 +98,7 @@ fn is_text(sample: &[u8]) -> bool {
     }
 }
 
-/// Whether UTF-8 has no control characters but those of text; `None` when it is no UTF-8. The end
+/// Whether UTF-8 has no control characters but those of text; `None` when it is not UTF-8. The end
 /// may cut a character.
 fn is_utf8(sample: &[u8]) -> Option<bool> {
     let text = match std::str::from_utf8(sample) {

@@ -1,9 +1,9 @@
-//! Moving one file over one socket.
+//! Moves one file over one socket.
 //!
-//! On a file connection come PVFILE headers, each followed by that many raw bytes. What moves
-//! them ([`send_file`], [`receive_file`]) blocks, and so runs on a thread of its own, which one
+//! A file connection has PVFILE headers, each followed by that many raw bytes. The functions that
+//! move them ([`send_file`], [`receive_file`]) block, and so run on a thread of its own, which one
 //! [`Transfer`] actor supervises: it reports progress, and cancels by shutting the socket down.
-//! Deciding ([`ProgressSampler`], [`FileStamp`]) is apart from all of it and knows no file, socket or clock.
+//! Decisions ([`ProgressSampler`], [`FileStamp`]) are separate and know no file, socket or clock.
 
 mod acceptance;
 mod actor;

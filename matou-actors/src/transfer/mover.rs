@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a mover is, and whether it goes on; shared with the thread that supervises it.
+/// How far a mover is, and whether it should continue; shared with the thread that supervises it.
 #[derive(Debug, Default)]
 pub struct Progress {
     bytes: AtomicU64,
@@ -72,8 +72,8 @@ impl Progress {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Has a receiving mover end where it is: one that has bytes to read does not notice that its
-    /// socket was shut down, and would go on for as long as more come.
+    /// Makes a receiving mover stop where it is: one that has bytes to read does not notice that
+    /// its socket was shut down, and would continue for as long as more arrive.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

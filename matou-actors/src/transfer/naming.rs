@@ -8,8 +8,8 @@ use crate::protocol::Username;
 
 /// The stem of a received file's name, such as `alice-2026-11-23-140501`.
 ///
-/// A username is letters and digits only, so nothing of what the sender chose can leave the
-/// folder or hide the file.
+/// A username is letters and digits only, so nothing chosen by the sender can leave the folder or
+/// hide the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStamp(String);
 

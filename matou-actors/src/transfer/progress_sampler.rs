@@ -22,8 +22,8 @@ pub struct Moved {
 
 /// Turns samples of a byte count into reports.
 ///
-/// Times have one origin. The rate is that since the first count, which is not part of it: of a transfer
-/// that is resumed it is what was there before.
+/// Times have one origin. The rate is that since the first count, which is not part of it: for a
+/// resumed transfer that is what was present before.
 #[derive(Debug, Default)]
 pub struct ProgressSampler {
     samples: VecDeque<(Duration, u64)>,

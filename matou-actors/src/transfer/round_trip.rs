@@ -7,8 +7,8 @@ use std::net::TcpStream;
 /// second connection wait in: their p99 was 17 times higher with default buffers.
 const HELD: usize = 256 * 1024;
 
-/// Holds the send buffer of `socket` down to 256 KiB if the round trip is short. Where it is
-/// long, so little would slow the transfer down, and the kernel goes on choosing.
+/// Limits the send buffer of `socket` to 256 KiB if the round trip is short. Where it is long, so
+/// little would slow the transfer down, and the kernel keeps choosing.
 pub fn hold_send_buffer(socket: &TcpStream) -> io::Result<()> {
     if kernel::is_short(socket) {
         socket2::SockRef::from(socket).set_send_buffer_size(HELD)?;

@@ -63,7 +63,7 @@ pub enum SourceError {
         /// Which one.
         path: PathBuf,
     },
-    /// It is no regular file.
+    /// It is not a regular file.
     #[error("{} is {kind}; only regular files can be sent", path.display())]
     NotAFile {
         /// Which one.
@@ -83,7 +83,7 @@ pub enum SourceError {
         /// What it is called.
         path: PathBuf,
     },
-    /// Its size says something else than its content, as in `/proc` and `/sys`.
+    /// Its size differs from its content, as in `/proc` and `/sys`.
     #[error("{} does not contain the {size} bytes that its size says, which is usual for system files; copy it and send the copy", path.display())]
     Size {
         /// Which one.
@@ -161,7 +161,7 @@ impl ChosenFile {
         Ok(Self { path, size: Some(size), is_folder: false, pipe: None, inode, held })
     }
 
-    /// Sends what is read from `pipe`, as if it was a file at `path`.
+    /// Sends the content of `pipe`, as if it was a file at `path`.
     pub fn piped(path: PathBuf, pipe: Arc<Pipe>) -> Self {
         let (inode, held) = ((0, 0), Mutex::new(None));
         Self { path, size: None, is_folder: false, pipe: Some(pipe), inode, held }

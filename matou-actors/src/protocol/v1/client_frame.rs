@@ -16,7 +16,7 @@ use crate::protocol::username::Username;
 pub enum ClientFrame {
     /// COREQ (0): ask for a public connection under this name.
     Join(ClaimedName),
-    /// MSG (3): say this to everybody.
+    /// MSG (3): say this to the room.
     Say(MessageText),
     /// DISCO (5): sign out.
     Leave,
@@ -51,7 +51,7 @@ impl ClaimedName {
         Username::parse(&self.0)
     }
 
-    /// Takes what came in a frame (its size and UTF-8 are checked already).
+    /// Takes a field of a frame (its size and UTF-8 are checked already).
     pub(in crate::protocol) fn from_wire(name: &str) -> Self {
         Self(name.into())
     }

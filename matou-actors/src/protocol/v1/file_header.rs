@@ -1,4 +1,4 @@
-//! What goes before a file on the file connection: frame 14.
+//! The header of a file on the file connection: frame 14.
 
 use bytes::{BufMut, BytesMut};
 

@@ -22,7 +22,7 @@ dialect! {
         /// The last public event that this client has seen; 0 is none.
         last_sequence: u64,
     }
-    /// HISTORY (23): ask for what was said before.
+    /// HISTORY (23): ask for earlier messages.
     HISTORY History {
         /// Events before this sequence.
         before: u64,
@@ -50,7 +50,7 @@ dialect! {
         /// The addresses.
         candidates: Candidates,
     }
-    /// SAY (32): say this to everybody.
+    /// SAY (32): say this to the room.
     SAY Say {
         /// 2: an action, as of `/me`.
         flags: i32,

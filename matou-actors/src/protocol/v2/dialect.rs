@@ -39,7 +39,7 @@ pub(super) fn front(
     }))
 }
 
-/// Reads the fields of a body; bytes behind the last of them are ignored.
+/// Reads the fields of a body; bytes after the last of them are ignored.
 pub(super) fn fields<'a, T>(
     kind: Kind,
     body: &'a [u8],

@@ -52,7 +52,7 @@ dialect! {
     TAKE Take {
         /// The number of the transfer.
         transfer: u64,
-        /// A file: how many bytes are there already; a folder: how many HAVE follow.
+        /// A file: how many bytes are already present; a folder: how many HAVE follow.
         have: u64,
     }
     /// REFUSE (46): an offer is not taken.
@@ -85,7 +85,7 @@ dialect! {
     PING Ping {}
     /// PONG (51): the answer to PING.
     PONG Pong {}
-    /// PROOF (52): the hash of what is there already.
+    /// PROOF (52): the hash of what is already present.
     PROOF Proof {
         /// The number of the transfer.
         transfer: u64,

@@ -1,11 +1,10 @@
 //! Revision 2: the frames that it adds, types 16 to 63.
 //!
-//! Each has the size of its body behind its type, so that a type which is not known is skipped,
-//! and bytes behind the last known field are ignored: frames can grow. The four dialects are
-//! four types: [`ClientFrame`] (client to server), [`ServerFrame`] (server to client),
-//! [`MessageFrame`] and [`FileFrame`] (client to client, on the two connections of a private
-//! session). The frames of revision 1 keep their bytes; a dialect that uses some has them in its
-//! variant `Revision1`.
+//! Each has the size of its body after its type, so that an unknown type is skipped, and bytes
+//! after the last known field are ignored: frames can grow. The four dialects are four types:
+//! [`ClientFrame`] (client to server), [`ServerFrame`] (server to client), [`MessageFrame`] and
+//! [`FileFrame`] (client to client, on the two connections of a private session). The frames of
+//! revision 1 keep their bytes; a dialect that uses some has them in its variant `Revision1`.
 //!
 //! To add a frame: its type code in `protocol/kind.rs`, a variant in the file of its dialect, its
 //! golden bytes in `tests/protocol_v2_golden.rs`.

@@ -81,7 +81,7 @@ dialect! {
         /// 1: from history; 2: an action, as of `/me`.
         flags: i32,
     }
-    /// HISTORYEND (24): all messages that were asked for have come.
+    /// HISTORYEND (24): all requested messages were sent.
     HISTORYEND HistoryEnd {
         /// The oldest sequence that the server still has.
         oldest: u64,
@@ -136,7 +136,7 @@ dialect! {
     }
     /// HERE (34): where the server sees this connection.
     HERE Here {
-        /// The address and port from which it comes.
+        /// The address and port that it comes from.
         seen: Endpoint,
     }
     /// GO (35): dial the addresses outside the own network now; the other side does the same.

@@ -72,7 +72,7 @@ pub enum Answered {
         /// Where they can be reached.
         candidates: Candidates,
     },
-    /// It comes to nothing.
+    /// The request failed.
     Declined {
         /// Who was asked.
         by: Username,
@@ -81,7 +81,7 @@ pub enum Answered {
     },
 }
 
-/// Why a request for a private session comes to nothing.
+/// Why a request for a private session failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Declined {
     /// The user declined.

@@ -12,14 +12,14 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 /// The longest that a connection is delayed because its address connects too often. One that
 /// would have to wait longer is refused: programs give up on a server that says nothing.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
-/// One in so many places is kept for addresses that hold few, so that two or three addresses
-/// cannot shut everybody else out.
+/// One in this many places is reserved for addresses that hold few, so that two or three addresses
+/// cannot shut all others out.
 const KEPT_FREE: usize = 4;
 /// An address that holds fewer than this, or fewer than a hundredth of all places, holds few,
 const FEW: usize = 64;
-/// unless that is one in so many of all places: a small server keeps places too.
+/// unless that is one in this many of all places: a small server reserves places too.
 const FEW_SHARE: usize = 5;
-/// Addresses without a connection are swept when there are so many at least.
+/// Addresses without a connection are swept once there are at least this many.
 const SWEEP_AT: usize = 64;
 
 /// The limits of [`Admission`].
@@ -105,11 +105,11 @@ impl Admission {
         self.all.connected
     }
 
-    /// Admits a connection from `address`; it is to be read only after the time that is returned, so
-    /// that one address does not fill everybody's screen with joins and leaves. `chance` is a random number from 0 to 1: between
-    /// half of the limit of connections that have not joined and the whole of it, a growing
-    /// share is refused (random early drop, as OpenSSH's `MaxStartups`), so that people get in
-    /// although one address keeps the places filled.
+    /// Admits a connection from `address`; it is to be read only after the returned time, so that
+    /// one address does not fill all screens with joins and leaves. `chance` is a random number
+    /// from 0 to 1: between half of the limit of connections that have not joined and the whole of
+    /// it, a growing share is refused (random early drop, as OpenSSH's `MaxStartups`), so that
+    /// users get in although one address keeps the places filled.
     pub(crate) fn admit(
         &mut self,
         address: IpAddr,

@@ -39,8 +39,8 @@ impl AdmittedKeys {
         Self::parse(&text).map_err(failed)
     }
 
-    /// One key a line: a fingerprint or an OpenSSH public key, and behind it whatever the operator
-    /// wants to know of it. Lines that are empty or begin with `#` count for nothing.
+    /// One key a line: a fingerprint or an OpenSSH public key, followed by any comment of the
+    /// operator. Lines that are empty or begin with `#` are ignored.
     fn parse(text: &str) -> Result<Self, String> {
         let mut keys = HashSet::new();
         for (number, line) in text.lines().enumerate() {

@@ -17,7 +17,7 @@ pub(super) const MOST: usize = 10_000;
 /// The most bytes of a ban's reason, which has no control characters: each takes six in the file.
 pub(crate) const LONGEST_REASON: usize = 256;
 
-/// One ban. With a network and a name, only who has both is banned.
+/// One ban. With a network and a name, only clients that match both are banned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {

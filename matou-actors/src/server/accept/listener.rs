@@ -1,4 +1,4 @@
-//! The listener actor: lets connections in and spreads them over the shards.
+//! The listener actor: accepts connections and spreads them over the shards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::server::metrics::meters::Meters;
 /// number of them.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Lets people in while [`Admission`] has room for them.
+/// Accepts clients while [`Admission`] has room for them.
 pub(crate) struct Listener {
     sockets: Vec<TcpListener>,
     shards: Vec<Recipient<Accept>>,
@@ -66,7 +66,7 @@ impl Listener {
         }
     }
 
-    /// Numbers the connections from the one behind `last` on.
+    /// Numbers the connections, beginning after `last`.
     pub(crate) fn counting_from(self, ConnectionId(last): ConnectionId) -> Self {
         Self { accepted: last, ..self }
     }

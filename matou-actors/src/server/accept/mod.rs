@@ -1,4 +1,4 @@
-//! Who gets in: listening sockets, limits per address, bans.
+//! Admission: listening sockets, limits per address, bans.
 
 pub(crate) mod admission;
 pub(crate) mod admitted_keys;

@@ -21,7 +21,7 @@ const REFUSED_AT_ONCE: u64 = 256;
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
     Connected(Accepted, SocketAddr),
-    /// There was no descriptor for so many connections: they were accepted with the spare one and
+    /// There was no descriptor for this many connections: they were accepted with the spare one and
     /// closed.
     NoDescriptor(u64),
     Failed(io::Error),

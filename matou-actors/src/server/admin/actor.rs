@@ -1,4 +1,4 @@
-//! The actor that performs what operators ask, one thing at a time.
+//! The actor that performs the operators' requests, one at a time.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ impl AdminActor {
         Self { actors, settings, store, controls }
     }
 
-    /// Decides, and changes the bans; what has to be waited for is left to [`Work::finish`].
+    /// Decides, and changes the bans; what has to be awaited is left to [`Work::finish`].
     fn begin(&mut self, request: Request, now: Moment) -> Result<Work, String> {
         let actors = self.actors.clone();
         Ok(match request {
@@ -151,7 +151,7 @@ impl AdminActor {
         Ok(Kick { whom, seconds, last_message, reason })
     }
 
-    /// Bans the clients that a kick found, before they are disconnected and can come back.
+    /// Bans the clients that a kick found, before they are disconnected and can reconnect.
     fn keep_out(
         &mut self,
         kick: Kick,

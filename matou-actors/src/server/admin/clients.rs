@@ -54,7 +54,7 @@ pub(super) async fn names(actors: &Actors) -> Result<Vec<NameReport>, String> {
     Ok(names)
 }
 
-/// Lets others have `name`.
+/// Releases `name`.
 pub(super) async fn forget(actors: &Actors, name: Username) -> Result<NameReport, String> {
     let forgotten = actors.registry.send(ForgetName(name.clone())).await.map_err(stopping)?;
     let unknown = || format!("{name} belongs to no key; `names` lists the names that do");
@@ -81,7 +81,7 @@ pub(super) async fn close(
     Ok(())
 }
 
-/// Disconnects everybody whom `ban` concerns; returns how many those are.
+/// Disconnects all clients that `ban` concerns; returns how many.
 pub(super) async fn close_banned(
     actors: &Actors,
     ban: &Ban,

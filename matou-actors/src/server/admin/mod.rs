@@ -31,7 +31,7 @@ use crate::server::lifecycle::wiring::Actors;
 /// Control requests that may wait; operators are served one after the other.
 const PENDING_CONTROLS: usize = 4;
 
-/// Serves operators on `listener`; the requests that only the caller can perform come out.
+/// Serves operators on `listener`; returns the requests that only the caller can perform.
 pub(crate) fn open(
     listener: UnixListener,
     actors: &Actors,

@@ -1,4 +1,4 @@
-//! What operators ask and get: one JSON object a line each way.
+//! Requests of operators and their answers: one JSON object a line each way.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::server::accept::bans::Ban;
 use crate::server::metrics::snapshot::Snapshot;
 use crate::trust::Fingerprint;
 
-/// What an operator asks for, such as `{"command":"kick","name":"alice"}`.
+/// A request of an operator, such as `{"command":"kick","name":"alice"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
@@ -53,12 +53,12 @@ pub enum Request {
     Bans,
     /// The names that belong to keys. Answer: [`Response::Names`].
     Names,
-    /// Let others have a name that belongs to a key. Answer: [`Response::Forgotten`].
+    /// Release a name that belongs to a key. Answer: [`Response::Forgotten`].
     Forget {
         /// The name, without regard to case.
         name: String,
     },
-    /// Say something to everybody in the name that says the message of the day. Answer:
+    /// Say something to the room under the name that says the message of the day. Answer:
     /// [`Response::Said`].
     Notice {
         /// One message.
@@ -70,10 +70,10 @@ pub enum Request {
         #[serde(default)]
         text: Option<String>,
     },
-    /// Delete what was said under a name, or everything that was said, from the history: newcomers
-    /// do not read it any more. Answer: [`Response::Purged`].
+    /// Delete the messages of a name, or all messages, from the history: newcomers no longer read
+    /// them. Answer: [`Response::Purged`].
     Purge {
-        /// The name, without regard to case; everybody's messages without it.
+        /// The name, without regard to case; without it all messages.
         #[serde(default)]
         name: Option<String>,
     },
@@ -91,7 +91,7 @@ pub enum Request {
     },
 }
 
-/// What an operator gets, such as `{"kicked":{"name":"alice"}}`.
+/// An answer to an operator, such as `{"kicked":{"name":"alice"}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
@@ -160,13 +160,13 @@ pub struct ClusterReport {
     pub room: String,
     /// Whether this node serves clients.
     pub serving: bool,
-    /// The position in the stream up to which it has read, and how many messages are behind that.
+    /// The position in the stream up to which it has read, and how many messages follow that.
     pub position: u64,
     /// See `position`.
     pub lag: u64,
-    /// Version of the NATS server; empty while there is no connection.
+    /// Version of the NATS server; empty without a connection.
     pub nats: String,
-    /// All nodes that are there.
+    /// All nodes that are alive.
     pub nodes: Vec<NodeReport>,
 }
 

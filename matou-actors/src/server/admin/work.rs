@@ -19,7 +19,7 @@ use crate::server::messages::{
 };
 use crate::server::reason::Reason;
 
-/// What answers a request once the bans have been dealt with.
+/// The answer to a request once the bans are handled.
 pub(super) enum Work {
     Done(Response),
     Clients(Actors),

@@ -1,4 +1,4 @@
-//! The broker actor: relays who asks whom, and the tuples of address and ports.
+//! The broker actor: relays private requests, and the tuples of address and ports.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,12 +27,12 @@ use crate::server::registry::directory::{Location, Member};
 /// How often requests whose time is over are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 
-/// Relays the set-up of private connections. It never sees what is said on them.
+/// Relays the set-up of private connections. Their content never passes through it.
 pub(crate) struct Broker {
     pub(crate) requests: Requests,
     pub(crate) meetings: Meetings,
-    /// On the way through the room a frame keeps its place behind what was announced before:
-    /// no client is asked by a user whose join it has not read yet.
+    /// On its way through the room a frame keeps its place after earlier announcements: no client
+    /// is asked by a user whose join it has not read yet.
     pub(crate) room: Recipient<Relay>,
     /// The way to members on other nodes of the cluster.
     pub(crate) node: Option<Recipient<ToNode>>,
@@ -48,7 +48,7 @@ impl Actor for Broker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        // Each step forgets what is over by then; this is for when there is none.
+        // Each step forgets requests that are over by then; this is for when there are no steps.
         ctx.run_interval(EXPIRE_EVERY, |broker, _| {
             broker.requests.expire((broker.clock)());
             broker.meetings.expire((broker.clock)());
@@ -103,7 +103,7 @@ impl Handler<SetRequestLimits> for Broker {
 }
 
 impl Broker {
-    /// Informs those whose requests came to nothing, and counts what is pending.
+    /// Informs the askers of failed requests, and counts pending ones.
     fn settle(&mut self) {
         for (request, reason) in self.requests.take_declined() {
             let SessionRequest { session, asker, asked } = request;
@@ -163,7 +163,7 @@ impl Broker {
         })
     }
 
-    /// Who gets which frames for a step of the request with that number.
+    /// Which frames a step of the request with that number sends to whom.
     fn decide_session(
         &mut self,
         from: &Member,

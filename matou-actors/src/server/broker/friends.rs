@@ -10,7 +10,7 @@ use crate::server::shrink_sparse::ShrinkSparse as _;
 const MOST: usize = 32;
 
 /// The friends of each member, until the member leaves. By address, not by name: a stranger can
-/// take the name of a friend who is away.
+/// take the name of an absent friend.
 #[derive(Debug, Default)]
 pub(super) struct Friends(HashMap<MemberId, VecDeque<AddressPrefix>>);
 

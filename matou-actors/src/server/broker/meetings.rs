@@ -18,7 +18,7 @@ use crate::server::messages::PresentedTicket;
 use crate::server::registry::directory::{Addresses, Member};
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
-/// How long a meeting is remembered; the protocol gives it so much time in all.
+/// How long a meeting is remembered; the protocol allows it this much time in all.
 pub(crate) const MEETING_LIFETIME: Duration = Duration::from_secs(20);
 /// How long GO waits, from the asker's candidates on, for sides that have not shown their tickets.
 pub(crate) const WAIT_FOR_BOTH: Duration = Duration::from_millis(800);
@@ -88,8 +88,8 @@ pub(crate) struct Go {
 }
 
 impl Meetings {
-    /// `request` was accepted, and its asker is given these addresses. `None` when there is no
-    /// room for another meeting.
+    /// `request` was accepted, and its asker is given these addresses. `None` when there is no room
+    /// for another meeting.
     pub(crate) fn begin(
         &mut self,
         request: &SessionRequest,
@@ -157,7 +157,7 @@ impl Meetings {
         Ok(session)
     }
 
-    /// What both sides are sent: once, when the asker has said where it is and either both sides
+    /// What both sides are sent: once, when the asker has sent its addresses and either both sides
     /// are seen or `has_waited`. The side that is informed later comes first.
     pub(crate) fn go(&mut self, session: SessionId, has_waited: bool) -> Option<[Go; 2]> {
         let meeting = self.by_session.get_mut(&session)?;
@@ -183,7 +183,7 @@ impl Meetings {
         Some(both)
     }
 
-    /// OUTCOME of one side; who is to be informed. Once for each side.
+    /// OUTCOME of one side; returns who is to be informed. Once for each side.
     pub(crate) fn outcome(&mut self, by: MemberId, session: SessionId) -> Result<Member, Ignored> {
         let meeting = self.by_session.get_mut(&session).ok_or(Ignored::NotPending)?;
         let Meeting { asker, asked, .. } = meeting;
@@ -245,10 +245,10 @@ impl Side {
         Go { to, of, candidates, after: Duration::ZERO }
     }
 
-    /// What was given, behind the address from outside that was not given yet.
+    /// The given addresses, preceded by the address from outside if that was not among them.
     fn outside(&self, other: Addresses) -> Option<Candidates> {
         let (given, messages) = (self.given.as_ref()?, self.messages?);
-        // The server on its own machine sees what means nothing elsewhere.
+        // On its own machine the server sees addresses that mean nothing elsewhere.
         let seen = Addresses { peer: messages.at.address, ..self.member.addresses };
         let guessed = given.as_slice().first()?.ports.file;
         let file = self.files.map_or(guessed, |files| files.at.port);

@@ -1,8 +1,8 @@
 //! Private requests: who asked whom, and the state of each.
 //!
-//! Each pair (asking, asked) goes through asked, accepted, ports relayed; each step works once,
-//! and a request dies with either client or after its time. Both may ask each other: those are
-//! two pairs that know nothing of each other.
+//! Each pair (asking, asked) passes through asked, accepted, ports relayed; each step works once,
+//! and a request ends with either client or after its time. Both may ask each other: those are two
+//! independent pairs.
 
 mod session;
 #[cfg(test)]
@@ -30,7 +30,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How many members with full rates one address may have: those behind one NAT share it.
 const MEMBERS_PER_ADDRESS: u32 = 10;
-/// Addresses whose rates are not used up at all are dropped once there are so many entries.
+/// Addresses with full budgets are dropped once there are this many entries.
 const SWEEP_AT: usize = 64;
 
 /// How many requests there may be, and for how long.
@@ -46,7 +46,7 @@ pub(crate) struct RequestLimits {
     pub(crate) pair_rate: Option<Rate>,
 }
 
-/// Who takes a step.
+/// The member that takes a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Party {
     pub(crate) id: MemberId,
@@ -68,7 +68,7 @@ pub(crate) struct Requests {
     friends: Friends,
     sweep_at: usize,
     by_session: HashMap<SessionId, MemberPair>,
-    /// Requests of revision 2 that came to nothing, until their askers are informed.
+    /// Requests of revision 2 that failed, until their askers are informed.
     declined: Vec<(SessionRequest, Declined)>,
     asked: u64,
     /// How many of the pending ones are accepted.
@@ -310,7 +310,7 @@ impl Requests {
         }
         pending.accepted = true;
         self.accepted += 1;
-        // Who wants to talk is not pestered.
+        // A user who wants to talk is not pestered.
         self.pair_rates.remove(&(pending.address, target));
         self.friends.add(target, pending.address);
         self.friends.add(source, address);
@@ -362,7 +362,7 @@ impl Requests {
         }
     }
 
-    /// Removes a request that comes to nothing, of which its asker is to be informed.
+    /// Removes a failed request, of which its asker is to be informed.
     fn decline(&mut self, pair: MemberPair, reason: Declined) {
         let request = self.remove(pair).and_then(|pending| pending.session);
         self.declined.extend(request.map(|request| (*request, reason)));

@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(100);
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 /// After how long a message that was not acknowledged is published again.
 const PUBLISH_AGAIN: Duration = Duration::from_millis(250);
-/// After so many failures in a row another NATS server is used: this one may be frozen, which its
+/// After this many failures in a row another NATS server is used: this one may be frozen, which its
 /// connection shows late.
 const FAILURES_TO_LEAVE: u32 = 2;
 
@@ -55,10 +55,10 @@ pub(crate) struct NodeActor {
     history: HistorySettings,
     pub(super) links: NodeLinks,
     pub(super) connection: Option<(NatsStream, Node)>,
-    /// What is proposed before there is a connection.
+    /// Proposals from before there is a connection.
     early: Vec<Record>,
     generation: u64,
-    /// Steps and frames that have come before what they follow from.
+    /// Steps and frames that arrived before what they follow from.
     pub(super) held: Held<Option<async_nats::Subject>>,
     stopped: Option<oneshot::Sender<()>>,
     is_stopping: bool,
@@ -67,7 +67,7 @@ pub(crate) struct NodeActor {
     pub(super) version: String,
 }
 
-/// Something came over NATS.
+/// Something was received over NATS.
 enum NatsMessage {
     Live(async_nats::Message),
     FromNode(async_nats::Message),
@@ -282,8 +282,8 @@ impl NodeActor {
         self.links.registry.do_send(ToRegistry::Node(NodeEvent::Serving(serving)));
     }
 
-    /// Hands room and registry what happened, the room first: what follows from it for others
-    /// has its place behind it there.
+    /// Hands room and registry what happened, the room first: there the consequences for others
+    /// queue after it.
     fn hand_on(&self, changes: Vec<Effect>, own: Epoch) {
         let is_end = |change: &Effect| matches!(change, Effect::Gone { node } if *node == own);
         if self.is_stopping && changes.iter().any(is_end) {

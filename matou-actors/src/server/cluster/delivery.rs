@@ -1,4 +1,4 @@
-//! Steps and frames between nodes: sending them, and passing on those that have come.
+//! Steps and frames between nodes: sends them, and passes received ones on.
 
 use actix::fut::wrap_future;
 use actix::prelude::{ActorFutureExt as _, AsyncContext as _, Context};
@@ -62,7 +62,7 @@ impl NodeActor {
         }));
     }
 
-    /// Passes on the steps and frames whose place has come, and says so to who sent them.
+    /// Passes on the steps and frames whose place is reached, and confirms them to their senders.
     pub(super) fn deliver_held(&mut self, ctx: &mut Context<Self>) {
         let Some((log, node)) = &self.connection else { return };
         let position = node.replica().position();

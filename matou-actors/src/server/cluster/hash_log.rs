@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 /// Of how many positions the hashes are kept.
 const HASHES: usize = 4_096;
 
-/// The hashes behind the last positions.
+/// The hashes after the last positions.
 #[derive(Debug, Default)]
 pub(crate) struct HashLog(VecDeque<Hashes>);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hashes {
     pub(crate) position: u64,
-    /// Of the replica behind that position.
+    /// Of the replica after that position.
     pub(crate) state: u64,
     /// Of what is at that position.
     pub(crate) payload: u64,

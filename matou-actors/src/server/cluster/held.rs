@@ -1,4 +1,4 @@
-//! What has come from other nodes before this one has read the stream as far as they had.
+//! Steps and frames of other nodes that are ahead of what this one has read of the stream.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How many wait; more are dropped.
 const MOST: usize = 1_024;
 
-/// Steps and frames that wait for their places in the stream, in the order in which they came, each
-/// with the address that is to be informed.
+/// Steps and frames that wait for their places in the stream, in the order of arrival, each with
+/// the address that is to be informed.
 #[derive(Debug)]
 pub(crate) struct Held<R>(VecDeque<(Instant, NodeMessage, R)>);
 
@@ -29,14 +29,14 @@ impl<R> Held<R> {
         }
     }
 
-    /// The next one whose place has come for a node that has read up to `position`.
+    /// The next one whose place is reached for a node that has read up to `position`.
     pub(crate) fn due(&mut self, position: u64) -> Option<(Content, R)> {
         let is_due = self.0.front().is_some_and(|(_, message, _)| message.position <= position);
         let (_, message, reply) = is_due.then(|| self.0.pop_front())??;
         Some((message.content, reply))
     }
 
-    /// Drops what has waited for too long.
+    /// Drops those that have waited for too long.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.0.retain(|(since, ..)| now.saturating_duration_since(*since) < ANSWER_WITHIN);
     }

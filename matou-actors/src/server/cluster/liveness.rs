@@ -1,12 +1,12 @@
-//! Which nodes are there, by what is in the stream and by no clock.
+//! Which nodes are alive, by the content of the stream and by no clock.
 
 use crate::server::ids::Epoch;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A node is gone when so many ALIVE of one other node stand behind its last one. A stream that
-/// stalls makes no node gone, since no node sends its next ALIVE before it has read its last one.
+/// A node is gone when this many ALIVE of one other node follow its last one. A stream that stalls
+/// makes no node gone, since no node sends its next ALIVE before it has read its last one.
 pub(crate) const GONE_BEHIND: u32 = 4;
 
 /// One node, as the stream shows it.
@@ -16,11 +16,11 @@ pub(crate) struct Liveness {
     pub(crate) name: Box<str>,
     /// The number of its last message.
     pub(crate) last_number: u64,
-    /// How many ALIVE of each other node stand behind its last one.
+    /// How many ALIVE of each other node follow its last one.
     behind: BTreeMap<Epoch, u32>,
 }
 
-/// The nodes that are there.
+/// The nodes that are alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Nodes(BTreeMap<Epoch, Liveness>);
 
@@ -62,8 +62,8 @@ impl Nodes {
         gone
     }
 
-    /// Whether a message with that number is the next one of a node that is there; it counts as read
-    /// then. One that was published twice is not.
+    /// Whether a message with that number is the next one of a live node; it counts as read then. A
+    /// duplicate is not.
     pub(crate) fn takes(&mut self, epoch: Epoch, number: u64) -> bool {
         match self.0.get_mut(&epoch) {
             Some(node) if number > node.last_number => {
@@ -84,7 +84,7 @@ impl Nodes {
 }
 
 impl Liveness {
-    /// The most ALIVE of one other node behind the last one of this node.
+    /// The most ALIVE of one other node after the last one of this node.
     pub(crate) fn missed(&self) -> u32 {
         self.behind.values().copied().max().unwrap_or(0)
     }

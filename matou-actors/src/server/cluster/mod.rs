@@ -1,15 +1,16 @@
 //! One room on several servers, with the order of a `JetStream` stream.
 //!
-//! Each server is a node. Whatever happens in the room is a record; nodes publish records to one
-//! stream, and every node applies all of them in the order of the stream. So all nodes have the
+//! Each server is a node. Everything that happens in the room is a record; nodes publish records to
+//! one stream, and every node applies all of them in the order of the stream. So all nodes have the
 //! same members, names and sequences without asking each other.
 //!
-//! Pure, with time as an argument: `record` (what is in the stream), `replica` (what all nodes have
-//! in common), `liveness` (who is gone), `node` (one node: what it publishes, what it has read, when
-//! it is silent), `output` (what it makes its actor do), `hash_log` (what it has read, to compare),
-//! `proposed` (proposals as records), `outcome` (what room and registry make of it), `steps` (private steps between nodes), `held` (those
-//! that have come too early). `actor` performs it, through `nats`, with `delivery` (to and from
-//! other nodes) and `report` (for operators).
+//! Pure, with time as an argument: `record` (the content of the stream), `replica` (the state that
+//! all nodes share), `liveness` (which nodes are gone), `node` (one node: what it publishes, what
+//! it has read, when it is silent), `output` (what its actor has to do), `hash_log` (hashes of what
+//! it has read, for comparison), `proposed` (proposals as records), `outcome` (consequences for
+//! room and registry), `steps` (private steps between nodes), `held` (those that arrive too early).
+//! `actor` performs it, through `nats`, with `delivery` (to and from other nodes) and `report` (for
+//! operators).
 
 pub(crate) mod actor;
 mod delivery;

@@ -1,7 +1,7 @@
 //! The room's stream in `JetStream`.
 //!
-//! Nodes subscribe to what the stream publishes again, and get by its position what they have missed.
-//! There are no consumers: after the loss of a NATS server an ordered one was seen to wait 10 to 20 s.
+//! Nodes subscribe to what the stream republishes, and fetch missed messages by position. There are
+//! no consumers: after the loss of a NATS server an ordered one was seen to wait 10 to 20 s.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const DIRECT_WITHIN: Duration = Duration::from_millis(200);
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// In which NATS knows a message again that is published twice.
 const DUPLICATES: Duration = Duration::from_secs(120);
-/// The stream keeps so much in any case: rosters come often enough for new nodes then.
+/// The stream keeps this much in any case: rosters are frequent enough for new nodes then.
 const SHORTEST_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const MOST_BYTES: i64 = 1 << 30;
@@ -58,12 +58,12 @@ pub(crate) struct Start {
     pub(crate) replica: Replica,
     /// The last position of the stream.
     pub(crate) until: u64,
-    /// What is published from now on.
+    /// Messages published from now on.
     pub(crate) live: Subscriber,
     pub(crate) version: String,
 }
 
-/// What was got from a run of positions.
+/// The result of fetching a run of positions.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) entries: Vec<(u64, EntryKind, Bytes)>,
@@ -150,7 +150,7 @@ impl NatsStream {
         let _ = self.client.force_reconnect().await;
     }
 
-    /// Says that what came from another node has come.
+    /// Confirms a message of another node.
     pub(crate) async fn acknowledge(&self, reply: async_nats::Subject) {
         // The sender does not try again: the step is dropped there.
         let _ = self.client.publish(reply, Bytes::new()).await;
@@ -183,8 +183,8 @@ impl NatsStream {
         let found = match direct {
             Ok(Ok(found)) => found,
             Ok(Err(error)) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
-            // NATS gives such requests to any server that has the stream, also to one that has
-            // stopped to answer; this one goes to the leader.
+            // NATS routes such requests to any server that has the stream, even to one that no
+            // longer answers; this one goes to the leader.
             Ok(Err(_)) | Err(_) => {
                 let asking = self.stream.get_raw_message(position);
                 let answer = tokio::time::timeout(WITHIN, asking).await;
@@ -192,7 +192,7 @@ impl NatsStream {
             }
         };
         let kind = kind(&found.subject).ok_or("another subject")?;
-        // Without a message there the one behind it is not meant.
+        // Without a message there the one after it is not meant.
         let is_it = found.sequence == position;
         Ok(is_it.then_some((position, kind, found.payload)))
     }

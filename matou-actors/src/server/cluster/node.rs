@@ -13,18 +13,18 @@ use crate::server::ids::Epoch;
 
 /// From reading its own ALIVE a node waits that long before the next one.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// A node is silent so long after it first sent the last ALIVE that it has read. The others count
+/// A node is silent this long after it first sent the last ALIVE that it has read. The others count
 /// it as gone 15 s after that at the earliest, which is three times [`ALIVE_EVERY`].
 pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(12);
 /// Bytes of records that are gathered while the last message is on its way.
 const GATHER: usize = 64 * 1024;
-/// What is known to be in the stream is fetched when it has not been delivered for this long.
+/// A message known to be in the stream is fetched when it has not been delivered for this long.
 const FETCH_AFTER: Duration = Duration::from_millis(150);
 /// Without any sign of more it is asked for after this long.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// The most messages that are asked for at once.
 const FETCH_AT_ONCE: u64 = 512;
-/// The most messages that wait for one before them; those behind are fetched later.
+/// The most messages that wait for one before them; later ones are fetched again.
 const MOST_EARLY: usize = 4_096;
 /// A node of a cluster.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Reads what is there already, up to that position.
+    /// Reads what is already in the stream, up to that position.
     Reading {
         until: u64,
     },
@@ -76,7 +76,7 @@ struct AliveSigns {
 }
 
 impl Node {
-    /// A node that goes on from `replica` and reads up to `until` before it enters.
+    /// A node that continues from `replica` and reads up to `until` before it enters.
     pub(crate) fn new(
         epoch: Epoch,
         name: &str,
@@ -125,7 +125,7 @@ impl Node {
         self.known_end.saturating_sub(self.replica.position())
     }
 
-    /// What is to be done next.
+    /// The next output.
     pub(crate) fn output(&mut self) -> Option<NodeOutput> {
         self.outputs.pop_front()
     }
@@ -145,7 +145,7 @@ impl Node {
         }
     }
 
-    /// Goes on under another epoch, after [`NodeOutput::Expelled`].
+    /// Continues under another epoch, after [`NodeOutput::Expelled`].
     pub(crate) fn begin_again(&mut self, epoch: Epoch, now: Instant) {
         self.epoch = epoch;
         self.outgoing.clear();
@@ -174,7 +174,7 @@ impl Node {
         }
     }
 
-    /// What is at a position of the stream.
+    /// A message at a position of the stream.
     pub(crate) fn received(
         &mut self,
         position: u64,
@@ -204,7 +204,7 @@ impl Node {
         self.judge(now);
     }
 
-    /// What was asked for has come, or is not there.
+    /// The requested messages were fetched, or do not exist.
     pub(crate) fn fetched(&mut self, now: Instant) {
         self.fetching = false;
         self.progress_at = now;
@@ -271,7 +271,7 @@ impl Node {
         }
     }
 
-    /// Sends what waits if nothing is on its way.
+    /// Sends what waits if nothing is in flight.
     fn publish(&mut self, now: Instant) {
         if self.in_flight.is_some() || self.phase != Phase::In || self.outgoing.is_empty() {
             return;
@@ -366,7 +366,7 @@ impl Node {
         }
     }
 
-    /// What was read before comes again: it has to be the same.
+    /// A message read before arrives again: it must be the same.
     fn compare(&mut self, position: u64, payload: &[u8]) {
         let payload = first_of(&blake3::hash(payload));
         if self.hashes.at(position).is_some_and(|own| own.payload != payload) {

@@ -7,17 +7,17 @@ use crate::server::messages::{FromNode, NodeEvent};
 use crate::server::room::event::MemberKey;
 use crate::server::room::sequencer::{self, Decision};
 
-/// What is for room and registry, each in its order.
+/// The consequences for room and registry, each in order.
 #[derive(Debug, Default)]
 pub(crate) struct ActorMessages {
     pub(crate) room: Vec<FromNode>,
     pub(crate) registry: Vec<NodeEvent>,
-    /// Nodes that have come, and those that have gone.
+    /// Nodes that joined, and those that left.
     pub(crate) nodes: Vec<(Epoch, bool)>,
 }
 
 impl ActorMessages {
-    /// What follows from `changes` for the node `own`.
+    /// The consequences of `changes` for the node `own`.
     pub(crate) fn of(changes: Vec<Effect>, own: Epoch) -> Self {
         let mut outcome = Self::default();
         for change in changes {

@@ -6,7 +6,7 @@ use crate::server::cluster::record::{ClusterRoster, DecodeError, RosterPart};
 use crate::server::cluster::replica::Effect;
 use crate::server::ids::Epoch;
 
-/// What is at a position of the stream.
+/// The kind of an entry of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     Message,
@@ -14,7 +14,7 @@ pub(crate) enum EntryKind {
     RosterPart,
 }
 
-/// What is to be done.
+/// Something for the actor to do.
 #[derive(Debug)]
 pub(crate) enum NodeOutput {
     /// Publish these bytes under that number; again with the same if that failed.
@@ -27,7 +27,8 @@ pub(crate) enum NodeOutput {
     Roster(Box<ClusterRoster>, Vec<RosterPart>),
     /// From now on the node may serve clients, or not.
     Serving(bool),
-    /// The others count this node as gone: its members have left. Go on with `Node::begin_again`.
+    /// The others count this node as gone: its members have left. Continue with
+    /// `Node::begin_again`.
     Expelled,
     /// BYE has been read.
     Stopped,
@@ -35,7 +36,7 @@ pub(crate) enum NodeOutput {
     Fatal(Fatal),
 }
 
-/// Why a node cannot go on.
+/// Why a node cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fatal {
     #[error("this node and node {node:x} differ behind position {position} of the stream")]

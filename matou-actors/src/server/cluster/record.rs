@@ -1,4 +1,4 @@
-//! What is in the stream: records, and the messages that hold them.
+//! The content of the stream: records, and the messages that contain them.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub(crate) enum Record {
     Hello {
         node: Box<str>,
     },
-    /// The node is there, and has that hash behind the message at that position.
+    /// The node is alive, and has that hash after the message at that position.
     Alive {
         position: u64,
         hash: u64,
@@ -48,7 +48,7 @@ pub(crate) enum Record {
         action: bool,
         at: i64,
     },
-    /// What was said under that name, or everything, is to be forgotten.
+    /// The messages of that name, or all, are to be forgotten.
     Purge {
         name: Option<FoldedName>,
     },
@@ -73,8 +73,8 @@ pub(crate) struct Join {
     pub(crate) at: i64,
 }
 
-/// What all nodes have in common behind the message at a position, so that a new node need not
-/// read the stream from its beginning. Its members are in the parts.
+/// The state that all nodes share after the message at a position, so that a new node need not read
+/// the stream from its beginning. Its members are in the parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClusterRoster {
     pub(crate) position: u64,
@@ -105,7 +105,7 @@ pub(crate) struct Resident {
     pub(crate) key: Option<PublicKey>,
 }
 
-/// What is not a message of this program, or of another version of it.
+/// Not a message of this program, or one of another version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
     #[error("format {0} is not {FORMAT}: the nodes run different versions")]

@@ -1,5 +1,5 @@
-//! What all nodes have in common: members, names, sequences. Every node applies the same messages in
-//! the same order and has the same behind each of them.
+//! The state that all nodes share: members, names, sequences. Every node applies the same messages
+//! in the same order and has the same state after each of them.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::server::cluster::record::{
 use crate::server::ids::{Epoch, MemberId};
 use crate::server::registry::names::Names;
 
-/// A roster is published after so many messages.
+/// A roster is published after this many messages.
 pub(crate) const ROSTER_EVERY: u64 = 2_000;
 
-/// The state behind the message at `position`.
+/// The state after the message at `position`.
 #[derive(Debug, Default)]
 pub(crate) struct Replica {
     position: u64,
@@ -48,7 +48,7 @@ pub(crate) enum Effect {
         from: Epoch,
         member: MemberId,
     },
-    /// `from` is the node that published it; a member of a node that is gone is taken out by no node.
+    /// `from` is the node that published it; a member of a lost node is removed by no node.
     Left {
         from: Option<Epoch>,
         member: MemberId,
@@ -92,7 +92,7 @@ pub(crate) enum Effect {
     RosterDue {
         by: Epoch,
     },
-    /// A node says which hash it has behind the message at that position.
+    /// A node reports its hash after the message at that position.
     Hash {
         from: Epoch,
         position: u64,
@@ -101,7 +101,7 @@ pub(crate) enum Effect {
 }
 
 impl Replica {
-    /// The state of an empty room, behind the message at `position`.
+    /// The state of an empty room, after the message at `position`.
     pub(crate) fn empty_at(position: u64) -> Self {
         Self { position, ..Self::default() }
     }

@@ -1,5 +1,5 @@
-//! What nodes send each other beside the stream: private steps and the frames that answer them.
-//! Addresses travel here and are kept nowhere.
+//! Messages between nodes outside the stream: private steps and the frames that answer them.
+//! Addresses are sent here and stored nowhere.
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -13,7 +13,7 @@ use crate::server::ids::MemberId;
 use crate::server::messages::{NodeEvent, RemoteStep, SessionStep, Step};
 use crate::server::registry::directory::{Addresses, Location, Member};
 
-/// A step or frame, and how far its node had read the stream: it has its place behind that.
+/// A step or frame, and how far its node had read the stream: its place is after that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NodeMessage {
     pub(crate) position: u64,

@@ -1,8 +1,8 @@
 //! The connection actor: one client's TCP connection.
 //!
-//! Reading happens in `pump`, writing in `output`, what the bytes mean is decided in `inbound`. A
-//! connection forwards one thing at a time and reads no further until that has been dealt with,
-//! so a client that floods waits for itself and fills no mailbox.
+//! `pump` reads, `output` writes, `inbound` decides what the bytes mean. A connection forwards one
+//! thing at a time and reads no further until that is done, so a client that floods waits for
+//! itself and fills no mailbox.
 
 use std::cell::RefCell;
 use std::io;
@@ -59,7 +59,7 @@ pub(crate) struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
     Open,
-    /// Until what was forwarded has been dealt with.
+    /// Until the forwarded request is done.
     Waiting,
     /// For good: the server is stopping.
     Quiet,
@@ -112,8 +112,8 @@ impl Connection {
         Route { shard: self.shared.shard, id: self.id }
     }
 
-    /// Forwards what the client wants. Nothing sent here can flood: the gate closes until it
-    /// has been dealt with.
+    /// Forwards what the client wants. Nothing sent here can flood: the gate closes until it is
+    /// done.
     pub(super) fn forward(&mut self, intent: Intent, ctx: &mut Context<Self>) {
         let route = self.route();
         self.gate = Gate::Waiting;
@@ -162,7 +162,7 @@ impl Connection {
         }
         let route = self.route();
         let key = self.output.borrow().socket().client_key().map(Arc::new);
-        // The client's part of the handshake and this frame come together: one round trip.
+        // The client's part of the handshake and this frame arrive together: one round trip.
         let round_trip = self.deadlines.handshake_begun().map_or(Duration::ZERO, |at| at.elapsed());
         let shown = PresentedTicket { route, ticket, port, seen, key, round_trip };
         self.shared.uplinks.broker.do_send(ToBroker::Show(shown));
@@ -357,8 +357,8 @@ mod tests {
 
     #[test]
     fn a_connection_stays_small() {
-        // There are thousands, and the runtime rounds what holds one up to 128 bytes: a little
-        // more in here may cost that much in memory for each.
+        // There are thousands, and the runtime rounds the size of one up to 128 bytes: a little
+        // more in here may cost that much memory for each.
         let size = size_of::<Connection>();
         assert!(size <= 200, "{size} bytes: measure an idle client before this is raised");
     }

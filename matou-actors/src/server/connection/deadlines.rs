@@ -13,7 +13,7 @@ pub(super) enum Deadline {
     Handshake,
     /// To end a frame that has begun.
     Frame,
-    /// To take some of what waits.
+    /// To take some of the queued bytes.
     Stall,
 }
 

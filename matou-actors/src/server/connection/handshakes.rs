@@ -13,18 +13,18 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 
 /// A handshake costs some 0.2 ms of a core: those in the room keep a fifth of it at least.
 const PER_SECOND: u32 = 4000;
-/// As long as these take an event loop does nothing else: some 1 ms. Then it serves everybody once.
+/// How long an event loop does nothing but these, some 1 ms. Then it serves all others once.
 const AT_ONCE: u32 = 8;
 /// Those that may be made up for when the event loop was busy with something else.
 const IN_ARREARS: u32 = 32;
-/// The least time between two looks at the rate; timers are no finer.
+/// The shortest time between two looks at the rate; timers are no finer.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Until a connection may begin its handshake.
 pub(super) type HandshakeTurn = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The handshakes that were begun lately, and the connections that wait for theirs, in the order in
-/// which they came: each is woken once, however many there are.
+/// The recent handshakes, and the connections that wait for theirs, in the order of arrival: each
+/// is woken once, however many there are.
 #[derive(Debug)]
 pub(super) struct Handshakes {
     begun: Rc<RefCell<StartRate>>,
@@ -44,7 +44,7 @@ struct StartRate {
     has_queue: bool,
 }
 
-/// A connection that waits, until it has its turn or has given up.
+/// A waiting connection, until it gets its turn or gives up.
 struct Waiting(Rc<RefCell<StartRate>>);
 
 impl Handshakes {
@@ -104,7 +104,8 @@ impl StartRate {
     }
 }
 
-/// Lets those who wait begin at the rate, a few in each turn of the event loop, until no one does.
+/// Starts the waiting handshakes at the rate, a few in each turn of the event loop, until none
+/// waits.
 async fn give_turns(begun: Rc<RefCell<StartRate>>, turns: Arc<Semaphore>) {
     loop {
         if begun.borrow().waiting == 0 {

@@ -15,7 +15,7 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 /// Bytes of MSG frames that are gathered before they are published.
 const GATHER: usize = 32 * 1024;
 
-/// So many messages of the past cost as much as a new one.
+/// This many messages of the history cost as much as a new one.
 const PAST_MESSAGES: u32 = 50;
 
 /// The most bytes of a frame that a client may make the server keep before it has joined: more than
@@ -30,7 +30,7 @@ pub(crate) struct InboundLimits {
     bytes: Option<Rate>,
 }
 
-/// How far a client has come, and what it has used of its rates.
+/// How far a client is, and what it has used of its rates.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     /// The revision that the client speaks; `None` before its first byte.
@@ -44,7 +44,7 @@ pub(crate) struct Inbound {
 /// What the next bytes mean.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// No whole frame is there.
+    /// No whole frame is available.
     NeedMore,
     /// The client is over its rate: decode on after this time.
     Wait(Duration),
@@ -69,7 +69,7 @@ pub(crate) enum Intent {
     Leave,
 }
 
-/// What was said in a row.
+/// Consecutive messages.
 #[derive(Debug, Default)]
 struct Said {
     texts: Vec<MessageText>,
@@ -119,7 +119,7 @@ impl Inbound {
         !matches!(self.phase, Phase::Joined(_))
     }
 
-    /// The revision that the client speaks; `None` as long as nothing has come from it.
+    /// The revision that the client speaks; `None` until it has sent something.
     pub(crate) fn dialect(&self) -> Option<Dialect> {
         self.dialect
     }
@@ -152,13 +152,13 @@ impl Inbound {
         self.phase = Phase::Unnamed;
     }
 
-    /// The room let the client in.
+    /// The room admitted the client.
     pub(crate) fn accepted(&mut self, name: Username) {
         self.phase = Phase::Joined(name);
     }
 
-    /// The next intent in `input` and how many bytes were used up, whatever comes of them; the
-    /// frames are counted in `meters`.
+    /// The next intent in `input` and how many bytes were consumed in any case; the frames are
+    /// counted in `meters`.
     pub(crate) fn next(
         &mut self,
         input: &[u8],
@@ -177,14 +177,14 @@ impl Inbound {
             let (request, kind, length) = match decode(dialect, rest) {
                 Ok(Some(decoded)) => decoded,
                 Err(violation) if said.texts.is_empty() => return Err(violation.into()),
-                // What was said before a violation goes first; it is found again after that.
+                // Messages before a violation go first; it is found again after them.
                 Ok(None) if self.is_stranger() && rest.len() > MAX_FIRST_FRAME => {
                     return Err(Reason::NotJoined(dialect));
                 }
                 Ok(None) | Err(_) => break Next::NeedMore,
             };
             if !said.goes_on_with(&request) {
-                // What was said before goes first; this frame is decoded again after it.
+                // Earlier messages go first; this frame is decoded again after them.
                 break Next::NeedMore;
             }
             used += length;
@@ -206,7 +206,7 @@ impl Inbound {
         Ok((used, Next::Intent(Intent::Publish { texts, action })))
     }
 
-    /// What a request means; what is said is added to `said` and means nothing more by itself.
+    /// The intent of a request; messages are added to `said` and are no intent by themselves.
     fn interpret(
         &mut self,
         request: ClientRequest,

@@ -1,9 +1,9 @@
-//! The end of a connection, so that the client gets what was queued for it.
+//! Ends a connection so that the client receives what was queued for it.
 //!
-//! Closing a socket that holds unread bytes, or gets some afterwards, makes the kernel send a
-//! reset, and a reset destroys what is still on its way to the client: the reason of a kick, the
-//! last message before the server stops. So the stream towards the client is ended first, and what
-//! still comes is read and thrown away until the client has ended its own.
+//! Closing a socket with unread bytes, or one that receives some afterwards, makes the kernel send
+//! a reset, and a reset destroys what is still in flight to the client: the reason of a kick, the
+//! last message before the server stops. So the stream towards the client is ended first, and
+//! further input is read and discarded until the client has ended its own.
 
 use std::io;
 use std::task::{Context as Task, Poll};
@@ -59,8 +59,8 @@ impl Connection {
         ctx.run_later(DRAIN_TIMEOUT, Self::end);
     }
 
-    /// Discards what comes from a client while the connection lingers. When its stream ends,
-    /// it is waited for no longer.
+    /// Discards input from a client while the connection lingers. When its stream ends, it is
+    /// waited for no longer.
     pub(super) fn discard_input(&mut self, ctx: &mut Context<Self>, task: &mut Task<'_>) {
         let shared = std::rc::Rc::clone(&self.shared);
         while self.state != ConnectionState::Ended

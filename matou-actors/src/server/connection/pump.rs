@@ -23,8 +23,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// handshake costs more than a silent connection.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
-/// So often a connection is read in a turn of its event loop; a client of which nothing whole comes
-/// in so many reads waits for the others.
+/// How often a connection is read in a turn of its event loop; a client that completes nothing in
+/// this many reads waits for the others.
 const READS: u32 = 16;
 
 impl AfterMailbox for Connection {
@@ -70,8 +70,8 @@ impl Connection {
         self.gate == Gate::Open && self.state == ConnectionState::Alive && self.pause.is_none()
     }
 
-    /// Decodes what is there already, or reads once and decodes that; ends with an intent
-    /// forwarded, the client slowed down, or nothing whole left.
+    /// Decodes what is buffered, or reads once and decodes that; ends with an intent forwarded, the
+    /// client slowed down, or nothing whole left.
     fn read(&mut self, ctx: &mut Context<Self>) {
         let shared = std::rc::Rc::clone(&self.shared);
         let mut buffer = shared.read_buffer.borrow_mut();
@@ -152,7 +152,7 @@ impl Connection {
         let deadline = ctx.run_later(limit, |connection, ctx| {
             connection.deadlines.take(Deadline::Frame);
             if connection.output.borrow().socket().has_unread() {
-                // It came in time: the server was too busy to read it.
+                // It arrived in time: the server was too busy to read it.
                 connection.await_frame(SECOND_LOOK, ctx);
             } else {
                 connection.close(&Reason::FrameTimeout, ctx);

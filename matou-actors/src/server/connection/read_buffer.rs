@@ -7,8 +7,8 @@ const READ: usize = 16 * 1024;
 /// The least room for a read: with less a client would be read in many small pieces.
 const LEAST_ROOM: usize = 4 * 1024;
 
-/// Room for what was left of the last read of a connection, and what is read behind it. It grows
-/// for a long frame and shrinks again, so that each event loop keeps [`READ`] bytes only.
+/// The remainder of the last read of a connection, and what is read after it. It grows for a long
+/// frame and shrinks again, so that each event loop keeps [`READ`] bytes only.
 ///
 /// Not `FramedRead`, with which the client reads: its buffer of 8 KiB for each connection would be
 /// 80 MB for 10,000 idle clients.
@@ -25,7 +25,8 @@ impl ReadBuffer {
         Self { bytes: vec![0; READ], filled: 0, longest_frame }
     }
 
-    /// Puts `kept`, an unfinished frame, in front and reads behind it; how many bytes were read.
+    /// Puts `kept`, an unfinished frame, in front and reads after it; returns how many bytes were
+    /// read.
     pub(super) fn fill(
         &mut self,
         kept: &[u8],
@@ -59,7 +60,7 @@ impl ReadBuffer {
         self.filled = kept.len();
     }
 
-    /// What was kept and read.
+    /// The kept and the read bytes.
     pub(super) fn filled(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }

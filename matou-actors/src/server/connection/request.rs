@@ -1,4 +1,4 @@
-//! A frame of either revision, as what its sender wants.
+//! A frame of either revision, as a request of its sender.
 
 use crate::protocol::v2::{PasswordProof, PrivatePort, Ticket};
 use crate::protocol::{ClaimedName, ClientFrame, Decode as _, FrameError, Kind, MessageText, v2};

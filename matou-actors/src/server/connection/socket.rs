@@ -17,11 +17,11 @@ use super::encryption::{Encryption, RecordBuffer};
 use crate::protocol::v2::PublicKey;
 use crate::trust::ServerTls;
 
-/// An idle connection is probed after this time, then after each interval, so many times.
+/// An idle connection is probed after this time, then after each interval, this many times.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
-/// How long the other end may leave anything unacknowledged, probes included: just short of the
-/// two minutes in which the name of an unplugged client is to be free again. A client that
-/// is there acknowledges probes by itself, however quiet its user is.
+/// How long the other end may leave anything unacknowledged, probes included: just short of the two
+/// minutes after which the name of an unplugged client must be free again. A live client
+/// acknowledges probes by itself, however quiet its user is.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(110);
 
@@ -51,8 +51,8 @@ impl Accepted {
         stream.into_std().map(Self)
     }
 
-    /// Closes a connection that is not admitted. What has already come from it is read, since
-    /// closing with unread bytes sends a reset, which looks like a network fault.
+    /// Closes a connection that is not admitted. What it has sent is read, since closing with
+    /// unread bytes sends a reset, which looks like a network fault.
     pub(crate) fn refuse(mut self) {
         let _ = self.0.shutdown(Shutdown::Write);
         let _ = self.0.read(&mut [0; REFUSED_READ]);
@@ -76,7 +76,7 @@ impl Socket {
         self.stream.local_addr()
     }
 
-    /// Goes on encrypted: everything that was read so far, and all that comes, is TLS.
+    /// Continues encrypted: everything read so far, and all later input, is TLS.
     pub(super) fn encrypt(&mut self, tls: ServerTls, records: Rc<RefCell<RecordBuffer>>) {
         self.encryption = Some(Box::new(Encryption::new(tls, records)));
     }
@@ -109,8 +109,8 @@ impl Socket {
         self.stream.poll_write_ready(task)
     }
 
-    /// Reads what is there; `WouldBlock` when nothing is, 0 when the stream has ended. An error of
-    /// the encryption is of the kind `InvalidData`.
+    /// Reads what is available; `WouldBlock` when nothing is, 0 when the stream has ended. An error
+    /// of the encryption is of the kind `InvalidData`.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -198,13 +198,13 @@ impl Socket {
         SockRef::from(stream).shutdown(Shutdown::Write)
     }
 
-    /// How long neither data nor an acknowledgement has come from the client; `None` where the
-    /// system does not say.
+    /// How long neither data nor an acknowledgement was received from the client; `None` where the
+    /// system does not report it.
     ///
-    /// The kernel's own timers do not find every unplugged client in time, which is why the liveness
-    /// sweep stays beside them: keepalive probes stop as soon as something is to be sent, and the
-    /// user timeout starts again with that, and is late by up to a minute when the local network
-    /// reports that there is no such host.
+    /// The kernel's own timers do not find every unplugged client in time, which is why the
+    /// liveness sweep exists beside them: keepalive probes stop as soon as something is to be sent,
+    /// and the user timeout restarts with that, and is late by up to a minute when the local
+    /// network reports that there is no such host.
     pub(super) fn silence(&self) -> Option<Duration> {
         let stream = &self.stream;
         #[cfg(target_os = "linux")]
@@ -241,8 +241,7 @@ fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Sends at once what is written, and notices within two minutes when the other end has been
-/// unplugged.
+/// Sends what is written at once, and detects within two minutes that the other end was unplugged.
 fn tune(stream: &std::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

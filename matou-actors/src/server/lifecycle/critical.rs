@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 
-/// Held by an actor without which the server cannot go on. When the actor panics, its
-/// name is reported to the program that runs the server.
+/// Held by an actor without which the server cannot run. When the actor panics, its name is
+/// reported to the program that runs the server.
 #[derive(Debug)]
 pub(crate) struct CriticalActor {
     name: &'static str,
@@ -17,7 +17,7 @@ impl CriticalActor {
 }
 
 impl CriticalActor {
-    /// Reports that the actor cannot go on.
+    /// Reports that the actor has failed.
     pub(crate) fn fail(&self) {
         // As in `drop`.
         let _ = self.failures.send(self.name);

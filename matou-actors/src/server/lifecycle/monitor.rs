@@ -20,7 +20,7 @@ use crate::server::registry::actor::Registry;
 use crate::server::room::actor::Room;
 use crate::server::shard::actor::Shard;
 
-/// How long each actor may take to answer that it is there.
+/// How long each actor may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A view of a server that runs, for metrics, health checks and watchdogs.
@@ -57,7 +57,7 @@ impl Monitor {
         self.actors.node.is_none() || self.meters.cluster.serving.value() == 1
     }
 
-    /// Whether every actor without which the server cannot go on answers within 5 s.
+    /// Whether every actor without which the server cannot run answers within 5 s.
     pub async fn check(&self) -> Result<(), Unhealthy> {
         let Actors { listener, registry, room, broker, shards, node, .. } = self.actors.clone();
         let hub = [

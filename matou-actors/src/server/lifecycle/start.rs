@@ -36,12 +36,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 /// How long the shards may take to stop reading. One that hangs must not keep the others from
 /// closing in order.
 const QUIESCE_WITHIN: Duration = Duration::from_secs(1);
-/// How long what was said may take to reach the shards once no client is read any more.
+/// How long the last messages may take to reach the shards once no client is read any more.
 const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the last names may take to be written.
 const STORE_WITHIN: Duration = Duration::from_secs(1);
-/// How long the disk may take to write what was said.
+/// How long the disk may take to write the last messages.
 const SAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that runs. Dropping it does not stop it.
@@ -59,7 +59,7 @@ pub struct RunningServer {
     logger: Logger,
 }
 
-/// An actor without which the server cannot go on has panicked: the process should end.
+/// An actor without which the server cannot run has panicked: the process should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {0} actor failed")]
 pub struct CriticalFailure(pub &'static str);
@@ -192,9 +192,8 @@ impl RunningServer {
         Monitor::new(&self.actors)
     }
 
-    /// Serves operators on a socket that listens already; who may connect is for its owner to
-    /// limit. Requests that only the caller can perform come out of the returned channel.
-    /// To be called once.
+    /// Serves operators on a listening socket; who may connect is for its owner to limit. Requests
+    /// that only the caller can perform arrive in the returned channel. To be called once.
     pub fn serve_operators(
         &mut self,
         listener: UnixListener,
@@ -208,7 +207,7 @@ impl RunningServer {
         Ok(admin::open(listener, &self.actors, settings, &self.logger)?)
     }
 
-    /// Resolves when an actor without which the server cannot go on has panicked.
+    /// Resolves when an actor without which the server cannot run has panicked.
     pub async fn failed(&mut self) -> CriticalFailure {
         match self.failures.recv().await {
             Some(name) => CriticalFailure(name),
@@ -230,8 +229,8 @@ impl RunningServer {
         Ok(kept)
     }
 
-    /// Stops: accept no connection, read nothing, write what was said, close. Gives up on those who do
-    /// not read after 4 s.
+    /// Stops: accept no connection, read nothing, write what was said, close. Gives up on clients
+    /// that do not read after 4 s.
     pub async fn stop(self) {
         if timeout(STOP_WITHIN, self.stop_orderly()).await.is_err() {
             warn!(self.logger, "stopping took too long"; "limit_s" => STOP_WITHIN.as_secs());

@@ -1,4 +1,4 @@
-//! Creates the actors and gives each the addresses that it sends to.
+//! Creates the actors and passes each the addresses that it sends to.
 
 use std::sync::Arc;
 use std::time::Instant;

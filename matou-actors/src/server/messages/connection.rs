@@ -26,15 +26,16 @@ pub(crate) enum ConnectionOrder {
     Refuse(Refused),
     /// CORES 1 or WELCOME is written: take part in the room.
     Welcome { name: Username },
-    /// The socket takes no more: write on when it does.
+    /// The socket is full: write on when it is writable.
     AwaitWritable,
     /// Send the last message before the end.
     SendLast(LastMessage),
     /// The same user has joined on another connection: say so and end.
     TakenOver,
-    /// What was forwarded has been dealt with: read on.
+    /// The forwarded request is done: read on.
     Resume,
-    /// The ticket is good: say where the connection comes from, and stay until the meeting is over.
+    /// The ticket is good: report where the connection comes from, and stay until the meeting is
+    /// over.
     Here,
     /// The shard's limits have changed.
     ApplyLimits,
@@ -50,7 +51,7 @@ pub(crate) enum ConnectionOrder {
 /// Why an operator disconnects a client, in words for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastMessage {
-    /// Revision 1 has no frame for it: it comes as a message from this name.
+    /// Revision 1 has no frame for it: it is sent as a message from this name.
     pub(crate) speaker: Username,
     pub(crate) text: MessageText,
     pub(crate) code: NoticeCode,

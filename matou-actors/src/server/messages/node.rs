@@ -15,12 +15,12 @@ use crate::server::room::sequencer::Proposal;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) enum ToNode {
-    /// Room: these are to happen, in this order. `generation` counts how often the node was
-    /// expelled: what was proposed before is void.
+    /// Room: these are proposed, in this order. `generation` counts how often the node was
+    /// expelled: earlier proposals are void.
     Propose { generation: u64, proposals: Vec<Proposal> },
-    /// Room: what was said is to be forgotten on all nodes.
+    /// Room: messages are to be forgotten on all nodes.
     Purge(Option<FoldedName>),
-    /// Registry: a step of one who is here towards a member elsewhere, who has that name.
+    /// Registry: a step of a local member towards a member elsewhere, who has that name.
     Step { from: Member, to: MemberId, name: Username, step: RemoteStep },
     /// Broker: a frame about `from` for a member elsewhere.
     Deliver { from: MemberId, to: MemberId, frame: Bytes },

@@ -62,19 +62,19 @@ pub(crate) enum NodeEvent {
     Expelled,
     /// Whether clients may be served from now on.
     Serving(bool),
-    /// A member elsewhere takes a step towards one who is here.
+    /// A member elsewhere takes a step towards a local one.
     Step {
         from: Member,
         to: MemberId,
         step: RemoteStep,
     },
-    /// A frame for a member who is here, about one elsewhere.
+    /// A frame for a local member, about one elsewhere.
     Deliver {
         from: MemberId,
         to: MemberId,
         frame: Bytes,
     },
-    /// What a member who is here asked did not reach the node of the other one.
+    /// The request of a local member did not reach the other node.
     Unreachable {
         from: MemberId,
         session: SessionId,
@@ -105,7 +105,7 @@ pub(crate) struct FindKey(pub(crate) Fingerprint);
 #[rtype(result = "Vec<Binding>")]
 pub(crate) struct ListNames;
 
-/// To the registry: let others have that name; answered with what it was, if it belonged to a key.
+/// To the registry: release that name; answered with its binding, if it belonged to a key.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Option<Binding>")]
 pub(crate) struct ForgetName(pub(crate) Username);

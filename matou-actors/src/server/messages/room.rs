@@ -36,8 +36,8 @@ pub(crate) enum ToRoom {
     Leave { id: MemberId, reason: LeaveReason },
 }
 
-/// Connection to room: what its client said in a row. One at a time: the next one after the batch
-/// with the last of these texts.
+/// Connection to room: consecutive messages of its client. One at a time: the next one after the
+/// batch with the last of these texts.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
@@ -54,14 +54,14 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
-    /// How many bytes everybody else reads of the first `count` texts.
+    /// How many bytes all others read of the first `count` texts.
     pub(crate) fn length(&self, count: usize) -> usize {
         self.texts.iter().take(count).map(|text| message_length(&self.from, text)).sum()
     }
 }
 
-/// Connection to room: its client asks for what was said before the event with that sequence. One
-/// at a time: answered by frames and `ConnectionOrder::Resume`.
+/// Connection to room: its client asks for the messages before the event with that sequence. One at
+/// a time: answered by frames and `ConnectionOrder::Resume`.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Recall {
@@ -70,7 +70,7 @@ pub(crate) struct Recall {
     pub(crate) count: u32,
 }
 
-/// Broker to room: a frame for one client, which gets it behind all that was said before; it
+/// Broker to room: a frame for one client, which receives it after everything announced before; it
 /// is dropped when the client whose step it announces has left.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -95,9 +95,9 @@ pub(crate) enum FromNode {
     Begin { next: u64, members: Vec<Present>, topic: Option<MessageText> },
     /// These happened.
     Decided(Vec<Decision>),
-    /// The other nodes count this one as gone: what was proposed is void.
+    /// The other nodes count this one as gone: its proposals are void.
     Expelled,
-    /// Forget what was said under that name, or everything.
+    /// Forget the messages of that name, or all.
     Purge(Option<FoldedName>),
 }
 
@@ -106,7 +106,7 @@ pub(crate) enum FromNode {
 #[rtype(result = "()")]
 pub(crate) struct Announce(pub(crate) MessageText);
 
-/// To the room: forget what was said under that name, or everything.
+/// To the room: forget the messages of that name, or all.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Purged")]
 pub(crate) struct Purge(pub(crate) Option<FoldedName>);

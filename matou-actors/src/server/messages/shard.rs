@@ -32,7 +32,7 @@ pub(crate) struct Accept {
 pub(crate) enum FromRoom {
     /// A connection of this shard has entered the room.
     Admit { id: ConnectionId, name: Username, welcome: Welcome },
-    /// Bytes for everybody on this shard. `BatchWritten` when the sockets have been tried.
+    /// Bytes for all on this shard. `BatchWritten` when the sockets have been tried.
     Batch(Batch),
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct CloseFrom {
 #[rtype(result = "()")]
 pub(crate) struct QuiesceAll;
 
-/// Make every connection write what is queued and end; the answer comes when all have.
+/// Make every connection write what is queued and end; answered when all have.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CloseAll(pub(crate) oneshot::Sender<()>);

@@ -24,7 +24,7 @@ pub(crate) enum PrivateStep {
     Session { session: SessionId, step: SessionStep },
 }
 
-/// A step of a request of revision 2, which has a number of its own.
+/// A step of a request of revision 2, which has a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SessionStep {
     /// ANSWER.

@@ -1,4 +1,4 @@
-//! How many frames of each type went to everybody.
+//! How many frames of each type were sent to all.
 
 use crate::protocol::Kind;
 use crate::server::room::event::Dialect;
@@ -13,7 +13,7 @@ pub(crate) struct FrameCounts {
 }
 
 impl FrameCounts {
-    /// What came after `before`.
+    /// The counts since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             joined: self.joined.saturating_sub(before.joined),

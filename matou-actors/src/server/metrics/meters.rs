@@ -61,7 +61,7 @@ pub(crate) struct PrivateMeters {
 /// What the node of a cluster has seen.
 #[derive(Debug, Default)]
 pub(crate) struct ClusterMeters {
-    /// Nodes that are there; 0 without a cluster.
+    /// Nodes that are alive; 0 without a cluster.
     pub(crate) nodes: Count,
     /// 1 while clients may be served.
     pub(crate) serving: Count,

@@ -45,12 +45,12 @@ pub struct Snapshot {
     pub batches: u64,
     /// The most bytes that have waited for one client whose socket took no more.
     pub queue_high_water_bytes: u64,
-    /// Steps of private requests, by what came of them.
+    /// Steps of private requests, by outcome.
     pub private: Counts,
     /// Private requests that are pending now, by what they wait for.
     pub private_pending: Counts,
-    /// Of a cluster: `nodes` that are there, whether this one is `serving`, the `lag` behind the
-    /// stream in messages, how many were `published`, and the `publish_micros` that took in total.
+    /// Of a cluster: live `nodes`, whether this one is `serving`, the `lag` behind the stream in
+    /// messages, how many were `published`, and the `publish_micros` that took in total.
     #[serde(default)]
     pub cluster: Counts,
 }

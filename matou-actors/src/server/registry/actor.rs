@@ -68,8 +68,8 @@ impl Actor for Registry {
 }
 
 impl AfterMailbox for Registry {
-    /// Answers the connections whose requests were dealt with, now that the mailbox is empty:
-    /// a connection that has its answer may ask again.
+    /// Answers the connections whose requests are done, now that the mailbox is empty: a connection
+    /// that has its answer may ask again.
     fn after_mailbox(&mut self, _: &mut Context<Self>, _: &mut Task<'_>) {
         for (Route { shard, id }, order) in std::mem::take(&mut self.answers) {
             if let Some(shard) = self.shards.get(shard) {
@@ -254,7 +254,8 @@ impl Registry {
         // What a client of revision 1 is asked it can only answer in revision 1.
         let to = to.filter(|to| to.key.is_some() || !matches!(step, Step::Ask(_)));
         match (to, step) {
-            // Its requests are dealt with where it is; what it is answered, where the request is.
+            // Its requests are handled on its own node; the answers to it, on the node of the
+            // request.
             (Some(Member { place: Location::Elsewhere(to), name, .. }), step)
                 if step != Step::Accept =>
             {

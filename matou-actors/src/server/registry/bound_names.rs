@@ -146,13 +146,13 @@ impl BoundNames {
         else {
             return false;
         };
-        // A clock that is set back takes nothing away.
+        // A clock that is set back frees no name.
         binding.last_use = binding.last_use.max(now.wall);
         self.changes.push(NameChange { name: name.folded(), binding: Some(binding.clone()) });
         true
     }
 
-    /// Forgets what has expired. Those who are here have noted that they use their names before.
+    /// Forgets expired names. Members present have recorded their use before.
     pub(crate) fn expire(&mut self, now: Moment) {
         self.new_names.retain(|_, used| !used.is_full(now.steady));
         self.new_names.shrink_sparse();
@@ -182,7 +182,7 @@ impl BoundNames {
         self.names.holders()
     }
 
-    /// What has changed since this was called last.
+    /// The changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<NameChange> {
         std::mem::take(&mut self.changes)
     }
@@ -215,8 +215,8 @@ impl BoundNames {
         if used.try_take(rate, now.steady) { Ok(()) } else { Err(TooManyNewNames) }
     }
 
-    /// Forgets what has expired, and if that is nothing, of the names that were used on one day only
-    /// those that were used last the longest time ago.
+    /// Forgets expired names; if there are none, then among the names used on one day only those
+    /// unused for longest.
     fn make_room(&mut self, now: Moment) {
         self.expire(now);
         if self.names.len() < MOST {

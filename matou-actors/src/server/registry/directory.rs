@@ -14,7 +14,7 @@ use crate::server::room::event::MemberKey;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::trust::Fingerprint;
 
-/// Everybody who has joined, by connection and by name.
+/// All who have joined, by connection and by name.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     names: Names<MemberId>,
@@ -52,7 +52,7 @@ pub(crate) struct Addresses {
 }
 
 impl Directory {
-    /// A directory in which `reserved` cannot be taken, nor, by other keys, what is `bound`.
+    /// A directory in which `reserved` cannot be taken, nor, by other keys, `bound` names.
     pub(crate) fn new(reserved: Option<&Username>, bound: BoundNames) -> Self {
         let mut names = Names::default();
         if let Some(name) = reserved {
@@ -164,7 +164,7 @@ impl Directory {
         self.here
     }
 
-    /// What can be said about a name before all nodes have decided who gets it.
+    /// The checks of a name that need no decision of all nodes.
     pub(crate) fn check(
         &mut self,
         claimed: &ClaimedName,

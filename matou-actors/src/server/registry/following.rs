@@ -1,4 +1,4 @@
-//! The registry of a server that shares its room: who gets a name is decided by all nodes.
+//! The registry of a server that shares its room: all nodes decide who gets a name.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -156,7 +156,7 @@ impl Registry {
     }
 
     fn step_from_elsewhere(&mut self, from: Member, to: MemberId, step: RemoteStep) {
-        // What is answered depends on the address of who asked.
+        // The answer depends on the address of the asker.
         self.directory.learn(&from);
         let to = self.directory.member(to).filter(|to| to.route().is_some()).cloned();
         match (to, step) {

@@ -1,4 +1,4 @@
-//! Who holds which name, and which names are too alike to stand side by side.
+//! Who holds which name, and which names are too similar to coexist.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ pub(crate) struct Names<H> {
     by_skeleton: HashMap<Box<str>, SkeletonUse>,
 }
 
-/// What decides whether two names may stand side by side. It depends on the Unicode tables of the
-/// program that computed it.
+/// What decides whether two names may coexist. It depends on the Unicode tables of the program that
+/// computed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NameForms {
     pub(crate) folded: FoldedName,
@@ -37,7 +37,7 @@ struct SkeletonUse {
 }
 
 impl<H> Names<H> {
-    /// Gives `name` to `holder` unless it is taken.
+    /// Claims `name` for `holder` unless it is taken.
     pub(crate) fn claim(&mut self, holder: H, name: &Username) -> Result<(), NameTaken> {
         self.claim_forms(holder, &NameForms::of(name))
     }
@@ -65,7 +65,7 @@ impl<H> Names<H> {
             || self.by_key.contains_key(&name.folded)
     }
 
-    /// Frees `name`, spelled as it was claimed, if it is taken.
+    /// Releases `name`, spelled as it was claimed, if it is taken.
     pub(crate) fn release(&mut self, name: &Username) {
         self.release_forms(&NameForms::of(name));
     }

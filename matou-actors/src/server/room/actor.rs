@@ -1,4 +1,4 @@
-//! The room actor: one order for everything that everybody gets.
+//! The room actor: one order for everything that all clients read.
 
 use std::sync::Arc;
 use std::task::Context as Task;
@@ -26,7 +26,7 @@ use crate::server::room::saving::Saving;
 use crate::server::room::shaper::Shaper;
 use crate::server::store::writer::StoreWriter;
 
-/// How often what is too old is removed from the file of the history.
+/// How often old messages are removed from the file of the history.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Puts joins, leaves and messages in one order and hands them to the shards in batches.
@@ -36,7 +36,7 @@ pub(crate) struct Room {
     pub(crate) motd_name: Username,
     pub(crate) shards: Vec<Recipient<FromRoom>>,
     pub(crate) clock: fn() -> Instant,
-    /// The timer for what is gathered or waits for a rate, and when it ends.
+    /// The timer for gathered batches or rate limits, and when it ends.
     pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) meters: Arc<Meters>,
     /// The history's way to its file, if there is one.
@@ -177,7 +177,7 @@ impl Handler<FromNode> for Room {
             FromNode::Expelled => self.fanout.void(),
             FromNode::Purge(name) => drop(self.fanout.history_mut().purge(name.as_ref())),
         }
-        // What is purged later must not come behind.
+        // Messages purged later must not follow.
         self.admit();
     }
 }
@@ -250,7 +250,7 @@ impl Room {
     fn flush(&mut self, ctx: &mut Context<Self>) {
         let now = (self.clock)();
         while let Some(said) = self.shaper.next(now) {
-            // What is measured from here on is what the server takes, without what it has waited.
+            // From here on the time of the server is measured, without what it has waited.
             self.fanout.publish(Publish { at: now, ..said });
         }
         if let Some(node) = &self.node {
@@ -283,7 +283,7 @@ impl Room {
         }
         if !self.draining.is_empty() && self.fanout.is_idle() {
             for done in self.draining.drain(..) {
-                // Who asked may have given up at its deadline.
+                // The asker may have given up at its deadline.
                 let _ = done.send(());
             }
         }

@@ -17,9 +17,9 @@ pub(crate) const MAX_BATCH: usize = 256 * 1024;
 pub(crate) struct Batch {
     /// The bytes for all of them.
     pub(crate) span: Option<Span>,
-    /// Frames for one client each, behind those bytes.
+    /// Frames for one client each, after those bytes.
     pub(crate) relayed: Vec<(ConnectionId, Bytes)>,
-    /// Clients of this shard whose messages are in this batch or an earlier one: they may go on.
+    /// Clients of this shard whose messages are in this batch or an earlier one: they may continue.
     pub(crate) published: Vec<ConnectionId>,
     /// When the oldest message of the batch was read from its author.
     pub(crate) said_at: Option<Instant>,
@@ -31,9 +31,9 @@ pub(crate) struct Batch {
 #[derive(Clone, Debug)]
 pub(crate) struct Welcome {
     pub(crate) dialect: Dialect,
-    /// CORES 1, the roster, what was said before, its own CONOTIF, and the message of the day.
+    /// CORES 1, the roster, earlier messages, its own CONOTIF, and the message of the day.
     pub(crate) parts: Vec<Bytes>,
-    /// Where in the log the new member starts: behind its own CONOTIF.
+    /// Where in the log the new member starts: after its own CONOTIF.
     pub(crate) start: u64,
     /// How many CONOTIF of others are among the parts.
     pub(crate) announced: u64,

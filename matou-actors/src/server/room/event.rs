@@ -1,4 +1,4 @@
-//! What happens in the room, and what of it a client reads.
+//! The events of the room, and what a client reads of each.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::protocol::{
 /// The key of a member of revision 2, shared by all who keep it; a member of revision 1 has none.
 pub(crate) type MemberKey = Option<Arc<PublicKey>>;
 
-/// One event with its place in the order that everybody reads.
+/// One event with its place in the common order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomEvent<'a> {
     /// From 0; on the wire from 1.
@@ -42,7 +42,7 @@ pub(crate) enum EventKind<'a> {
         text: &'a MessageText,
         action: bool,
     },
-    /// `None` is no topic any more.
+    /// `None` removes the topic.
     Topic(Option<&'a MessageText>),
 }
 
@@ -143,7 +143,7 @@ fn encode_v1(event: &RoomEvent<'_>, out: &mut BytesMut) {
 }
 
 /// Appends the frame by which a client of revision 2 reads `event` later; nothing for an event that
-/// is no message.
+/// is not a message.
 pub(crate) fn encode_past(event: &RoomEvent<'_>, out: &mut BytesMut) {
     if let EventKind::Said { from, text, action } = event.kind {
         put_said(event, from, text, action, FROM_HISTORY, out);
@@ -172,7 +172,7 @@ fn encode_v2(event: &RoomEvent<'_>, out: &mut BytesMut) {
 
 /// A topic as frames hold it.
 pub(crate) fn topic_text(topic: Option<&MessageText>) -> Text<512> {
-    // What is a message is no longer, and of the same characters.
+    // A valid message stays one: it is no longer, and of the same characters.
     topic.and_then(|topic| Text::new(topic.as_str())).unwrap_or_default()
 }
 

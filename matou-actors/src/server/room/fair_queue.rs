@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use crate::server::shrink_sparse::ShrinkSparse as _;
 
-/// Flows that have had no more than their share are forgotten once there are so many entries.
+/// Flows that have had no more than their share are forgotten once there are this many entries.
 const SWEEP_AT: usize = 64;
 /// Shares are counted in fractions of what items cost, since many flows share one item.
 const UNIT: u64 = 1 << 16;
@@ -18,7 +18,7 @@ pub(super) struct FairQueue<K, T> {
     items: BTreeMap<Turn, Waiting<K, T>>,
     /// The share that a flow has had of which something has waited all the time.
     share: u64,
-    /// What flows have had that is more than that.
+    /// How much more than that each flow has had.
     had: HashMap<K, u64>,
     arrivals: u64,
     sweep_at: usize,
@@ -70,7 +70,7 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         Some(item)
     }
 
-    /// What comes next.
+    /// The next item.
     pub(super) fn first(&self) -> Option<&T> {
         self.items.first_key_value().map(|(_, next)| &next.item)
     }
@@ -140,7 +140,7 @@ mod tests {
             if let Some(flow) = back.take() {
                 queue.push(flow, 10, flow);
             }
-            // The other one comes back only after the next item was served.
+            // The other one returns only after the next item was served.
             if flow == 0 {
                 queue.push(0, 10, 0);
             } else {

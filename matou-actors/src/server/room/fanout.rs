@@ -1,8 +1,8 @@
 //! Group commit for the room: what to write to whom, and when.
 //!
 //! Each shard (an event loop with its share of the connections) writes one batch at a time.
-//! What is said meanwhile is gathered and leaves as one batch when the shard is done: alone a
-//! message leaves at once, under load one write covers many.
+//! Messages meanwhile are gathered and leave as one batch when the shard is done: alone a message
+//! leaves at once, under load one write covers many.
 
 mod commit;
 
@@ -26,7 +26,7 @@ use crate::server::room::roster::{EncodedRoster, Present};
 use crate::server::room::sequencer::{Change, LocalSequencer, Proposal, Sequencer};
 use crate::server::room::shard_state::{Relayed, ShardState};
 
-/// The log, who is in the room, and what each shard has still to write.
+/// The log, the members, and what each shard has still to write.
 #[derive(Debug)]
 pub(crate) struct Fanout {
     sequencer: Box<dyn Sequencer>,
@@ -93,12 +93,12 @@ impl Fanout {
         self.replay_roster = replay_roster;
     }
 
-    /// Sets how much of what was said is kept, and what newcomers get of it.
+    /// Sets how many messages are kept, and how many of them newcomers get.
     pub(crate) fn set_history(&mut self, limits: HistoryLimits) {
         self.history.set_limits(limits);
     }
 
-    /// Goes on behind what an earlier run of the server saved, before anything has happened.
+    /// Continues after what an earlier run of the server saved, before anything has happened.
     pub(crate) fn resume(&mut self, saved: &Saved, now: UnixMillis) {
         self.sequencer = Box::new(LocalSequencer::starting_at(saved.next));
         self.log = Log::starting_at(saved.next);
@@ -117,12 +117,12 @@ impl Fanout {
         self.log.end()
     }
 
-    /// Sets the name of the server, and the message of the day that comes from it.
+    /// Sets the name of the server, and the message of the day that it sends.
     pub(crate) fn set_motd(&mut self, from: &Username, lines: &[MessageText]) {
         self.greeting = Greeting::new(from, lines);
     }
 
-    /// Goes on with the topic of an earlier run of the server, before anything has happened.
+    /// Continues with the topic of an earlier run of the server, before anything has happened.
     pub(crate) fn restore_topic(&mut self, topic: Option<MessageText>) {
         self.topic = topic;
     }
@@ -161,16 +161,16 @@ impl Fanout {
         }
     }
 
-    /// Proposes what a client said; it may go on with the batch that holds the last of it
-    /// ([`Batch::published`]) and publishes no more until then, so that what waits here is
-    /// bounded by what each client may have in flight.
+    /// Proposes messages of a client; it may continue with the batch that contains the last of them
+    /// ([`Batch::published`]) and publishes no more until then, so that what waits here is bounded
+    /// by what each client may have in flight.
     pub(crate) fn publish(&mut self, said: Publish) {
         let Publish { route, from, texts, action, at, resumes, .. } = said;
         let publisher = resumes.then_some(route);
         self.propose(Change::Say { publisher, from, texts, action }, at);
     }
 
-    /// Says something to everybody in the name of the server.
+    /// Says something to the room in the name of the server.
     pub(crate) fn announce(&mut self, from: Username, text: MessageText, now: Instant) {
         let texts = vec![text];
         self.propose(Change::Say { publisher: None, from, texts, action: false }, now);
@@ -185,7 +185,7 @@ impl Fanout {
         self.sequencer.propose(Proposal { time, change });
     }
 
-    /// Goes on with what other servers have, before anything has happened here.
+    /// Continues with the state of other servers, before anything has happened here.
     pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>, topic: Option<MessageText>) {
         self.topic = topic;
         self.log = Log::starting_at(next);
@@ -199,7 +199,7 @@ impl Fanout {
         self.log.set_v2(self.v2_members > 0);
     }
 
-    /// What was proposed and not decided is void, with those who asked to join.
+    /// Undecided proposals are void, and so are requests to join.
     pub(crate) fn void(&mut self) {
         self.sequencer.void();
         self.joining.clear();
@@ -211,8 +211,8 @@ impl Fanout {
         &mut *self.sequencer
     }
 
-    /// Sends a member of revision 2 what was said before the event with the sequence `before`, and
-    /// lets it go on once that is written; how many messages that is.
+    /// Sends a member of revision 2 the messages before the event with the sequence `before`, and
+    /// lets it continue once that is written; returns how many messages that is.
     pub(crate) fn recall(&mut self, to: Route, before: u64, count: u32) -> u64 {
         let past = self.history.before(before, count, self.now);
         // Without any message the oldest event is the next one.
@@ -225,7 +225,7 @@ impl Fanout {
         past.messages
     }
 
-    /// Lets the publisher go on once what was appended is written.
+    /// Lets the publisher continue once what was appended is written.
     fn publishes(&mut self, publisher: Option<Route>) {
         let Some(publisher) = publisher else { return };
         let end = self.log.end();
@@ -234,9 +234,9 @@ impl Fanout {
         }
     }
 
-    /// Sends a frame about a step of `from` to one client, behind everything that was said and
-    /// announced before; nothing when `from` is not here. A leave takes a shorter way to the room
-    /// than the step before it, and no one may receive a request from a user who is known to be gone.
+    /// Sends a frame about a step of `from` to one client, after everything said and announced
+    /// before; nothing when `from` is not here. A leave takes a shorter way to the room than the
+    /// step before it, and no client may receive a request from a user known to have left.
     pub(crate) fn relay(&mut self, from: MemberId, to: Route, frame: Bytes) {
         if !self.roster.has(from) {
             return;

@@ -15,7 +15,7 @@ pub(super) struct Greeting {
 }
 
 impl Greeting {
-    /// The message of the day comes from the server.
+    /// The message of the day is sent in the name of the server.
     pub(super) fn new(server: &Username, motd: &[MessageText]) -> Self {
         let (mut v1, mut v2) = (BytesMut::new(), BytesMut::new());
         for text in motd {
@@ -32,7 +32,7 @@ impl Greeting {
     }
 
     /// CORES or WELCOME. `sequence` is that of the newcomer's own arrival; `present` members are
-    /// announced behind it.
+    /// announced after it.
     pub(super) fn first(
         &self,
         dialect: Dialect,

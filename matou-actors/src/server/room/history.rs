@@ -1,8 +1,8 @@
-//! What was said before, for those who come later or come back.
+//! Earlier messages, for newcomers and returning clients.
 //!
 //! The messages are kept as the bytes that a client of revision 2 reads, encoded once and shared by
 //! all who get them. They are in pieces: a newcomer gets a few of them, not one for each message,
-//! and what has become too old is freed piece by piece.
+//! and old messages are freed piece by piece.
 
 use std::collections::VecDeque;
 
@@ -33,12 +33,12 @@ pub(crate) struct HistoryLimits {
 pub(crate) struct History {
     limits: HistoryLimits,
     pieces: VecDeque<Piece>,
-    /// What is not in a piece yet.
+    /// Messages that are not in a piece yet.
     open: BytesMut,
     open_entries: VecDeque<Entry>,
     messages: usize,
     bytes: usize,
-    /// What is not in the file yet; `None` without a file.
+    /// Messages that are not in the file yet; `None` without a file.
     unsaved: Option<BytesMut>,
     /// The last messages for a newcomer of revision 1, and the sequence of the last of them.
     plain: Option<(u64, Past)>,
@@ -106,7 +106,7 @@ impl History {
         self.shorten();
     }
 
-    /// Goes on with the messages of a file, into which new ones are to be written.
+    /// Continues with the messages of a file, to which new ones are to be written.
     pub(crate) fn restore(&mut self, frames: &Bytes, now: UnixMillis) {
         self.unsaved = Some(BytesMut::new());
         self.keep(frames, |_| true);
@@ -114,7 +114,7 @@ impl History {
         self.expire(now);
     }
 
-    /// What was appended since this was called last and has to be written into a file.
+    /// The messages since the last call, which have to be written to a file.
     pub(crate) fn take_unsaved(&mut self) -> Bytes {
         self.unsaved.as_mut().map(|unsaved| unsaved.split().freeze()).unwrap_or_default()
     }
@@ -129,7 +129,7 @@ impl History {
         self.bytes
     }
 
-    /// Forgets what was said under that name, or all; how many messages that were.
+    /// Forgets the messages of that name, or all; returns how many.
     pub(crate) fn purge(&mut self, name: Option<&FoldedName>) -> usize {
         let (before, all) = (self.messages, self.all());
         self.pieces.clear();
@@ -165,9 +165,9 @@ impl History {
         }
     }
 
-    /// What a newcomer gets whose own join is the event `own`: everything behind the one that it has
-    /// seen last, or the last few messages. A `last_sequence` that is not reached yet is that of an
-    /// earlier run of the server.
+    /// What a newcomer gets whose own join is the event `own`: everything after the event that it
+    /// has seen last, or the last few messages. A `last_sequence` that is not reached yet is that
+    /// of an earlier run of the server.
     pub(crate) fn replay(
         &mut self,
         dialect: Dialect,
@@ -197,8 +197,8 @@ impl History {
         self.between(from, end)
     }
 
-    /// Puts what is open into a piece, and that together with the ones before it while these are
-    /// no larger: so there are few pieces, and a message is not copied often.
+    /// Puts the open messages into a piece, and that together with the ones before it while these
+    /// are no larger: so there are few pieces, and a message is not copied often.
     fn close(&mut self) {
         if !self.open_entries.is_empty() {
             let entries = std::mem::take(&mut self.open_entries);
@@ -221,7 +221,7 @@ impl History {
         }
     }
 
-    /// Forgets what is too old.
+    /// Forgets expired messages.
     pub(crate) fn expire(&mut self, now: UnixMillis) {
         let oldest = now.0.saturating_sub(self.limits.millis);
         while self.first().is_some_and(|entry| entry.at < oldest) {
@@ -283,7 +283,7 @@ impl History {
         past
     }
 
-    /// Revision 1 has no mark for what is old. Newcomers between two messages share the bytes.
+    /// Revision 1 has no mark for old messages. Newcomers between two messages share the bytes.
     fn replay_plain(&mut self) -> Past {
         let Some(last) = self.last().filter(|_| self.limits.replay_plain > 0) else {
             return Past::default();

@@ -1,9 +1,9 @@
-//! Keeping the history over restarts: one file, written by a thread of its own.
+//! Keeps the history over restarts: one file, written by a thread of its own.
 //!
-//! The file begins with HISTORYEND, whose sequence no event of the past has reached; then come the
-//! messages, as a client reads them. New ones are appended. Now and then the room replaces the whole
-//! file by what it still keeps, which also repairs whatever went wrong before: a disk that is slow
-//! or full costs the history, and nothing else.
+//! The file begins with HISTORYEND, whose sequence no past event has reached; then follow the
+//! messages, as a client reads them. New ones are appended. Now and then the room replaces the
+//! whole file by what it still keeps, which also repairs earlier damage: a disk that is slow or
+//! full costs the history, and nothing else.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -29,7 +29,7 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// Writes that may wait for the disk.
 const MAX_JOBS: usize = 4096;
-/// How long what was written may wait until it is safe from a loss of power.
+/// How long written messages may wait until they are safe from a loss of power.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How many events may have happened that are not in the file. A client that has seen them is not
 /// taken for one that has seen the events that follow.
@@ -54,7 +54,7 @@ pub(crate) struct HistoryWriter {
 #[derive(Debug, Default)]
 struct SharedState {
     queued: AtomicUsize,
-    /// The file lacks something: it has to be replaced.
+    /// The file is incomplete: it has to be replaced.
     stale: AtomicBool,
 }
 
@@ -166,8 +166,8 @@ impl HistoryWriter {
         }
     }
 
-    /// Replaces the file by these messages; `next` is the sequence of the next event. What comes out
-    /// of `done` says whether they are in the file.
+    /// Replaces the file by these messages; `next` is the sequence of the next event. `done`
+    /// resolves with whether they are in the file.
     pub(crate) fn replace(
         &self,
         mut frames: Vec<Bytes>,
@@ -213,7 +213,7 @@ impl WriterThread {
                 Ok(Job::Replace { frames, done }) => {
                     let outcome = self.replace(&frames).map_err(|error| error.to_string());
                     if let Some(done) = done {
-                        // Who asked may have given up.
+                        // The asker may have given up.
                         let _ = done.send(outcome);
                     }
                 }
@@ -277,7 +277,8 @@ impl WriterThread {
 fn replace(path: &Path, frames: &[Bytes]) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // Under a name of its own, for its owner alone: nothing that lies in the folder is written to.
+    // Under a name of its own, readable by its owner alone: no existing file of the folder is
+    // written to.
     let mut file = tempfile::Builder::new().prefix(".history-").tempfile_in(folder)?;
     for frames in frames {
         file.write_all(frames)?;

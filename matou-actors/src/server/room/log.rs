@@ -1,8 +1,9 @@
-//! The room's log: what everybody gets, once in memory, read by each at their own pace.
+//! The room's log: what all clients read, once in memory, each at their own pace.
 //!
 //! Events are appended, each encoded once per dialect, sealed into segments, and the segments form
-//! a chain. Positions are sequences of events. The holder of a segment can reach all that came
-//! after it, and keeps it alive; what everybody has read is freed by itself. A thousand stuck readers thus cost one log, not a thousand queues.
+//! a chain. Positions are sequences of events. The holder of a segment can reach everything after
+//! it, and keeps it alive; what all have read is freed by itself. A thousand stuck readers thus
+//! cost one log, not a thousand queues.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -22,7 +23,7 @@ pub(crate) struct Log {
     open: OpenSegment,
     /// There are readers of revision 2.
     has_v2: bool,
-    /// The sequence behind the last message.
+    /// The sequence after the last message.
     said: u64,
     last: Arc<Segment>,
 }
@@ -42,7 +43,7 @@ struct Encoding {
     starts: Vec<usize>,
 }
 
-/// A sealed run of events, with the way to what follows.
+/// A sealed run of events, with a link to the next.
 #[derive(Debug)]
 pub(crate) struct Segment {
     start: u64,
@@ -97,12 +98,12 @@ impl Log {
         Self { open: OpenSegment::default(), has_v2: false, said: 0, last: Arc::new(root) }
     }
 
-    /// The sequence behind the last event.
+    /// The sequence after the last event.
     pub(crate) fn end(&self) -> u64 {
         self.last.end() + self.open.events
     }
 
-    /// The sequence behind the last message.
+    /// The sequence after the last message.
     pub(crate) fn said(&self) -> u64 {
         self.said
     }
@@ -215,7 +216,7 @@ impl Segment {
         self.start
     }
 
-    /// The sequence behind the last event.
+    /// The sequence after the last event.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }

@@ -1,4 +1,4 @@
-//! One order of events for everybody, and their fan-out in batches.
+//! One order of events for all clients, and their fan-out in batches.
 
 pub(crate) mod actor;
 pub(crate) mod batch;

@@ -1,4 +1,4 @@
-//! How fast the room takes what is said, from one address and in all.
+//! The rates at which the room accepts messages, per address and in all.
 
 use std::time::Duration;
 

@@ -9,11 +9,11 @@ use crate::server::room::event::{Dialect, MemberKey, PerDialect};
 /// The most members of a run: few runs make a welcome short, and a leave has one encoded anew.
 const RUN: usize = 1024;
 
-/// Everybody in the room, in the order of their connections.
+/// The members of the room, in the order of their connections.
 ///
-/// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them:
-/// a leave changes one run, and newcomers share all the others with those before. A join at the
-/// end, as most are, adds to what is encoded and changes little of it.
+/// They are kept in runs, and the CONOTIF of each run are encoded when a newcomer needs them: a
+/// leave changes one run, and newcomers share all the others with those before. A join at the end,
+/// as most are, appends to the encoded bytes and changes little of them.
 ///
 /// One run of all, encoded anew for each newcomer, would be fast enough (34 µs for 10,000 members);
 /// but each newcomer who reads slowly would hold 180 kB of its own, instead of shared ones.
@@ -56,18 +56,18 @@ impl EncodedRoster {
         if let Some(run) = self.runs.get_mut(place) {
             return run.enter(present);
         }
-        // Behind a run that is full there are many to come: no growing in steps.
+        // After a full run many more will follow: reserve all of it.
         let many = if self.runs.is_empty() { 1 } else { RUN };
         let mut run = MemberRun::new(Vec::with_capacity(many));
         run.enter(present);
         self.runs.push(run);
     }
 
-    /// Makes room for `id` in or behind the run at `place`; where it belongs then.
+    /// Makes room for `id` in or after the run at `place`; returns where it belongs then.
     fn part(&mut self, place: usize, id: MemberId) -> usize {
         let is_last_run = place + 1 == self.runs.len();
         let Some(run) = self.runs.get_mut(place) else { return place };
-        // Most come in the order of their connections, and fill one run after the other.
+        // Most join in the order of their connections, and fill one run after the other.
         let comes_last = run.members.last().is_some_and(|last| last.id < id);
         if !(comes_last && is_last_run) {
             let rest = run.members.split_off(RUN / 2);

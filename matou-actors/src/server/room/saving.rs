@@ -12,7 +12,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(10);
 /// Bytes that the file may have beside twice those that are kept, before it is replaced.
 const SLACK: usize = 1024 * 1024;
 
-/// Hands what is new to the writer, and now and then everything.
+/// Hands new messages to the writer, and now and then all of them.
 #[derive(Debug)]
 pub(crate) struct Saving {
     writer: HistoryWriter,
@@ -27,12 +27,12 @@ impl Saving {
         Self { writer, length: 0, replaced_at: None }
     }
 
-    /// Saves what was said since the last time.
+    /// Saves the messages since the last time.
     pub(crate) fn save(&mut self, fanout: &mut Fanout, now: Instant) {
         let new = fanout.history_mut().take_unsaved();
         let is_due = |at: &Instant| now.saturating_duration_since(*at) >= RETRY_EVERY;
         if self.writer.is_stale() {
-            // What is new is part of everything.
+            // The new ones are among all.
             if self.replaced_at.as_ref().is_none_or(is_due) {
                 self.replace(fanout, now, None);
             }
@@ -45,7 +45,7 @@ impl Saving {
         }
     }
 
-    /// Replaces the file by what is kept. What comes out of `done` says whether that worked.
+    /// Replaces the file by what is kept. `done` resolves with whether that worked.
     pub(crate) fn replace(
         &mut self,
         fanout: &mut Fanout,

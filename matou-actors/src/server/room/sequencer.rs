@@ -33,8 +33,8 @@ pub(crate) enum Change {
     Refuse {
         member: MemberId,
     },
-    /// What one client said in a row. `publisher` may go on once it is written; the server's own
-    /// messages have none.
+    /// Consecutive messages of one client. `publisher` may continue once they are written; the
+    /// server's own messages have none.
     Say {
         publisher: Option<Route>,
         from: Username,
@@ -55,23 +55,22 @@ pub(crate) struct Committed {
 }
 
 /// Gives each proposal its place. An answer may take time: until it is committed no client reads of
-/// it, a new member is not admitted, and a publisher does not go on.
+/// it, a new member is not admitted, and a publisher waits.
 pub(crate) trait Sequencer: Debug {
     fn propose(&mut self, proposal: Proposal);
 
     /// The next proposal that was committed.
     fn committed(&mut self) -> Option<Committed>;
 
-    /// What was proposed and is to be decided elsewhere, and how often what was proposed became
-    /// void before.
+    /// Proposals to be decided elsewhere, and how often earlier ones became void.
     fn take_proposed(&mut self) -> (u64, Vec<Proposal>) {
         (0, Vec::new())
     }
 
-    /// What was decided elsewhere.
+    /// A decision made elsewhere.
     fn decide(&mut self, _: Decision, _: Instant) {}
 
-    /// What was proposed and not decided yet is void.
+    /// Undecided proposals are void.
     fn void(&mut self) {}
 
     /// Whether everything that was proposed is decided.
@@ -90,14 +89,14 @@ pub(crate) struct Decision {
     pub(crate) change: Change,
 }
 
-/// The order of several servers: what is proposed is decided by all of them.
+/// The order of several servers: all of them decide each proposal.
 #[derive(Debug, Default)]
 pub(crate) struct SharedSequencer {
     proposed: Vec<Proposal>,
-    /// When each was proposed that is not decided yet, and who waits for it.
+    /// When each undecided proposal was made, and who waits for it.
     waiting: VecDeque<(Instant, Option<Route>)>,
     committed: VecDeque<Committed>,
-    /// How often what was proposed became void.
+    /// How often proposals became void.
     generation: u64,
 }
 

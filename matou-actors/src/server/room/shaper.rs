@@ -1,9 +1,9 @@
-//! Traffic shaping: what is said enters the room at the rates of its address and of the room.
+//! Traffic shaping: messages enter the room at the rates of their address and of the room.
 //!
-//! Nothing is refused. What comes too fast waits here, and its client is not read meanwhile, so
-//! that at most one run of each client waits. Addresses share the rate of the room fairly, and the
-//! clients of one address share the rate of that one fairly: a client that says little hardly waits,
-//! however many others flood.
+//! Nothing is refused. What is too fast waits here, and its client is not read meanwhile, so that
+//! at most one run of each client waits. Addresses share the rate of the room fairly, and the
+//! clients of one address share the rate of that one fairly: a client that says little hardly
+//! waits, however many others flood.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use crate::server::token_bucket::{Rate, TokenBucket};
 /// What a message takes of the room's rate beside the bytes of its frame: the headers of packets
 /// on a slow line, and memory while a reader is behind.
 const OVERHEAD: usize = 64;
-/// A run that waits enters in pieces of so many messages: all who wait see that theirs go on.
+/// A waiting run enters in pieces of this many messages: all clients see theirs progress.
 const PIECE: usize = 4;
-/// Addresses that have used up nothing are dropped once there are so many entries.
+/// Addresses with full budgets are dropped once there are this many entries.
 const SWEEP_AT: usize = 64;
 
-/// What has been used of the rates, and what waits for them.
+/// The used part of the rates, and the waiting runs.
 #[derive(Debug)]
 pub(crate) struct Shaper {
     rates: RoomRates,
@@ -113,7 +113,7 @@ impl Shaper {
         }
     }
 
-    /// The next of an address; what is left of its run goes on waiting.
+    /// The next run of an address; the rest of it keeps waiting.
     fn take_piece(&mut self, address: AddressPrefix) -> Option<Publish> {
         let source = self.sources.get_mut(&address)?;
         let mut said = source.queue.pop(|said| cost(said, PIECE))?;
@@ -138,7 +138,8 @@ impl Shaper {
         self.resting.first().map(|&(until, _)| until.max(is_free_at))
     }
 
-    /// Drops what waits of a member that has left: the others would read it behind the leave.
+    /// Drops the waiting messages of a member that has left: the others would read them after the
+    /// leave.
     pub(crate) fn forget(&mut self, member: MemberId) {
         let Some((address, turn)) = self.waiting.remove(&member) else { return };
         if let Some(source) = self.sources.get_mut(&address) {
@@ -146,7 +147,7 @@ impl Shaper {
         }
     }
 
-    /// Changes the rates, also for what waits already.
+    /// Changes the rates, also for waiting runs.
     pub(crate) fn set_rates(&mut self, rates: RoomRates, now: Instant) {
         self.rates = rates;
         if let Some(rate) = rates.room_bytes {
@@ -192,7 +193,7 @@ impl Shaper {
         }
     }
 
-    /// How long the room takes nothing.
+    /// How long the room accepts nothing.
     fn debt(&self, now: Instant) -> Duration {
         debt(self.used, self.rates.room_bytes, now)
     }

@@ -38,7 +38,7 @@ pub(super) struct Relayed {
     pub(super) from: MemberId,
     pub(super) to: ConnectionId,
     pub(super) frame: Bytes,
-    /// The end of the log that it comes behind.
+    /// The end of the log that it follows.
     pub(super) end: u64,
 }
 
@@ -59,7 +59,7 @@ impl ShardState {
         self.reader = reader;
     }
 
-    /// Lets a connection go on once the log is written up to `end`.
+    /// Lets a connection continue once the log is written up to `end`.
     pub(super) fn publishes(&mut self, end: u64, publisher: ConnectionId) {
         self.publishers.push_back((end, publisher));
     }

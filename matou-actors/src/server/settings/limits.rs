@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::error::SettingError;
 use crate::server::room::batch::MAX_BATCH;
 
-/// A client whose socket is full for a moment has a batch that waits, and gets the next one behind
-/// it: with less room everybody who is briefly behind would be cut off.
+/// A client whose socket is full for a moment has a batch waiting, and gets the next one after it:
+/// with less room every client that is briefly behind would be cut off.
 const LEAST_QUEUE: usize = 2 * MAX_BATCH;
 
 /// Section `limits`.
@@ -21,7 +21,7 @@ pub struct Limits {
     pub unjoined_per_address: usize,
     /// Connections for each address (each /64 in IPv6).
     pub per_address: usize,
-    /// New connections a minute for each address (each /64 in IPv6), on average; 0 is no limit.
+    /// New connections a minute for each address (each /64 in IPv6), on average; 0 means no limit.
     pub connects_per_minute: u32,
     /// New connections at once for each address (each /64 in IPv6).
     pub connect_burst: u32,
@@ -37,17 +37,17 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Seconds that the oldest byte may wait for a client.
     pub lag_seconds: u64,
-    /// Messages a second for each client, on average; 0 is no limit.
+    /// Messages a second for each client, on average; 0 means no limit.
     pub messages_per_second: u32,
     /// Messages at once for each client.
     pub message_burst: u32,
-    /// Bytes a second for each client, on average; 0 is no limit.
+    /// Bytes a second for each client, on average; 0 means no limit.
     pub bytes_per_second: u32,
     /// Bytes at once for each client.
     pub byte_burst: u32,
-    /// How many clients with full rates one address (one /64 in IPv6) may have; 0 is no limit.
+    /// How many clients with full rates one address (one /64 in IPv6) may have; 0 means no limit.
     pub rates_per_address: u32,
-    /// Bytes a second of all messages, 64 for each included; 0 is no limit.
+    /// Bytes a second of all messages, 64 for each included; 0 means no limit.
     pub room_bytes_per_second: u32,
     /// Bytes at once of all messages.
     pub room_byte_burst: u32,
@@ -80,7 +80,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks what types cannot say, apart from numbers that must not be 0.
+    /// Checks what types cannot express, apart from numbers that must not be 0.
     pub(super) fn check(&self) -> Result<(), SettingError> {
         if self.connects_per_minute > 0 && self.connect_burst == 0 {
             return Err(SettingError {

@@ -59,7 +59,7 @@ pub struct HistorySettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClusterSettings {
-    /// Addresses of NATS servers, `nats://HOST:PORT,...`; empty is no cluster.
+    /// Addresses of NATS servers, `nats://HOST:PORT,...`; without any there is no cluster.
     pub nats: String,
     /// The name that all servers of the room have in common.
     pub room: String,
@@ -86,7 +86,7 @@ pub struct PrivateSettings {
     pub request_seconds: u64,
     /// Requests that may wait for one user.
     pub pending_per_target: usize,
-    /// Requests that one user may make in a minute; 0 is no limit.
+    /// Requests that one user may make in a minute; 0 means no limit.
     pub requests_per_minute: u32,
 }
 
@@ -100,7 +100,7 @@ pub struct SecuritySettings {
     pub plain: PlainClients,
     /// File of the password that users need; empty needs none.
     pub password_file: PathBuf,
-    /// File of the keys that are admitted; empty admits everybody.
+    /// File of the keys that are admitted; empty admits all.
     pub admitted_keys: PathBuf,
 }
 
@@ -114,7 +114,7 @@ impl SecuritySettings {
     }
 }
 
-/// What becomes of clients that are not encrypted.
+/// How clients that are not encrypted are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlainClients {
@@ -131,7 +131,7 @@ pub enum PlainClients {
 pub struct NamesSettings {
     /// Days that a name belongs to the key that used it last; 0 is not at all.
     pub keep_days: u32,
-    /// New names an hour for each address (each /64 in IPv6); 0 is no limit.
+    /// New names an hour for each address (each /64 in IPv6); 0 means no limit.
     pub new_per_hour: u32,
     /// The database that keeps them over restarts; empty is the default place.
     pub store: PathBuf,

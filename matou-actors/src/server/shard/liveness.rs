@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// In so many steps each connection is looked at once, so that no step takes long.
+/// In this many steps each connection is checked once, so that no step takes long.
 const STEPS: usize = 10;
 
-/// When to look at which connection, and who counts as gone.
+/// When to check which connection, and which of them count as gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LivenessSweep {
     step: Duration,
@@ -14,7 +14,7 @@ pub(crate) struct LivenessSweep {
 }
 
 impl LivenessSweep {
-    /// Looks at a tenth of the connections each `step`; who has shown no sign of life for
+    /// Checks a tenth of the connections each `step`; a client without a sign of life for
     /// `patience` is gone.
     pub(crate) fn new(step: Duration, patience: Duration) -> Self {
         Self { step, patience, turn: 0 }
@@ -25,7 +25,7 @@ impl LivenessSweep {
         self.step
     }
 
-    /// Goes on to the next step.
+    /// Advances to the next step.
     pub(crate) fn advance(&mut self) {
         self.turn = (self.turn + 1) % STEPS;
     }
@@ -35,7 +35,7 @@ impl LivenessSweep {
         slot % STEPS == self.turn
     }
 
-    /// Whether a client that has shown no sign of life for `silence` is gone.
+    /// Whether a client without a sign of life for `silence` is gone.
     pub(crate) fn is_gone(&self, silence: Duration) -> bool {
         silence >= self.patience
     }

@@ -15,10 +15,10 @@ use crate::server::registry::bound_names::{Binding, NameChange};
 
 /// By folded name: the name, its key, and the seconds (since 1970) of its first and last use.
 const NAMES: TableDefinition<'_, &str, (&str, &[u8; 32], i64, i64)> = TableDefinition::new("names");
-/// What is no name, by what it is; the topic under [`TOPIC`].
+/// Entries that are not names, by their kind; the topic under [`TOPIC`].
 const ROOM: TableDefinition<'_, &str, &str> = TableDefinition::new("room");
 const TOPIC: &str = "topic";
-/// Bytes of memory for what was read lately: all of it is read once.
+/// Bytes of memory for the read cache: everything is read once.
 const CACHE: usize = 1024 * 1024;
 
 /// An open database, and what it held.
@@ -53,7 +53,7 @@ pub enum StoreError {
     /// Another server has it open.
     #[error("the database {} is in use by another server; set names.store to a file of its own", .0.display())]
     InUse(PathBuf),
-    /// It is there, and it is not what it should be.
+    /// It exists, and is not as expected.
     #[error(
         "the database {} is damaged: {reason}; restore a copy, or move it away to start without \
          names that belong to keys", path.display()
@@ -78,7 +78,7 @@ impl Store {
     /// Opens the database at `path` and reads it; makes one, and its folder, if there is none.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         make_file(path).map_err(|error| unusable(path, &error))?;
-        // What is damaged in a way that the database does not expect must not end the server.
+        // Damage that the database does not expect must not end the server.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = open(path).map_err(|error| refused(path, error))?;
             let stored = read(&database).map_err(|reason| damaged(path, reason))?;
@@ -117,13 +117,14 @@ fn check_copy(path: &Path) -> Result<(), StoreError> {
     read(&database).map(drop).map_err(|reason| damaged(path, reason))
 }
 
-/// Opens a database that is there.
+/// Opens an existing database.
 pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
     // `create` and not `open`: it also takes the empty file of a first start.
     Builder::new().set_cache_size(CACHE).create(path)
 }
 
-/// Writes `changes`; after a crash at any moment all of them are there or none. Waits for the disk.
+/// Writes `changes`; after a crash at any moment all of them are stored or none. Waits for the
+/// disk.
 pub(super) fn write(database: &Database, changes: &StoreChanges) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     if let Some(NewTopic(topic)) = &changes.topic {

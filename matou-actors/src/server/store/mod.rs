@@ -1,4 +1,4 @@
-//! The database in which the server keeps over restarts what is no setting.
+//! The database in which the server keeps state over restarts that is not a setting.
 
 pub(crate) mod database;
 pub(crate) mod writer;

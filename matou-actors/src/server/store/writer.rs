@@ -1,4 +1,4 @@
-//! Writing to the database, on a thread of its own: a disk that is slow or full delays no one.
+//! Writes to the database, on a thread of its own: a disk that is slow or full delays no actor.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,14 +15,14 @@ use super::database::{NewTopic, Store, StoreChanges, Stored, open, write};
 use crate::protocol::{FoldedName, MessageText};
 use crate::server::registry::bound_names::{Binding, MOST, NameChange};
 
-/// What changes within this time is written together.
+/// Changes within this time are written together.
 const GATHER: Duration = Duration::from_millis(200);
-/// When a write failed, the next try comes after this.
+/// How long after a failed write the next try follows.
 const RETRY: Duration = Duration::from_secs(10);
 /// The most names of which changes wait for the disk: all that there can be, and as many removed ones.
 const MOST_WAITING: usize = 2 * MOST;
 
-/// Takes what is to be written. Clones share one thread.
+/// Accepts changes to be written. Clones share one thread.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreWriter(Arc<WriteQueue>);
 
@@ -81,7 +81,7 @@ impl StoreWriter {
         self.0.changed.notify_one();
     }
 
-    /// Writes what waits and closes the database; the answer comes when that is done.
+    /// Writes pending changes and closes the database; answered when that is done.
     pub(crate) fn close(&self, closed: oneshot::Sender<()>) {
         self.0.lock().closing = Some(closed);
         self.0.changed.notify_one();
@@ -129,7 +129,7 @@ impl WriterThread {
             }
             if let Some(closed) = closing {
                 drop(self.database);
-                // Who waits for it may have given up.
+                // The waiting side may have given up.
                 let _ = closed.send(());
                 return;
             }
@@ -156,7 +156,7 @@ impl WriterThread {
         }
         self.is_failing = written.is_err();
         if self.is_failing {
-            // After an error the database takes nothing more until it is opened again.
+            // After an error the database accepts nothing more until it is reopened.
             self.database = None;
         }
         written.is_ok()

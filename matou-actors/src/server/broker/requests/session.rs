@@ -8,7 +8,7 @@ use crate::server::broker::session_request::SessionRequest;
 use crate::server::registry::directory::Member;
 
 impl Requests {
-    /// ASK: `asker` asks `asked`. What is ignored is not to be answered.
+    /// ASK: `asker` asks `asked`. An ignored one is not to be answered.
     pub(crate) fn ask_for_session(
         &mut self,
         request: SessionRequest,
@@ -55,7 +55,7 @@ impl Requests {
         Ok(())
     }
 
-    /// CANDIDATES: `by`, who asked, says where they are, which ends the request.
+    /// CANDIDATES: `by`, the asker, sends its addresses, which ends the request.
     pub(crate) fn offer_candidates(
         &mut self,
         by: &Member,
@@ -70,7 +70,7 @@ impl Requests {
         Ok(request)
     }
 
-    /// Takes the requests that came to nothing; their askers are to be informed.
+    /// Takes the failed requests; their askers are to be informed.
     pub(crate) fn take_declined(&mut self) -> Vec<(SessionRequest, Declined)> {
         std::mem::take(&mut self.declined)
     }

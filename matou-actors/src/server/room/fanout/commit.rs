@@ -1,4 +1,4 @@
-//! What follows for the room from what was committed.
+//! The consequences of committed changes.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::server::room::roster::Present;
 use crate::server::room::sequencer::{Change, Committed, Proposal};
 
 impl Fanout {
-    /// Appends what was committed; the new members among it, and what each gets first.
+    /// Appends what was committed; returns the new members among it, and what each gets first.
     pub(crate) fn commit(&mut self) -> Vec<(Route, Username, Welcome)> {
         let mut admitted = Vec::new();
         let now = self.now;
@@ -30,7 +30,7 @@ impl Fanout {
                     if let Some(replaced) = replaces {
                         self.replace(replaced);
                     }
-                    // Who has left meanwhile, or joins elsewhere, is not waiting here.
+                    // A newcomer that has left meanwhile, or joins elsewhere, is not waiting here.
                     let newcomer = self.joining.remove(&member);
                     let seen = newcomer.map_or(0, |newcomer| newcomer.last_sequence);
                     let place = (first, time);
@@ -123,8 +123,8 @@ impl Fanout {
         }
     }
 
-    /// What a member asked of others and was not handed out yet is void when it leaves: they would
-    /// read it behind the leave.
+    /// Undelivered requests of a departing member are void: the others would read them after the
+    /// leave.
     fn left(&mut self, member: MemberId, reason: LeaveReason, sequence: u64, time: Instant) {
         if let Some(Present { name, key, .. }) = self.roster.leave(member) {
             for shard in &mut self.shards {
