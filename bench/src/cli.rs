@@ -71,6 +71,9 @@ enum Action {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// Speak revision 2, encrypted.
+        #[arg(long)]
+        encrypted: bool,
     },
 }
 
@@ -146,7 +149,7 @@ pub(crate) fn run() -> Outcome<()> {
         }
         Action::Load(load) => run_load(&load),
         Action::Report { results, document } => report::write(&Session::load(&results)?, &document),
-        Action::Bare { listen } => bare::serve(listen),
+        Action::Bare { listen, encrypted } => bare::serve(listen, encrypted),
     }
 }
 

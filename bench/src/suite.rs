@@ -91,7 +91,7 @@ pub(crate) fn quick() -> Vec<Task> {
 /// The smallest scenario, for correctness only.
 pub(crate) fn smoke() -> Vec<Task> {
     let plan = Plan { warmup: Duration::ZERO, ..Plan::seconds(0.3) };
-    let brands = vec![Brand::Bare, Brand::Matou, Brand::MatouEncrypted];
+    let brands = vec![Brand::Bare, Brand::BareEncrypted, Brand::Matou, Brand::MatouEncrypted];
     vec![Task { scenario: Scenario::Smoke, brands, rounds: 1, plan }]
 }
 

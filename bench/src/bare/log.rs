@@ -24,9 +24,9 @@ impl Log {
         start.and_then(|start| self.bytes.get(start..)).unwrap_or_default()
     }
 
-    /// Adds to the end.
-    pub(super) fn append(&mut self, run: &[u8]) {
-        self.bytes.extend_from_slice(run);
+    /// Where to add to the end.
+    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 
     /// Forgets what lies before `cursor`.
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn positions_stay_when_the_beginning_is_forgotten() {
         let mut log = Log::default();
-        log.append(b"abcdef");
+        log.tail().extend_from_slice(b"abcdef");
         log.forget(4);
-        log.append(b"g");
+        log.tail().extend_from_slice(b"g");
         assert_eq!((log.end(), log.len()), (7, 3));
         assert_eq!(log.since(5), b"fg");
         assert_eq!(log.since(2), b"");

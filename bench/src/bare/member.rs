@@ -5,23 +5,11 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 
+use super::frames::{Request, Revision};
 use super::log::Log;
+use super::tls::Tls;
 
-const COREQ: u32 = 0;
-const CONOTIF: u32 = 2;
-const MSG: u32 = 3;
-const MSGBC: u32 = 4;
-const DISCONOTIF: u32 = 6;
-const ACCEPTED: [u8; 5] = [0, 0, 0, 1, 1];
-
-/// What a client asks for; names and texts come with their sizes in front, as they go out again.
-#[derive(Debug)]
-pub(super) enum Request<'a> {
-    Join(&'a [u8]),
-    Say(&'a [u8]),
-}
-
-/// CONOTIF of everybody who is there. It only grows; on a leave there is a new one.
+/// The frames that name everybody who is there. It only grows; on a leave there is a new one.
 pub(super) type Roster = Rc<RefCell<Vec<u8>>>;
 
 /// The part of a roster that a newcomer gets, and how much of it, and of the answer before it,
@@ -34,9 +22,10 @@ struct Welcome {
 }
 
 /// A connection, what is left of a frame, and how far it has read the log.
-#[derive(Debug)]
 pub(super) struct Member {
     socket: TcpStream,
+    /// In revision 2.
+    tls: Option<Tls>,
     partial: Vec<u8>,
     /// The name behind its size; empty until the client joins.
     name: Box<[u8]>,
@@ -48,11 +37,12 @@ pub(super) struct Member {
 
 impl Member {
     /// Takes a fresh connection.
-    pub(super) fn new(socket: TcpStream) -> io::Result<Self> {
+    pub(super) fn new(socket: TcpStream, tls: Option<Tls>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         Ok(Self {
             socket,
+            tls,
             partial: Vec::new(),
             name: Box::default(),
             cursor: 0,
@@ -83,31 +73,30 @@ impl Member {
         self.welcome = Some(Box::new(Welcome { roster, end, written: 0 }));
     }
 
-    /// Puts CONOTIF of this client in the log.
-    pub(super) fn announce(&self, log: &mut Log) {
-        log.append(&CONOTIF.to_be_bytes());
-        log.append(&self.name);
+    fn revision(&self) -> Revision {
+        if self.tls.is_some() { Revision::Two } else { Revision::One }
     }
 
-    /// Puts the same frame in a roster; nothing before the client has joined.
+    /// Puts in the log that the client has joined.
+    pub(super) fn announce(&self, log: &mut Log) {
+        self.revision().put_joined(&self.name, log.tail());
+    }
+
+    /// Puts in a roster that the client is there; nothing before it has joined.
     pub(super) fn enrol(&self, roster: &mut Vec<u8>) {
         if !self.name.is_empty() {
-            roster.extend_from_slice(&CONOTIF.to_be_bytes());
-            roster.extend_from_slice(&self.name);
+            self.revision().put_present(&self.name, roster);
         }
     }
 
-    /// Puts MSGBC in the log; the text comes behind its size.
-    pub(super) fn say(&self, sized: &[u8], log: &mut Log) {
-        log.append(&MSGBC.to_be_bytes());
-        log.append(&self.name);
-        log.append(sized);
+    /// Puts a message in the log; the text comes behind its size.
+    pub(super) fn say(&self, text: &[u8], log: &mut Log) {
+        self.revision().put_said(&self.name, text, log.tail());
     }
 
-    /// Puts DISCONOTIF in the log.
+    /// Puts in the log that the client has left.
     pub(super) fn sign_out(&self, log: &mut Log) {
-        log.append(&DISCONOTIF.to_be_bytes());
-        log.append(&self.name);
+        self.revision().put_left(&self.name, log.tail());
     }
 
     /// Reads all there is and hands over each request; false when the client is done.
@@ -120,7 +109,11 @@ impl Member {
             let kept = self.partial.len();
             let Some((head, room)) = input.split_at_mut_checked(kept) else { return false };
             let size = room.len();
-            let read = match self.socket.read(room) {
+            let read = match &mut self.tls {
+                Some(tls) => tls.read(&self.socket, room),
+                None => self.socket.read(room),
+            };
+            let read = match read {
                 Ok(0) => return false,
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
@@ -128,64 +121,82 @@ impl Member {
             };
             head.copy_from_slice(&self.partial);
             let mut rest = input.get(..kept + read).unwrap_or_default();
-            while let Some((kind, sized, length)) = frame(rest) {
-                match kind {
-                    COREQ if self.name.is_empty() => take(self, Request::Join(sized)),
-                    MSG if !self.name.is_empty() => take(self, Request::Say(sized)),
-                    _ => return false,
+            loop {
+                let Ok(request) = self.revision().request(rest) else { return false };
+                let Some((request, length)) = request else { break };
+                if matches!(request, Request::Join(_)) != self.name.is_empty() {
+                    return false;
                 }
+                take(self, request);
                 rest = rest.get(length..).unwrap_or_default();
             }
             self.partial.clear();
             self.partial.extend_from_slice(rest);
-            if read < size {
+            if read < size && self.tls.is_none() {
                 return true;
             }
         }
     }
 
-    /// Writes what the client has not got yet, in one call; false when it is gone.
-    pub(super) fn write(&mut self, log: &Log) -> bool {
+    /// Writes what the client has not got yet; `scratch` is for what is encrypted. False when the
+    /// client is gone.
+    pub(super) fn write(&mut self, log: &Log, scratch: &mut Vec<u8>) -> bool {
         if self.blocked || self.name.is_empty() {
             return true;
         }
-        if self.welcome.is_some() && !self.write_welcome() {
+        if self.welcome.is_some() && !self.write_welcome(scratch) {
             return false;
         }
-        let new = log.since(self.cursor);
-        if self.blocked || new.is_empty() {
-            return true;
-        }
-        match self.write_some(new) {
-            Some(written) => {
-                self.cursor += u64::try_from(written).unwrap_or(0);
-                true
+        loop {
+            let new = log.since(self.cursor);
+            if self.blocked || new.is_empty() {
+                return true;
             }
-            None => false,
+            match self.write_some(new, scratch) {
+                Some(written) => self.cursor += u64::try_from(written).unwrap_or(0),
+                None => return false,
+            }
         }
     }
 
-    fn write_welcome(&mut self) -> bool {
+    fn write_welcome(&mut self, scratch: &mut Vec<u8>) -> bool {
         let Some(mut welcome) = self.welcome.take() else { return true };
-        let roster = welcome.roster.borrow();
-        let answer = ACCEPTED.get(welcome.written..).unwrap_or_default();
-        let start = welcome.written.saturating_sub(ACCEPTED.len());
-        let names = roster.get(start..welcome.end).unwrap_or_default();
-        let whole = answer.len() + names.len();
-        let slices = [IoSlice::new(answer), IoSlice::new(names)];
-        let written = self.socket.write_vectored(&slices);
-        drop(roster);
-        let Some(written) = self.count(written, whole) else { return false };
-        welcome.written += written;
-        if written < whole {
+        let accepted = self.revision().accepted();
+        let whole = accepted.len() + welcome.end;
+        while welcome.written < whole && !self.blocked {
+            let roster = welcome.roster.borrow();
+            let answer = accepted.get(welcome.written..).unwrap_or_default();
+            let start = welcome.written.saturating_sub(accepted.len());
+            let names = roster.get(start..welcome.end).unwrap_or_default();
+            let written = if self.tls.is_some() {
+                self.write_some(if answer.is_empty() { names } else { answer }, scratch)
+            } else {
+                let slices = [IoSlice::new(answer), IoSlice::new(names)];
+                let written = self.socket.write_vectored(&slices);
+                self.count(written, answer.len() + names.len())
+            };
+            drop(roster);
+            let Some(written) = written else { return false };
+            welcome.written += written;
+        }
+        if welcome.written < whole {
             self.welcome = Some(welcome);
         }
         true
     }
 
-    fn write_some(&mut self, run: &[u8]) -> Option<usize> {
-        let written = self.socket.write(run);
-        self.count(written, run.len())
+    fn write_some(&mut self, run: &[u8], scratch: &mut Vec<u8>) -> Option<usize> {
+        let Some(tls) = &mut self.tls else {
+            let written = self.socket.write(run);
+            return self.count(written, run.len());
+        };
+        match tls.write(&self.socket, run, scratch) {
+            Ok((written, everything)) => {
+                self.blocked = !everything;
+                Some(written)
+            }
+            error => self.count(error.map(|(written, _)| written), run.len()),
+        }
     }
 
     /// Bytes that the kernel took of so many; `None` when the connection is broken.
@@ -202,12 +213,4 @@ impl Member {
             Err(_) => None,
         }
     }
-}
-
-/// The first frame: its type, its field with the size in front, its length.
-fn frame(input: &[u8]) -> Option<(u32, &[u8], usize)> {
-    let (kind, rest) = input.split_first_chunk::<4>()?;
-    let size = u32::from_be_bytes(*rest.first_chunk::<4>()?);
-    let sized = rest.get(..4 + usize::try_from(size).ok()?)?;
-    Some((u32::from_be_bytes(*kind), sized, 4 + sized.len()))
 }

@@ -1,20 +1,27 @@
 //! The bare fan-out server: one thread, one `epoll`, one shared log, a cursor for each client.
 //!
 //! It checks nothing, limits nothing and logs nothing. What it costs is what the kernel costs:
-//! the measure for every server that does more.
+//! the measure for every server that does more. Encrypted, the cipher comes on top, and nothing else.
 
+mod frames;
 mod log;
 mod member;
+mod tls;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventFlags};
 
+use rustls::ServerConfig;
+
+use self::frames::Request;
 use self::log::Log;
-use self::member::{Member, Request, Roster};
+use self::member::{Member, Roster};
+use self::tls::Tls;
 use crate::error::{Context, Outcome};
 
 const LISTENER: u64 = u64::MAX;
@@ -25,9 +32,10 @@ const LOG_TRIM: usize = 256 * 1024;
 /// Members that are further behind than this are dropped.
 const LOG_BYTES: usize = 4 * 1024 * 1024;
 
-/// Serves for ever.
-pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
-    let mut server = Server::bind(address)?;
+/// Serves for ever, with the frames of revision 2 and its encryption or those of revision 1.
+pub(crate) fn serve(address: SocketAddr, encrypted: bool) -> Outcome<()> {
+    let tls = encrypted.then(tls::config).transpose()?;
+    let mut server = Server::bind(address, tls)?;
     let bound = server.listener.local_addr().context("learn the address")?;
     println!("listening on {bound}");
     io::stdout().flush().context("say the address")?;
@@ -45,10 +53,13 @@ struct Server {
     log: Log,
     roster: Roster,
     input: Vec<u8>,
+    tls: Option<Arc<ServerConfig>>,
+    /// Room for what is encrypted.
+    scratch: Vec<u8>,
 }
 
 impl Server {
-    fn bind(address: SocketAddr) -> Outcome<Self> {
+    fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Outcome<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -72,6 +83,8 @@ impl Server {
             log: Log::default(),
             roster: Roster::default(),
             input: vec![0; INPUT],
+            tls,
+            scratch: Vec::new(),
         })
     }
 
@@ -99,7 +112,8 @@ impl Server {
 
     fn accept(&mut self) {
         while let Ok((socket, _)) = self.listener.accept() {
-            let Ok(member) = Member::new(socket) else { continue };
+            let Ok(tls) = self.tls.as_ref().map(Tls::new).transpose() else { continue };
+            let Ok(member) = Member::new(socket, tls) else { continue };
             let index = self.free.pop().unwrap_or(self.members.len());
             let token = epoll::EventData::new_u64(u64::try_from(index).unwrap_or(LISTENER));
             // Edges in both directions, so that no interest ever has to be changed.
@@ -139,7 +153,7 @@ impl Server {
     fn write_all(&mut self) {
         for index in 0..self.members.len() {
             let Some(Some(member)) = self.members.get_mut(index) else { continue };
-            if !member.write(&self.log) {
+            if !member.write(&self.log, &mut self.scratch) {
                 self.drop_member(index);
             }
         }

@@ -86,7 +86,7 @@ impl Plan {
 pub(crate) fn run(scenario: Scenario, server: &mut Server, plan: Plan) -> Outcome<Figures> {
     match server.brand() {
         Brand::Bare | Brand::Matou | Brand::MatouCluster => run_as(Matou, scenario, server, plan),
-        Brand::MatouEncrypted => run_as(Encrypted, scenario, server, plan),
+        Brand::BareEncrypted | Brand::MatouEncrypted => run_as(Encrypted, scenario, server, plan),
         Brand::Redis => run_as(Redis, scenario, server, plan),
         Brand::Nats | Brand::NatsAll => run_as(Nats, scenario, server, plan),
         Brand::Ngircd | Brand::Inspircd => run_as(Irc, scenario, server, plan),

@@ -61,7 +61,11 @@ pub(super) fn run<D: Dialect + Copy>(
 /// Where to begin: what each about keeps on two cores, so that few trials find the limit.
 fn first_rate(brand: Brand) -> f64 {
     match brand {
-        Brand::Bare | Brand::Matou | Brand::MatouEncrypted | Brand::MatouCluster => 6_400.0,
+        Brand::Bare
+        | Brand::BareEncrypted
+        | Brand::Matou
+        | Brand::MatouEncrypted
+        | Brand::MatouCluster => 6_400.0,
         Brand::Redis => 800.0,
         Brand::Ngircd | Brand::Inspircd => 250.0,
         Brand::Nats | Brand::NatsAll => 50.0,

@@ -23,6 +23,10 @@ pub(super) fn command(
             command.args(["bare", "--listen", &address.to_string()]);
             return Ok(command);
         }
+        Brand::BareEncrypted => {
+            command.args(["bare", "--encrypted", "--listen", &address.to_string()]);
+            return Ok(command);
+        }
         Brand::Matou | Brand::MatouEncrypted => {
             command.args(["server", "-c", "server.toml", "--listen", &address.to_string()]);
             ("server.toml", MATOU.to_owned())

@@ -26,6 +26,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 #[allow(missing_docs)]
 pub(crate) enum Brand {
     Bare,
+    /// The same with encrypted clients of revision 2.
+    BareEncrypted,
     Matou,
     /// Matou with encrypted clients of revision 2.
     MatouEncrypted,
@@ -50,6 +52,7 @@ impl Brand {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bare => "bare fan-out",
+            Self::BareEncrypted => "bare fan-out, encrypted",
             Self::Matou => "Matou",
             Self::MatouEncrypted => "Matou, encrypted",
             Self::MatouCluster => "Matou, 3 nodes",
@@ -65,7 +68,9 @@ impl Brand {
     /// The program, or which one is missing.
     pub(crate) fn program(self) -> Outcome<PathBuf> {
         match self {
-            Self::Bare => std::env::current_exe().context("find this program"),
+            Self::Bare | Self::BareEncrypted => {
+                std::env::current_exe().context("find this program")
+            }
             Self::Matou | Self::MatouEncrypted | Self::MatouCluster => matou(),
             Self::Redis => installed("redis-server"),
             Self::Nats | Self::NatsAll => installed("nats-server"),
