@@ -21,9 +21,9 @@ fn three_clients_chat() {
     bea.say("//help is no command here");
     cyd.say("Ünïcödé 🐈");
     for client in [&mut ada, &mut bea, &mut cyd] {
-        client.heard("Ada", "hello from Ada");
-        client.heard("Bea", "/help is no command here");
-        client.heard("Cyd", "Ünïcödé 🐈");
+        client.wait_for_message("Ada", "hello from Ada");
+        client.wait_for_message("Bea", "/help is no command here");
+        client.wait_for_message("Cyd", "Ünïcödé 🐈");
     }
     ada.say("/who");
     assert_eq!(ada.any("present")["usernames"], serde_json::json!(["Ada", "Bea", "Cyd"]));
@@ -45,7 +45,7 @@ fn piped_input_faster_than_the_server_reads_is_sent_completely() {
     }
     bob.end_of_input();
     for number in 0..200 {
-        ada.heard("Bob", &format!("line {number}"));
+        ada.wait_for_message("Bob", &format!("line {number}"));
     }
     assert_eq!(bob.ended().1, 0);
 }
@@ -67,7 +67,7 @@ fn joined_is_reported_for_others_only() {
     let server = Server::start();
     let mut ada = Client::join(server.address, "Ada");
     ada.say("hello");
-    ada.heard("Ada", "hello");
+    ada.wait_for_message("Ada", "hello");
     ada.say("/quit");
     let (events, code) = ada.ended();
     assert_eq!(code, 0);
@@ -164,16 +164,16 @@ fn messages_of_ignored_people_are_hidden_until_unignored() {
     let mut bea = Client::join(server.address, "Bea");
     ada.say("/ignore Bea");
     ada.say("ready");
-    bea.heard("Ada", "ready");
+    bea.wait_for_message("Ada", "ready");
     bea.say("not heard");
-    bea.heard("Bea", "not heard");
+    bea.wait_for_message("Bea", "not heard");
     ada.say("after it");
-    ada.heard("Ada", "after it");
+    ada.wait_for_message("Ada", "after it");
     ada.say("/unignore Bea");
     ada.say("ready again");
-    bea.heard("Ada", "ready again");
+    bea.wait_for_message("Ada", "ready again");
     bea.say("heard");
-    ada.heard("Bea", "heard");
+    ada.wait_for_message("Bea", "heard");
     ada.say("/quit");
     let (events, _) = ada.ended();
     assert!(events.iter().all(|event| event["text"] != "not heard"), "{events:?}");

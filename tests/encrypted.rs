@@ -261,7 +261,7 @@ fn a_recording_of_the_wire_holds_no_name_and_no_word() {
     let mut ann = Client::join(address, "Annabella");
     let mut bob = Client::join(address, "Bobadilla");
     ann.say("the canary sings");
-    bob.heard("Annabella", "the canary sings");
+    bob.wait_for_message("Annabella", "the canary sings");
     ann.end_of_input();
     bob.end_of_input();
     ann.ended();
@@ -328,8 +328,8 @@ fn an_action_is_read_alike_by_encrypted_and_plain_clients() {
     let (mut ada, mut bea) =
         (Client::join(server.address, "Ada"), Client::join(server.address, "Bea"));
     ada.say("/me waves");
-    bea.heard("Ada", "* waves");
-    ada.heard("Ada", "* waves");
+    bea.wait_for_message("Ada", "* waves");
+    ada.wait_for_message("Ada", "* waves");
     plain.expect(&harness::wire::conotif("Ada"));
     plain.expect(&harness::wire::conotif("Bea"));
     plain.expect(&harness::wire::msgbc("Ada", "* waves"));

@@ -22,9 +22,9 @@ const MSG: usize = 13;
 /// CORES.
 const CORES: usize = 5;
 /// What such a client hears when the watcher is there: CORES, two CONOTIF, and its own "hello".
-const HEARD: usize = CORES + 15 + 11 + 20;
+const RECEIVED: usize = CORES + 15 + 11 + 20;
 /// Of these, the low byte of the size of "hello".
-const HEARD_SIZE: usize = CORES + 15 + 11 + 14;
+const RECEIVED_SIZE: usize = CORES + 15 + 11 + 14;
 /// Real clients that run at once.
 const TOGETHER: usize = 10;
 
@@ -46,7 +46,7 @@ fn comes_back(server: SocketAddr, name: &str, faults: Faults, joins_first: bool)
     client.wait("connected", |event| event["username"] == name);
     assert!(proxy.accepted() >= 2, "{faults:?} did not end the first connection");
     client.say("back again");
-    client.heard(name, "back again");
+    client.wait_for_message(name, "back again");
     client.say("/quit");
     assert_eq!(client.ended().1, 0, "{faults:?}");
 }
@@ -84,7 +84,7 @@ fn a_slow_or_torn_connection_only_takes_longer() {
         let mut client = Client::join(proxy.address, name);
         for text in ["hello", "héllo 🐈", &"x".repeat(512)] {
             client.say(text);
-            client.heard(name, text);
+            client.wait_for_message(name, text);
         }
         client.say("/quit");
         assert_eq!((client.ended().1, proxy.accepted()), (0, 1));
@@ -104,7 +104,7 @@ fn a_client_cut_off_at_any_sent_byte_reconnects() {
 #[test]
 fn a_client_cut_off_at_any_received_byte_reconnects() {
     let cases: Vec<_> =
-        (0..=HEARD).map(|after| (Faults::down(Fault::Cut(after)), after >= CORES)).collect();
+        (0..=RECEIVED).map(|after| (Faults::down(Fault::Cut(after)), after >= CORES)).collect();
     each_comes_back(&[], &cases);
 }
 
@@ -115,7 +115,7 @@ fn a_client_whose_connection_is_reset_or_half_closed_reconnects() {
         cases.push((Faults::up(Fault::Reset(after)), after >= COREQ));
         cases.push((Faults::up(Fault::End(after)), after >= COREQ));
     }
-    for after in [0, 1, CORES, CORES + 5, HEARD - 17, HEARD] {
+    for after in [0, 1, CORES, CORES + 5, RECEIVED - 17, RECEIVED] {
         cases.push((Faults::down(Fault::Reset(after)), after >= CORES));
         cases.push((Faults::down(Fault::End(after)), after >= CORES));
     }
@@ -126,9 +126,9 @@ fn a_client_whose_connection_is_reset_or_half_closed_reconnects() {
 fn a_byte_corrupted_on_its_way_ends_that_connection_only() {
     let sent = (0..COREQ + MSG).map(|at| (Faults::up(Fault::Flip(at)), at >= COREQ));
     // With this one the client waits for a longer text, as it must: nothing is wrong yet.
-    let heard = (CORES..HEARD).filter(|at| *at != HEARD_SIZE);
-    let heard = heard.map(|at| (Faults::down(Fault::Flip(at)), true));
-    let cases: Vec<_> = sent.chain(heard).collect();
+    let received = (CORES..RECEIVED).filter(|at| *at != RECEIVED_SIZE);
+    let received = received.map(|at| (Faults::down(Fault::Flip(at)), true));
+    let cases: Vec<_> = sent.chain(received).collect();
     each_comes_back(&[("LIMITS__FRAME_SECONDS", "1")], &cases);
 }
 
@@ -164,19 +164,19 @@ fn an_unreachable_client_is_closed_without_affecting_others() {
         ("LIMITS__QUEUE_BYTES", "524288"),
         ("LIMITS__STALL_SECONDS", "1"),
     ]);
-    let proxy = Proxy::once(scene.server.address, Faults::down(Fault::Stall(HEARD)));
+    let proxy = Proxy::once(scene.server.address, Faults::down(Fault::Stall(RECEIVED)));
     let mut deaf = Client::join(proxy.address, "Bea");
     deaf.say("hello");
-    deaf.heard("Bea", "hello");
+    deaf.wait_for_message("Bea", "hello");
     let mut talker = Peer::join(scene.server.address, "Ada", &["Watcher", "Bea"]);
     let said = msg(&"x".repeat(512)).repeat(200);
     let mut closed = false;
     // The kernel's own buffers between server and client hold some megabytes.
     for _ in 0..200 {
         talker.send(&said);
-        let heard = talker.take(200 * (4 + 4 + 3 + 4 + 512));
+        let received = talker.take(200 * (4 + 4 + 3 + 4 + 512));
         scene.still_works();
-        closed = heard.windows(11).any(|part| part == b"\0\0\0\x06\0\0\0\x03Bea");
+        closed = received.windows(11).any(|part| part == b"\0\0\0\x06\0\0\0\x03Bea");
         if closed {
             break;
         }

@@ -138,9 +138,9 @@ fn large_files_cross_while_messages_continue() {
     for number in 0..20 {
         let text = format!("meanwhile {number}");
         ada.say(&format!("/msg Bea {text}"));
-        bea.heard_in_private("Ada", "Bea", &text);
+        bea.wait_for_private("Ada", "Bea", &text);
         bea.say(&text);
-        ada.heard("Bea", &text);
+        ada.wait_for_message("Bea", &text);
     }
     let at_bea = path(&bea.any("file_received"));
     let at_ada = path(&ada.any("file_received"));
@@ -160,7 +160,7 @@ fn a_refused_file_closes_the_file_connection_only() {
     bea.say(&format!("/refuse {}", offer["id"]));
     ada.any("file_failed");
     ada.say("/msg Bea no offence taken");
-    bea.heard_in_private("Ada", "Bea", "no offence taken");
+    bea.wait_for_private("Ada", "Bea", "no offence taken");
     let left = bea.downloads().read_dir().map_or(0, Iterator::count);
     assert_eq!(left, 0, "something was written before /take");
 }
@@ -199,7 +199,7 @@ fn sending_a_file_requests_a_session_and_end_of_input_waits_for_it() {
     assert!(events.iter().any(|event| event["event"] == "file_sent"), "{events:?}");
     let received = bea.any("file_received");
     assert_eq!(hash(&path(&received)), hash(&source));
-    bea.heard_in_private("Ada", "Bea", "and some words");
+    bea.wait_for_private("Ada", "Bea", "and some words");
 }
 
 #[test]

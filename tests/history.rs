@@ -27,7 +27,7 @@ fn a_newcomer_reads_what_was_said_before_and_can_tell_it_from_what_is_new() {
     let server = Server::start();
     let mut bea = Client::join(server.address, "Bea");
     bea.say("before");
-    bea.heard("Bea", "before");
+    bea.wait_for_message("Bea", "before");
     let mut ada = Client::join(server.address, "Ada");
     let past = ada.any("history_message");
     assert_eq!((&past["from"], &past["text"]), (&"Bea".into(), &"before".into()));
@@ -68,14 +68,14 @@ fn a_server_that_was_started_again_hides_nothing_that_is_said_on_it() {
     for number in 0..20 {
         ada.say(&format!("{number}"));
     }
-    ada.heard("Ada", "19");
+    ada.wait_for_message("Ada", "19");
     drop(server);
     ada.any("disconnected");
     let _server = Server::with(&address.to_string(), &[]);
     let mut bea = Client::join(address, "Bea");
     bea.say("on the new one");
-    let heard = |event: &serde_json::Value| event["text"] == "on the new one";
-    ada.wait_for(&["message", "history_message"], heard);
+    let received = |event: &serde_json::Value| event["text"] == "on the new one";
+    ada.wait_for(&["message", "history_message"], received);
 }
 
 /// A server that keeps its history in the file at `path`.
@@ -92,7 +92,7 @@ fn messages_outlive_a_server_that_was_killed() {
     let mut ada = Client::join(address, "Ada");
     for number in 0..3 {
         ada.say(&format!("{number}"));
-        ada.heard("Ada", &format!("{number}"));
+        ada.wait_for_message("Ada", &format!("{number}"));
     }
     let start = Instant::now();
     let kept =
@@ -116,7 +116,7 @@ fn messages_outlive_a_server_that_was_killed() {
         assert_eq!(bea.any("history_message")["text"], number.to_string());
     }
     ada.say("and on");
-    bea.heard("Ada", "and on");
+    bea.wait_for_message("Ada", "and on");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn a_negative_file_size_is_reported_and_talk_goes_on() {
     stage.files.send(&file_header(-1));
     stage.ada.wait("error", |event| event["message"].as_str().unwrap().contains("Bob"));
     stage.messages.send(&private("still here"));
-    stage.ada.heard_in_private("Bob", "Ada", "still here");
+    stage.ada.wait_for_private("Bob", "Ada", "still here");
 }
 
 #[test]
@@ -175,11 +175,11 @@ fn joining_asking_and_leaving_neither_pesters_anyone_nor_keeps_a_friend_out() {
 
 /// Reads until `name` asks for a private session; how many others have asked before.
 fn requests_before(peer: &mut Peer, name: &str) -> usize {
-    let (mut heard, mut asked) = (Vec::new(), 0);
+    let (mut received, mut asked) = (Vec::new(), 0);
     loop {
-        heard.extend(peer.take(1));
-        let Some(length) = frame_length(&heard) else { continue };
-        let next: Vec<u8> = heard.drain(..length).collect();
+        received.extend(peer.take(1));
+        let Some(length) = frame_length(&received) else { continue };
+        let next: Vec<u8> = received.drain(..length).collect();
         if next == pvcoreqnotif(name) {
             return asked;
         }
@@ -200,9 +200,9 @@ fn strangers_of_ten_addresses_do_not_keep_a_friend_out() {
     let mut friend = ask(ELSEWHERE, "Friend");
     requests_before(&mut bea, "Friend");
     bea.send(&pvcoacc("Friend"));
-    let mut heard = Vec::new();
-    while !heard.ends_with(&pvcoestasrc("Bea", HERE)) {
-        heard.extend(friend.take(1));
+    let mut received = Vec::new();
+    while !received.ends_with(&pvcoestasrc("Bea", HERE)) {
+        received.extend(friend.take(1));
     }
     friend.reset();
     let _strangers: Vec<_> = (10..20)

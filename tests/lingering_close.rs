@@ -80,10 +80,10 @@ impl Chatterbox {
 
     /// Everything up to an end that is not a reset.
     fn hears_to_the_end(mut self) -> Vec<u8> {
-        let heard = self.peer.rest();
+        let received = self.peer.rest();
         drop(self.peer.stream.shutdown(std::net::Shutdown::Both));
         self.writer.join().unwrap();
-        heard
+        received
     }
 }
 
@@ -97,19 +97,19 @@ fn connect(server: SocketAddr) -> Peer {
     Peer { stream, name: "bob".into() }
 }
 
-/// What Bob heard besides his own first message is what was due.
-fn assert_heard(mut heard: Vec<u8>, due: &[u8]) {
+/// What Bob received besides his own first message is what was due.
+fn assert_received(mut received: Vec<u8>, due: &[u8]) {
     let own = msgbc("bob", &"x".repeat(500));
-    while let Some(at) = heard.windows(own.len()).position(|part| part == own) {
-        heard.drain(at..at + own.len());
+    while let Some(at) = received.windows(own.len()).position(|part| part == own) {
+        received.drain(at..at + own.len());
     }
     assert_eq!(
-        heard.len(),
+        received.len(),
         due.len(),
         "ends with {}",
-        heard[heard.len().saturating_sub(80)..].escape_ascii()
+        received[received.len().saturating_sub(80)..].escape_ascii()
     );
-    assert!(heard == due);
+    assert!(received == due);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_client_kicked_while_writing_receives_the_queue_and_the_reason() {
     let (bob, mut due) = stage.bob();
     stage.admin(&["kick", "bob", "too", "loud"]);
     due.extend(msgbc("Server", "You were disconnected by an operator: too loud"));
-    assert_heard(bob.hears_to_the_end(), &due);
+    assert_received(bob.hears_to_the_end(), &due);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_client_writing_during_shutdown_receives_the_queue() {
     let mut stage = Stage::start();
     let (bob, due) = stage.bob();
     stage.server.process.signal(Signal::SIGTERM);
-    assert_heard(bob.hears_to_the_end(), &due);
+    assert_received(bob.hears_to_the_end(), &due);
     assert!(stage.server.process.exit().success());
 }
 

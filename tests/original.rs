@@ -105,9 +105,9 @@ fn our_client_sends_what_the_recorded_asking_client_sent() {
     alice.say(&text(&from_alice[1]));
     server.expect(&from_alice[1]);
     server.send(&to_alice[2]);
-    alice.heard("Alice", &text(&from_alice[1]));
+    alice.wait_for_message("Alice", &text(&from_alice[1]));
     server.send(&to_alice[3]);
-    alice.heard("Bob", "salut");
+    alice.wait_for_message("Bob", "salut");
     alice.say("/open Bob");
     server.expect(&from_alice[2]);
     server.send(&to_alice[4]);
@@ -127,7 +127,7 @@ fn our_client_sends_what_the_recorded_asking_client_sent() {
             messages.expect(&bytes);
         } else {
             messages.send(&bytes);
-            alice.heard_in_private("Bob", "Alice", &text(&bytes));
+            alice.wait_for_private("Bob", "Alice", &text(&bytes));
         }
     }
     let file = sent(FILES, "Alice");
@@ -147,7 +147,7 @@ fn our_client_sends_what_the_recorded_accepting_client_sent() {
     server.send(&to_bob[0]);
     bob.any("connected");
     server.send(&to_bob[1]);
-    bob.heard("Alice", "bonjour à tous");
+    bob.wait_for_message("Alice", "bonjour à tous");
     bob.say(&text(&from_bob[1]));
     server.expect(&from_bob[1]);
     server.send(&to_bob[2]);
@@ -168,7 +168,7 @@ fn our_client_sends_what_the_recorded_accepting_client_sent() {
     for (from, bytes) in recorded(MESSAGES) {
         if from == "Alice" {
             messages.send(&bytes);
-            bob.heard_in_private("Alice", "Bob", &text(&bytes));
+            bob.wait_for_private("Alice", "Bob", &text(&bytes));
         } else {
             bob.say(&format!("/msg Alice {}", text(&bytes)));
             messages.expect(&bytes);

@@ -192,7 +192,7 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
     let mut alice = Peer::connect(server.address);
     alice.send(&coreq("alice"));
     let mut hearing = alice.stream.try_clone().unwrap();
-    let heard = std::thread::spawn(move || {
+    let received = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let mut chunk = vec![0; 1 << 16];
         let left = disconotif("stuck0000");
@@ -212,7 +212,7 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
     let before = memory(&server, "VmRSS");
     let spoken = msg(&"x".repeat(500)).repeat(32);
     let start = Instant::now();
-    while !heard.is_finished() {
+    while !received.is_finished() {
         assert!(start.elapsed() < DEADLINE, "not all were disconnected");
         if let Err(error) = alice.stream.write_all(&spoken) {
             let why = server.log.wait("why alice left", |line| {
@@ -222,7 +222,7 @@ fn a_thousand_stuck_readers_are_disconnected_and_memory_stays_flat() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    heard.join().unwrap();
+    received.join().unwrap();
     let (after, peak) = (memory(&server, "VmRSS"), memory(&server, "VmHWM"));
     println!("resident KiB: {before} before, {peak} at most, {after} after");
     // A queue of each would be 1,000 MiB more; they share one log.

@@ -18,10 +18,10 @@ fn private_messages_go_both_ways_and_bypass_the_server() {
     watcher.expect(&harness::wire::conotif("Bea"));
     open(&mut ada, &mut bea);
     ada.say("/msg Bea for your eyes");
-    bea.heard_in_private("Ada", "Bea", "for your eyes");
-    ada.heard_in_private("Ada", "Bea", "for your eyes");
+    bea.wait_for_private("Ada", "Bea", "for your eyes");
+    ada.wait_for_private("Ada", "Bea", "for your eyes");
     bea.say("/msg Ada and for yours");
-    ada.heard_in_private("Bea", "Ada", "and for yours");
+    ada.wait_for_private("Bea", "Ada", "and for yours");
     ada.say("in public");
     watcher.expect(&msgbc("Ada", "in public"));
     ada.say("/close Bea");
@@ -51,7 +51,7 @@ fn accept_private_always_needs_no_answer() {
     let mut bea = Client::join_with(server.address, "Bea", &["--accept-private", "always"]);
     meet(&mut ada, &mut bea);
     ada.say("/msg Bea straight in");
-    bea.heard_in_private("Ada", "Bea", "straight in");
+    bea.wait_for_private("Ada", "Bea", "straight in");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_request_that_was_withdrawn_is_made_again_and_answered() {
     ada.wait("notice", |event| event["message"].as_str().unwrap().contains("asking again in"));
     bea.wait("private_request", |event| event["from"] == "Ada");
     bea.say("/accept Ada");
-    bea.heard_in_private("Ada", "Bea", "once more");
+    bea.wait_for_private("Ada", "Bea", "once more");
 }
 
 #[test]
@@ -104,9 +104,9 @@ fn a_script_that_writes_everything_at_once_is_delivered_completely() {
     ada.say("to everybody");
     ada.say("/msg Bea last");
     ada.end_of_input();
-    bea.heard_in_private("Ada", "Bea", "first");
-    bea.heard_in_private("Ada", "Bea", "last");
-    bea.heard("Ada", "to everybody");
+    bea.wait_for_private("Ada", "Bea", "first");
+    bea.wait_for_private("Ada", "Bea", "last");
+    bea.wait_for_message("Ada", "to everybody");
     let received = bea.any("file_received");
     assert_eq!(std::fs::read(received["path"].as_str().unwrap()).unwrap(), b"content");
     assert_eq!(ada.ended().1, 0);
@@ -121,8 +121,8 @@ fn simultaneous_requests_open_a_session() {
     for (client, other) in [(&mut ada, "Bea"), (&mut bea, "Ada")] {
         client.say(&format!("/accept {other}"));
     }
-    ada.heard_in_private("Bea", "Ada", "from Bea");
-    bea.heard_in_private("Ada", "Bea", "from Ada");
+    ada.wait_for_private("Bea", "Ada", "from Bea");
+    bea.wait_for_private("Ada", "Bea", "from Ada");
 }
 
 #[test]
@@ -133,9 +133,9 @@ fn a_private_session_outlives_the_server() {
     ada.any("disconnected");
     bea.any("disconnected");
     ada.say("/msg Bea still here");
-    bea.heard_in_private("Ada", "Bea", "still here");
+    bea.wait_for_private("Ada", "Bea", "still here");
     bea.say("/msg Ada me too");
-    ada.heard_in_private("Bea", "Ada", "me too");
+    ada.wait_for_private("Bea", "Ada", "me too");
     let file = ada.home.path().join("file");
     std::fs::write(&file, "what the server never sees").unwrap();
     ada.say(&format!("/send Bea {}", file.display()));
@@ -153,7 +153,7 @@ fn a_peer_that_is_killed_ends_the_session() {
     drop(bea);
     ada.wait("private_closed", |event| event["with"] == "Bea");
     ada.say("and on it goes");
-    ada.heard("Ada", "and on it goes");
+    ada.wait_for_message("Ada", "and on it goes");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_client_reclaims_its_name_from_a_restarted_server() {
     let _server = Server::with(&address.to_string(), &[]);
     ada.wait("connected", |event| event["username"] == "Ada");
     ada.say("back again");
-    ada.heard("Ada", "back again");
+    ada.wait_for_message("Ada", "back again");
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn a_private_session_survives_a_restart_of_the_server() {
     ada.any("connected");
     bea.any("connected");
     ada.say("/msg Bea the same session");
-    bea.heard_in_private("Ada", "Bea", "the same session");
+    bea.wait_for_private("Ada", "Bea", "the same session");
     ada.say("and in public");
-    bea.heard("Ada", "and in public");
+    bea.wait_for_message("Ada", "and in public");
 }
 
 #[test]

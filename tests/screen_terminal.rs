@@ -26,7 +26,7 @@ fn history_is_kept_between_runs_and_private_text_is_not() {
     let mut other = harness::client::Client::join(server.address, "ada");
     let mut bob = Screen::join(&server, "bob");
     bob.terminal.types("public words\r");
-    other.heard("bob", "public words");
+    other.wait_for_message("bob", "public words");
     bob.terminal.types("/msg ada secret words\r");
     bob.terminal.shows("2 ada…");
     bob.terminal.types("/quit\r");

@@ -64,14 +64,14 @@ fn paste(mut stream: TcpStream, page: Vec<u8>, messages: usize) -> JoinHandle<()
     let mut writing = stream.try_clone().unwrap();
     std::thread::spawn(move || writing.write_all(&page));
     std::thread::spawn(move || {
-        let (mut bytes, mut chunk, mut heard) = (Vec::new(), vec![0; 1 << 16], 0);
-        while heard < messages {
+        let (mut bytes, mut chunk, mut received) = (Vec::new(), vec![0; 1 << 16], 0);
+        while received < messages {
             let count = stream.read(&mut chunk).unwrap();
-            assert!(count > 0, "disconnected after {heard} messages");
+            assert!(count > 0, "disconnected after {received} messages");
             bytes.extend_from_slice(&chunk[..count]);
             let mut at = 0;
             while let Some(length) = frame_length(&bytes[at..]) {
-                heard += usize::from(bytes[at..at + 4] == [0, 0, 0, 4]);
+                received += usize::from(bytes[at..at + 4] == [0, 0, 0, 4]);
                 at += length;
             }
             bytes.drain(..at);
@@ -91,8 +91,8 @@ fn twenty_connections_of_one_address_evict_no_one(rate: &'static str) {
     let mut writing = bea.try_clone().unwrap();
     paste(bea, Vec::new(), everything / 2).join().unwrap();
     writing.write_all(&msg("hello")).unwrap();
-    let heard: Vec<_> = (0..=everything).map(|_| scene.next_message()).collect();
-    let place = heard.iter().position(|message| *message == ("Bea".into(), "hello".into()));
+    let received: Vec<_> = (0..=everything).map(|_| scene.next_message()).collect();
+    let place = received.iter().position(|message| *message == ("Bea".into(), "hello".into()));
     assert!(place.is_some_and(|place| place < everything), "others wait, Bea does not: {place:?}");
     for one in crowd {
         one.join().unwrap();

@@ -183,7 +183,7 @@ fn exchange(ada: &mut Client, bea: &mut Client, source: &Path, time: Duration) -
         bea.any("private_opened");
         for _ in 0..20 {
             ada.say(&format!("/msg {} hello", names[1]));
-            bea.heard_in_private(&names[0], &names[1], "hello");
+            bea.wait_for_private(&names[0], &names[1], "hello");
         }
         send(ada, &names[1], source);
         send(bea, &names[0], source);

@@ -33,9 +33,9 @@ fn decode(criterion: &mut Criterion) {
         group.bench_function(format!("MSG/{name}"), |bencher| {
             bencher.iter(|| ClientFrame::decode(black_box(&said)));
         });
-        let heard = bytes_of(&ServerFrame::Message { from: author(), text });
+        let received = bytes_of(&ServerFrame::Message { from: author(), text });
         group.bench_function(format!("MSGBC/{name}"), |bencher| {
-            bencher.iter(|| ServerFrame::decode(black_box(&heard)));
+            bencher.iter(|| ServerFrame::decode(black_box(&received)));
         });
     }
     group.finish();

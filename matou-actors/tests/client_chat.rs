@@ -172,8 +172,8 @@ async fn no_one_ignores_themselves() {
     ann.send(Command::Ignore(name("ANN"))).await;
     ann.expect_error("is you").await;
     ann.send(Command::Say(text("heard"))).await;
-    let heard = Event::Message { from: name("ann"), text: text("heard") };
-    ann.expect("the own words", |event| *event == heard).await;
+    let received = Event::Message { from: name("ann"), text: text("heard") };
+    ann.expect("the own words", |event| *event == received).await;
 }
 
 #[actix_rt::test]

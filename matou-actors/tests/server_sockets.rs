@@ -57,10 +57,13 @@ fn all_clients_read_everything_in_one_order() {
             })
         })
         .collect();
-    let heard: Vec<_> = talkers.into_iter().map(|talker| talker.join().unwrap()).collect();
-    assert!(heard.iter().all(|other| *other == heard[0]), "all hear the same in the same order");
+    let received: Vec<_> = talkers.into_iter().map(|talker| talker.join().unwrap()).collect();
+    assert!(
+        received.iter().all(|other| *other == received[0]),
+        "all hear the same in the same order"
+    );
     for name in names {
-        let own: Vec<String> = heard[0]
+        let own: Vec<String> = received[0]
             .iter()
             .filter_map(|frame| match frame {
                 ServerFrame::Message { from, text } if from.as_str() == name => {

@@ -12,7 +12,7 @@ use crate::hostile::Hostile;
 
 /// Both connections work.
 fn talk(ada: &mut Client, bea: &mut Client) {
-    bea.heard_in_private("Ada", "Bea", "hello");
+    bea.wait_for_private("Ada", "Bea", "hello");
     let file = ada.home.path().join("photo.jpg");
     fs::write(&file, vec![7; 300_000]).unwrap();
     ada.say(&format!("/send Bea {}", file.display()));

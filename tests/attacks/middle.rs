@@ -45,7 +45,7 @@ impl Between {
         let mut ada = between.ada();
         ada.event("connected");
         ada.say("a canary for Bea");
-        between.bea.heard("Ada", "a canary for Bea");
+        between.bea.wait_for_message("Ada", "a canary for Bea");
         ada.say("/quit");
         ada.process.exit();
         between.bea.any("left");
@@ -98,7 +98,7 @@ fn no_changed_bit_on_the_way_to_the_server_is_accepted() {
             let mut ada = between.ada();
             let text = format!("{turn} {direction}");
             say_until_heard(&mut ada, &text);
-            between.bea.heard("Ada", &text);
+            between.bea.wait_for_message("Ada", &text);
             assert!(!is_plain(&ada), "{at}");
         }
         let seen = between.bea.seen();
@@ -122,7 +122,7 @@ fn a_recording_reveals_nothing_and_cannot_be_replayed_to_the_server() {
     between.middle.command("replay", &json!(0));
     between.middle.report("answered");
     between.bea.say("done");
-    between.bea.heard("Bea", "done");
+    between.bea.wait_for_message("Bea", "done");
     let seen = between.bea.seen();
     assert_eq!(seen.matches("a canary for Bea").count(), 1, "{seen}");
     assert_eq!(seen.matches("\"joined\"").count(), 1, "{seen}");
@@ -170,7 +170,7 @@ fn a_record_that_is_repeated_ends_the_connection_and_is_read_once() {
     ada.event("disconnected");
     ada.event("connected");
     between.bea.say("done");
-    between.bea.heard("Bea", "done");
+    between.bea.wait_for_message("Bea", "done");
     let seen = between.bea.seen();
     for number in 0..8 {
         assert!(seen.matches(&format!("\"{number} xxx")).count() <= 1, "{seen}");
@@ -249,7 +249,7 @@ impl Route {
 fn a_private_session_through_the_middle_works_and_reveals_nothing() {
     let Some(mut route) = Route::open(&[]) else { return };
     route.says("a Quokka");
-    route.bea.heard_in_private("Ada", "Bea", "a Quokka");
+    route.bea.wait_for_private("Ada", "Bea", "a Quokka");
     let received = route.sends_a_file();
     assert_eq!(fs::read_to_string(received).unwrap(), "Numbat".repeat(50_000));
     for word in ["Quokka", "Numbat", "Wombat"] {
@@ -258,7 +258,7 @@ fn a_private_session_through_the_middle_works_and_reveals_nothing() {
     // Nothing is found because nothing is there: without encryption it is.
     let Some(mut plain) = Route::open(&[("CLIENT__ENCRYPTION", "off")]) else { return };
     plain.says("a Quokka");
-    plain.bea.heard_in_private("Ada", "Bea", "a Quokka");
+    plain.bea.wait_for_private("Ada", "Bea", "a Quokka");
     plain.sends_a_file();
     assert!(plain.found("Quokka") && plain.found("Numbat"));
 }
@@ -316,13 +316,13 @@ fn changed_bytes_on_the_way_to_a_peer_are_not_read() {
 fn a_recording_of_one_session_does_not_disturb_the_next() {
     let Some(mut route) = Route::open(&[]) else { return };
     route.says("a Quokka");
-    route.bea.heard_in_private("Ada", "Bea", "a Quokka");
+    route.bea.wait_for_private("Ada", "Bea", "a Quokka");
     route.ada.say("/close Bea");
     route.bea.any("private_closed");
     for _ in 0..4 {
         attack_next(&mut route.middle, &json!({ "replay_first": 0 }));
     }
     route.says("a Potoroo");
-    route.bea.heard_in_private("Ada", "Bea", "a Potoroo");
+    route.bea.wait_for_private("Ada", "Bea", "a Potoroo");
     assert_eq!(route.bea.seen().matches("a Quokka").count(), 1);
 }

@@ -145,5 +145,5 @@ fn links_and_pipes_put_into_a_folder_while_it_is_written_are_not_followed() {
     assert_eq!(there, [outside.join("own")]);
     assert_eq!(fs::read(outside.join("own")).unwrap(), b"untouched");
     scene.eve.tells(1, "still here");
-    scene.ada.heard_in_private("Eve", "Ada", "still here");
+    scene.ada.wait_for_private("Eve", "Ada", "still here");
 }

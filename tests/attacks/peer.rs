@@ -11,7 +11,7 @@ fn frames_of_every_unknown_type_and_size_are_skipped() {
     let mut scene = Scene::open();
     scene.eve.0.command("unknown", &Value::Null);
     scene.eve.tells(1, "after all of them");
-    scene.ada.heard_in_private("Eve", "Ada", "after all of them");
+    scene.ada.wait_for_private("Eve", "Ada", "after all of them");
     scene.eve.is_taken(1, "gift", 4);
     scene.eve.begins(1, "gift", 4, 0);
     scene.eve.data(1, "four");
@@ -69,7 +69,7 @@ fn lies_about_size_and_hash_end_that_file_and_leave_nothing_that_looks_whole() {
     assert!(failed["reason"].as_str().unwrap().contains("the offer"), "{failed}");
     assert!(!scene.downloads().join("gift").exists());
     scene.eve.tells(1, "sorry");
-    scene.ada.heard_in_private("Eve", "Ada", "sorry");
+    scene.ada.wait_for_private("Eve", "Ada", "sorry");
     assert!(scene.eve.0.reports("receipt").is_empty());
 }
 
@@ -77,7 +77,7 @@ fn lies_about_size_and_hash_end_that_file_and_leave_nothing_that_looks_whole() {
 fn a_cut_without_an_end_of_the_encryption_is_a_cut_and_a_repeated_message_a_violation() {
     let mut scene = Scene::open();
     scene.eve.tells(1, "hello");
-    scene.ada.heard_in_private("Eve", "Ada", "hello");
+    scene.ada.wait_for_private("Eve", "Ada", "hello");
     scene.eve.cuts();
     let closed = scene.ada.any("private_closed");
     assert!(closed["reason"].as_str().unwrap().contains("cut"), "{closed}");

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::until;
 use crate::support::cluster::Cluster;
-use crate::support::talk::{Heard, Talk};
+use crate::support::talk::{Talk, Transcript};
 
 /// Clients at each of three nodes, or as many as `CLIENTS_AT_EACH` says.
 const AT_EACH: usize = 33;
@@ -42,13 +42,13 @@ fn meanwhile(talk: &Talk, what: &'static str, fault: impl FnOnce()) -> Fault {
     Fault { what, began, ended: Instant::now(), node: None }
 }
 
-fn report(heard: &Heard, faults: &[Fault], most: Duration) {
-    let (events, read) = heard.counts();
+fn report(received: &Transcript, faults: &[Fault], most: Duration) {
+    let (events, read) = received.counts();
     println!("{events} events, read {read} times in one order");
     for Fault { what, began, ended, node } in faults {
-        let silence = heard.silence(*began, *ended, *node);
+        let silence = received.silence(*began, *ended, *node);
         print!("{what:<32} silence {:>5.2} s", silence.as_secs_f64());
-        if let Some((median, longest)) = node.and_then(|node| heard.away(node, *began)) {
+        if let Some((median, longest)) = node.and_then(|node| received.away(node, *began)) {
             let (median, longest) = (median.as_secs_f64(), longest.as_secs_f64());
             print!(", its own clients away {median:.2} s (median), {longest:.2} s (longest)");
         }

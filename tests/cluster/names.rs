@@ -69,5 +69,5 @@ fn another_key_does_not_take_a_name_over_on_another_node() {
     let refused = other.event("error")["message"].to_string();
     assert!(refused.contains("belongs to another key"), "{refused}");
     ada.say("still here");
-    ada.heard("Ada", "still here");
+    ada.wait_for_message("Ada", "still here");
 }

@@ -79,7 +79,7 @@ fn a_node_that_starts_late_has_the_roster_and_the_history() {
     let mut ada = Client::join(cluster.nodes[0].address(), "Ada");
     for text in ["one", "two"] {
         ada.say(text);
-        ada.heard("Ada", text);
+        ada.wait_for_message("Ada", text);
     }
     let late = cluster.one_more().address();
     let mut bea = Client::join(late, "Bea");
@@ -91,7 +91,7 @@ fn a_node_that_starts_late_has_the_roster_and_the_history() {
     // For revision 1 as well.
     Peer::join(late, "cid", &["Ada", "Bea"]).expect_nothing();
     bea.say("now");
-    ada.heard("Bea", "now");
+    ada.wait_for_message("Bea", "now");
 }
 
 /// More texts, each in a message of its own, than two rosters are apart.

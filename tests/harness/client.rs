@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::lines::Lines;
 use super::{Process, matou};
 
-/// A running client, with a home of its own.
+/// A running client with its own home folder.
 pub(crate) struct Client {
     /// The process.
     pub(crate) process: Process,
@@ -121,7 +121,7 @@ impl Client {
         })
     }
 
-    /// All that it has written so far, but for the answers to `/transfers`.
+    /// Everything that it has written so far, except the answers to `/transfers`.
     pub(crate) fn seen(&self) -> String {
         let lines = self.lines.seen.iter();
         lines.filter(|line| !line.contains("\"transfers\"")).cloned().collect::<Vec<_>>().join("\n")
@@ -137,13 +137,13 @@ impl Client {
         self.wait(kind, |_| true)
     }
 
-    /// A public message that has come.
-    pub(crate) fn heard(&mut self, from: &str, text: &str) {
+    /// Waits for a public message.
+    pub(crate) fn wait_for_message(&mut self, from: &str, text: &str) {
         self.wait("message", |event| event["from"] == from && event["text"] == text);
     }
 
-    /// A private message that has come or gone.
-    pub(crate) fn heard_in_private(&mut self, from: &str, to: &str, text: &str) {
+    /// Waits for a private message, sent or received.
+    pub(crate) fn wait_for_private(&mut self, from: &str, to: &str, text: &str) {
         self.wait("private_message", |event| {
             event["from"] == from && event["to"] == to && event["text"] == text
         });
@@ -172,7 +172,7 @@ pub(crate) fn private_pair(server: SocketAddr) -> (Client, Client) {
     (ada, bea)
 }
 
-/// The same, and Bea saves whatever file comes.
+/// The same, and Bea saves all files.
 pub(crate) fn accepting_pair(server: SocketAddr) -> (Client, Client) {
     let mut ada = Client::join(server, "Ada");
     let mut bea = Client::join_with(server, "Bea", &["--accept-files", "always"]);
@@ -180,14 +180,14 @@ pub(crate) fn accepting_pair(server: SocketAddr) -> (Client, Client) {
     (ada, bea)
 }
 
-/// Waits until each of the two knows that the other one is there.
+/// Waits until each of the two knows that the other one is present.
 pub(crate) fn meet(a: &mut Client, b: &mut Client) {
     let (one, other) = (a.name.clone(), b.name.clone());
     a.wait("joined", |event| event["username"] == other.as_str());
     b.wait("joined", |event| event["username"] == one.as_str());
 }
 
-/// Lets the two meet, and opens a private session from `a` to `b`.
+/// Waits until the two are present, and opens a private session from `a` to `b`.
 pub(crate) fn open(a: &mut Client, b: &mut Client) {
     let (from, to) = (a.name.clone(), b.name.clone());
     meet(a, b);

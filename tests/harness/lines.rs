@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::DEADLINE;
 
-/// Lines as they come. Those that a wait passed over stay in `seen`.
+/// Lines as they arrive. Those that a wait skipped stay in `seen`.
 pub(crate) struct Lines {
     name: String,
     coming: Receiver<String>,
@@ -62,7 +62,7 @@ impl Lines {
         }
     }
 
-    /// Whether no line comes for `time`.
+    /// Whether no line arrives for `time`.
     pub(crate) fn silent_for(&mut self, time: Duration) -> bool {
         match self.coming.recv_timeout(time) {
             Ok(line) => {

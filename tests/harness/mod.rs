@@ -31,7 +31,7 @@ const PLAIN: [&str; 8] = [
     "screen_terminal",
 ];
 
-/// The binary without this environment's settings, in a home of its own.
+/// The binary without this environment's settings, with its own home folder.
 pub(crate) fn matou(home: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matou-bin"));
     command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
@@ -47,8 +47,8 @@ pub(crate) fn matou(home: &std::path::Path) -> Command {
     command
 }
 
-/// Says that a test, or this part of one, cannot be run here: past the capture of `cargo test`,
-/// which shows nothing of a test that passes.
+/// Reports that a test, or this part of one, is skipped: past the capture of `cargo test`, which
+/// shows no output of passing tests.
 pub(crate) fn skipped(why: &str) {
     use std::io::Write as _;
     let test = std::thread::current().name().unwrap_or("a test").to_owned();

@@ -19,11 +19,11 @@ pub(crate) struct Terminal {
     seen: Arc<(Mutex<Seen>, Condvar)>,
 }
 
-/// What came out of the program so far.
+/// The program's output so far.
 struct Seen {
     parser: vt100::Parser,
     bytes: Vec<u8>,
-    /// The test is over: the reader has to let go of the terminal.
+    /// The test is over: the reader must release the terminal.
     hung_up: bool,
 }
 
@@ -103,7 +103,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until `text` has come out so many times, seen or not.
+    /// Waits until `text` was written this many times, visible or not.
     pub(crate) fn puts_out(&self, text: &str, times: usize) {
         let start = Instant::now();
         let mut seen = self.seen.0.lock().unwrap();
@@ -128,12 +128,12 @@ impl Terminal {
         });
     }
 
-    /// Everything that came out so far.
+    /// All output so far.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.seen.0.lock().unwrap().bytes.clone()
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.seen.0.lock().unwrap().parser.screen_mut().set_size(rows, columns);
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
@@ -197,7 +197,7 @@ impl Terminal {
         nix::unistd::Pid::from_raw(group)
     }
 
-    /// A mark written by the terminal's own side comes out behind all that the program wrote.
+    /// A mark written by the terminal's own side follows everything that the program wrote.
     fn drain(&mut self) {
         const MARK: &[u8] = b"\x1b[0mEND-OF-OUTPUT";
         if let Some(master) = &self.master

@@ -144,7 +144,7 @@ impl Peer {
         name.clone_into(&mut peer.name);
         peer.send(&coreq(name));
         peer.expect(&cores(true));
-        // In which order the server names those who are there is its own business.
+        // The order in which the server names present users is not specified.
         let total = present.iter().map(|name| conotif(name).len()).sum();
         let roster = peer.take(total);
         for name in present {
@@ -181,13 +181,13 @@ impl Peer {
         got
     }
 
-    /// Says something and sees it come back as the next frame: nothing else came before.
+    /// Says something and reads it as the next frame: nothing else arrives before.
     pub(crate) fn expect_nothing(&mut self) {
         self.send(&msg("fence"));
         self.expect(&msgbc(&self.name.clone(), "fence"));
     }
 
-    /// The server closes, maybe with a reset where it left bytes unread; nothing else comes.
+    /// The server closes, maybe with a reset if it left bytes unread; nothing else arrives.
     pub(crate) fn expect_closed(&mut self) {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {

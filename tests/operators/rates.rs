@@ -42,11 +42,11 @@ fn a_reload_lets_in_what_waits_for_a_rate() {
     // Alice is above her own rate too.
     alice.send(&msg("more"));
     lift_the_limits(&mut stage);
-    let mut heard = alice.take(msgbc("bob", "held").len() + msgbc("alice", "more").len());
+    let mut received = alice.take(msgbc("bob", "held").len() + msgbc("alice", "more").len());
     let by_bob = msgbc("bob", "held");
-    let place = heard.windows(by_bob.len()).position(|part| part == by_bob).unwrap();
-    heard.drain(place..place + by_bob.len());
-    assert_eq!(heard, msgbc("alice", "more"));
+    let place = received.windows(by_bob.len()).position(|part| part == by_bob).unwrap();
+    received.drain(place..place + by_bob.len());
+    assert_eq!(received, msgbc("alice", "more"));
     let status = stage.asked_json(&["status"]);
     assert_eq!(status["status"]["throttled"]["address"], 1);
     bob.send(&msg("on"));

@@ -22,7 +22,7 @@ fn all_clients_get_the_same_frames_in_the_same_order_and_each_senders_own_is_kep
         .iter()
         .flat_map(|name| (0..EACH).map(move |n| msgbc(name, &format!("number {n:03}")).len()))
         .sum();
-    let heard: Vec<Vec<u8>> = std::thread::scope(|scope| {
+    let received: Vec<Vec<u8>> = std::thread::scope(|scope| {
         let running: Vec<_> = peers
             .iter_mut()
             .map(|peer| {
@@ -36,14 +36,14 @@ fn all_clients_get_the_same_frames_in_the_same_order_and_each_senders_own_is_kep
             .collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    for other in &heard[1..] {
-        assert!(other == &heard[0], "two clients heard different orders");
+    for other in &received[1..] {
+        assert!(other == &received[0], "two clients read different orders");
     }
     for name in names {
         let positions: Vec<usize> = (0..EACH)
             .map(|n| {
                 let frame = msgbc(name, &format!("number {n:03}"));
-                heard[0].windows(frame.len()).position(|part| part == frame).unwrap()
+                received[0].windows(frame.len()).position(|part| part == frame).unwrap()
             })
             .collect();
         assert!(positions.is_sorted(), "{name}'s messages changed their order");

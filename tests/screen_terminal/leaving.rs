@@ -21,11 +21,11 @@ fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
     terminal.types("hallo\x01\x1b[C\x1b[3~e\x05!");
     terminal.input_is("room › hello!");
     terminal.types("\r");
-    other.heard("bob", "hello!");
+    other.wait_for_message("bob", "hello!");
     terminal.types("ad\t");
     terminal.input_is("room › ada:");
     terminal.types("日本 👩\u{200d}👩\u{200d}👧\r");
-    other.heard("bob", "ada: 日本 👩\u{200d}👩\u{200d}👧");
+    other.wait_for_message("bob", "ada: 日本 👩\u{200d}👩\u{200d}👧");
 
     terminal.types("/op\tad\t\r");
     terminal.shows("[2 ada…]");
@@ -42,7 +42,7 @@ fn a_session_from_start_to_quit_leaves_the_terminal_as_it_was() {
     thread::sleep(READ_TIME);
     terminal.types("\r");
     for line in ["one", "two", "three"] {
-        other.heard("bob", line);
+        other.wait_for_message("bob", line);
     }
     terminal.types("\x1b[200~just one\x1b[201~");
     terminal.input_is("room › just one");

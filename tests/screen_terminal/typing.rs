@@ -25,9 +25,9 @@ fn in_a_private_tab_text_and_commands_without_a_name_go_to_its_peer() {
     let path = bob.home.path().join("my file");
     std::fs::write(&path, "content").unwrap();
     bob.terminal.types("just text\r");
-    ada.heard_in_private("bob", "ada", "just text");
+    ada.wait_for_private("bob", "ada", "just text");
     bob.terminal.types("/msg and a command\r");
-    ada.heard_in_private("bob", "ada", "and a command");
+    ada.wait_for_private("bob", "ada", "and a command");
     bob.terminal.types(&format!("/send {}\r", path.display()));
     let offer = ada.any("file_offered");
     assert_eq!((&offer["from"], &offer["size"]), (&"bob".into(), &7.into()));

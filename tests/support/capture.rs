@@ -17,20 +17,20 @@ const ALL: u32 = (3_u16.to_be()) as u32;
 const ETHERNET: usize = 14;
 const IPV4: [u8; 2] = [8, 0];
 const TCP: u8 = 6;
-/// More than the largest packet, as one that is cut up behind the capture.
+/// More than the largest packet, as one that is segmented after the capture.
 const LARGEST: usize = 128 * 1024;
-/// No packet for so long, and what was sent before has come.
+/// How long no packet may arrive before everything sent counts as captured.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// A capture that goes on.
+/// A running capture.
 pub(crate) struct Capture {
     packets: Receiver<Vec<u8>>,
 }
 
-/// What was captured.
+/// The captured packets.
 pub(crate) struct Captured {
     packets: Vec<Vec<u8>>,
-    /// What was said in each direction of each TCP connection.
+    /// The bytes in each direction of each TCP connection.
     pub(crate) streams: Vec<Vec<u8>>,
 }
 
@@ -89,7 +89,7 @@ fn segment(packet: &[u8]) -> Option<(Vec<u8>, u32, bool, &[u8])> {
     let ip = packet.get(ETHERNET..).filter(|_| packet[12..ETHERNET] == IPV4)?;
     let head = usize::from(*ip.first()? & 0xf) * 4;
     let total = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    // Of what is cut up later the size is not known yet.
+    // A packet that is segmented later has no size yet.
     let ip = ip.get(..total).filter(|_| total > 0).unwrap_or(ip);
     let tcp = ip.get(head..).filter(|_| ip[9] == TCP)?;
     let ends = [&ip[12..20], &tcp[..4]].concat();

@@ -23,8 +23,8 @@ pub(crate) struct Node {
 }
 
 impl Cluster {
-    /// So many NATS servers and nodes, which serve clients. Where there is no NATS the test says that
-    /// it is skipped.
+    /// This many NATS servers and nodes, which serve clients. Without NATS the test reports that it
+    /// is skipped.
     pub(crate) fn start(nats: usize, nodes: usize) -> Option<Self> {
         let nats = Nats::start(nats)?;
         let mut cluster = Self { nodes: Vec::new(), nats };

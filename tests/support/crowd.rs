@@ -1,4 +1,4 @@
-//! Many clients that come and go, talk, and set up private connections, as bare sockets.
+//! Many clients that join and leave, talk, and set up private connections, as bare sockets.
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -30,14 +30,14 @@ struct Member {
 /// What a crowd did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Deeds {
-    /// Clients that came.
+    /// Clients that joined.
     pub(crate) joins: u64,
     /// Public messages.
     pub(crate) messages: u64,
     /// Private set-ups, all three steps.
     pub(crate) set_ups: u64,
-    /// Bytes heard by all.
-    pub(crate) heard: u64,
+    /// Bytes received by all.
+    pub(crate) received: u64,
 }
 
 impl Crowd {
@@ -53,7 +53,7 @@ impl Crowd {
                 all.joins += deeds.joins;
                 all.messages += deeds.messages;
                 all.set_ups += deeds.set_ups;
-                all.heard += deeds.heard;
+                all.received += deeds.received;
             }
             all
         })
@@ -133,7 +133,7 @@ impl Crowd {
             loop {
                 match member.stream.read(&mut self.scratch) {
                     Ok(0) => panic!("{} was disconnected", member.name),
-                    Ok(heard) => self.deeds.heard += u64::try_from(heard).unwrap(),
+                    Ok(received) => self.deeds.received += u64::try_from(received).unwrap(),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => panic!("{}: {error}", member.name),
                 }
@@ -144,8 +144,8 @@ impl Crowd {
 
 impl fmt::Display for Deeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { joins, messages, set_ups, heard } = self;
-        let megabytes = heard / 1_000_000;
-        write!(f, "{joins} joins, {messages} messages, {set_ups} set-ups, {megabytes} MB heard")
+        let Self { joins, messages, set_ups, received } = self;
+        let megabytes = received / 1_000_000;
+        write!(f, "{joins} joins, {messages} messages, {set_ups} set-ups, {megabytes} MB received")
     }
 }

@@ -13,23 +13,23 @@ use crate::harness;
 const SERVER_V4: &str = "203.0.113.1";
 const SERVER_V6: &str = "2001:db8:ffff::1";
 
-/// The private ports of a computer behind a router that moves them, and by how much it does.
+/// The private ports of a computer behind a router that remaps ports, and the offset.
 pub(crate) const MOVED_PORTS: RangeInclusive<u16> = 6000..=6039;
 const MOVED_BY: u16 = 20_000;
 
-/// What stands between a computer and the internet.
+/// The device between a computer and the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Router {
-    /// Nothing: the computer has public addresses, and everybody reaches it.
+    /// Nothing: the computer has public addresses, and all others can reach it.
     None,
     /// A router that translates nothing: the computer has public addresses, behind a firewall.
     Routes(Firewall),
     /// A router with one public address that keeps the ports of what it translates.
     KeepsPorts(Firewall),
-    /// A router with one public address that gives a port of a computer another one, the same
-    /// for all that the computer connects to from it. Only of [`MOVED_PORTS`].
+    /// A router with one public address that maps a port of a computer to another one, the same for
+    /// all destinations. Only for [`MOVED_PORTS`].
     MovesPorts(Firewall),
-    /// A router with one public address that gives each connection another port.
+    /// A router with one public address that uses another port for each connection.
     RandomPorts(Firewall),
 }
 
@@ -88,7 +88,7 @@ impl Internet {
                 "address add {SERVER_V4}/32 dev lo\naddress add {SERVER_V6}/128 dev lo nodad\n"
             ))?;
                 network.within(forward_packets)?;
-                // That it is there, before anything depends on it.
+                // Checks that it exists, before anything depends on it.
                 network.batch("nft -f -", "table inet probe\ndelete table inet probe\n")?;
                 Ok(Self { network, family, homes: 0 })
             };
@@ -226,10 +226,10 @@ impl Internet {
         )
     }
 
-    /// How a router translates that gives each connection another port: the port of a computer
+    /// How a router translates that uses another port for each connection: the port of a computer
     /// (32768 and above), the one that the server sees and the one that a peer sees are never the
-    /// same. With one range for all, one dial in 64,000 would use the port that the other side dials,
-    /// and two people would connect that a test expects not to.
+    /// same. With one range for all, one dial in 64,000 would use the port that the other side
+    /// dials, and two users would connect that a test expects not to.
     fn random_ports(&self) -> Vec<String> {
         let server = self.server();
         let ip = if server.is_ipv6() { "ip6" } else { "ip" };
@@ -278,7 +278,7 @@ impl fmt::Display for Router {
     }
 }
 
-/// The rule that gives the private ports their others at that address.
+/// The rule that maps the private ports at that address.
 fn move_ports(outside: &str) -> String {
     let family = if outside.contains(':') { "ip6" } else { "ip" };
     let (first, last) = (MOVED_PORTS.start(), MOVED_PORTS.end());

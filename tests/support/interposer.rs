@@ -71,7 +71,7 @@ fn rewrite(mut from: TcpStream, mut to: TcpStream, state: &Mutex<State>) {
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// The length of the first frame of `bytes`, if all of it is there.
+/// The length of the first frame of `bytes`, if it is complete.
 fn length(bytes: &[u8]) -> Option<usize> {
     let int = |at: usize| {
         let raw = bytes.get(at..at + 4)?;

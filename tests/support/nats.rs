@@ -45,7 +45,7 @@ fn own_address() -> IpAddr {
 }
 
 impl Nats {
-    /// So many servers on loopback. Where there is no NATS the test says that it is skipped.
+    /// This many servers on loopback. Without NATS the test reports that it is skipped.
     pub(crate) fn start(count: usize) -> Option<Self> {
         let sites = (0..count).map(|_| Site { address: own_address(), network: None });
         Self::start_at(&sites.collect::<Vec<_>>())

@@ -1,7 +1,7 @@
-//! Networks of their own, joined by a line of a certain speed.
+//! Separate networks, joined by a line of a certain speed.
 //!
-//! They have no names: the kernel removes each with the last thread and process in it, whatever
-//! becomes of the test.
+//! They have no names: the kernel removes each with the last thread and process in it, however the
+//! test ends.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ pub(crate) struct Line {
     pub(crate) far: Network,
 }
 
-/// Two computers in one network, with a third one in the middle that lets neither reach the other.
+/// Two computers in one network, with a third one in the middle that isolates them from each other.
 pub(crate) struct Lan {
     pub(crate) middle: Network,
     pub(crate) computers: [Network; 2],
@@ -37,8 +37,8 @@ pub(crate) struct Network {
 }
 
 impl Line {
-    /// A line that brings `rate`, such as `10mbit`, to its far end. Where that cannot be made the
-    /// test says that it is skipped.
+    /// A line that delivers `rate`, such as `10mbit`, to its far end. Where that cannot be set up
+    /// the test reports that it is skipped.
     pub(crate) fn of(rate: &'static str) -> Option<Self> {
         let make = || {
             let line = Self::make(&[NEAR, FAR].map(|address| format!("{address}/24")))?;
@@ -146,7 +146,7 @@ impl Network {
         self.within(move || feed(&command, &input))
     }
 
-    /// Gives the interface its address, which can be used at once, and switches it on.
+    /// Assigns the interface its address, which can be used at once, and switches it on.
     pub(crate) fn connect(&self, interface: &str, address: &str) -> Result<(), String> {
         let at_once = if address.contains(':') { " nodad" } else { "" };
         self.runs(&format!("ip address add {address} dev {interface}{at_once}"))?;

@@ -1,5 +1,5 @@
-//! A TCP proxy that does to a connection what networks do: delays it, tears it into bytes,
-//! stalls, resets, ends or cuts it, and flips bits.
+//! A TCP proxy that treats a connection as networks do: delays it, splits it into bytes, stalls,
+//! resets, ends or cuts it, and flips bits.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,13 +20,13 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// One byte at a time.
     Bytewise,
-    /// After so many bytes nothing moves any more, and nothing is closed.
+    /// After this many bytes nothing moves any more, and nothing is closed.
     Stall(usize),
-    /// After so many bytes both ends are reset.
+    /// After this many bytes both ends are reset.
     Reset(usize),
-    /// After so many bytes this direction ends; the other one goes on.
+    /// After this many bytes this direction ends; the other one continues.
     End(usize),
-    /// After so many bytes both ends are closed in an orderly way.
+    /// After this many bytes both ends are closed in an orderly way.
     Cut(usize),
     /// All bits of the byte at this offset are inverted.
     Flip(usize),
@@ -50,7 +50,8 @@ pub(crate) struct Proxy {
 
 struct Shared {
     target: SocketAddr,
-    /// What happens to the connections still to come: to each the next, the last one to the rest.
+    /// The faults of the next connections, in order; the last ones apply to all further
+    /// connections.
     faults: Mutex<Vec<Faults>>,
     accepted: AtomicUsize,
     stopped: AtomicBool,
@@ -90,7 +91,7 @@ impl Proxy {
         Self::start(target, vec![Faults::NONE, faults])
     }
 
-    /// How many connections have come.
+    /// How many connections were accepted.
     pub(crate) fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
@@ -158,7 +159,7 @@ fn connect(shared: &Arc<Shared>, near: TcpStream) {
                     pair.over.store(true, Ordering::SeqCst);
                 }
             }
-            // The sockets close when the other pump, too, has let go of them.
+            // The sockets close when the other pump has released them too.
         });
     }
 }
@@ -209,7 +210,7 @@ fn pump(mut from: &TcpStream, to: &TcpStream, fault: Fault, stopped: &dyn Fn() -
             Over::Ended
         }
         Fault::Stall(_) => {
-            // A reset still comes through.
+            // A reset is still forwarded.
             while !stopped() && matches!(from.take_error(), Ok(None)) {
                 thread::sleep(TICK);
             }
@@ -219,7 +220,7 @@ fn pump(mut from: &TcpStream, to: &TcpStream, fault: Fault, stopped: &dyn Fn() -
     }
 }
 
-/// Takes what still comes from a sender that does not know that it is discarded.
+/// Reads and drops further input from a sender that does not know that it is discarded.
 fn discard(mut from: &TcpStream, buffer: &mut [u8], stopped: &dyn Fn() -> bool) {
     loop {
         match from.read(buffer) {

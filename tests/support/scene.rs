@@ -25,18 +25,18 @@ impl Scene {
         Self { server, watcher, descriptors }
     }
 
-    /// The watcher says something and hears it, whatever else it heard before.
+    /// The watcher says something and reads it, after anything else that arrives before.
     pub(crate) fn still_works(&mut self) {
         let fence = format!("fence {}", unique());
         self.watcher.send(&msg(&fence));
-        let (wanted, mut heard) = (msgbc("Watcher", &fence), Vec::new());
+        let (wanted, mut received) = (msgbc("Watcher", &fence), Vec::new());
         let mut piece = vec![0; 64 * 1024];
         // The fence may stand across two pieces: enough of the one before is kept.
-        while !heard.windows(wanted.len()).any(|part| part == wanted) {
-            heard.drain(..heard.len().saturating_sub(wanted.len()));
+        while !received.windows(wanted.len()).any(|part| part == wanted) {
+            received.drain(..received.len().saturating_sub(wanted.len()));
             let read = self.watcher.stream.read(&mut piece).expect("the watcher is served");
             assert!(read > 0, "the watcher was disconnected");
-            heard.extend_from_slice(&piece[..read]);
+            received.extend_from_slice(&piece[..read]);
         }
     }
 

@@ -8,7 +8,7 @@ use super::scene::{Scene, descriptors};
 use crate::harness::client::Client;
 use crate::harness::until;
 
-/// Ada asks, Bea accepts whatever comes, and their connections go through proxies.
+/// Ada asks, Bea accepts everything, and their connections go through proxies.
 pub(crate) struct Two {
     /// Who asks.
     pub(crate) ada: Client,
@@ -69,19 +69,19 @@ impl Two {
     /// Ada and Bea say `text` to each other, in a new session if there is none.
     pub(crate) fn talk(&mut self, text: &str) {
         self.ada.say(&format!("/msg Bea {text}"));
-        self.bea.heard_in_private("Ada", "Bea", text);
+        self.bea.wait_for_private("Ada", "Bea", text);
         self.bea.say(&format!("/msg Ada re {text}"));
-        self.ada.heard_in_private("Bea", "Ada", &format!("re {text}"));
+        self.ada.wait_for_private("Bea", "Ada", &format!("re {text}"));
     }
 
-    /// A session without faults works, and so does the room; both end well, with nothing left
-    /// open but what was open before.
+    /// A session without faults works, and so does the room; both end cleanly, with nothing left
+    /// open except what was open before.
     pub(crate) fn end(mut self) {
         self.faults(Faults::NONE, Faults::NONE);
         self.talk("in a session without faults");
         self.close();
         self.ada.say("in the room");
-        self.bea.heard("Ada", "in the room");
+        self.bea.wait_for_message("Ada", "in the room");
         for client in [&mut self.ada, &mut self.bea] {
             let process = client.process.0.id();
             // Standard streams, event loop, signals, the server: far fewer than the sessions.

@@ -84,7 +84,7 @@ impl Person {
         person
     }
 
-    /// A user who accepts requests and files without being asked.
+    /// A user who accepts requests and files automatically.
     pub async fn join_open(who: &str, room: &FakeRoom) -> Self {
         Self::join_with(who, room, |settings| {
             settings.accept_private = Policy::Always;
@@ -130,7 +130,7 @@ impl Person {
         .await;
     }
 
-    /// The next event, but for what protects the connection.
+    /// The next event, except those about what protects the connection.
     pub async fn next(&mut self) -> Event {
         loop {
             let next = within("another event", self.events.recv()).await;

@@ -85,7 +85,7 @@ impl FakeRoom {
         }
     }
 
-    /// Drops everybody without a word; lets them in again.
+    /// Drops all connections without a word; accepts new ones.
     pub fn drop_everybody(&self) {
         self.state.borrow_mut().members.clear();
     }
@@ -187,7 +187,7 @@ impl State {
 
 async fn serve(mut stream: TcpStream, state: Rc<RefCell<State>>) {
     let (out, mut queue) = mpsc::unbounded_channel::<Bytes>();
-    // Once joined only the room holds the sender: when it lets go the connection ends.
+    // Once joined only the room holds the sender: when it drops it the connection ends.
     let mut unjoined = Some(out);
     let mut me = None;
     let mut input = BytesMut::new();

@@ -82,7 +82,7 @@ impl Server {
             actix::System::new().block_on(async move {
                 let logger = Logger::root(Discard, o!());
                 let mut running = server::start(&settings, Some(&identity), None, vec![listener], logger).unwrap();
-                // Without a operators, a channel that nothing comes out of.
+                // For a server without operators, a channel that never yields anything.
                 let (_errand, mut controls) = mpsc::channel(1);
                 if let Some(operators) = operators {
                     controls = running.serve_operators(operators).unwrap();
@@ -122,7 +122,7 @@ impl Server {
         self.thread.take().unwrap().join().unwrap();
     }
 
-    /// Gives the running server other settings.
+    /// Applies other settings to the running server.
     pub fn reload(&self, settings: ServerSettings) -> Reloaded {
         let (reloaded, wait) = std::sync::mpsc::channel();
         self.changes.blocking_send(Change { settings, reloaded }).ok().unwrap();

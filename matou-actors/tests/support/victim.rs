@@ -32,7 +32,7 @@ impl Victim {
         victim
     }
 
-    /// Until the sender is dropped no event is read behind the one for joining.
+    /// Until the sender is dropped no event after the one for joining is read.
     pub fn join_paused(server: &Server) -> (Self, Sender<()>) {
         let (mut victim, resume) = Self::start(server.address);
         victim.joined();

@@ -1,7 +1,7 @@
 //! Many clients of revision 1 that talk on all nodes, and a check of what each of them has read.
 
-mod heard;
 mod talker;
+mod transcript;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use self::talker::{State, Talker};
 use crate::harness::{DEADLINE, until};
 
-pub(crate) use self::heard::Heard;
+pub(crate) use self::transcript::Transcript;
 
 /// How often a thread looks after its clients.
 const ROUND: Duration = Duration::from_millis(5);
@@ -28,7 +28,7 @@ pub(crate) struct Talk {
 
 struct Shared {
     nodes: Vec<SocketAddr>,
-    /// Own texts that have come back, of the clients that began at each node.
+    /// Own texts that were echoed, for the clients that began at each node.
     returned: Vec<AtomicU64>,
     ends: AtomicBool,
     /// Whether no client waits for anything after that, of those that began at each node.
@@ -61,7 +61,7 @@ struct Group {
 }
 
 impl Talk {
-    /// So many clients at each node; all of them are there when this returns.
+    /// This many clients at each node; all of them have joined when this returns.
     pub(crate) fn start(nodes: &[SocketAddr], at_each: usize) -> Self {
         let returned = nodes.iter().map(|_| AtomicU64::new(0)).collect();
         let ends = AtomicBool::new(false);
@@ -84,7 +84,7 @@ impl Talk {
         talk
     }
 
-    /// Waits until the clients that began at each node have read so many of their own texts more.
+    /// Waits until the clients that began at each node have read this many more of their own texts.
     pub(crate) fn flows(&self, texts: usize) {
         let now = || self.shared.returned.iter().map(|it| it.load(Ordering::Relaxed));
         let more = u64::try_from(texts).unwrap();
@@ -92,18 +92,19 @@ impl Talk {
         until("all talk", || now().zip(&goals).all(|(count, goal)| count >= *goal));
     }
 
-    /// Ends the talk; checks what was read.
-    pub(crate) fn end(self) -> Heard {
+    /// Ends the talk; checks the transcript.
+    pub(crate) fn end(self) -> Transcript {
         self.shared.ends.store(true, Ordering::Relaxed);
-        let mut heard = Heard { segments: Vec::new(), frames: HashMap::new(), order: Vec::new() };
+        let mut received =
+            Transcript { segments: Vec::new(), frames: HashMap::new(), order: Vec::new() };
         for thread in self.threads {
             let group = thread.join().unwrap();
-            heard.segments.extend(group.segments);
-            heard.frames.extend(group.frames);
+            received.segments.extend(group.segments);
+            received.frames.extend(group.frames);
         }
-        heard.find_order();
-        heard.check();
-        heard
+        received.find_order();
+        received.check();
+        received
     }
 }
 
@@ -130,7 +131,7 @@ impl Group {
             }
             std::thread::sleep(ROUND);
         }
-        // What is under way still comes; nothing comes any more when all is quiet.
+        // Frames in flight still arrive; all is over when it is quiet.
         let (start, mut last) = (Instant::now(), Instant::now());
         let quiet = Duration::from_secs(2);
         loop {

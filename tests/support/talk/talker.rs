@@ -1,4 +1,4 @@
-//! One client that talks, and goes to the next node when its own is gone.
+//! One client that talks, and moves to the next node when its own is gone.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,11 +7,11 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::heard::texts;
+use super::transcript::texts;
 use super::{Group, PRIZE, Segment};
 use crate::harness::wire::{conotif, coreq, frame_length, msg, msgbc};
 
-/// From one text of a client to its next one, once that has come back.
+/// From the echo of one text of a client to its next one.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a client waits for its name before it tries the next node.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);

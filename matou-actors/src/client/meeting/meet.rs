@@ -276,11 +276,12 @@ mod tests {
     /// After how long the address outside the own network is dialled.
     async fn held(ticket: Option<Ticket>, go_after: Option<Duration>) -> Duration {
         let start = Instant::now();
-        let (news, heard) = watch::channel(News { offered: offered(), ticket, ..News::default() });
+        let (news, received) =
+            watch::channel(News { offered: offered(), ticket, ..News::default() });
         let (progress, dials) = (MeetingProgress::default(), Dials::default());
         let (to_messages, mut targets) = watch::channel(Vec::new());
         let (to_files, files) = watch::channel(Vec::new());
-        let dialling = dial(heard, around(), &progress, &dials, to_messages, to_files);
+        let dialling = dial(received, around(), &progress, &dials, to_messages, to_files);
         let go = async {
             if let Some(after) = go_after {
                 sleep(after).await;

@@ -85,13 +85,13 @@ fn messages_without_an_echo_count_as_unsent() {
         from: name(from),
         text: matou_actors::protocol::MessageText::parse("a").unwrap(),
     };
-    let typed = |heard: &[&str]| {
+    let typed = |received: &[&str]| {
         let (mut state, _) = ConsoleState::new(true, false, None);
         state.on_event(connected());
         state.on_line("a", false);
         state.on_line("a", false);
         state.on_end_of_input();
-        for from in heard {
+        for from in received {
             state.on_event(said(from));
         }
         state.on_event(Event::Disconnected { reason: "gone".into() });

@@ -7,14 +7,14 @@ use super::{PRIZE, Segment};
 use crate::harness::wire::{conotif, disconotif};
 
 /// What all clients have read, after it was checked.
-pub(crate) struct Heard {
+pub(crate) struct Transcript {
     pub(crate) segments: Vec<Segment>,
     pub(super) frames: HashMap<u64, Vec<u8>>,
     /// Everything that happened, in the one order.
     pub(super) order: Vec<u64>,
 }
 
-impl Heard {
+impl Transcript {
     /// Puts what the clients have read together, and compares it on the way.
     pub(super) fn find_order(&mut self) {
         self.segments.sort_by_key(|segment| segment.joined);
