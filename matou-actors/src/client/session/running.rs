@@ -104,9 +104,31 @@ impl Sessions {
     pub(crate) fn limit_rate(&self, rate: u64) -> Event {
         self.rate.set(Some(rate));
         let message = match self.rate.get() {
-            Some(rate) => format!("files are sent at no more than {rate} bytes a second"),
+            Some(rate) => format!("files are sent at no more than {} a second", size(rate)),
             None => "files are sent as fast as possible".into(),
         };
         Event::Notice { message }
+    }
+}
+
+/// Bytes in the largest unit that leaves them whole, as they are typed: "500 kB".
+fn size(bytes: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    let unit = units.into_iter().find(|(unit, _)| bytes.is_multiple_of(*unit));
+    let (unit, name) = unit.unwrap_or((1, "bytes"));
+    format!("{} {name}", bytes / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_named_in_the_unit_that_it_was_typed_in() {
+        let rates =
+            [(2_000_000_000, "2 GB"), (1_500_000, "1500 kB"), (500_000, "500 kB"), (1, "1 bytes")];
+        for (rate, name) in rates {
+            assert_eq!(size(rate), name);
+        }
     }
 }

@@ -258,12 +258,28 @@ mod tests {
         assert_eq!(buffer.end(), 1);
         assert_eq!(
             buffer.entry(0).unwrap().body.text(),
-            "→ n0, n1, n2, n3, n4, n5, n6, n7 and 12 more joined · ← n3 left"
+            "→ n0, n1, n2, n4, n5, n6, n7 and 12 more joined · ← n3 left"
         );
         buffer.push(notice("x"));
         buffer.moved(at(1), name("a"), RosterMove::Joined);
         buffer.moved(at(2), name("b"), RosterMove::Joined);
         assert_eq!(buffer.end(), 4);
+    }
+
+    #[test]
+    fn the_last_move_of_a_person_is_the_one_that_is_shown() {
+        use RosterMove::{Joined, Left};
+        let shown = |moves: &[RosterMove]| {
+            let mut buffer = Buffer::new(BufferLimits { lines: 100, bytes: 100_000 });
+            for each in moves {
+                buffer.moved(at(1), name("bea"), *each);
+            }
+            buffer.entry(0).unwrap().body.text().into_owned()
+        };
+        assert_eq!(shown(&[Left, Joined]), "→ bea rejoined");
+        assert_eq!(shown(&[Joined, Left, Joined]), "→ bea rejoined");
+        assert_eq!(shown(&[Left, Joined, Left]), "← bea left");
+        assert_eq!(shown(&[Joined, Left]), "← bea left");
     }
 
     #[test]

@@ -48,10 +48,12 @@ pub(crate) enum Said {
     Mention,
 }
 
-/// Comings and goings, folded; bounded however many there are.
+/// Comings and goings, folded; bounded however many there are. Each name that is spelled out is in one
+/// list: that of its last move.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
     joined: NameList,
+    rejoined: NameList,
     left: NameList,
 }
 
@@ -93,22 +95,25 @@ impl Body {
 impl Presence {
     /// A user joined.
     pub(crate) fn joined(&mut self, who: Username) {
-        self.joined.push(who);
+        let list = if self.left.remove(&who) { &mut self.rejoined } else { &mut self.joined };
+        list.push(who);
     }
 
     /// A user left.
     pub(crate) fn left(&mut self, who: Username) {
+        if !self.joined.remove(&who) {
+            self.rejoined.remove(&who);
+        }
         self.left.push(who);
     }
 
-    /// `→ ann, bob joined · ← carol left`, with a count in place of many names.
+    /// `→ ann, bob joined · → dan rejoined · ← carol left`, with a count in place of many names.
     pub(crate) fn text(&self) -> String {
-        match (self.joined.text(), self.left.text()) {
-            (Some(joined), None) => format!("→ {joined} joined"),
-            (None, Some(left)) => format!("← {left} left"),
-            (Some(joined), Some(left)) => format!("→ {joined} joined · ← {left} left"),
-            (None, None) => String::new(),
-        }
+        let joined = self.joined.text().map(|names| format!("→ {names} joined"));
+        let rejoined = self.rejoined.text().map(|names| format!("→ {names} rejoined"));
+        let left = self.left.text().map(|names| format!("← {names} left"));
+        let parts: Vec<_> = [joined, rejoined, left].into_iter().flatten().collect();
+        parts.join(" · ")
     }
 }
 
@@ -118,6 +123,16 @@ impl NameList {
         if self.first.len() < NAMES_SHOWN {
             self.first.push(who);
         }
+    }
+
+    /// Takes out a name that is spelled out; whether it was.
+    fn remove(&mut self, who: &Username) -> bool {
+        let place = self.first.iter().position(|name| name == who);
+        if let Some(place) = place {
+            self.first.remove(place);
+            self.count -= 1;
+        }
+        place.is_some()
     }
 
     fn text(&self) -> Option<String> {
