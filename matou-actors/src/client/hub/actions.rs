@@ -50,7 +50,7 @@ impl Hub {
         }
     }
 
-    fn perform(&mut self, action: PeerAction, ctx: &mut Context<Self>) {
+    pub(super) fn perform(&mut self, action: PeerAction, ctx: &mut Context<Self>) {
         match action {
             PeerAction::EmitUnlessBehind(event) if self.events.is_full() => drop(event),
             PeerAction::Emit(event) | PeerAction::EmitUnlessBehind(event) => self.emit(event),
@@ -70,7 +70,13 @@ impl Hub {
             }
             PeerAction::Remember { server, person } => {
                 if let Some(file) = self.settings.known_people.clone() {
-                    self.emit_later(remember(&self.people_changes, file, server, person), ctx);
+                    self.unsaved += 1;
+                    let saved = remember(&self.people_changes, file, server, person);
+                    ctx.spawn(saved.into_actor(self).map(|failure, hub, ctx| {
+                        hub.unsaved = hub.unsaved.saturating_sub(1);
+                        failure.into_iter().for_each(|event| hub.emit(event));
+                        hub.settle(ctx);
+                    }));
                 }
             }
             PeerAction::Verify { name, own, theirs } => {

@@ -3,8 +3,8 @@
 //! 1. After `Finish`: whatever the user typed or sent comes to its end, requests included.
 //! 2. Files that still move are cut; PVDISCO goes to every peer and DISCO to the server, each
 //!    behind what was queued, and each connection is shut down once its send queue is empty.
-//! 3. When the others have closed too, or nothing moves any more, `Closed` is announced, as the last
-//!    event. The server reads slowly what was typed fast: that is waited for.
+//! 3. When the others have closed too and the keys that were seen are on the disk, or nothing moves any
+//!    more, `Closed` is announced, as the last event. The server reads slowly what was typed fast: that is waited for.
 //! 4. When it is taken, the actors stop.
 
 use std::time::{Duration, Instant};
@@ -73,12 +73,15 @@ impl Hub {
         }
         self.command_link(LinkCommand::GiveUp);
         self.with_peers(ctx, |peers, _| peers.give_up());
+        // The disk does not respond.
+        self.unsaved = 0;
         self.close_if_empty();
     }
 
-    /// Sends `Closed` once every connection is closed.
+    /// Sends `Closed` once every connection is closed and every key that was seen is saved: the program ends then,
+    /// and would not know a key again.
     pub(super) fn close_if_empty(&mut self) {
-        let closed = self.server.has_left() && self.peers.is_empty();
+        let closed = self.server.has_left() && self.peers.is_empty() && self.unsaved == 0;
         if self.leaving == Leaving::Now && closed {
             self.leaving = Leaving::Over;
             self.emit(Event::Closed);

@@ -56,6 +56,8 @@ pub(crate) struct Hub {
 
     peers: Peers,
     people_changes: PeopleChanges,
+    /// Changes of known keys that are being written.
+    unsaved: usize,
     sessions: Sessions,
     downloads: Arc<Downloads>,
 
@@ -95,6 +97,7 @@ impl Hub {
             pending: PendingCommands::default(),
             peers,
             people_changes: PeopleChanges::default(),
+            unsaved: 0,
             sessions,
             downloads,
             leaving: Leaving::No,
