@@ -121,6 +121,10 @@ fn every_pair(family: Family) {
         kinds.map(|(at, kind)| scene.person(format!("{side}{at}"), *kind, delay, &[])).collect()
     };
     let (mut askers, mut asked) = (people("a", DELAYS[0]), people("b", DELAYS[1]));
+    let last = asked.last().unwrap().client.name().to_owned();
+    for asker in &mut askers {
+        asker.client.wait("joined", |event| event["username"] == *last);
+    }
     let mut table = vec![vec![String::new(); KINDS.len()]; KINDS.len()];
     for shift in 0..KINDS.len() {
         // Each person is in one pair.
@@ -238,8 +242,10 @@ fn revision_1(family: Family) {
         .enumerate()
     {
         let mut new = scene.person(format!("new{at}"), router, DELAYS[1], &[]);
+        meet(&mut old_open.client, &mut new.client);
         talk(&mut old_open.client, &mut new.client);
         let mut old = scene.person(format!("old{at}"), router, DELAYS[1], REVISION_1);
+        meet(&mut open.client, &mut old.client);
         talk(&mut open.client, &mut old.client);
         open.client.say(&format!("/close old{at}"));
         old.client.any("private_closed");

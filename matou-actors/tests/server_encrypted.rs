@@ -247,6 +247,8 @@ fn output_queued_for_a_slow_reader_arrives_whole_and_in_order() {
         limits.messages_per_second = 0;
         limits.bytes_per_second = 0;
         limits.room_bytes_per_second = 0;
+        // However long it takes to say all of it.
+        (limits.stall_seconds, limits.lag_seconds) = (600, 600);
     });
     let (mut slow, mut loud) = (Encrypted::join(&server, "slow"), Encrypted::join(&server, "loud"));
     let padding = "x".repeat(480);
