@@ -163,6 +163,86 @@ fn a_file_that_was_cut_by_a_kill_goes_on_where_it_ended() {
     }
 }
 
+/// What is half sent, cut, and sent again.
+struct Cut {
+    is_folder: bool,
+    killed: &'static str,
+    /// Its time of modification does not show that it was changed.
+    keeps_time: bool,
+}
+
+/// All files at `path`, with their content.
+fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    if path.is_file() {
+        return vec![(PathBuf::new(), fs::read(path).unwrap())];
+    }
+    let mut files: Vec<_> = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|file| (file.file_name().unwrap().into(), fs::read(&file).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
+    const FILE: usize = 10_000_000;
+    let cuts = [
+        Cut { is_folder: false, killed: "sender", keeps_time: true },
+        Cut { is_folder: false, killed: "receiver", keeps_time: false },
+        Cut { is_folder: true, killed: "receiver", keeps_time: true },
+        Cut { is_folder: true, killed: "sender", keeps_time: false },
+    ];
+    for Cut { is_folder, killed, keeps_time } in cuts {
+        let server = Server::start();
+        let (at_ada, at_bea) = (home(), home());
+        let limit = [("FILES__RATE", "20M")];
+        let mut ada = User::start(at_ada.path(), server.address, "Ada", &limit);
+        let mut bea = User::start(at_bea.path(), server.address, "Bea", &[]);
+        ada.wait("joined", |event| event["username"] == "Bea");
+        let source = at_ada.path().join("source");
+        // Of the folder one file is whole when it is cut, and the second begun.
+        let first = if is_folder { source.join("1") } else { source.clone() };
+        if is_folder {
+            fs::create_dir(&source).unwrap();
+            for number in 1..=3 {
+                fs::write(source.join(number.to_string()), content(FILE)).unwrap();
+            }
+        } else {
+            fs::write(&source, content(3 * FILE)).unwrap();
+        }
+        ada.say(&format!("/send Bea {}", source.display()));
+        let half = u64::try_from(FILE * 3 / 2).unwrap();
+        bea.wait("file_progress", |event| event["bytes"].as_u64().unwrap() > half);
+        if killed == "sender" {
+            ada.signal(Signal::SIGKILL);
+            bea.event("file_failed");
+            drop(ada);
+            ada = User::start(at_ada.path(), server.address, "Ada", &[]);
+        } else {
+            bea.signal(Signal::SIGKILL);
+            ada.event("file_failed");
+            drop(bea);
+            bea = User::start(at_bea.path(), server.address, "Bea", &[]);
+            ada.wait("joined", |event| event["username"] == "Bea");
+        }
+        let time = fs::metadata(&first).unwrap().modified().unwrap();
+        let mut changed = fs::read(&first).unwrap();
+        // Somewhere in what was sent.
+        changed[FILE / 3..][..5].copy_from_slice(b"other");
+        fs::write(&first, changed).unwrap();
+        if keeps_time {
+            fs::File::options().write(true).open(&first).unwrap().set_modified(time).unwrap();
+        }
+        ada.say(&format!("/send Bea {}", source.display()));
+        let received: PathBuf = bea.event("file_received")["path"].as_str().unwrap().into();
+        assert_eq!(ada.event("file_sent")["received"], true);
+        let is_same = contents(&received) == contents(&source);
+        assert!(is_same, "folder: {is_folder}, killed: {killed}, keeps time: {keeps_time}");
+    }
+}
+
 #[test]
 fn a_folder_arrives_as_it_is_and_into_the_folder_that_was_named() {
     let server = Server::start();

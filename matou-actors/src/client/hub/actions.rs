@@ -74,7 +74,9 @@ impl Hub {
                     let saved = remember(&self.people_changes, file, server, person);
                     ctx.spawn(saved.into_actor(self).map(|failure, hub, ctx| {
                         hub.unsaved = hub.unsaved.saturating_sub(1);
-                        failure.into_iter().for_each(|event| hub.emit(event));
+                        if let Some(event) = failure {
+                            hub.emit(event);
+                        }
                         hub.settle(ctx);
                     }));
                 }
