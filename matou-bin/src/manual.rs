@@ -97,13 +97,7 @@ fn client(roff: &mut Roff) {
         roff.entry(&code, meaning);
     }
     roff.title("FILES");
-    roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
-    roff.entry(
-        "~/.local/share/matou/identity.key",
-        "Your private key; generated at the first start.",
-    );
-    roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
-    roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
+    client_files(roff);
     roff.entry("~/.local/state/matou", "The input history, and the chat log if configured.");
     roff.entry("~/Downloads", "Received files; NAME.part while incomplete.");
     roff.title("EXAMPLES");
@@ -150,8 +144,8 @@ fn receive(roff: &mut Roff) {
 fn doctor(roff: &mut Roff) {
     roff.title("OUTPUT");
     roff.text(
-        "A line for each address, from either side, with what became of it (reached, \
-               refused, silent), then what prevents a connection and what to do.",
+        "One line per address and side with the result (reached, refused, silent), then what prevents \
+         a connection and what to do.",
     );
     join(roff);
     roff.title("EXAMPLES");
@@ -162,6 +156,17 @@ fn doctor(roff: &mut Roff) {
     );
 }
 
+/// The files that every command with a client reads.
+fn client_files(roff: &mut Roff) {
+    roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
+    roff.entry(
+        "~/.local/share/matou/identity.key",
+        "Your private key; generated at the first start.",
+    );
+    roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
+    roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
+}
+
 /// What the one-shot commands have in common with the client.
 fn join(roff: &mut Roff) {
     roff.title("SETTINGS");
@@ -170,13 +175,7 @@ fn join(roff: &mut Roff) {
          them.",
     );
     roff.title("FILES");
-    roff.entry("~/.config/matou/client.toml", "The configuration file, unless --config is given.");
-    roff.entry(
-        "~/.local/share/matou/identity.key",
-        "Your private key; generated at the first start.",
-    );
-    roff.entry("~/.local/share/matou/known_servers", "The keys of servers that you know.");
-    roff.entry("~/.local/share/matou/known_people", "The keys of people that you know.");
+    client_files(roff);
 }
 
 fn admin(roff: &mut Roff) {

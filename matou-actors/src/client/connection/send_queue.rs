@@ -221,6 +221,13 @@ mod tests {
     /// The bytes of PVDISCO.
     const CLOSE: usize = TYPE_LENGTH;
 
+    /// Queues frames until at least this many bytes wait.
+    fn fill(queue: &SendQueue, bytes: usize) {
+        while queue.waiting() < bytes {
+            queue.push(&PeerFrame::Close).unwrap();
+        }
+    }
+
     #[actix_rt::test]
     async fn queued_frames_are_written_before_the_end() {
         let (near, mut far) = tokio::io::duplex(2);
@@ -256,9 +263,7 @@ mod tests {
     async fn no_sender_waits_for_a_socket_that_is_gone() {
         let (near, _far) = tokio::io::duplex(CLOSE);
         let queue = SendQueue::new(2 * HIGH, Pace::Progress);
-        while queue.waiting() < HIGH + 2 * CLOSE {
-            queue.push(&PeerFrame::Close).unwrap();
-        }
+        fill(&queue, HIGH + 2 * CLOSE);
         let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
         let mut pace = Box::pin(queue.pace());
@@ -274,9 +279,7 @@ mod tests {
         let queue = SendQueue::new(2 * HIGH, Pace::Progress);
         // One of them is taken at once.
         let more = 5;
-        while queue.waiting() < HIGH + (more + 1) * CLOSE {
-            queue.push(&PeerFrame::Close).unwrap();
-        }
+        fill(&queue, HIGH + (more + 1) * CLOSE);
         let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
         let mut pace = Box::pin(queue.pace());
@@ -300,9 +303,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let queue = SendQueue::new(2 * HIGH, Pace::Once);
         // One of them is taken at once.
-        while queue.waiting() < HIGH + 3 * CLOSE {
-            queue.push(&PeerFrame::Close).unwrap();
-        }
+        fill(&queue, HIGH + 3 * CLOSE);
         let mut writing = Box::pin(queue.write_to(near));
         assert!(futures::poll!(&mut writing).is_pending());
         let mut pace = Box::pin(queue.pace());
@@ -324,9 +325,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let queue = SendQueue::new(4 * HIGH, Pace::Once);
         let fill = || {
-            while queue.waiting() < 3 * HIGH {
-                queue.push(&PeerFrame::Close).unwrap();
-            }
+            fill(&queue, 3 * HIGH);
         };
         fill();
         let writing = queue.clone();

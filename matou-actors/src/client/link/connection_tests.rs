@@ -1,7 +1,7 @@
 use actix::prelude::*;
 use slog::{Discard, Logger, o};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::connection::{ConnectionSetup, ServerConnection};
@@ -26,19 +26,24 @@ fn connect(address: &str) -> (Addr<ServerConnection>, Reports<ConnectionReport>)
     (connection.start(), reports)
 }
 
-#[actix_rt::test]
-async fn a_connection_reports_its_life_in_order_and_writes_all_before_its_end() {
+/// A connection that has reported its server, what it reports from then on, and the server's end.
+async fn connected() -> (Addr<ServerConnection>, Reports<ConnectionReport>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (connection, mut reports) = connect(&address.to_string());
-    let (mut server, _) = listener.accept().await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
     let ConnectionReport { generation: 7, event: ConnectionEvent::Up { server: at, .. } } =
         reports.next().await
     else {
         panic!("not up")
     };
     assert_eq!(at, address);
+    (connection, reports, server)
+}
 
+#[actix_rt::test]
+async fn a_connection_reports_its_life_in_order_and_writes_all_before_its_end() {
+    let (connection, mut reports, mut server) = connected().await;
     let mut bytes = bytes::BytesMut::new();
     ServerFrame::JoinAnswer { accepted: true }.encode(&mut bytes);
     server.write_all(&bytes).await.unwrap();
@@ -74,11 +79,7 @@ async fn a_server_that_is_not_there_is_reported_by_name() {
 
 #[actix_rt::test]
 async fn a_text_that_finds_no_room_is_reported_and_the_next_one_waits_for_room() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (connection, mut reports) = connect(&address.to_string());
-    let (mut server, _) = listener.accept().await.unwrap();
-    let ConnectionEvent::Up { .. } = reports.next().await.event else { panic!("not up") };
+    let (connection, mut reports, mut server) = connected().await;
     let text = MessageText::parse(&"a".repeat(512)).unwrap();
     // More than send queue and socket take while nothing is read.
     let mut waits = Vec::new();

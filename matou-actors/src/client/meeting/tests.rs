@@ -65,16 +65,26 @@ async fn talk(mut ada: Met, mut bea: Met) {
     }
 }
 
+/// Has two meet who know each other's addresses, and talk.
+async fn meet_both_ways(
+    ada: &Arc<Identity>,
+    bea: &Arc<Identity>,
+    at_ada: MeetingPorts,
+    at_bea: MeetingPorts,
+) {
+    let (to_ada, to_bea) = (at(at_ada.ports), at(at_bea.ports));
+    let (one_end, other) = tokio::join!(
+        one(side(true, ada, bea, 1), at_ada, to_bea, LIMIT),
+        one(side(false, bea, ada, 1), at_bea, to_ada, LIMIT)
+    );
+    talk(one_end.unwrap(), other.unwrap()).await;
+}
+
 #[actix_rt::test]
 async fn two_that_both_dial_agree_on_one_connection_of_each_kind() {
     let (ada, bea) = (identity(), identity());
     let (at_ada, at_bea) = (ports(), ports());
-    let (to_ada, to_bea) = (at(at_ada.ports), at(at_bea.ports));
-    let (one_end, other) = tokio::join!(
-        one(side(true, &ada, &bea, 1), at_ada, to_bea, LIMIT),
-        one(side(false, &bea, &ada, 1), at_bea, to_ada, LIMIT)
-    );
-    talk(one_end.unwrap(), other.unwrap()).await;
+    meet_both_ways(&ada, &bea, at_ada, at_bea).await;
 }
 
 #[actix_rt::test]
@@ -95,7 +105,6 @@ async fn one_reachable_side_is_enough() {
 async fn others_who_come_first_do_not_keep_the_peer_out() {
     let (ada, bea) = (identity(), identity());
     let (at_ada, at_bea) = (ports(), ports());
-    let (to_ada, to_bea) = (at(at_ada.ports), at(at_bea.ports));
     let mut strangers = Vec::new();
     for port in [at_bea.ports.message, at_bea.ports.file, at_ada.ports.message] {
         for number in 0..40 {
@@ -110,11 +119,7 @@ async fn others_who_come_first_do_not_keep_the_peer_out() {
             strangers.push(stranger);
         }
     }
-    let (one_end, other) = tokio::join!(
-        one(side(true, &ada, &bea, 1), at_ada, to_bea, LIMIT),
-        one(side(false, &bea, &ada, 1), at_bea, to_ada, LIMIT)
-    );
-    talk(one_end.unwrap(), other.unwrap()).await;
+    meet_both_ways(&ada, &bea, at_ada, at_bea).await;
 }
 
 #[actix_rt::test]

@@ -13,3 +13,19 @@ mod snapshots;
 mod talk;
 mod typing;
 mod typing_notice;
+
+use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
+
+use crate::screen::testing::test_screen::name;
+
+/// A file to alice has started.
+fn started(id: u64) -> Event {
+    Event::FileStarted(TransferInfo {
+        id: TransferId(id),
+        direction: Direction::Outgoing,
+        with: name("alice"),
+        bytes: 0,
+        size: Some(1000),
+        path: Some("/tmp/x".into()),
+    })
+}

@@ -1,26 +1,14 @@
 //! Signing in, talking, leaving, and what is kept of it.
 
 use crossterm::event::KeyCode;
-use matou_actors::client::{
-    Command, Direction, ErrorCode, Event, Password, ServerName, TransferId, TransferInfo,
-};
+use matou_actors::client::{Command, ErrorCode, Event, Password, ServerName};
 
+use super::started;
 use crate::screen::config::settings::{ChatLog, ScreenSettings};
 use crate::screen::state::event::UiEffect;
 use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
-
-fn started(id: u64) -> Event {
-    Event::FileStarted(TransferInfo {
-        id: TransferId(id),
-        direction: Direction::Outgoing,
-        with: name("alice"),
-        bytes: 0,
-        size: Some(1000),
-        path: Some("/tmp/x".into()),
-    })
-}
 
 #[test]
 fn a_name_is_asked_for_until_the_server_takes_it() {

@@ -1,23 +1,13 @@
 //! The line that is typed: completion, pastes, history.
 
 use crossterm::event::KeyCode;
-use matou_actors::client::{Command, Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Command, Direction, Event, TransferId};
 
+use super::started;
 use crate::screen::state::event::{Listing, UiEffect, UiEvent};
 use crate::screen::testing::test_screen::{TestScreen, name, text};
 
 const SIZE: (u16, u16) = (80, 24);
-
-fn started(id: u64) -> Event {
-    Event::FileStarted(TransferInfo {
-        id: TransferId(id),
-        direction: Direction::Outgoing,
-        with: name("alice"),
-        bytes: 0,
-        size: Some(1000),
-        path: Some("/tmp/x".into()),
-    })
-}
 
 #[test]
 fn tab_completes_commands_names_and_paths() {

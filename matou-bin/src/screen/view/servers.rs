@@ -1,6 +1,6 @@
 //! The list of servers that were found, to choose one from.
 
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Position, Rect};
 
 use super::paint::Painter;
 use super::sign_in::frame;
@@ -27,12 +27,7 @@ pub(super) fn draw(
     let most = area.height - 2;
     let listed = cells(form.list.len()).min(most.saturating_sub(OTHER_ROWS)).max(1);
     let rows = (listed + OTHER_ROWS).min(most);
-    let area = Rect {
-        x: area.x + (area.width - columns) / 2,
-        y: area.y + (area.height - rows) / 2,
-        width: columns,
-        height: rows,
-    };
+    let area = area.centered(Constraint::Length(columns), Constraint::Length(rows));
     let (text, dim) = (app.theme.style(StyleRole::Text), app.theme.style(StyleRole::Dim));
     painter.clear(area, text);
     frame(app, "joins", area, painter);

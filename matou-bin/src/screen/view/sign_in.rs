@@ -1,6 +1,6 @@
 //! The form that asks for a name.
 
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Constraint, Position, Rect};
 
 use super::paint::Painter;
 use crate::sanitize::sanitize;
@@ -27,12 +27,7 @@ pub(super) fn draw(
 ) -> Position {
     let (columns, rows) = (SIZE.0.min(area.width - 2), SIZE.1.min(area.height - 2));
     let whole = area;
-    let area = Rect {
-        x: area.x + (area.width - columns) / 2,
-        y: area.y + (area.height - rows) / 2,
-        width: columns,
-        height: rows,
-    };
+    let area = area.centered(Constraint::Length(columns), Constraint::Length(rows));
     let (text, dim) = (app.theme.style(StyleRole::Text), app.theme.style(StyleRole::Dim));
     // Beside it as well, where only scraps of messages would stick out.
     let scraps = whole.width - columns < 2 * SCRAPS;

@@ -103,6 +103,13 @@ impl Client {
         self.link.down(self.generation, REASON.into(), true, self.now);
     }
 
+    /// Loses a server that has lasted, and returns what follows.
+    fn lost_after_a_minute(&mut self) -> Vec<LinkAction> {
+        self.now += Duration::from_secs(60);
+        self.lost();
+        self.actions()
+    }
+
     fn actions(&mut self) -> Vec<LinkAction> {
         self.link.take_actions()
     }

@@ -1,7 +1,5 @@
 //! A lost server.
 
-use std::time::Duration;
-
 use super::{Client, joined, message, name, sent};
 use crate::client::api::event::Event;
 use crate::client::link::action::{ConnectionAttempt, LinkAction, LinkWake};
@@ -22,9 +20,7 @@ fn frames_and_ends_of_an_old_connection_change_nothing() {
 #[test]
 fn a_lost_server_is_tried_again_and_the_name_taken_back() {
     let mut client = Client::signed_in();
-    client.now += Duration::from_secs(60);
-    client.lost();
-    let actions = client.actions();
+    let actions = client.lost_after_a_minute();
     let [
         LinkAction::Report(LinkEvent::Emit(Event::Disconnected { .. })),
         LinkAction::Report(LinkEvent::Lost),

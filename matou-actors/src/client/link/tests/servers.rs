@@ -95,9 +95,7 @@ fn a_lost_server_is_replaced_at_once_with_name_and_last_event() {
         flags: 0,
     });
     client.actions();
-    client.now += Duration::from_secs(60);
-    client.lost();
-    let actions = client.actions();
+    let actions = client.lost_after_a_minute();
     let [
         LinkAction::Report(LinkEvent::Emit(Event::Disconnected { .. })),
         LinkAction::Report(LinkEvent::Lost),
