@@ -210,11 +210,11 @@ fn a_peer_that_leaves_after_each_step_is_never_fatal() {
 fn a_pending_request_expires() {
     let server = Server::with("127.0.0.1:0", &[("PRIVATE__REQUEST_SECONDS", "1")]);
     let (mut src, mut dst, _other) = three(server.address);
+    let start = std::time::Instant::now();
     src.send(&pvcoreq("Dst"));
     dst.expect(&pvcoreqnotif("Src"));
     // While the first one is pending a repeat is ignored, so a second notification shows that
     // it died.
-    let start = std::time::Instant::now();
     dst.stream.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
     let mut first = [0];
     while std::io::Read::read(&mut dst.stream, &mut first).is_err() {

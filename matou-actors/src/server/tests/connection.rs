@@ -83,7 +83,9 @@ async fn a_handshake_that_stalls_ends_long_before_the_time_to_join() {
     tokio::time::pause();
     let left = fixture.registry.next().await;
     assert!(matches!(left, ToRegistry::Leave { .. }), "{left:?}");
-    assert_eq!(began.elapsed().as_secs(), 10);
+    // It begins in real time.
+    let took = began.elapsed().as_secs();
+    assert!((10..60).contains(&took), "{took} s");
 }
 
 #[actix::test]
