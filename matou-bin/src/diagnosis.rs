@@ -1,4 +1,4 @@
-//! What is in the way between two computers, as lines.
+//! What prevents a connection between two computers, as lines.
 
 use matou_actors::client::{Diagnosis, Direction, NetworkReport};
 

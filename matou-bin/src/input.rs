@@ -11,9 +11,10 @@ use crate::text::split_text;
 use crate::typed_path::{readings, several};
 
 const ESCAPE: char = '\u{1b}';
-/// What begins a command. Input methods for Chinese, Japanese and Korean type the full-width one.
+/// The beginning of a command. Input methods for Chinese, Japanese and Korean type the full-width
+/// one.
 const SLASHES: [char; 2] = ['/', '\u{ff0f}'];
-/// The longest text behind `/me`, in bytes: revision 1 says it with "* " in front.
+/// The longest text after `/me`, in bytes: revision 1 sends it with "* " in front.
 const LONGEST_ACTION: usize = MAX_MESSAGE - 2;
 
 /// The meaning of a line; a long line of text becomes several.
@@ -69,7 +70,7 @@ pub(crate) enum InputError {
     NothingToSend,
 }
 
-/// Parses `line`, without its line ending. A blank line is no command.
+/// Parses `line`, without its line ending. A blank line is not a command.
 pub(crate) fn parse(line: &str, context: InputContext<'_>) -> Result<Vec<Input>, InputError> {
     let trimmed = front(line);
     if line.trim().is_empty() {
@@ -248,8 +249,8 @@ fn act(rest: &str, context: InputContext<'_>) -> Option<Result<Vec<Input>, Input
     Some(Ok(vec![Input::Command(command)]))
 }
 
-/// To whom something goes, and what. The first word is a name; in a private tab it is the beginning
-/// of what goes to that peer, unless it is the name of a known user. `None` when there is no word.
+/// The recipient and the content. The first word is a name; in a private tab it is the beginning of
+/// the text for that peer, unless it is the name of a known user. `None` without any word.
 fn addressee<'a>(
     rest: &'a str,
     context: InputContext<'_>,
@@ -257,7 +258,7 @@ fn addressee<'a>(
     let (word, behind) = first_word(rest);
     let named = username(word?);
     let Some(peer) = context.talking_to else { return Some(named.map(|name| (name, behind))) };
-    // Also one who has left: what was meant for them must not go to another person.
+    // Also one who has left: a text for them must not go to another person.
     let is_known = |name: &Username| {
         name.folded() == peer.folded() || context.known.is_some_and(|users| users.knows(name))
     };

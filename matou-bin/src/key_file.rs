@@ -17,7 +17,7 @@ pub(crate) enum KeyOrigin {
     Made,
 }
 
-/// The folder for what this program keeps: that of the service under systemd, else the user's.
+/// The folder for the data of this program: that of the service under systemd, else the user's.
 pub(crate) fn data_folder() -> Option<PathBuf> {
     // systemd separates several folders by colons.
     let service = std::env::var("STATE_DIRECTORY").ok();

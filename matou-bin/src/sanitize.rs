@@ -45,8 +45,8 @@ pub(crate) fn json_escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether `c` has no visible form of its own: a control, format or bidi character, a line or
-/// paragraph separator, or a character without width.
+/// Whether `c` has no visible form: a control, format or bidi character, a line or paragraph
+/// separator, or a character without width.
 pub(crate) fn is_hidden(c: char) -> bool {
     use GeneralCategory as G;
     match c.general_category() {

@@ -38,7 +38,7 @@ pub(crate) fn describe(server: &str, security: &LinkSecurity) -> (String, bool) 
     }
 }
 
-/// What protects a private session with `with`, to follow what is said of the session.
+/// What protects a private session with `with`, to follow the line about the session.
 pub(crate) fn describe_session(with: &Username, security: &LinkSecurity) -> String {
     match security {
         LinkSecurity::Plain => "not encrypted".into(),
@@ -74,7 +74,7 @@ pub(crate) fn describe_words(with: &Username, words: &str) -> String {
     )
 }
 
-/// What is known of a user, as lines.
+/// The facts about a user, as lines.
 pub(crate) fn describe_user(event: &Event) -> Vec<String> {
     let Event::Whois { username, here, key, known, since, compared, changed, address } = event
     else {

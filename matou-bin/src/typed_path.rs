@@ -16,9 +16,9 @@ const MOST_PATHS: usize = 256;
 
 /// The ways to read a path, to be tried in this order; never empty.
 ///
-/// As it stands comes first, since a name may hold any character; then without the spaces at its
-/// end; then as a terminal pastes it: a `file://` URI (RFC 8089), or one word of a shell in quotes,
-/// with backslashes or as `$'...'`.
+/// As typed comes first, since a name may contain any character; then without trailing spaces; then
+/// as a terminal pastes it: a `file://` URI (RFC 8089), or one word of a shell in quotes, with
+/// backslashes or as `$'...'`.
 pub(crate) fn readings(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>, String> {
     let trimmed = typed.trim_end();
     let mut readings = vec![expand_tilde(typed.as_ref(), home)?];
@@ -31,7 +31,7 @@ pub(crate) fn readings(typed: &str, home: Option<&Path>) -> Result<Vec<PathBuf>,
     Ok(readings)
 }
 
-/// `typed` without the spaces at its end, but for one behind a backslash.
+/// `typed` without trailing spaces, except one after a backslash.
 fn without_blank_end(typed: &str) -> &str {
     let trimmed = typed.trim_end();
     let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
@@ -99,7 +99,7 @@ pub(crate) fn several(typed: &str, home: Option<&Path>) -> Vec<PathBuf> {
     if paths.len() > 1 { paths } else { Vec::new() }
 }
 
-/// The path that `text` begins with, and what is behind it.
+/// The path that `text` begins with, and the text after it.
 fn next_path<'a>(text: &'a str, home: Option<&Path>) -> Option<(PathBuf, &'a str)> {
     if text.starts_with(SCHEME) {
         // A quote stands for itself in a URI.

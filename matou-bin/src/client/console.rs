@@ -72,11 +72,11 @@ struct Running {
     /// The home directory, for `~`.
     home: Option<PathBuf>,
     handle: Handle,
-    /// A person types: what they want waits behind nothing.
+    /// A person types: their commands overtake everything that waits.
     typed: bool,
     /// Commands of a program that the client has no room for yet.
     commands: WaitingCommands,
-    /// Lines, and the end of input, behind one that may be the path of a file.
+    /// Lines, and the end of input, after one that may be the path of a file.
     behind: VecDeque<Option<TypedLine>>,
     /// Chunks not yet accepted by the output.
     unwritten: VecDeque<String>,
@@ -202,7 +202,7 @@ impl Running {
         }
     }
 
-    /// Handles `event` and those already queued behind it.
+    /// Handles `event` and those already queued after it.
     fn on_event(&mut self, event: Event, events: &mut Events) {
         let more = std::iter::from_fn(|| events.try_recv()).take(EVENT_BATCH);
         for event in std::iter::once(event).chain(more) {
@@ -240,7 +240,7 @@ impl Running {
     }
 
     fn on_looked_up(&mut self, line: TypedLine, is_file: bool) {
-        // Who has left meanwhile sends nothing more.
+        // A user who is leaving sends nothing more.
         if self.deadline.is_some() {
             return;
         }

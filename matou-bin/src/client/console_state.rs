@@ -124,7 +124,7 @@ impl ConsoleState {
             || !matches!(self.sign_in, SignInStep::Starting | SignInStep::Nameless)
     }
 
-    /// Whether `line` is a command that waits behind nothing.
+    /// Whether `line` is a command that overtakes everything that waits.
     pub(super) fn passes_others(&self, line: Option<&TypedLine>) -> bool {
         let Some(TypedLine { text: Ok(line), .. }) = line else { return false };
         let context = InputContext { home: self.home.as_deref(), ..InputContext::default() };
@@ -136,7 +136,7 @@ impl ConsoleState {
             })
     }
 
-    /// Handles an input line. `pasted` is whether it came at once behind the one before: blank
+    /// Handles an input line. `pasted` is whether it arrived together with the one before: blank
     /// lines inside a paste are part of the text.
     pub(super) fn on_line(&mut self, line: &str, pasted: bool) -> Vec<ConsoleEffect> {
         let trimmed = line.trim();

@@ -14,8 +14,8 @@ const NARROWEST: usize = 2 * INDENT.len();
 /// `line` in rows of a terminal that is `width` columns wide, each row but the first one indented.
 ///
 /// Where the width is not known (a pipe, a file that is shown later) or changes afterwards, a text
-/// can still come to stand at the beginning of a row. So runs of spaces are one space, and a time
-/// with a sign behind it, as lines of the program begin, has a visible mark in between.
+/// can still end up at the beginning of a row. So runs of spaces become one space, and a time
+/// followed by a sign, as lines of the program begin, gets a visible mark in between.
 pub(super) fn rows(line: &str, width: Option<usize>) -> String {
     let line = mark_times(&single_spaces(line));
     match width {
@@ -34,7 +34,7 @@ fn single_spaces(line: &str) -> String {
     text
 }
 
-/// Marks the space behind each time that is followed by a sign, but for the time at the very
+/// Marks the space after each time that is followed by a sign, except the time at the very
 /// beginning, which is the program's.
 fn mark_times(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
@@ -72,8 +72,8 @@ fn is_time(characters: &[char]) -> bool {
         })
 }
 
-/// Whether `c` could pass for what follows the time in a line of the program: `*`, `!`, `?`, `<`
-/// or `[`.
+/// Whether `c` could pass for the sign that follows the time in a line of the program: `*`, `!`,
+/// `?`, `<` or `[`.
 fn is_sign(c: char) -> bool {
     !c.is_alphanumeric() && !matches!(c, ' ' | '(' | ')' | ',' | '.' | ';' | ':' | '-' | '/' | '"')
 }

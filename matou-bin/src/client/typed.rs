@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(60);
 pub(super) struct TypedLine {
     /// The line without its ending, or why it cannot be used.
     pub(super) text: Result<String, String>,
-    /// It came right behind the line before.
+    /// It arrived together with the line before.
     pub(super) at_once: bool,
 }
 
@@ -43,7 +43,7 @@ impl TypedLines {
 }
 
 fn read(input: &mut impl BufRead, lines: &mpsc::Sender<TypedLine>) {
-    // While the queue is full, what is read next has come already.
+    // While the queue is full, the next input has arrived already.
     let mut before: Option<Instant> = None;
     loop {
         let (text, failed) = match read_line(input) {

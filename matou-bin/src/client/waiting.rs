@@ -10,7 +10,7 @@ const MOST: usize = 10_000;
 /// The same for the bytes of text in them.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// The commands in their order, but those that wait behind nothing come first.
+/// The commands in order, but those that overtake come first.
 #[derive(Debug, Default)]
 pub(super) struct WaitingCommands {
     commands: VecDeque<Command>,
@@ -63,7 +63,7 @@ impl WaitingCommands {
     }
 }
 
-/// Whether `command` waits behind no text and no file.
+/// Whether `command` waits for no text and no file.
 pub(super) fn passes_others(command: &Command) -> bool {
     matches!(command, Command::Quit | Command::Close(_) | Command::Cancel(_))
 }

@@ -1,4 +1,4 @@
-//! What topics, offers and files are called in lines, on the screen and by the one-shot commands.
+//! Names of topics, offers and files in lines, on the screen and in the one-shot commands.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(crate) fn describe_topic(topic: &str, changed: bool) -> String {
     }
 }
 
-/// What is offered, in front of its number.
+/// The offer, in front of its number.
 pub(crate) fn describe_offer(name: Option<&str>, entries: Option<u32>) -> String {
     match (name, entries) {
         (Some(name), None) => format!("file {name:?} "),

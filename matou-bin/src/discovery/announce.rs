@@ -11,7 +11,7 @@ use super::daemon::{SERVICE, daemon};
 
 /// How often new addresses of this machine are looked for.
 const ADDRESS_CHECK_SECONDS: u32 = 15;
-/// How long the last packet may take, which says that the server is gone.
+/// How long the last packet may take, which withdraws the announcement.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A server that is announced, until [`Announcement::end`].
@@ -20,7 +20,7 @@ pub(crate) struct Announcement {
     full_name: String,
 }
 
-/// What is announced.
+/// The announced properties.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     port: u16,
@@ -65,7 +65,7 @@ impl Announcement {
         }
     }
 
-    /// Says that the server is gone; waits only a moment.
+    /// Withdraws the announcement; waits only a moment.
     pub(crate) fn end(self) {
         if let Ok(done) = self.daemon.unregister(&self.full_name) {
             let _ = done.recv_timeout(GOODBYE_TIMEOUT);
@@ -101,7 +101,7 @@ fn announce(plan: &Plan, name: &str, cluster: &str) -> mdns_sd::Result<Announcem
     daemon.set_ip_check_interval(ADDRESS_CHECK_SECONDS)?;
     // Says nothing about who the server is: its key does, when it is reached.
     let id = format!("{:016x}", fastrand::u64(..));
-    // A name of its own, so that it never contends with another program for the machine's.
+    // A separate name, so that it never contends with another program for the machine's.
     let host = format!("matou-{id}.local.");
     let revisions = "1,2";
     let mut properties = vec![("revisions", revisions), ("id", id.as_str())];

@@ -2,7 +2,7 @@
 
 use super::found::FoundServer;
 
-/// What follows from a search.
+/// What to do after a search.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SearchChoice {
     /// This one, without a question.

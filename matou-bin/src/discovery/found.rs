@@ -124,7 +124,7 @@ impl Collection {
         }
     }
 
-    /// Forgets a server that has said that it is gone.
+    /// Forgets a server that has withdrawn its announcement.
     pub(super) fn remove(&mut self, full_name: &str) {
         self.0.remove(full_name);
     }

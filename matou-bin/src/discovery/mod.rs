@@ -1,7 +1,7 @@
 //! Servers and clients that find each other in the local network, by DNS-SD (RFC 6763).
 //!
-//! `announce` is the server's side, `search` the client's. What is found is anybody's word: the
-//! key of a server is checked when it is reached, as with an address that was typed.
+//! `announce` is the server's side, `search` the client's. Results are not trusted: the key of a
+//! server is checked when it is reached, as with a typed address.
 
 mod announce;
 mod choice;

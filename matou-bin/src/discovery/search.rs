@@ -17,7 +17,7 @@ use crate::interfaces::own_addresses;
 
 /// How long answers are waited for.
 const SEARCH_TIME: Duration = Duration::from_millis(1500);
-/// How long after the first answer of a server its other addresses may come.
+/// How long after the first answer of a server its other addresses may arrive.
 const COLLECT_TIME: Duration = Duration::from_millis(200);
 /// How long an address has for itself before the next one is tried.
 const HEAD_START: Duration = Duration::from_millis(150);

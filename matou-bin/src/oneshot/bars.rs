@@ -1,4 +1,4 @@
-//! Progress bars on standard error; none where it is no terminal.
+//! Progress bars on standard error; none if it is not a terminal.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ const TEMPLATE: &str = "{prefix} {wide_bar} {msg}";
 /// Transfers that have a bar at the same time.
 const MOST_BARS: usize = 20;
 
-/// The bars, and what is said above them.
+/// The bars, and the lines above them.
 pub(super) struct Bars {
     all: MultiProgress,
     bars: HashMap<TransferId, ProgressBar>,
@@ -27,7 +27,7 @@ impl Bars {
         Self { all: MultiProgress::new(), bars: HashMap::new() }
     }
 
-    /// Says `text` on a line of its own.
+    /// Prints `text` on a separate line.
     pub(super) fn say(&self, text: &str) {
         // Without a standard error there is no reader.
         self.all.suspend(|| {
@@ -76,12 +76,12 @@ impl Bars {
     }
 }
 
-/// Of a pipe, whose size is not known, there is no bar, but what is behind it.
+/// A pipe, whose size is not known, has no bar, only the text after it.
 fn new_bar(size: Option<u64>) -> ProgressBar {
     size.map_or_else(ProgressBar::no_length, ProgressBar::new)
 }
 
-/// What is in front of a bar: the name, without the ending of a file that is not complete.
+/// The text in front of a bar: the name, without the ending of an incomplete file.
 fn label(path: &Path) -> String {
     let name = match path.extension().and_then(OsStr::to_str) {
         Some("part") => path.file_stem(),

@@ -1,4 +1,4 @@
-//! `matou-bin doctor`: what is in the way of private sessions, with one person or with all.
+//! `matou-bin doctor`: what prevents private sessions, with one person or with all.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ pub(super) struct Doctor {
     deadline: Instant,
     /// The person is here, and was asked.
     asked: bool,
-    /// What came of it; `None` as long as nothing has.
+    /// The outcome; `None` until there is one.
     outcome: Option<Result<(), Failure>>,
 }
 
-/// What is printed of the network of this computer, and of the way to a person.
+/// The output about the network of this computer, and about the way to a person.
 pub(super) fn report(
     network: &NetworkReport,
     diagnosis: Option<&Diagnosis>,
@@ -64,7 +64,7 @@ impl Doctor {
         vec![TaskEffect::Command(Command::Quit)]
     }
 
-    /// Nothing was tried with the person; what is known of this computer is of use all the same.
+    /// Nothing was tried with the person; the facts about this computer are useful all the same.
     fn untried(&mut self, failure: Failure) -> Vec<TaskEffect> {
         let mut effects = vec![TaskEffect::PrintText(report(&self.network, None, self.as_json))];
         effects.extend(self.end(Err(failure)));

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// The command that lets private sessions in, if a firewall is active here that says so.
+/// The command that lets private sessions in, if a known firewall is active here.
 pub(super) fn firewall_hint(ports: Option<&RangeInclusive<u16>>) -> Option<String> {
     let settings = fs::read_to_string("/etc/ufw/ufw.conf").unwrap_or_default();
     hint(&settings, Path::new("/run/firewalld").exists(), ports)

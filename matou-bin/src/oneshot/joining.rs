@@ -29,7 +29,7 @@ pub(super) struct Joining {
 pub(super) enum JoinProgress {
     /// It is another matter.
     Other,
-    /// It is said with what follows.
+    /// It is reported with the outcome.
     Pending,
     /// Try this.
     Retry(Command),
@@ -99,7 +99,7 @@ impl Joining {
     }
 }
 
-/// `base` with `suffix` behind it, shortened so that it is a name.
+/// `base` followed by `suffix`, shortened so that it is a name.
 fn numbered(base: &str, suffix: &str) -> Username {
     let mut base = base;
     loop {

@@ -1,9 +1,9 @@
-//! `matou-bin send`, `receive` and `doctor`: what needs no user interface.
+//! `matou-bin send`, `receive` and `doctor`: commands without a user interface.
 //!
-//! - `joining`: under which name, and what became of it. `sender`, `receiver`: what the two commands
-//!   decide; `task`: what they have in common.
-//! - `standard`: standard input as a file to send, standard output for one that was received.
-//! - `doctor`: what is in the way of private sessions; `firewall`: that of this computer.
+//! - `joining`: under which name, and the outcome. `sender`, `receiver`: the decisions of the two
+//!   commands; `task`: what they have in common.
+//! - `standard`: standard input as a file to send, standard output for a received one.
+//! - `doctor`: what prevents private sessions; `firewall`: that of this computer.
 //! - `run`: performs the decisions. `bars`: progress on standard error.
 
 mod bars;
@@ -77,7 +77,7 @@ pub(crate) fn receive(arguments: &ReceiveArguments) -> Result<(), Failure> {
     perform(log, settings, joining, task)
 }
 
-/// Says what is in the way of private sessions: of this computer, and with one person.
+/// Reports what prevents private sessions: of this computer, and with one person.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<(), Failure> {
     let (log, mut settings) = prepare(&arguments.join, &arguments.join.flags(), false)?;
     let mut network = run_to_completion(examine_network(&settings));
@@ -101,7 +101,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<(), Failure> {
     perform(log, settings, joining, task)
 }
 
-/// What is sent, which has to be there before anybody is asked to take it.
+/// The files to send, which must exist before the recipient is asked.
 fn payloads(arguments: &SendArguments) -> Result<Vec<Payload>, Failure> {
     let is_input = |path: &&PathBuf| path.as_path() == Path::new(standard::DASH);
     if arguments.paths.iter().filter(is_input).count() > 1 {

@@ -1,4 +1,4 @@
-//! `matou-bin receive`: accepts requests and files, of one person or of everybody.
+//! `matou-bin receive`: accepts requests and files, of one person or of everyone.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use crate::client::sizes::total;
 use crate::client::words::describe_offer;
 use crate::exit::Failure;
 
-/// How long `--once` waits for more of the same sender, who may have more files than can be offered at
-/// a time; one who has no more ends the session.
+/// How long `--once` waits for more from the same sender, who may have more files than can be
+/// offered at a time; a sender without more ends the session.
 const MORE: Duration = Duration::from_secs(2);
 
 /// How much is received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Amount {
-    /// Whatever comes.
+    /// Any number.
     Any,
     /// The first that is complete, and what else its sender has.
     Once,
@@ -40,7 +40,7 @@ pub(super) struct Receiver {
     complete: bool,
     /// Until when more may be offered.
     deadline: Option<Instant>,
-    /// What goes to standard output.
+    /// The file for standard output.
     output: Option<PathBuf>,
     /// The signal that ended it.
     stopped: Option<String>,
@@ -59,7 +59,7 @@ impl Receiver {
         }
     }
 
-    /// Answers a private request, which only comes if not everybody is accepted.
+    /// Answers a private request, which is only reported if not everyone is accepted.
     fn asked(&self, by: &Username) -> Vec<TaskEffect> {
         let Some(from) = &self.from else {
             return vec![TaskEffect::Say(format!("{by} requests a private session"))];
@@ -83,7 +83,7 @@ impl Receiver {
         vec![effect]
     }
 
-    /// What is offered while one file is received for standard output.
+    /// Offers while one file is received for standard output.
     fn answer(&mut self, id: TransferId, is_folder: bool) -> Vec<TaskEffect> {
         if self.amount != Amount::OneForOutput {
             self.running.insert(id);
@@ -151,7 +151,7 @@ impl Task for Receiver {
                 self.complete = true;
                 self.over(*id, now, TaskEffect::Print(path.clone()))
             }
-            // What was taken cannot be taken: the disk is full, say.
+            // An accepted file cannot be taken, such as when the disk is full.
             Event::Error { code: ErrorCode::Transfer, .. }
                 if self.amount == Amount::OneForOutput =>
             {

@@ -1,4 +1,4 @@
-//! Standard input as something to send, and standard output for what was received.
+//! Standard input as something to send, and standard output for a received file.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use matou_actors::client::PipeInput;
 use crate::exit::Failure;
 use crate::signals::Signals;
 
-/// What is called so is standard input or output.
+/// The name that stands for standard input or output.
 pub(super) const DASH: &str = "-";
 
 /// Standard input, to be read to its end.
@@ -24,7 +24,7 @@ pub(super) fn input() -> Result<PipeInput, Failure> {
 /// Writes the file at `path` to standard output and removes it; what cannot be written is kept.
 pub(super) async fn output(path: PathBuf, signals: &mut Signals) -> Result<(), Failure> {
     let kept = format!("the file is kept as {}", path.display());
-    // A reader may let it wait for as long as it likes.
+    // A reader may keep it waiting for as long as it likes.
     let write = tokio::task::spawn_blocking(move || write(&path));
     tokio::select! {
         written = write => written

@@ -14,7 +14,7 @@ pub(super) enum TaskEffect {
     Command(Command),
     /// Say this on standard error.
     Say(String),
-    /// Print the path of what was received on standard output.
+    /// Print the path of the received file on standard output.
     Print(PathBuf),
     /// Print this on standard output.
     PrintText(String),

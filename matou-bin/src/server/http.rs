@@ -51,7 +51,7 @@ struct OpenConnections(VecDeque<Client>);
 
 struct Client {
     task: JoinHandle<()>,
-    /// The whole head has come.
+    /// The whole head was received.
     asked: Rc<Cell<bool>>,
 }
 

@@ -9,7 +9,8 @@ use slog::{Logger, info, warn};
 use crate::exit::Failure;
 use crate::key_file::{self, KeyOrigin, data_folder};
 
-/// The key, made at the first start; `None` when there is no place for one and none is asked for.
+/// The key, generated at the first start; `None` when there is no place for one and none is asked
+/// for.
 pub(super) fn load(
     security: &SecuritySettings,
     logger: &Logger,

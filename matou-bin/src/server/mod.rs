@@ -128,7 +128,7 @@ async fn serve(
     feeder.abort();
     notify::stopping(logger);
     if let Some(announcement) = announcement {
-        // The packet that says so goes out meanwhile.
+        // The withdrawal of the announcement is sent meanwhile.
         let _ = actix_rt::task::spawn_blocking(|| announcement.end()).await;
     }
     running.stop().await;
@@ -161,7 +161,7 @@ async fn attend(
             },
             Some(request) = controls.recv() => match request {
                 ControlRequest::Reload(answer) => {
-                    // The operator may have gone.
+                    // The operator may have disconnected.
                     let _ = answer.send(source.reload(running, log));
                 }
                 ControlRequest::Shutdown => {

@@ -8,8 +8,8 @@ use slog::{Logger, warn};
 use crate::exit::Failure;
 use crate::key_file::data_folder;
 
-/// The database, made at the first start; `None` when there is no place for one and none is asked
-/// for.
+/// The database, created at the first start; `None` when there is no place for one and none is
+/// asked for.
 pub(super) fn open(names: &NamesSettings, logger: &Logger) -> Result<Option<Store>, Failure> {
     let Some(path) = place(names) else {
         no_store("there is no home directory to keep a database in", logger);

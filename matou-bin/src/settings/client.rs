@@ -63,13 +63,13 @@ pub(crate) struct Files {
     pub(crate) downloads: String,
     /// How to answer offered files.
     pub(crate) accept: Policy,
-    /// The largest file or folder that is accepted without the user, in bytes; 0 is no limit.
+    /// The largest file or folder that is accepted automatically, in bytes; 0 means no limit.
     pub(crate) accept_limit: u64,
     /// Free bytes that downloads leave on the disk.
     pub(crate) reserve: u64,
-    /// The limit of speed, such as `500k`; empty is none.
+    /// The speed limit, such as `500k`; empty for none.
     pub(crate) rate: String,
-    /// For how many days what is there of a file that was cut is kept.
+    /// For how many days an incomplete file is kept.
     pub(crate) keep_partial_days: u64,
 }
 
@@ -97,10 +97,10 @@ pub(crate) struct Private {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PrivateEncryption {
-    /// With everybody who can.
+    /// With everyone who can.
     #[default]
     Auto,
-    /// With everybody: those who cannot are refused.
+    /// With everyone: those who cannot are refused.
     Require,
 }
 

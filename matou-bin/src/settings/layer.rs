@@ -124,7 +124,7 @@ impl Schema {
             Some(ValueKind::Array(_)) => list(origin, text),
             _ => None,
         };
-        // Where the type is wrong, the check below says so in the same words as for a file.
+        // Where the type is wrong, the check below reports it in the same words as for a file.
         let value = kind.unwrap_or_else(|| ValueKind::String(text.to_owned()));
         let mut values = Map::new();
         insert(&mut values, origin, key, value);

@@ -10,12 +10,12 @@ use super::SettingsError;
 use super::layer::{Flag, Schema};
 use crate::paths::{expand_tilde, read_text};
 
-/// Where settings come from, the weakest first; the built-in defaults are below all of them.
+/// The sources of settings, the weakest first; the built-in defaults are below all of them.
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
     /// The shipped configuration file: its text is the schema.
     pub(super) shipped: &'static str,
-    /// What variables begin with, such as `MATOU_SERVER`.
+    /// The prefix of variables, such as `MATOU_SERVER`.
     pub(super) prefix: &'static str,
     /// The user's file.
     pub(super) file: Option<&'a Path>,
@@ -25,7 +25,7 @@ pub(super) struct Sources<'a> {
     pub(super) flags: &'a [Flag],
 }
 
-/// All layers as one; each value knows where it comes from.
+/// All layers as one; each value knows its origin.
 #[derive(Debug)]
 pub(super) struct Merged(Config);
 
@@ -108,7 +108,7 @@ pub(super) fn shown(kind: &ValueKind) -> String {
     json(kind).to_string()
 }
 
-/// What is allowed instead, from the words of the deserializer.
+/// The allowed values, from the words of the deserializer.
 fn allowed(error: &str) -> String {
     let Some((_, expected)) = error.rsplit_once("expected ") else { return error.to_owned() };
     match expected {

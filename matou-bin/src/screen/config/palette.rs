@@ -1,4 +1,4 @@
-//! The colours of the themes, and what becomes of them on terminals with fewer.
+//! The colours of the themes, and how they are reduced on terminals with fewer.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -45,7 +45,7 @@ pub(in crate::screen) fn name_hues(theme: Base) -> &'static [Hue] {
     }
 }
 
-/// `color` on a terminal with so many.
+/// `color` on a terminal with this many.
 pub(in crate::screen) fn fit(color: Color, colors: Colors) -> Color {
     match (color, colors) {
         (_, Colors::None) => Color::Reset,
@@ -98,7 +98,7 @@ pub(in crate::screen) fn nearest(color: Rgb) -> u8 {
     extended().min_by_key(|(_, other)| distance(color, *other)).map_or(7, |(index, _)| index)
 }
 
-/// Xterm's colours behind the 16.
+/// Xterm's colours after the 16.
 fn extended() -> impl Iterator<Item = (u8, Rgb)> {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let cube = (0u8..216).map(|n| {
@@ -125,7 +125,7 @@ impl Look {
     pub(in crate::screen) fn style(self, colors: Colors) -> Style {
         let mut style = Style::new().add_modifier(self.modifiers);
         match self.fg {
-            // Palettes such as Solarized have the ground's own colour there.
+            // Palettes such as Solarized have the background colour there.
             Some(Hue(.., Color::DarkGray)) if colors == Colors::Sixteen => {
                 style = style.add_modifier(Modifier::DIM);
             }
@@ -139,7 +139,7 @@ impl Look {
     }
 }
 
-/// What differs between the dark and the light theme.
+/// The differences between the dark and the light theme.
 struct Palette {
     dim: Hue,
     accent: Hue,
@@ -220,7 +220,7 @@ fn colored(role: StyleRole, palette: &Palette) -> Look {
     match role {
         StyleRole::Text => plain,
         StyleRole::Dim | StyleRole::Presence | StyleRole::Day => fg(palette.dim),
-        // No colour of its own: it has to be legible whatever the ground is.
+        // No colour of its own: it must be legible on any background.
         StyleRole::Own => bold(plain),
         // Of the 16, none but magenta is legible on black and on white.
         StyleRole::Mention => {

@@ -18,7 +18,7 @@ pub(crate) struct ScreenSettings {
     pub(crate) theme: ThemeName,
     /// `auto`, `none`, `16`, `256` or `true`.
     pub(crate) colors: Colors,
-    /// Take the mouse when started; its key gives it back.
+    /// Capture the mouse at start; its key releases it.
     pub(crate) mouse: bool,
     /// Announce links to the terminal, so that it can open them.
     pub(crate) links: bool,
@@ -32,7 +32,7 @@ pub(crate) struct ScreenSettings {
     pub(crate) notify_mention: Notify,
     /// What to do on a private message or request while the terminal has no focus.
     pub(crate) notify_private: Notify,
-    /// What is written to files of the state folder.
+    /// Which files of the state folder are written.
     pub(crate) chat_log: ChatLog,
     /// Keys in place of an action's own.
     pub(crate) keys: BTreeMap<String, Vec<String>>,
@@ -87,7 +87,7 @@ impl Default for ScreenSettings {
 }
 
 impl ScreenSettings {
-    /// Checks what types cannot say.
+    /// Checks what types cannot express.
     pub(crate) fn check(&self) -> Result<(), WrongSetting> {
         if !(100..=1_000_000).contains(&self.scrollback) {
             let allowed = "expected 100 to 1000000 lines";

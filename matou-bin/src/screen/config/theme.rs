@@ -1,4 +1,4 @@
-//! Colours and weights: what is drawn how, on terminals of many kinds.
+//! Colours and weights of everything drawn, on terminals of many kinds.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Characters of several code points, whose width terminals disagree about.
 //!
-//! Where a terminal draws one wider or narrower than expected, the rest of its row is not where it
-//! is believed to be. So a row is written again from such a character on whenever it changes.
+//! Where a terminal draws one wider or narrower than expected, the rest of its row is misplaced. So
+//! a row is written again from such a character on whenever it changes.
 
 use std::collections::BTreeMap;
 

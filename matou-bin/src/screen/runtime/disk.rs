@@ -21,7 +21,7 @@ use crate::screen::state::history::{from_file, to_file};
 
 /// Jobs that may wait for the disk; more are refused and said to be.
 const QUEUE: usize = 8192;
-/// What is read of the history file.
+/// The content of the history file.
 const HISTORY_BYTES: u64 = 512 * 1024;
 /// Names of a folder that are looked at.
 const MAX_NAMES: usize = 20_000;
@@ -76,8 +76,8 @@ impl Disk {
         Ok(Self { jobs, ended, complained: false })
     }
 
-    /// Gives it `job`. When too many wait it is not done, and the event that reports this is
-    /// returned: for a job that the user did not ask for, only once.
+    /// Queues `job`. When too many wait it is dropped, and the event that reports this is returned:
+    /// for a job that the user did not ask for, only once.
     pub(in crate::screen) fn add(&mut self, job: DiskJob) -> Option<UiEvent> {
         let (TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.try_send(job).err()?;
@@ -128,7 +128,7 @@ pub(in crate::screen) fn history(folder: &Path) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Puts a file with `text`, readable by the user alone, in the place of the one at `path`.
+/// Replaces the file at `path` by one with `text`, readable by the user alone.
 fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
     let mut fresh = NamedTempFile::new_in(folder)?;
     fresh.write_all(text.as_bytes())?;
@@ -201,7 +201,7 @@ impl DiskWorker {
         }
     }
 
-    /// Says once what goes wrong, not for every line.
+    /// Reports a failure once, not for every line.
     fn report(&mut self, what: &str, done: io::Result<()>) {
         if let Err(error) = done
             && !std::mem::replace(&mut self.complained, true)
@@ -266,7 +266,7 @@ impl DiskWorker {
     }
 }
 
-/// Removes what a client that was killed left behind.
+/// Removes leftovers of a killed client.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_NAMES) {
         let name = entry.file_name();

@@ -27,7 +27,7 @@ pub(in crate::screen) const BATCH: usize = 256;
 /// Set to `screen` or `thread`, it makes F12 panic there, to test that the terminal survives.
 const PANIC_SWITCH: &str = "MATOU_TEST_PANIC";
 
-/// What ends the loop, with the events while the client has not closed.
+/// What ends the loop, and the events if the client has not closed.
 pub(in crate::screen) type Ended = (Result<Option<&'static str>, ScreenError>, Option<Events>);
 
 /// The screen while it is shown.
@@ -42,14 +42,14 @@ pub(in crate::screen) struct EventLoop<'a> {
     pub(in crate::screen) suspend: bool,
 }
 
-/// How the loop goes on.
+/// How the loop continues.
 enum Flow {
     On,
     Exit(Option<String>),
 }
 
 impl EventLoop<'_> {
-    /// Goes on until the user leaves, or something ends it.
+    /// Runs until the user leaves, or something ends it.
     pub(in crate::screen) async fn turn(
         &mut self,
         mut events: Events,
@@ -128,7 +128,7 @@ impl EventLoop<'_> {
         self.resize()
     }
 
-    /// Keys that are there already are taken in together.
+    /// Keys that are already available are handled together.
     fn take_input(
         &mut self,
         event: io::Result<TerminalEvent>,
@@ -196,7 +196,7 @@ impl EventLoop<'_> {
         }
     }
 
-    /// Gives the terminal to the shell until the program is continued.
+    /// Hands the terminal to the shell until the program is continued.
     async fn stop(&mut self, signals: &mut ScreenSignals) -> io::Result<Flow> {
         self.screen.leave();
         crate::screen::runtime::signals::stop_self()?;
@@ -205,7 +205,7 @@ impl EventLoop<'_> {
     }
 }
 
-/// `first` and what is there already, at most [`BATCH`]; takes out no more than it hands out.
+/// `first` and what is already available, at most [`BATCH`]; takes no more than it returns.
 fn batch<T>(first: T, more: impl FnMut() -> Option<T>) -> impl Iterator<Item = T> {
     iter::once(first).chain(iter::from_fn(more)).take(BATCH)
 }
@@ -231,7 +231,7 @@ fn translated(event: TerminalEvent) -> Option<UiEvent> {
     Some(match event {
         TerminalEvent::Key(key) => UiEvent::Key(key),
         TerminalEvent::Paste(text) => UiEvent::Paste(text),
-        // Nothing follows the mouse: only the wheel and what is pressed.
+        // Nothing follows the mouse: only the wheel and clicks.
         TerminalEvent::Mouse(MouseEvent {
             kind: MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_),
             ..

@@ -21,7 +21,7 @@ pub(in crate::screen) struct HyperlinkBackend<W: Write> {
     clusters: ClusterRows,
 }
 
-/// Draws `app`, as far as it differs from what is drawn already.
+/// Draws `app`, as far as it differs from what is already drawn.
 pub(in crate::screen) fn draw<W: Write>(
     terminal: &mut Terminal<HyperlinkBackend<W>>,
     app: &App,
@@ -34,7 +34,7 @@ pub(in crate::screen) fn draw<W: Write>(
     let before = std::mem::replace(&mut terminal.backend_mut().links, drawn.links);
     let changed: Vec<_> = before.changes(&terminal.backend().links).collect();
     for position in changed {
-        // ratatui compares what cells look like, and knows nothing of links.
+        // ratatui compares the look of cells, and knows nothing of links.
         if let Some(cell) = terminal.current_buffer_mut().cell_mut(position) {
             cell.set_diff_option(CellDiffOption::AlwaysUpdate);
         }
@@ -54,8 +54,8 @@ impl<W: Write> HyperlinkBackend<W> {
     }
 }
 
-/// Draws `cell` on blank columns, so that nothing stays beside it where the terminal draws it
-/// narrower. What follows is placed by itself, so that nothing moves where it is drawn wider.
+/// Draws `cell` on blank columns, so that nothing remains beside it where the terminal draws it
+/// narrower. What follows is positioned explicitly, so that nothing moves where it is drawn wider.
 fn draw_cluster<W: Write>(
     cells: &mut CrosstermBackend<W>,
     (x, y): (u16, u16),

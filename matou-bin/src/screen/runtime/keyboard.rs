@@ -1,8 +1,8 @@
-//! What the terminal sends: keys, pastes, the mouse, the focus.
+//! Input from the terminal: keys, pastes, the mouse, the focus.
 //!
 //! A thread of its own reads it. In the middle of an escape sequence crossterm waits for the rest
-//! of it, which must not keep the screen from being drawn; and it does not report that a terminal
-//! is gone, which is checked here.
+//! of it, which must not delay drawing; and it does not report that a terminal is gone, which is
+//! checked here.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -49,7 +49,7 @@ impl Keyboard {
         self.events.recv().await.unwrap_or_else(|| Err(gone()))
     }
 
-    /// The next event if it is there already.
+    /// The next event if one is available.
     pub(in crate::screen) fn ready(&mut self) -> Option<io::Result<Event>> {
         self.events.try_recv().ok()
     }

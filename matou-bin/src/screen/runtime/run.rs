@@ -1,7 +1,7 @@
-//! Opening the screen, and what is left to do once it was closed.
+//! Opens the screen, and cleans up after it is closed.
 //!
-//! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and
-//! no actor delays a key.
+//! It has a thread and a runtime of its own: a terminal that does not read delays no actor, and no
+//! actor delays a key.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::screen::text::short_names::ShortNames;
 
 /// How long the client may take to sign out after the screen is gone.
 const SIGN_OUT: Duration = Duration::from_secs(3);
-/// How long the disk may take to do what waits for it then.
+/// How long the disk may take for the jobs that wait then.
 const DISK_END: Duration = Duration::from_secs(2);
 /// What the screen needs to know.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ async fn sign_out(app: &mut App, handle: &Handle, events: Option<Events>) -> boo
     tokio::time::timeout(SIGN_OUT, all).await.is_ok()
 }
 
-/// From now on a panic, wherever it is, gives the terminal back before it is printed.
+/// From now on a panic, wherever it is, restores the terminal before it is printed.
 fn restore_on_panic() -> Arc<Wake> {
     let panicked = Arc::new(Wake::new());
     let notify = Arc::clone(&panicked);

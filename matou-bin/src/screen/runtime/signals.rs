@@ -66,8 +66,8 @@ impl ScreenSignals {
     }
 }
 
-/// Asks everything that the shell started together with this program to stop, as the key does
-/// where the terminal handles it. False when there is no shell that could continue it.
+/// Asks the whole job of the shell, this program included, to stop, as the key does where the
+/// terminal handles it. False when there is no shell that could continue it.
 pub(in crate::screen) fn stop_group() -> bool {
     let leads_session = getsid(None).is_ok_and(|session| session == getpid());
     !leads_session && kill_current_process_group(Number::TSTP).is_ok()

@@ -1,4 +1,4 @@
-//! The only place that touches the terminal: takes it, draws, and gives it back as it was.
+//! The only place that touches the terminal: takes it over, draws, and restores it.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -30,14 +30,14 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// Whether the terminal is taken. Global, as the terminal is, for the panic hook.
 static TAKEN: Mutex<bool> = Mutex::new(false);
 
-/// The terminal while the screen has it. Gives it back when dropped.
+/// The terminal while the screen has it. Restored when dropped.
 pub(in crate::screen) struct Screen {
     terminal: Terminal<HyperlinkBackend<BufWriter<Stdout>>>,
     mouse: bool,
 }
 
-/// Gives the terminal back, if it is taken. For panic hooks: waits only briefly for a frame
-/// that another thread is drawing.
+/// Restores the terminal, if it is taken. For panic hooks: waits only briefly for a frame that
+/// another thread is drawing.
 pub(in crate::screen) fn restore() {
     let mut left = PATIENCE;
     let step = Duration::from_millis(5);
@@ -77,7 +77,7 @@ impl Screen {
         self.terminal.size().map(|size| (size.width, size.height))
     }
 
-    /// Draws `app`, as far as it differs from what is drawn already.
+    /// Draws `app`, as far as it differs from what is already drawn.
     pub(in crate::screen) fn draw(&mut self, app: &App) -> io::Result<()> {
         let taken = lock();
         if !*taken {
@@ -95,7 +95,7 @@ impl Screen {
         self.terminal.resize(size.into())
     }
 
-    /// Takes the mouse, or gives it back.
+    /// Captures the mouse, or releases it.
     pub(in crate::screen) fn mouse(&mut self, wanted: bool) -> io::Result<()> {
         self.mouse = wanted;
         if wanted {
@@ -105,8 +105,8 @@ impl Screen {
         }
     }
 
-    /// Shows `lines` without anything around them, each broken by the terminal itself, so that
-    /// it knows where lines and links go on.
+    /// Shows `lines` without anything around them, each wrapped by the terminal itself, so that it
+    /// knows where lines and links continue.
     pub(in crate::screen) fn copy_mode(&mut self, lines: &[String]) -> io::Result<()> {
         let out = self.terminal.backend_mut();
         queue!(out, DisableMouseCapture, EnableLineWrap, SetAttribute(Attribute::Reset))?;
@@ -137,7 +137,7 @@ impl Screen {
         execute!(self.terminal.backend_mut(), Print(sequence))
     }
 
-    /// Gives the terminal back for a while.
+    /// Releases the terminal for a while.
     #[allow(
         clippy::unused_self,
         reason = "a method, so that only the owner of the terminal can restore it"

@@ -1,4 +1,4 @@
-//! The state of the screen: what is known of the chat, and what is open in front of it.
+//! The state of the screen: what is known about the chat, and which dialog is open.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -59,14 +59,14 @@ pub(crate) struct App {
     pub(in crate::screen) link: ServerStatus,
     /// What protects the connection to the server, once it was reached.
     pub(in crate::screen) security: Option<LinkSecurity>,
-    /// What was last shown of why the server is not reached.
+    /// The last reason shown for the server not being reached.
     pub(in crate::screen) stated_reason: String,
     pub(in crate::screen) older: Older,
     /// The topic of the room; empty when there is none.
     pub(in crate::screen) topic: String,
     pub(in crate::screen) people: People,
     pub(in crate::screen) ignored: Vec<Username>,
-    /// Those whose keys the user has compared, as far as they were here.
+    /// Users whose keys the user has compared, as far as they were here.
     pub(in crate::screen) compared: BTreeSet<FoldedName>,
     /// The room, one for each peer, the transfers.
     pub(in crate::screen) tabs: Vec<Tab>,
@@ -81,7 +81,7 @@ pub(crate) struct App {
     pub(in crate::screen) question: (Question, Duration),
     pub(in crate::screen) modal: Option<Modal>,
     pub(in crate::screen) history: InputHistory,
-    /// What was cut last.
+    /// The text cut last.
     pub(in crate::screen) killed: String,
     pub(in crate::screen) completion: Option<Completion>,
     /// Escape was pressed alone: until then, the next key counts as with Alt.
@@ -97,7 +97,7 @@ pub(crate) struct App {
     /// Pasted text that is being sent as files.
     pub(in crate::screen) paste_files: Vec<PasteFile>,
     pub(in crate::screen) flash: Option<(String, Duration)>,
-    /// Public messages of the user that have not come back.
+    /// Public messages of the user that were not echoed yet.
     pub(in crate::screen) unacknowledged: usize,
     /// When something of the user's moved last while the client is signing out.
     pub(in crate::screen) leaving: Option<Duration>,
@@ -165,7 +165,7 @@ pub(crate) struct AppStart {
     pub(crate) named: ServerLabels,
     /// What `~` is.
     pub(crate) home: Option<PathBuf>,
-    /// What was typed in earlier runs, oldest first.
+    /// Input of earlier runs, oldest first.
     pub(crate) history: Vec<String>,
 }
 
@@ -248,7 +248,7 @@ impl App {
         Ok(app)
     }
 
-    /// Says what begins now.
+    /// Announces the beginning.
     pub(in crate::screen) fn greet(&mut self) {
         let help = self.keys.keys(crate::screen::config::keymap::KeyAction::Help).join(", ");
         let server = self.named.label(&self.server);

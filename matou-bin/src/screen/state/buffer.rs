@@ -7,8 +7,8 @@ use crate::screen::text::width::width;
 use jiff::civil::DateTime;
 use matou_actors::protocol::Username;
 
-/// The number of an entry: grows by one with each, never used twice in one buffer. Those that are put
-/// before all others go on downwards.
+/// The number of an entry: grows by one with each, never used twice in one buffer. Prepended
+/// entries count downwards.
 pub(crate) type EntryId = i64;
 
 /// What a tab has shown so far. Old entries leave at the front when there are too many.
@@ -19,7 +19,7 @@ pub(crate) struct Buffer {
     bytes: usize,
     limits: BufferLimits,
     unread: Option<EntryId>,
-    /// How many messages have an author whose name takes so many columns.
+    /// How many messages have an author whose name takes this many columns.
     name_widths: BTreeMap<usize, usize>,
 }
 
@@ -68,7 +68,7 @@ impl Buffer {
         }
     }
 
-    /// Adds `entries` before all others, the last of them if there is no room for all; whether all
+    /// Prepends `entries`, or the last of them if there is no room for all; returns whether all
     /// found room.
     pub(crate) fn prepend(&mut self, entries: Vec<Entry>) -> bool {
         for entry in entries.into_iter().rev() {
@@ -164,8 +164,8 @@ impl Buffer {
         self.unread.map(|id| id.max(self.first))
     }
 
-    /// Draws the unread line above what comes next, unless there is one already with something
-    /// below it.
+    /// Draws the unread line above the next entry, unless there is already one with entries below
+    /// it.
     pub(crate) fn mark_unread(&mut self) {
         if self.unread.is_none_or(|id| id >= self.end()) {
             self.unread = Some(self.end());

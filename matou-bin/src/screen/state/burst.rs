@@ -1,7 +1,7 @@
 //! Distinguishes pasted from typed text, on terminals without bracketed paste.
 //!
-//! What is pasted comes as keys without pauses, and each of its line breaks as Enter. So an Enter
-//! right behind another key waits for a moment: when more text follows at once, it was a line break.
+//! A paste arrives as keys without pauses, and each of its line breaks as Enter. So an Enter right
+//! after another key waits for a moment: when more text follows at once, it was a line break.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const HOLD: Duration = Duration::from_millis(30);
 /// The pause that ends a paste.
 const END: Duration = Duration::from_millis(60);
 
-/// What came of the last keys.
+/// The outcome of the last keys.
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
     last_text: Option<Duration>,
@@ -23,9 +23,9 @@ pub(crate) struct Burst {
 enum State {
     #[default]
     Typing,
-    /// Enter came right behind text, at this time.
+    /// Enter arrived right after text, at this time.
     Held(Duration),
-    /// A paste, and when its last key came.
+    /// A paste, and when its last key arrived.
     Pasting(String, Duration),
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum KeyHandling {
     AfterSubmit,
 }
 
-/// What has to be done because no key came.
+/// What has to be done because no key arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// The Enter was one.
@@ -63,7 +63,7 @@ pub(crate) enum Due {
 }
 
 impl Burst {
-    /// A key came at `now`.
+    /// A key was pressed at `now`.
     pub(crate) fn key(&mut self, key: BurstKey, now: Duration) -> KeyHandling {
         let since = |then: Duration| now.saturating_sub(then);
         let is_fast = self.last_text.is_some_and(|last| since(last) <= PAUSE);
@@ -111,7 +111,7 @@ impl Burst {
         }
     }
 
-    /// What waits, before something comes that is no key of a paste.
+    /// The waiting keys, before an event that is not a key of a paste.
     pub(crate) fn release(&mut self) -> Option<Due> {
         match std::mem::take(&mut self.state) {
             State::Typing => None,
@@ -137,7 +137,8 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// The keys of `text`, each so many milliseconds after the one before; what was taken of them.
+    /// The keys of `text`, each this many milliseconds after the one before; returns how they were
+    /// handled.
     fn keys(burst: &mut Burst, text: &str, from: u64, pause: u64) -> Vec<KeyHandling> {
         let at = |index: usize| ms(from + pause * u64::try_from(index).unwrap());
         let key = |c| if c == '\n' { BurstKey::Enter } else { BurstKey::Text(c) };

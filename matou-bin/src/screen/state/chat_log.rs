@@ -17,7 +17,7 @@ impl App {
         }
     }
 
-    /// Writes to the room's file that `who` joined or left, each in a line of its own.
+    /// Logs that `who` joined or left the room, one line each.
     pub(in crate::screen) fn log_move(&mut self, who: &Username, how: RosterMove) {
         let time = self.now.wall.strftime("%H:%M:%S");
         let line = match how {

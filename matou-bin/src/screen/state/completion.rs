@@ -12,7 +12,7 @@ use crate::screen::state::input_line::InputLine;
 /// Candidates that one completion offers.
 const MAX_CANDIDATES: usize = 500;
 
-/// A completion that goes on with the next Tab.
+/// A completion that continues with the next Tab.
 #[derive(Debug)]
 pub(crate) struct Completion {
     /// Where the candidate at hand stands, in bytes of the line.
@@ -23,7 +23,7 @@ pub(crate) struct Completion {
     line: String,
 }
 
-/// What is to be completed.
+/// The text to complete.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CompletionTarget {
     /// The part of the line that is replaced, up to the cursor.
@@ -88,7 +88,7 @@ impl Completion {
     }
 }
 
-/// What stands before the cursor of `line`, as something to complete.
+/// The text before the cursor of `line`, as something to complete.
 pub(crate) fn target(line: &InputLine) -> Option<CompletionTarget> {
     let before = line.before_cursor();
     let end = before.len();
@@ -164,7 +164,7 @@ pub(crate) fn folder(typed: &str, home: Option<&Path>) -> PathBuf {
     expand_tilde(folder.as_ref(), home).unwrap_or_else(|_| folder.into())
 }
 
-/// The paths that `typed` may become, given what is in its folder.
+/// The paths that `typed` may become, given the content of its folder.
 pub(crate) fn paths(typed: &str, listing: &Listing) -> Vec<String> {
     let (folder, prefix) = split(typed);
     let mut names: Vec<_> = listing

@@ -1,4 +1,4 @@
-//! One thing that a tab shows: a message, people who joined and left, a notice.
+//! One entry of a tab: a message, users who joined and left, a notice.
 
 use jiff::civil::DateTime;
 use matou_actors::protocol::Username;
@@ -6,7 +6,7 @@ use matou_actors::protocol::Username;
 /// Names that a line about comings and goings spells out; the others are counted.
 const NAMES_SHOWN: usize = 8;
 
-/// One entry of the scrollback. Its text is fit to be drawn as it is.
+/// One entry of the scrollback. Its text is ready to be drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// When it joined, by the clock on the wall.
@@ -29,7 +29,7 @@ pub(crate) enum Body {
         /// Of a private message of the user's that is confirmed: whether it was yet.
         delivered: Option<bool>,
     },
-    /// People who joined and left with nothing said in between.
+    /// Users who joined and left with no message in between.
     Presence(Box<Presence>),
     /// Something that the user should know.
     Notice(Box<str>),

@@ -1,4 +1,4 @@
-//! What comes to the screen and what it wants done: the border of the pure part.
+//! Events for the screen and the effects that it wants: the border of the pure part.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub(crate) enum UiEffect {
     StorePaste {
         /// For whom.
         to: Username,
-        /// What was pasted.
+        /// The pasted text.
         text: String,
     },
     /// Remove such a file again.

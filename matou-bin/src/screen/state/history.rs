@@ -1,4 +1,4 @@
-//! What was typed before: recalled by Up and Down, searched by Ctrl-R, kept between runs.
+//! The input history: recalled by Up and Down, searched by Ctrl-R, kept between runs.
 
 use std::collections::VecDeque;
 
@@ -62,8 +62,8 @@ impl InputHistory {
         keep
     }
 
-    /// The line before the one recalled last, in the tab of `peer`; `draft` is what is being
-    /// typed and comes back below the newest.
+    /// The line before the one recalled last, in the tab of `peer`; `draft` is the current input
+    /// and returns below the newest.
     pub(crate) fn older(&mut self, peer: Option<&FoldedName>, draft: &str) -> Option<&str> {
         let from = self.recalled.as_ref().map_or(self.lines.len(), |recalled| recalled.index);
         let index = (0..from).rev().find(|&index| self.is_open_to(index, peer))?;
@@ -74,7 +74,7 @@ impl InputHistory {
         self.lines.get(index).map(|line| line.text.as_str())
     }
 
-    /// The line after the one recalled last, at the end what was being typed.
+    /// The line after the one recalled last, at the end the draft.
     pub(crate) fn newer(&mut self, peer: Option<&FoldedName>) -> Option<String> {
         let from = self.recalled.as_ref()?.index + 1;
         if let Some(index) = (from..self.lines.len()).find(|&i| self.is_open_to(i, peer)) {
@@ -114,7 +114,7 @@ impl InputHistory {
     }
 }
 
-/// A line as it is kept in the file, where one line is one entry.
+/// A line as it is stored in the file, where one line is one entry.
 pub(crate) fn to_file(line: &str) -> String {
     line.replace('\\', "\\\\").replace('\n', "\\n")
 }

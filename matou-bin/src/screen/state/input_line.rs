@@ -23,7 +23,7 @@ pub(crate) struct InputLine {
 /// The line as rows on the screen.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InputRows {
-    /// What is drawn, row by row.
+    /// The visible rows.
     pub(crate) rows: Vec<String>,
     /// Column and row of the cursor.
     pub(crate) cursor: (usize, usize),
@@ -40,7 +40,7 @@ impl InputLine {
         self.cursor
     }
 
-    /// What stands before the cursor.
+    /// The text before the cursor.
     pub(crate) fn before_cursor(&self) -> &str {
         self.text.get(..self.cursor).unwrap_or("")
     }
@@ -57,20 +57,20 @@ impl InputLine {
         std::mem::take(&mut self.text)
     }
 
-    /// Puts `text` in place of everything, the cursor behind it.
+    /// Replaces everything by `text`, with the cursor after it.
     pub(crate) fn set(&mut self, text: &str) {
         self.take();
         self.insert(text);
     }
 
-    /// Puts back `text` that could not be sent: it can be sent again or edited, but what is
-    /// inserted behind it begins a line of its own, or the two would be sent as one.
+    /// Restores `text` that could not be sent: it can be sent again or edited, but text inserted
+    /// after it begins a new line, or the two would be sent as one.
     pub(crate) fn set_unsent(&mut self, text: &str) {
         self.set(text);
         self.unsent = true;
     }
 
-    /// Puts `text` in place of `range` (of bytes, at character boundaries), the cursor behind.
+    /// Replaces `range` (of bytes, at character boundaries) by `text`, with the cursor after it.
     pub(crate) fn replace(&mut self, range: Range<usize>, text: &str) {
         self.unsent = false;
         if self.text.get(range.clone()).is_some() {
@@ -108,7 +108,7 @@ impl InputLine {
         self.cut(start..self.cursor);
     }
 
-    /// Deletes the grapheme behind the cursor.
+    /// Deletes the grapheme after the cursor.
     pub(crate) fn delete(&mut self) {
         let end = self.right_of(self.cursor);
         self.cut(self.cursor..end);
@@ -129,7 +129,7 @@ impl InputLine {
         self.cursor = self.word_start();
     }
 
-    /// To the end of the word behind the cursor.
+    /// To the end of the word after the cursor.
     pub(crate) fn word_right(&mut self) {
         self.cursor = self.word_end();
     }
@@ -169,8 +169,8 @@ impl InputLine {
         true
     }
 
-    /// Cuts from the cursor to the end of its line (the line end itself when nothing else is
-    /// left) and returns what was cut.
+    /// Cuts from the cursor to the end of its line (the line end itself when nothing else is left)
+    /// and returns the text.
     pub(crate) fn kill_to_end(&mut self) -> String {
         let end = self.line_end();
         let end = if end == self.cursor { self.right_of(end) } else { end };
@@ -201,7 +201,7 @@ impl InputLine {
         self.cut(self.word_start()..self.cursor)
     }
 
-    /// Cuts the word behind the cursor.
+    /// Cuts the word after the cursor.
     pub(crate) fn kill_word_right(&mut self) -> String {
         let end = self.word_end();
         self.cut(self.cursor..end)

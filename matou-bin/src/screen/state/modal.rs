@@ -1,4 +1,4 @@
-//! What takes the keys for a while: a question, a search, the help page.
+//! What captures the keys for a while: a question, a search, the help page.
 
 use std::path::PathBuf;
 
@@ -15,11 +15,11 @@ pub(crate) enum Modal {
     Servers(ServerMenu),
     /// Asks for the user's name.
     SignIn(SignInForm),
-    /// The keys and commands, scrolled by so many rows.
+    /// The keys and commands, scrolled by this many rows.
     Help(usize),
     /// Search in the scrollback of the active tab.
     Search(Search),
-    /// Search in what was typed before.
+    /// Search in the input history.
     HistorySearch(HistorySearch),
     /// Asks what to do with a paste of several messages.
     Paste(Paste),
@@ -51,7 +51,7 @@ impl Modal {
 /// A pasted text and the answer that Enter gives.
 #[derive(Debug)]
 pub(crate) struct Paste {
-    /// What was pasted.
+    /// The pasted text.
     pub(crate) text: String,
     /// The file that the text is the path of.
     pub(crate) file: Option<PathBuf>,
@@ -94,7 +94,7 @@ pub(crate) struct ServerMenu {
     pub(crate) selected: usize,
     /// Its number, or the address of another one.
     pub(crate) input: InputLine,
-    /// Why what was typed is none.
+    /// Why the input is not valid.
     pub(crate) problem: Option<String>,
 }
 
@@ -137,20 +137,20 @@ impl ServerMenu {
 pub(crate) struct SignInForm {
     /// The server is reached; before that, another one can be named.
     pub(crate) reached: bool,
-    /// What is typed.
+    /// The input.
     pub(crate) input: InputLine,
     /// Why the name before was none.
     pub(crate) problem: Option<String>,
     /// The name that the server is asked for at the moment.
     pub(crate) asked: Option<Username>,
-    /// What is asked for is not the name but the server's password, which is not shown.
+    /// The prompt is not for the name but for the server's password, which is not shown.
     pub(crate) password: bool,
 }
 
 /// Searching in a scrollback, from the newest entry back.
 #[derive(Debug)]
 pub(crate) struct Search {
-    /// What is searched for.
+    /// The search text.
     pub(crate) input: InputLine,
     /// The entry it was found in.
     pub(crate) found: Option<EntryId>,
@@ -158,14 +158,14 @@ pub(crate) struct Search {
     pub(crate) scan: Option<EntryId>,
     /// Looking towards newer entries.
     pub(crate) forward: bool,
-    /// What was seen before, to go back to.
+    /// The former position, to return to.
     pub(crate) origin: Scroll,
 }
 
-/// Searching in what was typed before.
+/// Searching in the input history.
 #[derive(Debug, Default)]
 pub(crate) struct HistorySearch {
-    /// What is searched for.
+    /// The search text.
     pub(crate) needle: String,
     /// Which line it was found in, and the line.
     pub(crate) found: Option<(usize, String)>,

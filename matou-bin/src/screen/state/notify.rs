@@ -1,4 +1,4 @@
-//! Whether to call the user: only for what concerns them, only while they look elsewhere.
+//! When to notify the user: only for what concerns them, only while they look elsewhere.
 
 use std::time::Duration;
 

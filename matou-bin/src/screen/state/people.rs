@@ -15,7 +15,7 @@ const MAX_SPEAKERS: usize = 30;
 #[derive(Debug, Default)]
 pub(crate) struct People {
     present: BTreeMap<FoldedName, Username>,
-    /// How many of them have a name of so many columns.
+    /// How many of them have a name of this many columns.
     widths: BTreeMap<usize, usize>,
     /// Who spoke last, newest first.
     speakers: VecDeque<Username>,
@@ -84,7 +84,7 @@ impl People {
         others.map(|(_, who)| who)
     }
 
-    /// The people whose name begins with `prefix` without regard to case: who spoke last comes
+    /// The users whose name begins with `prefix` without regard to case: those who spoke last come
     /// first, the others follow by name.
     pub(crate) fn matching(&self, prefix: &str) -> Vec<Username> {
         let prefix = prefix.to_lowercase();
@@ -119,7 +119,7 @@ pub(crate) fn list(names: &[Username], limit: usize) -> String {
     }
 }
 
-/// Whether `text` has `name` in it as a word of its own, without regard to case.
+/// Whether `text` contains `name` as a whole word, without regard to case.
 pub(crate) fn mentions(text: &str, name: &Username) -> bool {
     mention(text, name).is_some()
 }

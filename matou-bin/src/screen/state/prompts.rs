@@ -1,4 +1,4 @@
-//! What others want and the user has not answered: requests and files, one shown at a time.
+//! Pending requests and files of others, one shown at a time.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ pub(crate) struct Prompts(VecDeque<Prompt>);
 pub(crate) enum Prompt {
     /// A private session.
     Private {
-        /// Who prompts.
+        /// The other user.
         from: Username,
     },
     /// To talk with a peer at another address than the open session does.
@@ -32,7 +32,7 @@ pub(crate) enum Prompt {
     File {
         /// Its number.
         id: TransferId,
-        /// Who sends it.
+        /// The sender.
         from: Username,
         /// What it is, in front of its number.
         what: String,
@@ -46,7 +46,7 @@ pub(crate) enum Prompt {
 }
 
 impl Prompts {
-    /// Adds a question behind the others.
+    /// Adds a question after the others.
     pub(crate) fn add(&mut self, ask: Prompt) {
         if self.0.len() < MAX_PROMPTS && !self.0.iter().any(|other| other.is_same(&ask)) {
             self.0.push_back(ask);
@@ -68,7 +68,7 @@ impl Prompts {
         self.0.pop_front()
     }
 
-    /// Puts the one that is shown behind the others.
+    /// Moves the shown one to the end.
     pub(crate) fn later(&mut self) {
         if let Some(ask) = self.0.pop_front() {
             self.0.push_back(ask);
@@ -96,14 +96,14 @@ impl Prompts {
         self.0.retain(|ask| !matches!(ask, Prompt::File { id, .. } if *id == file));
     }
 
-    /// Nothing of `who` is shown any more.
+    /// No more prompts of `who` are shown.
     pub(crate) fn drop_from(&mut self, who: &Username) {
         self.0.retain(|ask| ask.from().folded() != who.folded());
     }
 }
 
 impl Prompt {
-    /// Who wants it.
+    /// The other user.
     pub(crate) fn from(&self) -> &Username {
         match self {
             Self::Private { from } | Self::Move { from, .. } | Self::File { from, .. } => from,
@@ -121,7 +121,7 @@ impl Prompt {
         }
     }
 
-    /// What says yes.
+    /// The accepting answer.
     pub(crate) fn yes(&self) -> Command {
         match self {
             Self::Private { from } | Self::Move { from, .. } => Command::Accept(from.clone()),
@@ -129,7 +129,7 @@ impl Prompt {
         }
     }
 
-    /// What says no.
+    /// The declining answer.
     pub(crate) fn no(&self) -> Command {
         match self {
             Self::Private { from } | Self::Move { from, .. } => Command::Decline(from.clone()),

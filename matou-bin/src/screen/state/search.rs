@@ -31,7 +31,7 @@ pub(crate) fn find(text: &str, needle: &str) -> Option<Range<usize>> {
 }
 
 impl Search {
-    /// Starts over from the newest entry, as what is searched for has changed.
+    /// Starts over from the newest entry, as the search text has changed.
     pub(crate) fn restart(&mut self, buffer: &Buffer) {
         self.found = None;
         self.forward = false;

@@ -1,4 +1,4 @@
-//! What servers are called on the screen.
+//! Names of servers on the screen.
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ const MAX_WAITING: usize = 1000;
 /// Messages of one tab whose delivery is awaited: as many as a session keeps.
 const MAX_UNCONFIRMED: usize = 10_000;
 
-/// What one tab shows and what is being typed in it.
+/// The content of one tab and its input.
 #[derive(Debug)]
 pub(crate) struct Tab {
     /// What it is for.
@@ -29,7 +29,7 @@ pub(crate) struct Tab {
     pub(crate) unread: usize,
     /// Whether one of them is for the user in particular.
     pub(crate) urgent: bool,
-    /// What is being typed.
+    /// The input.
     pub(crate) input: InputLine,
     /// How the private session stands.
     pub(crate) session: PrivateState,
@@ -39,7 +39,7 @@ pub(crate) struct Tab {
     pub(crate) announced_typing: Option<Duration>,
     /// Until when the peer counts as typing.
     pub(crate) peer_types_until: Option<Duration>,
-    /// What was typed for a session that is not open yet.
+    /// Texts for a session that is not open yet.
     pub(crate) waiting: VecDeque<MessageText>,
     /// Messages that the other side has not confirmed, and where they are shown.
     unconfirmed: VecDeque<(MessageId, EntryId)>,
@@ -52,7 +52,7 @@ pub(crate) enum TabKind {
     Room,
     /// A private chat with one user.
     Peer(Username),
-    /// Files that come and go.
+    /// File transfers.
     Transfers,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum PrivateState {
 /// Which part of a scrollback is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scroll {
-    /// The end, also when more comes.
+    /// The end, also when more is added.
     Bottom,
     /// From this row of this entry on.
     At(EntryId, usize),
@@ -108,7 +108,7 @@ impl Tab {
         }
     }
 
-    /// What stands on it.
+    /// Its label.
     pub(crate) fn title(&self) -> &str {
         match &self.kind {
             TabKind::Room => "room",
@@ -127,7 +127,7 @@ impl Tab {
         self.buffer.push(entry);
     }
 
-    /// The message that comes next is to be confirmed under this number.
+    /// The next message is to be confirmed under this number.
     pub(crate) fn await_delivery(&mut self, id: MessageId) {
         if self.unconfirmed.len() >= MAX_UNCONFIRMED {
             self.unconfirmed.pop_front();

@@ -36,8 +36,8 @@ impl App {
         self.tabs.iter().position(|tab| tab.peer().is_some_and(|of| of.folded() == key))
     }
 
-    /// The tab of `peer`, made when there is none. Never another tab: what is private would be
-    /// taken for public there.
+    /// The tab of `peer`, created if there is none. Never another tab: private text would be taken
+    /// for public there.
     pub(in crate::screen) fn ensure_tab(&mut self, peer: &Username) -> usize {
         if let Some(index) = self.peer_tab(peer) {
             return index;
@@ -56,7 +56,7 @@ impl App {
         index
     }
 
-    /// Closes a private tab: the oldest of those in which the least goes on.
+    /// Closes a private tab: the oldest of those with the least activity.
     fn drop_a_tab(&mut self) {
         let goes_on = |tab: &Tab| {
             let open = matches!(tab.session, PrivateState::Open(_));
@@ -81,7 +81,7 @@ impl App {
         if self.tabs.get(index).is_some_and(|tab| tab.peer().is_some()) {
             self.tabs.remove(index);
             if self.active == index {
-                // A private draft comes back in no other tab.
+                // A private draft is restored in no other tab.
                 self.completion = None;
                 self.history.settle();
             }
@@ -98,7 +98,7 @@ impl App {
             return;
         }
         if index != self.active {
-            // What was seen stays seen: the unread line moves to the end.
+            // Seen entries stay seen: the unread line moves to the end.
             if let Some(tab) = self.tab_mut().filter(|tab| tab.unread == 0) {
                 tab.buffer.mark_read();
             }
@@ -122,7 +122,7 @@ impl App {
         }
     }
 
-    /// Whether what comes to tab `index` is seen at once.
+    /// Whether new entries of tab `index` are seen at once.
     pub(in crate::screen) fn is_seen(&self, index: usize) -> bool {
         let at_end = self.tabs.get(index).map(|tab| tab.scroll) == Some(Scroll::Bottom);
         index == self.active && at_end && self.notifier.has_focus()
@@ -136,7 +136,7 @@ impl App {
             && let Some((index, _)) = peers().max_by_key(|(_, tab)| tab.buffer.bytes())
             && let Some(tab) = self.tabs.get_mut(index)
         {
-            // Twice what was added, so that the sum shrinks.
+            // Twice the amount added, so that the sum shrinks.
             tab.buffer.drop_oldest();
             tab.buffer.drop_oldest();
         }

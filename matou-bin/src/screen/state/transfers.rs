@@ -1,4 +1,4 @@
-//! The files that come and go, as the screen knows them.
+//! The file transfers, as the screen knows them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

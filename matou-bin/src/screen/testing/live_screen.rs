@@ -21,7 +21,7 @@ pub struct LiveScreen {
 }
 
 impl LiveScreen {
-    /// Goes on from what `screen` shows.
+    /// Continues from what `screen` shows.
     pub fn new(screen: TestScreen) -> io::Result<Self> {
         let (columns, rows) = screen.app.size;
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));

@@ -13,5 +13,5 @@ pub use test_screen::{TestScreen, name, text};
 
 /// The least time between two frames.
 pub const FRAME: Duration = event_loop::FRAME;
-/// Events that are taken in before keys have their turn.
+/// Events that are handled before keys get their turn.
 pub const BATCH: usize = event_loop::BATCH;

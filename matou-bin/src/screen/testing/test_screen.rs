@@ -29,7 +29,7 @@ use crate::screen::state::server_labels::ServerLabels;
 use crate::screen::text::short_names::ShortNames;
 use crate::screen::view;
 
-/// A screen with a clock of its own, and all effects so far.
+/// A screen with its own clock, and all effects so far.
 #[derive(Debug)]
 pub struct TestScreen {
     /// The screen.
@@ -52,7 +52,7 @@ pub fn text(text: &str) -> MessageText {
     MessageText::parse(text).expect("a message")
 }
 
-/// Where everybody is.
+/// A screen in the room.
 pub(crate) fn address() -> IpAddr {
     [192, 168, 1, 7].into()
 }
@@ -213,13 +213,13 @@ impl TestScreen {
         }
     }
 
-    /// Lets so many seconds pass.
+    /// Lets this many seconds pass.
     pub fn wait(&mut self, seconds: u64) -> &mut Self {
         self.milliseconds += seconds * 1000;
         self.update(UiEvent::Tick)
     }
 
-    /// Text comes as keys without a pause, as a terminal pastes that does not mark a paste.
+    /// Text arrives as keys without a pause, as a terminal pastes that does not mark a paste.
     #[cfg(test)]
     pub(crate) fn arrives_at_once(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
@@ -270,12 +270,12 @@ impl TestScreen {
 /// What only tests look at.
 #[cfg(test)]
 impl TestScreen {
-    /// Lets the time pass in which a new question takes no answer.
+    /// Lets the time pass in which a new question accepts no answer.
     pub(crate) fn reads(&mut self) -> &mut Self {
         self.wait(1)
     }
 
-    /// Lets time pass without anybody looking.
+    /// Lets time pass without focus.
     pub(crate) fn passes(&mut self, seconds: u64) -> &mut Self {
         self.milliseconds += seconds * 1000;
         self

@@ -1,4 +1,4 @@
-//! Links in what is shown, and where they stand on the screen.
+//! Links in the shown text, and their places on the screen.
 
 use std::fmt::Write;
 use std::ops::Range;

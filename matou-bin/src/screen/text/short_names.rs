@@ -10,8 +10,8 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Columns of a mark and the ellipsis before it.
 const MARK: usize = 4;
 
-/// Shortens names, each with a mark of its own. The marks depend on a key that others do not know,
-/// so no one can choose a name that looks like another one when both are cut.
+/// Shortens names, each with a distinct mark. The marks depend on a key that others do not know, so
+/// no one can choose a name that looks like another one when both are cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShortNames {
     key: u64,

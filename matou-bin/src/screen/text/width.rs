@@ -11,7 +11,7 @@ pub(crate) fn width(text: &str) -> usize {
     if is_plain(text) { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
-/// `text` cut to at most `columns`, with `…` in place of what is missing.
+/// `text` cut to at most `columns`, with `…` in place of the rest.
 pub(crate) fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);

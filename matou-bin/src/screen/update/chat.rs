@@ -1,4 +1,4 @@
-//! What happens in the room and on the way to the server.
+//! Events of the room and of the connection to the server.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ impl App {
             }
         };
         self.error_in(ROOM, &text);
-        // A form for the password says what is wrong already.
+        // A form for the password already shows what is wrong.
         if let Some(Modal::SignIn(form)) = &mut self.modal
             && !form.password
         {
@@ -175,7 +175,7 @@ impl App {
     fn left(&mut self, who: &Username) {
         self.people.remove(who);
         self.moved(who, RosterMove::Left);
-        // Who has left waits for no answer any more.
+        // A user who has left waits for no answer.
         self.prompts.drop_request(who);
         if let Some(index) = self.peer_tab(who)
             && self.tabs.get(index).is_some_and(|tab| tab.session == PrivateState::Asking)
@@ -226,7 +226,7 @@ impl App {
         }
     }
 
-    /// Who answers has read: the unread line goes.
+    /// A user who answers has read: the unread line is removed.
     pub(super) fn read_up_to_here(&mut self, index: usize) {
         if self.is_seen(index)
             && let Some(tab) = self.tabs.get_mut(index)

@@ -1,4 +1,4 @@
-//! Editing what is typed: keys, paste, completion, history.
+//! Editing the input: keys, paste, completion, history.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What happens to files.
+//! Events of files.
 
 use std::path::Path;
 

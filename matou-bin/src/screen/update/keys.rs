@@ -1,4 +1,4 @@
-//! Keys: first to what is open in front, then by the table of actions, else as text.
+//! Keys: first to the open dialog, then by the table of actions, else as text.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl App {
         if action == Some(KeyAction::Quit)
             && self.modal.as_ref().is_some_and(Modal::is_closed_first)
         {
-            // As where the shell searches: out of what is open, not out of the program.
+            // As in the shell's search: it leaves the dialog, not the program.
             key = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
             action = None;
         }
@@ -65,7 +65,7 @@ impl App {
         }
     }
 
-    /// Whether a key waits, or belongs to a paste that comes as keys.
+    /// Whether a key waits, or belongs to a paste that arrives as keys.
     fn is_of_a_burst(&mut self, key: KeyEvent, action: Option<KeyAction>) -> bool {
         let is_plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let kind = match key.code {
@@ -91,7 +91,7 @@ impl App {
         }
     }
 
-    /// Does what has waited for the next key.
+    /// Handles the keys that waited for the next one.
     pub(super) fn end_burst(&mut self) {
         let Some(due) = self.burst.due(self.now.elapsed) else { return };
         self.dirty = true;
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    /// Answers what is shown above the status line.
+    /// Answers the prompt above the status line.
     pub(super) fn answer(&mut self, yes: bool) {
         if self.prompts.first().is_some() && !self.takes_answers() {
             return;
@@ -199,7 +199,7 @@ impl App {
         self.perform(command);
     }
 
-    /// The tab with something urgent, else with something unread, that comes next.
+    /// The next tab with something urgent, else with something unread.
     fn next_active(&mut self) {
         let count = self.tabs.len();
         let order = || (1..=count).map(|step| (self.active + step) % count.max(1));
@@ -233,7 +233,7 @@ impl App {
         };
         let session = self.tabs.get(index).map_or(PrivateState::None, |tab| tab.session);
         let prompts = self.prompts.requests().any(|from| from.folded() == peer.folded());
-        // What is declined is not asked again when the session beside it ends.
+        // A declined request is not asked again when the session beside it ends.
         if prompts || session == PrivateState::Asking {
             self.effects.push(UiEffect::Send(Command::Decline(peer.clone())));
         }
@@ -295,7 +295,7 @@ impl App {
         self.flash(if self.mouse { "Mouse on." } else { "Mouse off: text can be selected." });
     }
 
-    /// What is seen of the active tab, as text that a terminal can select and open links in.
+    /// The visible part of the active tab, as text that a terminal can select and open links in.
     pub(super) fn show_copy_mode(&mut self) {
         let height = self.pane_height();
         let Some((pane, tab)) = self.pane().zip(self.tab()) else {

@@ -10,8 +10,8 @@ use crate::screen::state::event::UiEffect;
 use crate::screen::state::history::{Scope, to_file};
 use crate::screen::state::tab::TabKind;
 
-/// How long nothing of the user's may move before the screen leaves without the client, which
-/// gives up by itself before that.
+/// How long without any progress of the user's output before the screen leaves without the client,
+/// which gives up by itself before that.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// Lines to print after the screen is closed.
 const MAX_LAST_WORDS: usize = 100;
@@ -29,8 +29,8 @@ impl App {
         self.effects.push(UiEffect::Send(Command::Quit));
     }
 
-    /// Puts what is half typed for the room into the history, so that the next run has it. What is
-    /// half typed for one person, or a command, which may hold such text, is not written.
+    /// Puts half-typed input for the room into the history, so that the next run has it. Half-typed
+    /// input for one person, or a command, which may contain such text, is not written.
     fn keep_half_typed(&mut self) {
         let room = self.tabs.iter().find(|tab| tab.kind == TabKind::Room);
         let line = room.map(|tab| tab.input.text().to_owned()).unwrap_or_default();
@@ -45,7 +45,7 @@ impl App {
         self.leaving.get_or_insert(self.now.elapsed);
     }
 
-    /// Leaves without a client that does not come to an end.
+    /// Leaves without a client that does not finish.
     pub(super) fn leave_late(&mut self) {
         let over = |since| self.now.elapsed.saturating_sub(since) > LEAVE_LIMIT;
         if self.leaving.is_some_and(over) {
@@ -53,13 +53,13 @@ impl App {
         }
     }
 
-    /// Takes note of what `event` means for the user's own messages, and for signing out.
+    /// Records what `event` means for the user's own messages, and for signing out.
     pub(crate) fn track_delivery(&mut self, event: &Event) {
         match event {
             Event::Message { from, .. } if self.is_me(from) => {
                 self.unacknowledged = self.unacknowledged.saturating_sub(1);
             }
-            // What others do is no reason to stay, nor is a file, which signing out ends.
+            // Activity of others is no reason to stay, nor is a file, which signing out aborts.
             Event::Message { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
@@ -81,7 +81,7 @@ impl App {
         self.last_words.truncate(MAX_LAST_WORDS);
     }
 
-    /// What the user has to know once the screen is gone. `closed` is whether the client has
+    /// What the user has to know after the screen has closed. `closed` is whether the client has
     /// signed out by then.
     pub(crate) fn last_words(self, closed: bool) -> Vec<String> {
         let mut words = self.last_words;

@@ -20,7 +20,7 @@ use crate::screen::state::modal::Modal;
 use crate::screen::view::scroll;
 
 impl App {
-    /// Takes `event` in and says what is to be done outside.
+    /// Handles `event` and returns what is to be done outside.
     pub(crate) fn update(&mut self, event: UiEvent, now: Now) -> Vec<UiEffect> {
         let minute = (self.now.wall.date(), self.now.wall.hour(), self.now.wall.minute());
         self.now = now;
@@ -53,7 +53,7 @@ impl App {
         std::mem::take(&mut self.effects)
     }
 
-    /// There is no shell to go back to.
+    /// There is no shell to return to.
     pub(crate) fn no_shell(&mut self) {
         self.flash("Cannot suspend: not started from a shell.");
         self.dirty = true;

@@ -32,7 +32,7 @@ impl App {
         }
     }
 
-    /// What is searched for has changed.
+    /// The search text has changed.
     pub(super) fn search_changed(&mut self) {
         if let (Some(Modal::Search(search)), Some(tab)) =
             (&mut self.modal, self.tabs.get(self.active))
@@ -79,7 +79,7 @@ impl App {
         self.effects.push(UiEffect::Send(Command::UsePassword(password)));
     }
 
-    /// A name, or, before the server is reached and behind `/server`, another server.
+    /// A name, or, before the server is reached and after `/server`, another server.
     fn submit_sign_in(&mut self, form: &mut SignInForm) {
         let typed = form.input.text().trim().to_owned();
         let server = typed.strip_prefix("/server").map(str::trim);
@@ -145,7 +145,7 @@ impl App {
             return;
         };
         match action {
-            // What was found may be the end.
+            // The match may be the end.
             Some(KeyAction::Submit) => return self.seen(),
             Some(KeyAction::Search | KeyAction::Older) => search.next(&tab.buffer, false),
             Some(KeyAction::HistorySearch | KeyAction::Newer) => search.next(&tab.buffer, true),
@@ -180,7 +180,7 @@ impl App {
             }
             (None, _) => return,
             (Some(action), _) => {
-                // What was found becomes what is typed, and the key does what it does.
+                // The match becomes the input, and the key has its usual effect.
                 if let (Some((_, line)), Some(tab)) = (search.found, self.tab_mut()) {
                     tab.input.set(&line);
                 }
@@ -193,7 +193,7 @@ impl App {
         self.search_history(search, before);
     }
 
-    /// Adds `text` to what is searched for in what was typed before.
+    /// Adds `text` to the search text of the history search.
     pub(super) fn narrow_history(&mut self, mut search: HistorySearch, text: &str) {
         let room = MAX_INPUT.saturating_sub(search.needle.len());
         search.needle.extend(text.chars().filter(|c| !c.is_control()).take(room / 4));
@@ -322,11 +322,11 @@ impl App {
             }
             return;
         }
-        // Any other key means no; text goes on in the input.
+        // Any other key means no; text goes to the input.
         self.type_text(key, action);
     }
 
-    /// Keeps what is typed while a question is open; whether the key was text.
+    /// Keeps text typed while a question is open; returns whether the key was text.
     fn type_text(&mut self, key: KeyEvent, action: Option<KeyAction>) -> bool {
         match (action, key.code) {
             (None, KeyCode::Char(_)) if is_typed(key) => self.type_key(key),

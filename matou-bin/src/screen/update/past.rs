@@ -1,4 +1,4 @@
-//! What was said in the room before: shown with its own time, and fetched when the user scrolls past
+//! Earlier messages of the room: shown with their own time, and fetched when the user scrolls past
 //! the top.
 
 use jiff::tz::TimeZone;
@@ -24,7 +24,7 @@ impl App {
         }
     }
 
-    /// What comes from now on is new.
+    /// Messages from now on are new.
     pub(super) fn history_end(&mut self, messages: u64, more: bool) {
         self.older = if more { Older::Available } else { Older::None };
         if messages > 0 {
@@ -32,7 +32,7 @@ impl App {
         }
     }
 
-    /// Puts what was fetched above everything else; what is seen stays where it is.
+    /// Puts fetched messages above everything else; the visible part stays in place.
     pub(super) fn older_messages(&mut self, messages: &[PastMessage], more: bool) {
         let entries: Vec<Entry> = messages.iter().map(|it| self.past_entry(it)).collect();
         if let Some(tab) = self.tabs.get_mut(ROOM) {
@@ -41,7 +41,7 @@ impl App {
         }
     }
 
-    /// Fetches what was said before the top, if the user looks at it.
+    /// Fetches messages from before the top, if the user looks at it.
     pub(super) fn fetch_older(&mut self) {
         let at_top = self.tabs.get(ROOM).is_some_and(|tab| match tab.scroll {
             Scroll::At(entry, row) => row == 0 && entry <= tab.buffer.first(),

@@ -8,7 +8,7 @@ use matou_actors::protocol::Username;
 use crate::screen::state::app::App;
 use crate::screen::state::event::UiEffect;
 
-/// Between two announcements while the user goes on typing.
+/// Between two announcements while the user keeps typing.
 const EVERY: Duration = Duration::from_secs(3);
 /// A peer that sends no further notice has stopped typing.
 const UNTIL: Duration = Duration::from_secs(6);
@@ -57,7 +57,7 @@ impl App {
         until.is_some_and(|until| until > self.now.elapsed)
     }
 
-    /// Forgets who has stopped typing without a word.
+    /// Forgets users who have stopped typing without a notice.
     pub(super) fn expire_typing(&mut self) {
         let now = self.now.elapsed;
         for tab in &mut self.tabs {

@@ -1,4 +1,4 @@
-//! What happens between two: requests, sessions, private messages.
+//! Events between two users: requests, sessions, private messages.
 
 use std::net::IpAddr;
 

@@ -6,12 +6,12 @@ use crate::screen::state::app::App;
 use crate::screen::state::modal::Modal;
 use crate::screen::state::question::{Dialog, Question};
 
-/// How long a question takes no answer after it has changed: a key that was meant for the one
-/// before must not answer it.
+/// How long a question accepts no answer after it has changed: a key meant for the one before must
+/// not answer it.
 const UNREAD: Duration = Duration::from_millis(500);
 
 impl App {
-    /// Whether the question was on the screen long enough to be answered; says so if not.
+    /// Whether the question was on the screen long enough to be answered; shows a notice if not.
     pub(in crate::screen) fn takes_answers(&mut self) -> bool {
         let ready = self.now.elapsed.saturating_sub(self.question.1) >= UNREAD;
         if !ready {
@@ -20,7 +20,7 @@ impl App {
         ready
     }
 
-    /// Takes note of the question that is shown after an event.
+    /// Records the question that is shown after an event.
     pub(in crate::screen) fn note_question(&mut self) {
         let dialog = match &self.modal {
             Some(Modal::Paste(_)) => Some(Dialog::Paste),

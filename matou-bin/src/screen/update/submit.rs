@@ -1,4 +1,4 @@
-//! What is typed, when it is sent.
+//! Handles the input when it is sent.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl KnownUsers for Known<'_> {
 /// How long the disk may take to say whether a line is the path of a file.
 const FILE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why what is said in public stays in the line.
+/// Why public text stays in the line.
 pub(super) const NOT_CONNECTED: &str =
     "Not connected: kept here to send again; what you type now is a new line.";
 
@@ -151,7 +151,7 @@ impl App {
         }
     }
 
-    /// Whether `path` is in `line`, which is no single path.
+    /// Whether `path` is in `line`, which is not a single path.
     fn is_one_of_several(&self, line: &str, path: &PathBuf) -> bool {
         let home = self.home.as_deref();
         let is_all = readings(line.trim_start(), home).is_ok_and(|all| all.contains(path));
@@ -178,7 +178,7 @@ impl App {
         self.flash("Enter the name of the recipient.");
     }
 
-    /// Does what was typed, and says where it went when that is another tab.
+    /// Performs the input, and shows where it went when that is another tab.
     fn perform_typed(&mut self, command: Command) {
         let sent = match &command {
             Command::Tell { to, .. } => Some((to.clone(), "message")),
@@ -194,7 +194,7 @@ impl App {
         }
     }
 
-    /// Whether what is said in the active tab is public and no server is there to hear it.
+    /// Whether text in the active tab is public while the server is not connected.
     pub(super) fn is_unheard(&self) -> bool {
         self.tab().is_some_and(|tab| tab.kind == TabKind::Room)
             && matches!(self.link, ServerStatus::Down { .. })

@@ -46,7 +46,7 @@ fn room(height: u16) -> usize {
     height.saturating_sub(2).into()
 }
 
-/// All rows for a screen of so many columns.
+/// All rows for a screen of this many columns.
 pub(super) fn page(app: &App, columns: usize) -> Vec<Row> {
     let mut page = Page { app, columns, rows: Vec::new() };
     page.title("Commands (any other line is a message; //x sends /x; in a private tab, without NAME for its peer)");
@@ -91,7 +91,7 @@ impl Page<'_> {
         }
     }
 
-    /// What is typed in one column, what it does in the next; below each other when narrow.
+    /// The keys in one column, their effect in the next; below each other when narrow.
     fn entry(&mut self, what: &str, meaning: &str) {
         let left = if self.columns >= 70 { 30 } else { 4 };
         let room = self.columns.saturating_sub(left + 1);

@@ -1,4 +1,4 @@
-//! The line being typed, or what is searched for in its place.
+//! The input line, or the search text in its place.
 
 use ratatui::layout::{Position, Rect};
 
@@ -11,12 +11,12 @@ use crate::screen::state::modal::Modal;
 use crate::screen::text::bidi::{isolated_beside, isolated_text};
 use crate::screen::text::width::{cells, width};
 
-/// Columns in front of what is typed.
+/// Columns in front of the input.
 pub(super) fn lead_width(app: &App, room: u16) -> u16 {
     cells(width(&lead(app, room)))
 }
 
-/// Rows that what is typed takes.
+/// Rows of the input.
 pub(super) fn rows(app: &App, columns: usize) -> usize {
     shown(app, columns).rows.len()
 }
@@ -43,7 +43,7 @@ pub(super) fn draw(app: &App, row: Rect, area: Rect, painter: &mut Painter<'_>) 
     )
 }
 
-/// To whom it goes, or what is being searched.
+/// The recipient, or the kind of search.
 fn lead(app: &App, room: u16) -> String {
     match &app.modal {
         Some(Modal::Search(search)) => {
@@ -64,7 +64,7 @@ fn lead(app: &App, room: u16) -> String {
             let typed = app.tab().map_or("", |tab| tab.input.text());
             let title = app.short_names.shorten(title, 14);
             let title = isolated_beside(&title, typed);
-            // A terminal keeps an isolate only behind another character.
+            // A terminal keeps an isolate only after another character.
             let edge = if title.starts_with('\u{2068}') { " " } else { "" };
             format!("{edge}{title} › ")
         }

@@ -12,7 +12,7 @@ use crate::screen::text::width::cells;
 use crate::screen::view::rows::Pane;
 
 const ROSTER_FROM: u16 = 70;
-/// The topic has a row of its own on screens of so many rows.
+/// The topic has its own row on screens of at least this many rows.
 const TOPIC_FROM: u16 = 16;
 /// Room for `  … 99 more`.
 const LEAST_ROSTER: u16 = 11;
@@ -28,7 +28,7 @@ pub(in crate::screen) struct Areas {
     pub(in crate::screen) roster: Option<Rect>,
     /// The list of transfers.
     pub(in crate::screen) transfers: Option<Rect>,
-    /// What waits for a session to open.
+    /// Texts that wait for a session to open.
     pub(in crate::screen) waiting: Option<Rect>,
     /// A question; without rows when there is none.
     pub(in crate::screen) prompt: Rect,
@@ -98,7 +98,7 @@ fn roster_width(app: &App, columns: u16) -> u16 {
 }
 
 impl App {
-    /// The parts of the screen as it is now.
+    /// The parts of the screen in the present state.
     pub(in crate::screen) fn areas(&self) -> Areas {
         let (columns, rows) = self.size;
         Areas::of(self, Rect::new(0, 0, columns, rows))
@@ -127,7 +127,7 @@ impl App {
         })
     }
 
-    /// Who stands in the roster, in its order: who wants something, then everybody by name.
+    /// The users in the roster, in order: first those who want something, then all by name.
     pub(in crate::screen) fn roster_names(&self) -> impl Iterator<Item = &Username> {
         let special: Vec<&Username> = self
             .tabs
@@ -139,14 +139,14 @@ impl App {
         special.into_iter().chain(others)
     }
 
-    /// How many names of the roster are above the `height` rows of it that are seen: its end is
-    /// never left, however many have gone meanwhile.
+    /// How many names of the roster are above the `height` visible rows: it never scrolls past the
+    /// end, however many users have left meanwhile.
     pub(in crate::screen) fn roster_above(&self, height: usize) -> usize {
         self.roster_offset.min(self.roster_names().count().saturating_sub(height))
     }
 
-    /// The names that are seen in `height` rows of the roster, and how many are below them; the
-    /// last row gives their number.
+    /// The names visible in `height` rows of the roster, and how many are below them; the last row
+    /// shows that number.
     pub(in crate::screen) fn roster_seen(&self, height: usize) -> (Vec<&Username>, usize) {
         let above = self.roster_above(height);
         let left = self.roster_names().count() - above;

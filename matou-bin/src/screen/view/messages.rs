@@ -29,7 +29,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
     }
 }
 
-/// What was typed for a session that is not open yet.
+/// Texts for a session that is not open yet.
 pub(super) fn draw_waiting(app: &App, area: Rect, painter: &mut Painter<'_>) {
     let Some((first, count)) = app.waiting().and_then(|w| Some((w.front()?, w.len()))) else {
         return;

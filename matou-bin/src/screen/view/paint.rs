@@ -34,7 +34,7 @@ impl<'a> Painter<'a> {
         self.links.push(piece);
     }
 
-    /// Gives the cells of `area` this style.
+    /// Sets the style of the cells of `area`.
     pub(super) fn fill(&mut self, area: Rect, style: Style) {
         self.cells.set_style(area, style);
     }
@@ -54,13 +54,13 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Draws `text` from column `x` on, up to before column `end`; returns the column behind it.
-    /// What is wider than the room that is left is not begun.
+    /// Draws `text` from column `x` on, up to before column `end`; returns the column after it. A
+    /// grapheme wider than the room that is left is not begun.
     pub(super) fn text(&mut self, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {
         self.spans(x, y, end, &[Span::styled(text, style)])
     }
 
-    /// Draws `spans` one behind the other, as [`Painter::text`] does.
+    /// Draws `spans` one after the other, as [`Painter::text`] does.
     pub(super) fn spans(&mut self, x: u16, y: u16, end: u16, spans: &[Span<'_>]) -> u16 {
         let end = end.min(self.cells.area.right());
         let start = x;
@@ -100,7 +100,7 @@ impl<'a> Painter<'a> {
                 x += wide;
             }
         }
-        // Where the room ended inside a name, what stands behind it is kept apart all the same.
+        // Where the room ended inside a name, the text after it is kept apart all the same.
         if open > 0 {
             self.append(x, y, &POP_ISOLATE.repeat(open));
         }

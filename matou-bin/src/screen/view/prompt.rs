@@ -1,4 +1,5 @@
-//! The question above the status line: what others want, or what the user is about to do.
+//! The question above the status line: a request of others, or a confirmation of the user's own
+//! action.
 
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -24,7 +25,7 @@ pub(in crate::screen) enum Button {
     Later,
 }
 
-/// What is asked, and the answers.
+/// The question, and the answers.
 struct QuestionView {
     text: String,
     answers: Vec<AnswerKey>,
@@ -92,7 +93,7 @@ pub(super) fn draw(app: &App, area: Rect, painter: &mut Painter<'_>) {
 }
 
 impl QuestionView {
-    /// The question for so many columns; what does not fit into its last row is left out.
+    /// The question for this many columns; what does not fit into its last row is left out.
     fn rows(&self, columns: usize) -> Vec<String> {
         let room = columns.saturating_sub(1);
         let text = self.text.trim_start();

@@ -38,7 +38,7 @@ pub(crate) struct Pane<'a> {
     pub(crate) short_names: ShortNames,
     /// The user.
     pub(crate) me: Option<&'a Username>,
-    /// What is searched for.
+    /// The search text.
     pub(crate) needle: Option<&'a str>,
     /// The entry it was found in.
     pub(crate) found: Option<EntryId>,
@@ -49,13 +49,13 @@ pub(crate) struct Pane<'a> {
 /// One row on the screen.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
-    /// What is drawn, from the left.
+    /// The spans, from the left.
     pub(crate) spans: Vec<Span<'static>>,
     /// The columns with links.
     pub(crate) links: Vec<(Range<usize>, Rc<Link>)>,
 }
 
-/// What stands in front of the text of an entry.
+/// The part in front of the text of an entry.
 struct Head {
     name: String,
     style: Style,
@@ -183,7 +183,7 @@ impl Pane<'_> {
         if aligned {
             row.push(" ".repeat(self.name_width().saturating_sub(width(&head.name))), Style::new());
         }
-        // Signs are no names.
+        // Signs are not names.
         let beside = if matches!(entry.body, Body::Said { .. }) { beside } else { "" };
         row.push(isolated_beside(&head.name, beside).into_owned(), head.style);
         if aligned {
@@ -195,9 +195,9 @@ impl Pane<'_> {
         }
     }
 
-    /// The text with what is searched for, else the user's own name, made to stand out.
+    /// The text with matches of the search, else the user's own name, highlighted.
     fn push_text(&self, row: &mut Row, text: &str, entry: &Entry, id: EntryId, style: Style) {
-        // What others wrote is one piece, with a direction of its own.
+        // Text of others is one piece, with its own direction.
         let is_said = matches!(entry.body, Body::Said { .. });
         let right_to_left = is_said && has_right_to_left(text);
         let text = if is_said { Cow::Borrowed(text) } else { sentence(text) };

@@ -1,4 +1,4 @@
-//! Moving through a scrollback by rows, wrapping only what is passed.
+//! Moves through a scrollback by rows, wrapping only what is passed.
 
 use crate::screen::state::buffer::EntryId;
 use crate::screen::state::tab::Scroll;

@@ -80,7 +80,7 @@ fn labels(app: &App, area: Rect) -> (Vec<Label>, bool, bool) {
     (labels, first > 0, more_right)
 }
 
-/// ` 2 alice !3 `: what is said by colour is said by signs as well.
+/// ` 2 alice !3 `: everything shown by colour is shown by signs as well.
 fn text(app: &App, index: usize, tab: &Tab) -> String {
     let title = isolated(&app.short_names.shorten(tab.title(), TITLE)).into_owned();
     let title = match (&tab.kind, tab.session) {

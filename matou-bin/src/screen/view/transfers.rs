@@ -75,7 +75,7 @@ fn numbers(transfer: &TransferRow) -> String {
         TransferStage::Waiting => format!("{size}, queued"),
         TransferStage::Done => format!("{size}, complete"),
         TransferStage::Failed { .. } => format!("{moved}, failed"),
-        // It stands still: what the buffers hold has left, and the peer takes nothing.
+        // It stalls: the buffers are full, and the peer reads nothing.
         TransferStage::Moving
             if transfer.direction == Direction::Outgoing && transfer.rate == Some(0) =>
         {
