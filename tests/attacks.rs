@@ -1,5 +1,5 @@
-//! A hostile server, a hostile peer and a man in the middle, each as a process of its own,
-//! against the real program: what its users see, and that nothing is lost, written or leaked.
+//! A hostile server, a hostile peer and a man in the middle, each as a separate process, against
+//! the real program: what its users see, and that nothing is lost, written or leaked.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]

@@ -1,4 +1,4 @@
-//! Servers and clients that find each other, in networks of their own.
+//! Servers and clients that find each other, in separate networks.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
@@ -271,7 +271,7 @@ fn one_of_several_servers_is_chosen() {
     terminal.types("/quit\n");
     terminal.shows("signed out");
 
-    // On the screen. It is known from here on, and so comes first.
+    // On the screen. It is known from here on, and so listed first.
     let mut terminal = client_in_a_terminal(&line.far, home.path(), &[] as &[&str]);
     terminal.shows("not known yet");
     terminal.types("\r");

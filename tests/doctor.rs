@@ -1,4 +1,4 @@
-//! What is in the way of a private session: `/doctor` and `matou-bin doctor` over loopback, where nothing is.
+//! `/doctor` and `matou-bin doctor` over loopback, where nothing prevents a private session.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -31,7 +31,7 @@ fn the_doctor_asks_for_a_session_and_says_which_side_reached_the_other() {
     assert!(attempts.iter().any(|one| one["result"] == "reached"), "{attempts:?}");
     let verdict = first["verdict"][0].as_str().unwrap();
     assert!(verdict.contains("reached") && verdict.contains("127.0.0.1"), "{verdict}");
-    // The session is open: what was seen is remembered, on the other side too.
+    // The session is open: the result is remembered, on the other side too.
     bea.say("/doctor Ada");
     assert_eq!(bea.wait("diagnosis", |event| event["with"] == "Ada")["connected"], true);
 }

@@ -1,5 +1,5 @@
-//! The encrypted connection between a client and its server, as real processes: what is seen on the
-//! wire, what each side says of it, and what neither does without encryption.
+//! The encrypted connection between a client and its server, as real processes: what is visible on
+//! the wire, what each side reports, and what neither does without encryption.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -37,7 +37,7 @@ fn identity(home: &Path, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
-/// Accepts one connection and reads what comes first.
+/// Accepts one connection and returns its first bytes.
 fn accept(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -201,7 +201,7 @@ fn a_silent_server_gets_two_hellos_of_different_size_and_nothing_plain() {
 
 #[test]
 fn an_address_with_a_fingerprint_needs_no_trust_on_first_use() {
-    // All homes are those of one ann, each with a key of its own.
+    // All homes are those of one ann, each with its own key.
     let server = Server::with("127.0.0.1:0", &[("NAMES__KEEP_DAYS", "0")]);
     let home = TempDir::new().unwrap();
     let address = server.address.to_string();

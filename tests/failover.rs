@@ -1,6 +1,7 @@
-//! Several servers of one room: what a client does when the one that it uses is lost.
+//! Several servers of one room: how a client behaves when the one that it uses is lost.
 //!
-//! Here they share nothing but their clients, so that what is said on one of them is not known to the other.
+//! Here they share nothing but their clients, so that a message on one of them is not known to the
+//! other.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 /// Until a client is in the room again, at another server.
 const FAILOVER: Duration = Duration::from_secs(2);
 
-/// A server with a key of its own.
+/// A server with its own key.
 fn server() -> (Server, TempDir) {
     let home = tempfile::tempdir().unwrap();
     let mut command = matou(home.path());
@@ -74,7 +75,7 @@ fn a_killed_server_costs_a_reconnect_to_another_and_nothing_else() {
     ada.wait("message", |event| event["from"] == "Bea" && event["text"] == "all is well");
 }
 
-// One that is stopped still takes connections and acknowledges what is sent.
+// A stopped one still accepts connections and acknowledges data.
 #[test]
 fn a_server_that_is_stopped_is_left_for_another_before_and_after_the_sign_in() {
     let ((first, _at_first), (second, _at_second)) = (server(), server());

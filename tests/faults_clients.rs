@@ -1,4 +1,4 @@
-//! Network faults between two real clients. Each loses what it must and says so; the other
+//! Network faults between two real clients. Each loses what it must and reports it; the other
 //! connection of the session, the rooms and the next session work as before.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]

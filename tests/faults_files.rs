@@ -28,8 +28,8 @@ const SIZE: usize = 30_000_000;
 const SLOW: Faults = Faults { up: Fault::None, down: Fault::Delay(Duration::from_millis(5)) };
 const LARGE: usize = 20_000_000;
 
-/// Runs `round` for each of the kills, which come at moments from nothing to somewhat more than
-/// a whole transfer takes: the first round is left alone, and shows how long that is.
+/// Runs `round` for each of the kills, at moments from zero to somewhat more than a whole transfer
+/// takes: the first round is undisturbed, and shows how long that is.
 fn at_random_moments(mut round: impl FnMut(u32, Option<Duration>) -> Duration) {
     let usual = round(0, None);
     let mut state = u64::from(std::process::id());
@@ -46,7 +46,8 @@ fn kill(client: &mut Client) {
     client.process.exit();
 }
 
-/// Whatever looks whole in the downloads of `client` is what was sent; how much there is.
+/// Everything that looks whole in the downloads of `client` is as it was sent; returns how many
+/// files there are.
 fn whole_ones_are(client: &Client, content: &[u8]) -> usize {
     let files = whole_files(client);
     for path in &files {
@@ -224,7 +225,7 @@ fn a_file_that_vanishes_before_its_turn_fails_alone() {
     two.end();
 }
 
-/// What is put in the place of the file that is being received, and where it would lead.
+/// The replacement of the file that is being received, and where it would lead.
 type Swap = fn(part: &Path, outside: &Path) -> bool;
 
 #[test]
@@ -322,7 +323,7 @@ fn files_that_are_received_at_once_do_not_fill_the_disk_together() {
     let mut two = Two::meet_with(&["-c", config.path().to_str().unwrap()]);
     let Some(disk) = SmallDisk::mount(two.bea.downloads()) else { return };
     let mut eve = two.third("Eve");
-    // The first one is not done before the second one comes.
+    // The first one is not finished before the second one arrives.
     two.faults(Faults::NONE, Faults::down(Fault::Stall(1_000_000)));
     // Each would fit alone.
     let paths = [file(&two.ada, 5_000_000), file(&eve, 5_000_000)];
@@ -332,7 +333,7 @@ fn files_that_are_received_at_once_do_not_fill_the_disk_together() {
     let offer = two.bea.wait("file_offered", |event| event["from"] == "Eve");
     let refused = two.bea.wait("file_failed", |event| event["id"] == offer["id"]);
     assert!(reason(&refused).contains("transfers under way"), "{refused}");
-    // Other faults cut the session's connections: what is said just then would be lost.
+    // Other faults cut the session's connections: a message at that moment would be lost.
     two.close();
     drop(disk);
     drop(eve);

@@ -1,5 +1,5 @@
-//! Network faults between real clients and a real server. Whatever happens to one connection,
-//! its client says so and comes back by itself, and the others do not notice.
+//! Network faults between real clients and a real server. Whatever happens to one connection, its
+//! client reports it and reconnects by itself, and the others do not notice.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -21,15 +21,16 @@ const COREQ: usize = 11;
 const MSG: usize = 13;
 /// CORES.
 const CORES: usize = 5;
-/// What such a client hears when the watcher is there: CORES, two CONOTIF, and its own "hello".
+/// What such a client receives when the watcher is present: CORES, two CONOTIF, and its own
+/// "hello".
 const RECEIVED: usize = CORES + 15 + 11 + 20;
 /// Of these, the low byte of the size of "hello".
 const RECEIVED_SIZE: usize = CORES + 15 + 11 + 14;
 /// Real clients that run at once.
 const TOGETHER: usize = 10;
 
-/// A client called `name` whose first connection has `faults`: it says that it lost the server,
-/// comes back over the next connection, under its own name, and can talk.
+/// A client called `name` whose first connection has `faults`: it reports the loss of the server,
+/// reconnects under its own name, and can talk.
 fn comes_back(server: SocketAddr, name: &str, faults: Faults, joins_first: bool) {
     let proxy = Proxy::once(server, faults);
     let mut client = Client::start(proxy.address, name, &[]);
@@ -51,12 +52,12 @@ fn comes_back(server: SocketAddr, name: &str, faults: Faults, joins_first: bool)
     assert_eq!(client.ended().1, 0, "{faults:?}");
 }
 
-/// Cut off just behind COREQ, the answer may or may not come through.
+/// If the cut is just after COREQ, the answer may or may not arrive.
 fn is_certain(after: usize) -> bool {
     after != COREQ
 }
 
-/// Runs the cases, each with a name of its own, a few at a time, against one server.
+/// Runs the cases, each with a different name, a few at a time, against one server.
 fn each_comes_back(settings: &[(&str, &str)], cases: &[(Faults, bool)]) {
     let mut scene = Scene::with(settings);
     let server = scene.server.address;
@@ -187,7 +188,7 @@ fn an_unreachable_client_is_closed_without_affecting_others() {
     assert!(reason.starts_with("reads"), "{left}");
     scene.still_works();
     drop(talker);
-    // It learns of it as soon as it says something, and comes back.
+    // It learns of it as soon as it sends something, and reconnects.
     deaf.say("anybody there?");
     deaf.any("disconnected");
     deaf.any("reconnecting");

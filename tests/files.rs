@@ -83,7 +83,7 @@ fn a_file_is_sent_however_its_path_is_written() {
     ];
     for (number, (name, typed)) in table.into_iter().enumerate() {
         if name == "tilde~" {
-            // In quotes a tilde is no home.
+            // In quotes a tilde is not a home folder.
             ada.say(&format!("/send Bea {typed}"));
             let error = ada.any("error");
             assert!(error["message"].as_str().unwrap().contains("~/tilde~"), "{error}");
@@ -229,7 +229,7 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
     send(&mut ada, "Bea", &source);
     assert_eq!(path(&bea.any("file_received")).parent(), Some(other.as_path()));
     for quoted in [r"with\ blank", "'in quotes'"] {
-        // As it is written there is such a folder, so it is meant as it is written.
+        // Such a folder exists literally, so the literal path is meant.
         let literal = bea.home.path().join("x").join(quoted);
         std::fs::create_dir_all(&literal).unwrap();
         bea.say(&format!("/downloads {}", literal.display()));

@@ -1,4 +1,4 @@
-//! What was said before, between real processes.
+//! Earlier messages, between real processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -108,7 +108,7 @@ fn messages_outlive_a_server_that_was_killed() {
     let mut torn = fs::OpenOptions::new().append(true).open(&path).unwrap();
     torn.write_all(b"\0\0\0\x16\0\0\0\x99").unwrap();
     let server = keeping(&path, &address.to_string());
-    // Neither a gap nor a repeat for one who comes back, and all of it for one who is new.
+    // Neither a gap nor a repeat for a returning user, and everything for a new one.
     ada.wait("connected", |_| true);
     assert_eq!(ada.any("history_end")["messages"], 0);
     let mut bea = Client::join(server.address, "Bea");

@@ -53,7 +53,7 @@ impl Ports {
         (accept(&self.messages), accept(&self.files))
     }
 
-    /// How many connections have come that are not accepted yet.
+    /// How many connections were made that are not accepted yet.
     fn count(&self) -> usize {
         self.messages.set_nonblocking(true).unwrap();
         std::iter::from_fn(|| self.messages.accept().ok()).count()

@@ -9,7 +9,7 @@ use std::path::Path;
 /// A path of modules, from the root of the crate.
 type Module = Vec<String>;
 
-/// The modules of a crate that have a file of their own, without those of tests.
+/// The modules of a crate that have their own file, without those of tests.
 #[derive(Default)]
 struct Crate {
     modules: BTreeMap<Module, File>,

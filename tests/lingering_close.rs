@@ -52,7 +52,7 @@ impl Stage {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Bob, for whom much is queued, and who writes more than it reads.
+    /// Bob, for whom much is queued, and who writes more than he reads.
     fn bob(&self) -> (Chatterbox, Vec<u8>) {
         let mut peer = connect(self.server.address);
         peer.send(&coreq("bob"));
@@ -97,7 +97,7 @@ fn connect(server: SocketAddr) -> Peer {
     Peer { stream, name: "bob".into() }
 }
 
-/// What Bob received besides his own first message is what was due.
+/// Besides his own first message Bob received exactly what was due.
 fn assert_received(mut received: Vec<u8>, due: &[u8]) {
     let own = msgbc("bob", &"x".repeat(500));
     while let Some(at) = received.windows(own.len()).position(|part| part == own) {

@@ -1,4 +1,5 @@
-//! Names that belong to keys, with real servers that are started again, and what operators do about them.
+//! Names that belong to keys, with real servers that are restarted, and what operators do about
+//! them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -23,7 +24,7 @@ struct Ship {
     folder: TempDir,
 }
 
-/// A user's home, with a key of its own.
+/// A user's home, with its own key.
 struct Home(TempDir);
 
 impl Ship {

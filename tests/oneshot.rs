@@ -20,7 +20,7 @@ use harness::{Process, matou};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-/// A one-shot command in a home of its own.
+/// A one-shot command with its own home.
 struct Command {
     process: Process,
     home: TempDir,
@@ -80,7 +80,7 @@ impl Command {
         self.errors.wait(text, |line| line.contains(text).then_some(()));
     }
 
-    /// The exit code, and what was said to the end.
+    /// The exit code, and the output to the end.
     fn ended(&mut self) -> (i32, String) {
         let code = self.process.exit().code().unwrap();
         (code, self.errors.rest().join("\n"))

@@ -1,5 +1,5 @@
-//! Running the server as a service: settings that change, operators, metrics, the service
-//! manager, and what is left when a part of it fails.
+//! Running the server as a service: changing settings, operators, metrics, the service manager, and
+//! what remains when a part of it fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -128,7 +128,7 @@ fn the_messages_of_one_user_are_purged_from_memory_and_file() {
 #[test]
 fn metrics_and_health_are_served_on_their_port() {
     let mut stage = Stage::with("[metrics]\nlisten = \"127.0.0.1:0\"", &[]);
-    // The line came before `listening`.
+    // The line was logged before `listening`.
     let seen: Vec<Value> =
         stage.server.log.seen.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let line = seen.iter().find(|line| line["message"] == "metrics").unwrap();

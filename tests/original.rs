@@ -26,7 +26,7 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
-/// What was sent on one connection, in order.
+/// The bytes sent on one connection, in order.
 fn recorded(connection: &str) -> Vec<(String, Vec<u8>)> {
     let all: Value = serde_json::from_str(include_str!("data/original.json")).unwrap();
     let all = all.as_array().unwrap();

@@ -163,7 +163,7 @@ fn a_file_that_was_cut_by_a_kill_goes_on_where_it_ended() {
     }
 }
 
-/// What is half sent, cut, and sent again.
+/// A transfer that is half done, cut, and repeated.
 struct Cut {
     is_folder: bool,
     killed: &'static str,
@@ -229,7 +229,7 @@ fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
         }
         let time = fs::metadata(&first).unwrap().modified().unwrap();
         let mut changed = fs::read(&first).unwrap();
-        // Somewhere in what was sent.
+        // Somewhere in the sent files.
         changed[FILE / 3..][..5].copy_from_slice(b"other");
         fs::write(&first, changed).unwrap();
         if keeps_time {

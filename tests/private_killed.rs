@@ -26,8 +26,8 @@ fn content(number: usize) -> Vec<u8> {
     (0..SIZE).map(|_| random.u8(..)).collect()
 }
 
-/// What is whole in a folder that is being received: its path and its inode, which another copy of
-/// the file would not have.
+/// The whole files of a folder that is being received, by path and inode, which another copy of the
+/// file would not have.
 fn whole(part: &Path) -> Vec<(PathBuf, u64)> {
     let entries = walkdir(part);
     entries

@@ -1,5 +1,6 @@
-//! What a private session leaves outside its two clients: the order in which files reach the disk,
-//! and what the network and the server see of it. By system calls, so only where `strace` is there.
+//! What a private session reveals outside its two clients: the order in which files reach the disk,
+//! and what the network and the server see of it. By system calls, so only where `strace` is
+//! installed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 

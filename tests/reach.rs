@@ -1,4 +1,5 @@
-//! Private sessions across an internet of network namespaces: who reaches whom through which routers.
+//! Private sessions across an internet of network namespaces: who reaches whom through which
+//! routers.
 //!
 //! With `--nocapture` the tables of docs/REACH.md are printed as they were measured.
 
@@ -113,7 +114,7 @@ fn can_connect(family: Family, one: Router, other: Router) -> bool {
     has_open_side || family == Family::Both || !(is_random(one) || is_random(other))
 }
 
-/// Lets the people of all kinds of homes ask each other for sessions.
+/// Users behind all kinds of routers ask each other for sessions.
 fn every_pair(family: Family) {
     let Some(mut scene) = Scene::new(family) else { return };
     let mut people = |side: &str, delay| -> Vec<Person> {
@@ -231,7 +232,7 @@ fn both_sides_dial_at_the_same_time_once_for_messages_and_once_for_files() {
     }
 }
 
-/// Revision 1 keeps its one way: who is asked dials who asked.
+/// Revision 1 keeps its one way: the asked client dials the asker.
 fn revision_1(family: Family) {
     let Some(mut scene) = Scene::new(family) else { return };
     let mut open = scene.person("open", Router::None, DELAYS[0], &[]);
@@ -270,7 +271,7 @@ fn revision_1_connects_if_who_asks_can_be_reached_from_outside() {
     });
 }
 
-/// Who is asked names addresses inside the asker's computer and in private networks around it.
+/// The asked client names addresses inside the asker's computer and in private networks around it.
 #[test]
 fn addresses_that_a_hostile_peer_names_are_not_dialled_inside_the_own_network() {
     const HOSTILE: &[(&str, &str)] = &[

@@ -1,4 +1,4 @@
-//! Loss of the server, and what comes after.
+//! Loss of the server, and the recovery.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -29,7 +29,7 @@ fn a_client_keeps_asking_for_its_name_while_its_old_connection_still_holds_it() 
     const REFUSALS: usize = 3;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // A server that loses Ada, still holds her name for a while, then gives it back.
+    // A server that loses Ada, still holds her name for a while, then releases it.
     let server = std::thread::spawn(move || {
         let mut asked = 0;
         loop {

@@ -1,4 +1,4 @@
-//! The screen in a real terminal: what it does there, and that it leaves it as it was.
+//! The screen in a real terminal: what it shows there, and that it restores it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -158,7 +158,7 @@ fn more_than_one_read_takes_is_typed_without_waiting_for_another_key() {
     let mut screen = Screen::join(&server, "bob");
     let line = format!("{}end", "x".repeat(497));
     screen.terminal.types(&format!("{line}\r").repeat(6));
-    // It comes as a paste does.
+    // It arrives as a paste does.
     screen.terminal.shows("Send 6 lines?");
     thread::sleep(READ_TIME);
     screen.terminal.types("\r");

@@ -1,5 +1,5 @@
-//! Rates in networks of their own: people on slow lines whom a burst of the others does not cost
-//! their connection, and addresses that count as one.
+//! Rates in separate networks: users on slow lines who stay connected during a burst of the others,
+//! and addresses that count as one.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]

@@ -1,8 +1,8 @@
-//! A crowd that comes and goes, talks, and sets up private sessions, beside real clients that
-//! exchange messages and files: afterwards everything that they took has been given back.
+//! A crowd that joins and leaves, talks, and sets up private sessions, beside real clients that
+//! exchange messages and files: afterwards all their resources are released.
 //!
-//! Short by default. For the long one:
-//! `MATOU_SOAK_SECONDS=600 MATOU_SOAK_CLIENTS=500 cargo test --release --test soak -- --nocapture`
+//! Short by default. For the long one: `MATOU_SOAK_SECONDS=600 MATOU_SOAK_CLIENTS=500 cargo test
+//! --release --test soak -- --nocapture`
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -117,8 +117,7 @@ impl Stage {
         self.processes().iter().map(|(_, id)| Usage::of(*id)).collect()
     }
 
-    /// Everybody does what they do for `time`; then the crowd is gone, to the last actor,
-    /// descriptor and thread.
+    /// All are active for `time`; then the crowd is gone, to the last actor, descriptor and thread.
     fn live(&mut self, clients: usize, time: Duration) -> (Deeds, u64) {
         let (address, source) = (self.server.address, &self.source);
         let lived = std::thread::scope(|scope| {
@@ -209,8 +208,8 @@ fn resources_are_released_after_a_long_run() {
     let clients =
         setting("MATOU_SOAK_CLIENTS").map_or(CLIENTS, |count| usize::try_from(count).unwrap());
     let mut stage = Stage::start();
-    // Pages of the program are read, and the allocator's caches filled, once in a life; what leaks
-    // goes on growing after that.
+    // Pages of the program are read, and the allocator's caches filled, once in a process; a leak
+    // keeps growing after that.
     stage.live(clients, Duration::from_secs((seconds / 4).clamp(4, 150)));
     let before = stage.usages();
     let half = Duration::from_secs(seconds) / 2;

@@ -96,7 +96,7 @@ fn a_server_whose_terminal_is_closed_before_it_has_finished_starting_ends_too() 
     assert!(terminal.exit().success());
 }
 
-/// Sends to the socket at `path` until it takes no more; how many it took.
+/// Sends to the socket at `path` until it is full; returns how much it took.
 fn fill(path: &Path) -> usize {
     let socket = UnixDatagram::unbound().unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -131,7 +131,7 @@ fn no_text_of_another_user_begins_a_row_of_a_plain_terminal() {
     let imitations =
         ["* private session with Cy opened", "[Cy to Ada] come", "? Cy offers file #1"];
     for imitation in imitations {
-        // A row is full when `HH:MM:SS <Bob> ` and so many columns are.
+        // A row is full when `HH:MM:SS <Bob> ` and this many columns are.
         let fill = usize::from(COLUMNS) - 15;
         for before in [" ".repeat(fill), format!("{}x", " ".repeat(fill - 1)), "x".repeat(fill)] {
             peer.send(&msg(&format!("{before}{imitation}")));
@@ -172,7 +172,7 @@ fn plain_sends_pasted_code_as_it_stands_and_no_path_of_a_file() {
     let uri = format!("file://{}", path.replace(' ', "%20"));
     for typed in [path, &format!("'{path}'"), &uri, "\"~/a b\"", "~/a b"] {
         writeln!(input, "{typed}").unwrap();
-        // In quotes a tilde is no home, and there is no such file.
+        // In quotes a tilde is not a home folder, and there is no such file.
         let is_text = typed.starts_with('"');
         if is_text {
             peer.expect(&msgbc("Ada", typed));

@@ -1,4 +1,4 @@
-//! The topic of the room: set by an operator, read by everybody who is here or comes later.
+//! The topic of the room: set by an operator, read by all who are here or join later.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
-//! What is on the wire of a whole session, captured packet by packet: of revision 2 nothing that can be
-//! read, and of revision 1 everything, which shows that the search finds what is there.
+//! A whole session on the wire, captured packet by packet: of revision 2 nothing is readable, and
+//! of revision 1 everything, which shows that the search finds what is there.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
@@ -18,7 +18,7 @@ use support::network::Line;
 const ALWAYS: [&str; 4] = ["--accept-private", "always", "--accept-files", "always"];
 /// The names of both users.
 const USERS: [&str; 2] = ["Pademelon", "Wallaroo"];
-/// Of what is said to all, as a message and as an action, and in private by both.
+/// Of the messages to all, as a message and as an action, and in private by both.
 const TALK: [&str; 4] = ["Quokka", "Bettong", "Potoroo", "Wombat"];
 /// Of a file, of a folder and of a file in it; of the file's content.
 const NAMES: [&str; 3] = ["Numbat", "Bandicoot", "Dunnart"];
@@ -29,7 +29,7 @@ const CONTENT: &str = "Echidna";
 fn session(settings: &'static [(&'static str, &'static str)]) -> Option<Captured> {
     let encrypted = settings.is_empty();
     let line = Line::between(["192.168.1.1/24", "192.168.1.2/24"])?;
-    // Also what goes from here to here.
+    // Also traffic from here to here.
     let capture = Capture::start(&line.near)?;
     let server = line.near.within(|| Server::with("0.0.0.0:0", &[]));
     let address = SocketAddr::from(([192, 168, 1, 1], server.address.port()));

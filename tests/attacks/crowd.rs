@@ -1,4 +1,4 @@
-//! A crowd that comes first to the ports of a private session.
+//! A crowd that connects first to the ports of a private session.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,14 +23,14 @@ fn talk(ada: &mut Client, bea: &mut Client) {
     ada.any("file_sent");
 }
 
-/// A hundred come to each port on which a client listens.
+/// A hundred connect to each port on which a client listens.
 fn comes(crowd: &mut Hostile, manner: &str, to: &Client) {
     crowd.command(manner, &json!({ "process": to.process.0.id(), "count": 100 }));
     assert_eq!(crowd.report("came"), 2, "ports");
 }
 
-/// A hundred come to each port of Bea, who was asked, before Ada has her address; and then to those
-/// of Ada, who has asked, before Bea can dial.
+/// A hundred connect to each port of Bea, who was asked, before Ada has her address; and then to
+/// those of Ada, who has asked, before Bea can dial.
 fn comes_first(manner: &str) {
     let server = Server::start();
     let (mut ada, mut bea) = pair(server.address);

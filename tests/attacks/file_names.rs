@@ -1,4 +1,4 @@
-//! Names that a hostile peer gives to what it sends.
+//! Hostile names of files and folders.
 
 use std::fs;
 use std::path::Path;

@@ -40,7 +40,7 @@ impl Hostile {
 
     /// The details of its reports of that kind so far.
     pub(crate) fn reports(&mut self, kind: &str) -> Vec<Value> {
-        // Whatever it has written before the answer to this has come then.
+        // Everything it wrote before the answer to this has arrived then.
         self.lines.seen.iter().filter_map(|line| details(line, kind)).collect()
     }
 }

@@ -75,7 +75,7 @@ fn say_until_heard(ada: &mut User, text: &str) {
         });
         match event["event"].as_str().unwrap() {
             "connected" => ada.say(text),
-            // What looks like another program is not tried again by itself.
+            // A server that looks like another program is not retried automatically.
             "disconnected" if event["reason"].to_string().contains("/reconnect") => {
                 ada.say("/reconnect");
             }
@@ -90,7 +90,7 @@ fn say_until_heard(ada: &mut User, text: &str) {
 
 #[test]
 fn no_changed_bit_on_the_way_to_the_server_is_accepted() {
-    // In both hellos, in the proofs of the keys, and in what is said.
+    // In both hellos, in the proofs of the keys, and in messages.
     for (turn, at) in [0, 3, 50, 1300, 1600, 1900, 2000].into_iter().enumerate() {
         let mut between = Between::start();
         for direction in ["flip_up", "flip_down"] {
@@ -115,7 +115,8 @@ fn no_changed_bit_on_the_way_to_the_server_is_accepted() {
 #[test]
 fn a_recording_reveals_nothing_and_cannot_be_replayed_to_the_server() {
     let mut between = Between::start();
-    // The names with their lengths: three letters alone are in so many encrypted bytes by chance.
+    // The names with their lengths: three letters alone occur in this many encrypted bytes by
+    // chance.
     for word in ["\0\0\0\x03Ada", "\0\0\0\x03Bea", "canary"] {
         between.middle.command("search", &json!(word));
         assert_eq!(between.middle.report("found"), false, "{word}");
@@ -156,7 +157,7 @@ fn encryption_that_is_stripped_on_the_way_to_a_known_server_gets_a_hello_alone()
 #[test]
 fn a_record_that_is_repeated_ends_the_connection_and_is_read_once() {
     let mut between = Between::start();
-    // Behind the handshake and HELLO.
+    // After the handshake and HELLO.
     between.attacks_next(&json!({ "repeat": 2000 }));
     let mut ada = between.ada();
     ada.event("connected");
@@ -256,7 +257,7 @@ fn a_private_session_through_the_middle_works_and_reveals_nothing() {
     for word in ["Quokka", "Numbat", "Wombat"] {
         assert!(!route.found(word), "{word}");
     }
-    // Nothing is found because nothing is there: without encryption it is.
+    // Nothing is found because there is nothing: without encryption it is found.
     let Some(mut plain) = Route::open(&[("CLIENT__ENCRYPTION", "off")]) else { return };
     plain.says("a Quokka");
     plain.bea.wait_for_private("Ada", "Bea", "a Quokka");
@@ -291,7 +292,7 @@ fn a_reflection_opens_no_session() {
 #[test]
 fn changed_bytes_on_the_way_to_a_peer_are_not_read() {
     let Some(mut route) = Route::open(&[]) else { return };
-    // Behind the handshakes, whichever side dials.
+    // After the handshakes, whichever side dials.
     for attack in ["flip", "repeat", "cut"] {
         route.ada.forget();
         route.bea.forget();

@@ -1,4 +1,4 @@
-//! What is there of a file or a folder, and what a hostile peer or a local user does to it.
+//! Partial files and folders, and what a hostile peer or a local user does to them.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
@@ -31,7 +31,7 @@ fn half(scene: &mut Scene, name: &str, whole: &str) {
     scene.ada.any("private_closed");
 }
 
-/// Offers it again in a new session: how much is there.
+/// Offers it again in a new session; returns how much is present.
 fn again(scene: &mut Scene, name: &str) -> i64 {
     scene.eve.opens();
     scene.eve.is_taken(1, name, SIZE)

@@ -97,7 +97,7 @@ impl Eve {
         );
     }
 
-    /// Offers a file, which is taken: how much of it is there.
+    /// Offers a file, which is accepted; returns how much of it is present.
     pub(crate) fn is_taken(&mut self, transfer: i64, name: &str, size: usize) -> i64 {
         self.offers(transfer, name, size);
         let take = self.0.report("take");

@@ -16,7 +16,7 @@ const MOST_SILENCE: Duration = Duration::from_secs(20);
 /// What the end of a node may cost the clients of the others.
 const MOST_SILENCE_OF_OTHERS: Duration = Duration::from_secs(5);
 
-/// A fault, and until when the talk went on again.
+/// A fault, and until when messages were flowing again.
 struct Fault {
     what: &'static str,
     began: Instant,

@@ -36,7 +36,7 @@ fn a_node_behind_a_cut_line_is_silent_before_the_other_one_gives_its_names_away(
 
     line.near.runs("ip link set near up").unwrap();
     far.server.logged("the other nodes expelled this one");
-    // What it reads before is no matter: it is not in the room any more.
+    // What it reads before does not matter: it is no longer in the room.
     ada.rest();
     far.serves();
     let mut cid = line.far.within(move || Peer::join(at_far, "cid", &["Bea", "Ada"]));

@@ -1,4 +1,4 @@
-//! What nodes do when all of NATS was away, or has forgotten the room.
+//! How nodes behave when all of NATS was away, or has forgotten the room.
 
 use nix::sys::signal::Signal;
 
@@ -6,7 +6,7 @@ use crate::harness::until;
 use crate::harness::wire::{Peer, msg, msgbc};
 use crate::support::cluster::{Cluster, Node};
 
-/// The exit code of a server that cannot go on.
+/// The exit code of a server that cannot continue.
 const SOFTWARE: i32 = 70;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Talk, roster, history, and what operators see, over several nodes.
+//! Messages, roster, history, and the operators' view, over several nodes.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ fn texts_from_every_node_reach_all_in_one_order() {
     let mut encrypted: Vec<_> = (cluster.nodes.iter().zip(["ea", "eb", "ec"]))
         .map(|(node, name)| Client::join(node.address(), name))
         .collect();
-    // All know all, so that nothing but texts comes from here on.
+    // All know all, so that nothing but texts arrives from here on.
     let names = ["ea", "eb", "ec"];
     for peer in &mut plain {
         for name in names {
@@ -94,7 +94,7 @@ fn a_node_that_starts_late_has_the_roster_and_the_history() {
     ada.wait_for_message("Bea", "now");
 }
 
-/// More texts, each in a message of its own, than two rosters are apart.
+/// More texts, each in a separate message, than two rosters are apart.
 const ROSTERS_APART: usize = 4_100;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Configuration that cannot be used is refused, with what is wrong and where.
+//! Unusable configuration is refused, with the error and its place.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! What operators read says what the program does: manual, guide, dashboard.
+//! The operators' documents match the program: manual, guide, dashboard.
 
 use serde_json::Value;
 

@@ -9,8 +9,8 @@ use crate::harness::server::Server;
 use crate::harness::wire::{Peer, conotif, coreq, disconotif, msg, msgbc, pvcoreq};
 use crate::stage::{Stage, write_settings};
 
-/// A server on which the address of Alice has said all that it may, and Bob, who has the same
-/// address, waits with "held".
+/// A server on which the address of Alice has used up its rate, and Bob, who has the same address,
+/// waits with "held".
 fn rate_limited() -> (Stage, Peer, Peer) {
     let limits = "[limits]\nbytes_per_second = 1\nbyte_burst = 1024\nrates_per_address = 1";
     let mut stage = Stage::with(limits, &[]);

@@ -1,4 +1,4 @@
-//! A server with an operators' socket, in a folder of its own.
+//! A server with an operators' socket, in its own folder.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -20,8 +20,8 @@ fn three(server: SocketAddr) -> (Peer, Peer, Peer) {
     (src, dst, other)
 }
 
-/// Nothing came for any of `peers`, which are all that are there, and nothing will: whatever they
-/// sent before has been decided, since steps are decided in one order and a later one was.
+/// Nothing has arrived for any of `peers`, which are all that are connected, and nothing will: all
+/// their earlier steps are decided, since steps are decided in order and a later one was.
 fn at_rest(server: SocketAddr, peers: &mut [&mut Peer]) {
     let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
     let present: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -91,7 +91,7 @@ fn pvcoacc_without_a_pending_request_is_ignored() {
         dst.send(&pvcoacc(from));
     }
     at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
-    // The one who asked cannot accept in the other's place, nor can a third one.
+    // The asker cannot accept in the other's place, nor can a third user.
     src.send(&[pvcoreq("Dst"), pvcoacc("Dst")].concat());
     dst.expect(&pvcoreqnotif("Src"));
     other.send(&pvcoacc("Src"));
@@ -106,7 +106,7 @@ fn pvcoport_without_acceptance_is_ignored() {
     src.send(&[pvcoreq("Dst"), pvcoport("Dst", 40_001, 40_002)].concat());
     dst.expect(&pvcoreqnotif("Src"));
     at_rest(server.address, &mut [&mut src, &mut dst, &mut other]);
-    // Once it is accepted, ports may come from the one who asked only.
+    // Once it is accepted, only the asker may send ports.
     dst.send(&[pvcoacc("Src"), pvcoport("Src", 40_001, 40_002)].concat());
     src.expect(&pvcoestasrc("Dst", LOCAL));
     other.send(&pvcoport("Dst", 40_001, 40_002));

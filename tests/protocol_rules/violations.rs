@@ -4,7 +4,7 @@
 use crate::harness::server::Server;
 use crate::harness::wire::{Peer, conotif, coreq, cores, disconotif, frame, pvcoport};
 
-/// A frame that is a violation for one who has joined, and a part of the reason in the log.
+/// A frame that is a violation after joining, and a part of the reason in the log.
 fn violations() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let sized = |kind: i32, size: i32| [kind.to_be_bytes(), size.to_be_bytes()].concat();
     let mut table = vec![

@@ -1,4 +1,4 @@
-//! The terminal is left as it was, however the client ends or stops.
+//! The terminal is restored, however the client ends or stops.
 
 use std::thread;
 
@@ -83,7 +83,7 @@ fn the_shell_gets_its_terminal_back_and_gives_it_again() {
         terminal.input_is("room › a draft");
     }
     terminal.types("\x15/quit\r");
-    // Until the shell asks again, what is typed is still the client's.
+    // Until the shell prompts again, input is still the client's.
     terminal.wait("shell", |screen| {
         !screen.alternate_screen() && screen.contents().trim_end().ends_with("shell>")
     });
@@ -104,7 +104,7 @@ fn the_terminal_is_taken_again_after_a_stop_that_cannot_be_caught() {
     let raw = terminal.modes();
     let client = terminal.foreground();
     nix::sys::signal::kill(client, Signal::SIGSTOP).unwrap();
-    // Until the shell has the terminal, what is typed is still the client's.
+    // Until the shell has the terminal, input is still the client's.
     terminal.wait("shell", |screen| screen.contents().trim_end().ends_with("shell>"));
     // What most shells do by themselves. The terminal is raw, so that Enter is a line feed.
     terminal.types("stty sane; echo men''ded\n");

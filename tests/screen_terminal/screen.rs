@@ -9,10 +9,10 @@ use crate::harness::terminal::{Modes, Terminal};
 
 pub(crate) const MATOU: &str = env!("CARGO_BIN_EXE_matou-bin");
 pub(crate) const SIZE: (u16, u16) = (80, 24);
-/// Longer than a new question takes no answer.
+/// Longer than a new question accepts no answer.
 pub(crate) const READ_TIME: Duration = Duration::from_millis(600);
 
-/// A client with a screen, in a home of its own.
+/// A client with a screen, and its own home.
 pub(crate) struct Screen {
     pub(crate) terminal: Terminal,
     pub(crate) home: TempDir,

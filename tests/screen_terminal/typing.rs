@@ -1,4 +1,4 @@
-//! What is typed and pasted goes to whom it is meant for, and nothing of it is lost.
+//! Typed and pasted text goes where it was meant to go, and none of it is lost.
 
 use std::thread;
 
@@ -32,7 +32,7 @@ fn in_a_private_tab_text_and_commands_without_a_name_go_to_its_peer() {
     let offer = ada.any("file_offered");
     assert_eq!((&offer["from"], &offer["size"]), (&"bob".into(), &7.into()));
     bob.terminal.types("/help send\r");
-    // Behind where the line is broken.
+    // After the place where the line is wrapped.
     bob.terminal.shows("left out in a private tab");
 }
 
@@ -82,7 +82,7 @@ fn a_paste_that_is_too_large_for_messages_is_sent_as_a_file() {
     bob.terminal.types("\r");
     bob.terminal.shows("Press Esc to cancel the paste");
     bob.terminal.types("\x1b");
-    // Another key right behind Escape would be one with Alt.
+    // Another key right after Escape would be one with Alt.
     bob.terminal.shows("Nothing sent.");
     bob.terminal.types("\x1b2");
     bob.terminal.shows("[2 ada]");

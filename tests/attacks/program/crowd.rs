@@ -1,4 +1,4 @@
-//! A crowd that comes to the ports on which a process listens.
+//! A crowd that connects to the ports on which a process listens.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use super::{commands, report};
 /// The state of a listening socket in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// Comes so often to each port of a process, in the manner that the command names, and stays.
+/// Connects this often to each port of a process, in the manner that the command names, and stays.
 pub(super) fn run(_: &Value) {
     let mut open = Vec::new();
     for (manner, arguments) in commands() {
@@ -20,7 +20,7 @@ pub(super) fn run(_: &Value) {
         for port in &ports {
             for _ in 0..arguments["count"].as_u64().unwrap() {
                 let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).unwrap();
-                // Who is closed at once need not read it.
+                // A connection that is closed at once need not be read.
                 let _ = socket.write_all(&greeting(&manner));
                 open.push(socket);
             }

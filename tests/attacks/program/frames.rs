@@ -1,6 +1,6 @@
 //! Frames as bytes.
 
-/// What follows the type and the size of a frame.
+/// The body, after the type and the size of a frame.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Body(pub(super) Vec<u8>);
 
@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Takes the first frame off `bytes`, once all of it is there: its type and its body.
+/// Takes the first frame off `bytes`, once it is complete: its type and its body.
 pub(super) fn take(bytes: &mut Vec<u8>) -> Option<(i32, Vec<u8>)> {
     let int_at = |at: usize| Some(i32::from_be_bytes(bytes.get(at..at + 4)?.try_into().unwrap()));
     let kind = int_at(0)?;

@@ -23,9 +23,9 @@ use rustls::{
 
 use super::frames;
 
-/// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
+/// The prefix of the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// How long a look at a connection takes if nothing comes.
+/// How long a look at a connection takes if nothing arrives.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A key pair.
@@ -35,7 +35,7 @@ pub(super) struct Key {
     certified: Arc<CertifiedKey>,
 }
 
-/// The connection, and what was read of it.
+/// The connection, and the bytes read from it.
 pub(super) struct Link {
     pub(super) socket: TcpStream,
     tls: Connection,
@@ -103,10 +103,10 @@ impl Link {
         Ok(())
     }
 
-    /// The next frame, or `None` if none is there yet. An error is the end.
+    /// The next frame, or `None` if there is none yet. An error is the end.
     pub(super) fn receive(&mut self) -> io::Result<Option<(i32, Vec<u8>)>> {
         loop {
-            // The first frames may have come with the end of the handshake.
+            // The first frames may have arrived with the end of the handshake.
             let state = self.tls.process_new_packets().map_err(io::Error::other)?;
             let mut plain = vec![0; state.plaintext_bytes_to_read()];
             io::Read::read_exact(&mut self.tls.reader(), &mut plain)?;

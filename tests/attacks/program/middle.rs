@@ -24,13 +24,13 @@ enum Attack {
     FlipUp(usize),
     FlipDown(usize),
     Flip(usize),
-    /// Ends both sides after so many bytes from either.
+    /// Ends both sides after this many bytes from either.
     Cut(usize),
-    /// Sends everything twice, after so many bytes.
+    /// Sends everything twice, after this many bytes.
     Repeat(usize),
-    /// Sends back whatever comes.
+    /// Echoes all input.
     Mirror,
-    /// Ends the connection after the first bytes, without one of its own.
+    /// Ends the connection after the first bytes, without sending any.
     Strip,
     /// Answers what an earlier connection was answered.
     AnswerAs(usize),

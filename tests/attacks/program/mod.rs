@@ -19,7 +19,7 @@ use serde_json::Value;
 pub(crate) const ROLE: &str = "MATOU_HOSTILE_ROLE";
 pub(crate) const ARGUMENTS: &str = "MATOU_HOSTILE_ARGUMENTS";
 
-/// Plays the role that the environment gives, if it gives one.
+/// Plays the role that the environment names, if it names one.
 pub(crate) fn run() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let arguments: Value = serde_json::from_str(&std::env::var(ARGUMENTS).unwrap()).unwrap();
@@ -36,7 +36,7 @@ pub(crate) fn run() {
 fn report(kind: &str, details: &Value) {
     let report = serde_json::json!({ "report": kind, "details": details });
     let mut out = std::io::stdout().lock();
-    // A line of its own, whatever the test runner has written before it.
+    // A separate line, even if the test runner has written before it.
     writeln!(out, "\n{report}").unwrap();
     out.flush().unwrap();
 }

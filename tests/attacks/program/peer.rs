@@ -86,7 +86,7 @@ impl Peer {
                 Err(error) => report("not opened", &json!(error.to_string())),
             };
         }
-        // Who was thrown out sends nothing more.
+        // A peer that was thrown out sends nothing more.
         let Some(session) = &mut self.session else { return };
         let transfer = arguments["transfer"].as_i64().unwrap_or(1);
         let body = Body::default().long(transfer);
@@ -166,7 +166,7 @@ impl Peer {
             link.send(&Body::default().frame(USE))?;
             Ok::<_, io::Error>(link)
         };
-        // Ends the request; at these ports there is no one.
+        // Ends the request; there is no one at these ports.
         let nowhere = Body::default().int(1).int(4).bytes(&[127, 0, 0, 1]).int(1).int(1).int(1);
         let candidates = Body::default().bytes(&id).bytes(&nowhere.0).frame(CANDIDATES);
         self.server.send(&candidates)?;
@@ -174,9 +174,9 @@ impl Peer {
         Ok(Session { messages, files: dial(ports[1], alpns[1])? })
     }
 
-    /// Reports what has come.
+    /// Reports received frames.
     fn look(&mut self) {
-        // What the room says is of no interest here, but it has to be read.
+        // The content of the room does not matter here, but it has to be read.
         while let Ok(Some(_)) = self.server.receive() {}
         let Some(session) = &mut self.session else { return };
         let end = loop {

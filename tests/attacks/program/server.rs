@@ -139,7 +139,7 @@ fn serve(room: &Mutex<Room>, number: usize, socket: TcpStream) {
     room.lock().unwrap().members.remove(&number);
 }
 
-/// Passes on what comes until either side ends.
+/// Forwards frames until either side ends.
 fn converse(
     room: &Mutex<Room>,
     number: usize,
@@ -216,7 +216,7 @@ impl Room {
     }
 
     fn join(&mut self, number: usize, member: Member) {
-        // Who comes back takes the name over.
+        // A returning user takes the name over.
         self.members.retain(|_, other| other.name != member.name);
         let others = i32::try_from(self.members.len()).unwrap();
         let welcome = Body::default().string(&member.name).long(NOW).long(self.sequence);
@@ -332,7 +332,7 @@ fn candidate(address: IpAddr, ports: [i32; 2]) -> Vec<u8> {
     body.int(ports[0]).int(ports[1]).int(2).0
 }
 
-/// Is the one who was asked, with `key`: reads and confirms what is said. The two ports.
+/// Plays the asked user, with `key`: reads and confirms messages. Returns the two ports.
 fn answer_as(key: &Key, session: [u8; 16], at: IpAddr) -> [i32; 2] {
     ["matou-message/2", "matou-file/2"].map(|alpn| {
         let listener = TcpListener::bind((at, 0)).unwrap();

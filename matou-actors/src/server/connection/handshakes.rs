@@ -164,7 +164,7 @@ mod tests {
             late = handshakes.enter(start);
         }
         let late = late.expect("one more than may begin at once");
-        // Meanwhile turns are given, and there is no one who takes one.
+        // Meanwhile turns are given, and no connection takes one.
         tokio::time::sleep(5 * LOOK).await;
         tokio::time::timeout(Duration::from_secs(10), late).await.expect("its turn");
     }

@@ -23,8 +23,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_DISCARD: usize = 16 * 1024 * 1024;
 
 impl Connection {
-    /// Frees the name at once, then ends: now, or when what is queued has been written and
-    /// a client that kept the rules had the time to read it.
+    /// Frees the name at once, then ends: now, or when the queue is written and a client that kept
+    /// the rules had the time to read it.
     pub(super) fn close(&mut self, reason: &Reason, ctx: &mut Context<Self>) {
         if self.state != ConnectionState::Alive {
             return;
