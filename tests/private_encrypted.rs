@@ -132,7 +132,7 @@ fn a_file_that_was_cut_by_a_kill_goes_on_where_it_ended() {
     for killed in ["sender", "receiver"] {
         let server = Server::start();
         let (at_ada, at_bea) = (home(), home());
-        let limit = [("FILES__RATE", "100M")];
+        let limit = [("FILES__RATE", "50M")];
         let mut ada = User::start(at_ada.path(), server.address, "Ada", &limit);
         let mut bea = User::start(at_bea.path(), server.address, "Bea", &[]);
         ada.wait("joined", |event| event["username"] == "Bea");
@@ -197,7 +197,7 @@ fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
     for Cut { is_folder, killed, keeps_time } in cuts {
         let server = Server::start();
         let (at_ada, at_bea) = (home(), home());
-        let limit = [("FILES__RATE", "20M")];
+        let limit = [("FILES__RATE", "10M")];
         let mut ada = User::start(at_ada.path(), server.address, "Ada", &limit);
         let mut bea = User::start(at_bea.path(), server.address, "Bea", &[]);
         ada.wait("joined", |event| event["username"] == "Bea");
@@ -213,8 +213,8 @@ fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
             fs::write(&source, content(3 * FILE)).unwrap();
         }
         ada.say(&format!("/send Bea {}", source.display()));
-        let half = u64::try_from(FILE * 3 / 2).unwrap();
-        bea.wait("file_progress", |event| event["bytes"].as_u64().unwrap() > half);
+        let sent = u64::try_from(FILE + FILE / 10).unwrap();
+        bea.wait("file_progress", |event| event["bytes"].as_u64().unwrap() > sent);
         if killed == "sender" {
             ada.signal(Signal::SIGKILL);
             bea.event("file_failed");
@@ -226,6 +226,7 @@ fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
             drop(bea);
             bea = User::start(at_bea.path(), server.address, "Bea", &[]);
             ada.wait("joined", |event| event["username"] == "Bea");
+            ada.say("/rate off");
         }
         let time = fs::metadata(&first).unwrap().modified().unwrap();
         let mut changed = fs::read(&first).unwrap();

@@ -127,7 +127,6 @@ fn a_killed_node_costs_a_reconnect_to_another_and_the_room_hears_nothing_of_it()
     ada.say("before");
     watcher.expect(&msgbc("Ada", "before"));
     ada.wait("message", |event| event["text"] == "before");
-    let killed = Instant::now();
     cluster.nodes.remove(0).server.process.signal(Signal::SIGKILL);
     watcher.send(&msg("meanwhile"));
     watcher.expect(&msgbc("watcher", "meanwhile"));
@@ -135,8 +134,8 @@ fn a_killed_node_costs_a_reconnect_to_another_and_the_room_hears_nothing_of_it()
     let failover = ada.event("failover");
     assert_eq!(failover["server"], addresses[1].to_string(), "{failover}");
     assert_eq!(ada.event("connected")["username"], "Ada");
-    let took = killed.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    let has_waited = |line: &String| line.contains("\"reconnecting\"");
+    assert!(!ada.lines.seen.iter().any(has_waited), "ada waited before the next attempt");
     let is_missed = |text: &str, event: &serde_json::Value| event["text"] == text;
     ada.lines.wait("the text that was missed", |line| {
         let event = serde_json::from_str(line).unwrap();
@@ -159,7 +158,8 @@ fn a_node_that_is_stopped_lets_its_names_go_at_once() {
     first.server.process.signal(Signal::SIGTERM);
     watcher.expect(&disconotif("ada"));
     let took = stopped.elapsed();
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    // One that is silent is given up after 12 s.
+    assert!(took < Duration::from_secs(10), "{took:?}");
     Peer::join(cluster.nodes[0].address(), "ada", &["watcher"]).expect_nothing();
     ada.expect_closed();
     assert_eq!(first.server.process.exit().code(), Some(0));
