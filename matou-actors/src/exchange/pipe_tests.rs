@@ -78,7 +78,7 @@ fn a_pipe_that_was_cut_begins_anew_and_both_sides_say_so() {
     }
     pair.run(ALL);
     assert!(pair.failures(0)[0].contains("from its beginning"), "{:?}", pair.failures(0));
-    assert!(pair.failures(1)[0].contains("log.part has what came so far"));
+    assert!(pair.failures(1)[0].contains("log.part keeps what was received"));
     let mut pair = pair.restart();
     let mut write = piped(&mut pair, "log");
     write.write_all(&content(60_000)).unwrap();
