@@ -69,7 +69,7 @@ fn output_that_cannot_be_written_is_exit_code_1() {
 }
 
 #[test]
-fn a_port_in_use_is_exit_code_1_and_says_what_to_do() {
+fn a_port_in_use_is_exit_code_1_with_advice() {
     let server = Server::start();
     let address = server.address.to_string();
     let (code, said) = run(&["server", "--listen", &address], &[]);

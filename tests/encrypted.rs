@@ -166,7 +166,7 @@ fn a_known_server_that_answers_something_else_for_a_while_is_tried_again() {
 }
 
 #[test]
-fn an_answer_that_is_no_handshake_is_an_error_and_never_an_old_server() {
+fn an_answer_other_than_a_handshake_is_an_error_and_never_an_old_server() {
     for answer in
         [&b"\x15\x03\x03\0\x02\x02\x28"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03"]
     {
@@ -339,7 +339,7 @@ fn an_action_is_read_alike_by_encrypted_and_plain_clients() {
 }
 
 #[test]
-fn a_kicked_user_reads_why_and_does_not_come_back() {
+fn a_kicked_user_reads_the_reason_and_does_not_reconnect() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("admin");
     let socket = socket.to_str().unwrap();

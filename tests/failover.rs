@@ -111,7 +111,7 @@ fn the_first_server_that_answers_is_used_by_all_commands() {
 }
 
 #[test]
-fn without_any_server_a_command_says_what_to_check() {
+fn without_any_server_a_command_lists_what_to_check() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file.bin");
     fs::write(&file, "x").unwrap();

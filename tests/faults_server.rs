@@ -134,7 +134,7 @@ fn a_byte_corrupted_on_its_way_ends_that_connection_only() {
 }
 
 #[test]
-fn a_first_answer_that_is_no_cores_ends_the_client_s_attempts() {
+fn a_first_answer_other_than_cores_ends_the_clients_attempts() {
     let scene = Scene::with(&[]);
     for at in 0..CORES {
         let proxy = Proxy::always(scene.server.address, Faults::down(Fault::Flip(at)));

@@ -23,7 +23,7 @@ const UNLIMITED: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn a_newcomer_reads_what_was_said_before_and_can_tell_it_from_what_is_new() {
+fn a_newcomer_reads_earlier_messages_marked_as_such() {
     let server = Server::start();
     let mut bea = Client::join(server.address, "Bea");
     bea.say("before");
@@ -61,7 +61,7 @@ fn a_client_that_lost_its_connection_reads_everything_once_and_in_order() {
 }
 
 #[test]
-fn a_server_that_was_started_again_hides_nothing_that_is_said_on_it() {
+fn a_restarted_server_hides_no_messages() {
     let server = Server::start();
     let address = server.address;
     let mut ada = Client::join(address, "Ada");

@@ -96,7 +96,7 @@ fn file_header(size: i64) -> Vec<u8> {
 }
 
 #[test]
-fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
+fn a_server_cannot_move_an_open_session_without_consent() {
     let mut stage = Stage::with(&[]);
     let elsewhere = Ports::at(ELSEWHERE);
     stage.server.send(&pvcoreqnotif("Bob"));
@@ -127,7 +127,7 @@ fn a_server_cannot_have_a_client_dial_in_a_loop() {
 }
 
 #[test]
-fn a_negative_file_size_is_reported_and_talk_goes_on() {
+fn a_negative_file_size_is_reported_and_messages_continue() {
     let mut stage = Stage::with(&[]);
     stage.files.send(&file_header(-1));
     stage.ada.wait("error", |event| event["message"].as_str().unwrap().contains("Bob"));
@@ -136,7 +136,7 @@ fn a_negative_file_size_is_reported_and_talk_goes_on() {
 }
 
 #[test]
-fn files_that_are_accepted_unasked_are_accepted_at_a_bounded_rate() {
+fn automatic_acceptance_of_files_has_a_bounded_rate() {
     const FILES: u32 = 260;
     let mut stage = Stage::with(&["--accept-files", "always"]);
     let start = Instant::now();

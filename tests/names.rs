@@ -156,7 +156,7 @@ fn an_operator_sees_names_and_frees_one() {
 
 /// The connection is lost, and the name goes to another key before the client is back.
 #[test]
-fn a_client_whose_name_has_gone_to_another_key_says_so_and_does_not_ask_again() {
+fn a_client_whose_name_belongs_to_another_key_reports_it_and_does_not_ask_again() {
     let (ann, eve) = (Home::new(), Home::new());
     let mut ship = Ship::start();
     let mut user = ann.joins(&ship, "Ann");
@@ -265,7 +265,7 @@ fn only_admitted_keys_are_let_in_and_a_broken_list_replaces_none() {
 }
 
 #[test]
-fn a_server_with_a_password_says_what_is_missing_and_what_is_wrong() {
+fn a_missing_and_a_wrong_password_are_reported() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "pass wörd\n").unwrap();
@@ -338,7 +338,7 @@ fn a_reload_takes_the_password_that_is_in_its_file_now() {
 }
 
 #[test]
-fn a_damaged_database_keeps_the_server_from_starting_and_is_left_as_it_is() {
+fn a_damaged_database_keeps_the_server_from_starting_and_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let store: PathBuf = folder.path().join("server.redb");
     fs::write(&store, "no database at all\n".repeat(1000)).unwrap();

@@ -182,7 +182,7 @@ fn a_refused_file_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn a_recipient_who_is_not_there_or_does_not_answer_in_time_is_absent() {
+fn a_recipient_that_is_missing_or_does_not_answer_in_time_is_absent() {
     let server = Server::start();
     let source = tempfile::tempdir().unwrap();
     let photo = file(&source, "photo.jpg", 1000);
@@ -201,7 +201,7 @@ fn a_recipient_who_is_not_there_or_does_not_answer_in_time_is_absent() {
 }
 
 #[test]
-fn a_recipient_who_comes_later_is_waited_for_and_taken_names_get_a_number() {
+fn send_waits_for_the_recipient_and_numbers_a_taken_name() {
     let server = Server::start();
     let source = tempfile::tempdir().unwrap();
     let photo = file(&source, "photo.jpg", 1000);
@@ -219,7 +219,7 @@ fn a_recipient_who_comes_later_is_waited_for_and_taken_names_get_a_number() {
 }
 
 #[test]
-fn a_killed_receiver_is_a_cut_after_which_the_transfer_goes_on() {
+fn a_transfer_resumes_after_its_receiver_is_killed() {
     const SIZE: usize = 30_000_000;
     let server = Server::start();
     let source = tempfile::tempdir().unwrap();
@@ -302,7 +302,7 @@ fn nothing_is_sent_to_another_key_under_a_known_name() {
 }
 
 #[test]
-fn a_terminal_gets_a_progress_bar_with_the_name_and_what_is_left() {
+fn a_terminal_gets_a_progress_bar_with_name_and_time_left() {
     let server = Server::start();
     let source = tempfile::tempdir().unwrap();
     let film = file(&source, "film.mkv", 30_000_000);

@@ -55,7 +55,7 @@ fn accept_private_always_needs_no_answer() {
 }
 
 #[test]
-fn a_person_who_is_allowed_is_accepted_without_an_answer_until_they_leave() {
+fn an_allowed_user_is_accepted_without_asking_until_they_leave() {
     let server = Server::start();
     let mut bea = Client::join(server.address, "Bea");
     let mut ada = Client::join(server.address, "Ada");

@@ -127,7 +127,7 @@ fn unconfirmed_messages_are_reported_and_sent_again() {
 }
 
 #[test]
-fn a_file_that_was_cut_by_a_kill_goes_on_where_it_ended() {
+fn a_file_interrupted_by_a_kill_resumes() {
     const SIZE: usize = 150_000_000;
     for killed in ["sender", "receiver"] {
         let server = Server::start();
@@ -186,7 +186,7 @@ fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
+fn a_file_changed_after_a_cut_arrives_in_its_present_state_and_never_as_a_mixture() {
     const FILE: usize = 10_000_000;
     let cuts = [
         Cut { is_folder: false, killed: "sender", keeps_time: true },
@@ -245,7 +245,7 @@ fn what_was_changed_after_a_cut_arrives_as_it_is_now_and_never_as_a_mixture() {
 }
 
 #[test]
-fn a_folder_arrives_as_it_is_and_into_the_folder_that_was_named() {
+fn a_folder_arrives_unchanged_in_the_named_folder() {
     let server = Server::start();
     let (mut ada, mut bea) = private_pair(server.address);
     let root = ada.home.path().join("trip to the sea");
@@ -339,7 +339,7 @@ fn a_name_with_a_known_key_is_never_talked_with_in_plain() {
 }
 
 #[test]
-fn files_are_accepted_unasked_of_people_whose_key_was_known() {
+fn files_are_accepted_automatically_from_known_keys() {
     let server = Server::start();
     let at_ada = home();
     let mut ada = User::start(at_ada.path(), server.address, "Ada", &[]);

@@ -193,7 +193,7 @@ fn memory(process: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_network_and_the_server_see_nothing_of_what_is_private() {
+fn the_network_and_the_server_see_nothing_private() {
     let mut server = Server::start();
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let options =

@@ -263,7 +263,7 @@ fn revision_1(family: Family) {
 }
 
 #[test]
-fn revision_1_connects_if_who_asks_can_be_reached_from_outside() {
+fn revision_1_connects_if_the_asker_can_be_reached_from_outside() {
     std::thread::scope(|scope| {
         for family in [Family::V4, Family::V6] {
             scope.spawn(move || revision_1(family));

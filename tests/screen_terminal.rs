@@ -44,7 +44,7 @@ fn history_is_kept_between_runs_and_private_text_is_not() {
 }
 
 #[test]
-fn a_link_of_the_state_folder_is_followed_and_one_of_the_history_is_said_to_be_none() {
+fn a_link_of_the_state_folder_is_followed_and_one_of_the_history_is_refused() {
     let server = Server::start();
     let address = server.address.to_string();
     let home = tempfile::tempdir().unwrap();
@@ -130,7 +130,7 @@ fn half_a_key_does_not_stop_the_screen() {
 }
 
 #[test]
-fn a_file_that_is_dropped_on_the_terminal_is_sent_and_its_path_not_said() {
+fn a_file_dropped_on_the_terminal_is_sent_and_its_path_is_not() {
     let server = Server::start();
     let mut other = harness::client::Client::join(server.address, "ada");
     let mut screen = Screen::join(&server, "bob");

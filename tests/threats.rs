@@ -36,7 +36,7 @@ fn runs(source: &str, name: &str) -> Result<(), &'static str> {
 }
 
 #[test]
-fn a_function_that_is_no_test_or_is_ignored_does_not_count() {
+fn a_function_that_is_not_a_test_or_is_ignored_does_not_count() {
     let source = "
         fn helper() {}
         #[actix::test]

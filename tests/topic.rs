@@ -70,7 +70,7 @@ fn all_clients_read_the_topic_until_it_is_removed_and_a_restart_keeps_it() {
 }
 
 #[test]
-fn clients_of_revision_1_get_nothing_of_it_and_lose_nothing() {
+fn clients_of_revision_1_are_unaffected() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let server = serve(folder);

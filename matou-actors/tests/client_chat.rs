@@ -62,7 +62,7 @@ async fn messages_typed_before_the_sign_in_are_sent_after_it_and_finish_waits() 
 }
 
 #[actix_rt::test]
-async fn disco_comes_behind_what_was_typed() {
+async fn disco_follows_typed_messages() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     for number in 0..1000 {
@@ -100,7 +100,7 @@ async fn the_own_name_is_taken_back_while_the_old_connection_holds_it() {
 }
 
 #[actix_rt::test]
-async fn a_server_that_is_not_there_is_an_error_and_is_tried_again() {
+async fn an_unreachable_server_is_an_error_and_is_tried_again() {
     let room = FakeRoom::open().await;
     let address = room.address;
     room.close();

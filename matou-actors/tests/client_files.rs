@@ -60,7 +60,7 @@ async fn files_wait_for_their_turn_and_finish_waits_for_them() {
 }
 
 #[actix_rt::test]
-async fn both_ways_at_once_while_messages_go_on() {
+async fn files_move_both_ways_at_once_while_messages_continue() {
     const SIZE: usize = 20_000_000;
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
@@ -123,7 +123,7 @@ async fn refusing_closes_the_file_connection_only() {
 }
 
 #[actix_rt::test]
-async fn refusing_one_file_does_not_refuse_those_that_wait_behind_it() {
+async fn refusing_one_file_does_not_refuse_those_queued_after_it() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     ann.send_file(&bob, &ann.write("big", &content(20_000_000))).await;
@@ -158,7 +158,7 @@ async fn a_file_that_does_not_fit_stays_offered_until_its_sender_cancels() {
 }
 
 #[actix_rt::test]
-async fn a_file_that_is_cut_stays_part_and_is_said_to_have_failed() {
+async fn an_interrupted_file_stays_a_part_and_is_reported_as_failed() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     let path = ann.write("big", b"");
@@ -264,7 +264,7 @@ async fn transfers_are_listed_with_waiting_ones_and_offers() {
 }
 
 #[actix_rt::test]
-async fn files_behind_a_refused_one_that_are_here_are_offered() {
+async fn received_files_after_a_refused_one_are_offered() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     for text in ["one", "two", "three"] {

@@ -50,7 +50,7 @@ async fn messages_cut_anywhere_and_glued_arrive() {
 }
 
 #[actix_rt::test]
-async fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
+async fn a_server_cannot_move_an_open_session_without_consent() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
@@ -90,7 +90,7 @@ async fn a_server_cannot_move_an_open_session_to_another_address_unasked() {
 }
 
 #[actix_rt::test]
-async fn a_server_cannot_move_the_next_session_for_a_file_unasked_either() {
+async fn a_server_cannot_move_the_next_session_for_a_file_without_consent() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
@@ -139,7 +139,7 @@ async fn a_server_cannot_have_a_client_dial_in_a_loop() {
 }
 
 #[actix_rt::test]
-async fn a_violation_ends_the_session_after_what_was_said_before_it() {
+async fn a_violation_ends_the_session_after_its_earlier_texts() {
     let violations = [
         &[0, 0, 0, 3][..],
         &[0, 0, 0, 99],
@@ -159,7 +159,7 @@ async fn a_violation_ends_the_session_after_what_was_said_before_it() {
 }
 
 #[actix_rt::test]
-async fn a_negative_file_size_is_a_violation_and_talk_goes_on() {
+async fn a_negative_file_size_is_a_violation_and_messages_continue() {
     let mut room = FakeRoom::open().await;
     let mut ann = Person::join("ann", &room).await;
     let mut eve = RawPeer::connect(&mut room, &mut ann).await;
@@ -301,7 +301,7 @@ async fn a_closed_session_ends_although_its_peer_does_not_read() {
 }
 
 #[actix_rt::test]
-async fn a_disk_that_fills_up_fails_that_file_and_keeps_what_came() {
+async fn a_full_disk_fails_that_file_and_keeps_the_received_part() {
     let disk = tempfile::tempdir().unwrap();
     let Some(_mounted) = Mounted::new(disk.path()) else {
         // Without the right to mount, the mover's own test with /dev/full has to do.

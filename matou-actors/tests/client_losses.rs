@@ -133,7 +133,7 @@ async fn the_next_user_of_a_released_name_has_to_ask() {
 }
 
 #[actix_rt::test]
-async fn a_peer_is_not_said_to_have_left_when_the_own_link_was_lost() {
+async fn a_peer_is_not_reported_as_gone_when_the_own_link_was_lost() {
     let room = FakeRoom::open().await;
     let (mut ann, mut bob) = pair(&room).await;
     room.drop_everybody();

@@ -281,7 +281,7 @@ fn lies_about_a_file_end_that_file_with_a_reason_and_nothing_else() {
 }
 
 #[test]
-fn a_file_connection_that_is_cut_or_broken_fails_its_file_and_messages_go_on() {
+fn a_broken_file_connection_fails_its_file_and_messages_continue() {
     let server = Server::start();
     let mut victim = Victim::join(&server);
     for (called, bytes, reason) in [

@@ -112,7 +112,7 @@ fn frame(code: u8, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn unknown_types_are_skipped_whatever_is_in_them() {
+fn unknown_types_are_skipped_whatever_their_content() {
     for (code, bytes) in [(37, frame(37, b"")), (59, frame(59, &vec![7; MAX_BODY]))] {
         let skipped = Ok(Some((ServerFrame::Unknown { code }, bytes.len())));
         assert_eq!(ServerFrame::decode(&bytes), skipped);
@@ -130,7 +130,7 @@ fn a_negative_type_is_a_violation() {
 }
 
 #[test]
-fn a_body_that_is_too_long_is_refused_before_it_comes() {
+fn a_body_that_is_too_long_is_refused_before_it_arrives() {
     let size = 65_537_i32;
     let bytes = [&[0, 0, 0, 99][..], &size.to_be_bytes()].concat();
     let refused = FrameError::Size { field: Field::Body, size };
@@ -138,7 +138,7 @@ fn a_body_that_is_too_long_is_refused_before_it_comes() {
 }
 
 #[test]
-fn bytes_behind_the_last_field_are_ignored() {
+fn bytes_after_the_last_field_are_ignored() {
     let bytes = frame(43, b"\0\0\0\0\0\0\0\x01 and more");
     let told = MessageFrame::Told { number: 1 };
     assert_eq!(MessageFrame::decode(&bytes), Ok(Some((told, bytes.len()))));

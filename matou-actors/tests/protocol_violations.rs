@@ -77,7 +77,7 @@ fn a_file_size_that_is_negative_is_refused() {
 }
 
 #[test]
-fn a_port_outside_1_to_65535_is_refused_as_soon_as_it_is_there() {
+fn a_port_outside_1_to_65535_is_refused_at_once() {
     for bad in [0, -1, 65_536, i32::MIN, i32::MAX, 0x0001_0001] {
         let client = b"\0\0\0\x0a\0\0\0\x01a";
         let server = b"\0\0\0\x0c\0\0\0\x01a\0\0\0\x04\x7f\0\0\x01";

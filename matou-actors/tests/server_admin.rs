@@ -113,7 +113,7 @@ fn a_kicked_user_reads_why_and_the_others_see_a_leave() {
 }
 
 #[test]
-fn a_notice_is_said_to_everybody_in_order() {
+fn a_notice_is_sent_to_all_in_order() {
     let stage = Stage::start();
     let mut alice = Client::join(&stage.server, "alice");
     assert_eq!(stage.ask(&Request::Notice { text: "closing at 6".into() }), Response::Said);
@@ -152,7 +152,7 @@ fn a_ban_disconnects_keeps_out_survives_a_restart_and_ends() {
 }
 
 #[test]
-fn a_ban_that_cannot_be_saved_holds_and_says_so() {
+fn an_unsaved_ban_is_in_effect_and_reported() {
     let stage = Stage::start();
     std::fs::create_dir(stage.folder.path().join("bans.json")).unwrap();
     assert!(
@@ -178,7 +178,7 @@ fn invalid_requests_are_answered_and_one_that_is_too_long_ends_the_connection() 
 }
 
 #[test]
-fn reload_and_shutdown_are_passed_to_the_one_who_runs_the_server() {
+fn reload_and_shutdown_are_passed_to_the_owner_of_the_server() {
     let stage = Stage::start();
     let restart = Response::Reloaded { needs_restart: vec!["log.format".into()] };
     assert_eq!(stage.ask(&Request::Reload), restart);

@@ -14,7 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use support::{Client, Server, message, text};
 
 #[test]
-fn without_descriptors_people_are_turned_away_and_the_others_go_on() {
+fn without_descriptors_newcomers_are_refused_and_the_others_continue() {
     const CROWD: usize = 40;
     let server = Server::start();
     let mut alice = Client::join(&server, "alice");

@@ -99,7 +99,7 @@ fn a_refused_name_says_why_and_another_can_be_asked_for() {
 }
 
 #[test]
-fn the_same_key_takes_a_name_over_and_the_others_read_nothing_of_it() {
+fn the_same_key_takes_a_name_over_unnoticed_by_the_others() {
     let server = Server::start();
     let (mut old, mut watcher) = (Client::join(&server, "old"), Encrypted::join(&server, "bob"));
     old.receive();
@@ -316,7 +316,7 @@ fn plain_clients_are_refused_where_the_operator_wants_that() {
 }
 
 #[test]
-fn a_hello_that_is_no_handshake_ends_with_an_alert() {
+fn an_invalid_hello_ends_with_an_alert() {
     let server = Server::start();
     let mut stream = tcp(&server);
     stream.write_all(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]).unwrap();

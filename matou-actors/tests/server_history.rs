@@ -99,7 +99,7 @@ fn older_messages_are_asked_for() {
 }
 
 #[test]
-fn a_server_without_history_says_so() {
+fn a_server_without_history_reports_it() {
     let server = Server::with(|settings| settings.history.messages = 0);
     let mut ann = Encrypted::join(&server, "ann");
     say(&mut ann, 0..2);
@@ -135,7 +135,7 @@ fn a_client_of_revision_1_gets_old_messages_only_where_the_operator_wants_that()
 }
 
 #[test]
-fn a_history_in_a_file_outlives_the_server_and_sequences_go_on() {
+fn a_history_file_outlives_the_server_and_sequences_continue() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history");
     let start = || Server::with(|settings| settings.history.file.clone_from(&path));

@@ -59,7 +59,7 @@ fn an_unanswered_private_request_expires() {
 }
 
 #[test]
-fn new_limits_hold_for_newcomers_and_for_those_who_are_here() {
+fn new_limits_apply_to_newcomers_and_present_users() {
     let server = Server::start();
     let mut alice = Client::join(&server, "alice");
     let tight = settings(|settings| {
@@ -156,7 +156,7 @@ fn clients_that_do_not_join_or_do_not_complete_a_frame_are_disconnected() {
 }
 
 #[test]
-fn the_counts_are_those_of_what_happened() {
+fn the_counts_match_the_events() {
     let server = Server::start();
     let mut alice = Client::join(&server, "alice");
     let mut bob = Client::join(&server, "bob");

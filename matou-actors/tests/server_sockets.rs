@@ -77,7 +77,7 @@ fn all_clients_read_everything_in_one_order() {
 }
 
 #[test]
-fn stopping_writes_what_was_said_and_closes() {
+fn stopping_writes_pending_messages_and_closes() {
     let server = Server::start();
     let mut alice = Client::join(&server, "alice");
     alice.send(&ClientFrame::Say(text("last words")));

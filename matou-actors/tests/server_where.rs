@@ -140,7 +140,7 @@ fn a_side_that_shows_nothing_is_not_waited_for_long() {
 }
 
 #[test]
-fn a_ticket_of_somebody_else_shows_nothing() {
+fn a_ticket_of_another_user_shows_nothing() {
     let pair = Pair::new();
     let others = [
         (&pair.bob_identity, pair.ann_ticket),

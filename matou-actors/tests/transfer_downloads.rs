@@ -127,7 +127,7 @@ fn the_folder_can_be_changed_and_a_bad_one_is_not_taken() {
 }
 
 #[test]
-fn a_part_file_that_was_removed_is_not_said_to_be_there() {
+fn a_removed_part_file_is_not_reported_as_kept() {
     let (_temporary, _folder, downloads) = folder();
     let part = downloads.begin(stamp(), 1).unwrap();
     assert!(part.is_there());

@@ -67,7 +67,7 @@ fn a_file_that_shrank_is_an_error() {
 }
 
 #[test]
-fn an_end_inside_the_file_is_an_error_and_what_came_is_kept() {
+fn an_end_inside_the_file_is_an_error_and_the_part_is_kept() {
     let (mut near, far) = connection();
     near.write_all(b"some").unwrap();
     drop(near);

@@ -192,7 +192,7 @@ fn a_forged_signature_convinces_the_crypto_provider() {
 }
 
 #[test]
-fn a_key_under_which_anybody_can_sign_is_refused_on_both_sides_even_if_it_is_expected() {
+fn a_key_under_which_anyone_can_sign_is_refused_on_both_sides_even_if_expected() {
     let (ann, ship) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     for expected in [ExpectedKey::Any, ExpectedKey::Exactly(PublicKey(SMALL_ORDER))] {
         let (client, mut server) = configs(&ann, &ship, expected, KeyExchange::Classic);
@@ -240,7 +240,7 @@ fn the_key_of_rfc_8410_is_read_and_written_as_it_stands() {
 }
 
 #[test]
-fn text_that_is_no_key_is_called_what_it_is() {
+fn text_that_is_not_a_key_is_described() {
     assert_eq!(Identity::from_pem("").unwrap_err(), IdentityError::NotPem);
     let public = RFC_8410_KEY.replace("PRIVATE", "PUBLIC");
     assert_eq!(Identity::from_pem(&public).unwrap_err(), IdentityError::NotPem);

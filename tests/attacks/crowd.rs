@@ -55,22 +55,22 @@ fn comes_first(manner: &str) {
 }
 
 #[test]
-fn a_hundred_who_come_first_and_are_silent_do_not_keep_the_peer_out() {
+fn a_hundred_silent_strangers_do_not_keep_the_peer_out() {
     comes_first("silent");
 }
 
 #[test]
-fn a_hundred_who_come_first_with_garbage_do_not_keep_the_peer_out() {
+fn a_hundred_strangers_with_garbage_do_not_keep_the_peer_out() {
     comes_first("garbage");
 }
 
 #[test]
-fn a_hundred_who_come_first_and_speak_revision_1_do_not_keep_the_peer_out() {
+fn a_hundred_strangers_of_revision_1_do_not_keep_the_peer_out() {
     comes_first("plain");
 }
 
 #[test]
-fn a_hundred_who_come_first_with_half_a_handshake_do_not_keep_the_peer_out() {
+fn a_hundred_strangers_with_half_a_handshake_do_not_keep_the_peer_out() {
     comes_first("half");
     comes_first("hello");
 }

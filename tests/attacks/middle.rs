@@ -131,7 +131,7 @@ fn a_recording_reveals_nothing_and_cannot_be_replayed_to_the_server() {
 }
 
 #[test]
-fn an_answer_that_was_recorded_is_no_server() {
+fn a_recorded_answer_is_not_taken_for_a_server() {
     let mut between = Between::start();
     between.attacks_next(&json!({ "answer_as": 0 }));
     let mut ada = between.ada();

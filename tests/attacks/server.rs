@@ -59,7 +59,7 @@ fn reason(event: &Value) -> &str {
 }
 
 #[test]
-fn stripping_at_first_sight_is_shown_and_what_is_said_is_plain() {
+fn stripping_at_first_sight_is_shown_and_leads_to_a_plain_connection() {
     let (mut server, at_ada) = (Server::start("strip"), home());
     let mut ada = try_to_join(at_ada.path(), &server, "Ada");
     let stripped = server.program.report("stripped");
@@ -98,7 +98,7 @@ fn stripping_later_gets_a_hello_and_not_a_byte_beyond() {
 }
 
 #[test]
-fn a_server_that_names_no_protocol_is_left_before_a_word_is_said() {
+fn a_server_that_names_no_protocol_is_left_before_anything_is_sent() {
     let (mut server, at_ada) = (Server::start("nameless"), home());
     let mut ada = try_to_join(at_ada.path(), &server, "Ada");
     server.program.report("left");
@@ -128,7 +128,7 @@ fn a_server_that_changes_its_key_is_refused_before_it_sees_whose_client_it_is() 
 }
 
 #[test]
-fn a_cut_without_an_end_of_the_encryption_is_a_loss_and_the_client_comes_back() {
+fn a_cut_without_an_end_of_the_encryption_is_a_loss_and_the_client_reconnects() {
     let (mut server, at_ada) = (Server::start("honest"), home());
     let mut ada = join(at_ada.path(), &server, "Ada");
     server.cuts();

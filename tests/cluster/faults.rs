@@ -58,7 +58,7 @@ fn report(received: &Transcript, faults: &[Fault], most: Duration) {
 }
 
 #[test]
-fn killed_nats_servers_cost_seconds_and_nothing_that_was_said() {
+fn killed_nats_servers_cost_seconds_and_no_message() {
     let Some(mut cluster) = Cluster::start(3, 3) else { return };
     let talk = Talk::start(&cluster.addresses(), at_each());
     let mut faults = vec![meanwhile(&talk, "no fault", || {})];
@@ -73,7 +73,7 @@ fn killed_nats_servers_cost_seconds_and_nothing_that_was_said() {
 }
 
 #[test]
-fn a_frozen_nats_server_costs_the_nodes_that_use_it_seconds_and_nothing_that_was_said() {
+fn a_frozen_nats_server_costs_its_nodes_seconds_and_no_message() {
     let Some(mut cluster) = Cluster::start(3, 1) else { return };
     let follower = (cluster.nats.leader(0) + 1) % 3;
     // They hear of the other two from this one.
@@ -93,7 +93,7 @@ fn a_frozen_nats_server_costs_the_nodes_that_use_it_seconds_and_nothing_that_was
 // cargo test -p matou-bin --test cluster -- --ignored --nocapture nats_leader
 #[test]
 #[ignore = "after all its servers were frozen in turn, nats-server 2.9.10 changed what it had published"]
-fn a_frozen_nats_leader_costs_seconds_and_nothing_that_was_said() {
+fn a_frozen_nats_leader_costs_seconds_and_no_message() {
     let Some(cluster) = Cluster::start(3, 3) else { return };
     let talk = Talk::start(&cluster.addresses(), at_each());
     let frozen = &cluster.nats.servers[cluster.nats.leader(0)];

@@ -6,7 +6,7 @@ use crate::harness::wire::{Peer, conotif, coreq, cores, msg, msgbc};
 use crate::support::cluster::Cluster;
 
 #[test]
-fn one_of_those_who_ask_on_several_nodes_at_once_gets_the_name() {
+fn exactly_one_of_concurrent_claims_on_several_nodes_gets_the_name() {
     const ROUNDS: usize = 15;
     let Some(cluster) = Cluster::start(1, 3) else { return };
     for round in 0..ROUNDS {

@@ -6,7 +6,7 @@ use crate::support::nats::{Nats, Site};
 use crate::support::network::{Line, NEAR, Network};
 
 #[test]
-fn a_node_behind_a_cut_line_is_silent_before_the_other_one_gives_its_names_away() {
+fn a_disconnected_node_is_silent_before_the_other_one_releases_its_names() {
     let Some(line) = Line::between(["192.0.2.1/24", "192.0.2.2/24"]) else { return };
     let site = [Site { address: NEAR.into(), network: None }];
     let Some(nats) = line.near.within(move || Nats::start_at(&site)) else { return };

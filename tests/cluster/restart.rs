@@ -10,7 +10,7 @@ use crate::support::cluster::{Cluster, Node};
 const SOFTWARE: i32 = 70;
 
 #[test]
-fn nodes_go_on_when_all_of_nats_was_killed_and_started_again() {
+fn nodes_recover_after_all_of_nats_was_restarted() {
     let Some(mut cluster) = Cluster::start(3, 2) else { return };
     let mut ada = Peer::join(cluster.nodes[0].address(), "ada", &[]);
     let mut bea = Peer::join(cluster.nodes[1].address(), "bea", &["ada"]);

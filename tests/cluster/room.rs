@@ -118,7 +118,7 @@ fn a_node_that_starts_behind_rosters_has_the_members_and_the_history_of_all_of_t
 }
 
 #[test]
-fn a_killed_node_costs_a_reconnect_to_another_and_the_room_hears_nothing_of_it() {
+fn a_killed_node_costs_a_reconnect_and_the_room_does_not_notice() {
     let Some(mut cluster) = Cluster::start(1, 2) else { return };
     let (at_ada, addresses) = (tempfile::tempdir().unwrap(), cluster.addresses());
     let mut watcher = Peer::join(addresses[1], "watcher", &[]);
@@ -204,7 +204,7 @@ fn operators_see_the_nodes_and_a_node_without_nats_is_not_ready() {
 }
 
 #[test]
-fn a_topic_that_is_set_on_one_node_is_that_of_all_and_of_one_that_comes_later() {
+fn a_topic_set_on_one_node_reaches_all_and_later_ones() {
     let Some(mut cluster) = Cluster::start(1, 2) else { return };
     let mut clients: Vec<_> = (cluster.nodes.iter().zip(["ta", "tb"]))
         .map(|(node, name)| Client::join(node.address(), name))

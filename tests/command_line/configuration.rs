@@ -6,7 +6,7 @@ use crate::harness;
 use crate::run;
 
 #[test]
-fn an_invalid_file_is_exit_code_2_and_names_file_key_value_and_what_is_expected() {
+fn an_invalid_file_is_exit_code_2_and_names_file_key_value_and_expectation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
     let path = path.to_str().unwrap();

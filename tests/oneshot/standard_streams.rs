@@ -48,7 +48,7 @@ fn receive_to_output(
 }
 
 #[test]
-fn standard_input_goes_as_it_comes_and_its_end_is_the_end_of_the_file() {
+fn standard_input_is_sent_while_it_is_read_until_its_end() {
     let server = Server::start();
     let always = ["--accept-private", "always", "--accept-files", "always"];
     let mut bea = Client::join_with(server.address, "Bea", &always);
@@ -69,7 +69,7 @@ fn standard_input_goes_as_it_comes_and_its_end_is_the_end_of_the_file() {
 }
 
 #[test]
-fn a_file_goes_to_standard_output_whole_with_nothing_else_and_leaves_nothing_behind() {
+fn only_a_whole_file_is_written_to_standard_output_and_nothing_is_left_behind() {
     let server = Server::start();
     let (mut receive, mut errors, home, read) = receive_to_output(server.address);
     let source = tempfile::tempdir().unwrap();

@@ -67,7 +67,7 @@ fn a_kick_keeps_that_name_from_that_address_out_until_it_ends() {
 }
 
 #[test]
-fn a_kicked_user_reads_why_and_comes_back_only_when_asked_to() {
+fn a_kicked_user_reads_the_reason_and_returns_only_on_request() {
     let stage = Stage::start();
     let mut ada = Client::join(stage.server.address, "Ada");
     stage.asked(&["kick", "ada", "too", "loud"]);

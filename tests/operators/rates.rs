@@ -37,7 +37,7 @@ fn lift_the_limits(stage: &mut Stage) {
 }
 
 #[test]
-fn a_reload_lets_in_what_waits_for_a_rate() {
+fn a_reload_admits_messages_that_wait_for_a_rate() {
     let (mut stage, mut alice, mut bob) = rate_limited();
     // Alice is above her own rate too.
     alice.send(&msg("more"));
@@ -63,7 +63,7 @@ fn no_message_of_a_kicked_client_follows_its_departure() {
 }
 
 #[test]
-fn a_stop_lets_in_what_waits_for_a_rate() {
+fn a_stop_admits_messages_that_wait_for_a_rate() {
     let (stage, mut alice, _bob) = rate_limited();
     stage.server.process.signal(Signal::SIGTERM);
     alice.expect(&msgbc("bob", "held"));

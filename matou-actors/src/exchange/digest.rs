@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_the_same_hash_in_whatever_order_its_entries_came() {
+    fn the_hash_of_a_folder_does_not_depend_on_the_order_of_entries() {
         let entries = [("b", 2, [2; 32]), ("a/c", 1, [1; 32]), ("a", 0, [0; 32])];
         let (mut one, mut other) = (FolderDigest::default(), FolderDigest::default());
         for (path, size, hash) in entries {

@@ -111,7 +111,7 @@ fn a_file_that_is_skipped_has_the_hash_that_it_has_here() {
 }
 
 #[test]
-fn a_transfer_has_one_turn_however_many_frames_come_for_it() {
+fn a_transfer_has_one_turn_however_many_frames_arrive_for_it() {
     let mut pair = Pair::new();
     let path = pair.file("a", b"abc");
     pair.offer(0, &path);
@@ -268,7 +268,7 @@ fn an_offer_of_unknown_size_is_checked_by_its_hash_and_is_never_a_folder() {
 }
 
 #[test]
-fn the_size_of_a_folder_is_that_of_what_came_and_not_what_was_offered() {
+fn the_size_of_a_folder_is_that_received_not_that_offered() {
     let came = vec![entry("a", 3, 0, 0), data(b"abc"), end(b"abc")];
     let pair = hostile(OfferKind::Folder, 1000, 1, came);
     let size = pair.reports[1].iter().find_map(|report| match report {

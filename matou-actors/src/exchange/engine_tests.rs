@@ -104,7 +104,7 @@ fn a_part_that_was_changed_is_sent_from_the_first_byte() {
 }
 
 #[test]
-fn a_part_that_is_longer_than_the_file_loses_what_is_too_much() {
+fn a_part_longer_than_its_file_is_truncated() {
     let mut pair = Pair::new();
     let path = pair.file("large.bin", &content(3_000_000));
     pair.offer(0, &path);
@@ -119,7 +119,7 @@ fn a_part_that_is_longer_than_the_file_loses_what_is_too_much() {
 }
 
 #[test]
-fn another_key_does_not_go_on_with_what_one_began() {
+fn another_key_does_not_resume_a_transfer() {
     let mut pair = Pair::new();
     let path = pair.file("large.bin", &content(3_000_000));
     pair.offer(0, &path);
@@ -203,7 +203,7 @@ fn a_folder_keeps_its_tree_and_leaves_out_links_and_pipes() {
 }
 
 #[test]
-fn a_folder_that_was_cut_goes_on_without_what_is_whole() {
+fn an_interrupted_folder_resumes_without_its_whole_files() {
     let mut pair = Pair::new();
     let root = pair.folders[0].path().join("many");
     for number in 0..50 {

@@ -23,7 +23,7 @@ fn more(pair: &mut Pair) {
 }
 
 #[test]
-fn a_pipe_is_sent_as_it_comes_and_arrives_whole_under_the_name_that_it_was_given() {
+fn a_pipe_is_sent_while_it_is_read_and_arrives_whole_under_its_name() {
     for length in [0, 1, 4095, 4096, 4097, 61_440, 65_536, 400_000] {
         let mut pair = Pair::new();
         let mut write = piped(&mut pair, "backup.tar");

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_takes_what_the_limit_says() {
+    fn the_rate_limit_holds_over_a_second() {
         let limit = RateLimit::default();
         let start = Instant::now();
         limit.pay(usize::MAX, start);

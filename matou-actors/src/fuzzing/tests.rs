@@ -167,7 +167,7 @@ fn records_of_a_client_mean_what_was_said_up_to_the_first_that_is_wrong() {
 }
 
 #[test]
-fn first_bytes_of_a_client_are_no_handshake_by_themselves() {
+fn first_bytes_of_a_client_alone_are_not_a_handshake() {
     run(WALKS / 10, tls_hello, decisions);
 }
 

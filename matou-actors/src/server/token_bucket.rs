@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_rate_does_not_lock_out_who_had_used_up_the_old_one() {
+    fn a_new_rate_does_not_lock_out_users_of_the_old_one() {
         let (minute, now) = (60 * SECOND, Instant::now());
         let rate = Rate::new(600, minute, 5000).unwrap();
         let mut bucket = TokenBucket::default();

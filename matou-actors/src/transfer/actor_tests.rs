@@ -159,7 +159,7 @@ async fn a_sent_file_is_in_progress_once_the_other_side_reads_it() {
 }
 
 #[actix_rt::test]
-async fn a_window_that_an_earlier_file_has_widened_is_no_acceptance() {
+async fn a_window_widened_by_an_earlier_file_is_no_acceptance() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(WIDEST_WINDOW).unwrap();
     let mut first = start(send(file.path()));
@@ -221,7 +221,7 @@ async fn a_received_file_that_ends_early_keeps_its_part() {
 }
 
 #[actix_rt::test]
-async fn an_empty_part_is_removed_and_said_to_be() {
+async fn an_empty_part_is_removed_and_the_removal_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = start(receive(folder.path(), 100));
     running.begun().await;

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_forgets_what_is_long_past() {
+    fn the_rate_ignores_the_distant_past() {
         let mut sampler = ProgressSampler::default();
         for second in 1..=10 {
             sampler.sample(ms(second * 1000), second * 1000);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_is_no_part_of_the_rate() {
+    fn bytes_present_before_are_no_part_of_the_rate() {
         let mut resumed = ProgressSampler::default();
         resumed.sample(ms(60_000), 500_000_000);
         let moved = resumed.sample(ms(61_000), 500_010_000).unwrap();

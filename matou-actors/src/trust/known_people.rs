@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_known_by_server_and_name_and_what_a_user_wrote_is_kept() {
+    fn people_are_known_by_server_and_name_and_the_users_lines_are_kept() {
         let mut people = KnownPeople::parse("# my people\n\n");
         people.set("SHA256:one", person("Ann", 1, None));
         people.set("SHA256:two", person("Ann", 2, Some("2026-11-26")));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_who_was_never_compared_is_forgotten_first() {
+    fn the_oldest_uncompared_person_is_forgotten_first() {
         let mut people = KnownPeople::default();
         people.set("s", person("compared", 1, Some("2026-11-25")));
         for number in 0..MOST {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waiting_is_bounded_in_number_and_bytes() {
+    fn waiting_commands_are_bounded_in_number_and_bytes() {
         let mut waiting = WaitingCommands::default();
         for _ in 0..10_000 {
             assert!(waiting.has_room());
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn cancel_passes_all_close_takes_what_is_for_that_user_along_and_quit_everything() {
+    fn cancel_overtakes_all_close_flushes_that_user_and_quit_flushes_everything() {
         let mut waiting = WaitingCommands::default();
         for command in [say("1"), tell("Bea", "2"), tell("Cyd", "3"), say("4")] {
             waiting.push(command);

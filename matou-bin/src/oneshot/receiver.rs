@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn once_waits_for_what_is_offered_already_and_for_what_the_same_sender_offers_next() {
+    fn once_waits_for_pending_and_further_offers_of_the_same_sender() {
         let now = Instant::now();
         let mut receiver = Receiver::new(None, Amount::Once);
         receiver.on_event(&offered(1), now);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn once_ends_with_the_session_of_a_sender_who_has_no_more() {
+    fn once_ends_with_the_session_of_a_sender_without_more_files() {
         let now = Instant::now();
         let mut receiver = Receiver::new(None, Amount::Once);
         let closed = Event::PrivateClosed { with: ada(), reason: "closed".into() };

@@ -107,7 +107,7 @@ fn environment_values_have_the_type_of_their_key() {
 }
 
 #[test]
-fn an_error_names_origin_key_value_and_what_is_expected() {
+fn an_error_names_origin_key_value_and_expectation() {
     let table = [
         (
             "[limits]\ncleints = 5",

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_paths_are_meant_when_each_is_there_and_no_single_reading_is() {
+    fn several_paths_are_meant_if_each_exists_and_no_single_reading_does() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["a", "b", "a b"] {

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_much_again_is_waited_for_although_more_comes_as_fast() {
+    async fn a_peer_that_reads_fast_again_is_waited_for() {
         let (near, mut far) = tokio::io::duplex(CLOSE);
         let queue = SendQueue::new(4 * HIGH, Pace::Once);
         let fill = || {

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn listens_where_the_server_is_reached_from_unless_the_peer_cannot_come_there() {
+    fn listens_on_the_address_towards_the_server_unless_the_peer_cannot_reach_it() {
         let cases = [
             ("10.0.0.5", "10.0.0.6", "10.0.0.5"),
             ("127.0.0.1", "127.0.0.1", "127.0.0.1"),

@@ -134,7 +134,7 @@ mod tests {
     use crate::protocol::v2::DialReport;
 
     #[test]
-    fn each_cause_says_whose_it_is_and_what_to_do() {
+    fn each_cause_names_the_side_and_the_remedy() {
         let port = |number| NonZeroU16::new(number).unwrap();
         let evidence = Evidence {
             peer: Username::parse("Bea").unwrap(),

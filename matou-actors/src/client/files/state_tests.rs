@@ -160,7 +160,7 @@ fn a_refusal_lets_the_own_file_through_and_gives_the_others_back() {
 }
 
 #[test]
-fn an_own_file_that_stands_still_behind_a_refusal_is_sent_again_once() {
+fn an_own_file_that_stalls_after_a_refusal_is_sent_again_once() {
     let mut files = Connection::new();
     files.enqueue(A);
     files.header(THEIRS, 5);
@@ -179,7 +179,7 @@ fn an_own_file_that_stands_still_behind_a_refusal_is_sent_again_once() {
 }
 
 #[test]
-fn a_cancelled_own_file_ends_its_direction_and_the_connection_once_nothing_comes_in() {
+fn a_cancelled_own_file_ends_its_direction_and_the_connection_once_nothing_is_received() {
     let mut files = Connection::new();
     files.enqueue(A);
     files.enqueue(B);
@@ -233,7 +233,7 @@ fn an_end_under_an_offer_fails_it_and_one_under_a_transfer_does_not() {
 }
 
 #[test]
-fn a_session_that_ends_by_itself_leaves_what_was_sent_before_it_time_to_come() {
+fn a_session_that_ends_by_itself_leaves_earlier_files_time_to_arrive() {
     let over = || FileInput::TalkOver { reason: "gone".into() };
     let mut files = Connection::new();
     files.enqueue(A);

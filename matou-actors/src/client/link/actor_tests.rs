@@ -225,7 +225,7 @@ async fn a_hub_that_is_busy_holds_up_the_server_and_not_the_user() {
 }
 
 #[actix_rt::test]
-async fn leaving_says_so_and_is_over_once_the_server_has_closed() {
+async fn leaving_says_goodbye_and_is_over_once_the_server_has_closed() {
     let (link, _listener, mut server, mut reports) = joined().await;
     say(&link, "bye");
     link.do_send(LinkCommand::Leave);

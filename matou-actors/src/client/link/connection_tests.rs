@@ -68,7 +68,7 @@ async fn a_connection_reports_its_life_in_order_and_writes_all_before_its_end() 
 }
 
 #[actix_rt::test]
-async fn a_server_that_is_not_there_is_reported_by_name() {
+async fn an_unreachable_server_is_reported_by_name() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let (_link, mut reports) = connect(&free);
     let ConnectionEvent::Down { reason, .. } = reports.next().await.event else {

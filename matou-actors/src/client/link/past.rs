@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn replayed_messages_behind_the_last_event_were_missed() {
+    fn replayed_messages_after_the_last_event_were_missed() {
         let mut past = HistoryProgress::default();
         past.welcomed(3);
         past.live(4);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_is_answered_before_what_the_user_asks_for_behind_it() {
+    fn a_probe_is_answered_before_later_commands() {
         let mut past = HistoryProgress::default();
         past.welcomed(8);
         assert!(!past.probe(), "the server is about to say something");

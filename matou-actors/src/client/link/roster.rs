@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_left_is_not_here_although_the_server_announces_no_one_to_newcomers() {
+    fn a_departed_user_is_absent_even_if_the_server_announces_no_one_to_newcomers() {
         let (me, bob, mut roster) = (name("Me"), name("Bob"), Roster::default());
         roster.arrived(&me, MemberRevision::Revision1, &me);
         assert!(roster.may_be_here(&bob.folded()));

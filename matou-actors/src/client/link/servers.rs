@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_several_addresses_counts_as_so_many_servers() {
+    fn a_name_of_several_addresses_counts_as_that_many_servers() {
         let address = |last| SocketAddr::from(([192, 0, 2, last], 7));
         let mut room = Room::new(&["a:7"], 1);
         room.0.reach(address(1), 3);

@@ -102,7 +102,7 @@ async fn one_reachable_side_is_enough() {
 }
 
 #[actix_rt::test]
-async fn others_who_come_first_do_not_keep_the_peer_out() {
+async fn strangers_that_connect_first_do_not_keep_the_peer_out() {
     let (ada, bea) = (identity(), identity());
     let (at_ada, at_bea) = (ports(), ports());
     let mut strangers = Vec::new();

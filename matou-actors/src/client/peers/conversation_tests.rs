@@ -107,7 +107,7 @@ fn undeliverable_items_are_handed_back() {
 }
 
 #[test]
-fn an_open_session_does_not_care_who_is_in_the_room() {
+fn an_open_session_does_not_depend_on_the_roster() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
     bob.peer_accepted(A);
@@ -201,7 +201,7 @@ fn an_attempt_from_before_does_not_make_the_new_owner_known() {
 }
 
 #[test]
-fn a_session_with_the_former_owner_of_a_name_does_not_open_behind_that_with_the_new_one() {
+fn a_late_session_with_the_former_owner_of_a_name_does_not_open() {
     let mut bob = bob();
     bob.pursue(RequestId(1));
     assert!(bob.peer_accepted(A));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn further_sessions_come_at_most_once_a_second_and_ever_less_often() {
+    fn further_sessions_open_at_most_once_a_second_and_ever_less_often() {
         let start = Instant::now();
         let mut spacing = Spacing::default();
         let mut now = start;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_accepted_for_everybody_are_a_burst_and_then_one_a_second() {
+    fn automatically_accepted_sessions_are_a_burst_and_then_one_a_second() {
         let start = Instant::now();
         let mut allowance = Allowance::new(start);
         let taken = (0..1000).filter(|_| allowance.take(start)).count();

@@ -92,7 +92,7 @@ async fn talk_ends_by_itself_while_files_are_still_watched() {
 }
 
 #[actix_rt::test]
-async fn a_text_that_comes_too_late_is_reported() {
+async fn a_late_text_is_reported() {
     // The file connection stays, and with it the session.
     let (session, messages, _files, mut reports) = listening().await;
     drop(messages);
@@ -108,7 +108,7 @@ async fn a_text_that_comes_too_late_is_reported() {
 }
 
 #[actix_rt::test]
-async fn the_header_behind_a_refused_file_is_read() {
+async fn the_header_after_a_refused_file_is_read() {
     let (session, _messages, mut files, mut reports) = listening().await;
     files.write_all(&[&header(3)[..], b"one", &header(4)].concat()).await.unwrap();
     let (id, 3) = next_offer(&mut reports).await else { panic!("another file") };

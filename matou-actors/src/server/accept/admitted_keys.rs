@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_key_is_an_error_that_names_it() {
+    fn a_line_without_a_key_is_an_error_that_names_it() {
         for wrong in ["SHA256:short", "ssh-rsa AAAA", "ssh-ed25519", "ssh-ed25519 AAAA", "ann"] {
             let error = AdmittedKeys::parse(&format!("{FINGERPRINT}\n{wrong}\n")).unwrap_err();
             assert!(error.starts_with("line 2 is neither"), "{wrong}: {error}");

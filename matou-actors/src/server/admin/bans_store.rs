@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_written_while_an_earlier_write_still_goes_on() {
+    async fn nothing_is_written_while_an_earlier_write_is_running() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bans.json");
         let store = BansStore::new(file.clone());

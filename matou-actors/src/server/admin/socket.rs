@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_who_keeps_asking_is_disconnected_in_the_end() {
+    fn an_operator_connection_has_a_time_limit() {
         let waits = |seconds| idle_limit(Duration::from_secs(seconds)).map(|left| left.as_secs());
         assert_eq!([0, 200, 290, 300, 301].map(waits), [Some(60), Some(60), Some(10), None, None]);
     }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_has_the_latest_friends_and_no_more_than_so_many() {
+    fn only_the_latest_friends_of_a_member_are_remembered() {
         let at = |last: u8| AddressPrefix::from(IpAddr::from([192, 0, 2, last]));
         let (mut friends, ada) = (Friends::default(), MemberId(1));
         for last in 0..40 {

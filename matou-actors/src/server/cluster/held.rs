@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn there_wait_so_many_and_no_more() {
+    fn the_number_of_held_frames_is_bounded() {
         let (mut held, now) = (Held::default(), Instant::now());
         for _ in 0..=MOST {
             held.push(message(1), (), now);

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_gone_behind_four_signs_of_one_other() {
+    fn a_node_is_gone_after_four_signs_of_one_other() {
         let mut nodes = nodes(&[1, 2, 3]);
         for _ in 0..3 {
             assert!(nodes.alive(Epoch(1)).is_empty());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_counts_once_and_only_from_a_node_that_is_there() {
+    fn a_message_counts_once_and_only_from_a_live_node() {
         let mut nodes = nodes(&[1]);
         assert!(nodes.takes(Epoch(1), 1));
         assert!(!nodes.takes(Epoch(1), 1));

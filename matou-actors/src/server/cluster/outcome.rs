@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_has_its_place_between_what_was_said_before_and_after() {
+    fn a_purge_is_ordered_between_earlier_and_later_messages() {
         let changes = vec![said(OTHER, 0), Effect::Purged { name: None }, said(OWN, 1)];
         let outcome = ActorMessages::of(changes, OWN);
         assert!(matches!(

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_record_comes_back_as_it_was() {
+    fn every_record_is_decoded_as_encoded() {
         let name = Username::parse("Ann").unwrap();
         let records = vec![
             Record::Hello { node: "harbour".into() },

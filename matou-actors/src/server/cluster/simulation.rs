@@ -371,7 +371,7 @@ fn simulate(seed: u64) {
 }
 
 #[test]
-fn nodes_agree_whatever_happens_between_them() {
+fn nodes_agree_despite_any_faults_between_them() {
     for seed in 0..150 {
         simulate(seed);
     }

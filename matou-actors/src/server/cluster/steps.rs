@@ -148,7 +148,7 @@ mod tests {
     use crate::server::tests::{member, ports};
 
     #[test]
-    fn each_step_of_who_asked_reaches_the_other_node_as_it_was() {
+    fn each_step_of_the_asker_reaches_the_other_node_unchanged() {
         let from = member(0, 1, "ann");
         let session = SessionId([7; 16]);
         let address = IpAddr::from([192, 0, 2, 1]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_who_was_asked_goes_nowhere_else() {
+    fn a_step_of_the_target_stays_on_its_node() {
         let accept = RemoteStep::Step(Step::Accept);
         assert_eq!(Content::step(&member(0, 1, "ann"), MemberId(9), &accept), None);
     }

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_out_in_order_however_they_are_cut() {
+    fn bytes_are_written_in_order_however_they_are_cut() {
         for step in 1..40 {
             let (mut log, mut reader) = log();
             let mut outbox = Outbox::new(1000);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_reader_holds_one_entry_whatever_is_said() {
+    fn a_stuck_reader_holds_one_entry_however_much_is_said() {
         let (mut log, mut reader) = log();
         let mut outbox = Outbox::new(1_000_000);
         for _ in 0..1000 {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_frame_leaves_no_large_buffer_behind() {
+    fn a_long_frame_leaves_no_large_buffer() {
         let mut buffer = ReadBuffer::new(LONGEST);
         read(&mut buffer, LONGEST, READ);
         assert!(buffer.bytes.len() > READ);

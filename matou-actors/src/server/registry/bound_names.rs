@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_kept_for_so_many_days_after_its_last_use() {
+    fn a_name_is_kept_for_some_days_after_its_last_use() {
         let mut bound = bound();
         bound.joins("Ann", &ANN, 0).unwrap();
         bound.joins("Ann", &ANN, DAY).unwrap();

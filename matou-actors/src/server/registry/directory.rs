@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_in_use_without_a_key_is_not_bound_by_who_fails_to_take_it() {
+    fn a_failed_join_does_not_bind_a_name_in_use_without_a_key() {
         let mut directory = bound();
         let (addresses, key) = (at(LAN, SERVER), PublicKey([1; 32]));
         directory.join(route(1), &claim("bob"), addresses, None, at_start()).unwrap();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_one_who_is_here_does_not_expire() {
+    fn the_name_of_a_present_user_does_not_expire() {
         let mut directory = bound();
         let (addresses, ann) = (at(LAN, SERVER), PublicKey([1; 32]));
         directory.join(route(1), &claim("Ann"), addresses, Some(ann.into()), at_start()).unwrap();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_of_revision_2_reads_who_has_which_key() {
+    fn a_newcomer_of_revision_2_reads_the_keys_of_all() {
         let mut roster = EncodedRoster::default();
         let key = PublicKey([7; 32]);
         roster.enter(present(MemberId(1), "old"));

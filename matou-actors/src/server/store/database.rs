@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_database_is_named_and_left_as_it_is() {
+    fn a_damaged_database_is_named_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.redb");
         let store = Store::open(&path).unwrap();

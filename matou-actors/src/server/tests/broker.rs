@@ -138,7 +138,7 @@ async fn an_unanswered_request_expires() {
 }
 
 #[actix::test]
-async fn so_many_requests_wait_for_one_user_and_no_more() {
+async fn requests_waiting_for_one_user_are_bounded() {
     let mut fixture = Fixture::start();
     let bob = member(1, 9, "bob");
     for (number, called) in [(1, "a"), (2, "b"), (3, "c")] {

@@ -89,7 +89,7 @@ async fn a_handshake_that_stalls_ends_long_before_the_time_to_join() {
 }
 
 #[actix::test]
-async fn a_panic_in_the_middle_of_a_write_gives_the_place_of_one_who_joined_back() {
+async fn a_panic_during_a_write_releases_the_place_of_a_member() {
     let mut fixture = Fixture::start();
     let welcome = Welcome {
         dialect: Dialect::V1,

@@ -132,7 +132,7 @@ async fn a_new_owner_of_a_name_inherits_no_request() {
 }
 
 #[actix::test]
-async fn one_that_comes_back_may_begin_anew() {
+async fn a_returning_member_starts_anew() {
     let mut fixture = Fixture::start().await;
     fixture.after(ALICE, steps()[0].1.clone()).await;
     fixture.leave(ALICE).await;

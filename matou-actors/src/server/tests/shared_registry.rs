@@ -196,7 +196,7 @@ async fn a_connection_that_ends_before_the_decision_leaves() {
 }
 
 #[actix::test]
-async fn requests_go_to_the_node_of_who_is_asked_and_answers_stay() {
+async fn requests_go_to_the_node_of_the_target_and_answers_stay() {
     let mut fixture = Fixture::start().await;
     fixture.asks(1, "ann", key(1)).await;
     fixture.joined(MemberId(1), "ann", key(1)).await;
@@ -214,7 +214,7 @@ async fn requests_go_to_the_node_of_who_is_asked_and_answers_stay() {
 }
 
 #[actix::test]
-async fn a_step_from_elsewhere_comes_to_the_broker_of_who_is_asked() {
+async fn a_remote_step_reaches_the_broker_of_the_target() {
     let mut fixture = Fixture::start().await;
     fixture.asks(1, "ann", key(1)).await;
     fixture.joined(MemberId(1), "ann", key(1)).await;
@@ -235,7 +235,7 @@ async fn a_step_from_elsewhere_comes_to_the_broker_of_who_is_asked() {
 }
 
 #[actix::test]
-async fn a_node_that_does_not_answer_is_said_to_who_asked() {
+async fn the_asker_is_informed_of_a_node_that_does_not_answer() {
     let mut fixture = Fixture::start().await;
     fixture.asks(1, "ann", key(1)).await;
     fixture.joined(MemberId(1), "ann", key(1)).await;

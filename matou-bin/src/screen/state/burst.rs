@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_comes_at_once_is_sent_a_moment_later() {
+    fn a_line_that_arrives_at_once_is_sent_a_moment_later() {
         let mut burst = Burst::default();
         assert_eq!(
             keys(&mut burst, "hi\n", 0, 0),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_at_once_are_a_paste() {
+    fn lines_that_arrive_at_once_are_a_paste() {
         let mut burst = Burst::default();
         let taken = keys(&mut burst, "a\nb\n\tc", 0, 1);
         let held = [KeyHandling::No, KeyHandling::Yes, KeyHandling::Begins];
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_behind_such_an_enter_comes_after_the_line_is_sent() {
+    fn another_key_after_such_an_enter_is_handled_after_the_line_is_sent() {
         let mut burst = Burst::default();
         keys(&mut burst, "hi\n", 0, 0);
         assert_eq!(burst.key(BurstKey::Other, ms(1)), KeyHandling::AfterSubmit);

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_keep_what_was_typed_and_hide_what_is_hidden() {
+    fn completed_paths_keep_the_typed_part_and_hide_hidden_files() {
         let names = [("b file", false), ("bin", true), (".bashrc", false), ("c", false)];
         let names = names.map(|(name, folder)| (name.to_owned(), folder)).to_vec();
         let listing = Listing { folder: "/home/me".into(), names };

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_gives_back_what_went_in() {
+    fn the_file_round_trips() {
         let lines = ["a\nb".to_owned(), "c\\nd".to_owned(), "é".to_owned()];
         let file: String = lines.iter().map(|line| to_file(line) + "\n").collect();
         assert_eq!(from_file(&file), lines);

@@ -89,7 +89,7 @@ fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
 }
 
 #[test]
-fn closing_a_tab_declines_who_asks_beside_the_session() {
+fn closing_a_tab_declines_a_request_beside_the_session() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").chat(Event::PrivateRequest { from: name("alice") });
     scene.alt('2').sent();
@@ -109,7 +109,7 @@ fn a_request_that_ended_beside_a_session_is_not_asked_about() {
 }
 
 #[test]
-fn an_offer_shows_who_where_how_big_and_what_is_free() {
+fn an_offer_shows_sender_address_size_and_free_space() {
     let mut scene = TestScreen::signed_in((100, 24));
     let (id, size, free) = (TransferId(7), Some(5_000_000), Some(1_000_000));
     scene.chat(Event::FileOffered {
@@ -158,7 +158,7 @@ fn undelivered_messages_are_shown_in_the_active_tab_only() {
 }
 
 #[test]
-fn alt_a_goes_to_what_concerns_the_user_first() {
+fn alt_a_selects_urgent_tabs_first() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").opens("carol").alt('2');
     scene.says("dave", "to all").whispers("carol", "bob", "to you");

@@ -85,14 +85,14 @@ fn beside_letters_from_right_to_left_nothing_is_reordered() {
 }
 
 #[test]
-fn names_in_the_answer_to_who_are_shown_as_they_are() {
+fn names_in_the_answer_to_who_are_shown_unchanged() {
     let mut scene = TestScreen::signed_in((80, 24));
     scene.chat(Event::Present { usernames: vec![name("Élodie"), name("猫"), name("שרה")] });
     assert!(scene.shows("3 here: Élodie, 猫, \u{2068}שרה\u{2069}."), "{}", scene.screen());
 }
 
 #[test]
-fn isolates_do_not_stay_behind_on_the_terminal() {
+fn no_isolates_remain_on_the_terminal() {
     let mut scene = TestScreen::signed_in((80, 24));
     let mut recorder = Recorder::new(&scene);
     let mut emulator = vt100::Parser::new(24, 80, 0);
@@ -131,7 +131,7 @@ fn isolates_are_balanced_in_every_row() {
 }
 
 #[test]
-fn clusters_that_a_terminal_draws_wider_leave_nothing_behind() {
+fn clusters_that_a_terminal_draws_wider_leave_no_remains() {
     let mut scene = TestScreen::signed_in((80, 24));
     let mut recorder = Recorder::new(&scene);
     // This emulator draws the family in six columns instead of two.

@@ -9,7 +9,7 @@ use crate::screen::testing::test_screen::{TestScreen, name};
 const SIZE: (u16, u16) = (80, 24);
 
 #[test]
-fn search_goes_to_what_it_finds_and_escape_comes_back() {
+fn search_scrolls_to_its_match_and_escape_returns() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.says("alice", "the needle");
     for n in 0..200 {
@@ -175,7 +175,7 @@ fn a_click_on_how_many_more_there_are_opens_no_tab() {
 }
 
 #[test]
-fn a_file_that_comes_while_the_list_is_looked_at_can_be_taken_at_once() {
+fn a_file_offered_while_the_list_is_open_can_be_taken_at_once() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/transfers").sent();
     scene.offers(1).reads().offers(2).key(KeyCode::Enter);

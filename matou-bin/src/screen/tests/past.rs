@@ -50,7 +50,7 @@ fn only_missed_messages_are_unread() {
 }
 
 #[test]
-fn more_is_fetched_once_at_the_top_and_what_is_seen_stays() {
+fn more_is_fetched_once_at_the_top_and_the_view_stays() {
     let mut scene = TestScreen::signed_in(SIZE);
     for number in 0..100 {
         scene.says("carol", &format!("line {number}"));

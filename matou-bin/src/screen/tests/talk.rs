@@ -192,7 +192,7 @@ fn a_wrong_command_is_an_error_and_stays_in_the_input() {
 }
 
 #[test]
-fn a_private_draft_does_not_come_back_in_another_tab() {
+fn a_private_draft_is_not_restored_in_another_tab() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("said before").opens("alice").opens("carol").alt('2');
     scene.types("for alice alone").key(KeyCode::Up).alt('w').reads().key(KeyCode::Enter);

@@ -28,7 +28,7 @@ fn tab_completes_commands_names_and_paths() {
 }
 
 #[test]
-fn a_listing_that_comes_too_late_changes_nothing() {
+fn a_late_listing_changes_nothing() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.types("/send alice ~/pi").key(KeyCode::Tab).ctrl('u').types("hello");
     let names = vec![("pictures".into(), true)];
@@ -120,7 +120,7 @@ fn half_typed_room_input_is_in_the_history_of_the_next_run() {
 }
 
 #[test]
-fn lines_that_come_as_keys_at_once_are_asked_about_like_a_paste() {
+fn lines_arriving_as_keys_at_once_are_handled_like_a_paste() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.arrives_at_once("one\ntwo\nthree");
     assert_eq!(scene.sent(), []);
@@ -136,7 +136,7 @@ fn lines_that_come_as_keys_at_once_are_asked_about_like_a_paste() {
 }
 
 #[test]
-fn a_paste_right_behind_an_enter_is_not_sent_with_the_line_before_it() {
+fn a_paste_right_after_an_enter_is_not_sent_with_the_line_before_it() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.arrives_at_once("hello\n").update(UiEvent::Paste("a secret".into()));
     scene.wait(1);
@@ -174,7 +174,7 @@ fn looked_up(scene: &mut TestScreen, found: Option<&str>) {
 }
 
 #[test]
-fn a_dropped_file_is_asked_about_and_its_path_not_said() {
+fn a_dropped_file_opens_a_question_and_its_path_is_not_sent() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(UiEvent::Paste("'/tmp/a b.txt'".into()));
     scene.key(KeyCode::Enter);
@@ -186,7 +186,7 @@ fn a_dropped_file_is_asked_about_and_its_path_not_said() {
 }
 
 #[test]
-fn several_dropped_files_become_a_command_and_their_paths_are_not_said() {
+fn several_dropped_files_become_a_command_and_their_paths_are_not_sent() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.opens("alice").alt('2').update(UiEvent::Paste("'/tmp/a b' /tmp/c".into()));
     scene.key(KeyCode::Enter);
@@ -211,7 +211,7 @@ fn a_file_dropped_on_the_room_needs_a_name() {
 }
 
 #[test]
-fn the_path_of_a_file_can_be_said_and_esc_keeps_it() {
+fn the_path_of_a_file_can_be_sent_as_text_and_esc_keeps_it() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("/etc/hosts");
     looked_up(&mut scene, Some("/etc/hosts"));
@@ -284,7 +284,7 @@ fn a_search_for_nothing_finds_nothing() {
 }
 
 #[test]
-fn a_paste_into_what_is_open_is_taken_or_said_to_be_dropped() {
+fn a_paste_into_a_dialog_is_accepted_or_reported_as_ignored() {
     let mut scene = TestScreen::signed_in(SIZE);
     scene.enters("first needle").enters("other").ctrl('r');
     scene.update(UiEvent::Paste("need\nmore".into()));

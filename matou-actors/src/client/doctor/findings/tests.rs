@@ -89,7 +89,7 @@ fn in_one_network_the_computer_that_refuses_or_the_network_is_the_cause() {
 }
 
 #[test]
-fn a_router_that_changes_ports_is_the_cause_whatever_else_was_seen() {
+fn a_router_that_changes_ports_outranks_all_other_causes() {
     let own = Finding::ChangesPorts { whose: Whose::Own, outside: Some(at(OWN_FAR, 1).ip()) };
     let theirs = Finding::ChangesPorts { whose: Whose::Peers, outside: Some(at(FAR, 1).ip()) };
     for (own_port, their_port, expected) in [
@@ -110,7 +110,7 @@ fn a_router_that_changes_ports_is_the_cause_whatever_else_was_seen() {
 }
 
 #[test]
-fn a_public_address_of_its_own_is_no_router_whatever_the_port() {
+fn an_own_public_address_means_no_router_whatever_the_port() {
     let mut evidence = evidence();
     evidence.networks = vec![format!("{OWN_FAR}/24").parse().unwrap()];
     evidence.report.offered = Candidates::new(vec![

@@ -7,7 +7,7 @@ use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::{ClientFrame, v2};
 
 #[test]
-fn messages_that_did_not_come_back_are_counted() {
+fn messages_without_an_echo_are_counted() {
     let mut client = Client::signed_in();
     for text in ["one", "two", "three"] {
         assert!(client.says(text));
@@ -32,7 +32,7 @@ fn messages_that_did_not_come_back_are_counted() {
 }
 
 #[test]
-fn leaving_says_so_and_closes_behind_it() {
+fn leaving_says_goodbye_and_closes_after_it() {
     let mut client = Client::signed_in();
     client.link.leave();
     let actions = client.actions();

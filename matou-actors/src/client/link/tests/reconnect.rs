@@ -64,7 +64,7 @@ fn an_attempt_that_the_user_made_earlier_takes_the_place_of_the_next_one() {
 }
 
 #[test]
-fn a_user_whom_an_operator_disconnected_does_not_come_back_by_itself() {
+fn a_user_disconnected_by_an_operator_does_not_reconnect_by_itself() {
     for (speaker, stays_away) in [("Server", true), ("bob", false)] {
         let mut client = Client::signed_in();
         client.frame(joined("bob"));

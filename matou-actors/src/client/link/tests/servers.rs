@@ -144,7 +144,7 @@ fn a_server_with_another_key_is_left_for_one_that_is_known_and_not_tried_again()
 }
 
 #[test]
-fn a_password_is_wrong_for_the_whole_room_and_who_was_sent_away_is_so_everywhere() {
+fn a_wrong_password_and_a_disconnection_by_an_operator_hold_for_all_servers_of_the_room() {
     let mut client = Client::start_at(&["ship:7", "boat:8"], Some("ann"));
     client.actions();
     client.reached();

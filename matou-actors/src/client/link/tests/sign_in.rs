@@ -101,7 +101,7 @@ fn a_name_that_another_key_has_now_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_key_that_is_not_admitted_any_more_ends_the_attempts() {
+fn a_key_that_is_no_longer_admitted_ends_the_attempts() {
     let (client, events) = refused_again(SignInRefusal::NotListed, "your key is not admitted");
     let [Event::Disconnected { reason }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(reason, "ship:7 refused you: your key is not admitted");
@@ -109,7 +109,7 @@ fn a_key_that_is_not_admitted_any_more_ends_the_attempts() {
 }
 
 #[test]
-fn a_full_room_is_tried_again_and_the_reason_said_once() {
+fn a_full_room_is_retried_and_the_reason_reported_once() {
     let (_, events) = refused_again(SignInRefusal::Full, "the room is full");
     let [Event::Reconnecting { reason, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(reason, "ship:7 refused you: the room is full");

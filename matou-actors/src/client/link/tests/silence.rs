@@ -44,7 +44,7 @@ fn a_replaceable_server_that_says_nothing_is_asked_something_and_left_if_it_does
 }
 
 #[test]
-fn the_answer_to_the_question_whether_it_is_there_is_not_shown() {
+fn the_answer_to_a_liveness_probe_is_not_shown() {
     let (mut client, quiet) = watching();
     for _ in 0..3 {
         client.wake(quiet);

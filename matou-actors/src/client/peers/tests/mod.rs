@@ -83,7 +83,7 @@ fn a_file_opens_a_session_and_waits_for_the_user_on_the_other_side() {
 }
 
 #[test]
-fn files_behind_a_refused_one_go_over_another_connection() {
+fn files_after_a_refused_one_go_over_another_connection() {
     let (mut world, file) = (world(Policy::Ask), file());
     for _ in 0..3 {
         world.send_file(ADA, "bea", file.path().into());
@@ -126,7 +126,7 @@ fn a_file_that_goes_the_other_way_survives_a_refusal() {
 }
 
 #[test]
-fn an_own_file_that_stands_still_behind_a_refusal_is_offered_again() {
+fn an_own_file_that_stalls_after_a_refusal_is_offered_again() {
     let (mut world, file) = (world(Policy::Ask), file());
     world.send_file(ADA, "bea", file.path().into());
     world.send_file(BEA, "ada", file.path().into());
@@ -199,7 +199,7 @@ fn signing_out_waits_for_nothing_and_reports_everything() {
 }
 
 #[test]
-fn a_request_behind_one_that_was_withdrawn_is_made_once_the_server_takes_it_for_a_new_one() {
+fn a_request_after_a_withdrawn_one_waits_until_the_server_counts_it_as_new() {
     let mut world = World::new([accepting(Policy::Ask), ClientSettings::default()]);
     world.act(ADA, |peers, at| peers.open(&name("bea"), at));
     world.act(BEA, |peers, _| peers.decline(&name("ada")));
@@ -218,7 +218,7 @@ fn a_request_behind_one_that_was_withdrawn_is_made_once_the_server_takes_it_for_
 }
 
 #[test]
-fn a_person_who_is_allowed_is_asked_about_no_more_until_they_leave() {
+fn an_allowed_user_causes_no_question_until_they_leave() {
     let file = file();
     let mut world = World::new([accepting(Policy::Ask), ClientSettings::default()]);
     world.send_file(ADA, "bea", file.path().into());

@@ -191,7 +191,7 @@ async fn texts_of_the_peer_are_confirmed_once_the_hub_has_them() {
 }
 
 #[actix_rt::test]
-async fn typing_is_said_both_ways_and_a_peer_that_repeats_it_is_not_reported_each_time() {
+async fn typing_is_reported_both_ways_and_repeats_are_not() {
     let (session, mut peer, mut reports) = open().await;
     for (active, state) in [(true, 1), (false, 0)] {
         session.do_send(SessionCommand::Typing(active));
@@ -242,7 +242,7 @@ async fn a_peer_that_closes_ends_the_session_and_a_text_after_that_is_reported()
 }
 
 #[actix_rt::test]
-async fn a_peer_that_breaks_the_protocol_ends_the_session_behind_what_it_sent_before() {
+async fn a_violation_ends_the_session_after_the_earlier_messages() {
     let (_session, mut peer, mut reports) = open().await;
     peer.send(tell(1, 0, "hi")).await;
     peer.send(tell(3, 0, "there")).await;
@@ -361,7 +361,7 @@ async fn messages_that_cannot_be_sent_yet_are_given_back() {
 }
 
 #[actix_rt::test]
-async fn a_meeting_to_which_the_peer_does_not_come_ends_in_time_with_what_is_known() {
+async fn a_meeting_without_the_peer_ends_in_time_with_a_diagnosis() {
     let bob = Identity::generate().unwrap();
     let (_session, mut reports) = start(&bob, Duration::from_millis(100));
     assert!(matches!(reports.next().await.event, SessionEvent::CandidatesReady(_)));

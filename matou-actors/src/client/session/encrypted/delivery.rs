@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_in_order_and_once() {
+    fn messages_arrive_in_order_and_once() {
         let mut delivery = Delivery::default();
         assert_eq!(delivery.received(1), Ok(()));
         assert_eq!(delivery.received(1), Err(DeliveryViolation::Number(1, 2)));

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_behind_the_end_are_ignored() {
+    fn frames_after_the_end_are_ignored() {
         let closed = MessageFrame::Revision1(PeerFrame::Close);
         let incoming =
             IncomingFrames::sort(vec![tell(1, 0), closed, tell(2, 0)], &mut Delivery::default());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_may_not_come_ends_the_session_and_says_so() {
+    fn an_unexpected_frame_ends_the_session_with_a_reason() {
         for frame in [
             tell(2, 0),
             MessageFrame::Told { number: 1 },

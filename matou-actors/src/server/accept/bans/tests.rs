@@ -46,7 +46,7 @@ fn a_ban_ends_at_its_time() {
 }
 
 #[test]
-fn of_a_list_the_last_word_on_a_network_holds_and_what_has_ended_does_not_count() {
+fn the_last_entry_for_a_network_wins_and_expired_ones_do_not_count() {
     let listed = || [ban("192.0.2.7", None), ban("192.0.2.7", Some(10))];
     assert_eq!(Bans::of(listed(), at(9)).unwrap().in_force(at(9)).count(), 1);
     assert!(Bans::of(listed(), at(10)).unwrap().is_empty());
@@ -66,7 +66,7 @@ fn the_last_word_on_a_network_holds() {
 }
 
 #[test]
-fn there_are_so_many_bans_and_no_more() {
+fn the_number_of_bans_is_bounded() {
     let mut bans = Bans::of(many(MOST), at(0)).unwrap();
     assert_eq!(Bans::of(many(MOST + 1), at(0)), Err(TooMany));
     assert_eq!(bans.add(ban("192.0.2.1", None), at(0)), Err(TooMany));

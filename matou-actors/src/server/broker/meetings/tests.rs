@@ -107,7 +107,7 @@ fn both_go_once_both_are_seen_and_the_one_with_the_shorter_way_later() {
 }
 
 #[test]
-fn after_the_wait_they_go_with_what_is_known() {
+fn after_the_wait_both_dial_with_the_known_addresses() {
     let (mut meetings, tickets) = meeting(Instant::now());
     let seen = at("203.0.113.2", 40_000);
     let messages = shown(tickets.asked, PrivatePort::Messages, 2, seen, 30);
@@ -167,7 +167,7 @@ fn each_side_reports_once_and_the_second_report_ends_the_meeting() {
 }
 
 #[test]
-fn there_are_so_many_meetings_and_no_more() {
+fn the_number_of_meetings_is_bounded() {
     let (mut meetings, now) = (Meetings::default(), Instant::now());
     let mut begin = |number: u16, now| {
         let mut session = [0; 16];

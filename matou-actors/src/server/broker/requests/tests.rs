@@ -60,7 +60,7 @@ fn strangers_of_many_addresses_do_not_keep_a_friend_out() {
 }
 
 #[test]
-fn whom_one_asked_and_who_accepted_is_a_friend_until_one_leaves() {
+fn an_accepted_request_makes_friends_until_one_leaves() {
     let (mut requests, now) = requests(1, None);
     requests.ask(at(1, A), B, now).unwrap();
     requests.accept(at(2, B), A, now).unwrap();
@@ -216,7 +216,7 @@ fn finished_requests_are_forgotten_while_others_wait() {
 }
 
 #[test]
-fn a_target_has_so_many_pending_requests_and_no_more() {
+fn pending_requests_of_a_target_are_bounded() {
     let (mut requests, now) = requests(1, None);
     requests.ask(at(1, A), B, now).unwrap();
     assert_eq!(requests.ask(at(1, C), B, now), Err(Ignored::TargetBusy));

@@ -101,7 +101,7 @@ fn nothing_is_served_before_the_node_has_read_its_own_hello() {
 }
 
 #[test]
-fn one_message_is_on_its_way_and_gathers_what_follows() {
+fn one_message_is_in_flight_while_proposals_gather() {
     let mut fixture = Fixture::serving();
     for text in ["a", "b", "c"] {
         fixture.node.propose(say(text), fixture.now);
@@ -143,7 +143,7 @@ fn a_possibly_lost_message_is_published_again_unchanged() {
 }
 
 #[test]
-fn a_sign_of_life_comes_five_seconds_after_the_last_was_read() {
+fn a_sign_of_life_is_sent_five_seconds_after_the_last_was_read() {
     let mut fixture = Fixture::serving();
     fixture.passes(4);
     assert!(fixture.published().is_empty());
@@ -177,7 +177,7 @@ fn a_node_is_silent_twelve_seconds_after_it_sent_the_last_sign_that_it_has_read(
 }
 
 #[test]
-fn a_node_that_was_expelled_goes_on_under_another_epoch() {
+fn an_expelled_node_continues_under_another_epoch() {
     let mut fixture = Fixture::serving();
     fixture.other_says(vec![Record::Hello { node: "m".into() }]);
     fixture.node.propose(say("lost"), fixture.now);

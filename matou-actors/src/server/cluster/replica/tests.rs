@@ -160,7 +160,7 @@ fn a_node_that_starts_from_a_roster_has_what_the_others_have() {
 }
 
 #[test]
-fn a_roster_is_due_after_so_many_messages() {
+fn a_roster_is_due_after_a_number_of_messages() {
     let mut room = Room::new();
     let mut due = 0;
     for message in 3..=2 * ROSTER_EVERY {

@@ -200,7 +200,7 @@ fn joins_alone_are_gathered_and_leave_with_the_next_message() {
 }
 
 #[test]
-fn a_frame_for_one_client_comes_behind_all_that_was_announced_before() {
+fn a_frame_for_one_client_follows_all_earlier_announcements() {
     let start = Instant::now();
     let mut fanout = Fanout::new(2, true);
     enter(&mut fanout, ALICE, "alice");

@@ -155,7 +155,7 @@ fn a_client_that_says_little_hardly_waits_while_many_addresses_flood() {
 }
 
 #[test]
-fn a_client_that_says_little_hardly_waits_behind_others_of_its_address() {
+fn a_quiet_client_hardly_waits_for_others_of_its_address() {
     let (mut shaper, now) = (shaper(ten_messages), Instant::now());
     for client in 0..1000 {
         let _ = shaper.admit(run(1, client, 20), now);
@@ -213,7 +213,7 @@ fn waiting_messages_of_a_departed_member_are_dropped() {
 }
 
 #[test]
-fn new_rates_hold_for_what_waits() {
+fn new_rates_apply_to_waiting_messages() {
     let (mut shaper, now) = (shaper(ten_messages), Instant::now());
     for client in 0..40 {
         let _ = shaper.admit(run(1, client, 1), now);

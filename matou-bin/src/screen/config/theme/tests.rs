@@ -106,7 +106,7 @@ fn styles_of_the_configuration_use_no_more_colours_than_there_are() {
 }
 
 #[test]
-fn a_light_terminal_that_says_so_gets_the_light_theme() {
+fn a_terminal_that_reports_a_light_background_gets_the_light_theme() {
     let mut hints = hints("xterm", "truecolor", false);
     hints.colorfgbg = "0;15".into();
     let auto = theme(ThemeName::Auto, Colors::True, &hints);

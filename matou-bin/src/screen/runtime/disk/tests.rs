@@ -134,7 +134,7 @@ fn leftovers_of_a_killed_client_are_removed() {
 }
 
 #[test]
-fn a_history_that_has_grown_is_shortened_whatever_its_lines_are_like() {
+fn a_grown_history_is_shortened_whatever_its_lines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history");
     write_new(&path, &format!("{}\n", "x".repeat(9_000)).repeat(100)).unwrap();

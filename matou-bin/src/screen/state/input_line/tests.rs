@@ -30,7 +30,7 @@ fn moving_and_deleting_goes_by_graphemes() {
 }
 
 #[test]
-fn a_mark_typed_behind_a_letter_joins_it() {
+fn a_combining_mark_joins_the_letter_before_it() {
     assert_eq!(after("e|x", |l| assert!(l.insert("\u{301}"))), "e\u{301}|x");
 }
 
@@ -44,7 +44,7 @@ fn words_are_those_of_unicode() {
 }
 
 #[test]
-fn killing_returns_what_was_cut() {
+fn killing_returns_the_cut_text() {
     assert_eq!(after("ab|cd", |l| assert_eq!(l.kill_to_end(), "cd")), "ab|");
     assert_eq!(after("ab|cd", |l| assert_eq!(l.kill_to_start(), "ab")), "|cd");
     assert_eq!(after("a /b-c  |d", |l| assert_eq!(l.kill_blank_word(), "/b-c  ")), "a |d");
