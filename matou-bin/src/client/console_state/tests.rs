@@ -160,3 +160,18 @@ fn help_is_one_notice_per_line() {
     assert_eq!(effects.len(), help().len());
     assert_eq!(state.on_line("/help send", false).len(), 1);
 }
+
+#[test]
+fn quit_close_and_cancel_pass_other_lines_and_nothing_else_does() {
+    let (state, _) = ConsoleState::new(true, true, None);
+    let passes = |line: &str| {
+        state.passes_others(Some(&TypedLine { text: Ok(line.into()), at_once: false }))
+    };
+    for line in ["/quit", "/exit", " /close Bea", "/cancel 7"] {
+        assert!(passes(line), "{line}");
+    }
+    for line in ["quit", "//quit", "/msg Bea /quit", "/close", "/cancel x", "/take 7", ""] {
+        assert!(!passes(line), "{line}");
+    }
+    assert!(!state.passes_others(None));
+}
