@@ -130,9 +130,9 @@ fn the_folder_can_be_changed_and_a_bad_one_is_not_taken() {
 fn a_removed_part_file_is_not_reported_as_kept() {
     let (_temporary, _folder, downloads) = folder();
     let part = downloads.begin(stamp(), 1).unwrap();
-    assert!(part.is_there());
+    assert!(part.exists());
     fs::remove_file(part.path()).unwrap();
-    assert!(!part.is_there());
+    assert!(!part.exists());
     assert!(matches!(part.finish(), Err(DownloadError::Gone { .. })));
 }
 

@@ -62,23 +62,23 @@ impl Engine {
             ExchangeOrder::Take { transfer, folder } => self.transfers.take(transfer, folder),
             ExchangeOrder::Refuse { transfer } => self.transfers.refuse(transfer),
             ExchangeOrder::Cancel { transfer } => self.transfers.cancel(transfer),
-            ExchangeOrder::Frame(frame) => self.transfers.message_came(frame, now),
+            ExchangeOrder::Frame(frame) => self.transfers.message_frame(frame, now),
             ExchangeOrder::Close => {}
         }
         self.perform(&mut OutgoingFrames::default(), now);
     }
 
     /// A frame was received on the file connection.
-    pub(super) fn file_came(&mut self, frame: FileFrame, now: Instant) {
+    pub(super) fn file_frame(&mut self, frame: FileFrame, now: Instant) {
         if let FileFrame::Data { transfer, bytes } = &frame {
-            return self.data_came(*transfer, bytes.as_slice(), now);
+            return self.data_received(*transfer, bytes.as_slice(), now);
         }
-        self.transfers.file_came(frame, now);
+        self.transfers.file_frame(frame, now);
         self.perform(&mut OutgoingFrames::default(), now);
     }
 
     /// DATA was received, or a part of it.
-    fn data_came(&mut self, transfer: u64, mut bytes: &[u8], now: Instant) {
+    fn data_received(&mut self, transfer: u64, mut bytes: &[u8], now: Instant) {
         while let Some(room) = self.data_room(transfer, bytes.len()) {
             let (part, rest) = bytes.split_at(room.len());
             room.copy_from_slice(part);
@@ -102,7 +102,7 @@ impl Engine {
 
     /// This many bytes were put where [`Self::data_room`] said.
     pub(super) fn data_filled(&mut self, transfer: u64, count: usize, now: Instant) {
-        let left = self.transfers.data_came(transfer, count, now);
+        let left = self.transfers.data_received(transfer, count, now);
         if let Some(files) = self.targets.get_mut(&transfer)
             && let Err(error) = files.filled(count, left)
         {

@@ -63,7 +63,7 @@ fn happens(pair: &mut Pair, ways: &mut Ways, side: usize, what: usize) -> bool {
         }
         3 => {
             let Some(frame) = ways.files[side].pop_front() else { return false };
-            pair.engines[side].file_came(frame, Instant::now());
+            pair.engines[side].file_frame(frame, Instant::now());
             true
         }
         _ => false,

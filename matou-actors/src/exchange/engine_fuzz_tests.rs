@@ -111,7 +111,7 @@ fn half_a_million_mutated_frames_write_nothing_outside_the_folder() {
                 } else {
                     decoded(&bytes, |frame: FileFrame| {
                         frames += 1;
-                        engine.file_came(frame, Instant::now());
+                        engine.file_frame(frame, Instant::now());
                     });
                 }
                 settle(&mut engine);

@@ -35,7 +35,7 @@ fn hostile_to(
     pair.engines[1].order(ExchangeOrder::Frame(offer));
     pair.run(ALL);
     for frame in frames {
-        pair.engines[1].file_came(frame, Instant::now());
+        pair.engines[1].file_frame(frame, Instant::now());
     }
     pair.run(ALL);
     pair
@@ -123,7 +123,7 @@ fn a_transfer_has_one_turn_however_many_frames_arrive_for_it() {
         hash: Digest([0; 32]),
     };
     for _ in 0..1000 {
-        pair.engines[0].file_came(have.clone(), Instant::now());
+        pair.engines[0].file_frame(have.clone(), Instant::now());
     }
     assert_eq!(pair.engines[0].turns(), 1);
 }
@@ -169,7 +169,7 @@ fn a_link_that_is_put_into_the_tree_while_it_is_written_is_not_followed() {
     symlink(outside.path(), growing.join("a")).unwrap();
     symlink("/etc/passwd", growing.join(".part")).unwrap();
     for frame in [entry("a/two", 1, 0, 0), data(b"y"), end(b"y")] {
-        pair.engines[1].file_came(frame, Instant::now());
+        pair.engines[1].file_frame(frame, Instant::now());
     }
     pair.run(ALL);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
@@ -188,7 +188,7 @@ fn frames_of_transfers_that_are_not_there_change_nothing() {
         pair.engines[1].order(ExchangeOrder::Frame(frame));
     }
     for frame in [entry("x", 1, 0, 0), data(b"x"), end(b"x")] {
-        pair.engines[1].file_came(frame, Instant::now());
+        pair.engines[1].file_frame(frame, Instant::now());
     }
     pair.run(ALL);
     assert!(pair.reports[1].is_empty() && pair.there().is_empty());
@@ -263,7 +263,7 @@ fn an_offer_of_unknown_size_is_checked_by_its_hash_and_is_never_a_folder() {
         pair.engines[1].order(ExchangeOrder::Frame(offer));
         let reports = pair.engines[1].take_reports();
         assert!(matches!(reports[..], [Report::Frame(MessageFrame::Refuse { .. })]), "{reports:?}");
-        pair.engines[1].file_came(entry("a", 0, 0, 0), Instant::now());
+        pair.engines[1].file_frame(entry("a", 0, 0, 0), Instant::now());
     }
 }
 

@@ -116,7 +116,7 @@ impl Pair {
                 assert!(out.is_empty(), "whole frames only");
                 while let Some(frame) = self.wire[side].pop_front() {
                     idle = false;
-                    self.engines[side].file_came(frame, Instant::now());
+                    self.engines[side].file_frame(frame, Instant::now());
                 }
             }
             if idle {

@@ -51,7 +51,7 @@ pub fn exchange(bytes: &[u8]) {
             let rest = choices.rest();
             let length = match connection % 5 {
                 0 => one::<MessageFrame>(rest, |frame| engine.order(ExchangeOrder::Frame(frame))),
-                _ => one::<FileFrame>(rest, |frame| engine.file_came(frame, Instant::now())),
+                _ => one::<FileFrame>(rest, |frame| engine.file_frame(frame, Instant::now())),
             };
             let Some(length) = length else { break };
             settle(&mut engine);

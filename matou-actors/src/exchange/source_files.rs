@@ -187,7 +187,7 @@ impl Current {
         self.begin_at(from);
         let read = out.push_data(transfer, count, |room| {
             self.file.read_exact_at(room, from)?;
-            self.yielding.give_way();
+            self.yielding.yield_core();
             self.hasher.update(room);
             Ok::<_, io::Error>(())
         });

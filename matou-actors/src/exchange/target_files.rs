@@ -254,7 +254,7 @@ impl Growing {
         let count = std::mem::take(&mut self.pending_count);
         let pending = self.pending.get(..count).unwrap_or_default();
         self.file.write_all(pending)?;
-        self.yielding.give_way();
+        self.yielding.yield_core();
         self.hasher.update(pending);
         Ok(())
     }

@@ -165,7 +165,7 @@ impl<C> Transfers<C> {
     }
 
     /// This many bytes of expected DATA were received; returns how many are still to come.
-    pub(super) fn data_came(&mut self, transfer: u64, count: usize, now: Instant) -> u64 {
+    pub(super) fn data_received(&mut self, transfer: u64, count: usize, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.start);
         let Some(of) = self.receiving.get_mut(&transfer) else { return 0 };
         let left = of.transfer.filled(count);

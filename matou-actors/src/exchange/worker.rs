@@ -192,7 +192,7 @@ impl Worker {
                 Err(error) => return Err(error.into()),
             };
             turn += read;
-            self.yielding.give_way();
+            self.yielding.yield_core();
             let was_all = read < buffer.len();
             let mut encrypted = buffer.get(..read).unwrap_or_default();
             while !encrypted.is_empty() {
@@ -266,7 +266,7 @@ impl Worker {
         })?;
         if let Some((frame, length)) = frame {
             self.plain.advance(length);
-            self.engine.file_came(frame, now);
+            self.engine.file_frame(frame, now);
         }
         Ok(taken)
     }
@@ -279,7 +279,7 @@ impl Worker {
                 match self.stream.tls.write_tls(&mut &self.stream.socket) {
                     Ok(written) => {
                         turn += written;
-                        self.yielding.give_way();
+                        self.yielding.yield_core();
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.socket_full = true;
@@ -302,7 +302,7 @@ impl Worker {
             if !self.engine.work(self.most_data(), &mut self.out, now) {
                 return Ok(());
             }
-            self.yielding.give_way();
+            self.yielding.yield_core();
             if self.out.len() == 0 {
                 // It hashed, which takes time as well.
                 turn += READ_TURN / 16;

@@ -21,16 +21,16 @@ pub(super) struct Yielding {
 
 impl Yielding {
     /// Yields to the threads that wait for this core, unless that took long a moment ago.
-    pub(super) fn give_way(&self) {
-        self.give_way_by(Instant::now, thread::yield_now);
+    pub(super) fn yield_core(&self) {
+        self.yield_core_by(Instant::now, thread::yield_now);
     }
 
-    fn give_way_by(&self, mut now: impl FnMut() -> Instant, give_way: impl FnOnce()) {
+    fn yield_core_by(&self, mut now: impl FnMut() -> Instant, yield_core: impl FnOnce()) {
         let before = now();
         if self.paused_until.get().is_some_and(|until| before < until) {
             return;
         }
-        give_way();
+        yield_core();
         let after = now();
         let waited = after.saturating_duration_since(before);
         self.paused_until.set((waited > SHORT).then(|| after + waited * PAUSE));
@@ -50,7 +50,7 @@ mod tests {
         let mut given = Duration::ZERO;
         while time.get() < start + Duration::from_secs(1) {
             time.set(time.get() + PIECE);
-            yielding.give_way_by(
+            yielding.yield_core_by(
                 || time.get(),
                 || {
                     time.set(time.get() + SLICE);
@@ -68,7 +68,7 @@ mod tests {
         let (time, yielding) = (Cell::new(Instant::now()), Yielding::default());
         let mut times = 0;
         for _ in 0..100 {
-            yielding.give_way_by(
+            yielding.yield_core_by(
                 || time.get(),
                 || {
                     times += 1;

@@ -357,7 +357,7 @@ fn finish(part: PartFile, size: u64) -> Verdict {
 fn cut(error: &MoveError, part: &PartFile, bytes: u64, size: u64) -> Verdict {
     let path = part.path();
     let path = path.display();
-    let kept = if !part.is_there() {
+    let kept = if !part.exists() {
         format!("{path} was removed meanwhile")
     } else if bytes == 0 && part.remove().is_ok() {
         format!("no bytes had arrived, so {path} was removed")

@@ -218,7 +218,7 @@ impl PartFile {
     }
 
     /// Whether the file is still where [`PartFile::path`] says.
-    pub fn is_there(&self) -> bool {
+    pub fn exists(&self) -> bool {
         self.check_place().is_ok()
     }
 

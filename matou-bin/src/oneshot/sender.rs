@@ -98,7 +98,7 @@ impl Sender {
         name.folded() == self.to.folded()
     }
 
-    fn came(&mut self, name: &Username) -> Vec<TaskEffect> {
+    fn joined(&mut self, name: &Username) -> Vec<TaskEffect> {
         if self.stage != SendStage::Alone || !self.is_recipient(name) {
             return Vec::new();
         }
@@ -188,7 +188,7 @@ impl Task for Sender {
                 let to = &self.to;
                 vec![TaskEffect::Say(format!("joined {server} as {username}; looking for {to}"))]
             }
-            Event::Joined { username, .. } => self.came(username),
+            Event::Joined { username, .. } => self.joined(username),
             Event::PrivateState { with, state } if self.is_recipient(with) => match state {
                 RequestState::Asked => {
                     vec![TaskEffect::Say(format!("{with} is here; waiting for them to accept"))]

@@ -30,13 +30,13 @@ pub(super) fn check_files(
     };
     async move {
         match paths {
-            Some((path, or, several)) => ask_disk(path, or, several, handles).await,
+            Some((path, or, several)) => choose_files(path, or, several, handles).await,
             None => Vec::new(),
         }
     }
 }
 
-async fn ask_disk(
+async fn choose_files(
     path: PathBuf,
     or: Vec<PathBuf>,
     several: Vec<PathBuf>,
@@ -63,10 +63,10 @@ async fn ask_disk(
 /// `several` if there is something at each of them.
 fn meant(path: PathBuf, or: Vec<PathBuf>, several: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
     let one = first_present(path, or);
-    if is_there(&one) {
+    if exists(&one) {
         return Ok(vec![one]);
     }
-    let (present, missing): (Vec<_>, Vec<_>) = several.iter().partition(|path| is_there(path));
+    let (present, missing): (Vec<_>, Vec<_>) = several.iter().partition(|path| exists(path));
     match missing.first() {
         // As likely it is one path that is mistyped.
         _ if present.is_empty() => Ok(vec![one]),
@@ -81,11 +81,11 @@ fn meant(path: PathBuf, or: Vec<PathBuf>, several: Vec<PathBuf>) -> Result<Vec<P
 /// what a terminal or a shell would have meant, when there is nothing at any of them.
 pub(crate) fn first_present(path: PathBuf, or: Vec<PathBuf>) -> PathBuf {
     let last = or.last().cloned();
-    let found = std::iter::once(path.clone()).chain(or).find(|path| is_there(path));
+    let found = std::iter::once(path.clone()).chain(or).find(|path| exists(path));
     found.or(last).unwrap_or(path)
 }
 
-fn is_there(path: &Path) -> bool {
+fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 

@@ -23,7 +23,7 @@ impl Peers {
         match command {
             Command::Tell { to, text } => return self.deliver_text(&to, text, at),
             Command::Close(name) => return self.close(&name),
-            Command::Typing { to, active } => self.say_typing(&to, active),
+            Command::Typing { to, active } => self.send_typing(&to, active),
             Command::Send { to, path, .. } => match checked {
                 Some(Ok(file)) => self.deliver_file(&to, path, file, at),
                 Some(Err(message)) => self.error(ErrorCode::File, message),

@@ -38,7 +38,7 @@ impl Peers {
     }
 
     /// A session that is open says it; nothing is kept for a later one.
-    pub(super) fn say_typing(&mut self, to: &Username, active: bool) {
+    pub(super) fn send_typing(&mut self, to: &Username, active: bool) {
         let with = self.conversation(&to.folded());
         let session = with.and_then(|with| with.sessions().first().copied());
         self.command(session, SessionCommand::Typing(active));

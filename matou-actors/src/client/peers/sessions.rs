@@ -108,7 +108,7 @@ impl Peers {
             SessionEvent::Met(report) => self.meeting_over(session, &report),
             SessionEvent::Diagnosed(evidence) => self.diagnosed(session, &evidence),
             SessionEvent::Up { peer } => self.session_up(session, peer, at),
-            SessionEvent::Texts(texts) => self.texts_came(session, texts, at),
+            SessionEvent::Texts(texts) => self.texts_received(session, texts, at),
             SessionEvent::Sent { text, id } => self.text_sent(session, text, id, at),
             SessionEvent::Typing(active) => self.peer_typing(session, active),
             SessionEvent::Confirmed(ids) => self.texts_confirmed(session, ids),
@@ -189,7 +189,12 @@ impl Peers {
         }
     }
 
-    fn texts_came(&mut self, session: SessionNumber, texts: Vec<MessageText>, at: &Situation<'_>) {
+    fn texts_received(
+        &mut self,
+        session: SessionNumber,
+        texts: Vec<MessageText>,
+        at: &Situation<'_>,
+    ) {
         let live = self.sessions.get(&session).filter(|live| !live.closed);
         let (Some(live), Some(me)) = (live, at.me.cloned()) else { return };
         let from = live.peer.clone();

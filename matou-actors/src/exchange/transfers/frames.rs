@@ -15,7 +15,7 @@ const UNKNOWN: i64 = -1;
 
 impl<C> Transfers<C> {
     /// A frame was received on the message connection.
-    pub(in crate::exchange) fn message_came(&mut self, frame: MessageFrame, now: Instant) {
+    pub(in crate::exchange) fn message_frame(&mut self, frame: MessageFrame, now: Instant) {
         match frame {
             MessageFrame::Offer { transfer, kind, name, size, files, modified } => {
                 let size = (size != UNKNOWN).then(|| u64::try_from(size)).transpose();
@@ -103,7 +103,7 @@ impl<C> Transfers<C> {
 
     /// A frame other than DATA was received on the file connection; for a transfer that is over it
     /// is ignored.
-    pub(in crate::exchange) fn file_came(&mut self, frame: FileFrame, now: Instant) {
+    pub(in crate::exchange) fn file_frame(&mut self, frame: FileFrame, now: Instant) {
         match frame {
             FileFrame::Entry { transfer, path, size, modified, flags, offset } => {
                 let start = EntryStart { path, size, modified, flags, offset };

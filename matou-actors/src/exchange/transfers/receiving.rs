@@ -278,7 +278,7 @@ impl Receiving {
             }
             ReceivingState::Growing(growing) => {
                 let there = growing.skipped.unwrap_or_else(|| finish(&blake3::Hasher::new()));
-                self.entry_came(&growing, there, hash)
+                self.entry_received(&growing, there, hash)
             }
             state => {
                 self.state = state;
@@ -321,7 +321,7 @@ impl Receiving {
                 Ok(ReceivingStep::Nothing)
             }
             (ReceivingState::Flushing(growing, hash), _, TargetDone::Hashed(there)) => {
-                self.entry_came(&growing, there, hash)
+                self.entry_received(&growing, there, hash)
             }
             (ReceivingState::Placing(hash), ..) => Ok(self.entry_placed(hash)),
             (ReceivingState::Completing(hash), _, TargetDone::Complete(path)) => {
@@ -359,7 +359,7 @@ impl Receiving {
     }
 
     /// All bytes of an entry are here, and have the hash `there`; they were sent with `hash`.
-    fn entry_came(
+    fn entry_received(
         &mut self,
         entry: &Growing,
         there: Digest,

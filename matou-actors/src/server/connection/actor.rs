@@ -157,7 +157,7 @@ impl Connection {
             return self.close(&Reason::BadTicket, ctx);
         };
         if ticket == Ticket::NONE {
-            self.say_where(ctx);
+            self.report_outside_address(ctx);
             return self.close(&Reason::Observed, ctx);
         }
         let route = self.route();
@@ -169,7 +169,7 @@ impl Connection {
     }
 
     /// HERE.
-    fn say_where(&mut self, ctx: &mut Context<Self>) {
+    fn report_outside_address(&mut self, ctx: &mut Context<Self>) {
         if let Some(seen) = Endpoint::new(self.peer) {
             self.shared.meters.sent(Kind::HERE, 1);
             self.send_frame(&v2::ServerFrame::Here { seen }, ctx);
@@ -297,7 +297,7 @@ impl Handler<ConnectionOrder> for Connection {
                     connection.close(&Reason::Observed, ctx);
                 };
                 self.deadlines.set(Deadline::Join, ctx.run_later(MEETING_LIFETIME, over));
-                self.say_where(ctx);
+                self.report_outside_address(ctx);
                 self.resume();
             }
             ConnectionOrder::ApplyLimits => {

@@ -80,7 +80,7 @@ impl ShardContext {
     }
 
     /// A connection ended before it began.
-    pub(crate) fn turned_away(&self, id: ConnectionId, peer: SocketAddr) {
+    pub(crate) fn ended_before_start(&self, id: ConnectionId, peer: SocketAddr) {
         // Cannot flood: once for each accepted connection.
         self.uplinks.listener.do_send(Lifecycle::Ended { id, peer, joined: false });
     }

@@ -78,7 +78,7 @@ struct Said {
 
 impl Said {
     /// Whether `request` can be part of the same run.
-    fn goes_on_with(&self, request: &ClientRequest) -> bool {
+    fn continues_with(&self, request: &ClientRequest) -> bool {
         self.texts.is_empty()
             || matches!(request, ClientRequest::Say { action, .. } if *action == self.action)
     }
@@ -183,7 +183,7 @@ impl Inbound {
                 }
                 Ok(None) | Err(_) => break Next::NeedMore,
             };
-            if !said.goes_on_with(&request) {
+            if !said.continues_with(&request) {
                 // Earlier messages go first; this frame is decoded again after them.
                 break Next::NeedMore;
             }

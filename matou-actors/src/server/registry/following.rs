@@ -84,7 +84,7 @@ impl Registry {
                 self.refuse(&pending, Refused::Taken);
             }
             NodeEvent::Left(member) => {
-                self.taken_out(member, ConnectionOrder::Close(Reason::CutOff));
+                self.remove_member(member, ConnectionOrder::Close(Reason::CutOff));
             }
             NodeEvent::Expelled => {
                 warn!(self.logger, "the other nodes expelled this one";
@@ -129,7 +129,7 @@ impl Registry {
         replaces: Option<MemberId>,
     ) {
         if let Some(replaced) = replaces {
-            self.taken_out(replaced, ConnectionOrder::TakenOver);
+            self.remove_member(replaced, ConnectionOrder::TakenOver);
         }
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let (place, addresses) = match self.take_pending(member) {
@@ -144,7 +144,7 @@ impl Registry {
     }
 
     /// A member is not here any more; its connection, if it is one of this process, gets `order`.
-    fn taken_out(&mut self, member: MemberId, order: ConnectionOrder) {
+    fn remove_member(&mut self, member: MemberId, order: ConnectionOrder) {
         let Some(left) = self.directory.leave(member, Moment::now()) else { return };
         self.broker.do_send(ToBroker::Forget { id: member });
         if let Some(route) = left.route() {

@@ -241,7 +241,7 @@ impl Handler<Accept> for Shard {
     fn handle(&mut self, Accept { id, accepted, peer, hold }: Accept, _: &mut Context<Self>) {
         let Some(shared) = &self.shared else { return };
         if self.quiet {
-            shared.turned_away(id, peer);
+            shared.ended_before_start(id, peer);
             return;
         }
         match Connection::start(Rc::clone(shared), id, accepted, peer, hold) {
@@ -254,7 +254,7 @@ impl Handler<Accept> for Shard {
             Err(error) => {
                 warn!(self.uplinks.logger, "connection not set up";
                     "peer" => %peer, "reason" => %error);
-                shared.turned_away(id, peer);
+                shared.ended_before_start(id, peer);
             }
         }
     }

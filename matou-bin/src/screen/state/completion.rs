@@ -63,7 +63,7 @@ impl Completion {
     }
 
     /// Whether `line` is still as the completion left it.
-    pub(crate) fn goes_on(&self, line: &InputLine) -> bool {
+    pub(crate) fn continues(&self, line: &InputLine) -> bool {
         self.line == line.text() && self.range.end == line.cursor()
     }
 
@@ -235,9 +235,9 @@ mod tests {
         assert_eq!(line.text(), "hi alan ");
         completion.turn(&mut line, true);
         assert_eq!(line.text(), "hi alice ");
-        assert!(completion.goes_on(&line));
+        assert!(completion.continues(&line));
         line.insert("x");
-        assert!(!completion.goes_on(&line));
+        assert!(!completion.continues(&line));
         assert!(Completion::start(&mut line, 0..0, Vec::new(), true).is_none());
     }
 

@@ -75,7 +75,7 @@ impl Entry {
     }
 
     /// Whether it raises the unread count of its tab.
-    pub(crate) fn is_said(&self) -> bool {
+    pub(crate) fn is_message(&self) -> bool {
         matches!(self.body, Body::Said { kind: Said::Other | Said::Mention, .. })
     }
 }

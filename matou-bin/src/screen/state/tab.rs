@@ -121,7 +121,7 @@ impl Tab {
     pub(crate) fn push(&mut self, entry: Entry, seen: bool, urgent: bool) {
         if !seen {
             self.buffer.mark_unread();
-            self.unread += usize::from(entry.is_said() || urgent);
+            self.unread += usize::from(entry.is_message() || urgent);
             self.urgent |= urgent;
         }
         self.buffer.push(entry);

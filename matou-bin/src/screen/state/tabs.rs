@@ -58,7 +58,7 @@ impl App {
 
     /// Closes a private tab: the oldest of those with the least activity.
     fn drop_a_tab(&mut self) {
-        let goes_on = |tab: &Tab| {
+        let activity = |tab: &Tab| {
             let open = matches!(tab.session, PrivateState::Open(_));
             (
                 open,
@@ -69,7 +69,7 @@ impl App {
         };
         let others = self.tabs.iter().enumerate();
         let others = others.filter(|(index, tab)| tab.peer().is_some() && *index != self.active);
-        if let Some((index, tab)) = others.min_by_key(|(index, tab)| (goes_on(tab), *index)) {
+        if let Some((index, tab)) = others.min_by_key(|(index, tab)| (activity(tab), *index)) {
             if let (Some(peer), PrivateState::Open(_)) = (tab.peer(), tab.session) {
                 self.untabbed.insert(peer.folded(), tab.session);
             }

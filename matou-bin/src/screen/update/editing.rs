@@ -168,7 +168,7 @@ impl App {
         let Some(tab) = self.tabs.get_mut(self.active) else {
             return;
         };
-        if let Some(completion) = self.completion.as_mut().filter(|c| c.goes_on(&tab.input)) {
+        if let Some(completion) = self.completion.as_mut().filter(|c| c.continues(&tab.input)) {
             completion.turn(&mut tab.input, back);
             return;
         }

@@ -18,13 +18,13 @@ use crate::screen::state::transfers::{TransferRow, TransferStage};
 impl App {
     /// Handles an event of file transfers.
     pub(super) fn file(&mut self, event: Event) {
-        self.take_in(event);
+        self.apply_event(event);
         if self.is_transfers() && self.transfers.selected.is_none() {
             self.transfers.choose();
         }
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn apply_event(&mut self, event: Event) {
         match event {
             Event::FileOffered { id, from, name, entries, size, address, free } => {
                 let what = describe_offer(name.as_deref(), entries);

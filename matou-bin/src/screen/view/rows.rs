@@ -198,9 +198,9 @@ impl Pane<'_> {
     /// The text with matches of the search, else the user's own name, highlighted.
     fn push_text(&self, row: &mut Row, text: &str, entry: &Entry, id: EntryId, style: Style) {
         // Text of others is one piece, with its own direction.
-        let is_said = matches!(entry.body, Body::Said { .. });
-        let right_to_left = is_said && has_right_to_left(text);
-        let text = if is_said { Cow::Borrowed(text) } else { sentence(text) };
+        let is_message = matches!(entry.body, Body::Said { .. });
+        let right_to_left = is_message && has_right_to_left(text);
+        let text = if is_message { Cow::Borrowed(text) } else { sentence(text) };
         let isolate = |row: &mut Row, sign: &'static str, style| {
             if right_to_left {
                 row.push(sign, style);

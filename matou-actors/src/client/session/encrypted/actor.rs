@@ -10,7 +10,7 @@ use super::delivery::Delivery;
 use super::examination::{Conclusion, Examination};
 use super::files::{EncryptedFiles, ReportOutcome};
 use super::incoming::IncomingFrames;
-use super::message_connection::{Came, drive, read};
+use super::message_connection::{ReceivedFrames, drive, read};
 use super::setup::{EncryptedSetup, MeetingSetup};
 use crate::client::connection::frames::Frames;
 use crate::client::doctor::Evidence;
@@ -372,10 +372,14 @@ impl Handler<ExchangeReport> for EncryptedSession {
     }
 }
 
-impl Handler<Came> for EncryptedSession {
+impl Handler<ReceivedFrames> for EncryptedSession {
     type Result = ResponseFuture<Option<String>>;
 
-    fn handle(&mut self, Came(frames): Came, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        ReceivedFrames(frames): ReceivedFrames,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         self.turn(ctx, |session, _| session.receive(frames))
     }
 }

@@ -16,12 +16,12 @@ use crate::protocol::v2::MessageFrame;
 /// peer's side is over, if it is: it ended the session, or broke the protocol.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<String>")]
-pub(super) struct Came(pub(super) Vec<MessageFrame>);
+pub(super) struct ReceivedFrames(pub(super) Vec<MessageFrame>);
 
 /// Hands frames to the session until either side ends; returns why.
 pub(super) async fn read(
     mut input: Frames<impl AsyncRead + Unpin, MessageFrame>,
-    session: Recipient<Came>,
+    session: Recipient<ReceivedFrames>,
 ) -> String {
     loop {
         let frames = match input.next().await {
@@ -36,7 +36,7 @@ pub(super) async fn read(
                 return format!("the other side breaks the protocol: {error}");
             }
         };
-        match session.send(Came(frames)).await {
+        match session.send(ReceivedFrames(frames)).await {
             Ok(None) => {}
             Ok(Some(end)) => return end,
             Err(_) => return "the client has closed".into(),

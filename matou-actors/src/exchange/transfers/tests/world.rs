@@ -181,13 +181,13 @@ impl World {
         match action / 2 {
             0 if side.messages.front().is_some_and(|(at, _)| *at <= now) => {
                 let (_, frame) = side.messages.pop_front().unwrap();
-                side.transfers.message_came(frame, now);
+                side.transfers.message_frame(frame, now);
             }
             1 if side.frames.front().is_some_and(|(at, _)| *at <= now) => {
                 let (_, frame) = side.frames.pop_front().unwrap();
                 match frame {
                     FileFrame::Data { transfer, bytes } => self.take(index, transfer, &bytes),
-                    frame => side.transfers.file_came(frame, now),
+                    frame => side.transfers.file_frame(frame, now),
                 }
             }
             2 if side.transfers.has_work() => drop(side.transfers.work(MAX_DATA, now)),
@@ -201,7 +201,7 @@ impl World {
         let (side, bytes) = (&mut self.sides[index], bytes.as_slice());
         if side.transfers.takes_data(transfer, bytes.len()) {
             side.targets.get_mut(&transfer).unwrap().growing.extend_from_slice(bytes);
-            side.transfers.data_came(transfer, bytes.len(), self.now);
+            side.transfers.data_received(transfer, bytes.len(), self.now);
         }
     }
 
