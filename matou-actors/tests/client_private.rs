@@ -123,7 +123,7 @@ async fn unsolicited_tuples_are_ignored() {
         &ann.name,
         &ServerFrame::PeerListening { who: who.clone(), address: LOCALHOST, ports },
     );
-    // Frames are handled in order: once this one is reported the others were dealt with.
+    // Frames are handled in order: once this one is reported the others were handled.
     room.inject(&ann.name, &ServerFrame::Message { from: who, text: text("done") });
     ann.expect("done", |event| matches!(event, Event::Message { .. })).await;
     ann.send(Command::Quit).await;

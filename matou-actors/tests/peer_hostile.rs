@@ -1,5 +1,5 @@
-//! A peer of revision 2 that the test plays itself, frame by frame over real TLS: whatever it sends,
-//! the user reads a reason, and the room and other sessions go on.
+//! A peer of revision 2 that the test plays itself, frame by frame over real TLS: whatever it
+//! sends, the user reads a reason, and the room and other sessions continue.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 mod support;

@@ -1,5 +1,5 @@
-//! A server of revision 2 that the test plays itself: it puts itself in the place of a peer, answers
-//! for others, and sends a client to addresses that are none of its business.
+//! A server of revision 2 that the test plays itself: it impersonates a peer, answers for others,
+//! and sends a client to addresses that are none of its business.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 mod support;
@@ -118,7 +118,7 @@ impl Liar {
         self.link.send(&ServerFrame::Answered { session, answer });
     }
 
-    /// Ann has dealt with everything that was sent before.
+    /// Ann has handled everything sent before.
     fn settled(&mut self, words: &str) {
         self.link.send(&ServerFrame::Said {
             sequence: 0,
@@ -236,7 +236,7 @@ fn a_server_that_names_its_own_key_for_a_new_person_shows_in_the_words_that_are_
     let event = liar.victim.expect("words", |event| matches!(event, Event::Verification { .. }));
     let shown = format!("{event:?}");
     let words = |key: &PublicKey| verification_words(key, &bob.public_key()).join(" ");
-    // What bob sees, whom the server gives its own key as well.
+    // Bob's view, to whom the server gives its own key as well.
     let at_bob = words(&own);
     let at_ann = verification_words(&liar.victim.key, &own).join(" ");
     assert!(shown.contains(&at_ann) && at_ann != at_bob, "{shown}");

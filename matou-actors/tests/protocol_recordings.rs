@@ -13,7 +13,7 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
-/// The packets that `from` sent on the connection of this name; of everybody else without it.
+/// The packets that `from` sent on the connection of this name; without it those of all others.
 fn sent(connection: &str, from: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
     let all: Value = serde_json::from_str(include_str!("../../tests/data/original.json")).unwrap();
     let all = all.as_array().unwrap();

@@ -74,7 +74,7 @@ fn headers() -> impl Strategy<Value = FileHeader> {
     any::<u64>().prop_map(|size| FileHeader::new(size >> 1).unwrap())
 }
 
-/// The bytes of `frames`, each written behind the other by the codec.
+/// The bytes of `frames`, written one after the other by the codec.
 fn glued<F: Encode + Decode + Clone>(frames: &[F]) -> BytesMut {
     let mut codec = Codec::<F, F>::default();
     let mut bytes = BytesMut::new();
@@ -97,7 +97,7 @@ fn is_cut_anywhere<F: Encode + Decode + PartialEq + Debug>(frame: &F) -> Result<
     Ok(())
 }
 
-/// Frames that come in pieces of any size leave the codec as they went in, and nothing is left.
+/// Frames in pieces of any size leave the codec unchanged, and nothing is left.
 fn survives_pieces<F: Encode + Decode + Clone + PartialEq + Debug>(
     frames: &[F],
     pieces: &[usize],

@@ -70,7 +70,7 @@ fn cut_anywhere<F: Encode + Decode + PartialEq + Debug>(frames: &[F]) {
     assert!(rest.is_empty());
 }
 
-/// What comes in is a frame, a violation or a beginning, and never takes more than there is.
+/// Any input is a frame, a violation or a beginning, and no more is consumed than there is.
 fn any_bytes<F: Decode + Debug>(bytes: &[u8]) {
     if let Ok(Some((_, length))) = F::decode(bytes) {
         assert!((4..=bytes.len()).contains(&length));

@@ -190,8 +190,8 @@ fn an_unknown_type_is_refused_at_its_type() {
 }
 
 proptest! {
-    /// Nothing that comes in makes a decoder fail otherwise than by an error, take more bytes
-    /// than there are, or ask for more than one frame's worth of them.
+    /// No input makes a decoder fail otherwise than by an error, consume more bytes than there are,
+    /// or ask for more than one frame's worth of them.
     #[test]
     fn any_bytes_are_a_frame_a_violation_or_a_short_beginning(
         bytes in proptest::collection::vec(any::<u8>(), 0..700),

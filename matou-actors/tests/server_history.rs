@@ -1,4 +1,4 @@
-//! What was said before, for those who come later or come back to a running server.
+//! Earlier messages, for newcomers and returning clients of a running server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 mod support;
@@ -36,7 +36,7 @@ fn past(client: &mut Encrypted) -> (Vec<u32>, u64) {
     }
 }
 
-/// What comes behind WELCOME and PRESENT.
+/// The frames after WELCOME and PRESENT.
 fn welcome(client: &mut Encrypted, called: &str, last_sequence: u64) {
     client.hello_after(called, last_sequence);
     let ServerFrame::Welcome { present, .. } = client.receive() else { panic!("no WELCOME") };
@@ -94,7 +94,7 @@ fn older_messages_are_asked_for() {
     assert_eq!(past(&mut ann).0, (100..600).collect::<Vec<_>>());
     ann.send(&ClientFrame::History { before: 102, count: 1 });
     assert_eq!(past(&mut ann).0, [] as [u32; 0]);
-    // The connection goes on.
+    // The connection continues.
     say(&mut ann, 600..601);
 }
 

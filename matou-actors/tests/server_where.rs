@@ -1,4 +1,5 @@
-//! Connections from private ports at a running server: where they come from, and who hears of it.
+//! Connections from private ports at a running server: their outside addresses, and who learns
+//! them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail where it likes.
 
 mod support;

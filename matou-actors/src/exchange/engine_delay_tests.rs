@@ -21,7 +21,7 @@ const MOST_ON_THE_WAY: usize = 20;
 /// More steps than any run needs.
 const MOST_STEPS: usize = 100_000;
 
-/// What is on its way to each side; the two connections know nothing of each other.
+/// In flight to each side; the two connections are independent.
 #[derive(Default)]
 struct Ways {
     messages: [VecDeque<MessageFrame>; 2],
@@ -70,7 +70,7 @@ fn happens(pair: &mut Pair, ways: &mut Ways, side: usize, what: usize) -> bool {
     }
 }
 
-/// Lets something happen, whatever it is; false if nothing can.
+/// Performs one possible step, chosen at random; false if there is none.
 fn step(pair: &mut Pair, ways: &mut Ways, random: &mut Rng) -> bool {
     let first = random.usize(..8);
     (first..first + 8).any(|choice| happens(pair, ways, choice % 2, choice / 2 % 4))
@@ -85,7 +85,7 @@ fn offers(pair: &mut Pair, sources: &[PathBuf]) {
     }
 }
 
-/// Everything is lost that was on its way, and both begin again with what is on their disks.
+/// Everything in flight is lost, and both begin again with their disks as they are.
 fn lose(mut pair: Pair, ways: &mut Ways, sources: &[PathBuf]) -> Pair {
     for side in 0..2 {
         pair.engines[side].lost("the connection was cut");

@@ -14,7 +14,7 @@ use crate::protocol::v2::{
     UnixMillis,
 };
 
-/// What a hostile sender offers, and the frames behind it.
+/// A hostile offer, and the frames after it.
 fn hostile(kind: OfferKind, size: i64, files: u32, frames: Vec<FileFrame>) -> Pair {
     hostile_to(Pair::new(), (kind, size, files), frames)
 }

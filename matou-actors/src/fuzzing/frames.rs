@@ -15,7 +15,7 @@ pub fn client_frames(bytes: &[u8]) {
 
 /// A server's bytes, read by a client.
 pub fn server_frames(bytes: &[u8]) {
-    // An IPv4-mapped address may come in 16 bytes and goes out in 4.
+    // An IPv4-mapped address may be read from 16 bytes and is written as 4.
     stream::<ServerFrame>(bytes, MAX_FRAME, false);
 }
 
@@ -29,8 +29,8 @@ pub fn file_headers(bytes: &[u8]) {
     stream::<FileHeader>(bytes, MAX_FRAME, true);
 }
 
-/// The four dialects of revision 2. What stands behind the last known field is ignored, so that a
-/// frame may be written shorter than it was read.
+/// The four dialects of revision 2. Bytes after the last known field are ignored, so that a frame
+/// may be written shorter than it was read.
 pub fn frames_v2(bytes: &[u8]) {
     stream::<v2::ClientFrame>(bytes, v2::MAX_FRAME, false);
     stream::<v2::ServerFrame>(bytes, v2::MAX_FRAME, false);

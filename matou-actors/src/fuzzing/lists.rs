@@ -1,4 +1,4 @@
-//! The files of known keys, which users may edit, and what names a server.
+//! The files of known keys, which users may edit, and server names.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
@@ -7,7 +7,7 @@ use crate::protocol::Username;
 use crate::protocol::v2::PublicKey;
 use crate::trust::{Fingerprint, Identity, KnownPeople, KnownServers};
 
-/// What is read from them can be written and read again, with the same meaning.
+/// Their entries can be written and read again, with the same meaning.
 pub fn key_lists(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let name = Username::parse("ann").unwrap();

@@ -1,6 +1,6 @@
-//! What fuzzers, and a test with random bytes, run: the codecs and the server's pure state, each
-//! against a naive model of what it should do. Every function here takes any bytes and panics
-//! when the promise that it checks is broken.
+//! The code under fuzzing, also run by a test with random bytes: the codecs and the server's pure
+//! state, each against a naive model. Every function here takes any bytes and panics when the
+//! promise that it checks is broken.
 //!
 //! Compiled for tests and with the feature `fuzzing` only.
 

@@ -182,7 +182,7 @@ fn a_key_that_is_read_from_a_file_can_be_written_and_read_again() {
     run(WALKS, key_files, |rng, bytes| mutated(&[pem.as_bytes().to_vec()], rng, bytes));
 }
 
-/// What fuzzers found, which has been mended.
+/// Crashes that fuzzers found and that are fixed.
 #[test]
 fn former_crashes_of_the_fuzz_targets_stay_fixed() {
     part_names(include_bytes!("../../../fuzz/corpus/part_names/blank_name"));

@@ -13,7 +13,7 @@ use super::password::EXPORTER_LABEL;
 /// The name under which the secret is logged (draft-ietf-tls-keylogfile).
 const SECRET: &str = "EXPORTER_SECRET";
 
-/// What the exporter of one connection gives for a password.
+/// The exporter output of one connection for a password.
 pub(crate) type Exported = Zeroizing<[u8; 32]>;
 
 /// Where the exporter of the handshake that was processed last is found. For one event loop: its
@@ -22,7 +22,7 @@ pub(crate) type Exported = Zeroizing<[u8; 32]>;
 pub(crate) struct ExporterSlot(Mutex<Option<Exported>>);
 
 impl ExporterSlot {
-    /// The exporter, if the handshake has come that far since this was called last.
+    /// The exporter, if the handshake has got that far since the last call.
     pub(crate) fn take(&self) -> Option<Exported> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -55,14 +55,14 @@ impl Identity {
         Self::from_pair(&pair)
     }
 
-    /// The key pair as PKCS#8 PEM, to be kept from everybody else.
+    /// The key pair as PKCS#8 PEM, to be kept secret.
     pub fn to_pem(&self) -> Zeroizing<String> {
         let block = pem::Pem::new(LABEL, self.private.as_slice());
         let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         Zeroizing::new(pem::encode_config(&block, config))
     }
 
-    /// The half that everybody may know.
+    /// The public half.
     pub fn public_key(&self) -> PublicKey {
         self.public
     }

@@ -7,11 +7,11 @@ use crate::protocol::{FoldedName, Username};
 
 /// The most people; of those whose key was never compared the oldest are forgotten first.
 const MOST: usize = 10_000;
-/// What stands before the date of a comparison.
+/// The word before the date of a comparison.
 const COMPARED: &str = "compared";
 
 /// One line for each person: `SERVER NAME KEY DATE [compared DATE]`, with the fingerprints of the
-/// server's and the person's key. What is not understood is kept as it is.
+/// server's and the person's key. Other lines are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownPeople {
     lines: Vec<Line>,
@@ -42,12 +42,12 @@ impl KnownPeople {
         Self { lines: text.lines().map(Line::parse).collect() }
     }
 
-    /// Who has that name on the server with that fingerprint. The last line counts.
+    /// The person of that name on the server with that fingerprint. The last line counts.
     pub fn get(&self, server: &str, name: &FoldedName) -> Option<&Person> {
         self.lines.iter().rev().find_map(|line| line.person_at(server, name))
     }
 
-    /// Everybody on that server.
+    /// All persons on that server.
     pub fn on<'a>(&'a self, server: &'a str) -> impl Iterator<Item = &'a Person> {
         self.lines.iter().filter_map(move |line| match line {
             Line::Person { server: at, person } if at == server => Some(person),
@@ -67,7 +67,7 @@ impl KnownPeople {
         }
     }
 
-    /// Forgets everybody of that name, on all servers; how many there were.
+    /// Forgets all persons of that name, on all servers; returns how many there were.
     pub fn forget(&mut self, name: &FoldedName) -> usize {
         let before = self.lines.len();
         let is_of = |line: &Line| matches!(line, Line::Person { person, .. } if person.name.folded() == *name);

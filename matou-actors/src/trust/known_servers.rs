@@ -7,7 +7,7 @@ use super::public_key::Fingerprint;
 /// The most entries: more than a user knows, and no file without end.
 const MOST: usize = 10_000;
 
-/// One line for each server: `HOST:PORT SHA256:... DATE`. What is not understood is kept as it is.
+/// One line for each server: `HOST:PORT SHA256:... DATE`. Other lines are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownServers {
     lines: Vec<Line>,

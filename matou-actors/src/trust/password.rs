@@ -1,4 +1,4 @@
-//! Proving that one knows the server's password, without telling it.
+//! Proves knowledge of the server's password without revealing it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::protocol::v2::PublicKey;
 /// empty.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-matou-password";
 
-/// What stands before the password in what is hashed.
+/// The prefix of the password in the hash.
 const PREFIX: &[u8] = b"matou password";
 
 /// The password of one server, as the key of its proofs.

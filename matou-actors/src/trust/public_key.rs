@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::v2::PublicKey;
 
-/// What stands before the 32 bytes in a `SubjectPublicKeyInfo` of Ed25519 (RFC 8410).
+/// The prefix of the 32 bytes in a `SubjectPublicKeyInfo` of Ed25519 (RFC 8410).
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// What stands before the 32 bytes in an OpenSSH public key: two strings behind their sizes.
+/// The prefix of the 32 bytes in an OpenSSH public key: two strings, each preceded by its size.
 const SSH_PREFIX: &[u8; 19] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
 
 /// The y coordinates, low byte first and without the sign, of the points of order 1, 2, 4 and 8,
-/// each in every encoding that fits 255 bits. Anybody can sign for such a key.
+/// each in every encoding that fits 255 bits. Anyone can sign for such a key.
 const SMALL_ORDER: [[u8; 32]; 7] = [
     // 0, order 4.
     [0; 32],
@@ -115,7 +115,7 @@ impl PublicKey {
         [&SPKI_PREFIX[..], &self.0].concat()
     }
 
-    /// Whether the point has an order of 1, 2, 4 or 8: anybody can sign for such a key.
+    /// Whether the point has an order of 1, 2, 4 or 8: anyone can sign for such a key.
     pub(super) fn has_small_order(&self) -> bool {
         let mut y = self.0;
         y[31] &= 0x7f;

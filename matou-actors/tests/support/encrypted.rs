@@ -117,7 +117,7 @@ impl Encrypted {
     }
 }
 
-/// Who said what, and its sequence.
+/// The author, the text and the sequence.
 pub fn said(frame: ServerFrame) -> (u64, String, String, i32) {
     let ServerFrame::Said { sequence, username, text, flags, .. } = frame else {
         panic!("{frame:?}")

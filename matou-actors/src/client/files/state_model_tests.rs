@@ -129,7 +129,7 @@ impl Model {
         self.offered.take_if(|offered| *offered == id);
     }
 
-    /// Closing leaves nothing behind but transfers that run, and those end.
+    /// Closing leaves nothing but running transfers, and those end.
     fn finish(&mut self) {
         self.apply(&FileInput::Close { reason: "closed".into() });
         assert!(self.files.state.is_done());

@@ -64,7 +64,7 @@ async fn a_session_waits_for_a_slow_reader_of_events_and_the_user_does_not() {
     };
     let mut texts = report(SessionEvent::Texts(Vec::new()));
     let mut offer = report(SessionEvent::File(offer));
-    // One that is answered at once: what came before it was handled.
+    // A message that is answered at once: everything before it was handled.
     report(SessionEvent::Unwritten(0)).await.unwrap();
     assert!(futures::poll!(&mut texts).is_pending());
     assert!(futures::poll!(&mut offer).is_pending());

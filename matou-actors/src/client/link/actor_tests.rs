@@ -53,7 +53,7 @@ async fn write(server: &mut TcpStream, frames: &[ServerFrame]) {
     server.write_all(&bytes).await.unwrap();
 }
 
-/// Reads what is sent as `frame`.
+/// Reads the bytes of `frame`.
 async fn reads(server: &mut TcpStream, frame: ClientFrame) {
     let mut expected = BytesMut::new();
     frame.encode(&mut expected);

@@ -1,4 +1,4 @@
-//! Two sides on loopback, and others who come to their ports.
+//! Two sides on loopback, and strangers that connect to their ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Two people, a server between them and a clock, through every order in which a private session
-//! can come about.
+//! Two users, a server between them and a clock, through every order in which a private session can
+//! be set up.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -139,7 +139,7 @@ impl Pair {
         }
     }
 
-    /// The server deals with the next frame of one side.
+    /// The server handles the next frame of one side.
     fn serve(&mut self, at: usize) {
         let other = 1 - at;
         let frame = self.sides[at].to_server.pop_front();
@@ -198,7 +198,7 @@ impl Pair {
         }
     }
 
-    /// The last time limits pass: who still listens or waits gives up.
+    /// The last time limits expire: a side that still listens or waits gives up.
     fn give_up(&mut self) {
         for side in &mut self.sides {
             if let Some(session) = side.listening.take() {

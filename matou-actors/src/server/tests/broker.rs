@@ -1,4 +1,4 @@
-//! The broker between probes: which frame reaches whom, byte for byte, and what is ignored.
+//! The broker between probes: which frame reaches which client, byte for byte, and what is ignored.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The registry between probes: who gets a name, and what passes on to room and broker.
+//! The registry between probes: which claims succeed, and what reaches room and broker.
 
 use std::sync::Arc;
 use std::task::{Context as Task, Waker};
@@ -35,7 +35,7 @@ impl Fixture {
         Self { registry: registry.start(), room, broker, shards, meters }
     }
 
-    /// Hands a COREQ over without waiting for what comes of it.
+    /// Sends a COREQ without waiting for the outcome.
     fn claims(&self, route: Route, claimed: &str) {
         self.registry.do_send(join(route, claimed));
     }

@@ -77,7 +77,7 @@ impl Fixture {
     }
 }
 
-/// The steps of a set-up in which alice asks bob: who takes which.
+/// The steps of a set-up in which alice asks bob, with the side that takes each.
 fn steps() -> [(u64, PrivateStep); 3] {
     [
         (ALICE, PrivateStep::Request { to: claim("bob") }),

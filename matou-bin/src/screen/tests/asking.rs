@@ -1,4 +1,4 @@
-//! What others ask for, and private tabs.
+//! Requests of others, and private tabs.
 
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Event, RequestState, TransferId};

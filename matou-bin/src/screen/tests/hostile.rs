@@ -1,4 +1,4 @@
-//! What others send cannot act on the terminal, hide, or leave its place.
+//! Content from others cannot act on the terminal, hide, or leave its place.
 
 use crossterm::event::KeyCode;
 use matou_actors::client::Event;
@@ -52,7 +52,7 @@ fn no_cell_holds_a_control_character() {
         for position in area.positions() {
             let symbol = buffer[position].symbol();
             assert!(!symbol.chars().any(char::is_control), "{symbol:?}");
-            // Only isolates that this screen puts there itself, never what others send.
+            // Only isolates that this screen puts there itself, never those of others.
             assert!(!symbol.contains(['\u{202e}', '\u{2066}', '\u{200b}']), "{symbol:?}");
             assert!(UnicodeWidthStr::width(symbol) <= 60, "{symbol:?}");
         }

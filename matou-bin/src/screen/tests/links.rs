@@ -157,7 +157,7 @@ fn messages_cannot_end_or_begin_a_link_sequence() {
         "http://\u{1b}]8;;http://b.example/\u{1b}\\a.example/",
     ] {
         let mut scene = TestScreen::signed_in((80, 24));
-        // Words from outside that are no messages may hold control characters.
+        // Outside text other than messages may contain control characters.
         scene.chat(Event::Notice { message: hostile.into() });
         let bytes = Recorder::new(&scene).draw(&scene);
         let emulator = emulated(&bytes);

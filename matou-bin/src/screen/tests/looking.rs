@@ -1,4 +1,4 @@
-//! What is seen: scrolling, searching, the mouse, bare text, and nothing drawn in vain.
+//! Viewing: scrolling, searching, the mouse, copy mode, and no needless drawing.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use matou_actors::client::{Command, Direction, Event, TransferId};

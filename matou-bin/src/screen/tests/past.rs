@@ -1,4 +1,4 @@
-//! What was said before: where it is shown, and how more of it is fetched.
+//! Earlier messages: where they are shown, and how more are fetched.
 
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, Event, PastMessage};

@@ -27,14 +27,14 @@ impl Recorder {
         Self { terminal, out }
     }
 
-    /// What is written to draw `scene` now.
+    /// The bytes written to draw `scene` now.
     pub(super) fn draw(&mut self, scene: &TestScreen) -> String {
         hyperlinks::draw(&mut self.terminal, &scene.app).unwrap();
         String::from_utf8(std::mem::take(&mut *self.out.0.borrow_mut())).unwrap()
     }
 }
 
-/// Takes what is written to a terminal.
+/// Collects the bytes written to a terminal.
 #[derive(Clone, Default)]
 struct Out(Rc<RefCell<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What is sent of what was typed and pasted, and what never goes to the wrong ones.
+//! What is sent of typed and pasted input, and what never goes to the wrong recipient.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use matou_actors::client::{Command, Event};
@@ -12,7 +12,7 @@ fn lines() -> UiEvent {
     UiEvent::Paste("one\ntwo".into())
 }
 
-/// Presses a key with Alt that is no letter.
+/// Presses Alt with a key that is not a letter.
 fn alt_enter(scene: &mut TestScreen) {
     scene.update(UiEvent::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)));
 }

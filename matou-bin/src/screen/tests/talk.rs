@@ -1,4 +1,4 @@
-//! Signing in, talking, leaving, and what is kept of it.
+//! Signing in, talking, leaving, and what is stored.
 
 use crossterm::event::KeyCode;
 use matou_actors::client::{Command, ErrorCode, Event, Password, ServerName};

@@ -8,7 +8,7 @@ use crate::screen::testing::test_screen::{TestScreen, address, name, text};
 
 const SIZE: (u16, u16) = (100, 24);
 
-/// What was announced to alice since this was asked last.
+/// The notices sent to alice since the last call.
 fn announced(scene: &mut TestScreen) -> Vec<bool> {
     let typing = std::mem::take(&mut scene.typing).into_iter();
     typing.filter_map(|(to, active)| (to == name("alice")).then_some(active)).collect()

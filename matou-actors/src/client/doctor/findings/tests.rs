@@ -37,7 +37,7 @@ fn dialled(all: &[(&str, u16, DialResult)]) -> DialReport {
     DialReport::new(all.collect())
 }
 
-/// Behind a router on each side that keeps ports; nothing was dialled yet.
+/// A router on each side that keeps ports; nothing was dialled yet.
 fn evidence() -> Evidence {
     let offered = vec![
         candidate(FAR, CandidateKind::SeenByServer, 5000),

@@ -1,4 +1,4 @@
-//! What the user says, what came of it, and the past.
+//! The user's own messages, their echo, and the history.
 
 use super::{Client, error, message, name, say, sent};
 use crate::client::api::event::{ErrorCode, Event};

@@ -114,7 +114,7 @@ impl Client {
         self.link.take_actions()
     }
 
-    /// The events, but for what protects the connection.
+    /// The events, except those about what protects the connection.
     fn events(&mut self) -> Vec<Event> {
         let events = self.actions().into_iter().filter_map(|action| match action {
             LinkAction::Report(LinkEvent::Emit(Event::Security { .. })) => None,
@@ -124,14 +124,14 @@ impl Client {
         events.collect()
     }
 
-    /// Says something; whether the next text has to wait.
+    /// Says something; returns whether the next text has to wait.
     fn says(&mut self, text: &str) -> bool {
         let (room, mut wait) = oneshot::channel();
         self.link.say(say(text), false, room);
         matches!(wait.try_recv(), Err(oneshot::error::TryRecvError::Empty))
     }
 
-    /// What was asked to be looked at later, and when.
+    /// The requested timers.
     fn wakes(&mut self) -> Vec<(Duration, LinkWake)> {
         let wakes = self.actions().into_iter().filter_map(|action| match action {
             LinkAction::Wake(delay, wake) => Some((delay, wake)),

@@ -67,7 +67,7 @@ fn frames_before_the_sign_in_are_ignored() {
     assert!(client.actions().is_empty());
 }
 
-/// What follows when the server refuses the own name for this reason after a loss.
+/// What happens when the server refuses the own name for this reason after a loss.
 fn refused_again(reason: SignInRefusal, text: &str) -> (Client, Vec<Event>) {
     let mut client = Client::signed_in();
     client.now += Duration::from_secs(60);

@@ -31,7 +31,7 @@ const PORTS: u16 = 10_000;
 
 pub(super) struct World {
     pub(super) users: [User; 2],
-    /// What is on its way to a user, in order.
+    /// In flight to a user, in order.
     queue: VecDeque<(usize, Step)>,
     wakes: Vec<(Instant, usize, Wake)>,
     now: Instant,
@@ -51,7 +51,7 @@ struct Session {
     other: Option<SessionNumber>,
     files: FileState,
     outgoing: HashMap<TransferId, OutgoingFile>,
-    /// A file that this end sends and the other one has not dealt with.
+    /// A file that this end sends and the other one has not handled.
     on_wire: Option<(TransferId, u64)>,
     /// Its header was seen.
     seen: bool,
@@ -64,7 +64,7 @@ enum Step {
     Report(SessionNumber, SessionEvent),
     Command(SessionNumber, SessionCommand),
     File(SessionNumber, FileInput),
-    /// Behind the end of all transfers.
+    /// After the end of all transfers.
     Over(SessionNumber),
 }
 
@@ -99,7 +99,7 @@ impl World {
         Self { users, queue: VecDeque::new(), wakes: Vec::new(), now }
     }
 
-    /// Has a user do something, and lets everything follow from it.
+    /// Has a user do something, and performs everything that follows.
     pub(super) fn act<R>(
         &mut self,
         user: usize,
@@ -110,14 +110,14 @@ impl World {
         result
     }
 
-    /// Has a user send a file of so many bytes.
+    /// Has a user send a file.
     pub(super) fn send_file(&mut self, user: usize, to: &str, path: PathBuf) {
         let handles = Arc::new(Semaphore::new(0));
         let file = Arc::new(ChosenFile::choose(path.clone(), &handles).unwrap());
         self.act(user, |peers, at| peers.deliver_file(&name(to), path, file, at));
     }
 
-    /// Lets time pass, and everything that waits for it happen.
+    /// Advances the clock, and performs everything that is due.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// The server deals with a frame of `user`.
+    /// The server handles a frame of `user`.
     fn serve(&mut self, user: usize, frame: ClientFrame) {
         let from = self.users[user].name.clone();
         let frame = match frame {

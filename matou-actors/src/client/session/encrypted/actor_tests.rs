@@ -282,7 +282,7 @@ async fn a_session_is_closed_while_its_queue_is_full() {
         }
     };
     assert!(sent > 2_000, "{sent}");
-    // Files pass what waits.
+    // Files overtake waiting messages.
     let (kind, name) = (OfferKind::File, Text::new("gift").unwrap());
     let (files, modified) = (1, UnixMillis(0));
     peer.send(MessageFrame::Offer { transfer: 1, kind, name, size: 9, files, modified }).await;

@@ -17,7 +17,7 @@ const MOST_LOSSES: usize = 5;
 #[derive(Default)]
 struct Side {
     delivery: Delivery,
-    /// What is on its way to it.
+    /// In flight to it.
     coming: VecDeque<MessageFrame>,
     written: u64,
     /// Texts to be sent, those first that were not confirmed.
@@ -67,7 +67,7 @@ impl Side {
         }
     }
 
-    /// A new session: what was not confirmed is sent again.
+    /// A new session: unconfirmed messages are sent again.
     fn begins_again(&mut self) {
         let lost = self.delivery.take_unconfirmed();
         lost.into_iter().rev().for_each(|text| self.waiting.push_front(text));
@@ -98,7 +98,7 @@ fn run(seed: u64) {
         let confirmed: Vec<_> = one.confirmed.iter().map(|id| id.0).collect();
         let all: Vec<_> = (1..=MESSAGES).collect();
         assert_eq!(confirmed, all, "{seed}: each is confirmed once, in order");
-        // What was read and not confirmed before a loss comes once more, behind what was lost with it.
+        // Messages read and not confirmed before a loss arrive once more, after those lost with it.
         let mut read = other.read.clone();
         read.sort_unstable();
         read.dedup();

@@ -19,7 +19,7 @@ pub(super) struct Chosen {
     pub(super) files: Content,
 }
 
-/// What outlives a connection.
+/// The state that outlives a connection.
 #[derive(Default)]
 pub(super) struct Disk {
     pub(super) parts: BTreeMap<String, Content>,
@@ -90,7 +90,7 @@ impl Chosen {
 }
 
 impl Source {
-    /// The DATA that a job leads to, and what came of it.
+    /// The DATA of a job, and its outcome.
     pub(super) fn perform(&mut self, job: &SourceJob) -> (Vec<u8>, SourceDone) {
         let none = Vec::new();
         match job {
@@ -111,7 +111,7 @@ impl Source {
 }
 
 impl Disk {
-    /// Bytes that are there under a name, whole or in part.
+    /// Bytes present under a name, whole or in part.
     pub(super) fn size(&self, name: &str) -> usize {
         let there = self.parts.get(name).or(self.whole.get(name));
         there.into_iter().flatten().map(|(_, bytes)| bytes.len()).sum()

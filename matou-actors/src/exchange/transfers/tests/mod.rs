@@ -1,4 +1,4 @@
-//! Two sides that decide, without any file or socket, in every order of what comes.
+//! Two deciding sides, without any file or socket, in every order of inputs.
 
 mod disk;
 mod world;
@@ -22,7 +22,7 @@ fn some() -> [Chosen; 4] {
     ]
 }
 
-/// Everything of `chosen` has arrived as it is, each transfer has ended once, and no file is open.
+/// Everything of `chosen` has arrived unchanged, each transfer has ended once, and no file is open.
 fn check(world: &World, side: usize, chosen: &[Chosen], seed: u64) {
     for it in chosen {
         let there = world.sides[side].disk.whole.get(it.name);
@@ -76,7 +76,7 @@ fn an_interrupted_transfer_resumes_without_resending_present_pages() {
     }
 }
 
-/// Runs a transfer of a file and a folder that are there in part, with something at a step.
+/// Runs a transfer of a file and a folder that are partly present, with an event at a step.
 fn interrupted(at: usize, happens: impl Fn(&mut World)) -> World {
     let mut world = World::new(5);
     world.step = Duration::from_millis(10);

@@ -72,7 +72,7 @@ impl Side {
         begun.collect()
     }
 
-    /// Bytes that have come of what has that name.
+    /// Received bytes of the transfer with that name.
     pub(super) fn come(&self, name: &str) -> usize {
         let growing = self.targets.values().filter(|target| target.name == name);
         self.disk.size(name) + growing.map(|target| target.growing.len()).sum::<usize>()
@@ -98,7 +98,8 @@ impl Side {
         done
     }
 
-    /// What has come of a file stays when its transfer ends, unless it has its name or was discarded.
+    /// The received part of a file stays when its transfer ends, unless it was renamed or
+    /// discarded.
     fn keep(&mut self, transfer: u64) {
         let Some(target) = self.targets.get(&transfer) else { return };
         if let Some(part) = self.disk.parts.get_mut(&target.name)
@@ -159,7 +160,7 @@ impl World {
         }
     }
 
-    /// Lets one thing happen; false when nothing can.
+    /// Performs one step; false when there is none.
     pub(super) fn step(&mut self) -> bool {
         self.now += self.step;
         let first = self.rng.usize(..6);

@@ -50,7 +50,7 @@ fn ten_in_all(limits: &mut Limits) {
     limits.room_byte_burst = limits.room_bytes_per_second;
 }
 
-/// Who has been let in by `until`, when asked at each time that the shaper names.
+/// The members admitted by `until`, when asked at each time that the shaper names.
 fn admitted(shaper: &mut Shaper, mut now: Instant, until: Instant) -> Vec<u64> {
     let mut admitted = Vec::new();
     loop {
