@@ -322,14 +322,15 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
 }
 
 #[test]
-fn an_action_is_read_alike_by_encrypted_and_plain_clients() {
+fn an_action_is_marked_for_encrypted_clients_and_has_a_star_for_plain_ones() {
     let server = Server::start();
     let mut plain = harness::wire::Peer::join(server.address, "Old", &[]);
     let (mut ada, mut bea) =
         (Client::join(server.address, "Ada"), Client::join(server.address, "Bea"));
     ada.say("/me waves");
-    bea.wait_for_message("Ada", "* waves");
-    ada.wait_for_message("Ada", "* waves");
+    for client in [&mut bea, &mut ada] {
+        client.wait("message", |event| event["text"] == "waves" && event["action"] == true);
+    }
     plain.expect(&harness::wire::conotif("Ada"));
     plain.expect(&harness::wire::conotif("Bea"));
     plain.expect(&harness::wire::msgbc("Ada", "* waves"));

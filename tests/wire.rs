@@ -40,7 +40,9 @@ fn session(settings: &'static [(&'static str, &'static str)]) -> Option<Captured
     ada.say(&format!("a {}", TALK[0]));
     bea.wait_for_message(USERS[0], &format!("a {}", TALK[0]));
     bea.say(&format!("/me sees a {}", TALK[1]));
-    ada.wait_for_message(USERS[1], &format!("* sees a {}", TALK[1]));
+    // Revision 1 has no frame for it.
+    let star = if encrypted { "" } else { "* " };
+    ada.wait_for_message(USERS[1], &format!("{star}sees a {}", TALK[1]));
     let [file, folder, entry] = NAMES;
     let text = format!("{}, {file}, {folder} and {entry}", TALK[2]);
     ada.say(&format!("/msg {} {text}", USERS[1]));

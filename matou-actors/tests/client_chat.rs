@@ -17,7 +17,7 @@ async fn present_users_are_reported_after_connected_and_marked() {
     assert_eq!(ann.next().await, Event::Joined { username: name("Bob"), present: false });
     bob.send(Command::Say(text("hello"))).await;
     for person in [&mut ann, &mut bob] {
-        let said = Event::Message { from: name("Bob"), text: text("hello") };
+        let said = Event::Message { from: name("Bob"), text: text("hello"), action: false };
         assert_eq!(person.next().await, said);
     }
     bob.send(Command::ListPresent).await;
@@ -153,11 +153,17 @@ async fn ignored_people_are_not_shown() {
     for (from, words) in [("bob", "one"), ("eve", "two")] {
         room.inject(&ann.name, &ServerFrame::Message { from: name(from), text: text(words) });
     }
-    assert_eq!(ann.next().await, Event::Message { from: name("eve"), text: text("two") });
+    assert_eq!(
+        ann.next().await,
+        Event::Message { from: name("eve"), text: text("two"), action: false }
+    );
     ann.send(Command::Unignore(name("bob"))).await;
     ann.expect("notice", |event| matches!(event, Event::Notice { .. })).await;
     room.inject(&ann.name, &ServerFrame::Message { from: name("bob"), text: text("three") });
-    assert_eq!(ann.next().await, Event::Message { from: name("bob"), text: text("three") });
+    assert_eq!(
+        ann.next().await,
+        Event::Message { from: name("bob"), text: text("three"), action: false }
+    );
 }
 
 #[actix_rt::test]
@@ -172,7 +178,7 @@ async fn no_one_ignores_themselves() {
     ann.send(Command::Ignore(name("ANN"))).await;
     ann.expect_error("is you").await;
     ann.send(Command::Say(text("heard"))).await;
-    let received = Event::Message { from: name("ann"), text: text("heard") };
+    let received = Event::Message { from: name("ann"), text: text("heard"), action: false };
     ann.expect("the own words", |event| *event == received).await;
 }
 

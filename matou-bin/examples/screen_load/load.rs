@@ -195,5 +195,5 @@ fn message(load: Load, number: u32) -> Event {
         words.pop();
     }
     let from = name(&format!("person{}", number % load.people.max(1)));
-    Event::Message { from, text: text(&words) }
+    Event::Message { from, text: text(&words), action: false }
 }

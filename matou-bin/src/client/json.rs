@@ -97,18 +97,19 @@ mod tests {
         let from = Username::parse("Bob").unwrap();
         let text = MessageText::parse("\u{202e}é \"hi\"").unwrap();
         assert_eq!(
-            rendered(&Event::Message { from: from.clone(), text }),
+            rendered(&Event::Message { from: from.clone(), text, action: false }),
             json!({"event": "message", "from": "Bob", "text": "\u{202e}é \"hi\"",
                 "time": "1970-01-01T00:00:00.000Z"})
         );
         let message = PastMessage {
             from: from.clone(),
             text: MessageText::parse("hi").unwrap(),
+            action: true,
             sent: Timestamp::from_millisecond(1500).unwrap(),
         };
         assert_eq!(
             rendered(&Event::HistoryMessage { message, missed: true }),
-            json!({"event": "history_message", "from": "Bob", "text": "hi", "missed": true,
+            json!({"event": "history_message", "from": "Bob", "text": "hi", "action": true, "missed": true,
                 "sent": "1970-01-01T00:00:01.5Z", "time": "1970-01-01T00:00:00.000Z"})
         );
         let started = Event::FileStarted(TransferInfo {

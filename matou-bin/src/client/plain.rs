@@ -8,7 +8,7 @@ use jiff::Zoned;
 use matou_actors::client::{
     Direction, Event, KeyStanding, PastMessage, RequestState, TransferId, TransferInfo,
 };
-use matou_actors::protocol::Username;
+use matou_actors::protocol::{MessageText, Username};
 
 use super::rows::rows;
 use super::sizes::{moved, pace, size, total};
@@ -83,9 +83,9 @@ impl Plain {
             Event::Joined { username, present: true } => format!("* {username} is here"),
             Event::Joined { username, present: false } => format!("* {username} joined"),
             Event::Left { username } => format!("* {username} left"),
-            Event::Message { from, text } => format!("<{from}> {text}"),
-            Event::HistoryMessage { message: PastMessage { from, text, .. }, .. } => {
-                format!("(earlier) <{from}> {text}")
+            Event::Message { from, text, action } => said(from, text, *action),
+            Event::HistoryMessage { message: PastMessage { from, text, action, .. }, .. } => {
+                format!("(earlier) {}", said(from, text, *action))
             }
             // Of private messages it is said which were not delivered.
             Event::HistoryEnd { messages: 0, .. }
@@ -224,6 +224,10 @@ fn time(event: &Event, now: &Zoned) -> String {
     sent.strftime(format).to_string()
 }
 
+fn said(from: &Username, text: &MessageText, action: bool) -> String {
+    if action { format!("* {from} {text}") } else { format!("<{from}> {text}") }
+}
+
 fn private_closed(with: &Username, reason: &str) -> String {
     match reason {
         "closed" | "the other side closed it" => {
@@ -259,7 +263,6 @@ fn listed(info: &TransferInfo) -> String {
 #[cfg(test)]
 mod tests {
     use matou_actors::client::ErrorCode;
-    use matou_actors::protocol::MessageText;
 
     use super::*;
 
@@ -272,8 +275,19 @@ mod tests {
     fn a_message_is_sanitized_to_one_line() {
         let from = Username::parse("Bob").unwrap();
         let text = MessageText::parse("hi \u{202e}there").unwrap();
-        let line = rendered(&mut Plain::default(), &Event::Message { from, text });
+        let line = rendered(&mut Plain::default(), &Event::Message { from, text, action: false });
         assert_eq!(line, "03:04:05 <Bob> hi <U+202E>there\n");
+    }
+
+    #[test]
+    fn an_action_differs_from_a_message_that_looks_like_one() {
+        let from = Username::parse("Ada").unwrap();
+        let line = |text, action| {
+            let (from, text) = (from.clone(), MessageText::parse(text).unwrap());
+            rendered(&mut Plain::default(), &Event::Message { from, text, action })
+        };
+        assert_eq!(line("waves", true), "03:04:05 * Ada waves\n");
+        assert_eq!(line("* waves", false), "03:04:05 <Ada> * waves\n");
     }
 
     #[test]
@@ -283,6 +297,7 @@ mod tests {
             let message = PastMessage {
                 from: Username::parse("Bob").unwrap(),
                 text: MessageText::parse("hi").unwrap(),
+                action: false,
                 sent: sent.parse().unwrap(),
             };
             rendered(&mut plain, &Event::HistoryMessage { message, missed: false })

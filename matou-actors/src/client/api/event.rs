@@ -101,6 +101,9 @@ pub enum Event {
         from: Username,
         /// What was said.
         text: MessageText,
+        /// It says what they do, as of `/me`.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        action: bool,
     },
     /// A public message from before the user joined, or from while they were away. These come
     /// between [`Event::Connected`] and all new messages, the oldest first.
@@ -383,6 +386,9 @@ pub struct PastMessage {
     pub from: Username,
     /// What was said.
     pub text: MessageText,
+    /// It says what they do, as of `/me`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub action: bool,
     /// When, by the server's clock.
     pub sent: Timestamp,
 }

@@ -125,6 +125,7 @@ mod tests {
         PastMessage {
             from: Username::parse("ann").unwrap(),
             text: MessageText::parse(&number.to_string()).unwrap(),
+            action: false,
             sent: jiff::Timestamp::UNIX_EPOCH,
         }
     }

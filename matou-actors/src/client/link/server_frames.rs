@@ -44,13 +44,13 @@ impl ServerLink {
                 self.left(username);
             }
             v2::ServerFrame::Said { sequence, time, username: from, text, flags } => {
-                let text = if flags & v2::ACTION == 0 { text } else { text.as_action() };
+                let action = flags & v2::ACTION != 0;
                 if flags & v2::FROM_HISTORY == 0 {
                     self.past.live(sequence);
-                    self.message(from, text);
+                    self.message(from, text, action);
                 } else {
                     let sent = Timestamp::from_millisecond(time.0).unwrap_or_default();
-                    let message = PastMessage { from, text, sent };
+                    let message = PastMessage { from, text, action, sent };
                     if let Some((message, missed)) = self.past.said(sequence, message) {
                         self.emit(Event::HistoryMessage { message, missed });
                     }
@@ -86,7 +86,7 @@ impl ServerLink {
         match frame {
             ServerFrame::JoinAnswer { accepted } => self.answered(accepted, now),
             ServerFrame::Joined(who) => self.arrived(who, MemberRevision::Revision1, now),
-            ServerFrame::Message { from, text } => self.message(from, text),
+            ServerFrame::Message { from, text } => self.message(from, text, false),
             ServerFrame::Left(who) => self.left(who),
             ServerFrame::PrivateRequested { .. }
             | ServerFrame::PeerAccepted { .. }
@@ -200,7 +200,7 @@ impl ServerLink {
         self.report_event(LinkEvent::Arrived(username));
     }
 
-    fn message(&mut self, from: Username, text: MessageText) {
+    fn message(&mut self, from: Username, text: MessageText, action: bool) {
         self.roster_changed |= self.roster.spoke(&from);
         let own = self.me() == Some(&from);
         // No user can speak for the server.
@@ -210,7 +210,7 @@ impl ServerLink {
         if own {
             self.unacknowledged = self.unacknowledged.saturating_sub(1);
         }
-        self.emit(Event::Message { from, text });
+        self.emit(Event::Message { from, text, action });
     }
 
     fn left(&mut self, who: Username) {

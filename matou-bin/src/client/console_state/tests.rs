@@ -84,6 +84,7 @@ fn messages_without_an_echo_count_as_unsent() {
     let said = |from: &str| Event::Message {
         from: name(from),
         text: matou_actors::protocol::MessageText::parse("a").unwrap(),
+        action: false,
     };
     let typed = |received: &[&str]| {
         let (mut state, _) = ConsoleState::new(true, false, None);

@@ -55,6 +55,7 @@ fn file(kind: &TabKind, date: &str) -> String {
 fn line(entry: &Entry) -> Option<String> {
     let time = entry.at.strftime("%H:%M:%S");
     match &entry.body {
+        Body::Said { action: true, text, .. } => Some(format!("{time} * {text}")),
         Body::Said { from, text, kind, .. } => {
             let own = if *kind == Said::Own { " (me)" } else { "" };
             Some(format!("{time} <{from}{own}> {text}"))

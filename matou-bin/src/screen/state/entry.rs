@@ -1,7 +1,9 @@
 //! One entry of a tab: a message, users who joined and left, a notice.
 
 use jiff::civil::DateTime;
-use matou_actors::protocol::Username;
+use matou_actors::protocol::{MessageText, Username};
+
+use crate::sanitize::sanitize;
 
 /// Names that a line about comings and goings spells out; the others are counted.
 const NAMES_SHOWN: usize = 8;
@@ -22,8 +24,10 @@ pub(crate) enum Body {
     Said {
         /// Who.
         from: Username,
-        /// What.
+        /// What; of an action, with their name in front.
         text: Box<str>,
+        /// It says what they do, as of `/me`.
+        action: bool,
         /// Whose it is and whom it concerns.
         kind: Said,
         /// Of a private message of the user's that is confirmed: whether it was yet.
@@ -81,6 +85,13 @@ impl Entry {
 }
 
 impl Body {
+    /// A public message.
+    pub(crate) fn said(from: &Username, text: &MessageText, action: bool, kind: Said) -> Self {
+        let text = sanitize(text.as_str());
+        let text = if action { format!("{from} {text}").into() } else { text.into() };
+        Self::Said { from: from.clone(), text, action, kind, delivered: None }
+    }
+
     /// The text that is drawn, for searching and for copying.
     pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
         match self {

@@ -144,7 +144,7 @@ impl TestScreen {
 
     /// `who` says something in public.
     pub fn says(&mut self, who: &str, what: &str) -> &mut Self {
-        self.chat(Event::Message { from: name(who), text: text(what) })
+        self.chat(Event::Message { from: name(who), text: text(what), action: false })
     }
 
     /// `from` says something in private.

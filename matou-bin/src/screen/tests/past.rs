@@ -13,6 +13,7 @@ fn message(text: &str) -> PastMessage {
     PastMessage {
         from: name("alice"),
         text: MessageText::parse(text).unwrap(),
+        action: false,
         sent: "2026-01-01T12:00:00Z".parse().unwrap(),
     }
 }

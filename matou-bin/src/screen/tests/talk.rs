@@ -32,6 +32,15 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
 }
 
 #[test]
+fn an_action_stands_behind_a_star_and_a_message_that_looks_like_one_does_not() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.says("Ada", "* waves");
+    assert!(scene.shows("Ada │ * waves"), "{}", scene.screen());
+    scene.chat(Event::Message { from: name("Ada"), text: text("waves"), action: true });
+    assert!(scene.shows("  * │ Ada waves"), "{}", scene.screen());
+}
+
+#[test]
 fn a_password_is_asked_for_and_not_shown() {
     let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
     scene.chat(Event::NameNeeded { server: "ship:6286".into() }).enters("bob").sent();

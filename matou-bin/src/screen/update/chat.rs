@@ -45,7 +45,7 @@ impl App {
             }
             Event::Joined { username, present } => self.joined(username, present),
             Event::Left { username } => self.left(&username),
-            Event::Message { from, text } => self.message(&from, &text),
+            Event::Message { from, text, action } => self.message(&from, &text, action),
             Event::HistoryMessage { message, missed } => self.past_message(&message, missed),
             Event::HistoryEnd { messages, more } => self.history_end(messages, more),
             Event::History { messages, more } => self.older_messages(&messages, more),
@@ -196,7 +196,7 @@ impl App {
         }
     }
 
-    fn message(&mut self, from: &Username, text: &MessageText) {
+    fn message(&mut self, from: &Username, text: &MessageText, action: bool) {
         let kind = self.kind(from, text);
         if kind == Said::Own {
             self.read_up_to_here(ROOM);
@@ -206,13 +206,7 @@ impl App {
         if kind == Said::Mention {
             self.call(NotifyReason::Mention, &format!("{from}: {text}"));
         }
-        let body = Body::Said {
-            from: from.clone(),
-            text: sanitize(text.as_str()).into(),
-            kind,
-            delivered: None,
-        };
-        self.push(ROOM, body, kind == Said::Mention);
+        self.push(ROOM, Body::said(from, text, action, kind), kind == Said::Mention);
     }
 
     /// Whose message that is, and whom it concerns.

@@ -4,7 +4,6 @@
 use jiff::tz::TimeZone;
 use matou_actors::client::{Command, PastMessage};
 
-use crate::sanitize::sanitize;
 use crate::screen::state::app::{App, Older, ServerStatus};
 use crate::screen::state::entry::{Body, Entry};
 use crate::screen::state::event::UiEffect;
@@ -58,10 +57,9 @@ impl App {
         }
     }
 
-    fn past_entry(&self, PastMessage { from, text, sent }: &PastMessage) -> Entry {
+    fn past_entry(&self, PastMessage { from, text, action, sent }: &PastMessage) -> Entry {
         let kind = self.kind(from, text);
         let at = sent.to_zoned(TimeZone::system()).datetime();
-        let text = sanitize(text.as_str()).into();
-        Entry { at, body: Body::Said { from: from.clone(), text, kind, delivered: None } }
+        Entry { at, body: Body::said(from, text, *action, kind) }
     }
 }

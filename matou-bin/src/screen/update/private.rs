@@ -196,6 +196,7 @@ impl App {
         let body = Body::Said {
             from: from.clone(),
             text: sanitize(text.as_str()).into(),
+            action: false,
             kind,
             delivered,
         };

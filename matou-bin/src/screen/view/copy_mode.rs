@@ -26,8 +26,8 @@ fn line(entry: &Entry) -> String {
     let time = entry.at.strftime("%H:%M");
     let text = entry.body.text();
     match &entry.body {
+        Body::Said { action: true, .. } | Body::Notice(_) => format!("{time} * {text}"),
         Body::Said { from, .. } => format!("{time} {from}: {text}"),
-        Body::Notice(_) => format!("{time} * {text}"),
         Body::Error(_) => format!("{time} !! {text}"),
         Body::Presence(_) => format!("{time} {text}"),
     }

@@ -143,7 +143,7 @@ impl Pane<'_> {
             text_style: style(role),
         };
         match &entry.body {
-            Body::Said { from, kind, delivered, .. } => {
+            Body::Said { from, action, kind, delivered, .. } => {
                 let room = if aligned { self.name_width() } else { 12 };
                 let (mark, mark_style) = match (kind, aligned) {
                     (Said::Own, _) if *delivered == Some(false) => ("…", dim),
@@ -158,7 +158,11 @@ impl Pane<'_> {
                     Said::Mention => style(StyleRole::Mention),
                     Said::Other => self.theme.name(from),
                 };
-                let name = self.short_names.shorten(from.as_str(), room).into_owned();
+                let name = if *action {
+                    "*".into()
+                } else {
+                    self.short_names.shorten(from.as_str(), room).into_owned()
+                };
                 Head { name, style: name_style, mark, mark_style, text_style: text }
             }
             Body::Presence(_) => sign("", StyleRole::Presence),
