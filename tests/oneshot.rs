@@ -182,6 +182,24 @@ fn a_refused_file_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_receiver_that_cannot_write_says_why_and_what_it_was_stopped_before() {
+    let server = Server::start();
+    let source = tempfile::tempdir().unwrap();
+    let photo = file(&source, "photo.jpg", 1000);
+    // A file, where a folder has to be made.
+    let blocked = file(&source, "blocked", 1).join("folder");
+    let mut receive =
+        Command::receive(server.address, &["--once", "--to", blocked.to_str().unwrap()]);
+    let (code, said) = Command::send(server.address, &[&photo], &[]).ended();
+    assert_eq!(code, 4, "{said}");
+    receive.says("blocked/folder");
+    receive.process.signal(Signal::SIGTERM);
+    let (code, said) = receive.ended();
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains("no transfer was completed"), "{said}");
+}
+
+#[test]
 fn a_recipient_that_is_missing_or_does_not_answer_in_time_is_absent() {
     let server = Server::start();
     let source = tempfile::tempdir().unwrap();
@@ -256,7 +274,7 @@ fn a_missing_server_and_a_missing_file_have_different_exit_codes() {
     assert_eq!(code, 7, "{said}");
     assert!(said.contains("--server"), "{said}");
     let (code, said) = Command::send(unused, &[&source.path().join("none")], &[]).ended();
-    assert_eq!(code, 2, "{said}");
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("none"), "{said}");
 }
 

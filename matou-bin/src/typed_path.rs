@@ -114,10 +114,12 @@ fn next_path<'a>(text: &'a str, home: Option<&Path>) -> Option<(PathBuf, &'a str
     Some((path, text.get(text.len() - behind..)?))
 }
 
-/// `word`, which is written as `text` begins, as a path. A tilde in quotes is a tilde.
+/// `word`, which is written as `text` begins, as a path. A tilde in single quotes is a tilde; in double
+/// ones it is the home, other than in a shell: they are typed, where no terminal pastes them.
 fn expanded(text: &str, word: Vec<u8>, home: Option<&Path>) -> Option<PathBuf> {
     let path = OsString::from_vec(word);
-    if text.starts_with('~') { expand_tilde(&path, home).ok() } else { Some(path.into()) }
+    let is_home = text.starts_with('~') || text.starts_with("\"~/");
+    if is_home { expand_tilde(&path, home).ok() } else { Some(path.into()) }
 }
 
 /// One word of a shell, up to whitespace that is not quoted; `None` when it is not closed.
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_dropped_file_is_recognized_in_every_terminals_paste() {
-        let table: [(&str, &[u8]); 16] = [
+        let table: [(&str, &[u8]); 17] = [
             ("'/tmp/a b'", b"/tmp/a b"),
             ("\"/tmp/a b\"", b"/tmp/a b"),
             (r"/tmp/a\ b\(1\).txt", b"/tmp/a b(1).txt"),
@@ -263,6 +265,7 @@ mod tests {
             ("'/tmp/a b' ", b"/tmp/a b"),
             (r"~/a\ b", b"/home/me/a b"),
             ("'~/a'", b"~/a"),
+            ("\"~/a b\"", b"/home/me/a b"),
             (r"/tmp/a\ ", b"/tmp/a "),
             (r"/tmp/a\\\   ", br"/tmp/a\ "),
         ];

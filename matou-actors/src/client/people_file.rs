@@ -18,7 +18,15 @@ pub(super) fn load(file: &Path) -> Result<KnownPeople, String> {
     let text = key_list::read(file).map_err(|error| {
         format!("cannot read the known keys of people in {}: {error}", file.display())
     })?;
-    Ok(text.map(|text| KnownPeople::parse(&text)).unwrap_or_default())
+    let people = text.map(|text| KnownPeople::parse(&text)).unwrap_or_default();
+    match people.unreadable_line() {
+        // Its person would count as a new one, with whatever key.
+        Some(number) => Err(format!(
+            "line {number} of {} is not \"SERVER NAME KEY DATE\": correct it or delete it",
+            file.display()
+        )),
+        None => Ok(people),
+    }
 }
 
 /// Changes that are still to be written, each with its server. Each one reads the file first, so they

@@ -150,7 +150,8 @@ impl ChosenFile {
         let Source { file, size, .. } = match Source::open(&path) {
             Err(SourceError::Folder { .. }) => {
                 let (inode, held) = ((0, 0), Mutex::new(None));
-                let (size, pipe) = (Some(0), None);
+                // What is in it is counted when it is sent.
+                let (size, pipe) = (None, None);
                 return Ok(Self { path, size, is_folder: true, pipe, inode, held });
             }
             opened => opened?,

@@ -11,7 +11,7 @@ const MOST: usize = 10_000;
 const COMPARED: &str = "compared";
 
 /// One line for each person: `SERVER NAME KEY DATE [compared DATE]`, with the fingerprints of the
-/// server's and the person's key. Other lines are kept.
+/// server's and the person's key. Comments (`#`) are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownPeople {
     lines: Vec<Line>,
@@ -33,13 +33,19 @@ pub struct Person {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Line {
     Person { server: String, person: Person },
-    Other(String),
+    Unreadable(String),
+    Comment(String),
 }
 
 impl KnownPeople {
     /// Reads the text of the file.
     pub fn parse(text: &str) -> Self {
         Self { lines: text.lines().map(Line::parse).collect() }
+    }
+
+    /// The number of the first line that cannot be read, from 1.
+    pub fn unreadable_line(&self) -> Option<usize> {
+        self.lines.iter().position(|line| matches!(line, Line::Unreadable(_))).map(|at| at + 1)
     }
 
     /// The person of that name on the server with that fingerprint. The last line counts.
@@ -94,7 +100,7 @@ impl KnownPeople {
                         None => writeln!(text, "{server} {name} {fingerprint} {since}"),
                     }
                 }
-                Line::Other(line) => writeln!(text, "{line}"),
+                Line::Unreadable(line) | Line::Comment(line) => writeln!(text, "{line}"),
             };
         }
         text
@@ -115,7 +121,9 @@ impl Line {
                 let person = Person { name, fingerprint, since, compared };
                 Self::Person { server: server.to_owned(), person }
             }
-            _ => Self::Other(line.to_owned()),
+            (None, ..) => Self::Comment(line.to_owned()),
+            (Some(server), ..) if server.starts_with('#') => Self::Comment(line.to_owned()),
+            _ => Self::Unreadable(line.to_owned()),
         }
     }
 
@@ -164,6 +172,17 @@ mod tests {
         people.set("SHA256:one", person("ann", 3, None));
         assert_eq!(people.get("SHA256:one", &folded("Ann")), Some(&person("ann", 3, None)));
         assert_eq!(people.on("SHA256:one").count(), 1);
+    }
+
+    #[test]
+    fn a_line_whose_key_cannot_be_read_is_found_and_kept() {
+        let mut people = KnownPeople::parse("# my people\n\n");
+        people.set("SHA256:one", person("Ann", 1, None));
+        assert_eq!(people.unreadable_line(), None);
+        let damaged = people.to_text().replace(" 2026", "* 2026");
+        let people = KnownPeople::parse(&damaged);
+        assert_eq!(people.unreadable_line(), Some(3));
+        assert_eq!(people.to_text(), damaged);
     }
 
     #[test]

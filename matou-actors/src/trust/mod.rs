@@ -22,7 +22,7 @@ mod words;
 pub(crate) use exporter::ExporterSlot;
 pub use identity::{Identity, IdentityError};
 pub use known_people::{KnownPeople, Person};
-pub use known_servers::KnownServers;
+pub use known_servers::{KnownServers, UnreadableLine};
 pub use password::{EXPORTER_LABEL, PasswordKey};
 pub use public_key::Fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]

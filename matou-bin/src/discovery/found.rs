@@ -175,7 +175,7 @@ impl Collection {
         for server in &mut servers {
             server.places.sort_by(Place::order);
             let seen =
-                server.places.iter().filter_map(|it| Some((it, known.get(&it.to_string())?)));
+                server.places.iter().filter_map(|it| Some((it, known.get(&it.to_string()).ok()??)));
             let (places, keys): (Vec<_>, Vec<_>) = seen.map(|(it, key)| (it.clone(), key)).unzip();
             (server.known, server.keys) = (places, keys);
         }

@@ -82,9 +82,12 @@ impl Joining {
                 return JoinProgress::Retry(Command::SignIn(self.name()));
             }
             Event::Disconnected { reason } | Event::Reconnecting { reason, .. } if !self.joined => {
-                return JoinProgress::Failed(Failure::Unreachable(format!(
-                    "{reason}; check --server HOST[:PORT], and that the server is running"
-                )));
+                let advice = if reason.starts_with("cannot reach") {
+                    "; check --server HOST[:PORT], and that the server is running"
+                } else {
+                    ""
+                };
+                return JoinProgress::Failed(Failure::Unreachable(format!("{reason}{advice}")));
             }
             _ => {}
         }

@@ -114,7 +114,7 @@ fn payloads(arguments: &SendArguments) -> Result<Vec<Payload>, Failure> {
         }
         path.metadata()
             .map(|_| Payload::Path(path.clone()))
-            .map_err(|error| Failure::Usage(format!("cannot send {}: {error}", path.display())))
+            .map_err(|error| Failure::Runtime(format!("cannot send {}: {error}", path.display())))
     };
     arguments.paths.iter().map(payload).collect()
 }

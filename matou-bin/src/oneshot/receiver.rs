@@ -185,11 +185,13 @@ impl Task for Receiver {
 
     fn outcome(self) -> Result<(), Failure> {
         let signal = self.stopped.as_deref().unwrap_or("the client ended");
-        let is_cut = !self.running.is_empty() || (self.amount != Amount::Any && !self.complete);
-        if is_cut {
+        if !self.running.is_empty() {
             return Err(Failure::Cut(format!(
                 "stopped by {signal} before a transfer was complete; it resumes when it is sent again"
             )));
+        }
+        if self.amount != Amount::Any && !self.complete {
+            return Err(Failure::Cut(format!("stopped by {signal}; no transfer was completed")));
         }
         Ok(())
     }

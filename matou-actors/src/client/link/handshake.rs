@@ -94,7 +94,7 @@ fn other_key(name: &ServerName, expected: ExpectedKey) -> String {
         "{name} presented a different key than before{known}: its key was replaced, a different \
          server answers there, or the connection is being intercepted. Nothing was sent. Check \
          with its operator; if the key was replaced, run matou-bin identity forget {name}, then \
-         /reconnect"
+         connect again"
     )
 }
 
@@ -107,6 +107,6 @@ pub(super) fn foreign(name: &ServerName, error: &impl std::fmt::Display) -> Stri
 pub(super) fn foreign_words(name: &ServerName) -> String {
     format!(
         "{name} is not a Matou server; check the address and port (--server HOST:PORT), then \
-         /reconnect"
+         connect again"
     )
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::client::api::server_name::ServerName;
 use crate::client::key_list;
-use crate::trust::{Fingerprint, KnownServers};
+use crate::trust::{Fingerprint, KnownServers, UnreadableLine};
 
 /// Reads the keys of servers that were seen; none if there is no such file.
 pub fn read(file: &Path) -> io::Result<KnownServers> {
@@ -23,7 +23,16 @@ pub(super) async fn look_up(
 ) -> Result<Option<Fingerprint>, String> {
     let Some(file) = file.map(Path::to_owned) else { return Ok(None) };
     let name = name.to_string();
-    in_background(move || Ok(load(&file)?.get(&name))).await
+    in_background(move || {
+        load(&file)?.get(&name).map_err(|UnreadableLine { number }| {
+            format!(
+                "line {number} of {} names {name}, but no key that can be read: correct it, or run \
+                 `matou-bin identity forget {name}` to accept the next key; nothing was sent",
+                file.display()
+            )
+        })
+    })
+    .await
 }
 
 /// Remembers a key that was seen for the first time.
@@ -65,5 +74,7 @@ fn append(file: &Path, name: &str, key: Fingerprint) -> Result<(), String> {
     }
     let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(file);
     let mut opened = opened.map_err(failed)?;
+    // Behind a line that was cut off this one begins anew.
+    let line = if known.is_cut_off() { format!("\n{line}") } else { line };
     opened.write_all(line.as_bytes()).and_then(|()| opened.sync_all()).map_err(failed)
 }

@@ -75,6 +75,11 @@ impl Roster {
         }
     }
 
+    /// The server announces all who are here, even if that is only the user.
+    pub(crate) fn welcomed(&mut self) {
+        self.announces = true;
+    }
+
     /// Whether a user of that name may be here without having been announced. A server that has not
     /// shown that it announces present users to newcomers may be one that never does, or the room
     /// was empty; but a user who has left since would have been announced again.
@@ -165,6 +170,16 @@ mod tests {
         roster.clear();
         assert!(roster.may_be_here(&name("Zoe").folded()));
         assert_eq!(roster.arrived(&name("bob"), MemberRevision::Revision1, &me), Arrival::Present);
+    }
+
+    #[test]
+    fn a_room_is_empty_if_a_server_that_announces_all_announced_no_one() {
+        let (me, mut roster) = (name("Me"), Roster::default());
+        roster.welcomed();
+        roster.arrived(&me, MemberRevision::Revision1, &me);
+        assert!(!roster.may_be_here(&name("Zoe").folded()));
+        roster.clear();
+        assert!(roster.may_be_here(&name("Zoe").folded()));
     }
 
     #[test]

@@ -30,6 +30,8 @@ impl ServerLink {
             v2::ServerFrame::Revision1(frame) => self.frame_of_revision_1(frame, now),
             v2::ServerFrame::Welcome { sequence, topic, .. } => {
                 self.past.welcomed(sequence);
+                self.roster.welcomed();
+                self.roster_changed = true;
                 self.topic = printable(&topic);
                 self.answered(true, now);
             }

@@ -25,6 +25,7 @@ impl Peers {
             Ok(key) => key,
             Err((problem, advice)) => {
                 let reason = format!("{problem}{advice}");
+                self.keep_undelivered(to, std::slice::from_ref(&text));
                 self.emit(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
                 return None;
             }
@@ -69,6 +70,12 @@ impl Peers {
             return self.tidy(&key);
         }
         let Some(name) = self.conversation(&key).map(|with| with.name().clone()) else { return };
+        if !self.talks_encrypted(&key, to, at) {
+            self.notice(format!(
+                "{to}'s program is not told the names of files: it chooses one for {}",
+                path.display()
+            ));
+        }
         let info = self.transfers.outgoing(name, path, file);
         let id = info.id;
         self.emit(Event::FileStarted(info));

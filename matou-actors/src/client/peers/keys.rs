@@ -110,8 +110,23 @@ impl Peers {
         proved.or_else(|| at.roster.key(&key))
     }
 
+    /// Whether this is the user's own name, whose key there is nothing to learn about: the user reads
+    /// which one it is.
+    fn is_me(&mut self, name: &Username, at: &Situation<'_>) -> bool {
+        let is_me = at.me.is_some_and(|me| me.folded() == name.folded());
+        if is_me {
+            let key = self.own_key().as_ref().map(Fingerprint::of);
+            let key = key.map_or(String::new(), |key| format!("; your key is {key}"));
+            self.notice(format!("{name} is you{key}"));
+        }
+        is_me
+    }
+
     /// The user accepts the key that this user has now.
     pub(crate) fn trust(&mut self, name: &Username, at: &Situation<'_>) {
+        if self.is_me(name, at) {
+            return;
+        }
         let Some(key) = at.roster.key(&name.folded()) else {
             return self.no_key(name, "nothing was accepted");
         };
@@ -128,6 +143,9 @@ impl Peers {
 
     /// The user wants to compare the key of this user.
     pub(crate) fn verify(&mut self, name: &Username, at: &Situation<'_>) {
+        if self.is_me(name, at) {
+            return;
+        }
         let (Some(theirs), Some(own)) = (self.current_key(name, at), self.own_key()) else {
             return self.no_key(name, "there is nothing to compare");
         };
@@ -144,6 +162,9 @@ impl Peers {
 
     /// The user has compared the key of this user.
     pub(crate) fn compared(&mut self, name: &Username, at: &Situation<'_>) {
+        if self.is_me(name, at) {
+            return;
+        }
         let Some(theirs) = self.current_key(name, at) else {
             return self.no_key(name, "there is nothing to compare");
         };
@@ -168,6 +189,9 @@ impl Peers {
 
     /// What is known of this user.
     pub(crate) fn whois(&mut self, name: &Username, at: &Situation<'_>) {
+        if self.is_me(name, at) {
+            return;
+        }
         let key = self.current_key(name, at);
         let person = self.person(name, at).cloned();
         let address = self.talk_address(&name.folded());

@@ -44,6 +44,7 @@ fn words(world: &mut World, user: usize) -> Vec<String> {
         Event::FileReceived { id, .. } => format!("received {id}"),
         Event::FileFailed { id, reason, .. } => format!("failed {id}: {reason}"),
         Event::Undelivered { reason, .. } => format!("undelivered: {reason}"),
+        Event::Notice { message } if message.contains("not told the names") => "name lost".into(),
         other => format!("{other:?}"),
     };
     events.into_iter().map(shown).collect()
@@ -61,8 +62,33 @@ fn texts_typed_before_the_session_are_sent_in_order_once_it_opens() {
     assert_eq!(words(&mut world, BEA), ["connecting", "opened", "text one"]);
     world.send_file(ADA, "bea", file.path().into());
     say(&mut world, BEA, "ada", "two");
-    assert_eq!(words(&mut world, ADA), ["started 1", "sent 1", "text two"]);
+    assert_eq!(words(&mut world, ADA), ["name lost", "started 1", "sent 1", "text two"]);
     assert_eq!(words(&mut world, BEA), ["offered 1", "received 1", "text two"]);
+}
+
+#[test]
+fn a_text_to_a_user_who_is_not_here_can_be_sent_again() {
+    let mut world = world(Policy::Ask);
+    say(&mut world, ADA, "zoe", "hello");
+    let undelivered = words(&mut world, ADA);
+    assert!(
+        undelivered[0].starts_with("undelivered: no user here is called zoe"),
+        "{undelivered:?}"
+    );
+    world.act(ADA, |peers, at| peers.resend(&name("zoe"), at));
+    assert_eq!(words(&mut world, ADA), undelivered);
+}
+
+#[test]
+fn the_own_key_is_not_one_to_compare_or_accept() {
+    let mut world = world(Policy::Ask);
+    world.act(ADA, |peers, at| peers.verify(&name("Ada"), at));
+    world.act(ADA, |peers, at| peers.compared(&name("Ada"), at));
+    world.act(ADA, |peers, at| peers.trust(&name("Ada"), at));
+    world.act(ADA, |peers, at| peers.whois(&name("Ada"), at));
+    for word in words(&mut world, ADA) {
+        assert!(word.contains("Ada is you"), "{word}");
+    }
 }
 
 #[test]

@@ -195,7 +195,6 @@ impl EncryptedFiles {
                 let id = self.id(transfer)?;
                 if self.unattended.get(&id) == Some(&true) {
                     self.refuse(id);
-                    return None;
                 }
                 FileEvent::NotTaken { id, reason }
             }
