@@ -311,9 +311,8 @@ fn the_same_user_takes_the_name_over_from_a_lost_connection_at_once() {
     first.event("connected");
     let mut second = ann(home.path(), &address, &[]);
     second.event("connected");
-    first.event("disconnected");
-    let why = first.event("notice");
-    let why = why["message"].as_str().unwrap();
+    let why = first.event("disconnected");
+    let why = why["reason"].as_str().unwrap();
     assert!(why.contains("joined from another client") && why.contains("/reconnect"), "{why}");
     // Someone else cannot have the name.
     let other = TempDir::new().unwrap();
@@ -356,7 +355,6 @@ fn a_kicked_user_reads_the_reason_and_does_not_reconnect() {
     let why =
         user.lines.wait("the reason", |line| line.contains("too loud").then(|| line.to_owned()));
     assert!(why.contains("disconnected by an operator"), "{why}");
-    user.event("disconnected");
-    let next = user.event("notice");
-    assert!(next["message"].as_str().unwrap().contains("/reconnect"), "{next}");
+    let next = user.event("disconnected");
+    assert!(next["reason"].as_str().unwrap().contains("/reconnect"), "{next}");
 }

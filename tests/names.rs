@@ -90,9 +90,9 @@ impl Home {
     /// Why the name is refused.
     fn is_refused(&self, ship: &Ship, name: &str) -> String {
         let mut user = self.asks(ship, name);
-        let error = user.event("error");
+        let refused = user.event("refused");
         user.process.exit();
-        error["message"].as_str().unwrap().to_owned()
+        refused["reason"].as_str().unwrap().to_owned()
     }
 }
 
@@ -169,10 +169,10 @@ fn a_client_whose_name_belongs_to_another_key_reports_it_and_does_not_ask_again(
     let _eve = eve.joins(&ship, "Ann");
     user.signal(Signal::SIGCONT);
     user.event("disconnected");
-    let error = user.wait("error", |event| event["code"] == "name");
-    let why = error["message"].as_str().unwrap();
-    assert!(why.contains("belongs to another key; choose another name"), "{error}");
-    assert_eq!(user.event("refused")["username"], "Ann");
+    let refused = user.event("refused");
+    let why = refused["reason"].as_str().unwrap();
+    assert!(why.contains("belongs to another key; choose another name"), "{refused}");
+    assert_eq!(refused["username"], "Ann");
     assert_eq!(user.process.exit().code(), Some(3));
 }
 
@@ -217,7 +217,7 @@ fn a_key_is_kicked_and_banned_under_every_name() {
     let key = of_ann["fingerprint"].as_str().unwrap();
     assert_eq!(ship.asked(&["kick", key, "too", "loud"])["kicked"]["name"], "Ann");
     here.event("notice");
-    assert!(ann.is_refused(&ship, "Anna").contains("the key is banned"));
+    assert!(ann.is_refused(&ship, "Anna").contains("banned your key"));
     assert_eq!(ship.admin(&["kick", key]).status.code(), Some(1));
     ship.asked(&["unban", key]);
     let mut here = ann.joins(&ship, "Anna");
@@ -226,7 +226,7 @@ fn a_key_is_kicked_and_banned_under_every_name() {
     assert_eq!(ship.asked(&["bans"])["bans"][0]["key"], key);
     let notice = here.event("notice");
     assert!(notice["message"].as_str().unwrap().contains("spam"), "{notice}");
-    assert!(ann.is_refused(&ship, "Ann").contains("the key is banned"));
+    assert!(ann.is_refused(&ship, "Ann").contains("banned your key"));
 }
 
 #[test]

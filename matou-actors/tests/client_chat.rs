@@ -32,7 +32,7 @@ async fn a_refused_name_waits_for_another_one() {
     let room = FakeRoom::open().await;
     let _ann = Person::join("ann", &room).await;
     let mut other = Person::start("ANN", room.address, |_| {});
-    assert_eq!(other.next().await, Event::Refused { username: name("ANN") });
+    assert_eq!(other.next().await, Event::Refused { username: name("ANN"), reason: None });
     other.send(Command::SignIn(name("eve"))).await;
     other
         .expect(

@@ -41,12 +41,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The server refused this name without a reason.
-    pub(crate) fn refused(name: &Username) -> Self {
-        Self::Refused(format!(
-            "the server refused the name {name}: it is taken, too similar to a taken one, or not \
-             allowed; choose another one with --username NAME"
-        ))
+    /// The server refused this name.
+    pub(crate) fn refused(name: &Username, reason: Option<String>) -> Self {
+        Self::Refused(reason.unwrap_or_else(|| {
+            format!(
+                "the server refused the name {name}: it is taken, too similar to a taken one, or not \
+                 allowed; choose another one with --username NAME"
+            )
+        }))
     }
 
     fn code(&self) -> u8 {

@@ -121,12 +121,12 @@ impl Console {
             }
             (_, ConsoleEnding::Done) => Ok(()),
             (_, ConsoleEnding::Password(what_to_do)) => Err(Failure::Usage(what_to_do)),
-            (_, ConsoleEnding::Refused(username)) => Err(Failure::refused(&username)),
-            (_, ConsoleEnding::Unsent) => Err(Failure::Runtime(
-                "some messages were not sent because the server could not be reached; check \
-                 --server HOST[:PORT] and send them again"
-                    .into(),
-            )),
+            (_, ConsoleEnding::Refused(username, reason)) => {
+                Err(Failure::refused(&username, reason))
+            }
+            (_, ConsoleEnding::Unsent { messages, reason }) => {
+                Err(Failure::Runtime(unsent(messages, reason)))
+            }
             (_, ConsoleEnding::Nameless) => Err(Failure::Usage(
                 "a name is required: enter one when prompted, or use --username NAME".into(),
             )),
@@ -308,6 +308,17 @@ impl Running {
         // An error is the end of the client, which the events report.
         let _ = self.handle.send_now(Command::Quit);
         self.deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
+    }
+}
+
+fn unsent(messages: bool, reason: Option<String>) -> String {
+    let reason = reason.unwrap_or_else(|| "the server did not answer in time".into());
+    if messages {
+        format!(
+            "some messages may not have been sent: {reason}; check what arrived, and send the rest again"
+        )
+    } else {
+        format!("not connected to the server: {reason}")
     }
 }
 

@@ -28,8 +28,10 @@ pub(super) struct ConsoleState {
     sign_in: SignInStep,
     /// What the server said of the password that it asks for, and was not given.
     password: Option<String>,
-    /// The last refused name, unless another one has been entered since.
-    refused: Option<Username>,
+    /// The last refused name and why, unless another one has been entered since.
+    refused: Option<(Username, Option<String>)>,
+    /// Why the client is not signed in, as far as it is known.
+    reason: Option<String>,
     home: Option<PathBuf>,
     /// The user's own name, once signed in.
     own: Option<Username>,
@@ -79,10 +81,15 @@ pub(super) enum ConsoleEnding {
     Nameless,
     /// The server asks for a password: what to do.
     Password(String),
-    /// The name was refused and not replaced.
-    Refused(Username),
-    /// The server was not reachable at end of input, or did not receive every message.
-    Unsent,
+    /// The name was refused, for this reason if there is one, and not replaced.
+    Refused(Username, Option<String>),
+    /// Not signed in at end of input, or not every message was echoed.
+    Unsent {
+        /// There were such messages.
+        messages: bool,
+        /// Why the client is not signed in, if that is known.
+        reason: Option<String>,
+    },
 }
 
 impl ConsoleState {
@@ -104,6 +111,7 @@ impl ConsoleState {
             sign_in,
             password: None,
             refused: None,
+            reason: None,
             home,
             own: None,
             said: 0,
@@ -162,9 +170,7 @@ impl ConsoleState {
             Ok(inputs) => {
                 let inputs = inputs.into_iter().flatten();
                 let effects: Vec<_> = inputs.flat_map(effects).collect();
-                let said = effects
-                    .iter()
-                    .filter(|effect| matches!(effect, ConsoleEffect::Command(Command::Say(_))));
+                let said = effects.iter().filter(|effect| is_public_message(effect));
                 self.said = said.fold(self.said, |count, _| count + 1);
                 effects
             }
@@ -213,20 +219,26 @@ impl ConsoleState {
         match &event {
             Event::Connected { username, .. } => {
                 self.sign_in = SignInStep::SignedIn;
-                self.refused = None;
+                (self.refused, self.reason) = (None, None);
                 self.own = Some(username.clone());
                 self.reached_server = true;
             }
             Event::Message { from, .. } if self.own.as_ref() == Some(from) => self.echoed += 1,
-            Event::Disconnected { .. } if self.sign_in == SignInStep::SignedIn => {
-                self.sign_in = SignInStep::Waiting;
+            Event::Disconnected { reason } => {
+                self.reason = Some(reason.clone());
+                if self.sign_in == SignInStep::SignedIn {
+                    self.sign_in = SignInStep::Waiting;
+                }
+            }
+            Event::Reconnecting { reason, .. } | Event::Failover { reason, .. } => {
+                self.reason = Some(reason.clone());
             }
             Event::PasswordNeeded { server, wrong } if self.input != InputSource::Person => {
                 self.password = Some(password_needed(server, *wrong));
                 effects.push(ConsoleEffect::Command(Command::Quit));
             }
-            Event::Refused { username } => {
-                self.refused = Some(username.clone());
+            Event::Refused { username, reason } => {
+                self.refused = Some((username.clone(), reason.clone()));
                 self.sign_in = SignInStep::Nameless;
                 effects.push(if self.input == InputSource::Person {
                     name_prompt()
@@ -265,15 +277,18 @@ impl ConsoleState {
         }
         let unsent = self.input == InputSource::Ended && self.said > self.echoed;
         match (self.refused, self.input, self.sign_in) {
-            (Some(username), InputSource::Program | InputSource::Ended, _) => {
-                ConsoleEnding::Refused(username)
+            (Some((username, reason)), InputSource::Program | InputSource::Ended, _) => {
+                ConsoleEnding::Refused(username, reason)
             }
             (None, InputSource::Program | InputSource::Ended, SignInStep::Nameless) => {
                 ConsoleEnding::Nameless
             }
             _ if self.interrupted => ConsoleEnding::Done,
-            (None, InputSource::Ended, _) if !self.reached_server => ConsoleEnding::Unsent,
-            _ if unsent => ConsoleEnding::Unsent,
+            (refused, InputSource::Ended, _)
+                if unsent || (refused.is_none() && !self.reached_server) =>
+            {
+                ConsoleEnding::Unsent { messages: unsent, reason: self.reason }
+            }
             _ => ConsoleEnding::Done,
         }
     }
@@ -293,6 +308,10 @@ impl ConsoleState {
             }
         }
     }
+}
+
+fn is_public_message(effect: &ConsoleEffect) -> bool {
+    matches!(effect, ConsoleEffect::Command(Command::Say(_) | Command::Act(_)))
 }
 
 fn name_prompt() -> ConsoleEffect {

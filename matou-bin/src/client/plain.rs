@@ -55,7 +55,8 @@ impl Plain {
             Event::PasswordNeeded { server, wrong } => {
                 format!("! {}", password_needed(server, *wrong))
             }
-            Event::Refused { username } => {
+            Event::Refused { reason: Some(reason), .. } => format!("! {reason}"),
+            Event::Refused { username, reason: None } => {
                 format!(
                     "! the server refused the name {username}: it is taken, too similar to a taken \
                      one, or not allowed"
@@ -307,6 +308,14 @@ mod tests {
         let end = |messages| Event::HistoryEnd { messages, more: false };
         assert_eq!(rendered(&mut plain, &end(2)), "03:04:05 * earlier messages end here\n");
         assert_eq!(rendered(&mut plain, &end(0)), "");
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_with_the_reason_of_the_server() {
+        let username = Username::parse("Bob").unwrap();
+        let event = Event::Refused { username, reason: Some("ship refused you: banned".into()) };
+        let line = rendered(&mut Plain::default(), &event);
+        assert_eq!(line, "03:04:05 ! ship refused you: banned\n");
     }
 
     #[test]

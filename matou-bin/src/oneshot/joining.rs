@@ -1,6 +1,6 @@
 //! Under which name a one-shot command joins.
 
-use matou_actors::client::{Command, ErrorCode, Event};
+use matou_actors::client::{Command, Event};
 use matou_actors::protocol::Username;
 
 use crate::exit::Failure;
@@ -20,8 +20,6 @@ pub(super) struct Joining {
     /// The name of the other side, which has to stay free.
     except: Option<Username>,
     joined: bool,
-    /// Why the name is refused that the next event is about.
-    reason: Option<String>,
 }
 
 /// What an event means for joining.
@@ -29,8 +27,6 @@ pub(super) struct Joining {
 pub(super) enum JoinProgress {
     /// It is another matter.
     Other,
-    /// It is reported with the outcome.
-    Pending,
     /// Try this.
     Retry(Command),
     /// Give up.
@@ -46,14 +42,8 @@ impl Joining {
     ) -> Self {
         let is_fixed = given.is_some();
         let base = given.or(usual).or_else(login).map_or(ANYBODY.into(), |name| name.to_string());
-        let mut joining = Self {
-            base,
-            attempt: 1,
-            is_fixed,
-            except: except.cloned(),
-            joined: false,
-            reason: None,
-        };
+        let mut joining =
+            Self { base, attempt: 1, is_fixed, except: except.cloned(), joined: false };
         joining.skip_excepted();
         joining
     }
@@ -67,15 +57,9 @@ impl Joining {
     pub(super) fn on_event(&mut self, event: &Event) -> JoinProgress {
         match event {
             Event::Connected { .. } => self.joined = true,
-            Event::Error { code: ErrorCode::Name, message } => {
-                self.reason = Some(message.clone());
-                return JoinProgress::Pending;
-            }
-            Event::Refused { username } => {
-                let reason = self.reason.take();
+            Event::Refused { username, reason } => {
                 if self.is_fixed || self.joined || self.attempt >= MOST_ATTEMPTS {
-                    let refused = || Failure::refused(username);
-                    return JoinProgress::Failed(reason.map_or_else(refused, Failure::Refused));
+                    return JoinProgress::Failed(Failure::refused(username, reason.clone()));
                 }
                 self.attempt += 1;
                 self.skip_excepted();
@@ -134,7 +118,7 @@ mod tests {
     }
 
     fn refused(joining: &mut Joining) -> JoinProgress {
-        joining.on_event(&Event::Refused { username: joining.name() })
+        joining.on_event(&Event::Refused { username: joining.name(), reason: None })
     }
 
     #[test]

@@ -98,7 +98,6 @@ impl<T: Task> Running<T> {
         self.bars.on_event(event);
         match self.joining.on_event(event) {
             JoinProgress::Other => {}
-            JoinProgress::Pending => return,
             JoinProgress::Retry(command) => {
                 return self.perform(vec![TaskEffect::Command(command)]);
             }

@@ -48,6 +48,9 @@ pub enum Event {
     Refused {
         /// The name asked for.
         username: Username,
+        /// Why, in the server's words; `None` when it is taken or not allowed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The server asks for a password: send [`crate::client::Command::UsePassword`]. Comes before
     /// [`Event::Disconnected`].

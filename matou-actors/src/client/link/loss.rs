@@ -60,6 +60,7 @@ impl ServerLink {
                 self.servers.end_round();
             }
         }
+        let reason = self.sent_away.map_or(reason, |sent_away| sent_away.what_to_do().into());
         let from = self.servers.current_place();
         let next = self.next(outlook);
         if was_joined {
@@ -72,9 +73,7 @@ impl ServerLink {
             self.error(ErrorCode::Server, format!("{reason}; trying again"));
         }
         self.retry = None;
-        if let Some(sent_away) = self.sent_away.take() {
-            return self.notice(sent_away.what_to_do());
-        }
+        self.sent_away = None;
         match next {
             _ if self.departure != Departure::No => {}
             NextServer::Other => {

@@ -10,7 +10,7 @@ use super::roster::Arrival;
 use super::server_link::{SentAway, ServerLink};
 
 use super::sign_in::SignInAnswer;
-use crate::client::api::event::{ErrorCode, Event, PastMessage};
+use crate::client::api::event::{Event, PastMessage};
 use crate::client::messages::LinkEvent;
 use crate::protocol::v2::{self, MemberRevision, NoticeCode, SignInRefusal, Text};
 use crate::protocol::{DISCONNECTED_BY_OPERATOR, MessageText, ServerFrame, Username};
@@ -103,26 +103,22 @@ impl ServerLink {
         let message = format!("{} refused you: {}", self.server_name(), printable(text));
         let had_name = self.me().is_some();
         match reason {
-            SignInRefusal::Password => return self.password_refused(now),
-            SignInRefusal::Taken | SignInRefusal::InvalidName => {}
+            SignInRefusal::Password => self.password_refused(now),
+            SignInRefusal::Taken | SignInRefusal::InvalidName => self.answered(false, now),
             // The name is not the user's any more, however often it is asked for.
             SignInRefusal::OtherKey | SignInRefusal::Reserved => {
-                self.error(ErrorCode::Name, message);
                 let answer = self.sign_in.refused_for_good();
-                return self.sign_in_answered(answer, String::new(), now);
+                self.sign_in_answered(answer, Some(message), now);
             }
             // Nor would another name do.
             SignInRefusal::NotListed | SignInRefusal::Banned if had_name => {
-                return self.cut_for_good(message, now);
+                self.cut_for_good(message, now);
             }
-            // It is tried again, with the reason.
-            _ if had_name => {
+            _ => {
                 let answer = self.sign_in.answered(false);
-                return self.sign_in_answered(answer, message, now);
+                self.sign_in_answered(answer, Some(message), now);
             }
-            _ => self.error(ErrorCode::Name, message),
         }
-        self.answered(false, now);
     }
 
     /// Another attempt would end in the same way until the user gives another password.
@@ -151,13 +147,12 @@ impl ServerLink {
     }
 
     fn answered(&mut self, accepted: bool, now: Instant) {
-        let held = self.me().map(|name| format!("the name {name} is still taken"));
         let answer = self.sign_in.answered(accepted);
-        self.sign_in_answered(answer, held.unwrap_or_default(), now);
+        self.sign_in_answered(answer, None, now);
     }
 
-    /// Handles an answer; `held` is why the own name is not given back yet.
-    fn sign_in_answered(&mut self, answer: SignInAnswer, held: String, now: Instant) {
+    /// Handles an answer; `reason` is why the server refuses the name, if it says so.
+    fn sign_in_answered(&mut self, answer: SignInAnswer, reason: Option<String>, now: Instant) {
         match answer {
             SignInAnswer::Joined(username) => {
                 if let Some(connection) = &mut self.connection {
@@ -172,8 +167,11 @@ impl ServerLink {
                 self.await_arrival();
                 self.watch();
             }
-            SignInAnswer::Refused(username) => self.emit(Event::Refused { username }),
-            SignInAnswer::Held => self.try_later(held),
+            SignInAnswer::Refused(username) => self.emit(Event::Refused { username, reason }),
+            SignInAnswer::Held => {
+                let held = self.me().map(|name| format!("the name {name} is still taken"));
+                self.try_later(reason.or(held).unwrap_or_default());
+            }
             SignInAnswer::Unasked => self.distrust("an unsolicited answer", now),
         }
     }

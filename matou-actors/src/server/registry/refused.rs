@@ -57,6 +57,13 @@ impl Refused {
             Self::NotListed => format!(
                 "{self}; ask the operator, who needs your fingerprint (matou-bin identity show)"
             ),
+            Self::Banned | Self::KeyBanned => {
+                let what = if self == Self::Banned { "the name" } else { "your key" };
+                format!(
+                    "an operator has banned {what}, or disconnected you a moment ago; try again in a \
+                     minute, or ask the operator"
+                )
+            }
             _ => self.to_string(),
         }
     }

@@ -39,7 +39,7 @@ fn commands_work_at_the_name_prompt() {
 #[test]
 fn a_refused_name_prompts_an_interactive_user_again() {
     let (mut state, _) = ConsoleState::new(true, true, None);
-    let effects = state.on_event(Event::Refused { username: name("Bob") });
+    let effects = state.on_event(Event::Refused { username: name("Bob"), reason: None });
     assert_eq!(commands(&effects), NONE);
     assert_eq!(commands(&state.on_line("Bob2", false)), [&Command::SignIn(name("Bob2"))]);
     state.on_event(connected());
@@ -49,11 +49,11 @@ fn a_refused_name_prompts_an_interactive_user_again() {
 #[test]
 fn a_refused_name_ends_a_non_interactive_client() {
     let (mut state, _) = ConsoleState::new(true, false, None);
-    let effects = state.on_event(Event::Refused { username: name("Bob") });
+    let effects = state.on_event(Event::Refused { username: name("Bob"), reason: None });
     assert!(matches!(effects[0], ConsoleEffect::Show(Event::Refused { .. })));
     assert_eq!(commands(&effects), [&Command::Quit]);
     assert!(!state.accepts_lines(), "its next line is not taken as a name");
-    assert_eq!(state.ending(), ConsoleEnding::Refused(name("Bob")));
+    assert_eq!(state.ending(), ConsoleEnding::Refused(name("Bob"), None));
 }
 
 #[test]
@@ -73,7 +73,8 @@ fn end_of_input_without_a_server_is_a_failure() {
     state.on_event(connected());
     state.on_event(Event::Disconnected { reason: "gone".into() });
     state.on_end_of_input();
-    assert_eq!(state.ending(), ConsoleEnding::Unsent);
+    let reason = Some("gone".to_owned());
+    assert_eq!(state.ending(), ConsoleEnding::Unsent { messages: false, reason });
     let (mut state, _) = ConsoleState::new(true, false, None);
     state.on_line("/quit", false);
     assert_eq!(state.ending(), ConsoleEnding::Done);
@@ -90,7 +91,7 @@ fn messages_without_an_echo_count_as_unsent() {
         let (mut state, _) = ConsoleState::new(true, false, None);
         state.on_event(connected());
         state.on_line("a", false);
-        state.on_line("a", false);
+        state.on_line("/me a", false);
         state.on_end_of_input();
         for from in received {
             state.on_event(said(from));
@@ -98,7 +99,8 @@ fn messages_without_an_echo_count_as_unsent() {
         state.on_event(Event::Disconnected { reason: "gone".into() });
         state
     };
-    assert_eq!(typed(&["Bob", "Ann"]).ending(), ConsoleEnding::Unsent);
+    let reason = Some("gone".to_owned());
+    assert_eq!(typed(&["Bob", "Ann"]).ending(), ConsoleEnding::Unsent { messages: true, reason });
     assert_eq!(typed(&["Bob", "Ann", "Bob"]).ending(), ConsoleEnding::Done);
     assert!(typed(&["Bob", "Bob"]).on_timeout().is_empty());
     let mut interrupted = typed(&[]);

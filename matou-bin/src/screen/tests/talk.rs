@@ -22,13 +22,22 @@ fn a_name_is_asked_for_until_the_server_takes_it() {
     }
     scene.enters("bob");
     assert_eq!(scene.sent(), [Command::SignIn(name("bob"))]);
-    scene.chat(Event::Refused { username: name("bob") });
+    scene.chat(Event::Refused { username: name("bob"), reason: None });
     assert!(scene.shows("bob is in use"));
     scene.enters("bobby");
     assert_eq!(scene.sent(), [Command::SignIn(name("bobby"))]);
     scene.chat(Event::Connected { server: "s".into(), username: name("bobby") });
     scene.enters("hello");
     assert_eq!(scene.sent(), [Command::Say(text("hello"))]);
+}
+
+#[test]
+fn a_refused_name_is_shown_with_the_reason_of_the_server() {
+    let mut scene = TestScreen::new(SIZE, None, ScreenSettings::default());
+    let reason = Some("ship refused you: the name belongs to another key".into());
+    scene.chat(Event::Refused { username: name("bob"), reason });
+    assert!(scene.shows("belongs to another key"), "{}", scene.screen());
+    assert!(!scene.shows("in use"), "{}", scene.screen());
 }
 
 #[test]
@@ -85,7 +94,7 @@ fn another_server_can_be_named_before_and_after_the_first_one_is_reached() {
 #[test]
 fn a_name_that_was_configured_and_refused_is_asked_for_again() {
     let mut scene = TestScreen::new(SIZE, Some("bob"), ScreenSettings::default());
-    scene.chat(Event::Refused { username: name("bob") });
+    scene.chat(Event::Refused { username: name("bob"), reason: None });
     scene.enters("ben");
     assert_eq!(scene.sent(), [Command::SignIn(name("ben"))]);
 }

@@ -29,7 +29,7 @@ impl App {
             Event::Connected { server, username } => self.connected(server, username),
             Event::Security { server, security } => self.reached(&server, security),
             Event::NameNeeded { server } => self.name_needed(server),
-            Event::Refused { username } => self.refused(&username),
+            Event::Refused { username, reason } => self.refused(&username, reason),
             Event::PasswordNeeded { server, wrong } => self.password_needed(server, wrong),
             Event::Disconnected { reason } => self.disconnected(reason),
             Event::Failover { from, server, reason } => self.failover(&from, server, &reason),
@@ -112,8 +112,9 @@ impl App {
         self.modal = Some(Modal::SignIn(form));
     }
 
-    fn refused(&mut self, username: &Username) {
-        let problem = format!("{username} is in use or not allowed on this server.");
+    fn refused(&mut self, username: &Username, reason: Option<String>) {
+        let problem = reason
+            .unwrap_or_else(|| format!("{username} is in use or not allowed on this server."));
         let mut form = match self.modal.take() {
             Some(Modal::SignIn(form)) if !form.password => form,
             _ => SignInForm::default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Client, joined, message, name, notice, sent};
-use crate::client::api::event::{ErrorCode, Event};
+use crate::client::api::event::Event;
 use crate::client::link::action::{ConnectionAttempt, LinkAction};
 use crate::client::messages::{ConnectionCommand, LinkEvent};
 use crate::protocol::v2::SignInRefusal;
@@ -52,9 +52,19 @@ fn a_refused_name_is_reported_and_another_one_is_asked_for() {
     let mut client = Client::start(Some("ann"));
     client.reached();
     client.frame(ServerFrame::JoinAnswer { accepted: false });
-    assert_eq!(client.events(), [Event::Refused { username: name("ann") }]);
+    assert_eq!(client.events(), [Event::Refused { username: name("ann"), reason: None }]);
     client.link.wish(name("eve"));
     assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("eve")).into()).into()]);
+}
+
+#[test]
+fn a_refusal_has_the_reason_of_the_server() {
+    let mut client = Client::start(Some("ann"));
+    client.reached();
+    let text = v2::Text::new("you are banned").unwrap();
+    client.frame(v2::ServerFrame::Refused { reason: SignInRefusal::Banned, text });
+    let reason = Some("ship:7 refused you: you are banned".into());
+    assert_eq!(client.events(), [Event::Refused { username: name("ann"), reason }]);
 }
 
 #[test]
@@ -87,15 +97,8 @@ fn refused_again(reason: SignInRefusal, text: &str) -> (Client, Vec<Event>) {
 fn a_name_that_another_key_has_now_is_not_asked_for_again() {
     let text = "ann belongs to another key; choose another name";
     let (mut client, events) = refused_again(SignInRefusal::OtherKey, text);
-    let [Event::Error { code: ErrorCode::Name, message }, Event::Refused { username }] =
-        &events[..]
-    else {
-        panic!("{events:?}")
-    };
-    assert_eq!(
-        (message.as_str(), username),
-        (&*format!("ship:7 refused you: {text}"), &name("ann"))
-    );
+    let reason = Some(format!("ship:7 refused you: {text}"));
+    assert_eq!(events, [Event::Refused { username: name("ann"), reason }]);
     client.link.wish(name("bob"));
     assert_eq!(sent(client.actions()), [ClientFrame::Join((&name("bob")).into()).into()]);
 }
