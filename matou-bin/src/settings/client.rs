@@ -34,7 +34,7 @@ pub(crate) struct ClientFile {
     /// Private sessions.
     pub(crate) private: Private,
     /// The log.
-    pub(crate) log: Log,
+    pub(crate) log: LogSection,
     /// The full-screen interface.
     pub(crate) screen: ScreenSettings,
 }
@@ -107,7 +107,7 @@ pub(crate) enum PrivateEncryption {
 /// Section `log`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Log {
+pub(crate) struct LogSection {
     /// The log level.
     pub(crate) level: LogLevel,
     /// The line format.
@@ -156,7 +156,7 @@ impl Default for Private {
     }
 }
 
-impl Default for Log {
+impl Default for LogSection {
     fn default() -> Self {
         Self { level: LogLevel::Warning, format: LogFormat::Text, file: PathBuf::new() }
     }

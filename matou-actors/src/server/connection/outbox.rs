@@ -224,10 +224,10 @@ mod tests {
     use crate::protocol::v2::UnixMillis;
     use crate::protocol::{MessageText, Username};
     use crate::server::room::event::{EventKind, RoomEvent};
-    use crate::server::room::log::{Log, Reader};
+    use crate::server::room::log::{EventLog, Reader};
 
-    fn log() -> (Log, Reader) {
-        let log = Log::new();
+    fn log() -> (EventLog, Reader) {
+        let log = EventLog::new();
         let reader = log.reader();
         (log, reader)
     }
@@ -238,12 +238,12 @@ mod tests {
         [&[0, 0, 0, 4, 0, 0, 0, 1, b'x', 0, 0, 0, length], text.as_bytes()].concat()
     }
 
-    fn add(log: &mut Log, text: &str) {
+    fn add(log: &mut EventLog, text: &str) {
         say(log, text);
         log.seal();
     }
 
-    fn say(log: &mut Log, text: &str) {
+    fn say(log: &mut EventLog, text: &str) {
         let (from, text) = (Username::parse("x").unwrap(), MessageText::parse(text).unwrap());
         let kind = EventKind::Said { from: &from, text: &text, action: false };
         let (time, at) = (Instant::now(), UnixMillis(0));

@@ -21,7 +21,7 @@ use crate::server::room::event::{Dialect, MemberKey, wire_sequence};
 use crate::server::room::greeting::{Greeting, encoded};
 use crate::server::room::history::{History, HistoryLimits};
 use crate::server::room::history_file::Saved;
-use crate::server::room::log::Log;
+use crate::server::room::log::EventLog;
 use crate::server::room::roster::{EncodedRoster, Present};
 use crate::server::room::sequencer::{Change, LocalSequencer, Proposal, Sequencer};
 use crate::server::room::shard_state::{Relayed, ShardState};
@@ -34,7 +34,7 @@ pub(crate) struct Fanout {
     joining: HashMap<MemberId, Newcomer>,
     /// Whose leave is proposed and not committed.
     leaving: HashSet<MemberId>,
-    log: Log,
+    log: EventLog,
     roster: EncodedRoster,
     replay_roster: bool,
     history: History,
@@ -68,7 +68,7 @@ impl Fanout {
         shards: usize,
         replay_roster: bool,
     ) -> Self {
-        let log = Log::new();
+        let log = EventLog::new();
         let shards = (0..shards).map(|_| ShardState::new(log.reader())).collect();
         let (roster, frames) = (EncodedRoster::default(), FrameCounts::default());
         Self {
@@ -101,7 +101,7 @@ impl Fanout {
     /// Continues after what an earlier run of the server saved, before anything has happened.
     pub(crate) fn resume(&mut self, saved: &Saved, now: UnixMillis) {
         self.sequencer = Box::new(LocalSequencer::starting_at(saved.next));
-        self.log = Log::starting_at(saved.next);
+        self.log = EventLog::starting_at(saved.next);
         for shard in &mut self.shards {
             shard.read_from(self.log.reader());
         }
@@ -188,7 +188,7 @@ impl Fanout {
     /// Continues with the state of other servers, before anything has happened here.
     pub(crate) fn begin(&mut self, next: u64, members: Vec<Present>, topic: Option<MessageText>) {
         self.topic = topic;
-        self.log = Log::starting_at(next);
+        self.log = EventLog::starting_at(next);
         for shard in &mut self.shards {
             shard.read_from(self.log.reader());
         }

@@ -19,7 +19,7 @@ const SEAL_AT: usize = 64 * 1024;
 
 /// The writing end.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct EventLog {
     open: OpenSegment,
     /// There are readers of revision 2.
     has_v2: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Span {
     lengths: PerDialect<usize>,
 }
 
-impl Log {
+impl EventLog {
     pub(crate) fn new() -> Self {
         Self::starting_at(0)
     }
@@ -267,14 +267,14 @@ mod tests {
     /// The bytes of a message from `x` besides its text: type and two lengths, and the name.
     const FRAME: usize = 4 + 4 + 1 + 4;
 
-    fn say(log: &mut Log, text: &str) {
+    fn say(log: &mut EventLog, text: &str) {
         let (from, text) = (Username::parse("x").unwrap(), MessageText::parse(text).unwrap());
         let kind = EventKind::Said { from: &from, text: &text, action: false };
         let (time, at) = (Instant::now(), UnixMillis(0));
         log.append(&RoomEvent { sequence: log.end(), time, at, kind });
     }
 
-    fn append(log: &mut Log, text: &str) {
+    fn append(log: &mut EventLog, text: &str) {
         say(log, text);
         log.seal();
     }
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn readers_read_everything_once_at_their_own_pace() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let (mut fast, mut slow) = (log.reader(), log.reader());
         append(&mut log, "one");
         assert_eq!(read(&fast.take(100).unwrap()), ["one"]);
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn every_event_of_a_segment_can_be_found_by_its_sequence() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let mut reader = log.reader();
         append(&mut log, "before");
         for text in ["a", "bb", "ccc"] {
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn revision_2_is_encoded_only_while_it_has_readers() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let mut reader = log.reader();
         say(&mut log, "before");
         log.set_v2(true);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_span_does_not_grow_when_the_log_does() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let mut reader = log.reader();
         append(&mut log, "one");
         let span = reader.take(100).unwrap();
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn unsealed_events_are_not_read() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let mut reader = log.reader();
         say(&mut log, "x");
         assert!(reader.take(1).is_none());
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_long_chain_is_freed_without_exhausting_the_stack() {
-        let mut log = Log::new();
+        let mut log = EventLog::new();
         let mut reader = log.reader();
         for _ in 0..200_000 {
             append(&mut log, "x");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::server::ids::{ConnectionId, MemberId};
 use crate::server::metrics::frame_counts::FrameCounts;
 use crate::server::room::batch::{Batch, MAX_BATCH};
-use crate::server::room::log::{Log, Reader};
+use crate::server::room::log::{EventLog, Reader};
 
 /// After a batch that took this long to write, more is gathered before the next one: a write
 /// costs about the same whatever its size, so under load waiting saves work.
@@ -74,18 +74,18 @@ impl ShardState {
     }
 
     /// Whether everything has been written.
-    pub(super) fn is_idle(&self, log: &Log) -> bool {
+    pub(super) fn is_idle(&self, log: &EventLog) -> bool {
         self.busy_since.is_none() && !self.has_work(log)
     }
 
-    pub(super) fn is_ready(&self, now: Instant, log: &Log) -> bool {
+    pub(super) fn is_ready(&self, now: Instant, log: &EventLog) -> bool {
         self.busy_since.is_none()
             && self.has_work(log)
             && self.not_before(log).is_none_or(|at| at <= now)
     }
 
     /// Until when it gathers, if it does.
-    pub(super) fn gathers_until(&self, log: &Log) -> Option<Instant> {
+    pub(super) fn gathers_until(&self, log: &EventLog) -> Option<Instant> {
         let waits = self.busy_since.is_none() && self.has_work(log);
         if waits { self.not_before(log) } else { None }
     }
@@ -118,11 +118,11 @@ impl ShardState {
         }
     }
 
-    fn has_work(&self, log: &Log) -> bool {
+    fn has_work(&self, log: &EventLog) -> bool {
         self.reader.position() < log.end() || !self.relays.is_empty()
     }
 
-    fn not_before(&self, log: &Log) -> Option<Instant> {
+    fn not_before(&self, log: &EventLog) -> Option<Instant> {
         let (written_at, gather) = self.written_at?;
         let is_urgent = self.reader.position() < log.said() || !self.relays.is_empty();
         let gather = if is_urgent { gather } else { GATHER_ANNOUNCEMENTS };
