@@ -96,6 +96,7 @@ fn a_server_with_another_key_is_refused_until_the_user_forgets_the_old_one() {
     let mut server = Server::launch(command, &[]);
 
     let mut user = ann(home.path(), &address, &[]);
+    assert_eq!(user.event("server_key_refused")["server"], *address);
     let refused = user.event("disconnected");
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("a different key than before"), "{reason}");

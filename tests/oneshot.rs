@@ -266,7 +266,7 @@ fn an_interrupted_sender_has_not_delivered() {
 }
 
 #[test]
-fn a_missing_server_and_a_missing_file_have_different_exit_codes() {
+fn a_missing_server_another_key_and_a_missing_file_have_different_exit_codes() {
     let source = tempfile::tempdir().unwrap();
     let photo = file(&source, "photo.jpg", 1000);
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -276,6 +276,15 @@ fn a_missing_server_and_a_missing_file_have_different_exit_codes() {
     let (code, said) = Command::send(unused, &[&source.path().join("none")], &[]).ended();
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("none"), "{said}");
+    let (server, home) = (Server::start(), tempfile::tempdir().unwrap());
+    let data = home.path().join(".local/share/matou");
+    fs::create_dir_all(&data).unwrap();
+    let other = format!("{} SHA256:{} 2026-01-01\n", server.address, "A".repeat(43));
+    fs::write(data.join("known_servers"), other).unwrap();
+    let arguments = ["send", "Bea", photo.to_str().unwrap()];
+    let (code, said) = Command::start_at(home, server.address, &arguments, &[]).ended();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("a different key") && !said.contains("--server"), "{said}");
 }
 
 #[test]

@@ -31,13 +31,13 @@ Exit codes:
 const TRANSFER_EXIT_CODES: &str = "\
 Exit codes:
   0   everything was delivered or received
-  1   runtime failure (a file that cannot be read, a person's key that is not the known one)
+  1   runtime failure (a file that cannot be read, a key that is not the known one)
   2   invalid argument or setting, a missing password, or several servers to choose from
   3   the server refused the name given with --username
   4   the recipient refused a file or the private session
   5   the recipient was not in the room, or did not answer in time
   6   a transfer ended before it was complete; send it again to resume it
-  7   the server was not found or not reached, or its key is not the known one";
+  7   the server was not found or not reached";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes:

@@ -138,6 +138,8 @@ pub(crate) enum ConnectionEvent {
     /// It could not be reached, or is lost; its actor has stopped. With `retry` off it is not a
     /// Matou server, and another attempt would end in the same way.
     Down { reason: String, retry: bool },
+    /// It has another key than the expected one; [`ConnectionEvent::Down`] follows.
+    OtherKey,
 }
 
 /// What a connection to the server is to do.

@@ -132,7 +132,7 @@ impl Plain {
             }
             Event::Whois { .. } => format!("* {}", describe_user(event).join("; ")),
             // It has more than one line.
-            Event::Diagnosis(_) => return None,
+            Event::Diagnosis(_) | Event::ServerKeyRefused { .. } => return None,
             Event::Verification { username, words, .. } => {
                 format!("* {}", describe_words(username, words))
             }

@@ -20,6 +20,8 @@ pub(super) struct Joining {
     /// The name of the other side, which has to stay free.
     except: Option<Username>,
     joined: bool,
+    /// The server presented another key than the known one.
+    is_key_refused: bool,
 }
 
 /// What an event means for joining.
@@ -42,8 +44,14 @@ impl Joining {
     ) -> Self {
         let is_fixed = given.is_some();
         let base = given.or(usual).or_else(login).map_or(ANYBODY.into(), |name| name.to_string());
-        let mut joining =
-            Self { base, attempt: 1, is_fixed, except: except.cloned(), joined: false };
+        let mut joining = Self {
+            base,
+            attempt: 1,
+            is_fixed,
+            except: except.cloned(),
+            joined: false,
+            is_key_refused: false,
+        };
         joining.skip_excepted();
         joining
     }
@@ -64,6 +72,12 @@ impl Joining {
                 self.attempt += 1;
                 self.skip_excepted();
                 return JoinProgress::Retry(Command::SignIn(self.name()));
+            }
+            Event::ServerKeyRefused { .. } => self.is_key_refused = true,
+            Event::Disconnected { reason } | Event::Reconnecting { reason, .. }
+                if !self.joined && self.is_key_refused =>
+            {
+                return JoinProgress::Failed(Failure::Runtime(reason.clone()));
             }
             Event::Disconnected { reason } | Event::Reconnecting { reason, .. } if !self.joined => {
                 let advice = if reason.starts_with("cannot reach") {

@@ -60,6 +60,12 @@ pub enum Event {
         /// The client has given one, and it is wrong.
         wrong: bool,
     },
+    /// The server presented another key than the known one or the one in its address, so nothing was
+    /// sent. Comes before the event that says what follows, such as [`Event::Disconnected`].
+    ServerKeyRefused {
+        /// The server as `host:port`, as the user named it.
+        server: String,
+    },
     /// The connection to the server is gone, or could not be made and is not tried again by
     /// itself; private sessions and transfers go on.
     Disconnected {

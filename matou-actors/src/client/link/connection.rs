@@ -166,7 +166,13 @@ impl Actor for ServerConnection {
                     password.set(reached.password);
                     live(generation, &server, reached, &revision, &queue, &reports).await
                 }
-                Err(Unreachable { reason, retry }) => (reason, retry),
+                Err(Unreachable { is_other_key: true, reason, retry }) => {
+                    // The mailbox is the link's, which reads all that its connection reports.
+                    reports
+                        .do_send(ConnectionReport { generation, event: ConnectionEvent::OtherKey });
+                    (reason, retry)
+                }
+                Err(Unreachable { reason, retry, .. }) => (reason, retry),
             }
         };
         ctx.spawn(life.into_actor(self).map(|(reason, retry), connection, ctx| {

@@ -54,17 +54,24 @@ fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
+/// Whether a handshake failed because the server has another key than the expected one.
+pub(super) fn is_other_key(error: &io::Error) -> bool {
+    use CertificateError::ApplicationVerificationFailure;
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsFailure>());
+    matches!(cause, Some(TlsFailure::InvalidCertificate(ApplicationVerificationFailure)))
+}
+
 /// Why a handshake failed, for the user, and whether another attempt makes sense.
 pub(super) fn failed(
     name: &ServerName,
     error: &io::Error,
     expected: ExpectedKey,
 ) -> (String, bool) {
+    if is_other_key(error) {
+        return (other_key(name, expected), false);
+    }
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsFailure>());
     match cause {
-        Some(TlsFailure::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
-            (other_key(name, expected), false)
-        }
         // A proxy answers so, too, while the server behind it is started again.
         Some(TlsFailure::InvalidMessage(_)) if expected != ExpectedKey::Any => (
             format!(

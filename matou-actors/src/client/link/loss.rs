@@ -31,6 +31,13 @@ impl ServerLink {
         }
     }
 
+    /// The server has another key than the expected one; that it is not reached follows.
+    pub(super) fn refuse_key(&mut self, generation: u64) {
+        if self.is_current(generation) {
+            self.emit(Event::ServerKeyRefused { server: self.server_name() });
+        }
+    }
+
     /// Ends the connection for `reason`, as if it had been lost.
     pub(super) fn cut(&mut self, reason: String, now: Instant) {
         self.command(ConnectionCommand::HangUp);

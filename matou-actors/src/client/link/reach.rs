@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::first_bytes::FirstBytes;
-use super::handshake::{Handshake, failed, foreign, shake_hands};
+use super::handshake::{Handshake, failed, foreign, is_other_key, shake_hands};
 use super::known_file;
 use crate::client::api::event::{KeyStanding, LinkSecurity};
 use crate::client::api::password::Password;
@@ -76,6 +76,8 @@ pub(super) struct Reached {
 pub(super) struct Unreachable {
     pub(super) reason: String,
     pub(super) retry: bool,
+    /// It has another key than the expected one.
+    pub(super) is_other_key: bool,
 }
 
 /// What else there is beside the server that is tried.
@@ -192,8 +194,9 @@ async fn reach_at(
             plain(name, tcp)
         }
         Handshake::Failed(error) => {
-            let (reason, retry) = failed(name, &error, expected);
-            Err(Unreachable { reason, retry })
+            let ((reason, retry), is_other_key) =
+                (failed(name, &error, expected), is_other_key(&error));
+            Err(Unreachable { reason, retry, is_other_key })
         }
     }
 }
@@ -263,11 +266,11 @@ fn broken(error: io::Error) -> Unreachable {
 }
 
 fn again(reason: impl Into<String>) -> Unreachable {
-    Unreachable { reason: reason.into(), retry: true }
+    Unreachable { reason: reason.into(), retry: true, is_other_key: false }
 }
 
 fn never(reason: impl Into<String>) -> Unreachable {
-    Unreachable { reason: reason.into(), retry: false }
+    Unreachable { reason: reason.into(), retry: false, is_other_key: false }
 }
 
 async fn connect_to(address: SocketAddr, patience: Patience) -> io::Result<TcpStream> {

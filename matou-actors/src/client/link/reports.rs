@@ -29,6 +29,7 @@ impl ServerLink {
             }
             ConnectionEvent::NotSaid => self.not_said(generation),
             ConnectionEvent::Unwritten(bytes) => self.unwritten(generation, bytes),
+            ConnectionEvent::OtherKey => self.refuse_key(generation),
             ConnectionEvent::Down { reason, retry } => self.down(generation, reason, retry, now),
         }
     }
