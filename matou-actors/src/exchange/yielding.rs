@@ -1,26 +1,26 @@
-//! Giving way to the threads that talk, where there are too few cores for all.
+//! Yielding to the threads that handle messages, where there are too few cores for all.
 //!
-//! A thread that wakes up does not get the core of one that has it before that one's slice is over, some
-//! milliseconds on Linux. A thread of files has always something to do, so it yields after each short piece
-//! of work.
+//! On Linux a thread that wakes up waits until the running thread's time slice is over, which takes some
+//! milliseconds. A thread that transfers files always has something to do, so it yields after each short
+//! piece of work.
 
 use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Messages take less: a thread that had the core for longer is computing.
+/// Handling messages takes less time: a thread that ran for longer is computing.
 const SHORT: Duration = Duration::from_micros(500);
-/// A computing thread gets one slice more than its fair share in this many of its slices.
+/// A computing thread gets one extra time slice for this many of its own.
 const PAUSE: u32 = 8;
 
-/// When a thread last gave way, and what that cost.
+/// Remembers how long the last yield took.
 #[derive(Debug, Default)]
 pub(super) struct Yielding {
     paused_until: Cell<Option<Instant>>,
 }
 
 impl Yielding {
-    /// Yields to the threads that wait for this core, unless that took long a moment ago.
+    /// Yields to threads that wait for this core, unless that recently took long.
     pub(super) fn yield_core(&self) {
         self.yield_core_by(Instant::now, thread::yield_now);
     }

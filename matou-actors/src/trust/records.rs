@@ -1,10 +1,10 @@
 //! The records of the server's side of a connection behind its handshake (RFC 8446, sections 4.6.3, 5
 //! and 6).
 //!
-//! `rustls` does the handshake and derives every key. Its own records need several times the memory
-//! for each idle client, and copy what they encrypt twice; here data is encrypted from where the room
-//! keeps it to where it is sent from. A connection keeps the bytes of its keys alone: what the cipher
-//! makes of one takes 1.6 kB, and a tenth of a microsecond to make again.
+//! `rustls` does the handshake and derives every key. Its own record layer needs several times as much
+//! memory for an idle client, and copies everything twice; here data is encrypted straight from the
+//! room's log into the send buffer. A connection stores only the raw keys: an expanded cipher takes
+//! 1.6 kB, and expanding it again a tenth of a microsecond.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -36,9 +36,9 @@ const KEY_UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
 /// `KeyUpdate` that asks for one in return.
 const KEY_UPDATE_REQUEST: [u8; 5] = [24, 0, 0, 1, 1];
 
-/// Records under one key: half of what is safe for AES-GCM (section 5.5).
+/// The most records under one key: half of what is safe for AES-GCM (section 5.5).
 const MAX_RECORDS: u64 = 1 << 23;
-/// Records without data that may come in a row.
+/// The most consecutive records without data.
 const MAX_IDLE: u8 = 32;
 
 /// The keys of both directions.
@@ -58,17 +58,17 @@ struct Keys {
     sequence: u64,
 }
 
-/// Encrypts one record after the other, with the cipher made ready once.
+/// Encrypts records with a cipher that was expanded once.
 pub(crate) struct Sealing<'a> {
     records: &'a mut Records,
     cipher: LessSafeKey,
 }
 
-/// What is wrong with what came, as the client reads it and as the log does.
+/// What is wrong with the input: the alert for the client, and the error for the log.
 struct Violation(AlertDescription, Error);
 
 impl Records {
-    /// Goes on behind the handshake of `connection`, of which the client may have ended its side.
+    /// Takes over from `connection` after its handshake; the client may already have closed its side.
     pub(super) fn new(
         connection: UnbufferedServerConnection,
         has_ended: bool,
@@ -78,24 +78,24 @@ impl Records {
         Ok(Self { connection, sending, receiving, idle: 0, has_ended })
     }
 
-    /// Whether the client has ended its stream by `close_notify`.
+    /// Whether the client has closed its stream with `close_notify`.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// Makes ready to encrypt.
+    /// Expands the sending key.
     pub(super) fn sealing(&mut self) -> Result<Sealing<'_>, Error> {
         let cipher = self.sending.cipher()?;
         Ok(Sealing { records: self, cipher })
     }
 
-    /// Ends the stream towards the client.
+    /// Closes the stream to the client.
     pub(super) fn close(&mut self, outgoing: &mut Vec<u8>) -> Result<(), Error> {
         self.alert(WARNING, AlertDescription::CloseNotify, outgoing)
     }
 
-    /// Decrypts the whole records of `input` to `plaintext`, and appends to `outgoing` what they
-    /// are answered; how many bytes they are.
+    /// Decrypts the complete records in `input` into `plaintext`, and appends replies to `outgoing`;
+    /// returns how many bytes were consumed.
     pub(super) fn process(
         &mut self,
         input: &mut [u8],
@@ -105,7 +105,7 @@ impl Records {
         let (mut used, mut cipher) = (0, None);
         loop {
             if self.has_ended {
-                // What comes behind the end is of no interest.
+                // Data after the end is ignored.
                 return Ok(input.len());
             }
             let rest = input.get_mut(used..).unwrap_or_default();
@@ -122,8 +122,8 @@ impl Records {
         }
     }
 
-    /// Deals with the first record; how many bytes it has, 0 when it is not all there. `cipher` is kept
-    /// from one record to the next.
+    /// Processes the first record; returns its length, or 0 if it is incomplete. `cipher` is reused from
+    /// one record to the next.
     fn process_one(
         &mut self,
         input: &mut [u8],
@@ -172,7 +172,7 @@ impl Records {
         let &[_, code] = alert else { return Err(unexpected("an alert of another length")) };
         match AlertDescription::from(code) {
             AlertDescription::CloseNotify => self.has_ended = true,
-            // It says nothing but that a CloseNotify follows.
+            // It only announces a CloseNotify.
             AlertDescription::UserCanceled => {}
             alert => return Err(Violation(alert, Error::AlertReceived(alert))),
         }
@@ -202,7 +202,7 @@ impl Records {
 }
 
 impl Sealing<'_> {
-    /// Encrypts `plaintext` into `room`; how many bytes that are.
+    /// Encrypts `plaintext` into `room`; returns how many bytes were written.
     pub(crate) fn encrypt(&mut self, plaintext: &[u8], room: &mut [u8]) -> Result<usize, Error> {
         let mut written = 0;
         for run in plaintext.chunks(MAX_RECORD) {
@@ -215,7 +215,7 @@ impl Sealing<'_> {
         Ok(written)
     }
 
-    /// Goes on under a new key, which it says in `room`; how many bytes that are.
+    /// Switches to a new key, which it announces in `room`; returns how many bytes were written.
     fn update(&mut self, room: &mut [u8]) -> Result<usize, Error> {
         let Records { connection, sending, .. } = &mut *self.records;
         let written = sending.seal(&self.cipher, HANDSHAKE, &KEY_UPDATE, room)?;
@@ -235,21 +235,21 @@ impl Keys {
         Ok(Self { algorithm, key, iv, sequence })
     }
 
-    /// What the cipher makes of the key, for as long as there is something to do.
+    /// Expands the key into a cipher.
     fn cipher(&self) -> Result<LessSafeKey, Error> {
         let key = UnboundKey::new(self.algorithm, self.key.as_ref());
         let key = key.map_err(|_| Error::General("a key of another length".into()))?;
         Ok(LessSafeKey::new(key))
     }
 
-    /// The nonce of the next record; none is ever used twice.
+    /// The nonce of the next record; each is used only once.
     fn nonce(&mut self) -> Option<Nonce> {
         let nonce = RecordNonce::new(&self.iv, self.sequence);
         self.sequence = self.sequence.checked_add(1)?;
         Some(Nonce::assume_unique_for_key(nonce.0))
     }
 
-    /// Writes a record to the front of `room`; how many bytes it has.
+    /// Writes a record to the front of `room`; returns its length.
     fn seal(
         &mut self,
         cipher: &LessSafeKey,
@@ -283,7 +283,7 @@ impl Keys {
         self.seal(&cipher, kind, content, outgoing.get_mut(at..).unwrap_or_default()).map(drop)
     }
 
-    /// Decrypts the body of a record; its inner type, and its content without padding.
+    /// Decrypts the body of a record; returns its inner type and its content without padding.
     fn open<'a>(
         &mut self,
         cipher: &LessSafeKey,
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_on_the_way_is_answered_by_an_alert() {
+    fn a_record_changed_in_transit_is_answered_by_an_alert() {
         for place in [0, 4, HEADER, HEADER + 3] {
             let mut pair = pair();
             pair.say(b"hello");

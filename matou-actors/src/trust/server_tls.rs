@@ -1,7 +1,7 @@
 //! The server's side of one encrypted connection, as bytes in and bytes out.
 //!
-//! `rustls` without its buffers does the handshake, `records` what follows: an idle connection holds its
-//! keys and nothing else, and there may be ten thousand of them.
+//! The unbuffered API of `rustls` does the handshake, `records` everything after it: an idle connection
+//! holds only its keys, and there may be ten thousand of them.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use super::records::{MAX_RECORD, Records, Sealing};
 use super::tls::{Alpn, TlsError, peer_key};
 use crate::protocol::v2::PublicKey;
 
-/// What a record adds to its plain bytes, with room for an update of the keys before it.
+/// What a record adds to its plain bytes, including a preceding key update.
 pub(crate) const RECORD_OVERHEAD: usize = 64;
-/// Bytes that may wait for the end of their record, or of their handshake message.
+/// The most bytes of an incomplete record or handshake message.
 const MAX_INCOMING: usize = 2 * MAX_RECORD;
 
-/// The state of a connection, and its bytes that are not processed or not sent yet.
+/// The state of a connection, with input not yet processed and output not yet sent.
 pub(crate) struct ServerTls {
     state: State,
     /// The key that the client has proved, once the handshake is done.
@@ -38,17 +38,17 @@ enum State {
     Broken,
 }
 
-/// What the connection exports for a password.
+/// The exporter secret with which the client proves the password.
 enum Exporter {
-    /// There is no password, or it is not needed any more.
+    /// There is no password, or it is already proved.
     Unused,
-    /// The handshake goes on.
+    /// The handshake is not complete yet.
     Awaited(Arc<ExporterSlot>),
     Known(Box<Exported>),
 }
 
 impl ServerTls {
-    /// A connection whose exporter is found in `exporters`, the log of keys of `config`.
+    /// A connection whose exporter secret is taken from `exporters`, the key log of `config`.
     pub(crate) fn new(
         config: Arc<ServerConfig>,
         exporters: Option<Arc<ExporterSlot>>,
@@ -60,7 +60,7 @@ impl ServerTls {
         Ok(Self { state, client: None, incoming, outgoing, exporter })
     }
 
-    /// Takes bytes that came from the client, and appends what they say to `plaintext`. After an
+    /// Processes bytes from the client, and appends their plain text to `plaintext`. After an
     /// error [`Self::outgoing`] holds the alert for the client.
     pub(crate) fn receive(
         &mut self,
@@ -95,8 +95,8 @@ impl ServerTls {
         Ok(())
     }
 
-    /// Makes ready to encrypt what comes behind [`Self::outgoing`]. The room for it has
-    /// [`RECORD_OVERHEAD`] more bytes for each record of [`MAX_RECORD`].
+    /// Prepares to encrypt data that is sent after [`Self::outgoing`]. Its buffer needs
+    /// [`RECORD_OVERHEAD`] extra bytes for each record of [`MAX_RECORD`].
     pub(crate) fn sealing(&mut self) -> Result<Sealing<'_>, Error> {
         match &mut self.state {
             State::Open(records) => records.sealing(),
@@ -104,7 +104,7 @@ impl ServerTls {
         }
     }
 
-    /// Ends the stream towards the client.
+    /// Closes the stream to the client.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
         match &mut self.state {
             State::Open(records) => records.close(&mut self.outgoing),
@@ -117,7 +117,7 @@ impl ServerTls {
         self.outgoing.extend_from_slice(bytes);
     }
 
-    /// Encrypted bytes that wait to be sent.
+    /// Encrypted bytes that are still to be sent.
     pub(crate) fn outgoing(&self) -> &[u8] {
         &self.outgoing
     }
@@ -132,17 +132,17 @@ impl ServerTls {
         }
     }
 
-    /// Whether the client has ended its stream by `close_notify`.
+    /// Whether the client has closed its stream with `close_notify`.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(&self.state, State::Open(records) if records.has_ended())
     }
 
-    /// The key that the client has proved; `None` as long as the handshake goes on.
+    /// The key that the client has proved; `None` during the handshake.
     pub(crate) fn client_key(&self) -> Option<Result<PublicKey, TlsError>> {
         self.client.clone()
     }
 
-    /// What the connection exports for a password, once the handshake is done.
+    /// The exporter secret, once the handshake is done.
     pub(crate) fn exporter(&self) -> Option<&[u8; 32]> {
         match &self.exporter {
             Exporter::Known(exported) => Some(exported),
@@ -150,7 +150,7 @@ impl ServerTls {
         }
     }
 
-    /// The password has been proved.
+    /// Drops the exporter secret once the password is proved.
     pub(crate) fn forget_exporter(&mut self) {
         self.exporter = Exporter::Unused;
     }
@@ -191,8 +191,8 @@ impl ServerTls {
     }
 }
 
-/// Takes the handshake as far as `input` goes; how many bytes of it were used, and whether the client
-/// has ended its stream.
+/// Advances the handshake with `input`; returns how many bytes were consumed, and whether the client has
+/// closed its stream.
 fn shake_hands(
     connection: &mut UnbufferedServerConnection,
     input: &mut [u8],
@@ -206,8 +206,8 @@ fn shake_hands(
         let state = match state {
             Ok(state) => state,
             Err(error) => {
-                // The alert that says why comes next, if there is one; else the same bytes are read
-                // again, which therefore have to be there.
+                // If there is an alert it is produced next; otherwise the same bytes are read again, so they
+                // must not be consumed.
                 let rest = input.get_mut(used + discard..).unwrap_or_default();
                 let alert = connection.process_tls_records(rest);
                 if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {

@@ -1,6 +1,6 @@
-//! Reading and writing through TLS, whatever the socket is.
+//! Reading and writing through TLS, over any socket.
 //!
-//! What is queued for a client stays shared plain text until it is written: at most [`AHEAD`] bytes are
+//! The queue of a client holds shared plain text until it is written: at most [`AHEAD`] bytes are
 //! encrypted ahead of the socket.
 
 use std::cell::RefCell;
@@ -10,13 +10,14 @@ use std::rc::Rc;
 use crate::protocol::v2::PublicKey;
 use crate::trust::{MAX_RECORD, RECORD_OVERHEAD, Sealing, ServerTls};
 
-/// Plain bytes that are encrypted and sent at once. Within a busy room one system call for each
-/// record would cost more than to encrypt them.
+/// Plain bytes that are encrypted and sent with one system call. In a busy room one call for each
+/// record would cost more than its encryption.
 const AHEAD: usize = 4 * MAX_RECORD;
-/// Shorter runs of plain text are copied together: a record costs about as much as so many bytes.
+/// Shorter runs of plain text are merged into one record: a record costs about as much as this many
+/// bytes.
 const SHORT: usize = 2048;
 
-/// Room for what is encrypted, one connection of an event loop after the other.
+/// The buffer for encrypted bytes, shared by the connections of an event loop.
 #[derive(Debug)]
 pub(super) struct RecordBuffer {
     plain: Vec<u8>,
@@ -24,7 +25,7 @@ pub(super) struct RecordBuffer {
     filled: usize,
 }
 
-/// The TLS state of a connection, and decrypted bytes that were not read yet.
+/// The TLS state of a connection, and decrypted bytes that have not been read yet.
 #[derive(Debug)]
 pub(super) struct Encryption {
     tls: ServerTls,
@@ -43,12 +44,12 @@ impl Encryption {
         self.client
     }
 
-    /// What the connection exports for a password.
+    /// The exporter secret with which the client proves the password.
     pub(super) fn exporter(&self) -> Option<&[u8; 32]> {
         self.tls.exporter()
     }
 
-    /// The password has been proved.
+    /// Drops it once the password is proved.
     pub(super) fn forget_exporter(&mut self) {
         self.tls.forget_exporter();
     }
@@ -57,13 +58,13 @@ impl Encryption {
         !self.plaintext.is_empty()
     }
 
-    /// Encrypted bytes that wait for the socket.
+    /// Encrypted bytes that the socket has not accepted yet.
     pub(super) fn unsent(&self) -> usize {
         self.tls.outgoing().len()
     }
 
-    /// Reads into `buffer`: what was decrypted already, or what comes of one read by `receive`. An
-    /// error of the encryption is of the kind `InvalidData`; the alert goes out by `send`.
+    /// Reads into `buffer`: what is already decrypted, or the result of one call of `receive`. TLS errors
+    /// have the kind `InvalidData`; the alert is sent through `send`.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -103,14 +104,14 @@ impl Encryption {
         Ok(count)
     }
 
-    /// Decrypts `bytes`, and answers by `send` what the handshake wants.
+    /// Decrypts `bytes`, and sends replies of the handshake through `send`.
     pub(super) fn take(
         &mut self,
         bytes: &mut [u8],
         send: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
         let received = self.tls.receive(bytes, &mut self.plaintext);
-        // What the socket does not take waits for it.
+        // What the socket does not accept stays in `outgoing`.
         let flushed = self.flush(send);
         received.map_err(invalid)?;
         if let Err(error) = flushed
@@ -126,8 +127,8 @@ impl Encryption {
         Ok(())
     }
 
-    /// Encrypts the front of `slices` once nothing is left of what was encrypted before; how many
-    /// bytes that were.
+    /// Encrypts and sends the front of `slices`, after everything that was encrypted before; returns how
+    /// many plain bytes were consumed.
     pub(super) fn write(
         &mut self,
         slices: &[IoSlice<'_>],
@@ -151,7 +152,7 @@ impl Encryption {
         Ok(taken)
     }
 
-    /// Sends what was encrypted; `WouldBlock` when the socket does not take all of it.
+    /// Sends what is encrypted; `WouldBlock` if the socket does not accept all of it.
     pub(super) fn flush(
         &mut self,
         mut send: impl FnMut(&[u8]) -> io::Result<usize>,
@@ -165,17 +166,17 @@ impl Encryption {
         Ok(())
     }
 
-    /// Ends the stream towards the client as well as the socket lets it.
+    /// Closes the stream to the client as far as the socket allows.
     pub(super) fn close(&mut self, send: impl FnMut(&[u8]) -> io::Result<usize>) {
         if self.tls.close().is_ok() {
-            // A client that takes nothing reads of no end.
+            // A client that reads nothing does not get the close_notify.
             let _ = self.flush(send);
         }
     }
 }
 
 impl RecordBuffer {
-    /// Encrypts the first [`AHEAD`] bytes of `slices`; how many there were.
+    /// Encrypts the first [`AHEAD`] bytes of `slices`; returns how many there were.
     fn encrypt(
         &mut self,
         slices: &[IoSlice<'_>],
@@ -200,7 +201,7 @@ impl RecordBuffer {
         Ok(taken)
     }
 
-    /// Encrypts the short runs that were copied together.
+    /// Encrypts the short runs that were merged.
     fn encrypt_short(&mut self, sealing: &mut Sealing<'_>) -> Result<(), rustls::Error> {
         let room = self.encrypted.get_mut(self.filled..).unwrap_or_default();
         self.filled += sealing.encrypt(&self.plain, room)?;
@@ -211,7 +212,7 @@ impl RecordBuffer {
 
 impl Default for RecordBuffer {
     fn default() -> Self {
-        // Every other run may be a short one, and ends a record.
+        // Every other run may be a short one, which ends a record.
         let records = AHEAD / MAX_RECORD + 2 * AHEAD / SHORT + 1;
         let encrypted = vec![0; AHEAD + records * RECORD_OVERHEAD];
         Self { plain: Vec::new(), encrypted, filled: 0 }

@@ -1,4 +1,4 @@
-//! How many handshakes an event loop begins, so that they do not delay those in the room.
+//! Limits how many handshakes an event loop begins, so that they do not delay the members of the room.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -11,20 +11,21 @@ use tokio::sync::Semaphore;
 
 use crate::server::token_bucket::{Rate, TokenBucket};
 
-/// A handshake costs some 0.2 ms of a core: those in the room keep a fifth of it at least.
+/// Handshakes a second. One takes some 0.2 ms of a core, so a fifth of it is left for the room.
 const PER_SECOND: u32 = 4000;
-/// How long an event loop does nothing but these, some 1 ms. Then it serves all others once.
+/// How many handshakes an event loop performs in a row, which takes some 1 ms, before it serves the
+/// others.
 const AT_ONCE: u32 = 8;
-/// Those that may be made up for when the event loop was busy with something else.
+/// How many handshakes an event loop catches up on after it was busy with something else.
 const IN_ARREARS: u32 = 32;
-/// The shortest time between two looks at the rate; timers are no finer.
+/// The interval between two checks of the rate; timers are no finer.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Until a connection may begin its handshake.
+/// Resolves when a connection may begin its handshake.
 pub(super) type HandshakeTurn = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The recent handshakes, and the connections that wait for theirs, in the order of arrival: each
-/// is woken once, however many there are.
+/// The rate of handshakes, and the connections that wait for a turn, in order of arrival. Each is
+/// woken once, however many there are.
 #[derive(Debug)]
 pub(super) struct Handshakes {
     begun: Rc<RefCell<StartRate>>,
@@ -35,7 +36,7 @@ pub(super) struct Handshakes {
 struct StartRate {
     rate: Option<Rate>,
     bucket: TokenBucket,
-    /// Limits those that begin without waiting.
+    /// Limits handshakes that begin without waiting.
     at_once: Option<Rate>,
     lately: TokenBucket,
     /// Connections that wait for their turn, whether they have been polled yet or not.
@@ -48,7 +49,7 @@ struct StartRate {
 struct Waiting(Rc<RefCell<StartRate>>);
 
 impl Handshakes {
-    /// Begins a handshake, or says what to wait for before that.
+    /// Begins a handshake, or returns what to wait for.
     pub(super) fn enter(&self, now: Instant) -> Option<HandshakeTurn> {
         let mut begun = self.begun.borrow_mut();
         if !begun.has_queue && begun.is_early(now) && begun.take(now) {
@@ -93,23 +94,23 @@ impl Drop for Waiting {
 }
 
 impl StartRate {
-    /// Whether one more may begin at once.
+    /// Whether another handshake may begin at once.
     fn is_early(&mut self, now: Instant) -> bool {
         self.at_once.is_none_or(|rate| self.lately.try_take(rate, now))
     }
 
-    /// Begins a handshake if that keeps within the rate; whether it did.
+    /// Begins a handshake if the rate allows it; returns whether it did.
     fn take(&mut self, now: Instant) -> bool {
         self.rate.is_none_or(|rate| self.bucket.try_take(rate, now))
     }
 }
 
-/// Starts the waiting handshakes at the rate, a few in each turn of the event loop, until none
-/// waits.
+/// Gives turns to waiting connections at the allowed rate, a few in each iteration of the event loop,
+/// until none is left.
 async fn give_turns(begun: Rc<RefCell<StartRate>>, turns: Arc<Semaphore>) {
     loop {
         if begun.borrow().waiting == 0 {
-            // One may have been given to a connection that gave up.
+            // A turn may have been given to a connection that has given up.
             turns.forget_permits(usize::MAX);
             begun.borrow_mut().has_queue = false;
             return;
@@ -145,7 +146,7 @@ mod tests {
                 order.borrow_mut().push(number);
             }));
         }
-        // One that has given up uses no turn.
+        // A connection that has given up uses no turn.
         drop(waiting.remove(0));
         futures::future::join_all(waiting).await;
         assert!(start.elapsed() >= Duration::from_secs(1) * (CROWD - 1 - IN_ARREARS) / PER_SECOND);
@@ -164,7 +165,7 @@ mod tests {
             late = handshakes.enter(start);
         }
         let late = late.expect("one more than may begin at once");
-        // Meanwhile turns are given, and no connection takes one.
+        // Meanwhile turns are given, but no connection takes one.
         tokio::time::sleep(5 * LOOK).await;
         tokio::time::timeout(Duration::from_secs(10), late).await.expect("its turn");
     }

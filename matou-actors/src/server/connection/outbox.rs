@@ -1,4 +1,4 @@
-//! What waits to be written to one client, bounded in bytes.
+//! The send queue of one client, bounded in bytes.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -12,15 +12,15 @@ use crate::server::room::log::{Segment, Span};
 
 /// The most slices that one system call writes.
 pub(crate) const MAX_SLICES: usize = 32;
-/// What an event costs the log beside its bytes, counted against the limit of the client that keeps it
-/// there: short messages would cost many times their length.
+/// What an event costs the log beyond its bytes. It counts against the limit of the client for which
+/// it is kept: short messages cost many times their length.
 const OVERHEAD: usize = 64;
-/// So many events cost nothing beside their bytes: as many as two batches may hold.
+/// This many events count only their bytes: as many as two batches may contain.
 const FREE_EVENTS: usize = 32 * 1024;
-/// Below this share of the limit the events are not looked at.
+/// Below this fraction of the limit events are not counted.
 const LIGHT: usize = 8;
 
-/// Frames for this client alone and spans of the room's log, in the order in which they are due.
+/// Frames for this client only and spans of the room's log, in the order of delivery.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     dialect: Dialect,
@@ -30,7 +30,7 @@ pub(crate) struct Outbox {
     limit: usize,
 }
 
-/// More bytes wait than the limit allows: the client reads too slowly.
+/// More bytes are queued than the limit allows: the client reads too slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
@@ -46,12 +46,12 @@ enum Entry {
 }
 
 impl Outbox {
-    /// An empty outbox that takes `limit` bytes.
+    /// An empty outbox for at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self { dialect: Dialect::V1, entries: VecDeque::new(), queued: 0, allowance: 0, limit }
     }
 
-    /// Bytes that wait.
+    /// Queued bytes.
     pub(crate) fn queued(&self) -> usize {
         self.queued
     }
@@ -60,8 +60,8 @@ impl Outbox {
         self.queued == 0
     }
 
-    /// When the oldest event that waits happened. What waits for this client alone has no time of
-    /// its own: it is little, and events follow it.
+    /// When the oldest queued event happened. Frames for this client only have no time: they are few, and
+    /// events follow them.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.entries.iter().find_map(|entry| match entry {
             Entry::Frame(_) => None,
@@ -69,7 +69,7 @@ impl Outbox {
         })
     }
 
-    /// Sets the revision in which the events of the log are written from now on; none wait yet.
+    /// Sets the revision in which events of the log are written; none are queued yet.
     pub(crate) fn set_dialect(&mut self, dialect: Dialect) {
         self.dialect = dialect;
     }
@@ -78,7 +78,7 @@ impl Outbox {
         self.limit = limit;
     }
 
-    /// Queues a frame for this client alone.
+    /// Queues a frame for this client only.
     pub(crate) fn push_frame(&mut self, frame: Bytes) -> Result<(), Overflow> {
         if frame.is_empty() {
             return Ok(());
@@ -88,8 +88,8 @@ impl Outbox {
         self.check()
     }
 
-    /// Queues the roster of a newcomer, which does not count against the limit: its size is the
-    /// room's doing, and its bytes are shared.
+    /// Queues the roster for a newcomer. It does not count against the limit: its size depends on the
+    /// room, and its bytes are shared.
     pub(crate) fn push_welcome(&mut self, parts: impl IntoIterator<Item = Bytes>) {
         for part in parts {
             self.allowance += part.len();
@@ -115,8 +115,8 @@ impl Outbox {
         self.check()
     }
 
-    /// Where the event `start` of `span` is, as a segment and bytes into it, and how many bytes
-    /// follow from there. Only a new member begins inside a span.
+    /// Locates the event `start` in `span`: its segment, the offset within it, and how many bytes follow.
+    /// Only a new member starts within a span.
     fn locate<'a>(&self, span: &'a Span, start: u64) -> (&'a Arc<Segment>, usize, usize) {
         let (mut segment, mut length) = (&span.first, span.length(self.dialect));
         while segment.end() <= start {
@@ -128,7 +128,7 @@ impl Outbox {
         (segment, skip, length.saturating_sub(skip))
     }
 
-    /// The bytes to be written next, as at most [`MAX_SLICES`] slices; how many were filled in.
+    /// Fills in the bytes to write next, as at most [`MAX_SLICES`] slices; returns how many.
     pub(crate) fn slices<'a>(&'a self, out: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
         let mut filled = 0;
         let mut put = |run: &'a [u8]| match out.get_mut(filled) {
@@ -159,7 +159,7 @@ impl Outbox {
         filled
     }
 
-    /// Forgets the first `written` bytes.
+    /// Removes the first `written` bytes.
     pub(crate) fn advance(&mut self, mut written: usize) {
         self.queued = self.queued.saturating_sub(written);
         while written > 0 {

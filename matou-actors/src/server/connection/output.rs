@@ -1,8 +1,8 @@
 //! The writing half of a connection.
 //!
-//! The shard writes batches through it, directly: a message to each connection for each batch
-//! would cost as much as the system call. The connection writes what is for its client alone,
-//! and waits for the socket when it takes no more.
+//! The shard writes batches through it directly: an actor message for each connection and batch
+//! would cost as much as the system call. The connection writes frames for its client only,
+//! and waits for the socket when it is full.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::server::reason::Reason;
 use crate::server::room::batch::Welcome;
 use crate::server::room::log::Span;
 
-/// A socket and what waits to be written to it.
+/// A socket and its outbox.
 #[derive(Debug)]
 pub(crate) struct Output {
     socket: Socket,
@@ -32,23 +32,23 @@ pub(crate) struct Output {
     welcomed: bool,
 }
 
-/// How a write went.
+/// The result of a write.
 #[derive(Debug)]
 pub(crate) enum WriteProgress {
-    /// Everything is written, or waits for a socket that is waited for already.
+    /// Everything is written, or the connection is already waiting for the socket.
     Done,
-    /// The socket takes no more: the connection waits until it does.
+    /// The socket is full: the connection has to wait until it is writable.
     Blocked,
-    /// The connection cannot go on.
+    /// The connection has to end.
     Failed(Reason),
 }
 
-/// How much of what was queued has gone; when it is the same later on, the client took nothing.
+/// How much the client has accepted; if it is unchanged later on, the client is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BytesTaken {
     written: u64,
-    /// The system calls a socket writable only when half of what it holds unsent has gone, which
-    /// on a slow line takes longer than a client may be without progress.
+    /// A socket becomes writable only when half of its unsent bytes are gone, which takes longer on a
+    /// slow line than a client may be stalled.
     acknowledged: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Output {
         }
     }
 
-    /// Changes how many bytes may wait.
+    /// Changes how many bytes may be queued.
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.outbox.set_limit(limit);
     }
@@ -80,28 +80,28 @@ impl Output {
         &mut self.socket
     }
 
-    /// The key that the client has proved; `None` when the connection is plain.
+    /// The key that the client has proved; `None` on a plain connection.
     pub(crate) fn client_key(&self) -> Option<PublicKey> {
         self.socket.client_key()
     }
 
-    /// How long nothing has come from the client, if the system knows; see [`Socket::silence`].
+    /// For how long nothing has been received, if the system knows; see [`Socket::silence`].
     pub(crate) fn silence(&self) -> Option<Duration> {
         self.socket.silence()
     }
 
-    /// Bytes that wait.
+    /// Queued bytes.
     pub(crate) fn queued(&self) -> usize {
         self.outbox.queued() + self.socket.unsent()
     }
 
-    /// For how long the oldest event that waits has been waiting.
+    /// The age of the oldest queued event.
     pub(super) fn lag(&self, now: Instant) -> Duration {
         let oldest = self.outbox.oldest();
         oldest.map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest))
     }
 
-    /// How far the client is; a system call.
+    /// How much the client has accepted; a system call.
     pub(super) fn taken(&self) -> BytesTaken {
         BytesTaken { written: self.written, acknowledged: self.socket.acknowledged() }
     }
@@ -110,7 +110,7 @@ impl Output {
         self.blocked
     }
 
-    /// Takes nothing new from now on.
+    /// Queues nothing more.
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
@@ -119,17 +119,17 @@ impl Output {
         self.closed
     }
 
-    /// Whether the client was let into the room before the end.
+    /// Whether the client joined the room before the end.
     pub(super) fn is_welcomed(&self) -> bool {
         self.welcomed
     }
 
-    /// Writes a frame for this client alone.
+    /// Writes a frame for this client only.
     pub(crate) fn send(&mut self, frame: Bytes) -> WriteProgress {
         self.push(|outbox| outbox.push_frame(frame).is_err())
     }
 
-    /// Writes what a newcomer gets before the log.
+    /// Writes the answer and the roster for a newcomer.
     pub(crate) fn welcome(&mut self, welcome: Welcome) -> WriteProgress {
         self.delivered = welcome.start;
         self.outbox.set_dialect(welcome.dialect);
@@ -140,21 +140,21 @@ impl Output {
         })
     }
 
-    /// Writes the part of `span` that was not delivered yet.
+    /// Writes the part of `span` that has not been delivered yet.
     pub(crate) fn deliver(&mut self, span: &Span) -> WriteProgress {
         let from = self.delivered;
         self.delivered = from.max(span.end);
         self.push(|outbox| outbox.push_span(span, from).is_err())
     }
 
-    /// The socket is writable again, so they say.
+    /// The socket may be writable again.
     pub(super) fn unblock(&mut self) -> WriteProgress {
         self.blocked = false;
         self.meters.queue_high_water.raise(self.queued());
         self.write(Socket::try_write)
     }
 
-    /// Sends what the handshake answers, unless the socket is waited for already.
+    /// Sends replies of the handshake, unless the connection is already waiting for the socket.
     pub(super) fn flush(&mut self) -> WriteProgress {
         if self.blocked { WriteProgress::Done } else { self.write(Socket::send_now) }
     }
@@ -167,7 +167,7 @@ impl Output {
         let progress =
             if self.blocked { WriteProgress::Done } else { self.write(Socket::send_now) };
         if overflow && self.blocked {
-            // Said once: from now on nothing is taken.
+            // Reported once: nothing more is queued from now on.
             self.closed = true;
             self.meters.queue_high_water.raise(self.queued());
             return WriteProgress::Failed(Reason::QueueOverflow(self.queued()));
@@ -245,6 +245,10 @@ mod tests {
         };
         tokio::time::timeout(PATIENCE, taken).await.unwrap();
         assert!(matches!(output.unblock(), WriteProgress::Blocked));
-        assert_eq!(output.taken().written, before.written, "the socket waits for more room");
+        assert_eq!(
+            output.taken().written,
+            before.written,
+            "the socket is not writable before more is read"
+        );
     }
 }

@@ -15,12 +15,11 @@ use super::pause::Pause;
 use crate::server::after_mailbox::AfterMailbox;
 use crate::server::reason::Reason;
 
-/// When a frame's deadline passes although bytes wait to be read: how long until it is looked
-/// at again.
+/// If the deadline of a frame passes while bytes are still unread: when it is checked again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// How long the TLS handshake may take, from its first byte: programs do it, not people, and half a
-/// handshake costs more than a silent connection.
+/// How long the TLS handshake may take, from its first byte. No person is involved, and half a handshake
+/// costs more than a silent connection.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a connection is read in a turn of its event loop; a client that completes nothing in
@@ -106,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// The handshake has to be complete in time.
+    /// Sets the deadline of the handshake.
     pub(super) fn await_handshake(&mut self, ctx: &mut Context<Self>) {
         let deadline = ctx.run_later(HANDSHAKE_LIMIT, |connection, ctx| {
             connection.close(&Reason::HandshakeTimeout, ctx);
@@ -114,8 +113,7 @@ impl Connection {
         self.deadlines.set(Deadline::Handshake, deadline);
     }
 
-    /// Writes what the handshake answers, if the socket did not take it at once, and notices its
-    /// end.
+    /// Writes replies of the handshake that the socket did not accept at once, and detects its end.
     fn advance_handshake(&mut self, ctx: &mut Context<Self>) {
         if self.deadlines.is_set(Deadline::Handshake)
             && self.output.borrow().socket().client_key().is_some()
@@ -178,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// Nothing waits any more.
+    /// Nothing is queued any more.
     pub(super) fn caught_up(&mut self, ctx: &mut Context<Self>) {
         if self.output.borrow().queued() > 0 {
             return;
@@ -189,8 +187,8 @@ impl Connection {
         }
     }
 
-    /// A client that takes nothing for too long while bytes wait is gone, and one that takes them
-    /// too slowly falls behind without end.
+    /// Closes a client that accepts nothing for too long while bytes are queued, and one that reads so
+    /// slowly that it falls behind without end.
     pub(super) fn watch_progress(&mut self, ctx: &mut Context<Self>) {
         if self.deadlines.is_set(Deadline::Stall) || self.state != ConnectionState::Alive {
             return;
@@ -199,7 +197,7 @@ impl Connection {
         let before = self.output.borrow().taken();
         let deadline = ctx.run_later(limit, move |connection, ctx| {
             connection.deadlines.take(Deadline::Stall);
-            // The socket may be writable for long: the server was too busy to write.
+            // The socket may have been writable for long: the server was too busy to write.
             let progress = connection.output.borrow_mut().unblock();
             connection.wrote(progress, ctx);
             let (queued, taken, lag) = {

@@ -81,17 +81,17 @@ impl Socket {
         self.encryption = Some(Box::new(Encryption::new(tls, records)));
     }
 
-    /// The key that the client has proved; `None` when the connection is plain.
+    /// The key that the client has proved; `None` on a plain connection.
     pub(super) fn client_key(&self) -> Option<PublicKey> {
         self.encryption.as_ref()?.client_key()
     }
 
-    /// What the connection exports for a password; `None` when it is plain.
+    /// The exporter secret with which the client proves the password; `None` on a plain connection.
     pub(super) fn exporter(&self) -> Option<&[u8; 32]> {
         self.encryption.as_ref()?.exporter()
     }
 
-    /// The password has been proved.
+    /// Drops it once the password is proved.
     pub(super) fn forget_exporter(&mut self) {
         if let Some(encryption) = &mut self.encryption {
             encryption.forget_exporter();
@@ -109,8 +109,8 @@ impl Socket {
         self.stream.poll_write_ready(task)
     }
 
-    /// Reads what is available; `WouldBlock` when nothing is, 0 when the stream has ended. An error
-    /// of the encryption is of the kind `InvalidData`.
+    /// Reads what is available; `WouldBlock` when nothing is, 0 when the stream has ended. TLS
+    /// errors have the kind `InvalidData`.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -132,7 +132,7 @@ impl Socket {
         }
     }
 
-    /// Writes what the socket takes.
+    /// Writes what the socket accepts.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -143,7 +143,7 @@ impl Socket {
         }
     }
 
-    /// Writes what the socket takes of several slices.
+    /// Writes what the socket accepts of several slices.
     pub(super) fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -152,8 +152,8 @@ impl Socket {
         }
     }
 
-    /// As [`Socket::try_write`], for a socket that is not known to be full: without asking the
-    /// runtime, which would look it up in memory of its own for each delivery.
+    /// As [`Socket::try_write`], for a socket that is not known to be full: without asking the runtime,
+    /// which costs a cache miss for each delivery.
     pub(super) fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -164,12 +164,12 @@ impl Socket {
         }
     }
 
-    /// Encrypted bytes that the socket has not taken yet.
+    /// Encrypted bytes that the socket has not accepted yet.
     pub(super) fn unsent(&self) -> usize {
         self.encryption.as_ref().map_or(0, |encryption| encryption.unsent())
     }
 
-    /// Sends of [`Socket::unsent`] what the socket takes; an error when that is not all.
+    /// Sends [`Socket::unsent`]; an error if the socket does not accept all of it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let stream = &self.stream;
         match &mut self.encryption {
@@ -178,7 +178,7 @@ impl Socket {
         }
     }
 
-    /// Whether bytes from the client are here that were not read yet.
+    /// Whether bytes from the client are available that have not been read yet.
     pub(super) fn has_unread(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         self.has_plaintext()
@@ -189,7 +189,7 @@ impl Socket {
         self.encryption.as_ref().is_some_and(|encryption| encryption.has_plaintext())
     }
 
-    /// Ends the stream towards the client.
+    /// Closes the stream to the client.
     pub(super) fn shut_down_write(&mut self) -> io::Result<()> {
         let stream = &self.stream;
         if let Some(encryption) = &mut self.encryption {
@@ -235,7 +235,7 @@ impl Socket {
 
 fn send_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-        // The runtime waits for room only when it has met the full socket itself.
+        // The runtime waits until a socket is writable only if it has seen it full itself.
         Err(Errno::AGAIN | Errno::INTR) => stream.try_write(bytes),
         sent => Ok(sent?),
     }

@@ -36,11 +36,11 @@ use crate::server::shard::liveness::LivenessSweep;
 use crate::server::shrink_sparse::ShrinkSparse as _;
 use crate::trust::Fingerprint;
 
-/// Sockets that are written in a row before the event loop gets its turn.
+/// How many sockets are written in a row before the event loop runs again.
 const TURN: usize = 256;
 
-/// Starts the connections of its event loop, writes the room's batches to them, and hands them
-/// what is for each alone.
+/// Starts the connections of its event loop, writes the room's batches to them, and passes on
+/// orders for single connections.
 pub(crate) struct Shard {
     index: usize,
     shared: Option<Rc<ShardContext>>,
@@ -48,10 +48,10 @@ pub(crate) struct Shard {
     limits: Limits,
     written: Recipient<BatchWritten>,
     meters: Arc<ShardMeters>,
-    /// Slots stay where they are while a batch is written, although connections come and go.
+    /// Slots are stable while a batch is written, although connections start and end.
     seats: Slab<Seat>,
     by_id: HashMap<ConnectionId, usize>,
-    /// How many of the seats have joined.
+    /// How many connections have joined.
     joined: PerDialect<u64>,
     writing: Option<Writing>,
     closing: Option<oneshot::Sender<()>>,
@@ -65,12 +65,12 @@ struct Seat {
     output: Rc<RefCell<Output>>,
     peer: SocketAddr,
     accepted_at: Instant,
-    /// Who it is, once joined, and in which revision.
+    /// The name, once joined, and the revision.
     name: Option<Username>,
     dialect: Dialect,
 }
 
-/// A batch and the slot to write next.
+/// A batch and the next slot to write to.
 struct Writing {
     span: Option<Span>,
     next: usize,
@@ -117,8 +117,8 @@ impl Shard {
         seat.name = Some(name.clone());
         seat.dialect = welcome.dialect;
         *self.joined.of_mut(welcome.dialect) += 1;
-        // Neither can flood: once for each connection. The listener hears of it before the client
-        // does, so that the place is free for a connection that follows.
+        // Neither can flood: once for each connection. The listener is informed before the client, so
+        // that its place is free for the next connection.
         if !seat.output.borrow().is_closed() {
             self.uplinks.listener.do_send(Lifecycle::Joined { peer: seat.peer });
         }
@@ -127,7 +127,7 @@ impl Shard {
         seat.report(progress);
     }
 
-    /// Writes the batch to the next sockets; whether that was all of it.
+    /// Writes the batch to the next sockets; returns whether it is finished.
     fn write_some(&mut self) -> bool {
         let Some(writing) = &mut self.writing else { return true };
         if let Some(span) = &writing.span {
@@ -163,15 +163,15 @@ impl Shard {
         true
     }
 
-    /// Cannot flood: each order answers something that the connection forwarded, or is a step
-    /// of a private request, or happens once.
+    /// Cannot flood: each order answers something that the connection forwarded, is a step of a private
+    /// request, or is sent once.
     fn order(&self, id: ConnectionId, order: ConnectionOrder) {
         if let Some(seat) = self.by_id.get(&id).and_then(|&slot| self.seats.get(slot)) {
             seat.connection.do_send(order);
         }
     }
 
-    /// Looks at a part of the connections, and ends those whose clients have been unplugged.
+    /// Checks a part of the connections, and closes those whose clients are gone.
     fn look(&mut self) {
         self.sweep.advance();
         let sweep = self.sweep;
@@ -188,23 +188,23 @@ impl Shard {
         if self.seats.is_empty()
             && let Some(closed) = self.closing.take()
         {
-            // Who asked may have given up at its deadline.
+            // The receiver may have given up at its deadline.
             let _ = closed.send(());
         }
     }
 }
 
 impl Seat {
-    /// The name is free already, and the last bytes are written.
+    /// The name is already free, and the last bytes are being written.
     fn is_leaving(&self) -> bool {
         self.output.borrow().is_closed()
     }
 
-    /// Leaves what the socket did not take to the connection.
+    /// Has the connection deal with what the socket did not accept.
     fn report(&self, progress: WriteProgress) {
         match progress {
             WriteProgress::Done => {}
-            // Neither can flood: said once until the connection has dealt with it.
+            // Neither can flood: sent once until the connection has handled it.
             WriteProgress::Blocked => self.connection.do_send(ConnectionOrder::AwaitWritable),
             WriteProgress::Failed(reason) => {
                 self.connection.do_send(ConnectionOrder::Close(reason));
@@ -227,7 +227,7 @@ impl Actor for Shard {
 }
 
 impl AfterMailbox for Shard {
-    /// Writes the batch in flight, so many sockets a turn.
+    /// Writes the current batch, [`TURN`] sockets at a time.
     fn after_mailbox(&mut self, _: &mut Context<Self>, task: &mut Task<'_>) {
         if !self.write_some() {
             task.waker().wake_by_ref();
@@ -274,7 +274,7 @@ impl Handler<FromRoom> for Shard {
                         self.meters.sent(kind, frames.saturating_mul(joined));
                     }
                 }
-                // A shard without readers would report latencies that no client saw.
+                // A shard without members would report latencies that no client experienced.
                 let said_at = said_at.filter(|_| self.joined != PerDialect::default());
                 self.writing = Some(Writing { span, next: 0, relayed, published, said_at });
             }
@@ -315,7 +315,7 @@ impl Handler<SetLimits> for Shard {
             shared.set_limits(limits);
         }
         for (_, seat) in &self.seats {
-            // Cannot flood: an operator's doing, once in a while.
+            // Cannot flood: sent by an operator, now and then.
             seat.connection.do_send(ConnectionOrder::ApplyLimits);
         }
     }
@@ -348,7 +348,7 @@ impl Handler<CloseFrom> for Shard {
         let mut closed = 0;
         let here = self.seats.iter().filter(|(_, seat)| !seat.is_leaving());
         for (_, seat) in here.filter(|(_, seat)| network.contains(&seat.peer.ip())) {
-            // Cannot flood: an operator's doing, once in a while.
+            // Cannot flood: sent by an operator, now and then.
             if seat.name.is_some() {
                 seat.connection.do_send(ConnectionOrder::SendLast(last_message.clone()));
             }
