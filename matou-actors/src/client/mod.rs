@@ -39,7 +39,8 @@ use actix::Actor;
 pub use api::command::{Command, PipeInput};
 pub use api::diagnosis::{Attempt, AttemptResult, Diagnosis};
 pub use api::event::{
-    Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState, TransferInfo,
+    Direction, ErrorCode, Event, KeyStanding, LinkSecurity, PastMessage, RequestState,
+    TransferInfo, TransferState,
 };
 pub use api::handle::{Closed, Events, Handle};
 pub use api::password::Password;

@@ -72,7 +72,7 @@ pub(super) fn line(event: &Event, now: Timestamp) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use matou_actors::client::{Direction, PastMessage, TransferId, TransferInfo};
+    use matou_actors::client::{Direction, PastMessage, TransferId, TransferInfo, TransferState};
     use matou_actors::protocol::{MessageText, Username};
     use serde_json::{Value, json};
 
@@ -115,14 +115,16 @@ mod tests {
         let started = Event::FileStarted(TransferInfo {
             id: TransferId(3),
             direction: Direction::Incoming,
+            state: TransferState::Moving,
             with: from,
+            name: Some("a".into()),
             bytes: 0,
             size: Some(9),
             path: None,
         });
         assert_eq!(
             rendered(&started),
-            json!({"event": "file_started", "id": 3, "direction": "incoming", "with": "Bob",
+            json!({"event": "file_started", "id": 3, "direction": "incoming", "state": "moving", "with": "Bob", "name": "a",
                 "bytes": 0, "size": 9, "time": "1970-01-01T00:00:00.000Z"})
         );
     }

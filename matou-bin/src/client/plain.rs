@@ -1,14 +1,15 @@
 //! Renders events as lines for people, screen readers and pipes: no escape sequences, no colour,
 //! nothing repeated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Zoned;
 use matou_actors::client::{
     Direction, Event, KeyStanding, PastMessage, RequestState, TransferId, TransferInfo,
+    TransferState,
 };
-use matou_actors::protocol::{MessageText, Username};
+use matou_actors::protocol::{FoldedName, MessageText, Username};
 
 use super::rows::rows;
 use super::sizes::{moved, pace, size, total};
@@ -25,6 +26,8 @@ pub(super) struct Plain {
     quarters: HashMap<TransferId, u64>,
     /// The reason for the disconnection, if the previous line gave one.
     reason: Option<String>,
+    /// With whom a private session is open.
+    open: HashSet<FoldedName>,
 }
 
 impl Plain {
@@ -127,6 +130,7 @@ impl Plain {
                 format!("* connecting to {with}")
             }
             Event::PrivateOpened { with, address, security } => {
+                self.open.insert(with.folded());
                 let security = describe_session(with, security);
                 format!("* private session with {with} ({address}) opened, {security}")
             }
@@ -140,7 +144,9 @@ impl Plain {
                 format!("* you have compared the key of {username}")
             }
             Event::PrivateMessage { from, to, text, .. } => format!("[{from} to {to}] {text}"),
-            Event::PrivateClosed { with, reason } => private_closed(with, reason),
+            Event::PrivateClosed { with, reason } => {
+                private_closed(with, reason, self.open.remove(&with.folded()))
+            }
             Event::Undelivered { to, texts, reason } => {
                 let messages = if texts.len() == 1 { "message" } else { "messages" };
                 format!("! {} {messages} to {to} not delivered: {reason}", texts.len())
@@ -229,8 +235,10 @@ fn said(from: &Username, text: &MessageText, action: bool) -> String {
     if action { format!("* {from} {text}") } else { format!("<{from}> {text}") }
 }
 
-fn private_closed(with: &Username, reason: &str) -> String {
+fn private_closed(with: &Username, reason: &str, was_open: bool) -> String {
     match reason {
+        "you closed it" if !was_open => format!("* you closed the private request with {with}"),
+        reason if !was_open => format!("* no private session with {with}: {reason}"),
         "closed" | "the other side closed it" => {
             format!("* {with} closed the private session")
         }
@@ -251,19 +259,24 @@ fn started(info: &TransferInfo) -> String {
 }
 
 fn listed(info: &TransferInfo) -> String {
-    if info.direction == Direction::Outgoing && info.bytes == 0 {
-        return format!("#{} waiting for {}: {}", info.id, info.with, total(info.size));
-    }
-    let way = match info.direction {
-        Direction::Incoming => "from",
-        Direction::Outgoing => "to",
+    let TransferInfo { id, with, .. } = info;
+    let name = info.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+    let way = match (info.direction, info.state) {
+        (_, TransferState::Offered) => {
+            return format!("#{id}{name} offered by {with}: {}", total(info.size));
+        }
+        (Direction::Outgoing, _) if info.bytes == 0 => {
+            return format!("#{id}{name} waiting for {with}: {}", total(info.size));
+        }
+        (Direction::Incoming, _) => "from",
+        (Direction::Outgoing, _) => "to",
     };
-    format!("#{} {way} {}: {}", info.id, info.with, moved(info.bytes, info.size))
+    format!("#{id}{name} {way} {with}: {}", moved(info.bytes, info.size))
 }
 
 #[cfg(test)]
 mod tests {
-    use matou_actors::client::ErrorCode;
+    use matou_actors::client::{ErrorCode, LinkSecurity};
 
     use super::*;
 
@@ -360,7 +373,9 @@ mod tests {
         let mut info = TransferInfo {
             id: TransferId(1),
             direction: Direction::Outgoing,
+            state: TransferState::Waiting,
             with: Username::parse("Bea").unwrap(),
+            name: Some("a".into()),
             bytes: 0,
             size: Some(3_400_000),
             path: Some("/tmp/a".into()),
@@ -369,10 +384,30 @@ mod tests {
         let line = rendered(plain, &Event::FileStarted(info.clone()));
         assert_eq!(line, "03:04:05 * file #1 waiting for Bea, 3.4 MB: /tmp/a\n");
         let line = rendered(plain, &Event::Transfers { transfers: vec![info.clone()] });
-        assert_eq!(line, "03:04:05 * #1 waiting for Bea: 3.4 MB\n");
+        assert_eq!(line, "03:04:05 * #1 \"a\" waiting for Bea: 3.4 MB\n");
         info.bytes = 1_000_000;
+        let line = rendered(plain, &Event::Transfers { transfers: vec![info.clone()] });
+        assert_eq!(line, "03:04:05 * #1 \"a\" to Bea: 1.0 MB of 3.4 MB\n");
+        (info.direction, info.state) = (Direction::Incoming, TransferState::Offered);
         let line = rendered(plain, &Event::Transfers { transfers: vec![info] });
-        assert_eq!(line, "03:04:05 * #1 to Bea: 1.0 MB of 3.4 MB\n");
+        assert_eq!(line, "03:04:05 * #1 \"a\" offered by Bea: 3.4 MB\n");
+    }
+
+    #[test]
+    fn a_session_ends_only_if_it_was_open() {
+        let with = || Username::parse("Bea").unwrap();
+        let closed = |reason: &str| Event::PrivateClosed { with: with(), reason: reason.into() };
+        let plain = &mut Plain::default();
+        let line = rendered(plain, &closed("Bea declined"));
+        assert_eq!(line, "03:04:05 * no private session with Bea: Bea declined\n");
+        let line = rendered(plain, &closed("you closed it"));
+        assert_eq!(line, "03:04:05 * you closed the private request with Bea\n");
+        let (address, security) = ([192, 0, 2, 1].into(), LinkSecurity::Plain);
+        rendered(plain, &Event::PrivateOpened { with: with(), address, security });
+        let line = rendered(plain, &closed("Bea left"));
+        assert_eq!(line, "03:04:05 * private session with Bea ended: Bea left\n");
+        let line = rendered(plain, &closed("Bea declined"));
+        assert_eq!(line, "03:04:05 * no private session with Bea: Bea declined\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::diagnosis::Diagnosis;
 pub use super::error_code::ErrorCode;
 pub use super::security::{KeyStanding, LinkSecurity};
-pub use super::transfer_info::{Direction, TransferInfo};
+pub use super::transfer_info::{Direction, TransferInfo, TransferState};
 use super::transfer_info::{lossy, lossy_if_any};
 use crate::client::ids::{MessageId, TransferId};
 use crate::protocol::{MessageText, Username};

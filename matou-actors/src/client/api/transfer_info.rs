@@ -14,8 +14,13 @@ pub struct TransferInfo {
     pub id: TransferId,
     /// Sent or received.
     pub direction: Direction,
+    /// How far it is.
+    pub state: TransferState,
     /// With whom.
     pub with: Username,
+    /// The name of the file or folder; an offer of revision 1 has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Bytes moved so far.
     pub bytes: u64,
     /// Bytes in all, if known.
@@ -41,6 +46,18 @@ pub(super) fn lossy_if_any<S: Serializer>(
         Some(path) => lossy(path, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferState {
+    /// The user has not answered the offer.
+    Offered,
+    /// It waits for its turn, its session or the other side.
+    Waiting,
+    /// Bytes move.
+    Moving,
 }
 
 /// The direction of a file.

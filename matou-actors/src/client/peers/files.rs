@@ -10,7 +10,7 @@ use slog::debug;
 use super::outcome::Item;
 use super::transfers::{PeerTransferStage, TransferEntry};
 use super::{PeerAction, Peers, Situation, Wake};
-use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo};
+use crate::client::api::event::{Direction, ErrorCode, Event, TransferInfo, TransferState};
 use crate::client::api::settings::Policy;
 use crate::client::ids::{SessionNumber, TransferId};
 use crate::client::messages::{FileEvent, Named, OutgoingFile, SessionCommand};
@@ -239,6 +239,7 @@ impl Peers {
         let Some(live) = self.sessions.get(&session).filter(|live| !live.closed) else { return };
         self.transfers.offered(id, live.peer.clone(), size, free, session);
         if let Some(entry) = self.transfers.get_mut(id) {
+            entry.info.name = named.as_ref().map(|named| named.name.clone());
             entry.named = named;
         }
         let Some(live) = self.sessions.get(&session) else { return };
@@ -253,7 +254,7 @@ impl Peers {
         let Some(entry) = self.transfers.get_mut(id) else { return };
         (entry.info.path, entry.info.size) = (Some(path), size);
         if entry.info.direction == Direction::Incoming {
-            let info = entry.info.clone();
+            let info = TransferInfo { state: TransferState::Moving, ..entry.info.clone() };
             self.emit(Event::FileStarted(info));
         }
     }
@@ -291,7 +292,7 @@ impl Peers {
         let shown = path.display().to_string();
         self.emit(Event::FileSent { id, to, size, path, received: true });
         if skipped > 0 {
-            self.notice(format!("{skipped} links and special files in {shown} were not sent"));
+            self.notice(not_sent(skipped, &shown));
         }
     }
 
@@ -309,5 +310,24 @@ impl Peers {
             return self.fail(id, "not sent: you signed out".into());
         }
         self.send_file(&key, id, at);
+    }
+}
+
+/// Links and special files of a folder that its receiver did not get.
+fn not_sent(skipped: u64, folder: &str) -> String {
+    match skipped {
+        1 => format!("1 link or special file in {folder} was not sent"),
+        _ => format!("{skipped} links and special files in {folder} were not sent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_sent;
+
+    #[test]
+    fn one_file_that_was_not_sent_is_singular() {
+        assert_eq!(not_sent(1, "x"), "1 link or special file in x was not sent");
+        assert_eq!(not_sent(2, "x"), "2 links and special files in x were not sent");
     }
 }

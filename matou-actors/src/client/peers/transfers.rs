@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::client::api::event::{Direction, TransferInfo};
+use crate::client::api::event::{Direction, TransferInfo, TransferState};
 use crate::client::ids::{SessionNumber, TransferId, TransferIds};
 use crate::client::messages::{Named, OutgoingFile};
 use crate::protocol::{FoldedName, Username};
@@ -55,6 +55,16 @@ impl TransferEntry {
     pub(crate) fn is_offered(&self) -> bool {
         matches!(self.stage, PeerTransferStage::Offered)
     }
+
+    /// As the user reads of it.
+    pub(crate) fn described(&self) -> TransferInfo {
+        let state = match self.stage {
+            PeerTransferStage::Offered => TransferState::Offered,
+            PeerTransferStage::InSession if self.info.bytes > 0 => TransferState::Moving,
+            PeerTransferStage::Waiting(_) | PeerTransferStage::InSession => TransferState::Waiting,
+        };
+        TransferInfo { state, ..self.info.clone() }
+    }
 }
 
 impl PeerTransfers {
@@ -74,7 +84,9 @@ impl PeerTransfers {
         let info = TransferInfo {
             id,
             direction: Direction::Outgoing,
+            state: TransferState::Waiting,
             with: to,
+            name: path.file_name().map(|name| name.to_string_lossy().into_owned()),
             bytes: 0,
             size,
             path: Some(path),
@@ -103,7 +115,16 @@ impl PeerTransfers {
         session: SessionNumber,
     ) {
         let direction = Direction::Incoming;
-        let info = TransferInfo { id, direction, with: from, bytes: 0, size, path: None };
+        let info = TransferInfo {
+            id,
+            direction,
+            state: TransferState::Offered,
+            with: from,
+            name: None,
+            bytes: 0,
+            size,
+            path: None,
+        };
         let session = Some(session);
         let entry = TransferEntry {
             info,
@@ -167,7 +188,7 @@ impl PeerTransfers {
     /// Those that the user knows of, by number.
     pub(crate) fn list(&self) -> Vec<TransferInfo> {
         let announced = self.iter().filter(|entry| entry.announced);
-        announced.map(|entry| entry.info.clone()).collect()
+        announced.map(TransferEntry::described).collect()
     }
 
     /// Those that go over `session`.
@@ -207,7 +228,8 @@ mod tests {
         transfers.offered(hidden, Username::parse("eve").unwrap(), Some(5), None, SessionNumber(1));
         assert_eq!(transfers.list().len(), 1, "not announced yet");
         transfers.get_mut(hidden).unwrap().announced = true;
-        assert_eq!(transfers.list().len(), 2);
+        let states: Vec<_> = transfers.list().iter().map(|info| info.state).collect();
+        assert_eq!(states, [TransferState::Waiting, TransferState::Offered]);
         transfers.remove(hidden).unwrap();
         assert!(transfers.of(SessionNumber(1)).is_empty());
         assert_eq!(transfers.describe(hidden).unwrap(), "the file from eve is over");

@@ -29,6 +29,8 @@ pub(crate) struct TransferRow {
     pub(crate) id: TransferId,
     pub(crate) direction: Direction,
     pub(crate) with: Username,
+    /// The name in its offer.
+    pub(crate) name: Option<String>,
     /// Bytes moved so far.
     pub(crate) bytes: u64,
     /// Bytes in all, if known.
@@ -85,6 +87,7 @@ impl TransferList {
             id: info.id,
             direction: info.direction,
             with: info.with.clone(),
+            name: info.name.clone(),
             bytes: info.bytes,
             size: info.size,
             rate,
@@ -205,6 +208,7 @@ mod tests {
             id: TransferId(id),
             direction: Direction::Incoming,
             with: Username::parse("bob").unwrap(),
+            name: None,
             bytes: 0,
             size: Some(1000),
             rate: None,

@@ -14,7 +14,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use jiff::civil::date;
 use matou_actors::client::{
-    Command, Direction, Event, KeyStanding, LinkSecurity, TransferId, TransferInfo,
+    Command, Direction, Event, KeyStanding, LinkSecurity, TransferId, TransferInfo, TransferState,
 };
 use matou_actors::protocol::{MessageText, Username};
 use ratatui::Terminal;
@@ -182,11 +182,35 @@ impl TestScreen {
         })
     }
 
+    /// alice offers a file that has a name.
+    pub fn offers_named(&mut self, id: u64, file: &str) -> &mut Self {
+        self.chat(Event::FileOffered {
+            id: TransferId(id),
+            from: name("alice"),
+            name: Some(file.into()),
+            entries: None,
+            size: Some(9),
+            address: address(),
+            free: None,
+        })
+    }
+
     /// A file of 700 MB from or to alice has got so far.
     pub fn moves(&mut self, id: u64, direction: Direction, bytes: u64, rate: u64) -> &mut Self {
         let path = Some(format!("/home/me/Downloads/file{id}.iso").into());
-        let (with, size, id) = (name("alice"), Some(700_000_000), TransferId(id));
-        self.chat(Event::FileStarted(TransferInfo { id, direction, with, bytes: 0, size, path }));
+        let (with, size) = (name("alice"), Some(700_000_000));
+        let (name, id) = (Some(format!("file{id}.iso")), TransferId(id));
+        let state = TransferState::Waiting;
+        self.chat(Event::FileStarted(TransferInfo {
+            id,
+            direction,
+            state,
+            with,
+            name,
+            bytes: 0,
+            size,
+            path,
+        }));
         if bytes > 0 {
             let rate = Some(rate);
             self.chat(Event::FileProgress { id, bytes, size, rate });

@@ -86,6 +86,10 @@ fn a_request_outlives_the_session_beside_it_and_ends_by_itself() {
     assert!(scene.shows("alice requests a private session") && scene.shows("Alt-Y"));
     scene.chat(closed());
     assert!(!scene.shows("Alt-Y"), "{}", scene.screen());
+    scene.alt('2');
+    for words in ["Private session with alice closed: it", "No private session with alice: it"] {
+        assert!(scene.shows(words), "{words}: {}", scene.screen());
+    }
 }
 
 #[test]

@@ -287,3 +287,13 @@ fn long_names_look_different_wherever_they_are_shown() {
     let titles: Vec<_> = tabs.split(' ').filter(|word| word.starts_with("Maximi")).collect();
     assert!(titles.len() == 2 && titles[0] != titles[1], "{tabs}");
 }
+
+#[test]
+fn the_list_of_transfers_names_the_files_that_are_offered() {
+    let mut scene = TestScreen::signed_in(SIZE);
+    scene.offers_named(1, "cat.jpg").offers_named(2, "dog.jpg");
+    scene.enters("/transfers");
+    for name in ["cat.jpg", "dog.jpg"] {
+        assert!(scene.shows(&format!("  {name:?}")), "{}", scene.screen());
+    }
+}

@@ -14,7 +14,7 @@ mod talk;
 mod typing;
 mod typing_notice;
 
-use matou_actors::client::{Direction, Event, TransferId, TransferInfo};
+use matou_actors::client::{Direction, Event, TransferId, TransferInfo, TransferState};
 
 use crate::screen::testing::test_screen::name;
 
@@ -23,7 +23,9 @@ fn started(id: u64) -> Event {
     Event::FileStarted(TransferInfo {
         id: TransferId(id),
         direction: Direction::Outgoing,
+        state: TransferState::Waiting,
         with: name("alice"),
+        name: Some("x".into()),
         bytes: 0,
         size: Some(1000),
         path: Some("/tmp/x".into()),

@@ -19,8 +19,21 @@ fn the_first_connection_shows_the_key_and_what_to_do_with_it() {
     let fingerprint = FINGERPRINT.to_owned();
     let new = LinkSecurity::Encrypted { fingerprint, key: KeyStanding::New };
     let scene = reached((100, 24), new);
-    for words in ["First connection to", FINGERPRINT, "operator", "here · encrypted"] {
+    for words in ["First connection to", FINGERPRINT, "operator", " encrypted · "] {
         assert!(scene.shows(words), "{words}: {}", scene.screen());
+    }
+}
+
+#[test]
+fn an_encrypted_connection_is_marked_even_on_a_narrow_screen() {
+    for size in [(40, 10), (80, 24)] {
+        let known = LinkSecurity::Encrypted {
+            fingerprint: FINGERPRINT.to_owned(),
+            key: KeyStanding::Known,
+        };
+        let scene = reached(size, known);
+        let status = scene.screen();
+        assert!(status.lines().any(|line| line.contains(" encrypted · bob")), "{status}");
     }
 }
 

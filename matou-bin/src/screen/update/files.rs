@@ -28,6 +28,17 @@ impl App {
         match event {
             Event::FileOffered { id, from, name, entries, size, address, free } => {
                 let what = describe_offer(name.as_deref(), entries);
+                self.transfers.put(TransferRow {
+                    id,
+                    direction: Direction::Incoming,
+                    with: from.clone(),
+                    name,
+                    bytes: 0,
+                    size,
+                    rate: None,
+                    path: None,
+                    stage: TransferStage::Offered { address },
+                });
                 self.offered(id, &from, what, size, address, free);
             }
             Event::FileStarted(info) => self.started(&info),
@@ -79,16 +90,6 @@ impl App {
         let text = format!("{from} offers {what}#{id}, {size_text}: /take {id} or /refuse {id}");
         self.show_in(from, &text, true);
         self.call(NotifyReason::Private, &format!("{from} offers {what}of {size_text}"));
-        self.transfers.put(TransferRow {
-            id,
-            direction: Direction::Incoming,
-            with: from.clone(),
-            bytes: 0,
-            size,
-            rate: None,
-            path: None,
-            stage: TransferStage::Offered { address },
-        });
         self.prompts.add(Prompt::File { id, from: from.clone(), what, size, address, free });
     }
 

@@ -211,11 +211,17 @@ impl App {
             // The tab was closed together with its session.
             return;
         };
+        let was_open = self.is_open(index);
         self.set_session(index, PrivateState::None);
         if let Some(tab) = self.tabs.get_mut(index) {
             tab.security = None;
         }
-        self.notice_in(index, &format!("Private session with {with} closed: {reason}"));
+        let text = if was_open {
+            format!("Private session with {with} closed: {reason}")
+        } else {
+            format!("No private session with {with}: {reason}")
+        };
+        self.notice_in(index, &text);
     }
 
     /// Shown once, in the active tab.

@@ -65,7 +65,7 @@ fn left(app: &App) -> (String, StyleRole) {
         ServerStatus::Up => {
             let me = app.me.as_ref().map(ToString::to_string).unwrap_or_default();
             let count = app.people.count();
-            let text = format!("{me} · {server} · {count} here");
+            let text = format!("{me} · {count} here · {server}");
             let tab = app.tab();
             let peer = tab.and_then(|tab| Some((tab.peer()?, tab.security.as_ref()?)));
             if let Some((peer, security)) = peer {
@@ -79,10 +79,10 @@ fn left(app: &App) -> (String, StyleRole) {
             }
             match app.security {
                 None => (format!(" {text}"), StyleRole::Status),
-                Some(LinkSecurity::Encrypted { .. }) => {
-                    (format!(" {text} · encrypted"), StyleRole::Status)
-                }
                 // First, so that no narrow screen cuts it.
+                Some(LinkSecurity::Encrypted { .. }) => {
+                    (format!(" encrypted · {text}"), StyleRole::Status)
+                }
                 Some(LinkSecurity::Plain) => {
                     (format!(" NOT ENCRYPTED · {text}"), StyleRole::StatusWarning)
                 }

@@ -113,7 +113,13 @@ fn second_row(app: &App, transfer: &TransferRow, width: usize) -> Vec<Span<'stat
         }
         TransferStage::Offered { .. } => {
             let text = format!("   /take {0} or /refuse {0}", transfer.id);
-            vec![Span::styled(text, app.theme.style(StyleRole::Notice))]
+            let name = transfer.name.as_ref().map(|name| format!("  {name:?}"));
+            let name = sanitize(&name.unwrap_or_default()).into_owned();
+            let name = shorten(&name, width.saturating_sub(text.len())).into_owned();
+            vec![
+                Span::styled(text, app.theme.style(StyleRole::Notice)),
+                Span::styled(sentence(&name).into_owned(), dim),
+            ]
         }
         TransferStage::Waiting | TransferStage::Moving | TransferStage::Done => {
             let path = shorten(&path(), width.saturating_sub(3)).into_owned();
@@ -156,6 +162,7 @@ mod tests {
             id: TransferId(1),
             direction: Direction::Outgoing,
             with: Username::parse("Bea").unwrap(),
+            name: None,
             bytes: 262_000,
             size: Some(3_400_000),
             rate: Some(0),
