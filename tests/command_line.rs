@@ -32,6 +32,13 @@ fn help_shows_the_exit_codes() {
         assert_eq!(code, 0);
         assert!(text.contains("Exit codes"), "{text}");
     }
+    for role in ["server", "admin", "servers", "identity", "manual", "completions"] {
+        let (_, text) = run(&[role, "--help"], &[]);
+        assert!(
+            text.contains("Exit codes") && !text.contains("refused the name"),
+            "{role}: {text}"
+        );
+    }
     assert_eq!(run(&["--version"], &[]).0, 0);
 }
 

@@ -28,6 +28,31 @@ Exit codes:
   3   the server refused the name, and the user cannot be prompted for another one
   70  a critical actor of the server failed";
 
+const SERVER_EXIT_CODES: &str = "\
+Exit codes:
+  0   stopped by an operator or a signal
+  1   runtime failure (a port in use, an unusable file of names)
+  2   invalid flag or setting
+  70  a critical actor of the server failed";
+
+const ADMIN_EXIT_CODES: &str = "\
+Exit codes:
+  0   success
+  1   the server was not reached, or refused the request
+  2   invalid argument or setting, or no socket given";
+
+const SERVERS_EXIT_CODES: &str = "\
+Exit codes:
+  0   at least one server was found
+  1   none was found, or the search failed
+  2   invalid argument";
+
+const COMMAND_EXIT_CODES: &str = "\
+Exit codes:
+  0   success
+  1   runtime failure (a file that cannot be read or written)
+  2   invalid argument";
+
 const TRANSFER_EXIT_CODES: &str = "\
 Exit codes:
   0   everything was delivered or received
@@ -64,6 +89,7 @@ pub(crate) enum RoleArguments {
     /// Find out what prevents private sessions: on this computer, or with a person.
     Doctor(DoctorArguments),
     /// List the servers of this machine and of the local network.
+    #[command(after_help = SERVERS_EXIT_CODES)]
     Servers {
         /// Print one JSON object.
         #[arg(long)]
@@ -72,17 +98,20 @@ pub(crate) enum RoleArguments {
     /// Control a running server on this machine.
     Admin(AdminArguments),
     /// Show, move or forget keys: yours, and those of servers that you know.
+    #[command(after_help = COMMAND_EXIT_CODES)]
     Identity {
         /// The command.
         #[command(subcommand)]
         order: IdentityOrder,
     },
     /// Write shell completions to standard output.
+    #[command(after_help = COMMAND_EXIT_CODES)]
     Completions {
         /// The shell.
         shell: Shell,
     },
     /// Write the man pages: the main page to standard output, or all pages into a folder.
+    #[command(after_help = COMMAND_EXIT_CODES)]
     Manual {
         /// The destination folder, such as /usr/local/share/man/man1.
         folder: Option<PathBuf>,
@@ -115,7 +144,7 @@ pub(crate) enum IdentityOrder {
 
 /// Arguments of `server`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = SERVER_EXIT_CODES)]
 pub(crate) struct ServerArguments {
     /// Read settings from this file (config/server.toml documents every key).
     #[arg(short, long, value_name = "FILE", value_parser = path())]
@@ -135,7 +164,7 @@ pub(crate) struct ServerArguments {
 
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = ADMIN_EXIT_CODES)]
 pub(crate) struct AdminArguments {
     /// Find the socket in this server configuration file (admin.socket).
     #[arg(short, long, global = true, value_name = "FILE", value_parser = path(), conflicts_with = "socket")]

@@ -13,7 +13,10 @@ fn operators_list_clients_and_send_notices() {
     assert_eq!(mode & 0o777, 0o600);
     let mut alice = stage.join("alice", &[]);
     assert!(stage.asked(&["status"]).contains("users                     1"));
-    assert_eq!(stage.asked_json(&["status"])["status"]["users"], 1);
+    let status = stage.asked_json(&["status"]);
+    assert_eq!(status["status"]["users"], 1);
+    let key = status["status"]["fingerprint"].as_str().unwrap();
+    assert!(key.starts_with("SHA256:") && stage.asked(&["status"]).contains(key), "{status}");
     assert!(stage.asked(&["clients"]).contains("alice"));
     let clients = stage.asked_json(&["clients"]);
     assert_eq!(clients["clients"][0]["name"], "alice");

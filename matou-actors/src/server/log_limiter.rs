@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+use slog::{KV, Record, Serializer};
+
 /// Lets one line through in each interval and counts those in between.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogLimiter {
@@ -25,6 +27,16 @@ impl LogLimiter {
         }
         self.open_at = now.checked_add(self.interval);
         Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// How many lines were not written since the last one; not logged when there were none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suppressed(pub(crate) u64);
+
+impl KV for Suppressed {
+    fn serialize(&self, _record: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
+        if self.0 == 0 { Ok(()) } else { serializer.emit_u64("suppressed", self.0) }
     }
 }
 

@@ -25,10 +25,8 @@ pub(crate) enum Reason {
     JoinedAlready(Dialect),
     #[error("encryption failed: {0}")]
     Encryption(io::Error),
-    #[error(
-        "not encrypted, which security.plain, a password or a list of admitted keys does not allow"
-    )]
-    PlainRefused,
+    #[error("not encrypted, which {0} does not allow")]
+    PlainRefused(&'static str),
     #[error("too many names tried")]
     TooManyNames,
     #[error("no name was accepted in time")]
@@ -119,7 +117,7 @@ impl Reason {
             Self::Io(_) => "io",
             Self::Frame(_) | Self::NotJoined(_) | Self::JoinedAlready(_) => "violation",
             Self::Encryption(_) => "encryption",
-            Self::PlainRefused => "plain_refused",
+            Self::PlainRefused(_) => "plain_refused",
             Self::TooManyNames => "too_many_names",
             Self::JoinTimeout => "join_timeout",
             Self::HandshakeTimeout => "handshake_timeout",

@@ -16,7 +16,8 @@ pub(super) fn text(response: &Response) -> String {
         Response::Clients(clients) => of_clients(clients),
         Response::Kicked { name } => format!("{} was disconnected.\n", sanitize(name)),
         Response::Banned { ban, disconnected } => {
-            format!("Banned {}; {disconnected} connections closed.\n", of_ban(ban))
+            let connections = if *disconnected == 1 { "connection" } else { "connections" };
+            format!("Banned {}; {disconnected} {connections} closed.\n", of_ban(ban))
         }
         Response::Unbanned { target } => format!("{} is no longer banned.\n", sanitize(target)),
         Response::Bans(bans) if bans.is_empty() => "No bans.\n".into(),
@@ -53,6 +54,7 @@ fn of_status(status: &Status) -> String {
     let lines = [
         ("version", status.version.clone()),
         ("listening", listening.join(", ")),
+        ("key", status.fingerprint.map_or("none".into(), |key| key.to_string())),
         ("uptime", age(counts.uptime_seconds)),
         ("users", counts.users.to_string()),
         ("connections", counts.connections.to_string()),
@@ -200,5 +202,8 @@ mod tests {
         ban.until = Some("2030-01-02T03:04:05Z".parse().unwrap());
         ban.reason = "spam".into();
         assert_eq!(of_ban(&ban), "192.0.2.0/24 until 2030-01-02T03:04:05Z: spam");
+        let banned = |disconnected| text(&Response::Banned { ban: ban.clone(), disconnected });
+        assert!(banned(1).ends_with("; 1 connection closed.\n"), "{}", banned(1));
+        assert!(banned(2).ends_with("; 2 connections closed.\n"), "{}", banned(2));
     }
 }

@@ -17,7 +17,7 @@ use crate::server::accept::socket::{AcceptOutcome, ListeningSocket};
 use crate::server::connection::socket::Accepted;
 use crate::server::ids::ConnectionId;
 use crate::server::lifecycle::critical::CriticalActor;
-use crate::server::log_limiter::{LogLimiter, LogLimiters};
+use crate::server::log_limiter::{LogLimiter, LogLimiters, Suppressed};
 use crate::server::messages::{Accept, Lifecycle, SetAdmission, SetBans, StopAccepting};
 use crate::server::metrics::meters::Meters;
 
@@ -108,7 +108,7 @@ impl Listener {
         if let Some(unlogged) = self.holds.permit(Instant::now()) {
             warn!(self.logger, "connections delayed"; "peer" => %peer,
                 "reason" => %Refusal::TooOften, "seconds" => hold.as_secs_f32(),
-                "suppressed" => unlogged);
+                Suppressed(unlogged));
         }
     }
 
@@ -117,7 +117,7 @@ impl Listener {
         if let Some(unlogged) = self.refusals.permit(refusal, Instant::now()) {
             let peer = peer.map_or("unknown".into(), |peer| peer.to_string());
             warn!(self.logger, "connections refused"; "peer" => peer, "reason" => %refusal,
-                "refused" => times, "suppressed" => unlogged);
+                "refused" => times, Suppressed(unlogged));
         }
     }
 }
@@ -142,7 +142,7 @@ impl StreamHandler<AcceptOutcome> for Listener {
             AcceptOutcome::Failed(error) => {
                 if let Some(unlogged) = self.failures.permit(Instant::now()) {
                     warn!(self.logger, "accept failed";
-                        "reason" => %error, "suppressed" => unlogged);
+                        "reason" => %error, Suppressed(unlogged));
                 }
             }
         }

@@ -38,6 +38,8 @@ pub(super) struct AdminActor {
 #[derive(Debug)]
 pub(crate) struct AdminSetup {
     pub(crate) listening: Vec<SocketAddr>,
+    /// The fingerprint of the server's key.
+    pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) bans: Bans,
     /// Where bans are kept; empty is nowhere.
     pub(crate) bans_file: PathBuf,
@@ -129,6 +131,7 @@ impl AdminActor {
         Response::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             listening: self.settings.listening.clone(),
+            fingerprint: self.settings.fingerprint,
             bans: self.settings.bans.in_force(now).count(),
             counts: self.actors.meters.snapshot(),
         }))
@@ -268,6 +271,7 @@ mod tests {
         );
         let settings = AdminSetup {
             listening: vec![],
+            fingerprint: None,
             bans: Bans::default(),
             bans_file: file.clone(),
             speaker: Username::parse("Server").unwrap(),

@@ -5,6 +5,7 @@ mod ban_request;
 mod bans_store;
 mod clients;
 pub(crate) mod control;
+mod log_fields;
 #[cfg(feature = "testing")]
 mod panic;
 mod socket;

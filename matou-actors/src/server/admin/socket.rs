@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
+use super::log_fields::RequestFields;
 use super::wire::{Request, Response};
 use crate::server::messages::AdminRequest;
 
@@ -83,7 +84,7 @@ async fn serve_operator(
         };
         let response = match serde_json::from_str::<Request>(&line) {
             Ok(request) => {
-                info!(logger, "operator request"; "uid" => uid, "request" => ?request);
+                info!(logger, "operator request"; "uid" => uid, RequestFields::of(&request));
                 answer(admin, request).await
             }
             Err(error) => Response::error(format!("not a request: {error}")),

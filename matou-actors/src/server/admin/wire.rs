@@ -192,6 +192,10 @@ pub struct Status {
     pub version: String,
     /// Where it listens.
     pub listening: Vec<SocketAddr>,
+    /// The fingerprint of its key, for users who connect for the first time; `None` when it encrypts
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
     /// How many bans are in force.
     pub bans: usize,
     /// What it has counted.
@@ -254,7 +258,8 @@ mod tests {
     #[test]
     fn a_status_survives_the_wire() {
         let counts = crate::server::metrics::meters::Meters::new(1).snapshot();
-        let status = Status { version: "1".into(), listening: vec![], bans: 3, counts };
+        let status =
+            Status { version: "1".into(), listening: vec![], fingerprint: None, bans: 3, counts };
         let response = Response::Status(Box::new(status));
         let line = serde_json::to_string(&response).unwrap();
         assert_eq!(serde_json::from_str::<Response>(&line).unwrap(), response);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::{Actor, Addr, AsyncContext, Context, Handler};
 use bytes::{Bytes, BytesMut};
-use slog::{info, warn};
+use slog::{KV, Record, Serializer, info, warn};
 
 use super::context::ShardContext;
 use super::deadlines::{Deadline, Deadlines};
@@ -238,11 +238,20 @@ impl Connection {
         let (peer, reason_text) = (self.peer, reason.to_string());
         if reason.is_fault() {
             warn!(logger, "{}", event;
-                "peer" => %peer, "username" => username, "reason" => reason_text);
+                "peer" => %peer, Called(&username), "reason" => reason_text);
         } else {
             info!(logger, "{}", event;
-                "peer" => %peer, "username" => username, "reason" => reason_text);
+                "peer" => %peer, Called(&username), "reason" => reason_text);
         }
+    }
+}
+
+/// The name that a client has, or asked for last; not logged when there is none.
+struct Called<'a>(&'a str);
+
+impl KV for Called<'_> {
+    fn serialize(&self, _record: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
+        if self.0.is_empty() { Ok(()) } else { serializer.emit_str("username", self.0) }
     }
 }
 

@@ -49,11 +49,11 @@ impl Connection {
                 false
             }
             (None, _) => false,
-            (Some(_), _) if self.shared.uplinks.security.refuses_plain => {
-                self.close(&Reason::PlainRefused, ctx);
-                false
-            }
             (Some(_), _) => {
+                if let Some(setting) = self.shared.uplinks.security.plain_refused_by {
+                    self.close(&Reason::PlainRefused(setting), ctx);
+                    return false;
+                }
                 self.inbound.speaks(Dialect::V1);
                 true
             }

@@ -21,7 +21,8 @@ pub(crate) struct ServerPassword {
 pub(crate) struct Security {
     /// `None`: there is no key, revision 1 only.
     pub(crate) config: Option<Arc<ServerConfig>>,
-    pub(crate) refuses_plain: bool,
+    /// The setting because of which clients have to be encrypted.
+    pub(crate) plain_refused_by: Option<&'static str>,
     pub(crate) password: Option<Arc<ServerPassword>>,
     /// With a password, where `config` leaves the exporters of handshakes.
     pub(crate) exporters: Option<Arc<ExporterSlot>>,

@@ -29,7 +29,7 @@ use crate::server::settings::{ServerSettings, SettingError};
 use crate::server::store::Store;
 use crate::server::store::database::Stored;
 use crate::server::store::writer::StoreWriter;
-use crate::trust::{Alpn, ExpectedKey, Identity, TlsError, server_config};
+use crate::trust::{Alpn, ExpectedKey, Fingerprint, Identity, TlsError, server_config};
 
 /// How long the whole of [`RunningServer::stop`] may take.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -49,6 +49,8 @@ const SAVE_WITHIN: Duration = Duration::from_secs(2);
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
     settings: ServerSettings,
+    /// Of the key; `None` speaks revision 1 only.
+    fingerprint: Option<Fingerprint>,
     /// As they were at the start.
     bans: Bans,
     password: Option<Arc<ServerPassword>>,
@@ -118,6 +120,7 @@ pub fn start(
     Ok(RunningServer {
         addresses,
         settings,
+        fingerprint: identity.map(Identity::fingerprint),
         bans,
         password,
         actors,
@@ -177,8 +180,8 @@ fn security(
         }
         _ => None,
     };
-    let refuses_plain = settings.security.refuses_plain();
-    Ok(Security { config, refuses_plain, password, exporters: None })
+    let plain_refused_by = settings.security.plain_refused_by();
+    Ok(Security { config, plain_refused_by, password, exporters: None })
 }
 
 impl RunningServer {
@@ -200,6 +203,7 @@ impl RunningServer {
     ) -> Result<mpsc::Receiver<ControlRequest>, StartError> {
         let settings = AdminSetup {
             listening: self.addresses.clone(),
+            fingerprint: self.fingerprint,
             bans: std::mem::take(&mut self.bans),
             bans_file: self.settings.admin.bans.clone(),
             speaker: self.settings.motd_name()?,

@@ -14,7 +14,7 @@ use crate::server::accept::bans::{Bans, Moment};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::ids::Route;
 use crate::server::lifecycle::critical::CriticalActor;
-use crate::server::log_limiter::LogLimiters;
+use crate::server::log_limiter::{LogLimiters, Suppressed};
 use crate::server::messages::{
     ConnectionOrder, Find, FindKey, ForgetName, FoundMember, JoinRequest, ListNames, PrivateStep,
     RemoteStep, SetAccess, SetBans, SetNames, Step, ToBroker, ToConnection, ToRegistry, ToRoom,
@@ -281,7 +281,7 @@ impl Registry {
     fn log_refusal(&mut self, peer: SocketAddr, claimed: &ClaimedName, refused: Refused) {
         if let Some(unlogged) = self.refusals.permit(refused.kind(), Instant::now()) {
             info!(self.logger, "name refused"; "peer" => %peer, "reason" => %refused,
-                "username" => %claimed.as_str().escape_debug(), "suppressed" => unlogged);
+                "username" => %claimed.as_str().escape_debug(), Suppressed(unlogged));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::protocol::v2::UnixMillis;
 use crate::protocol::{Kind, MessageText, Username};
 use crate::server::after_mailbox::{AfterMailbox, run_after_mailbox};
 use crate::server::lifecycle::critical::CriticalActor;
-use crate::server::log_limiter::LogLimiters;
+use crate::server::log_limiter::{LogLimiters, Suppressed};
 use crate::server::messages::{
     Announce, BatchWritten, Drain, FromNode, FromRoom, Publish, Purge, Purged, Recall, Relay,
     ReportTopic, SetRoom, SetTopic, ToNode, ToRoom,
@@ -97,7 +97,7 @@ impl Handler<Publish> for Room {
                 self.meters.throttled(limit);
                 if let Some(suppressed) = self.delays.permit(limit, now) {
                     warn!(self.logger, "messages delayed"; "address" => %address,
-                        "reason" => %limit, "suppressed" => suppressed);
+                        "reason" => %limit, Suppressed(suppressed));
                 }
             }
         }

@@ -107,10 +107,17 @@ pub struct SecuritySettings {
 impl SecuritySettings {
     /// Whether clients have to be encrypted: also when they have to prove a key or a password.
     pub fn refuses_plain(&self) -> bool {
-        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
-        self.plain == PlainClients::Refuse
-            || is_set(&self.password_file)
-            || is_set(&self.admitted_keys)
+        self.plain_refused_by().is_some()
+    }
+
+    /// The setting because of which clients have to be encrypted.
+    pub(crate) fn plain_refused_by(&self) -> Option<&'static str> {
+        let settings = [
+            ("security.plain", self.plain == PlainClients::Refuse),
+            ("security.password_file", !self.password_file.as_os_str().is_empty()),
+            ("security.admitted_keys", !self.admitted_keys.as_os_str().is_empty()),
+        ];
+        settings.into_iter().find_map(|(setting, refuses)| refuses.then_some(setting))
     }
 }
 
