@@ -218,7 +218,14 @@ fn a_downloads_folder_that_was_removed_is_made_again_and_can_be_changed() {
     assert!(path(&bea.any("file_received")).starts_with(bea.downloads()));
     let other = bea.home.path().join("another folder");
     bea.say(&format!("/downloads {}", other.display()));
-    bea.wait("notice", |event| event["message"].as_str().unwrap().contains("another folder"));
+    for show in ["", "/downloads", "/rate 500k", "/rate"] {
+        bea.say(show);
+        let words = if show.contains("rate") { "500 kB a second" } else { "another folder" };
+        let notice = bea.any("notice");
+        assert!(notice["message"].as_str().unwrap().contains(words), "{show}: {notice}");
+    }
+    bea.say("/rate off");
+    bea.wait("notice", |event| event["message"].as_str().unwrap().contains("as fast as"));
     send(&mut ada, "Bea", &source);
     assert_eq!(path(&bea.any("file_received")).parent(), Some(other.as_path()));
     for quoted in [r"with\ blank", "'in quotes'"] {

@@ -64,7 +64,7 @@ pub(crate) enum CommandAction {
     Peer(fn(Username) -> Command),
     /// The same, then `yes` or nothing: [`Command::Compared`] or [`Command::Verify`].
     Verify,
-    /// The path of a folder: [`Command::SetDownloads`].
+    /// The path of a folder: [`Command::SetDownloads`], or nothing: [`Command::ShowDownloads`].
     Downloads,
     /// The name of a server.
     Server,
@@ -72,7 +72,7 @@ pub(crate) enum CommandAction {
     Transfer(fn(TransferId) -> Command),
     /// A number, then the path of a folder or nothing: [`Command::TakeTo`] or [`Command::Take`].
     Take,
-    /// A rate: [`Command::SetRate`].
+    /// A rate: [`Command::SetRate`], or nothing: [`Command::ShowRate`].
     Rate,
     /// Nothing.
     Nothing(fn() -> Command),
@@ -171,14 +171,14 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         name: "downloads",
         aliases: &[],
         arguments: &[Argument::Path],
-        help: "save received files in this folder from now on",
+        help: "save received files in this folder from now on, or show which it is",
         action: CommandAction::Downloads,
     },
     CommandSpec {
         name: "rate",
         aliases: &[],
         arguments: &[Argument::Rate],
-        help: "limit the speed of encrypted files: 500k, 2M (bytes a second), or off",
+        help: "limit the speed of encrypted files: 500k, 2M (bytes a second), or off; or show the limit",
         action: CommandAction::Rate,
     },
     CommandSpec {
@@ -368,10 +368,10 @@ impl Argument {
         match self {
             Self::Peer | Self::Session | Self::Asking | Self::Ignored => "NAME",
             Self::Offer | Self::Transfer => "ID",
-            Self::Path => "PATH",
+            Self::Path => "[PATH]",
             Self::Paths => "PATH...",
             Self::Folder => "[FOLDER]",
-            Self::Rate => "RATE",
+            Self::Rate => "[RATE]",
             Self::Text => "TEXT",
             Self::Server => "HOST[:PORT]",
             Self::Yes => "[yes]",

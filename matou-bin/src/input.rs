@@ -169,10 +169,10 @@ fn run(
             let (path, or) = path(typed, context.home)?.ok_or_else(missing)?;
             Command::Send { to, path, or, several: several(typed, context.home) }
         }
-        CommandAction::Downloads => {
-            let (folder, or) = path(rest, context.home)?.ok_or_else(missing)?;
-            Command::SetDownloads { folder, or }
-        }
+        CommandAction::Downloads => match path(rest, context.home)? {
+            Some((folder, or)) => Command::SetDownloads { folder, or },
+            None => Command::ShowDownloads,
+        },
         CommandAction::Peer(command) => {
             nothing_more(spec, behind, context)?;
             match word {
@@ -216,9 +216,11 @@ fn run(
         }
         CommandAction::Rate => {
             nothing_more(spec, behind, context)?;
-            let typed = word.ok_or_else(missing)?;
-            let rate = parse_rate(typed).ok_or_else(|| InputError::Rate(shortened(typed)))?;
-            Command::SetRate(rate)
+            match word.map(|typed| parse_rate(typed).ok_or(typed)) {
+                Some(Ok(rate)) => Command::SetRate(rate),
+                Some(Err(typed)) => return Err(InputError::Rate(shortened(typed))),
+                None => Command::ShowRate,
+            }
         }
         CommandAction::Transfer(command) => {
             nothing_more(spec, behind, context)?;

@@ -33,6 +33,18 @@ pub(super) fn move_downloads(
     }
 }
 
+/// Says where received files are saved. The folder is locked while a slow disk makes it.
+pub(super) fn show_downloads(
+    downloads: &Arc<Downloads>,
+) -> impl Future<Output = Option<Event>> + use<> {
+    let downloads = Arc::clone(downloads);
+    let folder = tokio::task::spawn_blocking(move || downloads.folder());
+    async move {
+        let message = format!("received files are saved in {}", folder.await.ok()?.display());
+        Some(Event::Notice { message })
+    }
+}
+
 /// Keeps the key of a person on that server in `file`.
 pub(super) fn remember(
     changes: &PeopleChanges,

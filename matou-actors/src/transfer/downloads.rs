@@ -110,6 +110,12 @@ impl Downloads {
         Ok(resolved)
     }
 
+    /// Where files go; without links once it was used.
+    pub fn folder(&self) -> PathBuf {
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        folder.resolved.as_ref().unwrap_or(&folder.given).clone()
+    }
+
     /// Free bytes in the folder, when they can be known.
     pub fn free(&self) -> Option<u64> {
         free_bytes(&self.open().ok()?.0).ok()

@@ -144,6 +144,8 @@ fn every_command_parses() {
         ("/rate 500k", Command::SetRate(500_000)),
         ("/rate 2M", Command::SetRate(2_000_000)),
         ("/rate off", Command::SetRate(0)),
+        ("/rate", Command::ShowRate),
+        ("/downloads", Command::ShowDownloads),
         ("/refuse 7", Command::Refuse(id)),
         ("/cancel 7", Command::Cancel(id)),
         ("/transfers", Command::ListTransfers),

@@ -72,6 +72,8 @@ pub enum Command {
     },
     /// Limit the speed of files of revision 2 to this many bytes a second; 0 means no limit.
     SetRate(u64),
+    /// Say how the speed of files is limited.
+    ShowRate,
     /// Refuse the file that was offered under this number: closes the file connection only.
     Refuse(TransferId),
     /// Stop a transfer, in whichever direction.
@@ -84,6 +86,8 @@ pub enum Command {
         /// `folder`; the last one is made when there is nothing at any of them.
         or: Vec<PathBuf>,
     },
+    /// Say where received files are saved.
+    ShowDownloads,
     /// List all transfers, as [`crate::client::Event::Transfers`].
     ListTransfers,
     /// List who is here, as [`crate::client::Event::Present`].

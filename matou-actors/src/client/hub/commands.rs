@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::turn::Wait;
 use super::{Hub, Leaving};
 use crate::client::api::command::Command;
-use crate::client::background::move_downloads;
+use crate::client::background::{move_downloads, show_downloads};
 use crate::client::channels::pending_commands::{needs_server, never_sent};
 use crate::client::messages::{Checked, LinkCommand, ServerCommand};
 
@@ -46,12 +46,14 @@ impl Hub {
             Command::Quit => self.leave(ctx),
             Command::Finish => self.finish(),
             Command::SetRate(rate) => {
-                let event = self.sessions.limit_rate(rate);
-                self.emit(event);
+                self.sessions.limit_rate(rate);
+                self.emit(self.sessions.describe_rate());
             }
+            Command::ShowRate => self.emit(self.sessions.describe_rate()),
             Command::SetDownloads { folder, or } => {
                 self.emit_later(move_downloads(&self.downloads, folder, or), ctx);
             }
+            Command::ShowDownloads => self.emit_later(show_downloads(&self.downloads), ctx),
             command => return self.with_peers(ctx, |peers, at| peers.run(command, checked, at)),
         }
         None

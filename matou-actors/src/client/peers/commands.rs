@@ -62,7 +62,9 @@ impl Peers {
             | Command::ListPresent
             | Command::ShowTopic
             | Command::SetRate(_)
+            | Command::ShowRate
             | Command::SetDownloads { .. }
+            | Command::ShowDownloads
             | Command::Quit
             | Command::Finish => {}
         }

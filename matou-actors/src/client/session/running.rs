@@ -100,9 +100,13 @@ impl Sessions {
         self.running.remove(&id);
     }
 
-    /// Limits the speed of files of revision 2; what to say of it.
-    pub(crate) fn limit_rate(&self, rate: u64) -> Event {
+    /// Limits the speed of files of revision 2.
+    pub(crate) fn limit_rate(&self, rate: u64) {
         self.rate.set(Some(rate));
+    }
+
+    /// How fast files of revision 2 are sent.
+    pub(crate) fn describe_rate(&self) -> Event {
         let message = match self.rate.get() {
             Some(rate) => format!("files are sent at no more than {} a second", size(rate)),
             None => "files are sent as fast as possible".into(),

@@ -258,6 +258,7 @@ impl App {
             | Command::UsePassword(_)
             | Command::FetchHistory
             | Command::SetRate(_)
+            | Command::ShowRate
             | Command::Diagnose(_)
             | Command::Whois(_)
             | Command::Verify(_)
@@ -272,6 +273,7 @@ impl App {
             | Command::Disallow(_)
             | Command::Cancel(_)
             | Command::SetDownloads { .. }
+            | Command::ShowDownloads
             | Command::ListPresent
             | Command::ShowTopic
             | Command::Typing { .. }
