@@ -66,7 +66,7 @@ fn another_key_does_not_take_a_name_over_on_another_node() {
     let home = tempfile::tempdir().unwrap();
     let at_second = cluster.nodes[1].address().to_string();
     let mut other = User::run(client(home.path(), &at_second, "Ada", &[]), "another Ada");
-    let refused = other.event("error")["message"].to_string();
+    let refused = other.event("refused")["reason"].to_string();
     assert!(refused.contains("belongs to another key"), "{refused}");
     ada.say("still here");
     ada.wait_for_message("Ada", "still here");
