@@ -45,6 +45,7 @@ async fn asked_accepted_and_talked_both_ways() {
     );
     for words in ["one", "two"] {
         let said = Event::PrivateMessage {
+            action: false,
             id: None,
             from: name("ann"),
             to: name("Bob"),

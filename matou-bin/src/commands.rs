@@ -54,7 +54,7 @@ pub(crate) enum Argument {
 /// How the arguments become a [`Command`].
 #[derive(Debug)]
 pub(crate) enum CommandAction {
-    /// Text: [`Command::Act`], or [`Command::Tell`] in a private tab.
+    /// Text: [`Command::Act`], or [`Command::ActTo`] in a private tab.
     Act,
     /// A name, then text: [`Command::Tell`].
     Tell,

@@ -235,8 +235,7 @@ fn run(
     Ok(vec![Input::Command(command)])
 }
 
-/// What the user does; `None` when that is missing. It is one message, in the room and in a private
-/// tab, where the protocol has no frame for it.
+/// What the user does, in the room or in a private tab; `None` when that is missing. It is one message.
 fn act(rest: &str, context: InputContext<'_>) -> Option<Result<Vec<Input>, InputError>> {
     let [text] = &split_text(rest.trim())[..] else {
         return (!rest.trim().is_empty()).then_some(Err(InputError::LongAction));
@@ -245,7 +244,7 @@ fn act(rest: &str, context: InputContext<'_>) -> Option<Result<Vec<Input>, Input
         return Some(Err(InputError::LongAction));
     }
     let command = match context.talking_to {
-        Some(peer) => Command::Tell { to: peer.clone(), text: text.as_action() },
+        Some(peer) => Command::ActTo { to: peer.clone(), text: text.clone() },
         None => Command::Act(text.clone()),
     };
     Some(Ok(vec![Input::Command(command)]))

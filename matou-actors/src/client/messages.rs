@@ -181,9 +181,9 @@ pub(crate) enum SessionEvent {
     /// Both connections are established.
     Up { peer: SocketAddr },
     /// Received texts. Answered once the next ones may follow.
-    Texts(Vec<MessageText>),
+    Texts(Vec<PrivateText>),
     /// A text of the user's is on its way. With a number the peer confirms that it has it.
-    Sent { text: MessageText, id: Option<MessageId> },
+    Sent { text: PrivateText, id: Option<MessageId> },
     /// The peer's user is typing, or not.
     Typing(bool),
     /// The peer has these texts.
@@ -241,6 +241,27 @@ pub(crate) struct Named {
     pub(crate) entries: Option<u32>,
 }
 
+/// A private message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrivateText {
+    pub(crate) text: MessageText,
+    /// It is about what its author does, as of `/me`.
+    pub(crate) action: bool,
+}
+
+impl PrivateText {
+    /// As revision 1 has it.
+    pub(crate) fn into_plain(self) -> MessageText {
+        if self.action { self.text.as_action() } else { self.text }
+    }
+}
+
+impl From<MessageText> for PrivateText {
+    fn from(text: MessageText) -> Self {
+        Self { text, action: false }
+    }
+}
+
 /// A file on its way to a peer.
 #[derive(Debug)]
 pub(crate) struct OutgoingFile {
@@ -255,7 +276,7 @@ pub(crate) struct OutgoingFile {
 #[rtype(result = "()")]
 pub(crate) enum SessionCommand {
     /// Send a text. `room` is dropped once the next one may follow.
-    SendText { text: MessageText, room: oneshot::Sender<()> },
+    SendText { text: PrivateText, room: oneshot::Sender<()> },
     /// Say that the user is typing, or not.
     Typing(bool),
     /// The peer can be reached at these addresses.

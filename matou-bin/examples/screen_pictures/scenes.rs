@@ -73,6 +73,7 @@ fn private() -> TestScreen {
     screen.whispers("alice", "bob", "nobody else hears us here: this goes straight to you");
     let (id, said) = (MessageId(1), text("good. send me the pictures?"));
     screen.wait(30).chat(Event::PrivateMessage {
+        action: false,
         id: Some(id),
         from: name("bob"),
         to: name("alice"),

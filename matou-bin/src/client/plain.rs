@@ -143,7 +143,12 @@ impl Plain {
             Event::KeyStanding { username, key: KeyStanding::Compared, .. } => {
                 format!("* you have compared the key of {username}")
             }
-            Event::PrivateMessage { from, to, text, .. } => format!("[{from} to {to}] {text}"),
+            Event::PrivateMessage { from, to, text, action: true, .. } => {
+                format!("[{from} to {to}] * {from} {text}")
+            }
+            Event::PrivateMessage { from, to, text, action: false, .. } => {
+                format!("[{from} to {to}] {text}")
+            }
             Event::PrivateClosed { with, reason } => {
                 private_closed(with, reason, self.open.remove(&with.folded()))
             }
@@ -302,6 +307,11 @@ mod tests {
         };
         assert_eq!(line("waves", true), "03:04:05 * Ada waves\n");
         assert_eq!(line("* waves", false), "03:04:05 <Ada> * waves\n");
+        let (to, text) = (Username::parse("Bea").unwrap(), MessageText::parse("waves").unwrap());
+        let private =
+            Event::PrivateMessage { id: None, from: from.clone(), to, text, action: true };
+        let line = rendered(&mut Plain::default(), &private);
+        assert_eq!(line, "03:04:05 [Ada to Bea] * Ada waves\n");
     }
 
     #[test]

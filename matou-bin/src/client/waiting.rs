@@ -72,6 +72,7 @@ pub(super) fn passes_others(command: &Command) -> bool {
 fn is_for(command: &Command, name: &Username) -> bool {
     match command {
         Command::Tell { to, .. }
+        | Command::ActTo { to, .. }
         | Command::Send { to, .. }
         | Command::SendPipe { to, .. }
         | Command::Open(to) => to.folded() == name.folded(),
@@ -81,7 +82,10 @@ fn is_for(command: &Command, name: &Username) -> bool {
 
 fn text_bytes(command: &Command) -> usize {
     match command {
-        Command::Say(text) | Command::Act(text) | Command::Tell { text, .. } => text.as_str().len(),
+        Command::Say(text)
+        | Command::Act(text)
+        | Command::Tell { text, .. }
+        | Command::ActTo { text, .. } => text.as_str().len(),
         _ => 0,
     }
 }

@@ -217,5 +217,7 @@ fn in_a_private_tab_text_and_nameless_commands_address_the_peer() {
     let one = |line| parse(line, context).unwrap().remove(0);
     let tell = Command::Tell { to: bob.clone(), text: text("psst") };
     assert_eq!(one("psst"), Input::Command(tell));
+    let act = Command::ActTo { to: bob.clone(), text: text("waves") };
+    assert_eq!(one("/me waves"), Input::Command(act));
     assert_eq!(one("/close"), Input::Command(Command::Close(bob.clone())));
 }

@@ -31,6 +31,14 @@ pub enum Command {
         /// What.
         text: MessageText,
     },
+    /// A private message about what the user does, as of `/me`; of at most 510 bytes, as for
+    /// [`Command::Act`].
+    ActTo {
+        /// To whom.
+        to: Username,
+        /// What.
+        text: MessageText,
+    },
     /// A file or folder, or several. Without a session, one is asked for first, as for
     /// [`Command::Tell`].
     Send {

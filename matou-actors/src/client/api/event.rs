@@ -260,6 +260,9 @@ pub enum Event {
         to: Username,
         /// What was said.
         text: MessageText,
+        /// It says what its author does, as of `/me`.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        action: bool,
     },
     /// A private session, or the attempt to open one, ended.
     PrivateClosed {

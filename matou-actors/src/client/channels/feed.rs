@@ -109,7 +109,7 @@ impl Feed {
 
     async fn take(&mut self, queued: QueuedCommand) -> bool {
         match &queued.command {
-            Command::Say(_) | Command::Act(_) | Command::Tell { .. } => {
+            Command::Say(_) | Command::Act(_) | Command::Tell { .. } | Command::ActTo { .. } => {
                 self.texts.push_back(queued);
             }
             Command::Send { .. } | Command::ListTransfers => self.files.push_back(queued),
@@ -139,7 +139,7 @@ impl Feed {
     /// dropped.
     async fn close(&mut self, name: Username) -> bool {
         let key = name.folded();
-        let theirs = |queued: &QueuedCommand| matches!(&queued.command, Command::Tell { to, .. } if to.folded() == key);
+        let theirs = |queued: &QueuedCommand| matches!(&queued.command, Command::Tell { to, .. } | Command::ActTo { to, .. } if to.folded() == key);
         let is_to = |queued: &QueuedCommand| matches!(&queued.command, Command::Send { to, .. } if to.folded() == key);
         let (first, rest) = self.texts.drain(..).partition(theirs);
         let first: VecDeque<_> = first;

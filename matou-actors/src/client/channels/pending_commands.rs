@@ -23,9 +23,10 @@ impl PendingCommands {
             return Err(command);
         }
         self.bytes += match &command {
-            Command::Say(text) | Command::Act(text) | Command::Tell { text, .. } => {
-                text.as_str().len()
-            }
+            Command::Say(text)
+            | Command::Act(text)
+            | Command::Tell { text, .. }
+            | Command::ActTo { text, .. } => text.as_str().len(),
             _ => 0,
         };
         self.commands.push((command, checked));
@@ -63,6 +64,7 @@ pub(crate) fn needs_server(command: &Command) -> bool {
         Command::Say(_)
             | Command::Act(_)
             | Command::Tell { .. }
+            | Command::ActTo { .. }
             | Command::Send { .. }
             | Command::SendPipe { .. }
             | Command::Open(_)
@@ -79,6 +81,10 @@ pub(crate) fn never_sent(command: Command, reason: &str) -> Event {
     let message = match command {
         Command::Tell { to, text } => {
             return Event::Undelivered { to, texts: vec![text], reason: reason.into() };
+        }
+        Command::ActTo { to, text } => {
+            let texts = vec![text.as_action()];
+            return Event::Undelivered { to, texts, reason: reason.into() };
         }
         Command::Send { to, path, .. } | Command::SendPipe { to, name: path, .. } => {
             format!("{} was not sent to {to}: {reason}", path.display())

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{Peers, Situation};
 use crate::client::api::command::Command;
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::messages::Checked;
+use crate::client::messages::{Checked, PrivateText};
 use crate::protocol::Username;
 use crate::transfer::ChosenFile;
 
@@ -21,7 +21,10 @@ impl Peers {
         at: &Situation<'_>,
     ) -> Option<oneshot::Receiver<()>> {
         match command {
-            Command::Tell { to, text } => return self.deliver_text(&to, text, at),
+            Command::Tell { to, text } => return self.deliver_text(&to, text.into(), at),
+            Command::ActTo { to, text } => {
+                return self.deliver_text(&to, PrivateText { text, action: true }, at);
+            }
             Command::Close(name) => return self.close(&name),
             Command::Typing { to, active } => self.send_typing(&to, active),
             Command::Send { to, path, .. } => match checked {

@@ -11,7 +11,7 @@ fn bob() -> Conversation {
 }
 
 fn text(text: &str) -> Item {
-    Item::Text(MessageText::parse(text).unwrap())
+    Item::Text(MessageText::parse(text).unwrap().into())
 }
 
 #[test]

@@ -10,23 +10,24 @@ use super::encrypted::Road;
 use super::outcome::{Item, Pursuit};
 use super::{Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event};
-use crate::client::messages::SessionCommand;
-use crate::protocol::{FoldedName, MessageText, Username};
+use crate::client::messages::{PrivateText, SessionCommand};
+use crate::protocol::{FoldedName, Username};
 use crate::transfer::ChosenFile;
 
 impl Peers {
     pub(crate) fn deliver_text(
         &mut self,
         to: &Username,
-        text: MessageText,
+        text: PrivateText,
         at: &Situation<'_>,
     ) -> Option<oneshot::Receiver<()>> {
         let key = match self.reachable(to, at) {
             Ok(key) => key,
             Err((problem, advice)) => {
                 let reason = format!("{problem}{advice}");
-                self.keep_undelivered(to, std::slice::from_ref(&text));
-                self.emit(Event::Undelivered { to: to.clone(), texts: vec![text], reason });
+                let texts = vec![text.into_plain()];
+                self.keep_undelivered(to, &texts);
+                self.emit(Event::Undelivered { to: to.clone(), texts, reason });
                 return None;
             }
         };

@@ -1,12 +1,12 @@
 //! The outcome of something that happened to a [`Conversation`](super::conversation::Conversation).
 
 use crate::client::ids::{SessionNumber, TransferId};
-use crate::protocol::MessageText;
+use crate::client::messages::PrivateText;
 
 /// What the user wants delivered, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    Text(MessageText),
+    Text(PrivateText),
     File(TransferId),
 }
 

@@ -155,7 +155,7 @@ impl Peers {
         let mut texts = Vec::new();
         for item in items {
             match item {
-                Item::Text(text) => texts.push(text),
+                Item::Text(text) => texts.push(text.into_plain()),
                 Item::File(id) => self.fail(id, format!("not sent to {to}: {why}")),
             }
         }

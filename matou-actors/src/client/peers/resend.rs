@@ -21,7 +21,7 @@ impl Peers {
         }
         for text in texts {
             // They are bounded; nothing waits for them.
-            drop(self.deliver_text(to, text, at));
+            drop(self.deliver_text(to, text.into(), at));
         }
     }
 }

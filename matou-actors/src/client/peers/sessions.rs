@@ -9,7 +9,7 @@ use super::outcome::{Item, Opened};
 use super::{LiveSession, PeerAction, Peers, Situation};
 use crate::client::api::event::{ErrorCode, Event, LinkSecurity};
 use crate::client::ids::{MessageId, SessionNumber};
-use crate::client::messages::{GiveUp, SessionCommand, SessionEvent};
+use crate::client::messages::{GiveUp, PrivateText, SessionCommand, SessionEvent};
 use crate::client::session::Way;
 use crate::client::session::plain::PlainRole;
 use crate::protocol::v2::PublicKey;
@@ -75,7 +75,7 @@ impl Peers {
     pub(super) fn send_text(
         &mut self,
         id: SessionNumber,
-        text: MessageText,
+        text: PrivateText,
     ) -> oneshot::Receiver<()> {
         let (room, wait) = oneshot::channel();
         self.command(Some(id), SessionCommand::SendText { text, room });
@@ -192,7 +192,7 @@ impl Peers {
     fn texts_received(
         &mut self,
         session: SessionNumber,
-        texts: Vec<MessageText>,
+        texts: Vec<PrivateText>,
         at: &Situation<'_>,
     ) {
         let live = self.sessions.get(&session).filter(|live| !live.closed);
@@ -201,8 +201,9 @@ impl Peers {
         if self.ignored.contains(&from.folded()) {
             return;
         }
-        for text in texts {
-            self.emit(Event::PrivateMessage { id: None, from: from.clone(), to: me.clone(), text });
+        for PrivateText { text, action } in texts {
+            let (from, to) = (from.clone(), me.clone());
+            self.emit(Event::PrivateMessage { id: None, from, to, text, action });
         }
     }
 
@@ -218,7 +219,7 @@ impl Peers {
     fn text_sent(
         &mut self,
         session: SessionNumber,
-        text: MessageText,
+        PrivateText { text, action }: PrivateText,
         id: Option<MessageId>,
         at: &Situation<'_>,
     ) {
@@ -226,7 +227,7 @@ impl Peers {
             return;
         };
         let (from, to) = (me.clone(), live.peer.clone());
-        self.emit(Event::PrivateMessage { id, from, to, text });
+        self.emit(Event::PrivateMessage { id, from, to, text, action });
     }
 
     fn texts_confirmed(&mut self, session: SessionNumber, ids: Vec<MessageId>) {

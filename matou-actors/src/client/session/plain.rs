@@ -22,9 +22,9 @@ use crate::client::connection::sockets::{self, Listeners, SocketPair};
 use crate::client::files::{FileConnection, FileContext, FileInput};
 use crate::client::ids::SessionNumber;
 use crate::client::messages::{
-    FileEvent, FileSeen, GiveUp, SessionCommand, SessionEvent, SessionReport,
+    FileEvent, FileSeen, GiveUp, PrivateText, SessionCommand, SessionEvent, SessionReport,
 };
-use crate::protocol::{CodecError, MessageText, PeerFrame, PortPair, Username};
+use crate::protocol::{CodecError, PeerFrame, PortPair, Username};
 use crate::transfer::TransferReport;
 
 /// How the two connections are established.
@@ -203,11 +203,12 @@ impl PlainSession {
         }
     }
 
-    fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+    fn send_text(&mut self, text: PrivateText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        let text = text.into_plain();
         let not_sent = |text| SessionEvent::NotSent { to: self.setup.peer.clone(), text };
         let Some(open) = &self.open else { return self.lifecycle.report(not_sent(text)) };
         self.lifecycle.report(match open.writing.queue.push(&PeerFrame::Message(text.clone())) {
-            Ok(()) => SessionEvent::Sent { text, id: None },
+            Ok(()) => SessionEvent::Sent { text: text.into(), id: None },
             Err(_) => not_sent(text),
         });
         self.make_room(room, ctx);
@@ -312,7 +313,7 @@ async fn read(
         let (mut texts, mut closes) = (Vec::new(), false);
         for frame in frames {
             match frame {
-                PeerFrame::Message(text) => texts.push(text),
+                PeerFrame::Message(text) => texts.push(text.into()),
                 PeerFrame::Close => {
                     closes = true;
                     break;

@@ -76,7 +76,7 @@ async fn talk_ends_by_itself_while_files_are_still_watched() {
     let (hi, close) = ([0, 0, 0, 13, 0, 0, 0, 2, b'h', b'i'], [0, 0, 0, 15]);
     messages.write_all(&[&hi[..], &close].concat()).await.unwrap();
     let SessionEvent::Texts(texts) = reports.next().await.event else { panic!("no texts") };
-    assert_eq!(texts, [text("hi")]);
+    assert_eq!(texts, [text("hi").into()]);
     let SessionEvent::TalkOver { reason } = reports.next().await.event else { panic!("talks") };
     assert!(reason.contains("closed"), "{reason}");
 
@@ -87,7 +87,7 @@ async fn talk_ends_by_itself_while_files_are_still_watched() {
     assert!(matches!(failed, SessionEvent::File(FileEvent::Failed { .. })), "{failed:?}");
     assert!(matches!(reports.next().await.event, SessionEvent::Over { .. }));
     let (room, wait) = oneshot::channel();
-    session.do_send(SessionCommand::SendText { text: text("late"), room });
+    session.do_send(SessionCommand::SendText { text: text("late").into(), room });
     assert!(wait.await.is_err(), "it does not hold the next one up");
 }
 
@@ -97,7 +97,7 @@ async fn a_late_text_is_reported() {
     let (session, messages, _files, mut reports) = listening().await;
     drop(messages);
     let (room, _wait) = oneshot::channel();
-    let mut late = Some(SessionCommand::SendText { text: text("late"), room });
+    let mut late = Some(SessionCommand::SendText { text: text("late").into(), room });
     loop {
         match reports.next().await.event {
             SessionEvent::TalkOver { .. } => session.do_send(late.take().unwrap()),
@@ -123,13 +123,13 @@ async fn the_header_after_a_refused_file_is_read() {
 async fn texts_are_written_in_order_before_the_goodbye_and_reported_before_the_close() {
     let (session, mut messages, files, mut reports) = listening().await;
     let (room, wait) = oneshot::channel();
-    session.do_send(SessionCommand::SendText { text: text("hi"), room });
+    session.do_send(SessionCommand::SendText { text: text("hi").into(), room });
     session.do_send(close(GiveUp::WhenStalled));
     assert!(wait.await.is_err(), "there is room for the next one");
     let SessionEvent::Sent { text: sent, .. } = reports.next().await.event else {
         panic!("not sent")
     };
-    assert_eq!(sent, text("hi"));
+    assert_eq!(sent, text("hi").into());
     assert!(matches!(reports.next().await.event, SessionEvent::Closing));
     let mut written = Vec::new();
     messages.read_to_end(&mut written).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_peer_that_does_not_read_holds_up_texts_and_nothing_else() {
     // Less than the send queue takes at most, and more than it takes without a wait.
     for _ in 0..1_900 {
         let (room, wait) = oneshot::channel();
-        session.do_send(SessionCommand::SendText { text: long.clone(), room });
+        session.do_send(SessionCommand::SendText { text: long.clone().into(), room });
         waits.push(wait);
         assert!(matches!(reports.next().await.event, SessionEvent::Sent { .. }));
     }

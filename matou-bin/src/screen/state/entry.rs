@@ -85,7 +85,7 @@ impl Entry {
 }
 
 impl Body {
-    /// A public message.
+    /// A message.
     pub(crate) fn said(from: &Username, text: &MessageText, action: bool, kind: Said) -> Self {
         let text = sanitize(text.as_str());
         let text = if action { format!("{from} {text}").into() } else { text.into() };

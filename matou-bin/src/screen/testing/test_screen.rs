@@ -150,6 +150,7 @@ impl TestScreen {
     /// `from` says something in private.
     pub fn whispers(&mut self, from: &str, to: &str, what: &str) -> &mut Self {
         self.chat(Event::PrivateMessage {
+            action: false,
             id: None,
             from: name(from),
             to: name(to),

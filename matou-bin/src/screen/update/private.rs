@@ -27,8 +27,8 @@ impl App {
             Event::PrivateOpened { with, address, security } => {
                 self.opened(&with, address, security);
             }
-            Event::PrivateMessage { id, from, to, text } => {
-                self.private_message(id, &from, &to, &text);
+            Event::PrivateMessage { id, from, to, text, action } => {
+                self.private_message(id, &from, &to, (&text, action));
             }
             Event::Typing { from, active } => self.peer_types(&from, active),
             Event::Delivered { to, ids } => {
@@ -172,7 +172,7 @@ impl App {
         id: Option<MessageId>,
         from: &Username,
         to: &Username,
-        text: &MessageText,
+        (text, action): (&MessageText, bool),
     ) {
         let own = self.is_me(from);
         let peer = if own { to } else { from };
@@ -183,7 +183,7 @@ impl App {
         if own {
             self.read_up_to_here(index);
             if let Some(tab) = self.tabs.get_mut(index) {
-                tab.waits_no_more(text);
+                tab.waits_no_more(&if action { text.as_action() } else { text.clone() });
                 if let Some(id) = id {
                     tab.await_delivery(id);
                 }
@@ -192,14 +192,10 @@ impl App {
             self.call(NotifyReason::Private, &format!("{from} (private): {text}"));
         }
         let kind = if own { Said::Own } else { Said::Other };
-        let delivered = id.map(|_| false);
-        let body = Body::Said {
-            from: from.clone(),
-            text: sanitize(text.as_str()).into(),
-            action: false,
-            kind,
-            delivered,
-        };
+        let mut body = Body::said(from, text, action, kind);
+        if let Body::Said { delivered, .. } = &mut body {
+            *delivered = id.map(|_| false);
+        }
         self.push(index, body, !own);
     }
 

@@ -181,7 +181,7 @@ impl App {
     /// Performs the input, and shows where it went when that is another tab.
     fn perform_typed(&mut self, command: Command) {
         let sent = match &command {
-            Command::Tell { to, .. } => Some((to.clone(), "message")),
+            Command::Tell { to, .. } | Command::ActTo { to, .. } => Some((to.clone(), "message")),
             Command::Send { to, .. } => Some((to.clone(), "file")),
             _ => None,
         };
@@ -215,13 +215,14 @@ impl App {
     pub(super) fn perform(&mut self, command: Command) {
         match &command {
             Command::Quit | Command::Finish => return self.leave(),
-            Command::Tell { to, text } => {
+            Command::Tell { to, text } | Command::ActTo { to, text } => {
                 if let Some(index) = self.tab_for_message(to)
                     && let Some(tab) = self.tabs.get_mut(index)
                     && tab.peer().is_some()
                     && !matches!(tab.session, PrivateState::Open(_))
                 {
-                    tab.wait(text.clone());
+                    let is_action = matches!(command, Command::ActTo { .. });
+                    tab.wait(if is_action { text.as_action() } else { text.clone() });
                 }
             }
             Command::Open(peer) => {

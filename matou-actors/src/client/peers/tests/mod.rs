@@ -51,7 +51,7 @@ fn words(world: &mut World, user: usize) -> Vec<String> {
 }
 
 fn say(world: &mut World, user: usize, to: &str, what: &str) {
-    world.act(user, |peers, at| peers.deliver_text(&name(to), text(what), at));
+    world.act(user, |peers, at| peers.deliver_text(&name(to), text(what).into(), at));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn texts_typed_before_a_close_are_reported_before_it() {
     words(&mut world, BEA);
     let mut reported = world
         .act(ADA, |peers, at| {
-            peers.deliver_text(&name("bea"), text("last"), at);
+            peers.deliver_text(&name("bea"), text("last").into(), at);
             peers.close(&name("bea"))
         })
         .unwrap();

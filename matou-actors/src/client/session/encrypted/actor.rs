@@ -18,13 +18,15 @@ use crate::client::meeting::{
     MeetingPlan, MeetingPorts, MeetingReport, MeetingSide, Met, News, Secure, Surroundings, meet,
     own_candidates, own_networks,
 };
-use crate::client::messages::{ExchangeReport, FileEvent, GiveUp, SessionCommand, SessionEvent};
+use crate::client::messages::{
+    ExchangeReport, FileEvent, GiveUp, PrivateText, SessionCommand, SessionEvent,
+};
 use crate::client::session::private_session::{
     LINGER, PrivateSession, ReportSender, SessionLifecycle, SessionOutput,
 };
 use crate::exchange::Report;
+use crate::protocol::PeerFrame;
 use crate::protocol::v2::MessageFrame;
-use crate::protocol::{MessageText, PeerFrame};
 
 /// The peer decides how often it says whether its user is typing; it is reported no more often.
 const TYPING_EVERY: Duration = Duration::from_millis(500);
@@ -233,19 +235,20 @@ impl EncryptedSession {
         }
     }
 
-    fn send_text(&mut self, text: MessageText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+    fn send_text(&mut self, text: PrivateText, room: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         let to = self.setup.peer.clone();
         let Some(open) = &mut self.open else {
+            let text = text.into_plain();
             return self.lifecycle.report(SessionEvent::NotSent { to, text });
         };
         let frame = open.delivery.send(text.clone());
         let sent = frame.is_some_and(|frame| open.writing.queue.push(&frame).is_ok());
         let event = if sent {
             let id = self.setup.messages.next();
-            open.delivery.sent(id, text.clone());
+            open.delivery.sent(id, text.clone().into_plain());
             SessionEvent::Sent { text, id: Some(id) }
         } else {
-            SessionEvent::NotSent { to, text }
+            SessionEvent::NotSent { to, text: text.into_plain() }
         };
         self.lifecycle.report(event);
         self.make_room(room, ctx);

@@ -18,7 +18,7 @@ use crate::client::meeting::{
     MeetingPlan, MeetingPorts, MeetingSide, Met, News, Surroundings, meet, read_frame, write_frame,
 };
 use crate::client::messages::{
-    FileEvent, GiveUp, OutgoingFile, SessionCommand, SessionEvent, SessionReport,
+    FileEvent, GiveUp, OutgoingFile, PrivateText, SessionCommand, SessionEvent, SessionReport,
 };
 use crate::client::probe::{Reports, probe};
 use crate::exchange::RateLimit;
@@ -136,7 +136,7 @@ fn tell(number: u64, flags: i32, said: &str) -> MessageFrame {
 /// Has the session send a text; it is dropped once the next one may follow.
 fn say(session: &Addr<EncryptedSession>, said: &str) -> oneshot::Receiver<()> {
     let (room, wait) = oneshot::channel();
-    session.do_send(SessionCommand::SendText { text: text(said), room });
+    session.do_send(SessionCommand::SendText { text: text(said).into(), room });
     wait
 }
 
@@ -166,7 +166,7 @@ async fn a_text_is_numbered_and_reported_once_more_when_the_peer_has_it() {
         let SessionEvent::Sent { text: sent, id: Some(sent_id) } = event else {
             panic!("{event:?}")
         };
-        assert_eq!((sent_id, sent), (id, text(said)));
+        assert_eq!((sent_id, sent), (id, text(said).into()));
         assert_eq!(peer.next().await, tell(id.0, 0, said));
     }
     peer.send(MessageFrame::Told { number: 2 }).await;
@@ -184,7 +184,7 @@ async fn texts_of_the_peer_are_confirmed_once_the_hub_has_them() {
         let SessionEvent::Texts(more) = reports.next().await.event else { panic!("no texts") };
         texts.extend(more);
     }
-    assert_eq!(texts, [text("hi"), text("waves").as_action()]);
+    assert_eq!(texts, [text("hi").into(), PrivateText { text: text("waves"), action: true }]);
     while peer.next().await != (MessageFrame::Told { number: 2 }) {}
     peer.send(MessageFrame::Ping {}).await;
     assert_eq!(peer.next().await, MessageFrame::Pong {});

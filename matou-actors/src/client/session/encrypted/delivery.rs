@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::client::ids::MessageId;
+use crate::client::messages::PrivateText;
 use crate::protocol::MessageText;
-use crate::protocol::v2::MessageFrame;
+use crate::protocol::v2::{ACTION, MessageFrame};
 
 /// Messages that may wait for confirmation: a peer that reads and never confirms costs no more.
 const MOST: usize = 10_000;
@@ -35,10 +36,10 @@ pub(super) enum DeliveryViolation {
 
 impl Delivery {
     /// TELL for a text; `None` while too many wait for confirmation.
-    pub(super) fn send(&self, text: MessageText) -> Option<MessageFrame> {
+    pub(super) fn send(&self, PrivateText { text, action }: PrivateText) -> Option<MessageFrame> {
         (self.unconfirmed.len() < MOST).then(|| MessageFrame::Tell {
             number: self.sent + 1,
-            flags: 0,
+            flags: if action { ACTION } else { 0 },
             text,
         })
     }
@@ -91,7 +92,7 @@ mod tests {
     fn a_confirmation_covers_all_messages_up_to_its_number() {
         let mut delivery = Delivery::default();
         for id in 1..=3 {
-            let frame = delivery.send(text("a")).unwrap();
+            let frame = delivery.send(text("a").into()).unwrap();
             assert_eq!(frame, MessageFrame::Tell { number: id, flags: 0, text: text("a") });
             delivery.sent(MessageId(10 + id), text("a"));
         }
@@ -100,6 +101,12 @@ mod tests {
         assert_eq!(delivery.confirmed(2), Ok(vec![]));
         assert_eq!(delivery.confirmed(4), Err(DeliveryViolation::Confirmation(4)));
         assert_eq!(delivery.take_unconfirmed(), [text("a")]);
+    }
+
+    #[test]
+    fn an_action_has_its_flag() {
+        let frame = Delivery::default().send(PrivateText { text: text("waves"), action: true });
+        assert_eq!(frame, Some(MessageFrame::Tell { number: 1, flags: 2, text: text("waves") }));
     }
 
     #[test]
@@ -116,11 +123,11 @@ mod tests {
     fn a_peer_that_never_confirms_gets_no_more() {
         let mut delivery = Delivery::default();
         for id in 0..10_000 {
-            assert!(delivery.send(text("a")).is_some());
+            assert!(delivery.send(text("a").into()).is_some());
             delivery.sent(MessageId(id), text("a"));
         }
-        assert_eq!(delivery.send(text("a")), None);
+        assert_eq!(delivery.send(text("a").into()), None);
         delivery.confirmed(1).unwrap();
-        assert!(delivery.send(text("a")).is_some());
+        assert!(delivery.send(text("a").into()).is_some());
     }
 }

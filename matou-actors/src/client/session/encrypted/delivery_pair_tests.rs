@@ -45,7 +45,7 @@ impl Side {
             }
             1 => {
                 let text = self.waiting.pop_front()?;
-                let frame = self.delivery.send(text.clone())?;
+                let frame = self.delivery.send(text.clone().into())?;
                 self.delivery.sent(MessageId(number(&text)), text);
                 Some(frame)
             }

@@ -4,13 +4,14 @@ use std::fmt::Display;
 
 use super::delivery::Delivery;
 use crate::client::ids::MessageId;
+use crate::client::messages::PrivateText;
+use crate::protocol::PeerFrame;
 use crate::protocol::v2::{ACTION, MessageFrame};
-use crate::protocol::{MessageText, PeerFrame};
 
 /// Frames received at once, by how they are handled.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct IncomingFrames {
-    pub(super) texts: Vec<MessageText>,
+    pub(super) texts: Vec<PrivateText>,
     /// Messages of the user's that the peer has.
     pub(super) confirmed: Vec<MessageId>,
     pub(super) pings: usize,
@@ -38,7 +39,7 @@ impl IncomingFrames {
         match frame {
             MessageFrame::Tell { number, flags, text } => {
                 delivery.received(number).map_err(violation)?;
-                self.texts.push(if flags & ACTION == 0 { text } else { text.as_action() });
+                self.texts.push(PrivateText { text, action: flags & ACTION != 0 });
             }
             MessageFrame::Told { number } => {
                 self.confirmed.extend(delivery.confirmed(number).map_err(violation)?);
@@ -73,6 +74,7 @@ fn violation(what: impl Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::MessageText;
 
     fn tell(number: u64, flags: i32) -> MessageFrame {
         MessageFrame::Tell { number, flags, text: MessageText::parse("hi").unwrap() }
