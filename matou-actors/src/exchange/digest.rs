@@ -1,10 +1,33 @@
 //! Hashes of files, and of folders over those of their entries.
 
+use super::yielding::Yielding;
 use crate::protocol::v2::Digest;
+
+/// Bytes that are read, written or hashed before the thread yields, which takes some 10 µs. A power of
+/// two of the chunks of BLAKE3, so that it stays fast.
+pub(super) const PIECE: usize = 64 * 1024;
+const PIECE_BYTES: u64 = 64 * 1024;
 
 /// The BLAKE3 hash of the input so far.
 pub(super) fn finish(hasher: &blake3::Hasher) -> Digest {
     Digest(*hasher.finalize().as_bytes())
+}
+
+/// Hashes the bytes that follow `position`, piece by piece.
+pub(super) fn hash_pieces(
+    hasher: &mut blake3::Hasher,
+    position: u64,
+    mut bytes: &[u8],
+    yielding: &Yielding,
+) {
+    let offset = usize::try_from(position % PIECE_BYTES).unwrap_or(0);
+    let mut end = PIECE - offset;
+    while !bytes.is_empty() {
+        let (piece, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        hasher.update(piece);
+        yielding.yield_core();
+        (bytes, end) = (rest, PIECE);
+    }
 }
 
 /// The entries of a folder, for the hash over all of them.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::digest::finish;
+use super::digest::{PIECE, finish, hash_pieces};
 use super::output::OutgoingFrames;
 use super::pipe::{PipeReader, PipeStep};
 use super::survey::{SourceOrigin, modified, survey, unreadable};
@@ -186,9 +186,13 @@ impl Current {
     ) -> Result<SourceDone, SourceError> {
         self.begin_at(from);
         let read = out.push_data(transfer, count, |room| {
-            self.file.read_exact_at(room, from)?;
-            self.yielding.yield_core();
-            self.hasher.update(room);
+            let mut at = from;
+            for piece in room.chunks_mut(PIECE) {
+                self.file.read_exact_at(piece, at)?;
+                self.yielding.yield_core();
+                at += u64::try_from(piece.len()).unwrap_or(0);
+            }
+            hash_pieces(&mut self.hasher, from, room, &self.yielding);
             Ok::<_, io::Error>(())
         });
         match read {

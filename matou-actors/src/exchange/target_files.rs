@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::digest::finish;
+use super::digest::{PIECE, finish, hash_pieces};
 use super::messages::Offer;
 use super::part::{Part, length};
 use super::source_files::hash_file;
@@ -253,9 +253,12 @@ impl Growing {
     fn write_pending(&mut self) -> io::Result<()> {
         let count = std::mem::take(&mut self.pending_count);
         let pending = self.pending.get(..count).unwrap_or_default();
-        self.file.write_all(pending)?;
-        self.yielding.yield_core();
-        self.hasher.update(pending);
+        for piece in pending.chunks(PIECE) {
+            self.file.write_all(piece)?;
+            self.yielding.yield_core();
+        }
+        let start = self.position.saturating_sub(u64::try_from(count).unwrap_or(0));
+        hash_pieces(&mut self.hasher, start, pending, &self.yielding);
         Ok(())
     }
 }
