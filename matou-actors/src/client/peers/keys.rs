@@ -54,6 +54,10 @@ impl Peers {
 
     /// Whether this user, of whom the server announces no key, may be talked with in plain.
     pub(super) fn may_be_plain(&self, name: &Username, at: &Situation<'_>) -> Result<(), String> {
+        // Without the list any name may be one whose key is known on this server.
+        if let (Some(reason), Some(_)) = (&self.keys.unreadable, at.server_key) {
+            return Err(format!("{reason}; no private session can be opened without it"));
+        }
         if let Some(person) = self.person(name, at) {
             return Err(format!(
                 "the server says that {name} cannot encrypt, but the key of {name} has been known \

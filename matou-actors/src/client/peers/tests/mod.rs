@@ -1,12 +1,16 @@
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::world::{World, name};
 use crate::client::api::event::Event;
 use crate::client::api::settings::{ClientSettings, Policy};
 use crate::client::ids::TransferId;
+use crate::client::link::roster::Roster;
+use crate::client::peers::{Peers, Situation};
 use crate::protocol::MessageText;
+use crate::protocol::v2::PublicKey;
+use crate::trust::Fingerprint;
 
 const ADA: usize = 0;
 const BEA: usize = 1;
@@ -89,6 +93,28 @@ fn the_own_key_is_not_one_to_compare_or_accept() {
     for word in words(&mut world, ADA) {
         assert!(word.contains("Ada is you"), "{word}");
     }
+}
+
+#[test]
+fn no_one_is_talked_with_in_plain_while_the_known_keys_cannot_be_read() {
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    let peers = Peers::new(ClientSettings::default(), logger, Instant::now());
+    let peers = peers.with_people(Err("line 3 of known_people".into()));
+    let (me, roster) = (name("ada"), Roster::default());
+    let mut at = Situation {
+        me: Some(&me),
+        joined: true,
+        route: None,
+        server_key: Some(Fingerprint::of(&PublicKey([1; 32]))),
+        roster: &roster,
+        now: Instant::now(),
+        today: jiff::civil::date(2026, 11, 26),
+    };
+    let refused = peers.may_be_plain(&name("bea"), &at).unwrap_err();
+    assert!(refused.contains("line 3 of known_people"), "{refused}");
+    // A plain server has no keys, and people on it none that could be known.
+    at.server_key = None;
+    assert_eq!(peers.may_be_plain(&name("bea"), &at), Ok(()));
 }
 
 #[test]
