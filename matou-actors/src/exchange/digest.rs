@@ -6,7 +6,6 @@ use crate::protocol::v2::Digest;
 /// Bytes that are read, written or hashed before the thread yields, which takes some 10 µs. A power of
 /// two of the chunks of BLAKE3, so that it stays fast.
 pub(super) const PIECE: usize = 64 * 1024;
-const PIECE_BYTES: u64 = 64 * 1024;
 
 /// The BLAKE3 hash of the input so far.
 pub(super) fn finish(hasher: &blake3::Hasher) -> Digest {
@@ -20,8 +19,8 @@ pub(super) fn hash_pieces(
     mut bytes: &[u8],
     yielding: &Yielding,
 ) {
-    let offset = usize::try_from(position % PIECE_BYTES).unwrap_or(0);
-    let mut end = PIECE - offset;
+    // The first piece ends where the others of the file do.
+    let mut end = PIECE - usize::try_from(position).unwrap_or(0) % PIECE;
     while !bytes.is_empty() {
         let (piece, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
         hasher.update(piece);
