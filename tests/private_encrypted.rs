@@ -126,6 +126,19 @@ fn unconfirmed_messages_are_reported_and_sent_again() {
     ada.event("delivered");
 }
 
+/// Kills a client in the middle of a file, awaits that the other one notices, and starts it again.
+fn killed_and_restarted(
+    (name, user): (&str, User),
+    other: &mut User,
+    home: &Path,
+    server: &Server,
+) -> User {
+    user.signal(Signal::SIGKILL);
+    other.event("file_failed");
+    drop(user);
+    User::start(home, server.address, name, &[])
+}
+
 #[test]
 fn a_file_interrupted_by_a_kill_resumes() {
     const SIZE: usize = 150_000_000;
@@ -142,15 +155,9 @@ fn a_file_interrupted_by_a_kill_resumes() {
         let moving = |event: &Value| event["bytes"].as_u64().unwrap() > 20_000_000;
         bea.wait("file_progress", moving);
         if killed == "sender" {
-            ada.signal(Signal::SIGKILL);
-            bea.event("file_failed");
-            drop(ada);
-            ada = User::start(at_ada.path(), server.address, "Ada", &[]);
+            ada = killed_and_restarted(("Ada", ada), &mut bea, at_ada.path(), &server);
         } else {
-            bea.signal(Signal::SIGKILL);
-            ada.event("file_failed");
-            drop(bea);
-            bea = User::start(at_bea.path(), server.address, "Bea", &[]);
+            bea = killed_and_restarted(("Bea", bea), &mut ada, at_bea.path(), &server);
             ada.wait("joined", |event| event["username"] == "Bea");
         }
         ada.say(&format!("/send Bea {}", source.display()));
@@ -216,15 +223,9 @@ fn a_file_changed_after_a_cut_arrives_in_its_present_state_and_never_as_a_mixtur
         let sent = u64::try_from(FILE + FILE / 10).unwrap();
         bea.wait("file_progress", |event| event["bytes"].as_u64().unwrap() > sent);
         if killed == "sender" {
-            ada.signal(Signal::SIGKILL);
-            bea.event("file_failed");
-            drop(ada);
-            ada = User::start(at_ada.path(), server.address, "Ada", &[]);
+            ada = killed_and_restarted(("Ada", ada), &mut bea, at_ada.path(), &server);
         } else {
-            bea.signal(Signal::SIGKILL);
-            ada.event("file_failed");
-            drop(bea);
-            bea = User::start(at_bea.path(), server.address, "Bea", &[]);
+            bea = killed_and_restarted(("Bea", bea), &mut ada, at_bea.path(), &server);
             ada.wait("joined", |event| event["username"] == "Bea");
             ada.say("/rate off");
         }
